@@ -1,0 +1,192 @@
+"""What was measured: frozen values with their unit in their name. `None` means the driver did not tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SourceError(Exception):
+    """A source could not be read; the message is one sentence for people."""
+
+
+class ProcessType(StrEnum):
+    """How a process uses a GPU, as NVML's two process lists tell it."""
+
+    COMPUTE = "C"
+    GRAPHICS = "G"
+    BOTH = "C+G"
+
+
+class GpuState(StrEnum):
+    """How far a GPU's values can be trusted."""
+
+    STARTING = "starting"  # no reading yet
+    OK = "ok"
+    STALE = "stale"  # the last reading is up to three sample intervals old
+    STUCK = "stuck"  # a driver call has not returned for SAMPLE_TIMEOUT
+    LOST = "lost"  # the driver refuses: fallen off the bus, no permission, ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriverReading:
+    """What the driver says about itself (NVML: nvmlSystemGet*, nvmlDeviceGetCount_v2)."""
+
+    gpu_count: int
+    driver_version: str | None = None
+    cuda_version: str | None = None
+    nvml_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuIdentity:
+    """What never changes while a GPU stays in its slot; read once."""
+
+    uuid: str | None = None  # nvmlDeviceGetUUID
+    name: str | None = None  # nvmlDeviceGetName
+    memory_total_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2; None with unified memory
+    max_graphics_clock_mhz: int | None = None  # nvmlDeviceGetMaxClockInfo
+    max_memory_clock_mhz: int | None = None  # nvmlDeviceGetMaxClockInfo
+    pcie_max_generation: int | None = None  # nvmlDeviceGetMaxPcieLinkGeneration: of this GPU in this slot
+    pcie_max_width: int | None = None  # nvmlDeviceGetMaxPcieLinkWidth
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process that holds a context on a GPU (NVML: nvmlDeviceGet{Compute,Graphics}RunningProcesses)."""
+
+    pid: int
+    type: ProcessType
+    gpu_memory_bytes: int | None = None
+    sm_utilization_percent: int | None = None  # nvmlDeviceGetProcessUtilization
+
+
+@dataclass(frozen=True, slots=True)
+class MigInstance:
+    """A MIG device: a slice of a GPU (NVML: nvmlDeviceGetMigDeviceHandleByIndex)."""
+
+    mig_index: int
+    uuid: str | None = None
+    name: str | None = None  # with the profile, as NVML prints it: "NVIDIA A100 MIG 1g.5gb"
+    memory_total_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """One GPU at one moment."""
+
+    sampled_at: float  # seconds since the epoch
+    sampled_monotonic: float  # seconds of the monotonic clock: ages are taken from this one
+    identity: GpuIdentity
+    memory_used_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2
+    memory_free_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2
+    gpu_utilization_percent: int | None = None  # nvmlDeviceGetUtilizationRates
+    memory_controller_percent: int | None = None  # nvmlDeviceGetUtilizationRates: time DRAM was in use
+    gpm_supported: bool = False  # nvmlGpmQueryDeviceSupport
+    sm_activity_percent: float | None = None  # GPM metric 2, Hopper and newer
+    dram_activity_percent: float | None = None  # GPM metric 10, Hopper and newer
+    temperature_celsius: int | None = None  # nvmlDeviceGetTemperature, GPU sensor
+    power_watts: float | None = None  # nvmlDeviceGetPowerUsage, mW
+    power_limit_watts: float | None = None  # nvmlDeviceGetPowerManagementLimit, mW
+    graphics_clock_mhz: int | None = None  # nvmlDeviceGetClockInfo
+    memory_clock_mhz: int | None = None  # nvmlDeviceGetClockInfo
+    pcie_generation: int | None = None  # nvmlDeviceGetCurrPcieLinkGeneration: drops when idle
+    pcie_width: int | None = None  # nvmlDeviceGetCurrPcieLinkWidth
+    pcie_tx_kib_per_second: float | None = (
+        None  # leaves the GPU; field value 197, else nvmlDeviceGetPcieThroughput
+    )
+    pcie_rx_kib_per_second: float | None = (
+        None  # enters the GPU; field value 198, else nvmlDeviceGetPcieThroughput
+    )
+    clocks_event_reasons: int | None = None  # nvmlDeviceGetCurrentClocksEventReasons, bitmask
+    fan_speed_percent: int | None = None  # nvmlDeviceGetFanSpeed; may exceed 100
+    fan_speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM
+    processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell
+    mig_instances: tuple[MigInstance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostProcess:
+    """A process as /proc describes it; every field is None where it vanished or may not be read."""
+
+    pid: int
+    username: str | None = None
+    name: str | None = None
+    command: str | None = None
+    cpu_percent: float | None = None  # of one core; needs two readings
+    memory_rss_bytes: int | None = None
+    memory_percent: float | None = None  # resident memory over the host's
+    running_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiskIo:
+    """Every physical disk, each counted once, since boot; rates need two readings."""
+
+    total_read_bytes: int | None = None
+    total_write_bytes: int | None = None
+    total_read_ops: int | None = None
+    total_write_ops: int | None = None
+    read_bytes_per_second: float | None = None
+    write_bytes_per_second: float | None = None
+    read_ops_per_second: float | None = None
+    write_ops_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """The host at one moment (psutil)."""
+
+    hostname: str
+    cpu_count_physical: int | None = None
+    cpu_count_logical: int | None = None
+    cpu_percent: float | None = None  # since the previous reading
+    cpu_per_core_percent: tuple[float, ...] | None = None
+    cpu_freq_current_mhz: float | None = None
+    cpu_freq_min_mhz: float | None = None
+    cpu_freq_max_mhz: float | None = None
+    memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    memory_percent: float | None = None
+    memory_cached_bytes: int | None = None
+    memory_buffers_bytes: int | None = None
+    disk_used_bytes: int | None = None
+    disk_available_bytes: int | None = None
+    disk_io: DiskIo = field(default_factory=DiskIo)
+    temperature_celsius: float | None = None  # the hottest sensor
+    top_processes: tuple[HostProcess, ...] = ()  # the five largest by resident memory
+    gpu_processes: Mapping[int, HostProcess] = field(default_factory=dict)  # by pid
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """A GPU as a Snapshot shows it. `reading` is None while no value may be shown as current."""
+
+    index: int
+    state: GpuState
+    identity: GpuIdentity = field(default_factory=GpuIdentity)
+    reading: GpuReading | None = None
+    sampled_at: float | None = None  # seconds since the epoch, of the last reading, shown or not
+    age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
+    error: str | None = None  # one sentence, only for a GPU that could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything known at one moment; immutable, shared by every view."""
+
+    taken_at: float  # seconds since the epoch
+    taken_monotonic: float  # start of the sampling round, seconds of the monotonic clock
+    driver: DriverReading | None = None  # None: no contact
+    driver_error: str | None = None  # one sentence: what is missing and what to do; None before first contact
+    gpus: tuple[GpuSample, ...] = ()
+    host: HostReading | None = None
+    simulated: bool = False
