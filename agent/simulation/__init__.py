@@ -1,0 +1,28 @@
+"""A simulated NVML library: a Python object in the place of `pynvml.nvmlLib`; all above it runs for real."""
+
+from agent.simulation.codes import ClocksEventReason, FieldId, NvmlReturn
+from agent.simulation.faults import Faults
+from agent.simulation.generations import DRIVER_GENERATIONS
+from agent.simulation.gpu import SimulatedGpu
+from agent.simulation.mig import MigInstance
+from agent.simulation.models import MODELS, GpuModel
+from agent.simulation.processes import SimulatedProcess
+from agent.simulation.scenarios import SCENARIOS, Scenario
+from agent.simulation.simulation import MAX_GPUS, Simulation
+
+__all__ = [
+    "DRIVER_GENERATIONS",
+    "MAX_GPUS",
+    "MODELS",
+    "SCENARIOS",
+    "ClocksEventReason",
+    "Faults",
+    "FieldId",
+    "GpuModel",
+    "MigInstance",
+    "NvmlReturn",
+    "Scenario",
+    "SimulatedGpu",
+    "SimulatedProcess",
+    "Simulation",
+]

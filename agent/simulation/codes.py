@@ -1,0 +1,51 @@
+"""Numbers of nvml.h that the simulation needs."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class NvmlReturn(IntEnum):
+    """nvmlReturn_t."""
+
+    SUCCESS = 0
+    UNINITIALIZED = 1
+    INVALID_ARGUMENT = 2
+    NOT_SUPPORTED = 3
+    NO_PERMISSION = 4
+    NOT_FOUND = 6
+    INSUFFICIENT_SIZE = 7
+    DRIVER_NOT_LOADED = 9
+    TIMEOUT = 10
+    LIBRARY_NOT_FOUND = 12
+    GPU_IS_LOST = 15
+    LIB_RM_VERSION_MISMATCH = 18
+    UNKNOWN = 999
+
+
+class FieldId(IntEnum):
+    """Fields of nvmlDeviceGetFieldValues that the simulation answers."""
+
+    MEMORY_TEMP = 82
+    PCIE_COUNT_TX_BYTES = 197
+    PCIE_COUNT_RX_BYTES = 198
+
+
+class ClocksEventReason(IntEnum):
+    """Why clocks are below their maximum; bits of nvmlDeviceGetCurrentClocksEventReasons."""
+
+    GPU_IDLE = 0x01
+    SW_POWER_CAP = 0x04
+    SW_THERMAL_SLOWDOWN = 0x20
+
+
+VALUE_NOT_AVAILABLE_64 = 2**64 - 1  # unsigned long long
+VALUE_NOT_AVAILABLE_32 = 2**32 - 1  # unsigned int
+
+
+class NvmlFailure(Exception):
+    """A simulated function did not succeed; the dispatch turns it into its return code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"NVML return code {int(code)}")
+        self.code = int(code)

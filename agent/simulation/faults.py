@@ -1,0 +1,105 @@
+"""Faults on purpose: calls that hang or fail. The library has them as a whole, and each GPU has its own."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from agent.simulation.codes import NvmlFailure
+from agent.simulation.nvml import FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POLL_SECONDS = 0.05  # a scenario may end a hang while nobody else calls
+
+
+def check_symbol(symbol: str) -> None:
+    """ValueError for what is no simulated function: a fault of it would never show."""
+    if symbol not in FUNCTIONS:
+        raise ValueError(f"{symbol!r} is not a simulated NVML function.")
+
+
+class Faults:
+    """Calls of an NVML function, by symbol, can be made to hang or to fail."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._hung: set[str | None] = set()  # None: every symbol
+        self._failing: dict[str, tuple[int, int | None]] = {}  # symbol -> return code, times left
+        self._blocked = 0
+
+    @property
+    def blocked_calls(self) -> int:
+        """Calls that hang at this moment."""
+        return self._blocked
+
+    def wait_until_blocked(self, calls: int = 1, timeout: float = 5.0) -> bool:
+        """Wait until that many calls hang; False when they do not within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._blocked >= calls, timeout)
+
+    def hang(self, symbol: str | None = None) -> None:
+        """Calls of `symbol`, or all calls, do not return until released. Other threads go on."""
+        if symbol is not None:
+            check_symbol(symbol)
+        with self._changed:
+            self._hung.add(symbol)
+
+    def release(self, symbol: str | None = None) -> None:
+        """End the hang of `symbol`, or every hang; calls that hung go on as if nothing had been."""
+        with self._changed:
+            if symbol is None:
+                self._hung.clear()
+            else:
+                self._hung.discard(symbol)
+            self._changed.notify_all()
+
+    def fail(self, symbol: str, error_code: int, times: int | None = None) -> None:
+        """Let `symbol` return `error_code` (NVML_ERROR_...), for the next `times` calls or until healed."""
+        check_symbol(symbol)
+        with self._changed:
+            self._failing[symbol] = (int(error_code), times)
+
+    def heal(self, symbol: str | None = None) -> None:
+        """Let `symbol`, or every failing function, succeed again."""
+        with self._changed:
+            if symbol is None:
+                self._failing.clear()
+            else:
+                self._failing.pop(symbol, None)
+
+    def block_while_hung(self, symbol: str, tick: Callable[[], None]) -> None:
+        """Return at once unless `symbol` hangs; `tick` lets a scenario's time go on meanwhile."""
+        if not self._hung or not self._hangs(symbol):
+            return
+        with self._changed:
+            self._blocked += 1
+            self._changed.notify_all()
+        try:
+            while True:
+                with self._changed:
+                    if not self._hangs(symbol):
+                        return
+                    self._changed.wait(POLL_SECONDS)
+                tick()  # outside the lock: a scenario's step may want to release this very hang
+        finally:
+            with self._changed:
+                self._blocked -= 1
+
+    def raise_if_failing(self, symbol: str) -> None:
+        """Raise the failure that `fail` asked for, and count it."""
+        if symbol not in self._failing:
+            return
+        with self._changed:
+            code, times = self._failing.get(symbol, (0, 0))
+            if times is not None:
+                if times <= 1:
+                    self._failing.pop(symbol, None)
+                else:
+                    self._failing[symbol] = (code, times - 1)
+        if code:
+            raise NvmlFailure(code)
+
+    def _hangs(self, symbol: str) -> bool:
+        return None in self._hung or symbol in self._hung

@@ -1,0 +1,173 @@
+"""One simulated GPU: what it tells, what runs on it, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation import mig, signals
+from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.faults import Faults, check_symbol
+from agent.simulation.meter import Meter
+from agent.simulation.processes import LocalProcesses, churned, default_processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.simulation.mig import MigInstance
+    from agent.simulation.models import GpuModel
+    from agent.simulation.processes import SimulatedProcess
+    from agent.simulation.signals import GpuValues
+
+UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
+_FIXABLE = frozenset(field.name for field in fields(signals.GpuValues))
+
+
+class SimulatedGpu(Faults):
+    """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start."""
+
+    def __init__(
+        self, index: int, model: GpuModel, elapsed: Callable[[], float], local: LocalProcesses | None = None
+    ) -> None:
+        super().__init__()
+        self.index = index
+        self.model = model
+        self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
+        self.mig_instances: list[MigInstance] = []
+        self._elapsed = elapsed
+        self._local = local or LocalProcesses()
+        self._lost = False
+        self._denied = False
+        self._unsupported: set[str | int] = set(model.unsupported)
+        self._fixed: dict[str, Any] = {}  # Any: each value has the type of its field of GpuValues
+        self._processes: list[SimulatedProcess] | None = None
+        self._churn_turn = 0
+        self._held: tuple[tuple[int, int], GpuValues] | None = None
+        self._fixings = 0
+        self.pcie_tx_bytes = Meter(
+            lambda t: signals.pcie_bytes(model, index, t, signals.PCIE_TX_SHARE), elapsed
+        )
+        self.pcie_rx_bytes = Meter(
+            lambda t: signals.pcie_bytes(model, index, t, signals.PCIE_RX_SHARE), elapsed
+        )
+        self.energy_mj = Meter(lambda t: signals.energy_mj(model, index, t), elapsed)
+
+    def lose(self) -> None:
+        """Fall off the bus: every call, the handle lookup included, gives GPU_IS_LOST."""
+        self._lost = True
+
+    def restore(self) -> None:
+        """Come back from being lost."""
+        self._lost = False
+
+    def deny(self) -> None:
+        """Every call, the handle lookup included, gives NO_PERMISSION."""
+        self._denied = True
+
+    def permit(self) -> None:
+        """End `deny`."""
+        self._denied = False
+
+    def unsupport(self, *symbols: str | int) -> None:
+        """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""
+        for symbol in symbols:
+            if isinstance(symbol, str):
+                check_symbol(symbol)
+        self._unsupported.update(symbols)
+
+    def support(self, *symbols: str | int) -> None:
+        """End `unsupport`."""
+        self._unsupported.difference_update(symbols)
+
+    def supports(self, symbol: str | int) -> bool:
+        """Whether this NVML symbol or field id is answered at all."""
+        return symbol not in self._unsupported
+
+    def fix(self, **values: float | str | None) -> None:
+        """Hold values of `GpuValues` at exact numbers, in NVML's units; None makes one NOT_SUPPORTED.
+
+        Cumulative counters follow: a fixed `pcie_tx` is the rate of its byte counter from now on.
+        Raises ValueError for a name that is no value.
+        """
+        unknown = sorted(values.keys() - _FIXABLE)
+        if unknown:
+            raise ValueError(
+                f"{', '.join(unknown)}: no such GPU value; accepted are {', '.join(sorted(_FIXABLE))}."
+            )
+        self._fixed = self._fixed | values
+        self._follow_fixed_rates()
+
+    def unfix(self, *names: str) -> None:
+        """Let these values, or all of them, move again."""
+        self._fixed = {name: value for name, value in self._fixed.items() if names and name not in names}
+        self._follow_fixed_rates()
+
+    @property
+    def values(self) -> GpuValues:
+        """What the GPU tells now."""
+        tick = int(self._elapsed() / UPDATE_SECONDS)
+        moment = (tick, self._fixings)  # taken first: a `fix` meanwhile makes what is computed here stale
+        held = self._held
+        if held is None or held[0] != moment:
+            held = self._held = (moment, self._values_at(tick * UPDATE_SECONDS))
+        return held[1]
+
+    @property
+    def processes(self) -> list[SimulatedProcess]:
+        """What was assigned; else real processes of this host, afresh at each reading."""
+        if self._processes is not None:
+            return self._processes
+        pids = self._local.alive(self._elapsed())
+        return default_processes(self.model, self.index, self.values, pids, len(self.mig_instances))
+
+    @processes.setter
+    def processes(self, processes: list[SimulatedProcess]) -> None:
+        self._processes = processes
+
+    def processes_to_fill(self) -> list[SimulatedProcess]:
+        """The list a fill call sees: `processes`, or what `churn` made of them since the size call."""
+        processes = self.processes
+        if callable(self.churn):
+            return self.churn(processes)
+        if not self.churn:
+            return processes
+        self._churn_turn += 1
+        return churned(processes, self._churn_turn - 1)
+
+    def enable_mig(self, *profiles: str) -> None:
+        """Partition the GPU ("3g.40gb", "1g.10gb", ...). ValueError when it cannot be partitioned so."""
+        values = self.values
+        self.mig_instances = mig.partition(self.model, values.uuid, values.memory_total or 0, profiles)
+
+    def disable_mig(self) -> None:
+        """Make it one GPU again."""
+        self.mig_instances = []
+
+    def raise_if_faulty(self, symbol: str, tick: Callable[[], None]) -> None:
+        """Block while hung, then raise NvmlFailure for what is wrong with calls of `symbol` on this GPU."""
+        self.block_while_hung(symbol, tick)
+        if self._lost:
+            raise NvmlFailure(NvmlReturn.GPU_IS_LOST)
+        if self._denied:
+            raise NvmlFailure(NvmlReturn.NO_PERMISSION)
+        self.raise_if_failing(symbol)
+        if symbol in self._unsupported:
+            raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+
+    def _values_at(self, elapsed: float) -> GpuValues:
+        values = signals.values_at(self.model, self.index, elapsed)
+        if not self._fixed:
+            return values
+        values = replace(values, **self._fixed)
+        if "memory_used" not in self._fixed and None not in (values.memory_total, values.memory_used):
+            # a smaller total was fixed: what moves still has to fit into it
+            room = (values.memory_total or 0) - (values.memory_reserved or 0)
+            values = replace(values, memory_used=min(values.memory_used or 0, room))
+        return values
+
+    def _follow_fixed_rates(self) -> None:
+        self._fixings += 1
+        tx, rx, power = (self._fixed.get(name) for name in ("pcie_tx", "pcie_rx", "power_usage"))
+        self.pcie_tx_bytes.hold_rate(None if tx is None else tx * 1024)
+        self.pcie_rx_bytes.hold_rate(None if rx is None else rx * 1024)
+        self.energy_mj.hold_rate(power)  # mW = mJ/s

@@ -1,0 +1,60 @@
+"""Puts a library in the place of the one that nvidia-ml-py loads, and takes it away without a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pynvml
+from nvitop.api import libnvml
+
+# What both modules remember of the library they talk to. nvitop names its own with two underscores at module
+# level, where Python does not mangle them.
+_PYNVML_NAMES = ("nvmlLib", "_nvmlLib_refcount")
+_NVITOP_FRESH: dict[str, object] = {"__initialized": False, "__shutting_down": False}
+_NVITOP_SUFFIX = "_version_suffix"
+
+
+@dataclass(frozen=True)
+class Before:
+    """The state of pynvml and nvitop before a library was put in place."""
+
+    pynvml: dict[str, Any]
+    pointers: dict[str, Any]
+    nvitop: dict[str, Any]
+    unknown_functions: dict[Any, Any]
+
+
+def put_in_place(library: object) -> Before:
+    """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started."""
+    nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
+    before = Before(
+        pynvml={name: vars(pynvml)[name] for name in _PYNVML_NAMES},
+        pointers=dict(vars(pynvml)["_nvmlGetFunctionPointer_cache"]),
+        nvitop={name: vars(libnvml)[name] for name in nvitop_names},
+        unknown_functions=dict(libnvml.UNKNOWN_FUNCTIONS),
+    )
+    vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
+    vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
+    forget_functions()
+    return before
+
+
+def take_away(before: Before) -> None:
+    """Restore what `put_in_place` found."""
+    forget_functions()
+    vars(pynvml).update(before.pynvml)
+    vars(pynvml)["_nvmlGetFunctionPointer_cache"].update(before.pointers)
+    vars(libnvml).update(before.nvitop)
+    libnvml.UNKNOWN_FUNCTIONS.update(before.unknown_functions)
+
+
+def forget_functions() -> None:
+    """Let both modules look again for functions: which exist, and in which version."""
+    vars(pynvml)["_nvmlGetFunctionPointer_cache"].clear()
+    libnvml.UNKNOWN_FUNCTIONS.clear()
+    vars(libnvml).update(dict.fromkeys(_suffix_names()))
+
+
+def _suffix_names() -> list[str]:
+    return [name for name in vars(libnvml) if name.startswith("__get_") and name.endswith(_NVITOP_SUFFIX)]

@@ -1,0 +1,34 @@
+"""The NVML functions by subject. Importing a module exports its functions; to add one, see `registry`."""
+
+from agent.simulation.nvml import (
+    clocks,
+    gpm,
+    handles,
+    identity,
+    memory,
+    mig,
+    modes,
+    pcie,
+    processes,
+    sensors,
+    system,
+)
+from agent.simulation.nvml.registry import FUNCTIONS, Device, device_function, library_function
+
+__all__ = [
+    "FUNCTIONS",
+    "Device",
+    "clocks",
+    "device_function",
+    "gpm",
+    "handles",
+    "identity",
+    "library_function",
+    "memory",
+    "mig",
+    "modes",
+    "pcie",
+    "processes",
+    "sensors",
+    "system",
+]

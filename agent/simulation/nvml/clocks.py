@@ -1,0 +1,39 @@
+"""Clocks: how fast, how fast at most, and why not faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.nvml import wire
+from agent.simulation.nvml.registry import Device, device_function
+
+_DOMAINS = ("graphics", "graphics", "memory", "video")  # by nvmlClockType_t; SM (1) runs with graphics (0)
+
+
+def _clock(device: Device, clock_type: Any, prefix: str) -> int | None:
+    number = wire.number(clock_type)
+    if number >= len(_DOMAINS):
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    clock: int | None = getattr(device.values, f"{prefix}{_DOMAINS[number]}_clock")
+    return clock
+
+
+@device_function("nvmlDeviceGetClockInfo")
+def clock_info(device: Device, clock_type: Any, megahertz: Any) -> None:
+    wire.write(megahertz, _clock(device, clock_type, ""))
+
+
+@device_function("nvmlDeviceGetMaxClockInfo")
+def max_clock_info(device: Device, clock_type: Any, megahertz: Any) -> None:
+    wire.write(megahertz, _clock(device, clock_type, "max_"))
+
+
+@device_function("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
+def clocks_event_reasons(device: Device, reasons: Any) -> None:
+    wire.write(reasons, device.values.clocks_event_reasons)
+
+
+@device_function("nvmlDeviceGetPerformanceState")
+def performance_state(device: Device, state: Any) -> None:
+    wire.write(state, device.values.performance_state)

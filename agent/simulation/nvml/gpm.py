@@ -1,0 +1,101 @@
+"""GPM: metrics of Hopper and newer, computed from two samples that the caller allocates and keeps."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.nvml import wire
+from agent.simulation.nvml.registry import Device, device_function, library_function
+
+if TYPE_CHECKING:
+    from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.signals import GpuValues
+    from agent.simulation.simulation import Simulation
+
+_METRICS = {2: "sm_activity", 10: "dram_activity"}  # NVML_GPM_METRIC_SM_UTIL, ..._DRAM_BW_UTIL: of GpuValues
+_FIRST_SAMPLE = 0x6000_0000  # the pointers handed out are numbers, far from those of device handles
+
+
+@dataclass(frozen=True, slots=True)
+class GpmSample:
+    """What one nvmlGpmSampleGet put into a sample."""
+
+    gpu: SimulatedGpu
+    elapsed: float
+    values: GpuValues
+
+
+@dataclass
+class GpmSamples:
+    """The samples allocated and not freed; None for one that was never filled."""
+
+    by_pointer: dict[int, GpmSample | None] = field(default_factory=dict)
+    pointers: itertools.count[int] = field(default_factory=lambda: itertools.count(_FIRST_SAMPLE, 16))
+
+
+@device_function("nvmlGpmQueryDeviceSupport")
+def query_device_support(device: Device, support: Any) -> None:
+    wire.target(support).isSupportedDevice = int(device.gpu.model.gpm)
+
+
+@library_function("nvmlGpmSampleAlloc")
+def sample_alloc(simulation: Simulation, sample: Any) -> None:
+    pointer = next(simulation.gpm_samples.pointers)
+    simulation.gpm_samples.by_pointer[pointer] = None
+    wire.write_handle(sample, pointer)
+
+
+@library_function("nvmlGpmSampleFree")
+def sample_free(simulation: Simulation, sample: Any) -> None:
+    pointer = wire.read_handle(sample)
+    if pointer not in simulation.gpm_samples.by_pointer:
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    del simulation.gpm_samples.by_pointer[pointer]
+
+
+@device_function("nvmlGpmSampleGet")
+def sample_get(device: Device, sample: Any) -> None:
+    _take(device, sample)
+
+
+@device_function("nvmlGpmMigSampleGet")
+def mig_sample_get(device: Device, gpu_instance_id: Any, sample: Any) -> None:
+    ids = {instance.gpu_instance_id for instance in device.gpu.mig_instances}
+    if wire.number(gpu_instance_id) not in ids:
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    _take(device, sample)
+
+
+def _take(device: Device, sample: Any) -> None:
+    if not device.gpu.model.gpm:
+        raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+    samples, pointer = device.simulation.gpm_samples.by_pointer, wire.read_handle(sample)
+    if pointer not in samples:
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    samples[pointer] = GpmSample(device.gpu, device.simulation.elapsed(), device.values)
+
+
+@library_function("nvmlGpmMetricsGet")
+def metrics_get(simulation: Simulation, request: Any) -> None:
+    request = wire.target(request)
+    samples = simulation.gpm_samples.by_pointer
+    first, second = (samples.get(wire.read_handle(one)) for one in (request.sample1, request.sample2))
+    if first is None or second is None or first.gpu is not second.gpu or second.elapsed < first.elapsed:
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    first.gpu.raise_if_faulty("nvmlGpmMetricsGet", simulation.advance)
+    for metric in (request.metrics[number] for number in range(request.numMetrics)):
+        value = _mean(metric.metricId, first.values, second.values)
+        metric.nvmlReturn = NvmlReturn.NOT_SUPPORTED if value is None else NvmlReturn.SUCCESS
+        metric.value = value or 0.0
+
+
+def _mean(metric: int, first: GpuValues, second: GpuValues) -> float | None:
+    """Over the time between two samples, of a load that moves little meanwhile."""
+    name = _METRICS.get(metric)
+    if name is None:
+        return None
+    before, after = getattr(first, name), getattr(second, name)
+    return None if before is None or after is None else (before + after) / 2

@@ -1,0 +1,60 @@
+"""MIG mode, and the way from a GPU to its instances and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.mig import MAX_INSTANCES, MigInstance
+from agent.simulation.nvml import wire
+from agent.simulation.nvml.registry import Device, device_function
+
+
+@device_function("nvmlDeviceGetMigMode")
+def mig_mode(device: Device, current: Any, pending: Any) -> None:
+    if not device.gpu.model.mig_profiles:
+        raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+    for argument in (current, pending):
+        wire.write(argument, int(bool(device.gpu.mig_instances)))
+
+
+@device_function("nvmlDeviceGetMaxMigDeviceCount")
+def max_mig_device_count(device: Device, count: Any) -> None:
+    wire.write(count, MAX_INSTANCES if device.gpu.model.mig_profiles else 0)
+
+
+@device_function("nvmlDeviceGetMigDeviceHandleByIndex")
+def mig_device_handle(device: Device, index: Any, handle: Any) -> None:
+    mig_index = wire.number(index)
+    if mig_index >= MAX_INSTANCES:
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    if mig_index >= len(device.gpu.mig_instances):
+        raise NvmlFailure(NvmlReturn.NOT_FOUND)
+    wire.write_handle(handle, device.simulation.handle_of(device.gpu, mig_index))
+
+
+@device_function("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", on_instance=True)
+def parent_handle(device: Device, handle: Any) -> None:
+    _instance(device)
+    wire.write_handle(handle, device.simulation.handle_of(device.gpu))
+
+
+@device_function("nvmlDeviceIsMigDeviceHandle", on_instance=True)
+def is_mig_device_handle(device: Device, answer: Any) -> None:
+    wire.write(answer, int(device.instance is not None))
+
+
+@device_function("nvmlDeviceGetGpuInstanceId", on_instance=True)
+def gpu_instance_id(device: Device, value: Any) -> None:
+    wire.write(value, _instance(device).gpu_instance_id)
+
+
+@device_function("nvmlDeviceGetComputeInstanceId", on_instance=True)
+def compute_instance_id(device: Device, value: Any) -> None:
+    wire.write(value, _instance(device).compute_instance_id)
+
+
+def _instance(device: Device) -> MigInstance:
+    if device.instance is None:
+        raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+    return device.instance

@@ -1,0 +1,29 @@
+"""Modes an administrator sets; they do not change by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.nvml import wire
+from agent.simulation.nvml.registry import Device, device_function
+
+
+@device_function("nvmlDeviceGetPersistenceMode")
+def persistence_mode(device: Device, mode: Any) -> None:
+    wire.write(mode, int(device.gpu.model.persistence_mode))
+
+
+@device_function("nvmlDeviceGetComputeMode")
+def compute_mode(_: Device, mode: Any) -> None:
+    wire.write(mode, 0)  # NVML_COMPUTEMODE_DEFAULT
+
+
+@device_function("nvmlDeviceGetDisplayActive", "nvmlDeviceGetDisplayMode")
+def display(device: Device, state: Any) -> None:
+    wire.write(state, int(device.gpu.model.display))
+
+
+@device_function("nvmlDeviceGetDriverModel", "nvmlDeviceGetDriverModel_v2")
+def driver_model(_: Device, _current: Any, _pending: Any) -> None:
+    raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)  # a matter of Windows

@@ -1,0 +1,107 @@
+"""Process lists and their utilization. Each is called twice: for the size, then to fill an array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation.codes import (
+    VALUE_NOT_AVAILABLE_32,
+    VALUE_NOT_AVAILABLE_64,
+    NvmlFailure,
+    NvmlReturn,
+)
+from agent.simulation.nvml import wire
+from agent.simulation.nvml.registry import Device, device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.processes import SimulatedProcess
+
+SAMPLES_PER_SECOND = 6
+
+
+def _processes(device: Device, kind: str, *, filling: bool) -> list[SimulatedProcess]:
+    """Those with a "C" or "G" context; all of them for an empty `kind`."""
+    processes = device.gpu.processes_to_fill() if filling else device.gpu.processes
+    if device.instance is not None:
+        processes = [one for one in processes if one.mig_index == device.instance.mig_index]
+    return [one for one in processes if kind in one.type]
+
+
+def _fill(device: Device, entry: Any, process: SimulatedProcess) -> None:
+    entry.pid = process.pid
+    memory = process.memory_bytes
+    entry.usedGpuMemory = VALUE_NOT_AVAILABLE_64 if memory is None else memory
+    if hasattr(entry, "gpuInstanceId"):  # version 1 has no such field
+        instances = device.gpu.mig_instances
+        instance = next((one for one in instances if one.mig_index == process.mig_index), None)
+        entry.gpuInstanceId = instance.gpu_instance_id if instance else VALUE_NOT_AVAILABLE_32
+        entry.computeInstanceId = instance.compute_instance_id if instance else VALUE_NOT_AVAILABLE_32
+    if hasattr(entry, "usedGpuCcProtectedMemory"):
+        entry.usedGpuCcProtectedMemory = 0
+
+
+def _list_processes(device: Device, kind: str, count: Any, entries: Any) -> None:
+    room = wire.number(wire.target(count)) if entries is not None else 0
+    processes = _processes(device, kind, filling=entries is not None)
+    wire.write(count, len(processes))
+    if len(processes) > room:
+        raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
+    for number, process in enumerate(processes):
+        _fill(device, wire.target(entries)[number], process)
+
+
+def _versions(symbol: str) -> tuple[str, str, str]:
+    return symbol, f"{symbol}_v2", f"{symbol}_v3"
+
+
+@device_function(*_versions("nvmlDeviceGetComputeRunningProcesses"), on_instance=True)
+def compute_processes(device: Device, count: Any, entries: Any) -> None:
+    _list_processes(device, "C", count, entries)
+
+
+@device_function(*_versions("nvmlDeviceGetGraphicsRunningProcesses"), on_instance=True)
+def graphics_processes(device: Device, count: Any, entries: Any) -> None:
+    _list_processes(device, "G", count, entries)
+
+
+@device_function(*_versions("nvmlDeviceGetMPSComputeRunningProcesses"), on_instance=True)
+def mps_processes(_: Device, count: Any, _entries: Any) -> None:
+    wire.write(count, 0)  # no MPS server runs
+
+
+@device_function("nvmlDeviceGetRunningProcessDetailList", on_instance=True)
+def process_details(device: Device, details: Any) -> None:
+    details = wire.target(details)
+    kind = {0: "C", 1: "G", 2: "MPS", 3: ""}.get(details.mode)  # nvmlProcessMode_t
+    if kind is None:
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    filling = bool(details.procArray)
+    room = details.numProcArrayEntries if filling else 0
+    processes = _processes(device, kind, filling=filling)
+    details.numProcArrayEntries = len(processes)
+    if len(processes) > room:
+        raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
+    for number, process in enumerate(processes):
+        _fill(device, details.procArray[number], process)
+
+
+@device_function("nvmlDeviceGetProcessUtilization", on_partitioned=False)
+def process_utilization(device: Device, entries: Any, count: Any, last_seen: Any) -> None:
+    """The newest sample of each busy process, if newer than `last_seen` (us since the epoch)."""
+    newest = int(device.simulation.wall_clock() * SAMPLES_PER_SECOND) * 1_000_000 // SAMPLES_PER_SECOND
+    processes = [
+        one
+        for one in _processes(device, "", filling=entries is not None)
+        if any((one.sm_utilization, one.memory_utilization, one.encoder_utilization, one.decoder_utilization))
+    ]
+    if not processes or newest <= wire.number(last_seen):
+        raise NvmlFailure(NvmlReturn.NOT_FOUND)
+    room = wire.number(wire.target(count)) if entries is not None else 0
+    wire.write(count, len(processes))
+    if len(processes) > room:
+        raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
+    for number, process in enumerate(processes):
+        entry = wire.target(entries)[number]
+        entry.pid, entry.timeStamp = process.pid, newest
+        entry.smUtil, entry.memUtil = process.sm_utilization, process.memory_utilization
+        entry.encUtil, entry.decUtil = process.encoder_utilization, process.decoder_utilization

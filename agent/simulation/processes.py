@@ -1,0 +1,116 @@
+"""Processes on simulated GPUs; by default real ones of this host, so that psutil can describe them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import psutil
+
+if TYPE_CHECKING:
+    from agent.simulation.models import GpuModel
+    from agent.simulation.signals import GpuValues
+
+REFRESH_SECONDS = 10.0
+MAX_LOCAL_PROCESSES = 16
+UNIFIED_MEMORY_USED = 2 * 1024**3
+CONTEXT_OVERHEAD = 300 * 1024**2  # bytes in use that the driver lists with no process
+BEYOND_ANY_PID = 2**22 + 1  # Linux gives no pid above 2**22: such a process has always just exited
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedProcess:
+    """A process that holds a context on a GPU; utilization in percent of that GPU."""
+
+    pid: int
+    type: Literal["C", "G", "C+G"] = "C"
+    memory_bytes: int | None = 0  # None: the driver does not tell
+    sm_utilization: int = 0
+    memory_utilization: int = 0
+    encoder_utilization: int = 0
+    decoder_utilization: int = 0
+    mig_index: int | None = None  # which MIG instance it runs in; None: not in any
+
+
+class LocalProcesses:
+    """Pids of this host that may be read: this process and its parents first, then others, oldest first."""
+
+    def __init__(self) -> None:
+        self._pids: tuple[int, ...] = ()
+        self._refresh_at = float("-inf")
+
+    def alive(self, elapsed: float) -> list[int]:
+        """Those that run now; new ones are looked for every REFRESH_SECONDS of the simulation's clock."""
+        if elapsed >= self._refresh_at:
+            self._refresh_at = elapsed + REFRESH_SECONDS
+            self._pids = tuple(_readable_pids())
+        return [pid for pid in self._pids if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    """As psutil.pid_exists, a hundred times faster, of a pid known to be no thread's."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _readable_pids() -> list[int]:
+    own = [os.getpid(), *(parent.pid for parent in psutil.Process().parents())]
+    found = own[:2]
+    for process in psutil.process_iter():
+        if len(found) >= MAX_LOCAL_PROCESSES:
+            break
+        if process.pid in found:
+            continue
+        try:
+            if process.cmdline():  # kernel threads have none; others' may be refused
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def default_processes(
+    model: GpuModel, index: int, values: GpuValues, pids: list[int], mig_instances: int
+) -> list[SimulatedProcess]:
+    """One to three of `pids` that share out the GPU's memory and utilization; none when it is idle."""
+    if not pids:
+        return []
+    found: list[SimulatedProcess] = []
+    if model.graphics_processes:
+        found.append(SimulatedProcess(pids[(index + 1) % len(pids)], "G", 24 * 1024**2))
+    if values.memory_used == 0 or (values.memory_used is None and not values.gpu_utilization):
+        return found
+    count = min(1 + index % 3, len(pids), 3)
+    chosen = [pids[(index * 2 + number) % len(pids)] for number in range(count)]
+    # unified memory: the GPU tells no total, yet each process has its amount
+    used = UNIFIED_MEMORY_USED if values.memory_used is None else values.memory_used
+    for number, pid in enumerate(dict.fromkeys(chosen)):
+        part = 2 - (number > 0)  # the first has twice as much as each other
+        found.append(
+            SimulatedProcess(
+                pid,
+                "C+G" if model.graphics_processes and number == 0 else "C",
+                max(0, used - CONTEXT_OVERHEAD) // (count + 1) * part,
+                sm_utilization=(values.gpu_utilization or 0) // (count + 1) * part,
+                memory_utilization=(values.memory_utilization or 0) // (count + 1) * part,
+                decoder_utilization=(values.decoder_utilization or 0) // count,
+                mig_index=number % mig_instances if mig_instances else None,
+            )
+        )
+    used_pids = {process.pid for process in found if process.type != "G"}
+    return [process for process in found if process.type != "G" or process.pid not in used_pids]
+
+
+def churned(processes: list[SimulatedProcess], turn: int) -> list[SimulatedProcess]:
+    """What a list may have become between its size call and its fill call: shrunk, grown, or grown far."""
+    arrivals = (1, 3 * len(processes) + 6, 0)[turn % 3]
+    if not arrivals:
+        return processes[:-1]
+    first = BEYOND_ANY_PID + turn * 1000
+    return [*processes, *(SimulatedProcess(first + number) for number in range(arrivals))]

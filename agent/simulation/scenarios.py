@@ -1,0 +1,141 @@
+"""Ready-made trouble: a scenario is a few steps in time, taken when the simulation's clock reaches them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.simulation.codes import FieldId, NvmlReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.simulation import Simulation
+
+Step = tuple[float, "Callable[[Simulation], None]"]  # seconds since the start, or of the period
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What goes wrong, and when."""
+
+    description: str  # one line
+    steps: tuple[Step, ...] = ()  # by time
+    period_seconds: float | None = None  # the steps are repeated
+    models: tuple[str, ...] | None = None  # where none are asked for
+
+    def steps_until(self, elapsed: float) -> int:
+        """How many steps are due by `elapsed` seconds, counting each repetition."""
+        periods = 0
+        if self.period_seconds is not None:
+            periods, elapsed = int(elapsed // self.period_seconds), elapsed % self.period_seconds
+        return periods * len(self.steps) + sum(at <= elapsed for at, _ in self.steps)
+
+
+def scenario_named(name: str) -> Scenario:
+    """The scenario of that name. ValueError names the accepted ones."""
+    if name not in SCENARIOS:
+        raise ValueError(f"{name!r} is no scenario; accepted are {', '.join(SCENARIOS)}.")
+    return SCENARIOS[name]
+
+
+def _second(simulation: Simulation) -> SimulatedGpu:
+    """The GPU in trouble: the second one, so that the first shows what healthy looks like."""
+    return simulation.gpus[min(1, len(simulation.gpus) - 1)]
+
+
+def _miss_functions(simulation: Simulation) -> None:
+    for symbol in (
+        "nvmlDeviceGetFanSpeed",
+        "nvmlDeviceGetFanSpeedRPM",
+        "nvmlDeviceGetFieldValues",
+        "nvmlDeviceGetPcieThroughput",
+        "nvmlDeviceGetCurrentClocksEventReasons",
+        "nvmlDeviceGetCurrentClocksThrottleReasons",
+        "nvmlDeviceGetProcessUtilization",
+        "nvmlGpmQueryDeviceSupport",
+    ):
+        simulation.remove_function(symbol)
+
+
+def _support_little(simulation: Simulation) -> None:
+    for gpu in simulation.gpus:
+        gpu.unsupport(
+            "nvmlDeviceGetUtilizationRates",
+            "nvmlDeviceGetPowerUsage",
+            "nvmlDeviceGetPowerManagementLimit",
+            "nvmlDeviceGetEnforcedPowerLimit",
+            "nvmlDeviceGetFanSpeed",
+            "nvmlDeviceGetProcessUtilization",
+            "nvmlDeviceGetPcieThroughput",
+            "nvmlDeviceGetFieldValues",
+            "nvmlDeviceGetCurrentClocksEventReasons",
+        )
+
+
+def _slow_down(simulation: Simulation) -> None:
+    simulation.call_seconds = 0.001
+    for gpu in simulation.gpus:
+        gpu.unsupport(FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
+
+
+def _churn(simulation: Simulation) -> None:
+    for gpu in simulation.gpus:
+        gpu.churn = True
+
+
+def _enable_mig(simulation: Simulation) -> None:
+    for gpu in simulation.gpus[::2]:
+        if gpu.model.mig_profiles:
+            gpu.enable_mig()
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "healthy": Scenario("Every GPU works."),
+    "lost": Scenario(
+        "GPU 1 falls off the bus for every other 30 seconds.",
+        ((0, lambda s: _second(s).restore()), (30, lambda s: _second(s).lose())),
+        period_seconds=60,
+    ),
+    "hang": Scenario(
+        "From 20 seconds after the start, calls on GPU 1 do not return for 60 seconds.",
+        ((20, lambda s: _second(s).hang()), (80, lambda s: _second(s).release())),
+    ),
+    "missing-functions": Scenario(
+        "The library lacks fan, PCIe, clocks event reason, GPM and process utilization functions.",
+        ((0, _miss_functions),),
+    ),
+    "permission-denied": Scenario("GPU 1 may not be read.", ((0, lambda s: _second(s).deny()),)),
+    "not-supported": Scenario(
+        "Utilization, power, fan, PCIe throughput and clocks event reasons are not supported.",
+        ((0, _support_little),),
+    ),
+    "no-driver": Scenario(
+        "The NVIDIA driver is absent for the first 30 seconds.",
+        ((0, lambda s: s.remove_driver("absent")), (30, lambda s: s.restore_driver())),
+    ),
+    "driver-mismatch": Scenario(
+        "The library does not fit the loaded driver, as after an upgrade without a reboot.",
+        ((0, lambda s: s.remove_driver("mismatched")),),
+    ),
+    "slow": Scenario(
+        "Each call takes 1 ms, and PCIe throughput only comes from 20 ms windows.", ((0, _slow_down),)
+    ),
+    "mig": Scenario("Every other GPU is partitioned by MIG.", ((0, _enable_mig),)),
+    "unified-memory": Scenario(
+        "The GPU shares the host's memory and tells no memory values.", models=("gb10",)
+    ),
+    "old-driver": Scenario(
+        "An older driver without the newer versions of functions.",
+        ((0, lambda s: s.set_driver_generation("r470")),),
+    ),
+    "churn": Scenario("Process lists change while they are being read.", ((0, _churn),)),
+    "mixed-models": Scenario(
+        "GPUs of every model in one host.", models=("h100", "a100", "rtx4090", "gb10", "k80")
+    ),
+    "count-fails-once": Scenario(
+        "The first count of GPUs fails.",
+        ((0, lambda s: s.fail("nvmlDeviceGetCount_v2", NvmlReturn.UNKNOWN, times=1)),),
+    ),
+}

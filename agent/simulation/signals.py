@@ -1,0 +1,228 @@
+"""How values move: pure functions of elapsed time, GPU index and model. No random state, nothing remembered.
+
+One signal, the load of the GPU (0 to 1), drives everything. It and its integral have closed forms, so
+cumulative counters are exact integrals of the rates and any moment can be computed without those before it.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.simulation.codes import ClocksEventReason
+from agent.simulation.models import MIB
+
+if TYPE_CHECKING:
+    from agent.simulation.models import GpuModel
+
+IDLE_BELOW = 0.02  # load
+PCIE_TX_SHARE = 0.11  # of what the link can carry, at full load: checkpoints and logs leave the GPU
+PCIE_RX_SHARE = 0.27  # training data enters it
+PCIE_KIB_PER_LANE = {1: 244_000, 2: 488_000, 3: 961_000, 4: 1_923_000, 5: 3_845_000}  # KiB/s, by generation
+TEMPERATURE_LAG_SECONDS = 25.0  # time constant of the heat sink
+LAG_STEP_SECONDS = 5.0
+LAG_STEPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A periodic load: `high` with ripples (steps) for most of each epoch, then `low` (checkpoint)."""
+
+    epoch_seconds: float
+    dip_seconds: float
+    high: float
+    low: float
+    ripple: float  # amplitude around `high`
+    ripples: int  # whole ones per epoch, so that they cancel in the integral
+    offset_seconds: float
+
+    def load(self, t: float) -> float:
+        """Between 0 and 1, at `t` seconds."""
+        busy, phase = self._phase(t)
+        if phase >= busy:
+            return self.low
+        return self.high + self.ripple * math.sin(2 * math.pi * self.ripples * phase / busy)
+
+    def integral(self, t: float) -> float:
+        """The load times seconds, from the start of an epoch before `t` = 0; grows with `t`."""
+        busy, phase = self._phase(t)
+        epochs = math.floor((t + self.offset_seconds) / self.epoch_seconds)
+        whole = epochs * (busy * self.high + self.dip_seconds * self.low)
+        if phase >= busy:
+            return whole + busy * self.high + (phase - busy) * self.low
+        turns = 2 * math.pi * self.ripples / busy
+        return whole + phase * self.high + self.ripple * (1 - math.cos(turns * phase)) / turns
+
+    def _phase(self, t: float) -> tuple[float, float]:
+        return self.epoch_seconds - self.dip_seconds, (t + self.offset_seconds) % self.epoch_seconds
+
+
+def workload(index: int) -> Workload:
+    """Of four GPUs, two train, one serves (moderate load) and one is idle."""
+    offset = 17.0 * index
+    if index % 4 == 3:
+        return Workload(600.0, 0.0, high=0.0, low=0.0, ripple=0.0, ripples=1, offset_seconds=offset)
+    if index % 4 == 2:
+        return Workload(240.0, 20.0, high=0.45, low=0.15, ripple=0.2, ripples=6, offset_seconds=offset)
+    return Workload(
+        90.0 + 7 * (index % 5), 6.0, high=0.94, low=0.08, ripple=0.05, ripples=24, offset_seconds=offset
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuValues:
+    """Everything a GPU tells at one moment, in NVML's units. None: NOT_SUPPORTED."""
+
+    name: str | None
+    uuid: str | None
+    memory_total: int | None  # bytes
+    memory_reserved: int | None  # bytes
+    memory_used: int | None  # bytes, without the reserved ones
+    gpu_utilization: int | None  # %
+    memory_utilization: int | None  # %
+    encoder_utilization: int | None  # %
+    decoder_utilization: int | None  # %
+    sm_activity: float | None  # %, GPM
+    dram_activity: float | None  # %, GPM
+    temperature: int | None  # Celsius
+    memory_temperature: int | None  # Celsius
+    power_usage: int | None  # mW
+    power_limit: int | None  # mW
+    graphics_clock: int | None  # MHz
+    memory_clock: int | None  # MHz
+    video_clock: int | None  # MHz
+    max_graphics_clock: int | None  # MHz
+    max_memory_clock: int | None  # MHz
+    max_video_clock: int | None  # MHz
+    pcie_generation: int | None
+    pcie_width: int | None
+    pcie_max_generation: int | None
+    pcie_max_width: int | None
+    pcie_tx: int | None  # KiB/s
+    pcie_rx: int | None  # KiB/s
+    clocks_event_reasons: int | None  # bitmask
+    performance_state: int | None  # 0 fastest to 15
+    fan_speed: int | None  # %
+    fan_speed_rpm: int | None
+    ecc_errors: int | None  # uncorrected
+
+    @property
+    def memory_free(self) -> int | None:
+        """Bytes; what is neither used nor reserved."""
+        if self.memory_total is None or self.memory_used is None:
+            return None
+        return max(0, self.memory_total - self.memory_used - (self.memory_reserved or 0))
+
+
+def power_mw(model: GpuModel, load: float) -> float:
+    """Linear in the load, so that energy follows from the load's integral."""
+    return 1000 * (model.idle_power_watts + load * (model.full_power_watts - model.idle_power_watts))
+
+
+def energy_mj(model: GpuModel, index: int, elapsed: float) -> float:
+    """The integral of `power_mw` from a moment before the start."""
+    span = model.full_power_watts - model.idle_power_watts
+    return 1000 * (model.idle_power_watts * elapsed + span * workload(index).integral(elapsed))
+
+
+def pcie_capacity_kib(model: GpuModel) -> int | None:
+    """What the link can carry per direction, KiB/s; None where the model tells no PCIe values."""
+    if model.pcie_generations is None or model.pcie_width is None:
+        return None
+    return PCIE_KIB_PER_LANE[model.pcie_generations[1]] * model.pcie_width
+
+
+def pcie_bytes(model: GpuModel, index: int, elapsed: float, share: float) -> float:
+    """The integral of a PCIe rate from a moment before the start; `share` as in PCIE_TX_SHARE."""
+    return 1024 * share * (pcie_capacity_kib(model) or 0) * workload(index).integral(elapsed)
+
+
+def lagged_load(work: Workload, elapsed: float) -> float:
+    """The load as the heat sink feels it: its recent means, weighted by how much of each is still there."""
+    total = weights = 0.0
+    newer = work.integral(elapsed)
+    for step in range(1, LAG_STEPS + 1):
+        older = work.integral(elapsed - step * LAG_STEP_SECONDS)
+        weight = math.exp(-step * LAG_STEP_SECONDS / TEMPERATURE_LAG_SECONDS)
+        total += weight * (newer - older) / LAG_STEP_SECONDS
+        weights += weight
+        newer = older
+    return total / weights
+
+
+def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
+    """All values of GPU `index` at `elapsed` seconds; those that depend on each other fit together."""
+    work = workload(index)
+    load = work.load(elapsed)
+    idle = load < IDLE_BELOW
+    warmth = lagged_load(work, elapsed)
+    heat = model.full_celsius - model.idle_celsius
+    temperature = round(model.idle_celsius + warmth * heat)
+    power = round(power_mw(model, load))
+    limit = None if model.power_limit_watts is None else 1000 * model.power_limit_watts
+    reasons = 0
+    if idle:
+        reasons |= ClocksEventReason.GPU_IDLE
+    if limit is not None and power > 0.96 * limit:
+        reasons |= ClocksEventReason.SW_POWER_CAP
+    if temperature >= model.slowdown_celsius:
+        reasons |= ClocksEventReason.SW_THERMAL_SLOWDOWN
+    total = None if model.memory_total_mib is None else model.memory_total_mib * MIB
+    reserved = None if total is None else model.memory_reserved_mib * MIB
+    used = None
+    if total is not None and reserved is not None:
+        # allocations outlive a checkpoint's dip: memory follows the recent load, in whole MiB
+        share = 0.0 if not work.high else 0.25 + 0.55 * work.high + 0.05 * warmth
+        used = int(share * (total - reserved)) // MIB * MIB
+    capacity = pcie_capacity_kib(model)
+    fan = _fan_percent(model, temperature)
+    generations = model.pcie_generations or (None, None)
+    memory_clocks = model.memory_clocks_mhz or (None, None)
+    video_clocks = model.video_clocks_mhz or (None, None)
+    low_clock, high_clock = model.graphics_clocks_mhz
+    slowed = reasons & ~ClocksEventReason.GPU_IDLE
+    sustained = high_clock * 9 // 10 // 15 * 15 if slowed else high_clock  # clocks step by 15 MHz
+    return GpuValues(
+        name=model.name,
+        uuid=f"GPU-{uuid.uuid5(uuid.NAMESPACE_OID, f'{model.name} {index}')}",
+        memory_total=total,
+        memory_reserved=reserved,
+        memory_used=used,
+        gpu_utilization=min(100, round(105 * load)),  # kernels overlap: busier than its SMs
+        memory_utilization=round(55 * load),
+        encoder_utilization=0,
+        decoder_utilization=round(12 * load) if index % 4 == 2 else 0,  # serving decodes video
+        sm_activity=82 * load if model.gpm else None,
+        dram_activity=47 * load if model.gpm else None,
+        temperature=temperature,
+        memory_temperature=temperature + 6 if model.memory_temperature else None,
+        power_usage=power,
+        power_limit=limit,
+        graphics_clock=low_clock if idle else sustained,
+        memory_clock=memory_clocks[0 if idle else 1],
+        video_clock=video_clocks[0 if idle else 1],
+        max_graphics_clock=high_clock,
+        max_memory_clock=memory_clocks[1],
+        max_video_clock=video_clocks[1],
+        pcie_generation=generations[0 if idle else 1],
+        pcie_width=model.pcie_width,
+        pcie_max_generation=generations[1],
+        pcie_max_width=model.pcie_width,
+        pcie_tx=None if capacity is None else round(PCIE_TX_SHARE * capacity * load),
+        pcie_rx=None if capacity is None else round(PCIE_RX_SHARE * capacity * load),
+        clocks_event_reasons=reasons,
+        performance_state=8 if idle else 0,
+        fan_speed=fan,
+        fan_speed_rpm=None if fan is None or model.fan_max_rpm is None else model.fan_max_rpm * fan // 100,
+        ecc_errors=0,
+    )
+
+
+def _fan_percent(model: GpuModel, temperature: int) -> int | None:
+    if not model.fans:
+        return None
+    if model.fan_stops_when_cool and temperature < 45:
+        return 0
+    return max(30, min(100, 30 + (temperature - 45) * 3 // 2))

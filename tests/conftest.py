@@ -1,0 +1,25 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.simulation import Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the agent does."""
+    return "asyncio"
+
+
+@pytest.fixture
+def simulation() -> Iterator[Simulation]:
+    """Eight simulated GPUs in the place of the driver."""
+    with Simulation(gpus=8) as simulation:
+        yield simulation
