@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import math
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sources.attempt import attempt
+from agent.sources.host import SLOW_TIER_SECONDS, HostSource, Slow, hottest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def numbers(value: object) -> Iterator[float]:
+    """Every number of a reading, however deep."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from numbers(item)
+    elif isinstance(value, int | float):
+        yield value
+
+
+@pytest.mark.parametrize(
+    ("sensors", "expected"),
+    [
+        pytest.param([45.0, 61.5, 38.0], 61.5, id="several sensors"),
+        pytest.param([45.0, 255.0], 45.0, id="not wired up: 255"),
+        pytest.param([45.0, -273.2, 0.0], 45.0, id="not wired up: 0 and below"),
+        pytest.param([math.nan, 45.0], 45.0, id="not a number"),
+        pytest.param([None, 0.0], None, id="none can be believed"),
+        pytest.param([], None, id="no sensors"),
+    ],
+)
+def test_the_temperature_is_of_the_hottest_credible_sensor(
+    sensors: list[float | None], expected: float | None
+) -> None:
+    assert hottest(sensors) == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError("/sys"),
+        FileNotFoundError("/proc"),
+        ValueError("a line that nobody knows"),
+        IndexError("a line that is too short"),
+        NotImplementedError("not on this kernel"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_part_that_fails_is_unknown(error: Exception) -> None:
+    def fail() -> int:
+        raise error
+
+    assert attempt(fail, None) is None
+
+
+def test_the_slow_tier_is_read_about_every_ten_seconds() -> None:
+    values = iter([1, 2])
+    slow = Slow(lambda: next(values), 0)
+    assert [slow.value(at) for at in (100.0, 101.0, 100.0 + SLOW_TIER_SECONDS, 110.0)] == [1, 1, 2, 2]
+
+
+def test_a_slow_part_that_begins_to_fail_becomes_unknown() -> None:
+    values = [PermissionError(), None, 1]
+
+    def read() -> int | None:
+        value = values.pop()
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    slow = Slow(read, None)
+    assert [slow.value(at) for at in (0.0, 10.0, 20.0)] == [1, None, None]
+
+
+def test_the_first_reading_has_no_rates() -> None:
+    host = HostSource().read(frozenset({os.getpid()}))
+    assert host.cpu_percent is None
+    assert host.cpu_per_core_percent is None
+    assert host.disk_io.read_bytes_per_second is None
+    assert host.gpu_processes[os.getpid()].cpu_percent is None
+
+
+def test_the_second_reading_has_plausible_rates() -> None:
+    clock = Clock()
+    source = HostSource(clock=clock)
+    source.read(frozenset({os.getpid()}))
+    # work until the kernel's clock, of a hundred ticks a second, has moved on every core
+    subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
+    clock.now += 1.0
+    host = source.read(frozenset({os.getpid()}))
+    assert host.cpu_percent is not None
+    assert host.cpu_per_core_percent is not None
+    assert 0 < host.cpu_percent <= 100
+    assert len(host.cpu_per_core_percent) == os.cpu_count()
+    assert all(0 <= percent <= 100 for percent in host.cpu_per_core_percent)
+    assert host.gpu_processes[os.getpid()].cpu_percent is not None
+    if host.disk_io.total_read_bytes is not None:
+        assert host.disk_io.read_bytes_per_second is not None
+
+
+def test_after_an_hour_without_readings_rates_are_unknown() -> None:
+    clock = Clock()
+    source = HostSource(clock=clock)
+    source.read(frozenset({os.getpid()}))
+    clock.now += 3600.0
+    host = source.read(frozenset({os.getpid()}))
+    assert host.cpu_percent is None
+    assert host.disk_io.read_bytes_per_second is None
+    assert host.gpu_processes[os.getpid()].cpu_percent is None
+
+
+def test_this_host_is_plausible() -> None:
+    host = HostSource().read(frozenset())
+    assert host.hostname == socket.gethostname()
+    assert host.cpu_count_logical == os.cpu_count()
+    assert host.memory_total_bytes is not None
+    assert host.memory_used_bytes is not None
+    assert host.memory_available_bytes is not None
+    assert host.memory_used_bytes + host.memory_available_bytes == host.memory_total_bytes
+    assert host.memory_percent is not None
+    assert 0 < host.memory_percent < 100
+    assert host.disk_used_bytes is not None
+    assert 1 <= len(host.top_processes) <= 5
+    assert host.gpu_processes == {}
+
+
+def test_no_number_of_a_reading_is_negative_or_not_a_number() -> None:
+    host = HostSource().read(frozenset({os.getpid()}))
+    found = list(numbers(asdict(host)))
+    assert len(found) > 20
+    assert all(number >= 0 and math.isfinite(number) for number in found)
+
+
+def test_only_processes_that_exist_are_described() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        source = HostSource()
+        pids = frozenset({child.pid, os.getpid()})
+        assert source.read(pids).gpu_processes.keys() == pids
+        child.kill()
+        child.wait()
+        assert source.read(pids).gpu_processes.keys() == {os.getpid()}

@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from agent.readings import HostProcess
+from agent.sources.processes import (
+    DESCRIPTION_SECONDS,
+    USERNAME_SECONDS,
+    ProcessReader,
+    clean,
+    command_text,
+    description_window,
+    percent_of,
+    user_name,
+)
+from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HERE = os.getpid()
+NOBODY = 54321  # a uid without a name
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class GuardedProcess(psutil.Process):
+    """This process, as it looks to someone who may not read its user and arguments."""
+
+    def cmdline(self) -> list[str]:
+        raise psutil.AccessDenied(self.pid)
+
+    def uids(self) -> psutil._ntuples.puids:
+        raise psutil.AccessDenied(self.pid)
+
+
+class TitledProcess(psutil.Process):
+    """A process that put its arguments into its title, as setproctitle does."""
+
+    def name(self) -> str:
+        return "train.py --epochs 3 --token s3cret"
+
+
+class FakeProc:
+    """A /proc with one process, 42."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "42").mkdir()
+
+    def write(self, *, cpu_seconds: float = 0.0, start_ticks: int = 500, comm: str = "python3") -> None:
+        ticks = round(cpu_seconds * TICKS_PER_SECOND)
+        stat = f"42 ({comm}) R 1 42 42 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start_ticks} 0 0\n"
+        (self.root / "42" / "stat").write_text(stat)
+        (self.root / "42" / "statm").write_text("100 25 0 0 0 0 0\n")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> FakeProc:
+    fake = FakeProc(tmp_path)
+    fake.write()
+    return fake
+
+
+def reader_of(
+    proc: FakeProc,
+    clock: Clock,
+    open_process: Callable[[int], psutil.Process] = lambda _: psutil.Process(HERE),
+) -> ProcessReader:
+    """A reader of the fake /proc; what it asks of psutil is answered by this test's own process."""
+    return ProcessReader(
+        clock=clock, since_boot=lambda: 65.0, proc_root=str(proc.root), open_process=open_process
+    )
+
+
+def read(reader: ProcessReader, pid: int = 42) -> HostProcess:
+    return reader.read(frozenset({pid}), 1000 * PAGE_BYTES)[pid]
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()", "--token", "s3cret"], stdin=subprocess.PIPE
+    ) as child:
+        yield child
+        child.kill()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("python train.py", "python train.py", id="plain"),
+        pytest.param("a\tb\nc\x00d", "a b c d", id="tab, newline, NUL"),
+        pytest.param("\x1b[31mred", "[31mred", id="terminal escape"),
+        pytest.param("a\x85b\x9bc\u2028d", "a b c d", id="C1 controls and line separator"),
+        pytest.param("caf\udcc3", "caf\N{REPLACEMENT CHARACTER}", id="undecodable byte"),
+        pytest.param("größe 模型", "größe 模型", id="any language"),
+    ],
+)
+def test_text_of_a_process_is_harmless(text: str, expected: str) -> None:
+    assert clean(text) == expected
+    clean(text).encode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown", "hidden"),
+    [
+        pytest.param(["python3", "a b.py", "-x"], "python3 a b.py -x", "python3", id="arguments"),
+        pytest.param(
+            ["title of its own", "", ""], "title of its own", "title", id="title set by the process"
+        ),
+        pytest.param(["sh", "-c", "a\nb"], "sh -c a b", "sh", id="newline in an argument"),
+        pytest.param([], "[worker]", "[worker]", id="kernel thread or zombie"),
+        pytest.param(["", ""], "[worker]", "[worker]", id="only empty arguments"),
+        pytest.param(None, None, None, id="may not be read"),
+    ],
+)
+def test_a_command_is_one_line_and_hides_arguments_on_request(
+    arguments: list[str] | None, shown: str | None, hidden: str | None
+) -> None:
+    assert command_text(arguments, "worker", hide_arguments=False) == shown
+    assert command_text(arguments, "worker", hide_arguments=True) == hidden
+
+
+def test_a_process_without_arguments_and_name_has_no_command() -> None:
+    assert command_text([], None, hide_arguments=False) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [
+        pytest.param(1, 4, 25.0, id="known"),
+        pytest.param(0, 4, 0.0, id="nothing of it"),
+        pytest.param(None, 4, None, id="unknown part"),
+        pytest.param(1, None, None, id="unknown whole"),
+        pytest.param(1, 0, None, id="empty whole"),
+    ],
+)
+def test_a_share_of_the_unknown_is_unknown(
+    part: int | None, whole: int | None, expected: float | None
+) -> None:
+    assert percent_of(part, whole) == expected
+
+
+def test_a_user_without_a_name_is_shown_by_number() -> None:
+    assert user_name(0) == "root"
+    assert user_name(NOBODY) == str(NOBODY)
+
+
+def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None:
+    proc.write(start_ticks=5 * TICKS_PER_SECOND)
+    process = read(reader_of(proc, clock))
+    assert process.pid == 42
+    assert process.username == user_name(os.getuid())
+    assert process.memory_rss_bytes == 25 * PAGE_BYTES
+    assert process.memory_percent == 2.5
+    assert process.running_seconds == 60.0
+    assert process.cpu_percent is None
+
+
+@pytest.mark.parametrize(
+    ("seconds_later", "cpu_seconds", "start_ticks", "expected"),
+    [
+        pytest.param(2.0, 11.0, 500, 50.0, id="half a core"),
+        pytest.param(1.0, 14.0, 500, 400.0, id="four cores"),
+        pytest.param(1.0, 10.0, 500, 0.0, id="asleep"),
+        pytest.param(1.0, 9.0, 500, None, id="went backwards"),
+        pytest.param(1.0, 11.0, 501, None, id="pid reused"),
+        pytest.param(3600.0, 2000.0, 500, None, id="after an hour"),
+        pytest.param(0.0, 10.0, 500, None, id="no time passed"),
+    ],
+)
+def test_cpu_percent_is_of_one_core_between_two_readings_of_the_same_process(
+    proc: FakeProc,
+    clock: Clock,
+    seconds_later: float,
+    cpu_seconds: float,
+    start_ticks: int,
+    expected: float | None,
+) -> None:
+    reader = reader_of(proc, clock)
+    proc.write(cpu_seconds=10.0)
+    assert read(reader).cpu_percent is None
+    clock.now += seconds_later
+    proc.write(cpu_seconds=cpu_seconds, start_ticks=start_ticks)
+    assert read(reader).cpu_percent == expected
+
+
+def test_a_process_that_was_not_on_a_gpu_in_between_starts_anew(proc: FakeProc, clock: Clock) -> None:
+    reader = reader_of(proc, clock)
+    read(reader)
+    assert reader.read(frozenset(), None) == {}
+    clock.now += 1
+    assert read(reader).cpu_percent is None
+
+
+@pytest.mark.parametrize(
+    ("seconds_later", "comm", "start_ticks", "asked_again"),
+    [
+        pytest.param(1.0, "python3", 500, False, id="a second later"),
+        pytest.param(DESCRIPTION_SECONDS, "python3", 500, True, id="ten seconds later"),
+        pytest.param(1.0, "other", 500, True, id="runs another program"),
+        pytest.param(1.0, "python3", 501, True, id="pid reused"),
+    ],
+)
+def test_what_stays_is_read_again_only_when_it_may_have_changed(
+    proc: FakeProc, clock: Clock, seconds_later: float, comm: str, start_ticks: int, asked_again: bool
+) -> None:
+    asked: list[int] = []
+
+    def open_process(pid: int) -> psutil.Process:
+        asked.append(pid)
+        return psutil.Process(HERE)
+
+    reader = reader_of(proc, clock, open_process)
+    first = read(reader)
+    clock.now += seconds_later
+    proc.write(comm=comm, start_ticks=start_ticks)
+    second = read(reader)
+    assert asked == ([42, 42] if asked_again else [42])
+    assert (first.username, first.name, first.command) == (second.username, second.name, second.command)
+
+
+def test_processes_are_described_at_different_moments() -> None:
+    described = [
+        sum(description_window(pid, at) != description_window(pid, at - 1) for pid in range(64))
+        for at in range(1000, 1010)
+    ]
+    assert sum(described) == 64
+    assert max(described) == 7
+
+
+def test_a_user_is_looked_up_once_in_ten_minutes(clock: Clock) -> None:
+    asked: list[int] = []
+
+    def look_up(uid: int) -> str:
+        asked.append(uid)
+        return "ada"
+
+    reader = ProcessReader(clock=clock, look_up_user=look_up)
+    pids = frozenset({HERE, os.getppid()})
+    assert {process.username for process in reader.read(pids, None).values()} == {"ada"}
+    clock.now += DESCRIPTION_SECONDS
+    reader.read(pids, None)
+    assert len(asked) == len(set(asked))
+    clock.now += USERNAME_SECONDS
+    reader.read(pids, None)
+    assert len(asked) == 2 * len(set(asked))
+
+
+def test_what_may_not_be_read_is_unknown_and_the_rest_stays(proc: FakeProc, clock: Clock) -> None:
+    process = read(reader_of(proc, clock, lambda _: GuardedProcess(HERE)))
+    assert process.username is None
+    assert process.command is None
+    assert process.name == psutil.Process(HERE).name()
+    assert process.memory_rss_bytes == 25 * PAGE_BYTES
+
+
+def test_a_process_of_which_nothing_may_be_read_keeps_its_pid(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "42" / "stat").mkdir(parents=True)  # opens, but does not read: as root, nothing is forbidden
+    reader = ProcessReader(clock=clock, proc_root=str(tmp_path))
+    assert read(reader) == HostProcess(42)
+
+
+@pytest.mark.parametrize("file", ["stat", "statm"])
+def test_a_process_that_ends_while_it_is_read_is_left_out(proc: FakeProc, clock: Clock, file: str) -> None:
+    (proc.root / "42" / file).unlink()
+    assert reader_of(proc, clock).read(frozenset({42}), None) == {}
+
+
+def test_a_process_that_ends_before_it_is_described_is_left_out(proc: FakeProc, clock: Clock) -> None:
+    def gone(pid: int) -> psutil.Process:
+        raise psutil.NoSuchProcess(pid)
+
+    assert reader_of(proc, clock, gone).read(frozenset({42}), None) == {}
+
+
+def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
+    process = read(ProcessReader(), child.pid)
+    assert process.command == f"{sys.executable} -c input() --token s3cret"
+    assert process.username == user_name(os.getuid())
+    assert process.name is not None
+    assert process.memory_rss_bytes
+    assert process.running_seconds is not None
+    assert 0 <= process.running_seconds < 60
+
+
+def test_hidden_arguments_leave_the_program(child: subprocess.Popen[bytes]) -> None:
+    assert read(ProcessReader(hide_command_args=True), child.pid).command == sys.executable
+
+
+def test_hidden_arguments_do_not_return_in_the_name(proc: FakeProc) -> None:
+    reader = ProcessReader(
+        hide_command_args=True, proc_root=str(proc.root), open_process=lambda _: TitledProcess(HERE)
+    )
+    assert read(reader).name == "train.py --epoc"
+
+
+def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but not yet collected
+    process = read(ProcessReader(), child.pid)
+    assert process.command == f"[{process.name}]"
+    assert process.username == user_name(os.getuid())
+    assert process.memory_rss_bytes == 0
+    assert process.running_seconds is not None
+
+
+def test_a_collected_child_is_left_out(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    pids = frozenset({child.pid, HERE})
+    assert ProcessReader().read(pids, None).keys() == {HERE}
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**40], ids=["zero", "negative", "beyond any pid"])
+def test_a_pid_that_cannot_be_is_left_out(pid: int) -> None:
+    assert ProcessReader().read(frozenset({pid}), None) == {}
+
+
+def test_the_largest_processes_come_first_with_user_name_and_memory_only() -> None:
+    largest = ProcessReader().largest(3, 10**12)
+    sizes = [process.memory_rss_bytes or 0 for process in largest]
+    assert 0 < len(largest) <= 3
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(process.name and process.username and process.memory_percent for process in largest)
+    assert all(process.command is None and process.cpu_percent is None for process in largest)
+
+
+def test_a_large_process_that_ends_gives_its_place_to_the_next(tmp_path: Path) -> None:
+    for pid, pages in {"10": 30, "20": 20, "30": 10}.items():
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "statm").write_text(f"100 {pages} 0 0 0 0 0\n")
+
+    def open_process(pid: int) -> psutil.Process:
+        if pid == 10:
+            raise psutil.NoSuchProcess(pid)
+        return psutil.Process(HERE)
+
+    reader = ProcessReader(proc_root=str(tmp_path), open_process=open_process)
+    assert [process.pid for process in reader.largest(2, None)] == [20, 30]

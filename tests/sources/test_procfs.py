@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sources.procfs import (
+    PAGE_BYTES,
+    Stat,
+    by_resident_bytes,
+    parse_resident_bytes,
+    parse_stat,
+    read_resident_bytes,
+    read_stat,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    "comm",
+    [
+        pytest.param(b"python3", id="plain"),
+        pytest.param(b"tmux: server", id="with a space"),
+        pytest.param(b"a) S 1 (b", id="with brackets"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\n", id="not text"),
+    ],
+)
+def test_a_name_cannot_shift_the_fields_after_it(comm: bytes) -> None:
+    line = b"42 (%s) R 1 42 42 0 -1 4194560 9 0 0 0 700 30 5 6 20 0 1 0 12345 8192 77 1 1 1\n" % comm
+    assert parse_stat(line) == Stat(comm, cpu_ticks=730, start_ticks=12345)
+
+
+def test_resident_memory_is_in_bytes() -> None:
+    assert parse_resident_bytes(b"8345 1571 1131 706 0 640 0\n") == 1571 * PAGE_BYTES
+
+
+def test_a_pass_over_proc_lists_the_largest_first_and_skips_what_has_no_memory(tmp_path: Path) -> None:
+    for pid, pages in {"10": 5, "20": 50, "30": 0}.items():
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "statm").write_bytes(b"100 %d 0 0 0 0 0\n" % pages)
+    (tmp_path / "40").mkdir()  # ended during the pass
+    (tmp_path / "sys").mkdir()
+    assert by_resident_bytes(str(tmp_path)) == [(50 * PAGE_BYTES, 20), (5 * PAGE_BYTES, 10)]
+
+
+def test_this_process_can_be_read() -> None:
+    assert read_stat("/proc", os.getpid()).start_ticks > 0
+    assert read_resident_bytes("/proc", os.getpid()) > 1_000_000
