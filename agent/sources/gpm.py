@@ -1,0 +1,79 @@
+"""GPU performance monitoring (GPM), Hopper and newer: how busy the SMs and the DRAM really are."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import pynvml
+
+from agent.sources.nvml import ask
+
+# nvml.h wants the two samples of a metric at least 100 ms apart; over a long gap it is no longer "now".
+MIN_GAP = 0.1
+MAX_GAP = 30.0
+
+_METRICS = (pynvml.NVML_GPM_METRIC_SM_UTIL, pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL)
+
+
+@dataclass(frozen=True, slots=True)
+class Gpm:
+    """Percent, 0 to 100, as a mean over the time since the sample before."""
+
+    sm_activity_percent: float | None = None
+    dram_activity_percent: float | None = None
+
+
+UNKNOWN = Gpm()
+
+
+class GpmSource:
+    """Keeps the previous GPM sample of one handle and compares each new one with it."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        support = ask("nvmlGpmQueryDeviceSupport", handle)
+        self.supported = bool(support is not None and support.isSupportedDevice)
+        self._previous: Any = None
+        self._previous_at = float("-inf")
+        self._spare: Any = None
+        self._gpm = UNKNOWN
+
+    def sample(self, now: float) -> Gpm:
+        """NVML: nvmlGpmSampleGet and nvmlGpmMetricsGet. Unknown until there are two samples."""
+        if not self.supported or now - self._previous_at < MIN_GAP:
+            return self._gpm
+        buffer = self._spare if self._spare is not None else ask("nvmlGpmSampleAlloc")
+        if buffer is None or ask("nvmlGpmSampleGet", self._handle, buffer) is None:
+            self._spare, self._gpm = buffer, UNKNOWN
+            return UNKNOWN
+        earlier, recent = self._previous, now - self._previous_at <= MAX_GAP
+        self._gpm = _compare(earlier, buffer) if earlier is not None and recent else UNKNOWN
+        self._previous, self._previous_at, self._spare = buffer, now, earlier
+        return self._gpm
+
+    def release(self) -> None:
+        """NVML: nvmlGpmSampleFree."""
+        buffers, self._previous, self._spare = (self._previous, self._spare), None, None
+        for buffer in buffers:
+            if buffer is not None:
+                with contextlib.suppress(pynvml.NVMLError):  # a lost GPU does not keep us from going on
+                    ask("nvmlGpmSampleFree", buffer)
+
+
+def _compare(earlier: Any, later: Any) -> Gpm:
+    request = pynvml.c_nvmlGpmMetricsGet_t()
+    request.version = pynvml.NVML_GPM_METRICS_GET_VERSION
+    request.numMetrics = len(_METRICS)
+    request.sample1, request.sample2 = earlier, later
+    for slot, metric in enumerate(_METRICS):
+        request.metrics[slot].metricId = metric
+    if ask("nvmlGpmMetricsGet", request) is None:
+        return UNKNOWN
+    return Gpm(*(_percent(request.metrics[slot]) for slot in range(len(_METRICS))))
+
+
+def _percent(metric: Any) -> float | None:
+    value = float(metric.value)
+    return value if metric.nvmlReturn == pynvml.NVML_SUCCESS and 0 <= value <= 100 else None  # NaN fails both

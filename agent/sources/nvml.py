@@ -1,0 +1,136 @@
+"""The driver through nvitop's NVML layer: one way to ask, and the life of the library.
+
+`nvitop.libnvml` is used rather than `nvitop.Device`: it keeps nvitop's choice of struct and function versions
+for every driver generation, and leaves out what a sampler must not have: values cached for ever because the
+first call failed, errors folded into "N/A", host memory in the place of GPU memory.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from typing import Any
+
+import pynvml
+from nvitop import NA, libnvml
+
+from agent.readings import DriverReading, SourceError
+
+# nvitop logs CRITICAL at every attempt to find a driver, and ERROR for every missing function. Both are
+# answers here, told once per change of state by the collector.
+logging.getLogger("nvitop").setLevel(logging.CRITICAL + 1)
+logging.getLogger(libnvml.__name__).setLevel(logging.CRITICAL + 1)
+
+# What NVML writes where it has no value (nvml.h: NVML_VALUE_NOT_AVAILABLE is -1), read as unsigned.
+NOT_AVAILABLE = frozenset({0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF})
+
+# After one of these no other call on the same handle can succeed.
+FATAL = (
+    pynvml.NVMLError_Uninitialized,
+    pynvml.NVMLError_DriverNotLoaded,
+    pynvml.NVMLError_LibraryNotFound,
+    pynvml.NVMLError_LibRmVersionMismatch,
+    pynvml.NVMLError_GpuIsLost,
+    pynvml.NVMLError_ResetRequired,
+)
+
+
+def ask(function: str, *arguments: Any) -> Any:
+    """Call an NVML function; None where the driver, the GPU or this user's rights do not give a value.
+
+    Raises `pynvml.NVMLError` only for what concerns the whole GPU (`FATAL`).
+    """
+    try:
+        return demand(function, *arguments)
+    except FATAL:
+        raise
+    except pynvml.NVMLError:
+        return None
+
+
+def demand(function: str, *arguments: Any) -> Any:
+    """Call an NVML function; None only where it is not supported, or missing from this driver.
+
+    Raises `pynvml.NVMLError` for everything else: lost, no permission, stale handle ...
+    """
+    try:
+        value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False, ignore_function_not_found=True)
+    except pynvml.NVMLError_NotSupported:
+        return None
+    return None if value is NA or (isinstance(value, int) and value in NOT_AVAILABLE) else value
+
+
+def byte_count(struct: Any, field: str) -> int | None:
+    """A number of bytes out of an NVML struct, unless it is garbage: no GPU has 2^62 of them."""
+    value = getattr(struct, field, None)
+    return int(value) if value is not None and value < 1 << 62 else None
+
+
+class DriverSource:
+    """The driver as a whole: starts NVML, counts the GPUs, and lets go of it again. One thread owns it."""
+
+    def __init__(self) -> None:
+        self._reading: DriverReading | None = None
+
+    def read(self) -> DriverReading:
+        """NVML: nvmlDeviceGetCount_v2 each time; the versions once per contact. Raises SourceError."""
+        try:
+            count = self._count()
+        except FATAL as error:
+            self._reading = None
+            raise SourceError(_no_driver(error)) from error
+        except pynvml.NVMLError as error:
+            if self._reading is not None:  # a passing fault of one call does not take the GPUs away
+                return self._reading
+            raise SourceError(f"The NVIDIA driver does not tell how many GPUs there are: {error}") from error
+        if self._reading is None or self._reading.gpu_count != count:
+            self._reading = DriverReading(
+                gpu_count=count,
+                driver_version=ask("nvmlSystemGetDriverVersion"),
+                cuda_version=_cuda_version(ask("nvmlSystemGetCudaDriverVersion")),
+                nvml_version=ask("nvmlSystemGetNVMLVersion"),
+            )
+        return self._reading
+
+    def release(self) -> None:
+        """NVML: nvmlShutdown, so that a GPU reset, a MIG change or a driver upgrade finds no open handle."""
+        self._reading = None
+        try:
+            libnvml.nvmlShutdown()
+        except pynvml.NVMLError as error:
+            logging.getLogger(__name__).debug("nvmlShutdown: %s", error)
+
+    def _count(self) -> int:
+        try:
+            return int(demand("nvmlDeviceGetCount") or 0)
+        except pynvml.NVMLError_Uninitialized:
+            # NVML was shut down beneath nvitop, which still believes in it: only the raw call repairs that.
+            pynvml.nvmlInit()
+            return int(demand("nvmlDeviceGetCount") or 0)
+
+
+def abandon() -> None:
+    """Leave a hung driver call behind at exit; nvitop's exit hook would wait 120 s for it."""
+    atexit.unregister(libnvml._atexit_shutdown)  # noqa: SLF001  (nvitop offers no other way)
+
+
+def _cuda_version(number: int | None) -> str | None:
+    return None if number is None else f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _no_driver(error: pynvml.NVMLError) -> str:
+    match error:
+        case pynvml.NVMLError_LibraryNotFound():
+            return (
+                "No NVIDIA driver: the NVML library (libnvidia-ml.so.1) was not found; install the driver, or"
+                " give the container the NVIDIA runtime (--gpus all)"
+            )
+        case pynvml.NVMLError_DriverNotLoaded():
+            return "The NVIDIA driver is installed but not loaded; load it with: modprobe nvidia"
+        case pynvml.NVMLError_LibRmVersionMismatch():
+            return (
+                "The NVIDIA kernel module and the NVML library have different versions; after a driver"
+                " upgrade reload the module, or reboot"
+            )
+        case _:
+            return f"The NVIDIA driver does not answer: {error}"

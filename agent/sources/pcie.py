@@ -1,0 +1,92 @@
+"""PCIe throughput: from byte counters where they can be trusted, else from the driver's 20 ms windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pynvml
+
+from agent.sources.nvml import ask
+
+# A rate over a longer gap says nothing about now.
+MAX_GAP = 30.0
+# nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
+WINDOW_PACE = 5.0
+
+_COUNTERS = [pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class PcieThroughput:
+    """`tx` leaves the GPU, `rx` enters it; KiB per second."""
+
+    tx_kib_per_second: float | None = None
+    rx_kib_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PcieCounters:
+    """Bytes since the driver was loaded, at one moment of the monotonic clock."""
+
+    at: float
+    tx_bytes: int
+    rx_bytes: int
+
+
+UNKNOWN = PcieThroughput()
+
+
+def throughput(earlier: PcieCounters | None, later: PcieCounters) -> PcieThroughput:
+    """The rate between two readings; unknown without a recent first one, or if a counter went back."""
+    if earlier is None or not 0 < later.at - earlier.at <= MAX_GAP:
+        return UNKNOWN
+    seconds = later.at - earlier.at
+    tx, rx = later.tx_bytes - earlier.tx_bytes, later.rx_bytes - earlier.rx_bytes
+    return PcieThroughput(
+        tx / 1024 / seconds if tx >= 0 else None,
+        rx / 1024 / seconds if rx >= 0 else None,
+    )
+
+
+class PcieSource:
+    """The PCIe throughput of the GPU behind one handle."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._counters: PcieCounters | None = None
+        self._has_counters = True  # until the driver says otherwise
+        self._window = UNKNOWN
+        self._window_at = float("-inf")
+
+    def sample(self, now: float) -> PcieThroughput:
+        """The newest known rate; never waits. NVML: field values 197 and 198."""
+        if self._has_counters:
+            counters = self._read_counters(now)
+            if counters is not None:
+                earlier, self._counters = self._counters, counters
+                return throughput(earlier, counters)
+            self._has_counters = False
+        return self._window if now - self._window_at <= 2 * WINDOW_PACE else UNKNOWN
+
+    def measure(self, now: float) -> None:
+        """Where there are no counters: both windows, 40 ms. NVML: nvmlDeviceGetPcieThroughput, KiB/s."""
+        if self._has_counters or now - self._window_at < WINDOW_PACE - 0.1:
+            return
+        self._window = PcieThroughput(
+            ask("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_TX_BYTES),
+            ask("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_RX_BYTES),
+        )
+        self._window_at = now
+
+    def _read_counters(self, now: float) -> PcieCounters | None:
+        fields = ask("nvmlDeviceGetFieldValues", self._handle, _COUNTERS)
+        # Some drivers give 32 bits, which wrap within 70 ms at the full speed of generation 5 x 16:
+        # a difference over a second is then a number without meaning.
+        if fields is None or any(
+            field.nvmlReturn != pynvml.NVML_SUCCESS
+            or field.valueType != pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
+            for field in fields
+        ):
+            return None
+        return PcieCounters(now, fields[0].value.ullVal, fields[1].value.ullVal)
