@@ -1,0 +1,260 @@
+"""One round of sampling: asks every worker, waits a moment, and assembles what there is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agent.readings import GpuState, HostReading, Snapshot
+from agent.sampling.states import STALE_INTERVALS, judge
+from agent.sampling.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from agent.readings import DriverReading, GpuProcess, GpuReading, GpuSample
+
+logger = logging.getLogger(__name__)
+
+# Seconds; no request waits longer than this for the driver. The host has the last part of it.
+MAX_WAIT = 0.25
+MAX_WAIT_FOR_GPUS = 0.2
+# Seconds between two looks at the number of GPUs while all is well.
+DRIVER_PACE = 5.0
+# Seconds that the exit waits for the workers.
+JOIN_TIMEOUT = 0.5
+
+
+class Driver(Protocol):
+    """What the collector needs of the driver as a whole."""
+
+    def read(self) -> DriverReading: ...
+    def release(self) -> None: ...
+
+
+class Gpu(Protocol):
+    """What the collector needs of one GPU."""
+
+    def read(self) -> GpuReading: ...
+    def afterwards(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class Host(Protocol):
+    """What the collector needs of the host."""
+
+    def read(self, pids: frozenset[int]) -> HostReading: ...
+
+
+class _GpuSlot:
+    """One GPU: its source, its worker, the latest reading there was and the state that was last logged."""
+
+    def __init__(self, index: int, source: Gpu, worker: Worker[GpuReading]) -> None:
+        self.index = index
+        self.source = source
+        self.worker = worker
+        self.last: GpuReading | None = None
+        self.logged = GpuState.STARTING
+
+    def processes(self) -> tuple[GpuProcess, ...]:
+        """The processes of the latest answer."""
+        answer = self.worker.answer
+        return (answer.reading.processes or ()) if answer and answer.reading else ()
+
+
+class Collector:
+    """Owns every worker. Lives on the event loop: no method may be called from elsewhere."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        open_gpu: Callable[[int], Gpu],
+        host: Host,
+        *,
+        sample_interval: float,
+        sample_timeout: float,
+        simulated: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._driver_source = driver
+        self._open_gpu = open_gpu
+        self._host_source = host
+        self._sample_interval = sample_interval
+        self._sample_timeout = sample_timeout
+        self._simulated = simulated
+        self._clock = clock
+        self._now = now
+        self._loop = asyncio.get_running_loop()
+        self._waiting_for: set[Worker[Any]] = set()
+        self._all_answered = asyncio.Event()
+        self._driver: Worker[DriverReading | None] = self._start("driver")
+        self._host: Worker[HostReading] = self._start("host")
+        self._gpus: list[_GpuSlot] = []
+        self._driver_asked_at = float("-inf")
+        self._logged_driver: DriverReading | str | None = None
+
+    async def collect(self) -> Snapshot:
+        """One round; never takes longer than MAX_WAIT, whatever hangs."""
+        started = self._clock()
+        if self._driver_is_in_doubt():
+            self._ask_driver(started)
+            await self._wait([self._driver], started + MAX_WAIT_FOR_GPUS)
+        elif started - self._driver_asked_at >= DRIVER_PACE:
+            self._ask_driver(started)
+        self._match_gpus()
+        if self._gpus:
+            for slot in self._gpus:
+                slot.worker.request(slot.source.read, slot.source.afterwards)
+            await self._wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
+        pids = frozenset(process.pid for slot in self._gpus for process in slot.processes())
+        self._host.request(lambda: self._host_source.read(pids))
+        await self._wait([self._host], started + MAX_WAIT)
+        snapshot = self._assemble(started)
+        self._log_changes(snapshot)
+        return snapshot
+
+    async def release(self) -> None:
+        """Let go of NVML unless a call is out; the next round makes contact anew."""
+        if self._driver_reading() is None or any(worker.busy_since is not None for worker in self._workers()):
+            return
+        workers = [slot.worker for slot in self._gpus]
+        self._drop_gpus(0)
+        deadline = self._clock() + JOIN_TIMEOUT
+        while not all(worker.ended for worker in workers):
+            if self._clock() > deadline:
+                return
+            await asyncio.sleep(0.01)
+        self._driver.request(self._driver_source.release)
+        await self._wait([self._driver], deadline)
+
+    def close(self) -> bool:
+        """End every worker; says whether all of them did, or some driver call is still out."""
+        workers = list(self._workers())
+        for worker in workers:
+            worker.stop()
+        deadline = self._clock() + JOIN_TIMEOUT
+        for worker in workers:
+            worker.join(max(0.0, deadline - self._clock()))
+        return all(worker.ended for worker in workers)
+
+    def _start(self, name: str) -> Worker[Any]:
+        return Worker(name, self._answered, self._clock)
+
+    def _workers(self) -> Iterable[Worker[Any]]:
+        yield self._driver
+        yield self._host
+        for slot in self._gpus:
+            yield slot.worker
+
+    # Waiting
+
+    def _answered(self, worker: Worker[Any]) -> None:
+        """In the worker's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: a hung call came back during exit
+            self._loop.call_soon_threadsafe(self._count_off, worker)
+
+    def _count_off(self, worker: Worker[Any]) -> None:
+        if worker.busy_since is None:
+            self._waiting_for.discard(worker)
+        if not self._waiting_for:
+            self._all_answered.set()
+
+    async def _wait(self, workers: Iterable[Worker[Any]], deadline: float) -> None:
+        """Until each has answered, those apart that are stuck; or until `deadline`."""
+        now = self._clock()
+        self._waiting_for = {
+            worker
+            for worker in workers
+            if worker.busy_since is not None and now - worker.busy_since < self._sample_timeout
+        }
+        if self._waiting_for:
+            self._all_answered.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(deadline - now):
+                    await self._all_answered.wait()
+
+    # The driver and its GPUs
+
+    def _driver_reading(self) -> DriverReading | None:
+        return self._driver.answer.reading if self._driver.answer else None
+
+    def _driver_is_in_doubt(self) -> bool:
+        return self._driver_reading() is None or any(
+            slot.worker.answer is not None and slot.worker.answer.error for slot in self._gpus
+        )
+
+    def _ask_driver(self, now: float) -> None:
+        self._driver.request(self._driver_source.read)
+        self._driver_asked_at = now
+
+    def _match_gpus(self) -> None:
+        """As many workers as the driver has GPUs."""
+        driver = self._driver_reading()
+        count = driver.gpu_count if driver else 0
+        self._drop_gpus(count)
+        for index in range(len(self._gpus), count):
+            self._gpus.append(_GpuSlot(index, self._open_gpu(index), self._start(f"gpu{index}")))
+
+    def _drop_gpus(self, count: int) -> None:
+        for slot in self._gpus[count:]:
+            slot.worker.stop(slot.source.release)
+        del self._gpus[count:]
+
+    # The result
+
+    def _assemble(self, started: float) -> Snapshot:
+        now = self._clock()
+        answer = self._driver.answer
+        host = self._host.answer
+        # Host values, like those of a GPU, are not shown once they are three intervals old.
+        host_is_fresh = host is not None and now - host.started_at <= STALE_INTERVALS * self._sample_interval
+        return Snapshot(
+            taken_at=self._now(),
+            taken_monotonic=started,
+            driver=answer.reading if answer else None,
+            driver_error=answer.error if answer else None,
+            gpus=tuple(self._judge(slot, now) for slot in self._gpus),
+            host=host.reading if host is not None and host_is_fresh else None,
+            simulated=self._simulated,
+        )
+
+    def _judge(self, slot: _GpuSlot, now: float) -> GpuSample:
+        answer = slot.worker.answer
+        if answer is not None and answer.reading is not None:
+            slot.last = answer.reading
+        return judge(
+            slot.index,
+            answer,
+            slot.worker.busy_since,
+            slot.last,
+            now=now,
+            sample_interval=self._sample_interval,
+            sample_timeout=self._sample_timeout,
+        )
+
+    def _log_changes(self, snapshot: Snapshot) -> None:
+        """One line per change of state."""
+        driver = snapshot.driver_error or snapshot.driver
+        if driver is not None and driver != self._logged_driver:
+            self._logged_driver = driver
+            if snapshot.driver is not None:
+                logger.info("%s", _describe(snapshot.driver))
+            else:
+                logger.warning("%s. Without a GPU, --simulate 8 shows what the agent does", driver)
+        for slot, gpu in zip(self._gpus, snapshot.gpus, strict=True):
+            if gpu.state is slot.logged or gpu.state in (GpuState.STARTING, GpuState.STALE):
+                continue
+            if gpu.state is not GpuState.OK:
+                logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, gpu.error)
+            elif slot.logged is not GpuState.STARTING:
+                logger.info("GPU %d (%s) is ok again", gpu.index, gpu.identity.uuid)
+            slot.logged = gpu.state
+
+
+def _describe(driver: DriverReading) -> str:
+    gpus = "1 GPU" if driver.gpu_count == 1 else f"{driver.gpu_count} GPUs"
+    return f"NVIDIA driver {driver.driver_version or 'of unknown version'}: {gpus}"

@@ -1,0 +1,49 @@
+"""When the next sample is due: pure, times in seconds of the monotonic clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+# A poll is taken for the first of several: sampling goes on for this many intervals after it.
+POLL_LINGER_INTERVALS = 3
+# Seconds without demand after which the driver is let go, where there is no history to keep.
+RELEASE_AFTER = 60.0
+# A tick this little too late for the end of a poll's linger still belongs to it.
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to sample, for whom."""
+
+    sample_interval: float
+    history_interval: float  # 0: no samples in the background
+
+    def tick_interval(
+        self, last_tick: float, stream_intervals: Collection[float], polled_at: float
+    ) -> float | None:
+        """Seconds from the tick at `last_tick` to the next; None: sample only when somebody asks."""
+        intervals = list(stream_intervals)
+        poll_ends = polled_at + POLL_LINGER_INTERVALS * self.sample_interval
+        if last_tick + self.sample_interval <= poll_ends + TOLERANCE:
+            intervals.append(self.sample_interval)
+        if self.history_interval:
+            intervals.append(self.history_interval)
+        return min(intervals, default=None)
+
+
+def next_due(due: float, taken: float, interval: float) -> float:
+    """When a stream wants its event after the one that was due at `due` and shows a Snapshot of `taken`.
+
+    The grid is kept as long as the reader keeps up; one that fell behind starts a new one.
+    """
+    return due + interval if taken < due + interval else taken + interval
+
+
+def is_due(due: float, taken: float, tick_interval: float) -> bool:
+    """Whether a Snapshot of `taken` is the one nearest to `due` on a grid of `tick_interval`."""
+    return taken >= due - tick_interval / 2

@@ -1,0 +1,165 @@
+"""Decides when to sample and hands out Snapshots; every viewer shares one sample."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from agent.sampling.pace import RELEASE_AFTER, Pace, is_due, next_due
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from agent.readings import Snapshot
+    from agent.sampling.collector import Collector
+
+logger = logging.getLogger(__name__)
+
+
+class Sampler:
+    """Samples when someone looks, or for history; `async with` starts and ends it."""
+
+    def __init__(
+        self, collector: Collector, pace: Pace, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._collector = collector
+        self._pace = pace
+        self._clock = clock
+        self._newest: Snapshot | None = None
+        self._round: asyncio.Task[Snapshot] | None = None
+        self._last_tick = clock()
+        self._tick_interval: float | None = None  # None: no tick is planned
+        self._polled_at = float("-inf")
+        self._stream_intervals: Counter[float] = Counter()
+        self._ticked = asyncio.Event()  # replaced at each tick: whoever waits on the old one is woken
+        self._demand_changed = asyncio.Event()
+        self._ending = False
+        self._ticker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Make first contact, and tick from here on."""
+        self._round = asyncio.create_task(self._run_round())
+        self._ticker = asyncio.create_task(self._tick_for_ever())
+
+    async def stop(self) -> bool:
+        """End everything; says whether every worker ended, or some driver call is still out."""
+        self.end_streams()
+        for task in (self._ticker, self._round):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        return self._collector.close()
+
+    def end_streams(self) -> None:
+        """Let every stream end after its present event, and no new one begin."""
+        self._ending = True
+        self._announce()
+
+    async def latest(self, max_age: float | None = None) -> Snapshot:
+        """The newest Snapshot if it is at most `max_age` seconds old (SAMPLE_INTERVAL), else a new one.
+
+        Those who ask together share one sample. Never takes longer than the collector's MAX_WAIT.
+        """
+        now = self._clock()
+        self._polled_at = now
+        newest = self._newest
+        if newest is not None and now - newest.taken_monotonic <= (
+            self._pace.sample_interval if max_age is None else max_age
+        ):
+            if self._tick_interval is None or self._tick_interval > self._pace.sample_interval:
+                self._demand_changed.set()
+            return newest
+        self._demand_changed.set()
+        return await self._sample()
+
+    async def watch(self, interval: float, heartbeat: float) -> AsyncGenerator[Snapshot | None]:
+        """A Snapshot now and then one each `interval` seconds; None after `heartbeat` seconds of silence.
+
+        A reader that is slow to come back gets the newest Snapshot, never the ones it missed.
+        """
+        self._stream_intervals[interval] += 1
+        self._demand_changed.set()
+        try:
+            snapshot = await self.latest()
+            due = snapshot.taken_monotonic + interval
+            yield snapshot
+            while not self._ending:
+                newest = self._newest or snapshot
+                tick_interval = self._tick_interval or interval
+                if newest is not snapshot and is_due(due, newest.taken_monotonic, tick_interval):
+                    snapshot, due = newest, next_due(due, newest.taken_monotonic, interval)
+                    yield snapshot
+                elif not await self._next_tick(heartbeat):
+                    yield None
+        finally:
+            self._stream_intervals[interval] -= 1
+            if not self._stream_intervals[interval]:
+                del self._stream_intervals[interval]
+            self._demand_changed.set()
+
+    async def _next_tick(self, patience: float) -> bool:
+        """Wait for a tick; False if there was none within `patience` seconds."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._ticked.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _announce(self) -> None:
+        ticked, self._ticked = self._ticked, asyncio.Event()
+        ticked.set()
+
+    async def _sample(self) -> Snapshot:
+        if self._round is None:
+            self._round = asyncio.create_task(self._run_round())
+        return await asyncio.shield(self._round)  # a client that hangs up must not cancel the others' sample
+
+    async def _run_round(self) -> Snapshot:
+        try:
+            snapshot = self._newest = await self._collector.collect()
+            self._last_tick = snapshot.taken_monotonic
+        finally:
+            self._round = None
+        self._announce()
+        return snapshot
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            self._demand_changed.clear()
+            self._tick_interval = self._pace.tick_interval(
+                self._last_tick, self._stream_intervals, self._polled_at
+            )
+            if self._tick_interval is None:
+                await self._rest()
+            elif not await self._demand_changes_before(due := self._last_tick + self._tick_interval):
+                await self._tick(due)
+
+    async def _tick(self, due: float) -> None:
+        try:
+            snapshot = await self._sample()
+        except Exception:  # the next tick may do better; without ticks the streams would fall silent
+            logger.exception("A sample failed")
+            self._last_tick = self._clock()
+            return
+        # The grid is kept in spite of some milliseconds of delay, but not to make up for missed ticks.
+        if self._tick_interval is not None and 0 <= snapshot.taken_monotonic - due < self._tick_interval:
+            self._last_tick = due
+
+    async def _rest(self) -> None:
+        """Nobody looks and there is no history to keep: after a while even NVML is let go."""
+        if not await self._demand_changes_before(max(self._last_tick, self._polled_at) + RELEASE_AFTER):
+            await self._collector.release()
+            await self._demand_changed.wait()
+
+    async def _demand_changes_before(self, due: float) -> bool:
+        try:
+            async with asyncio.timeout(due - self._clock()):
+                return await self._demand_changed.wait()
+        except TimeoutError:
+            return False

@@ -1,0 +1,52 @@
+"""How far a GPU's last answer can be trusted: pure, so that every case is a line in a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState
+
+if TYPE_CHECKING:
+    from agent.sampling.worker import Answer
+
+# A GPU whose answer came just too late for this round is `ok` with its true age; past two sample intervals it
+# is `stale`, past three its values are no longer shown.
+OK_INTERVALS = 2
+STALE_INTERVALS = 3
+
+
+def judge(
+    index: int,
+    answer: Answer[GpuReading] | None,
+    busy_since: float | None,
+    last: GpuReading | None,
+    *,
+    now: float,
+    sample_interval: float,
+    sample_timeout: float,
+) -> GpuSample:
+    """The GPU as a Snapshot taken at `now` shows it; times are seconds of the monotonic clock.
+
+    `answer` is how the latest read ended, `last` the latest reading there ever was, for identity and age.
+    """
+    identity = last.identity if last else GpuIdentity()
+    sampled_at = last.sampled_at if last else None
+    age = None if last is None else now - last.sampled_monotonic
+    age_ms = None if age is None else int(age * 1000)
+
+    def sample(state: GpuState, reading: GpuReading | None, error: str | None) -> GpuSample:
+        return GpuSample(index, state, identity, reading, sampled_at, age_ms, error)
+
+    if busy_since is not None and now - busy_since >= sample_timeout:
+        return sample(
+            GpuState.STUCK, None, f"A driver call on this GPU has not returned for {now - busy_since:.0f} s"
+        )
+    if answer is None:
+        return sample(GpuState.STARTING, None, "The GPU has not answered yet")
+    if answer.reading is None or age is None:
+        return sample(GpuState.LOST, None, answer.error)
+    if age <= OK_INTERVALS * sample_interval:
+        return sample(GpuState.OK, answer.reading, None)
+    if age <= STALE_INTERVALS * sample_interval:
+        return sample(GpuState.STALE, answer.reading, None)
+    return sample(GpuState.STALE, None, f"The GPU has not answered; its last reading is {age:.0f} s old")

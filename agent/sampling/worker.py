@@ -1,0 +1,112 @@
+"""One daemon thread that owns one source and publishes its newest reading.
+
+A driver call can hang for good, and a thread inside it cannot be killed. So each source has a thread of its
+own, nothing else ever calls it, and nobody waits for it without a limit: `busy_since` says how long it has
+been away. It is a daemon thread and not an executor's: the interpreter joins those at exit, and never ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from agent.readings import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+Reading = TypeVar("Reading")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Reading]):
+    """How the latest read ended: with a reading, or with one sentence that says why there is none."""
+
+    reading: Reading | None
+    error: str | None
+    started_at: float  # seconds of the monotonic clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Job(Generic[Reading]):
+    read: Callable[[], Reading]
+    afterwards: Callable[[], None] | None
+
+
+class Worker(Generic[Reading]):
+    """Runs reads one after the other; each answer replaces the one before.
+
+    `answered` is called in the worker's thread after each read: it must only hand over to the event loop.
+    """
+
+    def __init__(
+        self, name: str, answered: Callable[[Worker[Reading]], None], clock: Callable[[], float]
+    ) -> None:
+        self.name = name
+        self.answer: Answer[Reading] | None = None
+        self.busy_since: float | None = None  # seconds of the monotonic clock
+        self._answered = answered
+        self._clock = clock
+        self._jobs: SimpleQueue[_Job[Reading] | Callable[[], None] | None] = SimpleQueue()
+        self._logged: str | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def request(self, read: Callable[[], Reading], afterwards: Callable[[], None] | None = None) -> None:
+        """Ask for a reading; does nothing while an earlier read is still out.
+
+        `afterwards` runs in the same thread once the answer is out: what takes long and nobody waits for.
+        """
+        if self.busy_since is None:
+            self.busy_since = self._clock()
+            self._jobs.put(_Job(read, afterwards))
+
+    def stop(self, last: Callable[[], None] | None = None) -> None:
+        """End the thread after its present job; `last` is the last thing it does."""
+        self._jobs.put(last)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread is gone."""
+        return not self._thread.is_alive()
+
+    def join(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for the thread to end."""
+        self._thread.join(timeout)
+
+    def _work(self) -> None:
+        while isinstance(job := self._jobs.get(), _Job):
+            self._read(job.read)
+            if job.afterwards is not None:
+                self._guard(job.afterwards)
+        if job is not None:
+            self._guard(job)
+
+    def _read(self, read: Callable[[], Reading]) -> None:
+        started_at = self._clock()
+        try:
+            self.answer = Answer(read(), None, started_at)
+        except SourceError as error:
+            self.answer = Answer(None, str(error), started_at)
+        except Exception as error:  # the thread must outlive a fault of ours
+            self.answer = Answer(None, "The agent failed while reading it; its log says why", started_at)
+            self._log(error)
+        self.busy_since = None
+        self._answered(self)
+
+    def _guard(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception as error:  # as above
+            self._log(error)
+
+    def _log(self, error: Exception) -> None:
+        """Once per kind of fault: it may come back every second."""
+        if repr(error) != self._logged:
+            self._logged = repr(error)
+            logger.error("Reading %s failed", self.name, exc_info=error)

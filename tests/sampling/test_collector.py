@@ -1,0 +1,231 @@
+"""One round of sampling: who is asked, how long it may take, what is made of the answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import GpuState
+from agent.sampling.collector import DRIVER_PACE, MAX_WAIT, Collector
+from tests.support.agents import wait_until
+from tests.support.sources import FakeHardware
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+# A loaded machine delays a wake-up; the driver itself may take no more than MAX_WAIT.
+SCHEDULING = 0.25
+
+
+class Shifted:
+    """The monotonic clock, moved on by `shift` seconds."""
+
+    def __init__(self) -> None:
+        self.shift = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.shift
+
+
+@asynccontextmanager
+async def collecting(
+    hardware: FakeHardware, clock: Shifted | None = None, sample_timeout: float = 2.0
+) -> AsyncIterator[Collector]:
+    hardware.clock = clock or time.monotonic
+    collector = Collector(
+        hardware.driver,
+        hardware.open_gpu,
+        hardware.host,
+        sample_interval=1.0,
+        sample_timeout=sample_timeout,
+        clock=hardware.clock,
+    )
+    try:
+        yield collector
+    finally:
+        hardware.open_all_valves()
+        assert collector.close(), "every worker ends once nothing hangs"
+
+
+async def test_the_first_round_has_driver_gpus_and_host() -> None:
+    async with collecting(FakeHardware(3)) as collector:
+        snapshot = await collector.collect()
+    assert snapshot.driver is not None
+    assert snapshot.driver.gpu_count == 3
+    assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 3
+    assert snapshot.host is not None
+
+
+async def test_the_host_is_asked_for_the_processes_of_the_same_round() -> None:
+    hardware = FakeHardware(2)
+    async with collecting(hardware) as collector:
+        await collector.collect()
+        hardware.gpus[0].pids, hardware.gpus[1].pids = (10, 11), (11, 12)
+        snapshot = await collector.collect()
+    assert snapshot.host is not None
+    assert set(snapshot.host.gpu_processes) == {10, 11, 12}
+
+
+async def test_a_hung_gpu_costs_a_quarter_second_until_it_is_stuck_and_then_nothing() -> None:
+    hardware = FakeHardware(2)
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        hardware.gpus[0].valve.close()
+        began = time.monotonic()
+        snapshot = await collector.collect()
+        assert time.monotonic() - began < MAX_WAIT + SCHEDULING
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK, GpuState.OK], "the last values, with age"
+        clock.shift = 2.5
+        snapshot = await collector.collect()
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.STUCK, GpuState.OK]
+        assert snapshot.gpus[0].identity.uuid == "GPU-0"
+        assert snapshot.gpus[0].reading is None
+        assert snapshot.gpus[1].reading is not None
+        assert snapshot.gpus[1].reading.temperature_celsius == 3, "the other GPU is read in every round"
+        hardware.gpus[0].valve.open()
+        wait_until(lambda: not collector._gpus[0].worker.busy_since, "the hung call is back")  # noqa: SLF001
+        snapshot = await collector.collect()
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK, GpuState.OK]
+
+
+async def test_a_driver_that_hangs_at_first_contact_gives_an_empty_snapshot_in_time() -> None:
+    hardware = FakeHardware()
+    hardware.driver.valve.close()
+    async with collecting(hardware) as collector:
+        began = time.monotonic()
+        snapshot = await collector.collect()
+        assert time.monotonic() - began < MAX_WAIT + SCHEDULING
+        assert (snapshot.driver, snapshot.driver_error, snapshot.gpus) == (None, None, ())
+        assert snapshot.host is not None, "the host does not wait for the driver"
+        hardware.driver.valve.open()
+        wait_until(lambda: collector._driver.answer, "the driver has answered")  # noqa: SLF001
+        assert len((await collector.collect()).gpus) == 2
+
+
+async def test_a_driver_that_comes_late_is_found_in_the_next_round() -> None:
+    hardware = FakeHardware()
+    hardware.driver.error = "No NVIDIA driver"
+    async with collecting(hardware) as collector:
+        assert (await collector.collect()).driver_error == "No NVIDIA driver"
+        hardware.driver.error = None
+        assert [gpu.state for gpu in (await collector.collect()).gpus] == [GpuState.OK] * 2
+
+
+async def test_a_driver_that_goes_away_takes_its_gpus_with_it_and_brings_them_back() -> None:
+    hardware = FakeHardware()
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        gone, hardware.driver.error = hardware.gpus[0], "No NVIDIA driver"
+        clock.shift = DRIVER_PACE
+        await collector.collect()
+        snapshot = await collector.collect()
+        assert (snapshot.driver, snapshot.gpus) == (None, ())
+        wait_until(lambda: gone.releases == 1, "the GPU was let go")
+        hardware.driver.error = None
+        assert [gpu.state for gpu in (await collector.collect()).gpus] == [GpuState.OK] * 2
+        assert hardware.gpus[0] is not gone
+
+
+async def test_a_lost_gpu_makes_the_driver_be_asked_first_in_the_next_round() -> None:
+    hardware = FakeHardware()
+    async with collecting(hardware) as collector:
+        await collector.collect()
+        assert hardware.driver.reads == 1
+        await collector.collect()
+        assert hardware.driver.reads == 1, "while all is well the driver is asked every few seconds only"
+        hardware.gpus[1].error = "The GPU is lost"
+        snapshot = await collector.collect()
+        assert (snapshot.gpus[1].state, snapshot.gpus[1].error) == (GpuState.LOST, "The GPU is lost")
+        hardware.gpus[1].error = None
+        snapshot = await collector.collect()
+        assert hardware.driver.reads == 2
+        assert snapshot.gpus[1].state is GpuState.OK
+
+
+async def test_gpus_that_appear_or_vanish_are_noticed() -> None:
+    hardware = FakeHardware(2)
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        for count in (4, 1):
+            hardware.driver.gpu_count = count
+            clock.shift += DRIVER_PACE
+            await collector.collect()
+            snapshot = await collector.collect()
+            assert [gpu.index for gpu in snapshot.gpus] == list(range(count))
+
+
+async def test_a_hung_host_is_left_out_and_does_not_keep_the_gpus() -> None:
+    hardware = FakeHardware()
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        hardware.host.valve.close()
+        assert (await collector.collect()).host is not None, "the last values"
+        clock.shift = 3.1
+        snapshot = await collector.collect()
+        assert snapshot.host is None, "older than three intervals"
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
+
+
+async def test_letting_go_releases_every_gpu_and_then_the_driver_and_contact_is_made_anew() -> None:
+    hardware = FakeHardware()
+    async with collecting(hardware) as collector:
+        await collector.collect()
+        first = dict(hardware.gpus)
+        await collector.release()
+        assert [gpu.releases for gpu in first.values()] == [1, 1]
+        assert hardware.driver.releases == 1
+        snapshot = await collector.collect()
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
+        assert hardware.opened == 4
+
+
+async def test_nothing_is_let_go_while_a_call_is_out() -> None:
+    hardware = FakeHardware()
+    async with collecting(hardware) as collector:
+        await collector.collect()
+        hardware.gpus[0].valve.close()
+        await collector.collect()
+        await collector.release()
+        assert hardware.driver.releases == 0
+
+
+async def test_each_change_of_state_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    hardware = FakeHardware(1)
+    hardware.driver.error = "No NVIDIA driver"
+    with caplog.at_level(logging.INFO, logger="agent"):
+        async with collecting(hardware) as collector:
+            for _ in range(3):
+                await collector.collect()
+            hardware.driver.error = None
+            for error in (None, None, "The GPU is lost", "The GPU is lost", None, None):
+                if hardware.gpus:
+                    hardware.gpus[0].error = error
+                await collector.collect()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 4, lines
+    assert "No NVIDIA driver" in lines[0]
+    assert "--simulate" in lines[0]
+    assert lines[1] == "NVIDIA driver 1.2.3: 1 GPU"
+    assert lines[2] == "GPU 0 (GPU-0) is lost. The GPU is lost"
+    assert lines[3] == "GPU 0 (GPU-0) is ok again"
+
+
+async def test_closing_with_a_call_out_says_so_and_does_not_wait_for_it() -> None:
+    hardware = FakeHardware()
+    async with collecting(hardware) as collector:
+        await collector.collect()
+        hardware.gpus[0].valve.close()
+        await collector.collect()
+        began = time.monotonic()
+        assert not collector.close()
+        assert time.monotonic() - began < 1.0

@@ -1,0 +1,68 @@
+"""When the next sample is due."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.sampling.pace import Pace, is_due, next_due
+
+NEVER = float("-inf")
+
+
+@pytest.mark.parametrize(
+    ("expected", "history", "streams", "last_tick", "polled_at"),
+    [
+        pytest.param(None, 0, [], 100, NEVER, id="nobody looks, no history: no sample"),
+        pytest.param(10, 10, [], 100, NEVER, id="nobody looks: the pace of history"),
+        pytest.param(1, 10, [], 100, 100, id="a poll: the sample interval"),
+        pytest.param(1, 0, [], 102, 100, id="two seconds after a poll: still, for its third sample"),
+        pytest.param(1, 0, [], 102.005, 100, id="the third sample is not lost to some milliseconds"),
+        pytest.param(None, 0, [], 103, 100, id="three intervals after a poll: no more"),
+        pytest.param(10, 10, [], 103, 100, id="three intervals after a poll: history again"),
+        pytest.param(0.5, 10, [2, 0.5, 7], 100, NEVER, id="streams: the smallest interval"),
+        pytest.param(1, 0, [30], 100, 100, id="a slow stream and a poll: the poll"),
+        pytest.param(10, 10, [60], 100, NEVER, id="a stream slower than history: history"),
+    ],
+)
+def test_the_next_sample_comes_when_someone_needs_it(
+    expected: float | None, history: float, streams: list[float], last_tick: float, polled_at: float
+) -> None:
+    pace = Pace(sample_interval=1.0, history_interval=history)
+    assert expected == pace.tick_interval(last_tick, streams, polled_at)
+
+
+def test_a_scrape_every_fifteen_seconds_costs_four_samples() -> None:
+    """The scrape's own and three that follow it, as if a poller might come."""
+    pace = Pace(sample_interval=1.0, history_interval=0)
+    ticks = [100.0]
+    while (interval := pace.tick_interval(ticks[-1], [], polled_at=100.0)) is not None:
+        ticks.append(ticks[-1] + interval)
+    assert ticks == [100.0, 101.0, 102.0, 103.0]
+
+
+@pytest.mark.parametrize(
+    ("interval", "tick_interval"),
+    [(0.5, 0.5), (1.0, 0.5), (2.0, 0.5), (7.0, 0.5), (7.0, 1.0), (1.0, 0.7), (60.0, 7.0)],
+    ids=lambda value: f"{value:g} s",
+)
+def test_a_stream_keeps_its_own_pace_whatever_the_ticks(interval: float, tick_interval: float) -> None:
+    """Over ten minutes: as many events as its interval says, none further off than half a tick."""
+    ticks = [tick_interval * number for number in range(int(600 / tick_interval) + 2)]
+    due, sent = interval, [0.0]
+    for taken in ticks[1:]:
+        if is_due(due, taken, tick_interval):
+            sent.append(taken)
+            due = next_due(due, taken, interval)
+    expected = [interval * number for number in range(len(sent))]
+    assert abs(len(sent) - 1 - 600 / interval) <= 1
+    assert (
+        max(abs(at - wanted) for at, wanted in zip(sent, expected, strict=True)) <= tick_interval / 2 + 1e-6
+    )
+
+
+def test_a_reader_that_fell_behind_starts_a_new_grid_instead_of_a_burst() -> None:
+    assert next_due(due=10.0, taken=37.2, interval=1.0) == 38.2
+
+
+def test_some_milliseconds_of_delay_do_not_move_the_grid() -> None:
+    assert next_due(due=10.0, taken=10.003, interval=1.0) == 11.0

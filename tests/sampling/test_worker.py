@@ -1,0 +1,127 @@
+"""One thread, one source, one answer at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import SourceError
+from agent.sampling.worker import Worker
+from tests.support.sources import Valve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Clock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Watched:
+    """A worker and a semaphore that counts its answers."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self._answers = threading.Semaphore(0)
+        self.worker: Worker[int] = Worker("test", lambda _worker: self._answers.release(), self.clock)
+
+    def wait_for_answer(self) -> None:
+        assert self._answers.acquire(timeout=10), "the worker did not answer"
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    watched = Watched()
+    yield watched
+    watched.worker.stop()
+    watched.worker.join(10)
+
+
+def test_a_read_is_published_with_the_time_it_began(watched: Watched) -> None:
+    watched.worker.request(lambda: 42)
+    watched.wait_for_answer()
+    answer = watched.worker.answer
+    assert answer is not None
+    assert (answer.reading, answer.error, answer.started_at) == (42, None, 100.0)
+    assert watched.worker.busy_since is None
+
+
+def test_a_refusal_is_published_as_its_sentence(watched: Watched) -> None:
+    def refuse() -> int:
+        raise SourceError("The GPU is lost")
+
+    watched.worker.request(refuse)
+    watched.wait_for_answer()
+    answer = watched.worker.answer
+    assert answer is not None
+    assert (answer.reading, answer.error) == (None, "The GPU is lost")
+
+
+def test_a_call_that_is_out_keeps_the_answer_before_it_and_takes_no_second_request(watched: Watched) -> None:
+    valve = Valve()
+    reads: list[int] = []
+
+    def read() -> int:
+        reads.append(1)
+        valve.pass_through()
+        return len(reads)
+
+    watched.worker.request(read)
+    watched.wait_for_answer()
+    valve.close()
+    watched.worker.request(read)
+    assert valve.entered.wait(10)
+    watched.clock.now = 160.0
+    watched.worker.request(read)
+    assert watched.worker.busy_since == 100.0, "since the call began, not since it was asked for again"
+    assert watched.worker.answer is not None
+    assert watched.worker.answer.reading == 1
+    valve.open()
+    watched.wait_for_answer()
+    assert watched.worker.answer.reading == 2
+    assert watched.worker.busy_since is None
+
+
+def test_what_takes_long_runs_after_the_answer_is_out(watched: Watched) -> None:
+    valve = Valve()
+    valve.close()
+    watched.worker.request(lambda: 1, valve.pass_through)
+    watched.wait_for_answer()
+    assert watched.worker.busy_since is None, "nobody waits for it"
+    assert valve.entered.wait(10)
+    valve.open()
+
+
+def test_a_fault_of_ours_is_an_answer_logged_once_and_the_thread_lives_on(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> int:
+        raise ZeroDivisionError("never")
+
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            watched.worker.request(fail)
+            watched.wait_for_answer()
+    assert watched.worker.answer is not None
+    assert "its log says why" in str(watched.worker.answer.error)
+    assert len(caplog.records) == 1
+    watched.worker.request(lambda: 7)
+    watched.wait_for_answer()
+    assert watched.worker.answer.reading == 7
+
+
+def test_the_last_job_is_done_before_the_thread_ends(watched: Watched) -> None:
+    done: list[str] = []
+    watched.worker.stop(lambda: done.append("released"))
+    watched.worker.join(10)
+    assert watched.worker.ended
+    assert done == ["released"]

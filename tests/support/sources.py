@@ -1,0 +1,129 @@
+"""Small substitutes for a driver, its GPUs and the host, where a test is about time and threads, not NVML."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from agent.readings import (
+    DriverReading,
+    GpuIdentity,
+    GpuProcess,
+    GpuReading,
+    HostProcess,
+    HostReading,
+    ProcessType,
+    SourceError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Valve:
+    """Lets calls through, until it is closed; whoever comes then waits until it opens."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+        self._open.set()
+        self.entered = threading.Event()
+
+    def close(self) -> None:
+        self.entered.clear()
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+    def pass_through(self) -> None:
+        self.entered.set()
+        assert self._open.wait(timeout=30), "the test forgot to open a valve"
+
+
+class FakeDriver:
+    """Counts its reads; `error` makes it refuse."""
+
+    def __init__(self, gpu_count: int = 2) -> None:
+        self.gpu_count = gpu_count
+        self.error: str | None = None
+        self.reads = 0
+        self.releases = 0
+        self.valve = Valve()
+
+    def read(self) -> DriverReading:
+        self.reads += 1
+        self.valve.pass_through()
+        if self.error:
+            raise SourceError(self.error)
+        return DriverReading(gpu_count=self.gpu_count, driver_version="1.2.3")
+
+    def release(self) -> None:
+        self.releases += 1
+
+
+class FakeGpu:
+    """Counts its reads and shows the count as its temperature; `error` makes it refuse."""
+
+    def __init__(self, index: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.index = index
+        self.error: str | None = None
+        self.reads = 0
+        self.releases = 0
+        self.afterwards_calls = 0
+        self.pids: tuple[int, ...] = ()
+        self.valve = Valve()
+        self._clock = clock
+
+    def read(self) -> GpuReading:
+        self.reads += 1
+        started = self._clock()
+        self.valve.pass_through()
+        if self.error:
+            raise SourceError(self.error)
+        return GpuReading(
+            sampled_at=time.time(),
+            sampled_monotonic=started,
+            identity=GpuIdentity(uuid=f"GPU-{self.index}"),
+            temperature_celsius=self.reads,
+            processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
+        )
+
+    def afterwards(self) -> None:
+        self.afterwards_calls += 1
+
+    def release(self) -> None:
+        self.releases += 1
+
+
+class FakeHost:
+    """Describes whatever pids it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[frozenset[int]] = []
+        self.valve = Valve()
+
+    def read(self, pids: frozenset[int]) -> HostReading:
+        self.asked.append(pids)
+        self.valve.pass_through()
+        return HostReading(hostname="host", gpu_processes={pid: HostProcess(pid) for pid in pids})
+
+
+class FakeHardware:
+    """All three, and the GPUs by index as they are opened."""
+
+    def __init__(self, gpu_count: int = 2) -> None:
+        self.driver = FakeDriver(gpu_count)
+        self.host = FakeHost()
+        self.gpus: dict[int, FakeGpu] = {}
+        self.opened = 0
+        self.clock: Callable[[], float] = time.monotonic
+
+    def open_gpu(self, index: int) -> FakeGpu:
+        self.opened += 1
+        self.gpus[index] = FakeGpu(index, self.clock)
+        return self.gpus[index]
+
+    def open_all_valves(self) -> None:
+        for valve in (self.driver.valve, self.host.valve, *(gpu.valve for gpu in self.gpus.values())):
+            valve.open()
