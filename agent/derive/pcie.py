@@ -1,0 +1,37 @@
+"""PCIe: what the link could carry, and how much of that it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.rounding import known_sum, percent
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading
+
+# MB/s of one lane in one direction, by PCIe generation, after line coding.
+LANE_MBPS = {1: 250, 2: 500, 3: 985, 4: 1969, 5: 3938, 6: 7563}
+
+
+def max_bandwidth_mbps(generation: int | None, width: int | None) -> float | None:
+    """MB/s in one direction; unknown for an unknown link."""
+    lane = LANE_MBPS.get(generation or 0)
+    return float(lane * width) if lane and width else None
+
+
+def mbps(kib_per_second: float | None) -> float | None:
+    """NVML's KiB/s as MB/s of 1024 x 1024 bytes."""
+    return None if kib_per_second is None else kib_per_second / 1024
+
+
+def total_mbps(reading: GpuReading) -> float | None:
+    """Both directions together, MB/s."""
+    return mbps(known_sum(reading.pcie_tx_kib_per_second, reading.pcie_rx_kib_per_second))
+
+
+def utilization_percent(reading: GpuReading) -> float | None:
+    """Total throughput over the best that this GPU in this slot can do in one direction; at most 100."""
+    identity = reading.identity
+    best = max_bandwidth_mbps(identity.pcie_max_generation, identity.pcie_max_width)
+    share = percent(total_mbps(reading), best)
+    return None if share is None else min(share, 100.0)

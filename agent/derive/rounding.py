@@ -1,0 +1,39 @@
+"""Rounding as people do it: halves go up. Python's `round` sends 2048.5 to 2048."""
+
+from __future__ import annotations
+
+import math
+from typing import overload
+
+
+@overload
+def whole(value: float) -> int: ...
+@overload
+def whole(value: None) -> None: ...
+@overload
+def whole(value: float | None) -> int | None: ...
+def whole(value: float | None) -> int | None:
+    """To a whole number; unknown stays unknown."""
+    return None if value is None else math.floor(value + 0.5)
+
+
+@overload
+def tenths(value: float) -> float: ...
+@overload
+def tenths(value: None) -> None: ...
+@overload
+def tenths(value: float | None) -> float | None: ...
+def tenths(value: float | None) -> float | None:
+    """To one decimal; unknown stays unknown."""
+    return None if value is None else math.floor(value * 10 + 0.5) / 10
+
+
+def percent(part: float | None, total: float | None) -> float | None:
+    """`part` of `whole` in percent; unknown if either is, or if there is no whole."""
+    return None if part is None or not total else part / total * 100
+
+
+def known_sum(*values: float | None) -> float | None:
+    """The sum, unknown if any part is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None

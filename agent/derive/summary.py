@@ -1,0 +1,55 @@
+"""Sums and means over the GPUs that could be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from agent.derive.rounding import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from agent.readings import GpuReading
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Unknown where no GPU tells."""
+
+    total_memory_bytes: int | None
+    total_used_memory_bytes: int | None
+    memory_utilization_percent: float | None
+    average_gpu_utilization_percent: float | None
+    average_temperature_celsius: float | None
+    total_power_watts: float | None
+
+
+def summarize(readings: Sequence[GpuReading]) -> Summary:
+    """Memory counts the GPUs that tell both total and use, so that the percentage compares like with like."""
+    memories = [
+        (reading.identity.memory_total_bytes, reading.memory_used_bytes)
+        for reading in readings
+        if reading.identity.memory_total_bytes is not None and reading.memory_used_bytes is not None
+    ]
+    total = sum(memory[0] for memory in memories) if memories else None
+    used = sum(memory[1] for memory in memories) if memories else None
+    power = _known(reading.power_watts for reading in readings)
+    return Summary(
+        total_memory_bytes=total,
+        total_used_memory_bytes=used,
+        memory_utilization_percent=percent(used, total),
+        average_gpu_utilization_percent=_mean(reading.gpu_utilization_percent for reading in readings),
+        average_temperature_celsius=_mean(reading.temperature_celsius for reading in readings),
+        total_power_watts=sum(power) if power else None,
+    )
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = _known(values)
+    return fmean(known) if known else None

@@ -1,0 +1,82 @@
+"""What holds a GPU's clocks back: NVML's clocks event reasons in words, and the bottlenecks they point to."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import TYPE_CHECKING
+
+from agent.derive.pcie import utilization_percent
+from agent.derive.rounding import percent
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading
+
+
+class ClocksEventReason(IntFlag):
+    """nvml.h: nvmlClocksEventReason*."""
+
+    GPU_IDLE = 0x1
+    APPLICATIONS_CLOCKS_SETTING = 0x2
+    SW_POWER_CAP = 0x4
+    HW_SLOWDOWN = 0x8
+    SYNC_BOOST = 0x10
+    SW_THERMAL_SLOWDOWN = 0x20
+    HW_THERMAL_SLOWDOWN = 0x40
+    HW_POWER_BRAKE_SLOWDOWN = 0x80
+    DISPLAY_CLOCK_SETTING = 0x100
+
+
+THERMAL = ClocksEventReason.SW_THERMAL_SLOWDOWN | ClocksEventReason.HW_THERMAL_SLOWDOWN
+
+# The others are how the clocks were set, or that there is nothing to do: no slowdown.
+SLOWDOWN = (
+    THERMAL
+    | ClocksEventReason.SW_POWER_CAP
+    | ClocksEventReason.HW_SLOWDOWN
+    | ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN
+)
+
+# A hardware slowdown this near to the limit is the limit's work; below it the board's.
+NEAR_POWER_LIMIT_PERCENT = 95.0
+HIGH_MEMORY_PERCENT = 80.0
+MEMORY_BOUND_MEMORY_PERCENT = 60.0
+MEMORY_BOUND_GPU_PERCENT = 40.0
+PCIE_SATURATED_PERCENT = 80.0
+
+
+def is_throttled(reasons: int | None) -> bool | None:
+    """Whether the bitmask holds a real slowdown."""
+    return None if reasons is None else bool(reasons & SLOWDOWN)
+
+
+def reason_names(reasons: int | None) -> list[str] | None:
+    """The bits in words, lowest first; a bit this table does not know is named by its value."""
+    if reasons is None:
+        return None
+    names = [reason.name.lower() for reason in ClocksEventReason if reasons & reason and reason.name]
+    rest = reasons & ~sum(ClocksEventReason)
+    return names + [hex(1 << bit) for bit in range(rest.bit_length()) if rest >> bit & 1]
+
+
+def bottlenecks(reading: GpuReading) -> list[str]:
+    """What limits this GPU, as far as it can be known; the seed's names in the seed's order."""
+    reasons = ClocksEventReason(reading.clocks_event_reasons or 0)
+    power = percent(reading.power_watts, reading.power_limit_watts)
+    memory = percent(reading.memory_used_bytes, reading.identity.memory_total_bytes)
+    gpu = reading.gpu_utilization_percent
+    hw_slowdown = ClocksEventReason.HW_SLOWDOWN in reasons
+    near_limit = power is not None and power >= NEAR_POWER_LIMIT_PERCENT
+    below_limit = power is not None and power < NEAR_POWER_LIMIT_PERCENT
+    found = {
+        "thermal_throttling": bool(reasons & THERMAL),
+        "power_throttling": ClocksEventReason.SW_POWER_CAP in reasons or (hw_slowdown and near_limit),
+        "board_power_throttling": ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons
+        or (hw_slowdown and below_limit),
+        "high_memory_usage": memory is not None and memory > HIGH_MEMORY_PERCENT,
+        "memory_bound_workload": memory is not None
+        and gpu is not None
+        and memory >= MEMORY_BOUND_MEMORY_PERCENT
+        and gpu <= MEMORY_BOUND_GPU_PERCENT,
+        "pcie_bandwidth_saturated": (utilization_percent(reading) or 0) > PCIE_SATURATED_PERCENT,
+    }
+    return [name for name, present in found.items() if present]
