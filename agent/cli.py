@@ -1,0 +1,154 @@
+"""`nvidia-smi-web-agent` and `uv run main.py`: from arguments and environment to a running agent."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from agent import __version__
+from agent.environment import load_settings
+from agent.listener import BACKLOG, CannotListen, listen, url_host
+from agent.logs import configure_logging
+from agent.settings import Settings, SettingsError, documented
+from agent.signals import STOP_SIGNALS, handled_signals
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from starlette.types import ASGIApp
+
+NAME = "nvidia-smi-web-agent"
+EXIT_DEADLINE = 1.7  # seconds from a signal to the end of the process
+
+logger = logging.getLogger("agent")
+
+# The settings that are arguments too: an argument is the text of its environment variable.
+_ARGUMENTS = {
+    "--host": "HOST",
+    "--port": "PORT",
+    "--url-prefix": "URL_PREFIX",
+    "--simulate": "SIMULATE_GPUS",
+    "--scenario": "SIMULATE_SCENARIO",
+    "--log-level": "LOG_LEVEL",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the agent until a signal ends it. The exit status: 0, or 1 cannot listen, or 2 wrong settings."""
+    with handled_signals(lambda *_: os._exit(0)):  # until the server runs nothing has begun that needs an end
+        arguments = vars(_parser().parse_args(argv))
+        env_file = arguments.pop("env_file")
+        try:
+            settings = load_settings(
+                os.environ,
+                arguments={name: text for name, text in arguments.items() if text is not None},
+                env_file=env_file,
+            )
+            configure_logging(settings.log_level)
+            with listen(settings.host, settings.port) as listener:
+                app = _create_app(settings)
+                _announce(settings, f"http://{url_host(settings.host)}:{settings.port}")
+                _serve(app, settings, listener)
+        except SettingsError as error:
+            return _refuse(error)
+        except CannotListen as error:
+            logger.error("%s", error)  # noqa: TRY400  one clear line, no traceback
+            return 1
+    for sig in STOP_SIGNALS:
+        signal.signal(sig, signal.SIG_IGN)  # a second one must not turn a good end into a bad one
+    return 0
+
+
+def app_from_environment() -> ASGIApp:
+    """The app for `uvicorn main:app`, whose own options set address and protocol. Exits as `main` does."""
+    try:
+        settings = load_settings(os.environ)
+        configure_logging(settings.log_level)
+        app = _create_app(settings)
+    except SettingsError as error:
+        sys.exit(_refuse(error))
+    _announce(settings, "")
+    return app
+
+
+def _refuse(error: SettingsError) -> int:
+    what = "a setting is wrong" if len(error.faults) == 1 else f"{len(error.faults)} settings are wrong"
+    title = f"{NAME} cannot start: {what}"
+    sys.stderr.write("\n  ".join([title, *error.faults]) + "\n")
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    rows = documented()
+    settings = "\n".join(
+        f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}." for row in rows
+    )
+    parser = argparse.ArgumentParser(
+        prog=NAME,
+        description="Tells over HTTP, live, what each NVIDIA GPU of this host does.",
+        epilog=f"settings, by argument, else environment variable, else env file, else default:\n{settings}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    helps = {row.name: row.help for row in rows}
+    for option, name in _ARGUMENTS.items():
+        parser.add_argument(option, dest=name, metavar=name, help=helps[name])
+    parser.add_argument(
+        "--env-file", metavar="PATH", help="File of NAME=value lines. Default: .env, if there is one."
+    )
+    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    return parser
+
+
+def _create_app(settings: Settings) -> ASGIApp:
+    from agent.app import create_app  # only now: a wrong setting or a port in use shows at once
+
+    try:
+        return create_app(settings)
+    except ValueError as error:
+        if not settings.simulate_scenario:
+            raise
+        raise SettingsError([f"SIMULATE_SCENARIO is {settings.simulate_scenario!r}: {error}"]) from error
+
+
+def _announce(settings: Settings, address: str) -> None:
+    """One line that says what has started, and a warning where everybody may read."""
+    count = len(settings.api_keys)
+    credentials = ["TOKEN"] * bool(settings.token) + [f"{count} API key{'s' * (count > 1)}"] * bool(count)
+    authentication = " and ".join(credentials) or "none"
+    simulated = f"; SIMULATED: {settings.simulate_gpus} GPUs" if settings.simulate_gpus else ""
+    where = f"{address}{settings.url_prefix}/"
+    logger.info("%s %s on %s — authentication: %s%s", NAME, __version__, where, authentication, simulated)
+    if not settings.token:
+        guarded = "TOKEN is not set and API keys guard only the stream" if count else "TOKEN is not set"
+        logger.warning(
+            "%s: anyone who reaches this port can read process command lines and user names", guarded
+        )
+
+
+def _serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
+    from uvicorn import Config
+
+    from agent.protocol import AgentServer, LimitedHttpProtocol
+
+    config = Config(
+        app,
+        interface="asgi3",
+        lifespan="on",
+        loop="uvloop",
+        http=LimitedHttpProtocol,
+        ws="none",
+        workers=1,  # named, or WEB_CONCURRENCY would be read
+        log_config=None,
+        access_log=settings.access_log,
+        proxy_headers=settings.access_log,  # nothing else asks for the client's address
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
+    )
+    AgentServer(config, exit_deadline=EXIT_DEADLINE).run(sockets=[listener])

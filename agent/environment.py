@@ -1,0 +1,82 @@
+"""Where settings come from: arguments over environment over env file. And the limit of open files."""
+
+from __future__ import annotations
+
+import io
+import resource
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dotenv.parser import parse_stream
+
+from agent.settings import Settings, SettingsError, fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dotenv.parser import Binding
+
+RESERVED_FILES = 64  # descriptors for everything that is no stream: libraries, /proc, polls, the event loop
+
+
+def load_settings(
+    environ: Mapping[str, str], *, arguments: Mapping[str, str] | None = None, env_file: str | None = None
+) -> Settings:
+    """Settings by name, from `arguments` over `environ` over the env file (`.env`, where none is named).
+
+    Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
+    """
+    faults: list[str] = []
+    from_file: dict[str, str] = {}
+    try:
+        if env_file is not None or Path(".env").is_file():
+            from_file = read_env_file(env_file or ".env")
+    except SettingsError as error:
+        faults += error.faults
+    try:
+        settings = Settings.from_mapping({**from_file, **environ, **(arguments or {})})
+    except SettingsError as error:
+        raise SettingsError([*faults, *error.faults]) from None
+    files = raise_file_limit()
+    if settings.max_streams > files - RESERVED_FILES:
+        accepted = (
+            f"at most {files - RESERVED_FILES} while {files} files may be open (ulimit -Hn, LimitNOFILE=)"
+        )
+        faults.append(fault("MAX_STREAMS", str(settings.max_streams), accepted=accepted))
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def read_env_file(path: str) -> dict[str, str]:
+    """The variables in an env file; a `$` in a value is a `$`. Raises SettingsError."""
+    accepted = "accepted: a readable UTF-8 file of NAME=value lines"
+    try:
+        text = Path(path).read_text("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(
+            [f"The env file {path!r} cannot be read ({error.strerror}); {accepted}"]
+        ) from error
+    except ValueError:
+        raise SettingsError([f"The env file {path!r} is not text; {accepted}"]) from None
+    # dotenv_values() skips a line that it cannot parse: a TOKEN lost that way would leave the agent open.
+    lines = list(parse_stream(io.StringIO(text)))
+    bad = [_line_number(line) for line in lines if line.error or "\0" in line.original.string]
+    if bad:
+        where = f"line{'s' * (len(bad) > 1)} {', '.join(bad)}"
+        raise SettingsError([f"The env file {path!r} cannot be understood at {where}; {accepted}"])
+    return {line.key: line.value or "" for line in lines if line.key is not None}
+
+
+def _line_number(binding: Binding) -> str:
+    """As an editor counts: dotenv takes the empty lines before a statement for part of it."""
+    text = binding.original.string
+    return str(binding.original.line + text[: len(text) - len(text.lstrip())].count("\n"))
+
+
+def raise_file_limit() -> int:
+    """Raises the soft limit of open files to the hard one and returns it: every stream is an open file."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else sys.maxsize

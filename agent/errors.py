@@ -1,0 +1,142 @@
+"""Every failure a client can see, and the envelope it comes in.
+
+    AgentError
+    ├── InvalidRequest      code 1,   HTTP 400   a parameter is wrong
+    ├── Unauthorized        code 401, HTTP 401   missing or wrong credential
+    ├── DriverUnavailable   code 2,   HTTP 500   no driver, or no NVML library
+    └── Unavailable         code 2,   HTTP 503   not ready yet, or too many streams: try again
+
+The exception is the wire contract: code and status are on the class and `install` is the one place that
+writes them. Starlette's own 404 and 405 and FastAPI's validation get the same envelope.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+
+CLIENT_FAULT = 1
+SERVER_FAULT = 2
+
+
+class AgentError(Exception):
+    """A failure with one clear sentence for the client."""
+
+    code: ClassVar[int] = SERVER_FAULT
+    status: ClassVar[int] = 500
+    headers: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(AgentError):
+    """A parameter is wrong: names it, what was given and what is accepted."""
+
+    code = CLIENT_FAULT
+    status = 400
+
+
+class Unauthorized(AgentError):
+    """The credential is missing or wrong."""
+
+    code = 401
+    status = 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class DriverUnavailable(AgentError):
+    """There is no driver or no NVML library; says what to do."""
+
+
+class Unavailable(AgentError):
+    """Not now: no contact with the driver yet, no GPU readable, or too many streams."""
+
+    status = 503
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+
+
+class Failure(BaseModel):
+    """The envelope of every failing answer."""
+
+    code: int = Field(description="1: the client's fault, 2: the agent's or the host's, 401: unauthorized")
+    data: None = Field(default=None, description="always null")
+    error: str = Field(description="one sentence that says what was wrong")
+
+
+def envelope(code: int, message: str) -> bytes:
+    """The failing answer's body: `{"code":…,"data":null,"error":…}`."""
+    body = {"code": code, "data": None, "error": message}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8",
+        errors="replace",  # a lone surrogate out of a client's bytes must not become our fault
+    )
+
+
+def failure(code: int, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The failing answer."""
+    return Response(envelope(code, message), status, headers, "application/json")
+
+
+def response_to(error: AgentError) -> Response:
+    """The answer to a failure of ours."""
+    return failure(error.code, error.status, error.message, error.headers)
+
+
+def install(app: Starlette) -> None:
+    """Make every failing answer of `app` an envelope."""
+    app.add_exception_handler(AgentError, _agent_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _agent_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, AgentError)  # noqa: S101  (registered for nothing else; narrows the type)
+    return response_to(error)
+
+
+async def _invalid_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  (as above)
+    return failure(CLIENT_FAULT, 400, "; ".join(_sentence(fault) for fault in error.errors()))
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  (as above)
+    path = request.scope["path"]
+    match error.status_code:
+        case 404:
+            message = f"Nothing is at {path}; see docs under the agent's prefix for its paths"
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "GET")
+            message = f"{request.method} is not allowed at {path}; it takes {allowed}"
+        case _:
+            message = str(error.detail)
+    code = CLIENT_FAULT if error.status_code < 500 else SERVER_FAULT
+    return failure(code, error.status_code, message, error.headers)
+
+
+async def _unexpected(_request: Request, _error: Exception) -> Response:
+    # Starlette raises the error again after this answer is sent, so the server logs it with its traceback.
+    return failure(SERVER_FAULT, 500, "The agent failed while answering; its log says why")
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """One validation fault of pydantic: the parameter, what it got, what it takes."""
+    place: Sequence[object] = fault["loc"]
+    name = place[-1] if len(place) > 1 else "request"
+    given = str(fault.get("input"))[:80]
+    expected = str(fault["msg"]).removeprefix("Input ")
+    return f"Invalid {name}: it {expected}, got {given!r}"

@@ -1,0 +1,54 @@
+"""The socket that the agent listens on, bound before anything else is built."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
+SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+
+
+class CannotListen(Exception):
+    """The address is taken, forbidden or unknown; says so in one line."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket at the first address of `host` that this machine has. Raises CannotListen."""
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise CannotListen(f"Cannot listen on {url_host(host)}:{port}: {_reason(error)} (HOST)") from error
+    failure = OSError()
+    for family, kind, protocol, _, address in addresses:
+        try:
+            return _listen_at(socket.socket(family, kind, protocol), address)
+        except OSError as error:
+            failure = error
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                break
+    raise CannotListen(
+        f"Cannot listen on {url_host(host)}:{port}: {_reason(failure)} (PORT, HOST)"
+    ) from failure
+
+
+def url_host(host: str) -> str:
+    """As a URL writes it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _listen_at(listener: socket.socket, address: tuple[object, ...]) -> socket.socket:
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it: without it a stream whose client stopped reading would never end.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS)
+        listener.bind(address)
+        listener.listen(BACKLOG)  # at once: two sockets may share a port until one of them listens
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,50 @@
+"""The log: one handler on stderr, and no credential in it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from urllib.parse import quote, unquote_plus
+
+_CREDENTIAL = re.compile(r"(?i)(key|token|secret|password|auth)[^=]*=")
+
+
+def configure_logging(level: str) -> None:
+    """Everything from `level` on goes to stderr; the access log too where it is on, credentials masked."""
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger().setLevel(level.upper())
+    # uvicorn tells of each step of its start and end: only for those who ask for detail.
+    at_least = {"debug": logging.INFO, "error": logging.ERROR}.get(level, logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(at_least)
+    access = logging.getLogger("uvicorn.access")
+    access.setLevel(logging.INFO)  # whoever switched it on wants it at every LOG_LEVEL
+    if not any(isinstance(known, RedactCredentials) for known in access.filters):
+        access.addFilter(RedactCredentials())
+
+
+class RedactCredentials(logging.Filter):
+    """Masks `?api_key=` in the records of uvicorn's access log, whose third argument is path and query."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record pass."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(redacted(value) if isinstance(value, str) else value for value in record.args)
+        return True
+
+
+def redacted(target: str) -> str:
+    """A request target in which the value of whatever looks like a credential is `***`.
+
+    A name may be percent-encoded, more than once too, and so may the `?` and `=` around it; an encoded `&` is
+    part of the value.
+    """
+    return "&".join(_redacted_part(part) for part in target.split("&"))
+
+
+def _redacted_part(part: str) -> str:
+    plain = part
+    while (decoded := unquote_plus(plain)) != plain:
+        plain = decoded
+    found = _CREDENTIAL.search(plain)
+    return quote(plain[: found.end()], safe="/?=") + "***" if found else part

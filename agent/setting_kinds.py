@@ -1,0 +1,156 @@
+"""What a setting can accept: each kind says so in words and parses the text of an environment variable."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,10}")  # more digits than any setting needs; int() alone would take "1_0"
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")  # float() alone would take "nan" and "inf"
+_PATH = re.compile(r"/?[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?")
+_LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_SENDABLE = re.compile(r"[\x20-\x7e\xa0-\xff]+")
+_SWITCH = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """`accepted` in words for people; `parse` raises ValueError for everything else."""
+
+    accepted: str
+    parse: Callable[[str], T]
+
+
+def whole_number(low: int, high: int, *, zero: str = "") -> Kind[int]:
+    """A whole number within the range; `zero` says what 0 means where it is accepted beside the range."""
+
+    def parse(text: str) -> int:
+        value = int(text) if _WHOLE_NUMBER.fullmatch(text) else -1
+        if low <= value <= high or (zero and value == 0):
+            return value
+        raise ValueError("not a whole number within the range")
+
+    return Kind(_range("a whole number", low, high, zero), parse)
+
+
+def number(low: float, high: float, unit: str, *, zero: str = "") -> Kind[float]:
+    """A finite decimal number within the range; `zero` as for `whole_number`."""
+
+    def parse(text: str) -> float:
+        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        if low <= value <= high or (zero and value == 0):
+            return value
+        raise ValueError("not a number within the range")
+
+    return Kind(_range(f"a number of {unit}", low, high, zero), parse)
+
+
+def _range(what: str, low: float, high: float, zero: str) -> str:
+    return f"{what} from {low:g} to {high:g}" + (f", or 0 {zero}" if zero else "")
+
+
+def one_of(*words: str) -> Kind[str]:
+    """One of the words, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() in words:
+            return text.lower()
+        raise ValueError("not one of the words")
+
+    return Kind(f"{', '.join(words[:-1])} or {words[-1]}", parse)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in _SWITCH:
+        return _SWITCH[text.lower()]
+    raise ValueError("not a switch")
+
+
+def _url_path(text: str) -> str:
+    """Normalised to "/a/b", whichever way the slashes at the ends were written, or to nothing."""
+    segments = text.strip("/").split("/")
+    if text == "/":
+        return ""
+    if not _PATH.fullmatch(text) or "." in segments or ".." in segments:
+        raise ValueError("not a clean URL path")
+    return "/" + "/".join(segments)
+
+
+def _host(text: str) -> str:
+    """Lower case; an IPv6 address without brackets, as a socket takes it."""
+    if _HOST_NAME.fullmatch(text):
+        return text.lower()
+    return str(IPv6Address(text[1:-1] if text.startswith("[") and text.endswith("]") else text))
+
+
+def _host_header(text: str) -> str:
+    """As it stands in a Host header, without the port: an IPv6 address in brackets."""
+    host = _host(text)
+    return f"[{host}]" if ":" in host else host
+
+
+def _allowed_host(text: str) -> str:
+    return "*." + _host(text[2:]) if text.startswith("*.") else _host_header(text)
+
+
+def _origin(text: str) -> str:
+    """As a browser sends it: lower case, without the port that the scheme implies."""
+    if text == "*":
+        return text
+    parts = urlsplit(text.lower())
+    implied = {"http": 80, "https": 443}.get(parts.scheme)
+    if implied is None or text.lower() != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError("not an origin")
+    port = f":{parts.port}" if parts.port not in (None, implied) else ""
+    return f"{parts.scheme}://{_host_header(parts.hostname or '')}{port}"
+
+
+def _secret(text: str) -> str:
+    if _SENDABLE.fullmatch(text) and text == text.strip():
+        return text
+    raise ValueError("cannot be sent in a header")
+
+
+def _list_of(parse_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    def parse(text: str) -> tuple[str, ...]:
+        entries = (entry.strip() for entry in text.split(","))
+        parsed = tuple(dict.fromkeys(parse_one(entry) for entry in entries if entry))
+        if not parsed:  # "," must not pass for "not set", which means open
+            raise ValueError("no entry")
+        return parsed
+
+    return parse
+
+
+SCENARIO = Kind("the name of a scenario, together with SIMULATE_GPUS", str)  # the simulation knows the names
+FILE = Kind("a readable file", str)
+SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
+URL_PATH = Kind(
+    "segments of A-Z a-z 0-9 . _ ~ - with one / between them, none of them . or .. alone", _url_path
+)
+HOST = Kind("a host name or an IP address", _host)
+SECRET = Kind("printable latin-1 without blanks at either end", _secret)
+SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_secret))
+ALLOWED_HOSTS = Kind(
+    "host names without port, comma-separated; *.example.org covers all below", _list_of(_allowed_host)
+)
+ORIGINS = Kind("https://host[:port] or http://host[:port], comma-separated, or *", _list_of(_origin))

@@ -1,0 +1,210 @@
+"""Every setting: its name, default, what it accepts and one line of help, all in one place.
+
+A setting is one field of `Settings`; its environment variable is the field's name in capitals. `--help`, the
+README's table and `.env.example` are checked against `documented()`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
+
+from agent.setting_kinds import (
+    ALLOWED_HOSTS,
+    FILE,
+    HOST,
+    ORIGINS,
+    SCENARIO,
+    SECRET,
+    SECRETS,
+    SWITCH,
+    URL_PATH,
+    number,
+    one_of,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from agent.setting_kinds import Kind
+
+T = TypeVar("T")
+
+MAX_TOKEN_FILE_BYTES = 4096  # one header line must hold the token; and /dev/zero has no end
+
+
+class SettingsError(Exception):
+    """Some settings are wrong. `faults` holds one sentence for each of them, secrets masked."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+def _setting(default: T, kind: Kind[T], help_line: str, *, secret: bool = False) -> T:
+    return field(default=default, metadata={"kind": kind, "help": help_line, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings:
+    """All settings, checked. `token` is already read from TOKEN_FILE, `api_keys` includes API_KEY."""
+
+    host: str = _setting("0.0.0.0", HOST, "Address to listen on.")  # noqa: S104  other hosts poll this one
+    port: int = _setting(8000, whole_number(1, 65535), "TCP port to listen on.")
+    url_prefix: str = _setting("", URL_PATH, "Prefix of every path: server2 serves /server2/status.")
+    root_path: str = _setting("", URL_PATH, "Path that a reverse proxy strips before it forwards a request.")
+
+    token: str = _setting("", SECRET, "What clients send as Authorization; empty: open.", secret=True)
+    token_file: str = _setting("", FILE, "File that holds the TOKEN, in place of TOKEN.")
+    api_key: str = _setting("", SECRET, "Key that admits to the stream.", secret=True)
+    api_keys: tuple[str, ...] = _setting((), SECRETS, "More keys that admit to the stream.", secret=True)
+    allowed_hosts: tuple[str, ...] = _setting(
+        (), ALLOWED_HOSTS, "Host headers that are answered; empty: any."
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (), ORIGINS, "Origins whose pages may read answers; empty: none."
+    )
+    hide_command_args: bool = _setting(False, SWITCH, "Show processes without their arguments.")
+
+    default_stream_interval: float = _setting(
+        2.0, number(0.5, 60, "seconds"), "Interval of a stream that does not ask for one."
+    )
+    stream_heartbeat: float = _setting(
+        15.0, number(1, 300, "seconds"), "Silence after which a stream sends a comment line."
+    )
+    max_streams: int = _setting(1000, whole_number(1, 100_000), "Streams that may be open at once.")
+
+    sample_interval: float = _setting(
+        1.0, number(0.5, 60, "seconds"), "Age past which a poll takes a new sample."
+    )
+    sample_timeout: float = _setting(
+        2.0, number(0.5, 60, "seconds"), "Time after which an unanswered driver call marks its GPU stuck."
+    )
+    history_interval: float = _setting(
+        10.0, number(1, 3600, "seconds", zero="for no history"), "Time between two samples kept as history."
+    )
+
+    active_gpu_percent: float = _setting(
+        5.0, number(0, 100, "percent"), "A GPU is active at this utilization and above."
+    )
+    active_power_watts: float = _setting(
+        10.0, number(0, 10_000, "watts"), "A GPU is active above this power."
+    )
+    active_memory_percent: float = _setting(
+        5.0, number(0, 100, "percent"), "A GPU is active with this share of its memory used, and above."
+    )
+    active_clock_percent: float = _setting(
+        30.0, number(0, 100, "percent"), "A GPU is active above this share of its maximum graphics clock."
+    )
+    active_temperature_celsius: float = _setting(
+        40.0, number(0, 150, "degrees Celsius"), "A GPU is active above this temperature."
+    )
+
+    simulate_gpus: int = _setting(
+        0, whole_number(1, 128, zero="for the real driver"), "Serve that many simulated GPUs."
+    )
+    simulate_scenario: str = _setting("", SCENARIO, "What the simulated GPUs go through.")
+    access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
+    log_level: str = _setting(
+        "info", one_of("debug", "info", "warning", "error"), "Least severity that is logged."
+    )
+
+    def __post_init__(self) -> None:
+        """API_KEY is one of the API_KEYS from here on."""
+        keys = dict.fromkeys(key for key in (self.api_key, *self.api_keys) if key)
+        object.__setattr__(self, "api_keys", tuple(keys))
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{item.name}={self._shown(item)}' for item in fields(self))})"
+
+    def _shown(self, item: Field[object]) -> str:
+        value = getattr(self, item.name)
+        return "***" if item.metadata["secret"] and value else repr(value)
+
+    @classmethod
+    def from_mapping(cls, environ: Mapping[str, str]) -> Self:
+        """Settings from environment variables: an empty one counts as not set, an unknown one is ignored.
+
+        Raises SettingsError with every fault at once.
+        """
+        values: dict[str, object] = {}
+        faults: list[str] = []
+        for item in fields(cls):
+            name = item.name.upper()
+            if text := environ.get(name):
+                try:
+                    values[item.name] = item.metadata["kind"].parse(text)
+                except ValueError:
+                    faults.append(fault(name, text))
+        if environ.get("TOKEN") and environ.get("TOKEN_FILE"):
+            faults.append("TOKEN and TOKEN_FILE are both set; accepted: one of them")
+        elif path := environ.get("TOKEN_FILE"):
+            try:
+                values["token"] = _read_token(path)
+            except ValueError as why:
+                faults.append(fault("TOKEN_FILE", path, why=str(why)))
+        if (scenario := environ.get("SIMULATE_SCENARIO")) and not environ.get("SIMULATE_GPUS", "").strip("0"):
+            faults.append(fault("SIMULATE_SCENARIO", scenario))
+        if faults:
+            raise SettingsError(faults)
+        return cls(**values)  # type: ignore[arg-type]  # each value comes from its own field's parser
+
+
+class Documented(NamedTuple):
+    """One setting as documents show it; `default` is what one would write after the `=`."""
+
+    name: str
+    default: str
+    accepted: str
+    help: str
+
+
+def documented() -> list[Documented]:
+    """Every setting in the order of declaration: for `--help`, and for the tests of the documents."""
+    return [
+        Documented(
+            item.name.upper(), _written(item.default), item.metadata["kind"].accepted, item.metadata["help"]
+        )
+        for item in fields(Settings)
+    ]
+
+
+def _written(default: object) -> str:
+    match default:
+        case bool():
+            return "true" if default else "false"
+        case float():
+            return f"{default:g}"
+        case tuple():
+            return ",".join(default)
+        case _:
+            return str(default)
+
+
+def fault(name: str, value: str, *, why: str = "", accepted: str = "") -> str:
+    """The sentence about one wrong setting: its name, its value (a secret masked) and what is accepted."""
+    item = next(item for item in fields(Settings) if item.name.upper() == name)
+    shown = "***" if item.metadata["secret"] else repr(value)
+    return (
+        f"{name} is {shown}{why and f', which {why}'}; accepted: {accepted or item.metadata['kind'].accepted}"
+    )
+
+
+def _read_token(path: str) -> str:
+    """The token in a file, without the newline that editors add. Raises ValueError that says why not."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_TOKEN_FILE_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from error
+    if len(content) > MAX_TOKEN_FILE_BYTES:
+        raise ValueError(f"holds more than {MAX_TOKEN_FILE_BYTES} bytes")
+    token = content.decode(errors="replace").rstrip("\r\n")  # the replacement character is not latin-1
+    if not token:
+        raise ValueError("is empty")
+    try:
+        return SECRET.parse(token)
+    except ValueError:
+        raise ValueError(f"holds something else than {SECRET.accepted}") from None

@@ -1,0 +1,16 @@
+"""`uv run main.py` runs the agent; `uvicorn main:app` finds the app here."""
+
+import sys
+
+from agent.cli import app_from_environment, main
+
+
+def __getattr__(name: str) -> object:
+    """Makes `app` when it is asked for: `uv run main.py` makes its own."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault("app", app_from_environment())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Running agents for tests: in process, on a real socket, or as the process that a user starts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import uvicorn
+
+from agent.app import create_app
+from agent.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from starlette.applications import Starlette
+
+ROOT = Path(__file__).parents[2]
+START_DEADLINE = 20.0  # seconds; a loaded machine takes its time
+
+
+def settings(**environ: str) -> Settings:
+    """Settings as from these environment variables; no history unless a test wants it."""
+    return Settings.from_mapping({"HISTORY_INTERVAL": "0", **environ})
+
+
+@asynccontextmanager
+async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an agent in this process, over the NVML library that is installed now. Not for streams."""
+    app = create_app(settings(**environ))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://agent") as client,
+    ):
+        yield client
+
+
+@contextmanager
+def agent_server(**environ: str) -> Iterator[str]:
+    """The address of an agent on a real socket, in a thread, over the NVML library that is installed now."""
+    with server(create_app(settings(**environ))) as url:
+        yield url
+
+
+@contextmanager
+def server(app: Starlette) -> Iterator[str]:
+    """The address of any app on a real socket, in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        running = uvicorn.Server(
+            uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+        )
+        thread = threading.Thread(
+            target=lambda: asyncio.run(running.serve(sockets=[listener])), name="test server"
+        )
+        thread.start()
+        try:
+            wait_until(lambda: running.started, "the server has started")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+@dataclass
+class Process:
+    """An agent as a process of its own."""
+
+    popen: subprocess.Popen[bytes]
+    url: str
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal; returns the exit status."""
+        self.popen.send_signal(sig)
+        return self.popen.wait(timeout=10)
+
+
+@contextmanager
+def agent_process(*arguments: str, prefix: str = "", **environ: str) -> Iterator[Process]:
+    """`python main.py --port … ARGUMENTS`, ready to answer."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        log_file = Path(folder) / "log"
+        with log_file.open("wb") as log:
+            popen = subprocess.Popen(  # noqa: S603  (our own program)
+                [sys.executable, "main.py", "--host", "127.0.0.1", "--port", str(port), *arguments],
+                cwd=ROOT,
+                env={**clean_environ(), **environ},
+                stdout=log,
+                stderr=log,
+            )
+        process = Process(popen, f"http://127.0.0.1:{port}{prefix}", log_file)
+        try:
+            wait_until(lambda: _answers(process), lambda: f"the agent answers; its log:\n{process.log}")
+            yield process
+        finally:
+            if popen.poll() is None:
+                popen.kill()
+                popen.wait()
+
+
+def clean_environ() -> dict[str, str]:
+    """The environment without any setting of ours that the machine may have."""
+    names = {field.upper() for field in Settings.__dataclass_fields__}
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(
+    condition: Callable[[], object], what: str | Callable[[], str], deadline: float = START_DEADLINE
+) -> None:
+    """Look again and again until `condition()` holds; AssertionError after `deadline` seconds."""
+    end = time.monotonic() + deadline
+    while not condition():
+        assert time.monotonic() < end, f"waited {deadline} s until {what() if callable(what) else what}"
+        time.sleep(0.01)
+
+
+def _answers(process: Process) -> bool:
+    assert process.popen.poll() is None, f"the agent ended; its log:\n{process.log}"
+    try:
+        return httpx.get(f"{process.url}/health").status_code == 200
+    except httpx.TransportError:
+        return False

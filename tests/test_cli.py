@@ -1,0 +1,276 @@
+"""One command starts the agent; what is wrong stops it with one message and a telling exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent import __version__
+from agent.settings import documented
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+DEADLINE = 10.0  # seconds until a test gives up
+
+# In place of the real app, which has tests of its own: everything around it is real.
+STAND_IN = """
+import sys, time, types
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+def create_app(settings):
+    if settings.simulate_scenario == "slow start":
+        print("creating", file=sys.stderr, flush=True)
+        time.sleep(3600)
+    if settings.simulate_scenario:
+        raise ValueError("no such scenario; accepted: lost, stuck")
+    return app
+
+sys.modules["agent.app"] = types.ModuleType("agent.app")
+sys.modules["agent.app"].create_app = create_app
+"""
+MAIN = "from agent.cli import main; sys.exit(main())"
+UVICORN = "import main; main.app"
+
+
+def started(
+    directory: Path, *arguments: str, code: str = MAIN, before: str = "", **environ: str
+) -> subprocess.Popen[str]:
+    """The agent in a process of its own, with nothing in its environment but this."""
+    command = [sys.executable, "-c", STAND_IN + code, *arguments]
+    if before:
+        command = ["/bin/sh", "-c", f'{before} && exec "$@"', "sh", *command]
+    return subprocess.Popen(  # noqa: S603  our own script
+        command, cwd=directory, env={"PYTHONPATH": str(ROOT), **environ}, stderr=subprocess.PIPE, text=True
+    )
+
+
+def outcome(
+    directory: Path, *arguments: str, code: str = MAIN, before: str = "", **environ: str
+) -> tuple[int, str]:
+    """Exit status and stderr of a start that fails."""
+    with started(directory, *arguments, code=code, before=before, **environ) as child:
+        try:
+            _, said = child.communicate(timeout=DEADLINE)
+        finally:
+            child.kill()
+    return child.returncode, said
+
+
+@contextmanager
+def running(
+    directory: Path, *arguments: str, lines: int = 1, before: str = "", **environ: str
+) -> Iterator[Agent]:
+    """The agent with its first lines said, on a free port of loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with started(directory, *arguments, before=before, HOST="127.0.0.1", PORT=str(port), **environ) as child:
+        try:
+            yield Agent(child, port, lines)
+        finally:
+            child.kill()
+
+
+class Agent:
+    """A started agent: its process, its port, and what it has said."""
+
+    def __init__(self, child: subprocess.Popen[str], port: int, lines: int) -> None:
+        assert child.stderr is not None
+        self.child, self.port, self.stderr = child, port, child.stderr
+        self.said = [self.stderr.readline().rstrip() for _ in range(lines)]
+
+    def get(self, path: str) -> int:
+        """The status of an answer."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=DEADLINE) as answer:
+            status: int = answer.status
+            return status
+
+    def stop(self) -> tuple[int, str]:
+        """Exit status after SIGTERM, and what was said last."""
+        self.child.send_signal(signal.SIGTERM)
+        _, last = self.child.communicate(timeout=DEADLINE)
+        return self.child.returncode, last
+
+
+# Wrong starts
+
+
+def test_one_message_lists_every_fault_of_every_source(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SAMPLE_INTERVAL=0\nTOKEN=hunter2\t3\n")
+    status, said = outcome(tmp_path, "--port", "abc", "--url-prefix", "a b", API_KEYS=",")
+    assert status == 2
+    assert said.splitlines() == [
+        "nvidia-smi-web-agent cannot start: 5 settings are wrong",
+        "  PORT is 'abc'; accepted: a whole number from 1 to 65535",
+        (
+            "  URL_PREFIX is 'a b'; accepted: segments of A-Z a-z 0-9 . _ ~ - with one / between them,"
+            " none of them . or .. alone"
+        ),
+        "  TOKEN is ***; accepted: printable latin-1 without blanks at either end",
+        "  API_KEYS is ***; accepted: one or more keys, comma-separated, each as API_KEY",
+        "  SAMPLE_INTERVAL is '0'; accepted: a number of seconds from 0.5 to 60",
+    ]
+
+
+def test_more_streams_than_files_may_be_open_are_refused(tmp_path: Path) -> None:
+    status, said = outcome(tmp_path, before="ulimit -n 256", MAX_STREAMS="193")
+    assert status == 2
+    expected = (
+        "MAX_STREAMS is '193'; accepted: at most 192 while 256 files may be open (ulimit -Hn, LimitNOFILE=)"
+    )
+    assert expected in said
+
+
+def test_a_scenario_that_does_not_exist_is_a_wrong_setting(tmp_path: Path) -> None:
+    status, said = outcome(
+        tmp_path, "--simulate", "1", "--scenario", "x", "--port", "1", "--host", "127.0.0.1"
+    )
+    assert status == 2
+    assert "SIMULATE_SCENARIO is 'x': no such scenario; accepted: lost, stuck" in said
+    assert "Traceback" not in said
+
+
+def test_a_port_in_use_is_one_clear_line_and_status_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, said = outcome(tmp_path, "--host", "127.0.0.1", "--port", str(port))
+    assert status == 1
+    (line,) = said.splitlines()
+    assert line.endswith(f" ERROR Cannot listen on 127.0.0.1:{port}: address already in use (PORT, HOST)")
+
+
+def test_uvicorn_main_app_stops_at_wrong_settings_too(tmp_path: Path) -> None:
+    status, said = outcome(tmp_path, code=UVICORN, PORT="abc")
+    assert (status, said.splitlines()[1]) == (2, "  PORT is 'abc'; accepted: a whole number from 1 to 65535")
+
+
+# Good starts
+
+
+def test_it_starts_answers_and_ends_on_a_signal_with_status_0(tmp_path: Path) -> None:
+    with running(tmp_path, TOKEN="hunter2") as agent:  # noqa: S106  made up
+        assert agent.get("/") == 200
+        assert agent.stop() == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("environ", "line", "warning"),
+    [
+        pytest.param({"TOKEN": "hunter2"}, "/ — authentication: TOKEN", None, id="token"),
+        pytest.param(
+            {"TOKEN": "hunter2", "API_KEYS": "hunter3,hunter4", "URL_PREFIX": "server1"},
+            "/server1/ — authentication: TOKEN and 2 API keys", None, id="token and keys",
+        ),
+        pytest.param(
+            {"API_KEY": "hunter2"}, "/ — authentication: 1 API key",
+            "TOKEN is not set and API keys guard only the stream", id="keys only",
+        ),
+        pytest.param({}, "/ — authentication: none", "TOKEN is not set", id="open"),
+        pytest.param(
+            {"TOKEN": "hunter2", "SIMULATE_GPUS": "8"},
+            "/ — authentication: TOKEN; SIMULATED: 8 GPUs", None, id="simulated",
+        ),
+    ],
+)  # fmt: skip  # what is set, what is said, what is warned of
+def test_one_line_says_what_has_started_and_one_warns_of_an_open_port(
+    tmp_path: Path, environ: dict[str, str], line: str, warning: str | None
+) -> None:
+    with running(tmp_path, lines=2 if warning else 1, PYTHONIOENCODING="utf-8", **environ) as agent:
+        assert agent.said[0].endswith(
+            f" INFO nvidia-smi-web-agent {__version__} on http://127.0.0.1:{agent.port}{line}"
+        )
+        if warning:
+            who = "anyone who reaches this port can read process command lines and user names"
+            assert agent.said[1].endswith(f" WARNING {warning}: {who}")
+        assert agent.stop() == (0, "")
+        assert not [said for said in agent.said if "hunter" in said]
+
+
+def test_the_soft_limit_of_open_files_does_not_bound_the_streams(tmp_path: Path) -> None:
+    with running(tmp_path, lines=2, before="ulimit -Sn 128") as agent:
+        assert agent.get("/") == 200
+
+
+def test_an_api_key_is_masked_in_the_access_log(tmp_path: Path) -> None:
+    with running(tmp_path, TOKEN="hunter2", ACCESS_LOG="1", LOG_LEVEL="error", lines=0) as agent:  # noqa: S106  made up
+        wait_for_port(agent.port)
+        assert agent.get("/gpu/stream?api_key=hunter3&api%5Fkey=hunter4&interval=1") == 200
+        status, log = agent.stop()
+    assert status == 0
+    assert '"GET /gpu/stream?api_key=***&api_key=***&interval=1 HTTP/1.1" 200' in log
+    assert "hunter" not in log
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+        else:
+            return
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, sig: signal.Signals) -> None:
+    with running(tmp_path, SIMULATE_GPUS="1", SIMULATE_SCENARIO="slow start") as agent:
+        assert agent.said == ["creating"]
+        agent.child.send_signal(sig)
+        assert agent.child.wait(DEADLINE) == 0
+
+
+def test_uvicorn_main_app_finds_the_app_configured_by_the_environment(tmp_path: Path) -> None:
+    code = f"{UVICORN}; assert main.app is app; assert main.app is main.app"
+    status, said = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
+    assert status == 0
+    assert said.rstrip().endswith(f"INFO nvidia-smi-web-agent {__version__} on /lab/ — authentication: TOKEN")
+
+
+# What it tells of itself
+
+
+def asked(*arguments: str) -> str:
+    command = [sys.executable, "main.py", *arguments]
+    return subprocess.check_output(command, cwd=ROOT, env={**os.environ, "COLUMNS": "100"}, text=True)  # noqa: S603  our own
+
+
+def test_help_tells_every_setting_with_default_range_and_help() -> None:
+    text = asked("--help")
+    for option in [
+        "--host",
+        "--port",
+        "--url-prefix",
+        "--simulate",
+        "--scenario",
+        "--env-file",
+        "--log-level",
+        "--version",
+    ]:
+        assert f"\n  {option}" in text
+    for row in documented():
+        assert f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}.\n" in text + "\n"
+
+
+def test_version_tells_the_version() -> None:
+    assert asked("--version") == f"nvidia-smi-web-agent {__version__}\n"

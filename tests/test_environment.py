@@ -1,0 +1,100 @@
+"""An argument wins over the environment, the environment over the env file, that over the default."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.environment import load_settings, read_env_file
+from agent.settings import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "port"),
+    [
+        pytest.param({"PORT": "3"}, {"PORT": "2"}, 3, id="argument over all"),
+        pytest.param({}, {"PORT": "2"}, 2, id="environment over env file"),
+        pytest.param({}, {}, 1, id="env file over default"),
+        pytest.param({}, {"PORT": ""}, 8000, id="an empty variable hides the env file's"),
+    ],
+)
+def test_the_nearest_source_wins(
+    directory: Path, arguments: dict[str, str], environ: dict[str, str], port: int
+) -> None:
+    (directory / ".env").write_text("PORT=1\n")
+    assert port == load_settings(environ, arguments=arguments).port
+
+
+@pytest.mark.usefixtures("directory")
+def test_without_any_source_the_defaults_hold() -> None:
+    assert load_settings({}).port == 8000
+
+
+def test_a_named_env_file_is_read_in_place_of_the_default_one(directory: Path) -> None:
+    (directory / ".env").write_text("PORT=1\n")
+    (directory / "other").write_text("URL_PREFIX=lab\n")
+    settings = load_settings({}, env_file="other")
+    assert (settings.port, settings.url_prefix) == (8000, "/lab")
+
+
+def test_a_directory_called_env_is_none_of_our_business(directory: Path) -> None:
+    """It is a common name for a virtual environment."""
+    (directory / ".env").mkdir()
+    assert load_settings({}).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        pytest.param("TOKEN=a$b${HOME}", "a$b${HOME}", id="dollars are dollars"),
+        pytest.param("TOKEN='a # b'", "a # b", id="quoted"),
+        pytest.param("export TOKEN=a # comment", "a", id="export and comment"),
+        pytest.param("\ufeffTOKEN=a\r\n", "a", id="written by Notepad"),
+        pytest.param("TOKEN", "", id="a name alone"),
+    ],
+)
+def test_an_env_file_is_read_as_people_write_it(tmp_path: Path, line: str, value: str) -> None:
+    path = tmp_path / "env"
+    path.write_bytes(line.encode())
+    assert read_env_file(str(path)) == {"TOKEN": value}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(None, "cannot be read (No such file or directory)", id="missing"),
+        pytest.param(b"TOKEN=\xff\xfe\x00", "is not text", id="binary"),
+        pytest.param(b"PORT=1\n\x00\x00\x00\n", "cannot be understood at line 2", id="zeros"),
+        pytest.param(b"PORT=1\n\nTOKEN='hunter2\n", "cannot be understood at line 3", id="unfinished quote"),
+    ],
+)
+def test_an_env_file_that_cannot_be_used_is_a_fault_beside_the_others(
+    directory: Path, content: bytes | None, why: str
+) -> None:
+    """A line that is skipped could be the TOKEN, and the agent open."""
+    if content is not None:
+        (directory / "env").write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"PORT": "abc"}, env_file="env")
+    file_fault, port_fault = refused.value.faults
+    assert file_fault == f"The env file 'env' {why}; accepted: a readable UTF-8 file of NAME=value lines"
+    assert port_fault.startswith("PORT is 'abc'")
+
+
+@pytest.mark.usefixtures("directory")
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may() -> None:
+    load_settings({})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == hard

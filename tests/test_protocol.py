@@ -1,0 +1,407 @@
+"""What a client may send is bounded, refusals are envelopes, and a signal ends the process with status 0."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from uvicorn import Config
+
+from agent.protocol import AgentServer, LimitedHttpProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import Receive, Scope, Send
+
+DEADLINE = 10.0  # seconds until a test gives up
+GET = b"GET / HTTP/1.1\r\nHost: gpu\r\n"
+SLOW = b"GET /slow HTTP/1.1\r\nHost: gpu\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+END = b"5\r\nhello\r\n0\r\n\r\n"
+
+
+class ImpatientProtocol(LimitedHttpProtocol):
+    """With limits short enough to wait for."""
+
+    head_timeout = 0.3
+    linger_timeout = 0.3
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers "hello", except that /slow says "slow" and then nothing until the client has gone."""
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    if scope["path"] == "/slow":
+        await send({"type": "http.response.body", "body": b"slow", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The port of a real server on loopback, in a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = Config(
+        app,
+        http=ImpatientProtocol,
+        ws="none",
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+    )
+    server = AgentServer(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    wait_until(lambda: server.started)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@contextmanager
+def connection(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client:
+        yield client
+
+
+def read_until(client: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while not received.endswith(end):
+        more = client.recv(65536)
+        assert more, f"the connection was closed after {received!r}"
+        received += more
+    return received
+
+
+def stays_open(client: socket.socket) -> bool:
+    """Nothing is said, and the connection not closed, for twice the time that a head may take."""
+    client.settimeout(2 * ImpatientProtocol.head_timeout)
+    try:
+        client.recv(1)
+    except TimeoutError:
+        return True
+    else:
+        return False
+    finally:
+        client.settimeout(DEADLINE)
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    """Everything that the server says to these bytes until it closes the connection."""
+    with connection(port) as client:
+        client.sendall(request)
+        return read_to_end(client)
+
+
+def refusal(answer: bytes) -> tuple[int, str]:
+    """Status and sentence of a refusal; fails where it is not one envelope on a connection that closes."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert "content-type: application/json" in lines
+    assert "connection: close" in lines
+    assert f"content-length: {len(body)}" in lines
+    envelope = json.loads(body)
+    assert envelope == {"code": 1, "data": None, "error": envelope["error"]}
+    return int(lines[0].split()[1]), envelope["error"]
+
+
+# The head of a request
+
+
+def test_a_request_within_the_limits_is_served(port: int) -> None:
+    request = (
+        b"GET /"
+        + b"a" * 8000
+        + b" HTTP/1.1\r\nHost: gpu\r\nConnection: close\r\nX: "
+        + b"x" * 32_000
+        + b"\r\n\r\n"
+    )
+    assert exchange(port, request).startswith(OK)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        pytest.param(b"GET /" + b"a" * 8192 + b" HTTP/1.1\r\n\r\n", id="complete"),
+        pytest.param(b"GET /" + b"a" * 9000, id="without end"),
+        pytest.param(b"GET /?" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n", id="a long query"),
+    ],
+)
+def test_a_request_line_over_8_kib_is_414(port: int, request_line: bytes) -> None:
+    expected = (414, "The request line is longer than the 8192 bytes accepted")
+    assert expected == refusal(exchange(port, request_line))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param(b"X: " + b"x" * 33_000 + b"\r\n\r\n", id="one header"),
+        pytest.param(b"X: x\r\n" * 6000 + b"\r\n", id="many headers"),
+        pytest.param(b"X: " + b"x" * 50_000, id="without end"),
+        pytest.param(b"X" * 50_000, id="a name without end"),
+    ],
+)
+def test_headers_over_32_kib_are_431(port: int, headers: bytes) -> None:
+    expected = (431, "The request's headers are longer than the 32768 bytes accepted")
+    assert expected == refusal(exchange(port, GET + headers))
+
+
+def test_a_header_of_50_mb_is_refused_long_before_its_end(port: int) -> None:
+    """Not kept either: the answer comes while the client is still sending."""
+    with connection(port) as client:
+        client.sendall(GET + b"X: ")
+        client.setblocking(False)
+        sent, answer = 0, b""
+        deadline = time.monotonic() + DEADLINE
+        while not answer and time.monotonic() < deadline:
+            try:
+                answer = client.recv(65536)
+            except BlockingIOError:
+                sent += send_some(client)
+        assert sent < 16_000_000
+        assert refusal(answer)[0] == 431
+
+
+def send_some(client: socket.socket) -> int:
+    try:
+        return client.send(b"x" * 65536)
+    except BlockingIOError:
+        return 0
+
+
+def test_trailers_and_chunks_are_bounded_too(port: int) -> None:
+    """What follows a chunked body is kept like a header, so it must not grow without end."""
+    post = b"POST / HTTP/1.1\r\nHost: gpu\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connection(port) as client:
+        client.sendall(post)
+        read_until(client, END)
+        client.sendall(b"0\r\nX: " + b"x" * 50_000)
+        assert refusal(read_to_end(client))[0] == 431
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS"),
+        pytest.param(b"hello\r\n\r\n", id="text"),
+        pytest.param(b"GET / HTTP/9.9\r\n\r\n", id="a version of the future"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost gpu\r\n\r\n", id="a header without colon"),
+        pytest.param(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", id="a length that is none"),
+        pytest.param(b"CONNECT gpu:80 HTTP/1.1\r\n\r\n", id="CONNECT"),
+        pytest.param("GET /?user=jürgen HTTP/1.1\r\n\r\n".encode(), id="a URL that is not percent-encoded"),
+        pytest.param(b"\x00" * 100_000, id="zeros"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="a chunk without length"
+        ),
+    ],
+)
+def test_what_is_not_http_gets_an_envelope(port: int, garbage: bytes) -> None:
+    assert refusal(exchange(port, garbage)) == (400, "This is not a valid HTTP/1.1 request")
+
+
+def test_a_refused_head_request_gets_no_body(port: int) -> None:
+    answer = exchange(port, b"HEAD /" + b"a" * 9000)
+    assert answer.startswith(b"HTTP/1.1 414 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "half", [pytest.param(b"GET / HT", id="request line"), pytest.param(GET + b"X: y", id="headers")]
+)
+def test_a_half_sent_request_is_408_after_the_timeout(port: int, half: bytes) -> None:
+    expected = (408, "The request's head was not complete within 0.3 seconds")
+    assert expected == refusal(exchange(port, half))
+
+
+def test_a_silent_connection_is_closed_without_a_word(port: int) -> None:
+    """A browser that connects ahead of need would take a 408 for the answer to its next request."""
+    assert exchange(port, b"") == b""
+
+
+def test_a_head_that_drips_does_not_gain_time(port: int) -> None:
+    with connection(port) as client:
+        begun = time.monotonic()
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        client.settimeout(0.05)
+        answer = b""
+        while not answer and time.monotonic() < begun + DEADLINE:
+            try:
+                answer = client.recv(65536)
+            except TimeoutError:
+                client.sendall(b"X: y\r\n")
+        assert refusal(answer)[0] == 408
+
+
+def test_the_second_request_of_a_connection_has_the_same_limits(port: int) -> None:
+    with connection(port) as client:
+        client.sendall(GET + b"\r\n")
+        read_until(client, END)
+        client.sendall(GET)
+        assert refusal(read_to_end(client))[0] == 408
+
+
+def test_a_connection_that_idles_between_requests_is_not_timed_as_a_head(port: int) -> None:
+    with connection(port) as client:
+        client.sendall(GET + b"\r\n")
+        read_until(client, END)
+        assert stays_open(client)
+        client.sendall(GET + b"Connection: close\r\n\r\n")
+        assert read_to_end(client).startswith(OK)
+
+
+def test_an_answer_that_takes_longer_than_a_head_may_is_not_cut(port: int) -> None:
+    with connection(port) as client:
+        client.sendall(SLOW)
+        read_until(client, b"slow\r\n")
+        assert stays_open(client)
+
+
+def test_nothing_is_written_into_an_answer_under_way(port: int) -> None:
+    """Garbage behind the request of an open stream closes it; an envelope would be taken for its data."""
+    with connection(port) as client:
+        client.sendall(SLOW)
+        read_until(client, b"slow\r\n")
+        client.sendall(b"\x00\x01garbage\r\n\r\n")
+        assert read_to_end(client) == b""
+
+
+# Upgrades
+
+
+def test_a_websocket_is_refused_and_the_stream_named(port: int) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    error = "WebSocket is not offered; GET /gpu/stream sends live values as an event stream"
+    assert refusal(exchange(port, GET + upgrade)) == (400, error)
+
+
+def test_an_offer_to_upgrade_to_http_2_is_answered_in_http_1(port: int) -> None:
+    """`curl --http2` and Java's HttpClient offer it with every first request."""
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    answer = exchange(port, GET + offer)
+    assert answer.startswith(OK)
+    assert b"connection: close" in answer
+
+
+# Signals
+
+SERVER = """
+import asyncio, signal, socket, sys, time
+from uvicorn import Config
+from agent.protocol import AgentServer
+
+mode = sys.argv[1]
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        if mode == "hangs at start":
+            print("ready", flush=True)
+            await asyncio.sleep(3600)
+        await send({"type": "lifespan.startup.complete"})
+        print("ready", flush=True)
+        await receive()
+        if mode == "hangs at end":
+            time.sleep(3600)
+        await send({"type": "lifespan.shutdown.complete"})
+        print("ended", flush=True)
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"data", "more_body": True})
+    await asyncio.sleep(3600)
+
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+config = Config(app, loop="uvloop", ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=1)
+AgentServer(config, exit_deadline=1.5).run(sockets=[listener])
+print("left", flush=True)
+"""
+
+
+@contextmanager
+def process(mode: str, *before: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server in a process of its own that has said it is ready; yields its port too."""
+    command = [*before, sys.executable, "-c", SERVER, mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603  our own script
+        assert child.stdout is not None
+        port = int(child.stdout.readline())
+        assert child.stdout.readline() == "ready\n"
+        try:
+            yield child, port
+        finally:
+            child.kill()
+
+
+def stop(child: subprocess.Popen[str], sig: signal.Signals) -> tuple[int, str, float]:
+    """Exit status, what it still said, and the seconds that it took."""
+    begun = time.monotonic()
+    child.send_signal(sig)
+    said, _ = child.communicate(timeout=DEADLINE)
+    return child.returncode, said, time.monotonic() - begun
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_process_in_order_with_status_0(sig: signal.Signals) -> None:
+    with process("plain") as (child, _):
+        status, said, seconds = stop(child, sig)
+    assert (status, said) == (0, "ended\nleft\n")
+    assert seconds < 2
+
+
+def test_two_signals_at_once_still_end_it_in_order() -> None:
+    """A terminal sends Ctrl-C to `uv run` and to the agent, and `uv run` passes it on."""
+    with process("plain") as (child, _):
+        child.send_signal(signal.SIGINT)
+        status, said, _ = stop(child, signal.SIGINT)
+    assert (status, said) == (0, "ended\nleft\n")
+
+
+def test_a_signal_during_the_start_ends_it_with_status_0() -> None:
+    with process("hangs at start") as (child, _):
+        status, said, seconds = stop(child, signal.SIGTERM)
+    assert (status, said) == (0, "left\n")
+    assert seconds < 2
+
+
+@pytest.mark.parametrize("mode", ["plain", "hangs at end"])
+def test_neither_an_open_answer_nor_a_hanging_end_outlasts_two_seconds(mode: str) -> None:
+    with process(mode) as (child, port), connection(port) as client:
+        client.sendall(GET + b"\r\n")
+        assert client.recv(65536).startswith(OK)
+        status, _, seconds = stop(child, signal.SIGTERM)
+    assert status == 0
+    assert seconds < 2
+
+
+def test_a_hangup_that_nohup_has_switched_off_stays_off() -> None:
+    with process("plain", "nohup") as (child, _):
+        child.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
+        assert stop(child, signal.SIGTERM)[0] == 0

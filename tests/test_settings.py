@@ -1,0 +1,275 @@
+"""Settings are frozen, strict and documented; a fault names the variable, its value and what is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from agent.settings import Settings, SettingsError, documented
+
+ROOT = Path(__file__).parent.parent
+
+
+def faults(**environ: str) -> tuple[str, ...]:
+    """The faults that this environment is refused with; fails where it is accepted."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_mapping(environ)
+    return refused.value.faults
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = Settings.from_mapping({})
+    assert settings == Settings()
+    assert (settings.port, settings.url_prefix, settings.token, settings.api_keys) == (8000, "", "", ())
+    assert (settings.default_stream_interval, settings.sample_interval, settings.history_interval) == (
+        2,
+        1,
+        10,
+    )
+
+
+def test_every_documented_default_is_itself_accepted() -> None:
+    assert Settings() == Settings.from_mapping({row.name: row.default for row in documented()})
+
+
+def test_an_empty_variable_means_the_default_and_an_unknown_one_nothing() -> None:
+    everything_empty = {row.name: "" for row in documented()}
+    assert Settings() == Settings.from_mapping(
+        {**everything_empty, "NVIDIA_VISIBLE_DEVICES": "0", "PORTS": "x"}
+    )
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1  # type: ignore[misc]  # that it is refused is the point
+
+
+@pytest.mark.parametrize("name", ["URL_PREFIX", "ROOT_PATH"])
+@pytest.mark.parametrize(
+    ("written", "normalised"),
+    [
+        pytest.param("server2", "/server2", id="bare"),
+        pytest.param("/server2", "/server2", id="leading slash"),
+        pytest.param("/server2/", "/server2", id="both slashes"),
+        pytest.param("lab/rack-1/gpu_0.~a", "/lab/rack-1/gpu_0.~a", id="several segments"),
+        pytest.param("..a/.b", "/..a/.b", id="dots inside a segment"),
+        pytest.param("/", "", id="only a slash"),
+    ],
+)
+def test_a_path_is_the_same_however_its_slashes_are_written(name: str, written: str, normalised: str) -> None:
+    settings = Settings.from_mapping({name: written})
+    assert getattr(settings, name.lower()) == normalised
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("a b", id="blank"),
+        pytest.param(" a", id="blank before"),
+        pytest.param("a//b", id="empty segment"),
+        pytest.param("//a", id="two leading slashes"),
+        pytest.param("a//", id="two trailing slashes"),
+        pytest.param("//", id="only slashes"),
+        pytest.param("a/../b", id="dot dot"),
+        pytest.param("./a", id="dot"),
+        pytest.param("a?b", id="query"),
+        pytest.param("a%20b", id="percent"),
+        pytest.param("serveur-é", id="not ascii"),
+        pytest.param("a\n", id="newline"),
+        pytest.param("{x}", id="template"),
+    ],
+)
+def test_a_prefix_that_is_no_clean_path_is_refused_by_name(written: str) -> None:
+    (fault,) = faults(URL_PREFIX=written)
+    assert fault.startswith(f"URL_PREFIX is {written!r}; accepted: segments of")
+
+
+REFUSED = {
+    "PORT": ["abc", "0", "65536", "-1", "8000 ", "8e3", "1_0", "8000.0", "٨٠٨٠", "9" * 5000],
+    "DEFAULT_STREAM_INTERVAL": ["0.4", "61", "nan", "inf", "-inf", "1e1", "1_0", "2s", "."],
+    "SAMPLE_INTERVAL": ["0", "60.1", "NaN"],
+    "SAMPLE_TIMEOUT": ["0.49", "infinity"],
+    "HISTORY_INTERVAL": ["0.5", "3601", "-0.0", "off"],
+    "STREAM_HEARTBEAT": ["0", "301"],
+    "MAX_STREAMS": ["0", "100001", "many"],
+    "SIMULATE_GPUS": ["129", "-1", "eight"],
+    "ACTIVE_GPU_PERCENT": ["101"],
+    "ACTIVE_POWER_WATTS": ["-1", "10001", "nan"],
+    "ACTIVE_MEMORY_PERCENT": ["inf"],
+    "ACTIVE_CLOCK_PERCENT": ["30%"],
+    "ACTIVE_TEMPERATURE_CELSIUS": ["151"],
+    "HIDE_COMMAND_ARGS": ["2", "maybe", " true"],
+    "ACCESS_LOG": ["y"],
+    "LOG_LEVEL": ["loud"],
+    "HOST": ["a b", "http://x", "host:80", "[::1", "::g", "-x", "a..b", "a" * 64],
+    "ALLOWED_HOSTS": [",", "a:80", "*", "*.", "a.*.b", "http://a", "*.*.a"],
+    "CORS_ORIGINS": [
+        *[",", "null", "a.b", "ftp://a", "https://", "https://a/", "https://a?b", "https://a#b"],
+        *["https://u@a", "https://a:99999", "https://*.a", "https://a b", "https://[::1"],
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        pytest.param(name, written, id=f"{name}={written[:16]}")
+        for name, values in REFUSED.items()
+        for written in values
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_what_is_accepted(name: str, written: str) -> None:
+    (row,) = (row for row in documented() if row.name == name)
+    assert faults(**{name: written}) == (f"{name} is {written!r}; accepted: {row.accepted}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "value"),
+    [
+        ("PORT", "65535", 65535),
+        ("HISTORY_INTERVAL", "0", 0.0),
+        ("SIMULATE_GPUS", "0", 0),
+        ("SIMULATE_GPUS", "128", 128),
+        ("DEFAULT_STREAM_INTERVAL", ".5", 0.5),
+        ("DEFAULT_STREAM_INTERVAL", "60.", 60.0),
+        ("LOG_LEVEL", "WARNING", "warning"),
+        ("HIDE_COMMAND_ARGS", "Yes", True),
+        ("ACCESS_LOG", "off", False),
+        ("HOST", "LocalHost", "localhost"),
+        ("HOST", "::1", "::1"),
+        ("HOST", "[::1]", "::1"),
+        ("ALLOWED_HOSTS", "GPU1.example.org, *.lab.example.org,,10.0.0.1,::1", (
+            "gpu1.example.org", "*.lab.example.org", "10.0.0.1", "[::1]")),
+        ("CORS_ORIGINS", "https://A.example.org:443, http://[::1]:3000,http://b:80", (
+            "https://a.example.org", "http://[::1]:3000", "http://b")),
+        ("CORS_ORIGINS", "*", ("*",)),
+    ],
+)  # fmt: skip  # one value a line
+def test_a_value_is_read_as_what_it_means(name: str, written: str, value: object) -> None:
+    assert value == getattr(Settings.from_mapping({name: written}), name.lower())
+
+
+def test_all_faults_are_told_at_once() -> None:
+    told = faults(PORT="abc", URL_PREFIX="a b", API_KEYS=",", SAMPLE_INTERVAL="0", SIMULATE_SCENARIO="lost")
+    names = [fault.split()[0] for fault in told]
+    assert names == ["PORT", "URL_PREFIX", "API_KEYS", "SAMPLE_INTERVAL", "SIMULATE_SCENARIO"]
+
+
+# Credentials
+
+
+def test_api_key_and_api_keys_are_one_list_without_repeats() -> None:
+    settings = Settings.from_mapping({"API_KEY": "one", "API_KEYS": " two ,one,, three"})
+    assert settings.api_keys == ("one", "two", "three")
+    assert Settings(api_key="one").api_keys == ("one",)
+
+
+@pytest.mark.parametrize("written", [",", " ", " , ,", ",,"])
+def test_api_keys_without_any_key_are_a_fault_and_not_an_open_door(written: str) -> None:
+    assert faults(API_KEYS=written)[0].startswith("API_KEYS is ***; accepted: one or more keys")
+
+
+@pytest.mark.parametrize("name", ["TOKEN", "API_KEY", "API_KEYS"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param("hunter2\t3", id="control character"),
+        pytest.param("hunter2\n3", id="newline"),
+        pytest.param("hunter2 €", id="not latin-1"),
+        pytest.param("hunter2\udcff", id="undecodable byte"),
+        pytest.param("hunter2\x80", id="latin-1 control character"),
+    ],
+)
+def test_a_secret_that_no_header_can_carry_is_refused_without_being_shown(name: str, secret: str) -> None:
+    (fault,) = faults(**{name: secret})
+    assert fault.startswith(f"{name} is ***; accepted: ")
+    assert "hunter2" not in fault
+
+
+@pytest.mark.parametrize("written", [" hunter2", "hunter2 ", "hunter2\r"])
+def test_a_token_with_a_blank_at_its_end_is_refused(written: str) -> None:
+    assert faults(TOKEN=written) == (
+        "TOKEN is ***; accepted: printable latin-1 without blanks at either end",
+    )
+
+
+def test_a_token_may_hold_blanks_and_latin_1_inside() -> None:
+    written = "käse und brot"
+    assert written == Settings.from_mapping({"TOKEN": written}).token
+
+
+def test_no_secret_is_in_the_settings_representation() -> None:
+    settings = Settings.from_mapping({"TOKEN": "hunter2", "API_KEY": "hunter3", "API_KEYS": "hunter4"})
+    assert "hunter" not in repr(settings)
+    assert "hunter" not in str(settings)
+    assert "token=***, " in repr(settings)
+    assert "port=8000" in repr(settings)
+
+
+@pytest.mark.parametrize("content", ["hunter2", "hunter2\n", "hunter2\r\n"])
+def test_the_token_file_is_read_without_its_newline(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content.encode())
+    assert Settings.from_mapping({"TOKEN_FILE": str(path)}).token == "hunter2"  # noqa: S105  made up
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b"\n", "is empty", id="only a newline"),
+        pytest.param(b"hunter2 \n", "holds something else than printable latin-1", id="blank at the end"),
+        pytest.param(b"hunter2\nhunter3\n", "holds something else than printable latin-1", id="two lines"),
+        pytest.param(b"hunter2\xff", "holds something else than printable latin-1", id="not UTF-8"),
+        pytest.param(b"hunter2" * 1000, "holds more than 4096 bytes", id="too long"),
+    ],
+)
+def test_a_token_file_without_a_token_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    (fault,) = faults(TOKEN_FILE=str(path))
+    assert fault.startswith(f"TOKEN_FILE is {str(path)!r}, which {why}")
+    assert "hunter" not in fault
+
+
+def test_a_token_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none")
+    why = "which cannot be read (No such file or directory); accepted: a readable file"
+    assert faults(TOKEN_FILE=missing) == (f"TOKEN_FILE is {missing!r}, {why}",)
+    assert "Is a directory" in faults(TOKEN_FILE=str(tmp_path))[0]
+
+
+def test_token_and_token_file_together_are_refused() -> None:
+    told = faults(TOKEN="hunter2", TOKEN_FILE="/dev/null")  # noqa: S106  made up
+    assert told == ("TOKEN and TOKEN_FILE are both set; accepted: one of them",)
+
+
+@pytest.mark.parametrize("gpus", [None, "", "0"])
+def test_a_scenario_without_simulated_gpus_is_refused(gpus: str | None) -> None:
+    environ = {"SIMULATE_SCENARIO": "lost"} | ({} if gpus is None else {"SIMULATE_GPUS": gpus})
+    assert faults(**environ)[0].startswith("SIMULATE_SCENARIO is 'lost'; accepted: the name of a scenario")
+    assert (
+        Settings.from_mapping({"SIMULATE_SCENARIO": "lost", "SIMULATE_GPUS": "1"}).simulate_scenario == "lost"
+    )
+
+
+# Documents
+
+
+def test_the_example_env_file_tells_every_setting_with_help_range_and_default() -> None:
+    example = (ROOT / ".env.example").read_text()
+    for row in documented():
+        assert f"# {row.help}\n# Accepted: {row.accepted}.\n# {row.name}={row.default}\n" in example
+
+
+def test_the_example_env_file_changes_nothing_until_edited() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    assert not [line for line in lines if line and not line.startswith("#")]
+
+
+def test_every_setting_has_one_line_of_help() -> None:
+    for row in documented():
+        assert row.help.endswith(".")
+        assert "\n" not in row.help + row.accepted
