@@ -1,0 +1,50 @@
+"""What the routes share: settings, sampler, and the counters of the running agent."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from agent.answers import PerSnapshot
+from agent.derive.activity import Thresholds
+from agent.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.sampling.sampler import Sampler
+    from agent.settings import Settings
+
+
+class Agent:
+    """One running agent. `sampler` is there from start-up to shutdown."""
+
+    sampler: Sampler
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.simulated = settings.simulate_gpus > 0
+        self.thresholds = Thresholds(
+            gpu_percent=settings.active_gpu_percent,
+            power_watts=settings.active_power_watts,
+            memory_percent=settings.active_memory_percent,
+            clock_percent=settings.active_clock_percent,
+            temperature_celsius=settings.active_temperature_celsius,
+        )
+        self.open_streams = 0
+        self.events: PerSnapshot[frozenset[int] | None, bytes] = (
+            PerSnapshot()
+        )  # of the stream, by GPU indices
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Count a stream while it is open. Raises Unavailable past MAX_STREAMS."""
+        if self.open_streams >= self.settings.max_streams:
+            raise Unavailable(
+                f"All {self.settings.max_streams} streams are taken (MAX_STREAMS); try again later"
+            )
+        self.open_streams += 1
+        try:
+            yield
+        finally:
+            self.open_streams -= 1

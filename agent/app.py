@@ -1,0 +1,166 @@
+"""The only wiring: settings in, ASGI app out."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fastapi import Depends
+from fastapi_offline import FastAPIOffline
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
+
+from agent import __version__, errors, openapi
+from agent.agent import Agent
+from agent.answers import Answers
+from agent.auth import STREAM_PATH, Authentication
+from agent.middleware import AllowedHosts, HeadAsGet, RootPath
+from agent.routes import count, gpu, health, page, status, stream
+from agent.routes.parameters import single_valued
+from agent.sampling.collector import Collector
+from agent.sampling.pace import Pace
+from agent.sampling.sampler import Sampler
+from agent.sources.gpu import GpuSource
+from agent.sources.host import HostSource
+from agent.sources.nvml import DriverSource, abandon
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import FrameType
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from agent.settings import Settings
+
+    _Handler = Callable[[int, FrameType | None], object]
+
+# Answered from one Snapshot each, so that their bytes can be kept as long as it is the newest.
+SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu"})
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The whole agent as one ASGI app. A function, so that tests make as many as they like.
+
+    With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
+    scenario that does not exist.
+    """
+    if settings.simulate_gpus:
+        from agent.simulation import Simulation  # not loaded on a GPU host
+
+        Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
+    agent = Agent(settings)
+    prefix = settings.url_prefix
+    guarded = Authentication(
+        Answers(_api(agent), agent=agent, paths=SNAPSHOT_PATHS),
+        token=settings.token,
+        api_keys=settings.api_keys,
+    )
+    app = Starlette(
+        routes=[*_bare_prefix(prefix), Mount(prefix, guarded)],
+        middleware=list(_middleware(settings)),
+        lifespan=partial(_lifespan, agent=agent),
+    )
+    app.router.redirect_slashes = False  # the redirect would carry the client's Host header
+    errors.install(app)
+    return app
+
+
+def _api(agent: Agent) -> FastAPI:
+    """The routes, with their documents."""
+    api = FastAPIOffline(
+        title="nvidia-smi-web-agent",
+        version=__version__,
+        description=openapi.DESCRIPTION,
+        docs_url="/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.agent = agent
+    once = Depends(single_valued)
+    for route in (count, status, gpu):
+        api.include_router(
+            route.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401, 500, 503)
+        )
+    api.include_router(
+        stream.router,
+        dependencies=[once, *openapi.TOKEN, *openapi.STREAM_KEY],
+        responses=openapi.failures(400, 401, 503),
+    )
+    api.include_router(health.router)
+    api.include_router(page.router)
+    api.openapi = partial(openapi.describe, api)  # type: ignore[method-assign]  # FastAPI's documented way
+    errors.install(api)
+    return api
+
+
+def _middleware(settings: Settings) -> Iterator[Middleware]:
+    """Outermost first."""
+    prefix = settings.url_prefix
+    if settings.root_path:
+        yield Middleware(RootPath, root_path=settings.root_path)
+    if settings.allowed_hosts:
+        probes = frozenset({f"{prefix}/health", f"{prefix}/ready"})  # probes come by address
+        yield Middleware(AllowedHosts, hosts=settings.allowed_hosts, exempt=probes)
+    if settings.cors_origins:
+        yield Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD"],
+            allow_headers=["Authorization", "X-API-Key"],
+        )
+    yield Middleware(HeadAsGet, except_path=prefix + STREAM_PATH)
+
+
+def _bare_prefix(prefix: str) -> Iterator[Route]:
+    """`/server2` leads to `/server2/`, relative, whatever host and path the client came through."""
+    if prefix:
+
+        async def redirect(_request: Request) -> Response:
+            return RedirectResponse(prefix.rsplit("/", 1)[-1] + "/")
+
+        yield Route(prefix, redirect, methods=["GET"])
+
+
+@asynccontextmanager
+async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
+    settings = agent.settings
+    collector = Collector(
+        DriverSource(),
+        GpuSource,
+        HostSource(hide_command_args=settings.hide_command_args),
+        sample_interval=settings.sample_interval,
+        sample_timeout=settings.sample_timeout,
+        simulated=agent.simulated,
+    )
+    agent.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
+    agent.sampler.start()
+    _end_streams_on_signal(agent.sampler)
+    yield
+    if not await agent.sampler.stop():
+        abandon()
+
+
+def _end_streams_on_signal(sampler: Sampler) -> None:
+    """The server waits for open streams before it tells us to stop: they must end at the signal itself."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        previous = signal.getsignal(number)
+        if not callable(previous):
+            continue  # nobody handles it: it is not a graceful exit
+
+        def handle(sig: int, frame: FrameType | None, then: _Handler = previous) -> None:
+            loop.call_soon_threadsafe(sampler.end_streams)
+            then(sig, frame)
+
+        try:
+            signal.signal(number, handle)
+        except ValueError:  # not in the main thread, as in tests: there are no signals to follow
+            return

@@ -1,0 +1,92 @@
+"""Who may read what: TOKEN for the data, an API key or TOKEN for the stream.
+
+Pure ASGI, so that nothing is buffered in front of a stream. Default-deny: whatever is not named as open wants
+a credential, paths that do not exist included; the path is matched as the router sees it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from starlette._utils import get_route_path
+
+from agent.errors import Unauthorized, response_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+STREAM_PATH = "/gpu/stream"
+OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
+OPEN_FOLDERS = ("/static-offline-docs/",)  # what /docs is made of
+
+_BEARER = b"bearer "
+
+
+class Authentication:
+    """Lets a request through to `app`, or answers 401."""
+
+    def __init__(self, app: ASGIApp, *, token: str, api_keys: Sequence[str]) -> None:
+        self._app = app
+        self._tokens = tuple(_encodings([token] if token else []))
+        self._api_keys = tuple(_encodings(api_keys))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._admits(scope):
+            await self._app(scope, receive, send)
+        else:
+            await response_to(Unauthorized(self._advice(get_route_path(scope))))(scope, receive, send)
+
+    def _admits(self, scope: Scope) -> bool:
+        path = get_route_path(scope)
+        if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
+            return True
+        if path == STREAM_PATH:
+            guarded = self._tokens or self._api_keys
+            return not guarded or self._has_token(scope) or self._has_api_key(scope)
+        return not self._tokens or self._has_token(scope)
+
+    def _has_token(self, scope: Scope) -> bool:
+        given = _header(scope, b"authorization")
+        if given is None:
+            return False
+        candidates = [given]
+        if given[: len(_BEARER)].lower() == _BEARER:
+            candidates.append(given[len(_BEARER) :].strip())
+        return _matches(candidates, self._tokens)
+
+    def _has_api_key(self, scope: Scope) -> bool:
+        given = (_header(scope, b"x-api-key"), _query_value(scope, "api_key"))
+        return _matches([key for key in given if key is not None], self._api_keys)
+
+    def _advice(self, path: str) -> str:
+        ways = ["the header Authorization: <TOKEN>"] if self._tokens else []
+        if path == STREAM_PATH and self._api_keys:
+            ways += ["the header X-API-Key: <key>", "the parameter api_key=<key>"]
+        return f"The credential is missing or wrong; this path takes {' or '.join(ways)}"
+
+
+def _encodings(secrets: Iterable[str]) -> Iterator[bytes]:
+    """As a client may write a secret into a header: most send UTF-8, RFC 9110 means latin-1."""
+    for secret in secrets:
+        yield from {secret.encode(), secret.encode("latin-1")}
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    """The header's value; a header that comes twice is nobody's credential."""
+    values = [value for key, value in scope["headers"] if key == name]
+    return values[0] if len(values) == 1 else None
+
+
+def _query_value(scope: Scope, name: str) -> bytes | None:
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    values = [value for key, value in pairs if key == name]
+    return values[0].encode("utf-8", errors="surrogateescape") if len(values) == 1 else None
+
+
+def _matches(given: Iterable[bytes], secrets: Sequence[bytes]) -> bool:
+    """In constant time: every pair is compared, whatever the ones before said."""
+    return any([hmac.compare_digest(one, secret) for one in given for secret in secrets])  # noqa: C419  (see above)

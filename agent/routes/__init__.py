@@ -1,0 +1,1 @@
+"""One file per endpoint: parameters in, view out."""

@@ -1,0 +1,16 @@
+"""GET /count"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from agent.routes.parameters import CurrentSnapshot, driver_of
+from agent.views.envelope import Success, success
+
+router = APIRouter()
+
+
+@router.get("/count", summary="Number of visible GPUs")
+async def count(snapshot: CurrentSnapshot) -> Success[int]:
+    """How many GPUs the driver shows to this host, readable or not."""
+    return success(driver_of(snapshot).gpu_count)

@@ -1,0 +1,50 @@
+"""GET /health and GET /ready"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from agent.errors import Unavailable
+from agent.openapi import failures
+from agent.readings import GpuState
+from agent.routes.parameters import NO_CONTACT, CurrentAgent
+
+router = APIRouter()
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+    simulated: bool | None = Field(
+        default=None, description="only when true: no real GPU is behind the numbers"
+    )
+
+
+class Readiness(BaseModel):
+    """There is live data."""
+
+    status: Literal["ready"]
+    gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
+
+
+@router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
+async def health(agent: CurrentAgent) -> Health:
+    """Always ok, and never touches the driver: for whoever restarts a dead process."""
+    return Health(status="ok", simulated=True) if agent.simulated else Health(status="ok")
+
+
+@router.get("/ready", summary="Whether there is live data", responses=failures(503))
+async def ready(agent: CurrentAgent) -> Readiness:
+    """Ready while at least one GPU is in state ok: for whoever sends clients here."""
+    snapshot = await agent.sampler.latest()
+    states = Counter(gpu.state for gpu in snapshot.gpus)
+    if not states[GpuState.OK]:
+        found = ", ".join(f"{number} {state}" for state, number in states.items())
+        no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
+        raise Unavailable(snapshot.driver_error or no_gpu)
+    return Readiness(status="ready", gpus=dict(states))

@@ -1,0 +1,84 @@
+"""What the routes take: the Snapshot of this request and the parameters that several share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Query, Request
+
+from agent.agent import Agent
+from agent.answers import SNAPSHOT_KEY
+from agent.errors import DriverUnavailable, InvalidRequest, Unavailable
+from agent.readings import DriverReading, GpuSample, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NO_CONTACT = "The NVIDIA driver has not answered yet; try again in a second"
+
+
+def the_agent(request: Request) -> Agent:
+    """The running agent."""
+    return cast("Agent", request.app.state.agent)
+
+
+def the_snapshot(request: Request) -> Snapshot:
+    """The Snapshot that this request is answered from."""
+    return cast("Snapshot", request.scope[SNAPSHOT_KEY])
+
+
+def driver_of(snapshot: Snapshot) -> DriverReading:
+    """The driver. Raises DriverUnavailable without one, Unavailable before first contact."""
+    if snapshot.driver is not None:
+        return snapshot.driver
+    if snapshot.driver_error is not None:
+        raise DriverUnavailable(snapshot.driver_error)
+    raise Unavailable(NO_CONTACT)
+
+
+def single_valued(request: Request) -> None:
+    """Refuse a parameter that comes twice: which of the two is meant?"""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            if name == "idx":
+                raise InvalidRequest(
+                    "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
+                )
+            raise InvalidRequest(f"Invalid {name}: it is given more than once")
+
+
+def parse_indices(text: str) -> frozenset[int] | None:
+    """`0, 1` as indices, None for all. Raises InvalidRequest."""
+    if not text.strip():
+        return None
+    entries = [entry.strip() for entry in text.split(",")]
+    # Ten digits are more than any index has; int() refuses thousands of them with a message of its own.
+    if not all(entry.isascii() and entry.isdigit() and len(entry) <= 10 for entry in entries):
+        raise InvalidRequest(
+            f"Invalid GPU index: idx={text[:80]!r}; accepted: numbers joined by commas, as in 0,1"
+        )
+    return frozenset(int(entry) for entry in entries)
+
+
+def select(gpus: Sequence[GpuSample], indices: frozenset[int] | None) -> Sequence[GpuSample]:
+    """The GPUs with these indices. Raises InvalidRequest for one that does not exist."""
+    if indices is None:
+        return gpus
+    for index in sorted(indices):
+        if index >= len(gpus):
+            there_are = f"0 to {len(gpus) - 1}" if len(gpus) > 1 else "0" if gpus else "none"
+            raise InvalidRequest(f"Invalid GPU index: idx={index}; the indices of this host: {there_are}")
+    return [gpu for gpu in gpus if gpu.index in indices]
+
+
+def the_indices(
+    idx: Annotated[str, Query(description="GPU indices joined by commas, as in `0,1`; empty: all")] = "",
+) -> frozenset[int] | None:
+    """The parameter `idx`."""
+    return parse_indices(idx)
+
+
+CurrentAgent = Annotated[Agent, Depends(the_agent)]
+CurrentSnapshot = Annotated[Snapshot, Depends(the_snapshot)]
+Indices = Annotated[frozenset[int] | None, Depends(the_indices)]

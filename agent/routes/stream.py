@@ -1,0 +1,88 @@
+"""GET /gpu/stream"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from agent.errors import AgentError
+from agent.routes.parameters import CurrentAgent, Indices, driver_of, select
+from agent.views.gpu import GpuMetrics, StreamError, error_view, metrics_view
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import Receive, Scope, Send
+
+    from agent.agent import Agent
+    from agent.readings import Snapshot
+
+router = APIRouter()
+
+HEARTBEAT = b": nothing new\n\n"  # a comment, which EventSource skips
+Interval = Annotated[
+    float | None,
+    Query(
+        ge=0.5,
+        le=60,
+        allow_inf_nan=False,
+        description="seconds between events; default: DEFAULT_STREAM_INTERVAL",
+    ),
+]
+
+
+class EventStream(StreamingResponse):
+    """Server-Sent Events; counts as an open stream while it is sent. Raises Unavailable past MAX_STREAMS."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, agent: Agent, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        self._agent = agent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._agent.stream():
+            await super().__call__(scope, receive, send)
+
+
+@router.get(
+    "/gpu/stream",
+    summary="The same as /gpu, pushed by Server-Sent Events",
+    status_code=200,
+    response_class=EventStream,
+    response_model=None,
+    responses={200: {"model": GpuMetrics | StreamError, "description": "one object in each event"}},
+)
+async def gpu_stream(agent: CurrentAgent, idx: Indices, interval: Interval = None) -> EventStream:
+    """One event at once and one each `interval`: `data: {json}` with the object of `/gpu`.
+
+    While there is no driver the events say so (`status` is `error`), and the stream goes on.
+    """
+    return EventStream(agent, _events(agent, interval or agent.settings.default_stream_interval, idx))
+
+
+async def _events(agent: Agent, interval: float, indices: frozenset[int] | None) -> AsyncIterator[bytes]:
+    async with contextlib.aclosing(
+        agent.sampler.watch(interval, agent.settings.stream_heartbeat)
+    ) as snapshots:
+        async for snapshot in snapshots:
+            yield HEARTBEAT if snapshot is None else _event(agent, snapshot, indices)
+
+
+def _event(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:
+    """The event's bytes, made once for all who watch the same GPUs."""
+    event = agent.events.get(snapshot, indices)
+    if event is None:
+        event = b"data: " + _view(agent, snapshot, indices).model_dump_json().encode() + b"\n\n"
+        agent.events.put(snapshot, indices, event)
+    return event
+
+
+def _view(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> GpuMetrics | StreamError:
+    try:
+        return metrics_view(snapshot, driver_of(snapshot), select(snapshot.gpus, indices), agent.thresholds)
+    except AgentError as error:
+        return error_view(snapshot, error.message)

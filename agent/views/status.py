@@ -1,0 +1,189 @@
+"""The envelope API's `/status`: strings with units, and "N/A" for what is unknown (here and only here)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, Field
+
+from agent.derive.rounding import percent, tenths, whole
+from agent.readings import GpuProcess, GpuReading, GpuSample, GpuState, HostProcess, MigInstance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from agent.readings import Snapshot
+
+NA: Literal["N/A"] = "N/A"
+NotAvailable = Literal["N/A"]
+ProcessFilter = Literal["C", "G", "NA"]
+
+
+class StatusDevice(BaseModel):
+    """One GPU, or with `mig=1` one MIG instance of it. An unknown value is "N/A"."""
+
+    idx: int = Field(description="NVML index; of the parent for a MIG instance")
+    name: str = Field(description="product name")
+    fan_speed: int | NotAvailable = Field(description="first fan, percent of its maximum; may exceed 100")
+    temperature: int | NotAvailable = Field(description="GPU core, degrees Celsius")
+    power_status: str = Field(description='draw and limit in watts: "119W / 350W"')
+    gpu_utilization: int | NotAvailable = Field(description="percent of time in which a kernel ran")
+    memory_total_human: str = Field(description='whole MiB: "24576MiB"')
+    memory_used_human: str = Field(description="whole MiB, without what the driver reserves")
+    memory_free_human: str = Field(description="whole MiB")
+    memory_utilization: int | NotAvailable = Field(description="used of total memory, percent")
+    ts: int | NotAvailable = Field(description="when this GPU was sampled, milliseconds since the epoch")
+    uuid: str = Field(description="NVML UUID")
+    state: GpuState = Field(description="how far the values can be trusted")
+    age_ms: int | NotAvailable = Field(
+        description="age of the last reading when this was assembled, milliseconds"
+    )
+    error: str | None = Field(default=None, description="only where the GPU could not be read: why")
+    mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
+
+
+class StatusProcess(BaseModel):
+    """One process on one GPU. An unknown value is "N/A"."""
+
+    idx: int = Field(description="NVML index of the GPU")
+    pid: int = Field(description="process id as the driver tells it")
+    username: str = Field(description="owner")
+    command: str = Field(description="command line")
+    type: Literal["C", "G", "C+G", "NA"] = Field(description="compute, graphics, both, or unknown")
+    gpu_memory: str = Field(description="GPU memory in use, whole MiB")
+    running_time: str = Field(description="H:MM:SS, hours unbounded")
+    gpu_sm_utilization: int | NotAvailable = Field(description="percent of the GPU's SM time")
+    cpu_percent: float | NotAvailable = Field(description="percent of one CPU core")
+    host_memory: str = Field(description="resident host memory, whole MiB")
+    mig_index: int | None = Field(default=None, description="only with mig=1, on a MIG instance: its index")
+
+
+class Status(BaseModel):
+    """Every selected GPU and the processes on it."""
+
+    count: int = Field(description="number of visible GPUs, whatever idx selects")
+    devices: list[StatusDevice] = Field(description="in the order of their index")
+    processes: list[StatusProcess] = Field(description="by GPU, then pid")
+
+
+def status_view(
+    snapshot: Snapshot, selected: Sequence[GpuSample], process: ProcessFilter | None, *, mig: bool
+) -> Status:
+    """`selected` are the GPUs to list; `process` keeps one type; `mig` lists a GPU's MIG instances for it."""
+    described = snapshot.host.gpu_processes if snapshot.host else {}
+    return Status(
+        count=len(snapshot.gpus),
+        devices=[device for gpu in selected for device in _devices(gpu, mig=mig)],
+        processes=[
+            _process(gpu.index, mig_index, entry, described.get(entry.pid))
+            for gpu in selected
+            for mig_index, entry in _processes(gpu, mig=mig)
+            if process is None or process in entry.type.split("+")
+        ],
+    )
+
+
+def _devices(gpu: GpuSample, *, mig: bool) -> Iterator[StatusDevice]:
+    instances = gpu.reading.mig_instances if gpu.reading and mig else ()
+    if instances:
+        for instance in instances:
+            yield _mig_device(gpu, instance)
+    else:
+        yield _device(gpu)
+
+
+def _device(gpu: GpuSample) -> StatusDevice:
+    identity = gpu.identity
+    # For a GPU without a reading every live value of an empty one is unknown, which is what must be shown.
+    reading = gpu.reading or GpuReading(sampled_at=0, sampled_monotonic=0, identity=identity)
+    device = StatusDevice(
+        idx=gpu.index,
+        name=_text(identity.name),
+        fan_speed=_number(reading.fan_speed_percent),
+        temperature=_number(reading.temperature_celsius),
+        power_status=f"{_watts(reading.power_watts)} / {_watts(reading.power_limit_watts)}",
+        gpu_utilization=_number(reading.gpu_utilization_percent),
+        memory_total_human=_mib(identity.memory_total_bytes),
+        memory_used_human=_mib(reading.memory_used_bytes),
+        memory_free_human=_mib(reading.memory_free_bytes),
+        memory_utilization=_number(whole(percent(reading.memory_used_bytes, identity.memory_total_bytes))),
+        ts=_number(None if gpu.sampled_at is None else int(gpu.sampled_at * 1000)),
+        uuid=_text(identity.uuid),
+        state=gpu.state,
+        age_ms=_number(gpu.age_ms),
+    )
+    if gpu.error is not None:
+        device.error = gpu.error
+    return device
+
+
+def _mig_device(gpu: GpuSample, instance: MigInstance) -> StatusDevice:
+    device = _device(gpu)
+    device.name = _text(instance.name)
+    device.uuid = _text(instance.uuid)
+    device.memory_total_human = _mib(instance.memory_total_bytes)
+    device.memory_used_human = _mib(instance.memory_used_bytes)
+    device.memory_free_human = _mib(instance.memory_free_bytes)
+    device.memory_utilization = _number(
+        whole(percent(instance.memory_used_bytes, instance.memory_total_bytes))
+    )
+    device.gpu_utilization = NA  # the driver does not tell it for an instance
+    device.power_status = f"{NA} / {NA}"  # the board's power is not the instance's
+    device.mig_index = instance.mig_index
+    return device
+
+
+def _processes(gpu: GpuSample, *, mig: bool) -> Iterable[tuple[int | None, GpuProcess]]:
+    if gpu.reading is None:
+        return ()
+    if mig and gpu.reading.mig_instances:
+        return [
+            (instance.mig_index, process)
+            for instance in gpu.reading.mig_instances
+            for process in instance.processes
+        ]
+    return [(None, process) for process in gpu.reading.processes or ()]
+
+
+def _process(
+    idx: int, mig_index: int | None, process: GpuProcess, described: HostProcess | None
+) -> StatusProcess:
+    host = described or HostProcess(process.pid)
+    entry = StatusProcess(
+        idx=idx,
+        pid=process.pid,
+        username=_text(host.username),
+        command=_text(host.command),
+        type=process.type.value,
+        gpu_memory=_mib(process.gpu_memory_bytes),
+        running_time=_running_time(host.running_seconds),
+        gpu_sm_utilization=_number(process.sm_utilization_percent),
+        cpu_percent=NA if host.cpu_percent is None else tenths(host.cpu_percent),
+        host_memory=_mib(host.memory_rss_bytes),
+    )
+    if mig_index is not None:
+        entry.mig_index = mig_index
+    return entry
+
+
+def _text(value: str | None) -> str:
+    return NA if value is None else value
+
+
+def _number(value: int | None) -> int | NotAvailable:
+    return NA if value is None else value
+
+
+def _mib(value: int | None) -> str:
+    return NA if value is None else f"{whole(value / 1024**2)}MiB"
+
+
+def _watts(value: float | None) -> str:
+    return NA if value is None else f"{whole(value)}W"
+
+
+def _running_time(seconds: float | None) -> str:
+    if seconds is None:
+        return NA
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

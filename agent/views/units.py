@@ -1,0 +1,20 @@
+"""Units as the wire shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def iso_utc(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601 UTC: 2024-01-15T10:30:45Z."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def mib(value: int | None) -> float | None:
+    """Bytes in MiB, which both APIs call MB."""
+    return None if value is None else value / 1024**2
+
+
+def gib(value: int | None) -> float | None:
+    """Bytes in GiB, which the rich API calls GB."""
+    return None if value is None else value / 1024**3
