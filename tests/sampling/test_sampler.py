@@ -1,0 +1,228 @@
+"""When it samples, and how viewers share a sample. The real clock, at a twentieth of the usual intervals."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sampling.collector import MAX_WAIT, Collector
+from agent.sampling.pace import RELEASE_AFTER, Pace
+from agent.sampling.sampler import Sampler
+from tests.support.agents import wait_until
+from tests.support.sources import FakeHardware
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent.readings import Snapshot
+
+pytestmark = pytest.mark.anyio
+
+INTERVAL = 0.05
+NO_HEARTBEAT = 60.0
+
+
+@asynccontextmanager
+async def sampling(
+    hardware: FakeHardware, *, sample_interval: float = INTERVAL, history_interval: float = 0
+) -> AsyncIterator[Sampler]:
+    collector = Collector(
+        hardware.driver, hardware.open_gpu, hardware.host, sample_interval=sample_interval, sample_timeout=2.0
+    )
+    sampler = Sampler(collector, Pace(sample_interval, history_interval))
+    sampler.start()
+    try:
+        yield sampler
+    finally:
+        hardware.open_all_valves()
+        assert await sampler.stop(), "every worker ends once nothing hangs"
+
+
+async def reads_in(hardware: FakeHardware, seconds: float) -> int:
+    """How often GPU 0 is read from now on."""
+    before = hardware.gpus[0].reads
+    await asyncio.sleep(seconds)
+    return hardware.gpus[0].reads - before
+
+
+async def take(sampler: Sampler, interval: float, number: int) -> list[Snapshot]:
+    """The first Snapshots of a stream."""
+    taken: list[Snapshot] = []
+    async with aclosing(sampler.watch(interval, NO_HEARTBEAT)) as snapshots:
+        async for snapshot in snapshots:
+            assert snapshot is not None
+            taken.append(snapshot)
+            if len(taken) == number:
+                break
+    return taken
+
+
+async def test_first_contact_is_made_at_start_without_anyone_asking() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware) as sampler:
+        assert (await sampler.latest()).driver is not None
+        assert hardware.driver.reads == 1
+
+
+async def test_those_who_ask_together_share_one_sample() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware) as sampler:
+        first = await sampler.latest()
+        await asyncio.sleep(5 * INTERVAL)
+        before = hardware.gpus[0].reads
+        snapshots = await asyncio.gather(*(sampler.latest() for _ in range(200)))
+        assert len({id(snapshot) for snapshot in snapshots}) == 1
+        assert snapshots[0] is not first
+        assert hardware.gpus[0].reads == before + 1
+
+
+async def test_a_recent_sample_is_good_enough_for_a_poll() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware, sample_interval=10) as sampler:
+        first = await sampler.latest()
+        assert await sampler.latest() is first
+        assert await sampler.latest(max_age=0) is not first
+
+
+async def test_a_poll_is_answered_in_time_whatever_hangs() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware) as sampler:
+        await sampler.latest()
+        hardware.gpus[0].valve.close()
+        hardware.driver.valve.close()
+        hardware.host.valve.close()
+        await asyncio.sleep(2 * INTERVAL)
+        began = time.monotonic()
+        await sampler.latest()
+        assert time.monotonic() - began < 2 * MAX_WAIT
+
+
+async def test_a_client_that_hangs_up_does_not_cancel_the_others_sample() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware) as sampler:
+        await sampler.latest()
+        hardware.gpus[0].valve.close()
+        leaving = asyncio.create_task(sampler.latest(max_age=0))
+        staying = asyncio.create_task(sampler.latest(max_age=0))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        hardware.gpus[0].valve.open()
+        assert (await staying).driver is not None
+
+
+async def test_sampling_lingers_after_a_poll_and_then_stops() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware, sample_interval=0.1) as sampler:
+        await sampler.latest(max_age=0)
+        assert await reads_in(hardware, 0.8) == 3
+        assert await reads_in(hardware, 0.5) == 0, "nobody looks"
+
+
+async def test_history_samples_at_its_own_pace_when_nobody_looks() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware, sample_interval=0.02, history_interval=0.1) as sampler:
+        await sampler.latest()
+        await asyncio.sleep(0.2)
+        assert 4 <= await reads_in(hardware, 0.6) <= 7
+
+
+@pytest.mark.parametrize("streams", [1, 50], ids=["one stream", "fifty streams"])
+async def test_any_number_of_streams_costs_the_same_samples(streams: int) -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware) as sampler:
+        watching = [asyncio.create_task(take(sampler, INTERVAL, 1000)) for _ in range(streams)]
+        await asyncio.sleep(2 * INTERVAL)
+        assert 14 <= await reads_in(hardware, 20 * INTERVAL) <= 21
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        await asyncio.sleep(5 * INTERVAL)
+        assert await reads_in(hardware, 5 * INTERVAL) == 0, "the last one has left"
+
+
+async def test_a_stream_begins_at_once_and_never_shows_a_snapshot_twice() -> None:
+    async with sampling(FakeHardware()) as sampler:
+        await sampler.latest()
+        began = time.monotonic()
+        snapshots = await take(sampler, 0.1, 6)
+        assert 0.4 <= time.monotonic() - began <= 0.9
+        assert len({snapshot.taken_monotonic for snapshot in snapshots}) == 6
+
+
+async def test_streams_of_mixed_intervals_keep_their_own_pace() -> None:
+    intervals = {0.05: 28, 0.1: 14, 0.2: 7, 0.7: 2}
+    async with sampling(FakeHardware()) as sampler:
+        streams = await asyncio.gather(
+            *(take(sampler, interval, number + 1) for interval, number in intervals.items())
+        )
+    for (interval, number), snapshots in zip(intervals.items(), streams, strict=True):
+        lasted = snapshots[-1].taken_monotonic - snapshots[0].taken_monotonic
+        assert lasted == pytest.approx(interval * number, abs=0.15), f"a stream of {interval} s"
+
+
+async def test_a_reader_that_comes_back_late_gets_the_newest_snapshot_only() -> None:
+    async with sampling(FakeHardware()) as sampler:
+        quick = asyncio.create_task(take(sampler, INTERVAL, 1000))
+        async with aclosing(sampler.watch(INTERVAL, NO_HEARTBEAT)) as slow:
+            first = await anext(slow)
+            await asyncio.sleep(10 * INTERVAL)
+            second = await anext(slow)
+            assert first is not None
+            assert second is not None
+            assert time.monotonic() - second.taken_monotonic < 3 * INTERVAL
+        quick.cancel()
+
+
+async def test_a_silent_stream_says_that_it_is_alive() -> None:
+    async with sampling(FakeHardware()) as sampler, aclosing(sampler.watch(30.0, heartbeat=0.05)) as stream:
+        assert await anext(stream) is not None
+        assert await anext(stream) is None
+        assert await anext(stream) is None
+
+
+async def test_ending_streams_ends_each_after_its_present_event() -> None:
+    async with sampling(FakeHardware()) as sampler:
+        streams = [asyncio.create_task(take(sampler, 30.0, 1000)) for _ in range(10)]
+        await asyncio.sleep(0.1)
+        sampler.end_streams()
+        ended = await asyncio.wait_for(asyncio.gather(*streams), timeout=1)
+        assert [len(snapshots) for snapshots in ended] == [1] * 10
+
+
+class Shifted:
+    """The monotonic clock, moved on by `shift` seconds."""
+
+    shift = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.shift
+
+
+async def test_without_history_the_driver_is_let_go_after_a_minute_and_comes_back_on_demand() -> None:
+    hardware = FakeHardware()
+    clock = Shifted()
+    hardware.clock = clock
+    collector = Collector(
+        hardware.driver,
+        hardware.open_gpu,
+        hardware.host,
+        sample_interval=INTERVAL,
+        sample_timeout=2.0,
+        clock=clock,
+    )
+    sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
+    sampler.start()
+    await sampler.latest()
+    await asyncio.sleep(5 * INTERVAL)
+    assert hardware.driver.releases == 0
+    clock.shift = RELEASE_AFTER - 10 * INTERVAL
+    sampler._demand_changed.set()  # noqa: SLF001  (the ticker looks at the moved clock)
+    await asyncio.to_thread(wait_until, lambda: hardware.driver.releases, "the driver is let go")
+    reads = hardware.driver.reads
+    assert (await sampler.latest()).gpus
+    assert hardware.driver.reads == reads + 1
+    assert await sampler.stop()
