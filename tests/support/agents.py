@@ -23,7 +23,7 @@ from agent.app import create_app
 from agent.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from starlette.applications import Starlette
 
@@ -94,14 +94,16 @@ class Process:
 
 
 @contextmanager
-def agent_process(*arguments: str, prefix: str = "", **environ: str) -> Iterator[Process]:
-    """`python main.py --port … ARGUMENTS`, ready to answer."""
+def agent_process(
+    *arguments: str, prefix: str = "", program: Sequence[str] = ("main.py",), **environ: str
+) -> Iterator[Process]:
+    """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
         with log_file.open("wb") as log:
             popen = subprocess.Popen(  # noqa: S603  (our own program)
-                [sys.executable, "main.py", "--host", "127.0.0.1", "--port", str(port), *arguments],
+                [sys.executable, *program, "--host", "127.0.0.1", "--port", str(port), *arguments],
                 cwd=ROOT,
                 env={**clean_environ(), **environ},
                 stdout=log,

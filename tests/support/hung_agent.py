@@ -1,0 +1,20 @@
+"""`python -m tests.support.hung_agent SYMBOL ARGUMENTS`: the agent on a driver whose SYMBOL hangs on GPU 0.
+
+For what only a process of its own can show: how it ends while a driver call never returns.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from agent.cli import main
+from agent.simulation import Simulation
+
+if __name__ == "__main__":
+    simulation = Simulation(gpus=4).install()
+    symbol = sys.argv[1]
+    if symbol.startswith("nvmlDevice"):
+        simulation.gpus[0].hang(symbol)
+    elif symbol != "nothing":
+        simulation.hang(symbol)
+    sys.exit(main(sys.argv[2:]))

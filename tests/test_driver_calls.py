@@ -1,0 +1,100 @@
+"""What looking costs the driver: the same for one client and for 200, and nothing while nobody looks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.agents import agent_client, agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from agent.simulation import Simulation
+
+import httpx
+
+pytestmark = pytest.mark.anyio
+
+# Read in every sample of every GPU, and nowhere else: its count is the number of samples times GPUs.
+PER_SAMPLE = "nvmlDeviceGetUtilizationRates"
+SECONDS = 2.0
+
+
+async def samples_in(simulation: Simulation, seconds: float) -> float:
+    """Samples per GPU from now on."""
+    before = simulation.calls[PER_SAMPLE]
+    await asyncio.sleep(seconds)
+    return (simulation.calls[PER_SAMPLE] - before) / len(simulation.gpus)
+
+
+async def poll(client: httpx.AsyncClient, every: float) -> None:
+    while True:
+        for path in ("/status", "/gpu", "/count"):
+            assert (await client.get(path)).status_code == 200
+            await asyncio.sleep(every / 3)
+
+
+@pytest.mark.parametrize("clients", [1, 200], ids=["one client", "200 clients"])
+async def test_polls_cost_one_sample_a_second_whatever_their_number(
+    simulation: Simulation, clients: int
+) -> None:
+    async with agent_client() as client:
+        polling = [asyncio.create_task(poll(client, 1.0)) for _ in range(clients)]
+        await asyncio.sleep(1.0)
+        samples = await samples_in(simulation, SECONDS)
+        for task in polling:
+            task.cancel()
+    assert samples == pytest.approx(SECONDS, abs=1)
+
+
+@pytest.mark.parametrize("streams", [1, 50], ids=["one stream", "50 streams"])
+async def test_streams_cost_their_interval_whatever_their_number(
+    simulation: Simulation, streams: int
+) -> None:
+    with agent_server() as url:
+        async with httpx.AsyncClient(
+            base_url=url, limits=httpx.Limits(max_connections=None), timeout=30
+        ) as client:
+            readers = [asyncio.create_task(read_events(client)) for _ in range(streams)]
+            await asyncio.sleep(1.0)
+            samples = await samples_in(simulation, SECONDS)
+            for reader in readers:
+                reader.cancel()
+            events = await asyncio.gather(*readers)
+    assert samples == pytest.approx(SECONDS / 0.5, abs=2)
+    assert min(events) >= samples - 1, "every stream got every sample"
+
+
+async def read_events(client: httpx.AsyncClient) -> int:
+    """Events of one stream until the reader is cancelled."""
+    events = 0
+    stream: AbstractAsyncContextManager[httpx.Response] = client.stream("GET", "/gpu/stream?interval=0.5")
+    try:
+        async with stream as response:
+            lines: AsyncIterator[str] = response.aiter_lines()
+            async for line in lines:
+                events += line.startswith("data: ")
+    except asyncio.CancelledError:
+        return events
+    raise AssertionError("the stream ended by itself")
+
+
+async def test_nobody_looking_and_no_history_costs_no_call_at_all(simulation: Simulation) -> None:
+    async with agent_client(HISTORY_INTERVAL="0", SAMPLE_INTERVAL="0.5") as client:
+        await client.get("/status")
+        await asyncio.sleep(2.5)
+        before = simulation.total_calls
+        await asyncio.sleep(2)
+        assert (await client.get("/health")).status_code == 200
+        assert simulation.total_calls == before
+
+
+async def test_history_costs_one_sample_per_interval(simulation: Simulation) -> None:
+    async with agent_client(HISTORY_INTERVAL="1", SAMPLE_INTERVAL="0.5") as client:
+        await client.get("/health")
+        await asyncio.sleep(0.5)
+        assert await samples_in(simulation, 3) == pytest.approx(3, abs=1)
