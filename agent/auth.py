@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from starlette._utils import get_route_path
+from starlette.exceptions import HTTPException
 
 from agent.errors import Unauthorized, response_to
 
@@ -35,13 +36,15 @@ class Authentication:
         self._api_keys = tuple(_encodings(api_keys))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._admits(scope):
-            await self._app(scope, receive, send)
+        path = get_route_path(scope) if scope["type"] == "http" else ""
+        if scope["type"] == "http" and not self._admits(scope, path):
+            await response_to(Unauthorized(self._advice(path)))(scope, receive, send)
+        elif path.endswith("\n"):  # the router's patterns end in `$`, which would see the path without it
+            raise HTTPException(404)
         else:
-            await response_to(Unauthorized(self._advice(get_route_path(scope))))(scope, receive, send)
+            await self._app(scope, receive, send)
 
-    def _admits(self, scope: Scope) -> bool:
-        path = get_route_path(scope)
+    def _admits(self, scope: Scope, path: str) -> bool:
         if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
             return True
         if path == STREAM_PATH:
@@ -76,15 +79,16 @@ def _encodings(secrets: Iterable[str]) -> Iterator[bytes]:
 
 
 def _header(scope: Scope, name: bytes) -> bytes | None:
-    """The header's value; a header that comes twice is nobody's credential."""
-    values = [value for key, value in scope["headers"] if key == name]
+    """The header's value, without the blanks that HTTP allows around it; two are nobody's credential."""
+    values = [value.strip(b" \t") for key, value in scope["headers"] if key == name]
     return values[0] if len(values) == 1 else None
 
 
 def _query_value(scope: Scope, name: str) -> bytes | None:
-    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    query = scope["query_string"].decode(errors="surrogateescape")  # what is no UTF-8 stays as it came
+    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     values = [value for key, value in pairs if key == name]
-    return values[0].encode("utf-8", errors="surrogateescape") if len(values) == 1 else None
+    return values[0].encode(errors="surrogateescape") if len(values) == 1 else None
 
 
 def _matches(given: Iterable[bytes], secrets: Sequence[bytes]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from agent.derive.rounding import percent
+from agent.derive.rounding import percent, tenths
 
 if TYPE_CHECKING:
     from agent.readings import GpuReading
@@ -56,17 +57,18 @@ def judge(reading: GpuReading | None, thresholds: Thresholds) -> Verdict:
     if reading is None:
         return Verdict(Activity.UNAVAILABLE)
     max_clock = reading.identity.max_graphics_clock_mhz
-    clock_limit = None if max_clock is None else max_clock * thresholds.clock_percent / 100
+    # Clocks are whole MHz: above 931.5 is above 931, and the words tell that without a decimal.
+    clock_limit = None if max_clock is None else math.floor(max_clock * thresholds.clock_percent / 100)
     criteria = (
-        _at_least(reading.gpu_utilization_percent, thresholds.gpu_percent, "{:.1f}%"),
-        _above(reading.power_watts, thresholds.power_watts, "{:.1f}W"),
+        _at_least(reading.gpu_utilization_percent, thresholds.gpu_percent, "%"),
+        _above(reading.power_watts, thresholds.power_watts, "W"),
         _at_least(
             percent(reading.memory_used_bytes, reading.identity.memory_total_bytes),
             thresholds.memory_percent,
-            "{:.1f}%",
+            "%",
         ),
-        _above(reading.graphics_clock_mhz, clock_limit, "{:.0f}MHz"),
-        _above(reading.temperature_celsius, thresholds.temperature_celsius, "{:.1f}°C"),
+        _above(reading.graphics_clock_mhz, clock_limit, "MHz"),
+        _above(reading.temperature_celsius, thresholds.temperature_celsius, "°C"),
     )
     known = [criterion.holds for criterion in criteria if criterion.holds is not None]
     if not known:
@@ -78,11 +80,16 @@ def _at_least(value: float | None, limit: float, unit: str) -> Criterion:
     if value is None:
         return Criterion()
     holds = value >= limit
-    return Criterion(holds, f"{unit.format(value)} {'>=' if holds else '<'} {unit.format(limit)}")
+    return Criterion(holds, f"{_text(value, unit)} {'>=' if holds else '<'} {_text(limit, unit)}")
 
 
 def _above(value: float | None, limit: float | None, unit: str) -> Criterion:
     if value is None or limit is None:
         return Criterion()
     holds = value > limit
-    return Criterion(holds, f"{unit.format(value)} {'>' if holds else '<='} {unit.format(limit)}")
+    return Criterion(holds, f"{_text(value, unit)} {'>' if holds else '<='} {_text(limit, unit)}")
+
+
+def _text(value: float, unit: str) -> str:
+    """With the decimal that the fields of the answer have, rounded as they are; clocks have none."""
+    return f"{value}{unit}" if unit == "MHz" else f"{tenths(value):.1f}{unit}"

@@ -29,8 +29,9 @@ def tenths(value: float | None) -> float | None:
 
 
 def percent(part: float | None, total: float | None) -> float | None:
-    """`part` of `whole` in percent; unknown if either is, or if there is no whole."""
-    return None if part is None or not total else part / total * 100
+    """`part` of `total` in percent; unknown if either is, or if there is no total."""
+    # Multiplied first: 29 / 100 * 100 is 28.999999999999996, which is below a threshold of 29.
+    return None if part is None or not total else part * 100 / total
 
 
 def known_sum(*values: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Query, Request
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 NO_CONTACT = "The NVIDIA driver has not answered yet; try again in a second"
 
 
-def the_agent(request: Request) -> Agent:
+async def the_agent(request: Request) -> Agent:
     """The running agent."""
     return cast("Agent", request.app.state.agent)
 
 
-def the_snapshot(request: Request) -> Snapshot:
+async def the_snapshot(request: Request) -> Snapshot:
     """The Snapshot that this request is answered from."""
     return cast("Snapshot", request.scope[SNAPSHOT_KEY])
 
@@ -36,16 +37,13 @@ def driver_of(snapshot: Snapshot) -> DriverReading:
     raise Unavailable(NO_CONTACT)
 
 
-def single_valued(request: Request) -> None:
+async def single_valued(request: Request) -> None:
     """Refuse a parameter that comes twice: which of the two is meant?"""
-    names = [name for name, _ in request.query_params.multi_items()]
-    for name in names:
-        if names.count(name) > 1:
-            if name == "idx":
-                raise InvalidRequest(
-                    "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
-                )
-            raise InvalidRequest(f"Invalid {name}: it is given more than once")
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if times > 1 and name == "idx":
+            raise InvalidRequest("Invalid GPU index: idx is given more than once, it takes a list: idx=0,1")
+        if times > 1:
+            raise InvalidRequest(f"Invalid {name[:80]}: it is given {times} times, it takes one value")
 
 
 def parse_indices(text: str) -> frozenset[int] | None:
@@ -72,7 +70,7 @@ def select(gpus: Sequence[GpuSample], indices: frozenset[int] | None) -> Sequenc
     return [gpu for gpu in gpus if gpu.index in indices]
 
 
-def the_indices(
+async def the_indices(
     idx: Annotated[str, Query(description="GPU indices joined by commas, as in `0,1`; empty: all")] = "",
 ) -> frozenset[int] | None:
     """The parameter `idx`."""

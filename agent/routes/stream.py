@@ -61,6 +61,9 @@ async def gpu_stream(agent: CurrentAgent, idx: Indices, interval: Interval = Non
 
     While there is no driver the events say so (`status` is `error`), and the stream goes on.
     """
+    snapshot = await agent.sampler.latest()
+    if snapshot.driver is not None:
+        select(snapshot.gpus, idx)  # a GPU that is not there is the client's fault, now that it can be told
     return EventStream(agent, _events(agent, interval or agent.settings.default_stream_interval, idx))
 
 

@@ -91,6 +91,7 @@ class Collector:
         self._loop = asyncio.get_running_loop()
         self._waiting_for: set[Worker[Any]] = set()
         self._all_answered = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
         self._driver: Worker[DriverReading | None] = self._start("driver")
         self._host: Worker[HostReading] = self._start("host")
         self._gpus: list[_GpuSlot] = []
@@ -99,6 +100,25 @@ class Collector:
 
     async def collect(self) -> Snapshot:
         """One round; never takes longer than MAX_WAIT, whatever hangs."""
+        async with self._one_at_a_time:
+            return await self._collect()
+
+    async def release(self) -> None:
+        """Let go of NVML unless a call is out; the next round makes contact anew."""
+        async with self._one_at_a_time:
+            await self._release()
+
+    def close(self) -> bool:
+        """End every worker; says whether all of them did, or some driver call is still out."""
+        workers = list(self._workers())
+        for worker in workers:
+            worker.stop()
+        deadline = self._clock() + JOIN_TIMEOUT
+        for worker in workers:
+            worker.join(max(0.0, deadline - self._clock()))
+        return all(worker.ended for worker in workers)
+
+    async def _collect(self) -> Snapshot:
         started = self._clock()
         if self._driver_is_in_doubt():
             self._ask_driver(started)
@@ -117,8 +137,7 @@ class Collector:
         self._log_changes(snapshot)
         return snapshot
 
-    async def release(self) -> None:
-        """Let go of NVML unless a call is out; the next round makes contact anew."""
+    async def _release(self) -> None:
         if self._driver_reading() is None or any(worker.busy_since is not None for worker in self._workers()):
             return
         workers = [slot.worker for slot in self._gpus]
@@ -130,16 +149,6 @@ class Collector:
             await asyncio.sleep(0.01)
         self._driver.request(self._driver_source.release)
         await self._wait([self._driver], deadline)
-
-    def close(self) -> bool:
-        """End every worker; says whether all of them did, or some driver call is still out."""
-        workers = list(self._workers())
-        for worker in workers:
-            worker.stop()
-        deadline = self._clock() + JOIN_TIMEOUT
-        for worker in workers:
-            worker.join(max(0.0, deadline - self._clock()))
-        return all(worker.ended for worker in workers)
 
     def _start(self, name: str) -> Worker[Any]:
         return Worker(name, self._answered, self._clock)

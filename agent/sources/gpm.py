@@ -44,13 +44,14 @@ class GpmSource:
         """NVML: nvmlGpmSampleGet and nvmlGpmMetricsGet. Unknown until there are two samples."""
         if not self.supported or now - self._previous_at < MIN_GAP:
             return self._gpm
-        buffer = self._spare if self._spare is not None else ask("nvmlGpmSampleAlloc")
-        if buffer is None or ask("nvmlGpmSampleGet", self._handle, buffer) is None:
-            self._spare, self._gpm = buffer, UNKNOWN
+        if self._spare is None:
+            self._spare = ask("nvmlGpmSampleAlloc")
+        if self._spare is None or ask("nvmlGpmSampleGet", self._handle, self._spare) is None:
+            self._gpm = UNKNOWN
             return UNKNOWN
         earlier, recent = self._previous, now - self._previous_at <= MAX_GAP
-        self._gpm = _compare(earlier, buffer) if earlier is not None and recent else UNKNOWN
-        self._previous, self._previous_at, self._spare = buffer, now, earlier
+        self._previous, self._previous_at, self._spare = self._spare, now, earlier
+        self._gpm = _compare(earlier, self._previous) if earlier is not None and recent else UNKNOWN
         return self._gpm
 
     def release(self) -> None:

@@ -13,13 +13,23 @@ import pynvml
 
 from agent.readings import GpuIdentity, GpuReading, SourceError
 from agent.sources.gpm import GpmSource
-from agent.sources.gpu_processes import GpuProcessSource
+from agent.sources.gpu_processes import read_processes
 from agent.sources.mig import read_mig_instances
 from agent.sources.nvml import ask, byte_count, demand
 from agent.sources.pcie import PcieSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+# What never changes while a GPU stays in its slot: field of GpuIdentity, NVML function, its arguments.
+_IDENTITY: Mapping[str, tuple[Any, ...]] = {
+    "uuid": ("nvmlDeviceGetUUID",),
+    "name": ("nvmlDeviceGetName",),
+    "max_graphics_clock_mhz": ("nvmlDeviceGetMaxClockInfo", pynvml.NVML_CLOCK_GRAPHICS),
+    "max_memory_clock_mhz": ("nvmlDeviceGetMaxClockInfo", pynvml.NVML_CLOCK_MEM),
+    "pcie_max_generation": ("nvmlDeviceGetMaxPcieLinkGeneration",),
+    "pcie_max_width": ("nvmlDeviceGetMaxPcieLinkWidth",),
+}
 
 # Seconds between two reads of a dear value. Reported costs on real drivers: a process list 2 to 10 ms, a fan
 # 0.14 ms (MangoHud#2104); at one sample a second the rest stays below that.
@@ -88,31 +98,23 @@ class _Contact:
     """A GPU behind one NVML handle, for as long as that handle is good."""
 
     def __init__(self, index: int, clock: Callable[[], float], now: Callable[[], float]) -> None:
+        self._index = index
         self._clock = clock
         self._now = now
         handle = self._handle = demand("nvmlDeviceGetHandleByIndex", index)
-        memory = demand("nvmlDeviceGetMemoryInfo", handle)
-        self._identity = GpuIdentity(
-            uuid=ask("nvmlDeviceGetUUID", handle),
-            name=ask("nvmlDeviceGetName", handle),
-            memory_total_bytes=byte_count(memory, "total")
-            or None,  # unified memory (GB10) has no total, or says 0
-            max_graphics_clock_mhz=ask("nvmlDeviceGetMaxClockInfo", handle, pynvml.NVML_CLOCK_GRAPHICS),
-            max_memory_clock_mhz=ask("nvmlDeviceGetMaxClockInfo", handle, pynvml.NVML_CLOCK_MEM),
-            pcie_max_generation=ask("nvmlDeviceGetMaxPcieLinkGeneration", handle),
-            pcie_max_width=ask("nvmlDeviceGetMaxPcieLinkWidth", handle),
-        )
+        self._identity: dict[str, Any] = {}
         self.pcie = PcieSource(handle)
         self.gpm = GpmSource(handle)
-        self._processes = GpuProcessSource(handle, now)
-        self._paced_processes = Paced(PROCESS_PACE, self._processes.read)
+        self._paced_processes = Paced(PROCESS_PACE, lambda: read_processes(handle, now()))
+        self._paced_identity = Paced(SLOW_PACE, self._read_identity)
         self._paced_slow = Paced(SLOW_PACE, self._read_slow)
         self._paced_mig = Paced(SLOW_PACE, lambda: read_mig_instances(handle))
 
     def sample(self) -> GpuReading:
         handle = self._handle
         started, sampled_at = self._clock(), self._now()
-        memory = demand("nvmlDeviceGetMemoryInfo", handle)
+        memory = self._read_memory()
+        total = byte_count(memory, "total") or None  # unified memory (GB10) has no total, or says 0
         utilization = ask("nvmlDeviceGetUtilizationRates", handle)
         gpm = self.gpm.sample(started)
         pcie = self.pcie.sample(started)
@@ -120,13 +122,12 @@ class _Contact:
         mig_instances = self._paced_mig.get(started)
         if mig_instances:  # the parent's own list is empty, or only for root: its instances know
             processes = tuple(process for instance in mig_instances for process in instance.processes)
-        unified = self._identity.memory_total_bytes is None
         return GpuReading(
             sampled_at=sampled_at,
             sampled_monotonic=started,
-            identity=self._identity,
-            memory_used_bytes=None if unified else byte_count(memory, "used"),
-            memory_free_bytes=None if unified else byte_count(memory, "free"),
+            identity=GpuIdentity(memory_total_bytes=total, **self._paced_identity.get(started)),
+            memory_used_bytes=byte_count(memory, "used") if total else None,
+            memory_free_bytes=byte_count(memory, "free") if total else None,
             gpu_utilization_percent=_percent(utilization, "gpu"),
             memory_controller_percent=_percent(utilization, "memory"),
             gpm_supported=self.gpm.supported,
@@ -143,6 +144,22 @@ class _Contact:
             mig_instances=mig_instances,
             **self._paced_slow.get(started),
         )
+
+    def _read_memory(self) -> Any:
+        """The first call of a sample, which tells whether the GPU as a whole can be read."""
+        try:
+            return demand("nvmlDeviceGetMemoryInfo", self._handle)
+        except pynvml.NVMLError_NoPermission:
+            # In a container with a part of a GPU (MIG) the memory of the whole may be forbidden alone.
+            demand("nvmlDeviceGetHandleByIndex", self._index)
+            return None
+
+    def _read_identity(self) -> Mapping[str, Any]:
+        """Once; where there was no answer again, for a call may fail in passing."""
+        for field, (function, *arguments) in _IDENTITY.items():
+            if self._identity.get(field) is None:
+                self._identity[field] = ask(function, self._handle, *arguments)
+        return self._identity
 
     def _read_slow(self) -> dict[str, Any]:
         handle = self._handle

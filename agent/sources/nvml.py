@@ -76,20 +76,22 @@ class DriverSource:
         """NVML: nvmlDeviceGetCount_v2 each time; the versions once per contact. Raises SourceError."""
         try:
             count = self._count()
+            if self._reading is None or self._reading.gpu_count != count:
+                self._reading = DriverReading(
+                    gpu_count=count,
+                    driver_version=ask("nvmlSystemGetDriverVersion"),
+                    cuda_version=_cuda_version(ask("nvmlSystemGetCudaDriverVersion")),
+                    nvml_version=ask("nvmlSystemGetNVMLVersion"),
+                )
         except FATAL as error:
             self._reading = None
             raise SourceError(_no_driver(error)) from error
         except pynvml.NVMLError as error:
-            if self._reading is not None:  # a passing fault of one call does not take the GPUs away
-                return self._reading
-            raise SourceError(f"The NVIDIA driver does not tell how many GPUs there are: {error}") from error
-        if self._reading is None or self._reading.gpu_count != count:
-            self._reading = DriverReading(
-                gpu_count=count,
-                driver_version=ask("nvmlSystemGetDriverVersion"),
-                cuda_version=_cuda_version(ask("nvmlSystemGetCudaDriverVersion")),
-                nvml_version=ask("nvmlSystemGetNVMLVersion"),
-            )
+            if self._reading is None:
+                raise SourceError(
+                    f"The NVIDIA driver does not tell how many GPUs there are: {error}"
+                ) from error
+            # A passing fault of one call does not take the GPUs away.
         return self._reading
 
     def release(self) -> None:
@@ -102,11 +104,14 @@ class DriverSource:
 
     def _count(self) -> int:
         try:
-            return int(demand("nvmlDeviceGetCount") or 0)
+            count = demand("nvmlDeviceGetCount")
         except pynvml.NVMLError_Uninitialized:
             # NVML was shut down beneath nvitop, which still believes in it: only the raw call repairs that.
             pynvml.nvmlInit()
-            return int(demand("nvmlDeviceGetCount") or 0)
+            count = demand("nvmlDeviceGetCount")
+        if count is None:  # unknown is not 0
+            raise pynvml.NVMLError_NotSupported
+        return int(count)
 
 
 def abandon() -> None:
