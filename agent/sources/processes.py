@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 DESCRIPTION_SECONDS = 10.0  # a process can change its command and its user, but rarely does
 USERNAME_SECONDS = 600.0  # a look-up may ask a directory server
+MAX_COMMAND = 4096  # characters; a command line may hold megabytes, and every answer repeats it for each GPU
 COMM_LENGTH = 15  # all that the kernel keeps of a process's name
 
 GONE = (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess)
@@ -57,14 +58,15 @@ def clean(text: str) -> str:
 
 
 def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_arguments: bool) -> str | None:
-    """The command line as `ps` prints it; [name] where it is empty, None where it may not be read."""
+    """The command line as `ps` prints it, cut if endless; [name] where empty, None where not readable."""
     if arguments is None:
         return None
     if hide_arguments:
         words = [word for word in arguments if word]
         # a process that set its own title has everything in one word
         arguments = words[0].split(" ")[:1] if len(words) == 1 else words[:1]
-    return clean(" ".join(arguments)) or (f"[{name}]" if name else None)
+    command = clean(" ".join(arguments)) or (f"[{name}]" if name else None)
+    return command if command is None or len(command) <= MAX_COMMAND else command[: MAX_COMMAND - 1] + "…"
 
 
 def description_window(pid: int, at: float) -> float:

@@ -11,6 +11,7 @@ import pytest
 from agent.readings import HostProcess
 from agent.sources.processes import (
     DESCRIPTION_SECONDS,
+    MAX_COMMAND,
     USERNAME_SECONDS,
     ProcessReader,
     clean,
@@ -144,6 +145,11 @@ def test_a_command_is_one_line_and_hides_arguments_on_request(
 
 def test_a_process_without_arguments_and_name_has_no_command() -> None:
     assert command_text([], None, hide_arguments=False) is None
+
+
+def test_an_endless_command_is_cut_where_it_no_longer_helps() -> None:
+    shown = command_text(["prog", "x" * 100_000], "prog", hide_arguments=False)
+    assert shown == "prog " + "x" * (MAX_COMMAND - 6) + "…"
 
 
 @pytest.mark.parametrize(
