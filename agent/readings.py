@@ -62,7 +62,10 @@ class GpuProcess:
     pid: int
     type: ProcessType
     gpu_memory_bytes: int | None = None
-    sm_utilization_percent: int | None = None  # nvmlDeviceGetProcessUtilization
+    sm_utilization_percent: int | None = None  # nvmlDeviceGetProcessUtilization, as the three below
+    memory_utilization_percent: int | None = None  # time in which its accesses kept DRAM busy
+    encoder_utilization_percent: int | None = None
+    decoder_utilization_percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,19 @@ class GpuReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Belonging:
+    """Where a process belongs, by /proc/PID/cgroup; Slurm also by its environment, where that may be read."""
+
+    container_id: str | None = None
+    container_name: str | None = None  # only where the runtime writes it into the cgroup's path
+    pod_uid: str | None = None  # Kubernetes
+    systemd_unit: str | None = None  # of the system, not of a user's session
+    slurm_job_id: str | None = None
+    slurm_step: str | None = None
+    user_session: str | None = None  # as loginctl lists it
+
+
+@dataclass(frozen=True, slots=True)
 class HostProcess:
     """A process as /proc describes it; every field is None where it vanished or may not be read."""
 
@@ -124,6 +140,8 @@ class HostProcess:
     memory_rss_bytes: int | None = None
     memory_percent: float | None = None  # resident memory over the host's
     running_seconds: float | None = None
+    start_ticks: int | None = None  # since boot; with the pid it names the process, for pids are used again
+    belonging: Belonging = field(default_factory=Belonging)
 
 
 @dataclass(frozen=True, slots=True)
