@@ -6,6 +6,7 @@ made with errors raised, so that a GPU that is lost, forbidden or only lacks a f
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -85,7 +86,8 @@ class GpuSource:
     def afterwards(self) -> None:
         """What takes long and nobody should wait for: measured after the sample, shown in the next."""
         if self._contact is not None:
-            self._contact.pcie.measure(self._clock())
+            with contextlib.suppress(pynvml.NVMLError):  # the next read says what is wrong
+                self._contact.pcie.measure(self._clock())
 
     def release(self) -> None:
         """Let go of the handle and all that hangs on it, before NVML is shut down."""

@@ -62,10 +62,12 @@ class PcieSource:
     def sample(self, now: float) -> PcieThroughput:
         """The newest known rate; never waits. NVML: field values 197 and 198."""
         if self._has_counters:
-            counters = self._read_counters(now)
+            earlier, counters = self._counters, self._read_counters(now)
             if counters is not None:
-                earlier, self._counters = self._counters, counters
+                self._counters = counters
                 return throughput(earlier, counters)
+            if earlier is not None:  # they were there: a passing fault
+                return UNKNOWN
             self._has_counters = False
         return self._window if now - self._window_at <= 2 * WINDOW_PACE else UNKNOWN
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from agent.readings import HostProcess
 
 TOP_PROCESSES = 5
+# Characters of a name among the top processes: every event of every stream repeats them, and a GPU has 2 KiB.
+MAX_NAME = 24
 
 
 class GpuMemory(BaseModel):
@@ -201,6 +203,11 @@ def _gpm_or(reading: GpuReading, gpm: float | None, rate: int | None) -> float |
     return gpm if reading.gpm_supported else rate
 
 
+def short(name: str | None) -> str | None:
+    """At most MAX_NAME characters."""
+    return name if name is None or len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
+
+
 def _debug_info(verdict: Verdict) -> DebugInfo:
     return DebugInfo(
         gpu_util_threshold=verdict.gpu_utilization.words,
@@ -219,8 +226,8 @@ def _top_processes(reading: GpuReading, described: Mapping[int, HostProcess]) ->
     return [
         TopProcess(
             pid=process.pid,
-            name=host.name if host else None,
-            username=host.username if host else None,
+            name=short(host.name) if host else None,
+            username=short(host.username) if host else None,
             memory_mb=tenths(mib(process.gpu_memory_bytes)),
             memory_percent=tenths(percent(process.gpu_memory_bytes, reading.identity.memory_total_bytes)),
         )

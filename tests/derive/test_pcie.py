@@ -1,0 +1,95 @@
+"""What a PCIe link could carry, and how much of that it does."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.derive.pcie import max_bandwidth_mbps, mbps, total_mbps, utilization_percent
+from tests.derive.readings import reading
+
+
+@pytest.mark.parametrize(
+    ("generation", "width", "expected"),
+    [
+        (1, 16, 4000.0),
+        (2, 16, 8000.0),
+        (3, 16, 15760.0),
+        (4, 16, 31504.0),
+        (5, 16, 63008.0),
+        (6, 16, 121008.0),
+        (4, 8, 15752.0),
+        (4, 4, 7876.0),
+        (3, 1, 985.0),
+        (7, 16, None),
+        (0, 16, None),
+        (4, 0, None),
+        (None, 16, None),
+        (4, None, None),
+        (None, None, None),
+    ],
+)
+def test_lanes_times_the_generations_rate(
+    generation: int | None, width: int | None, expected: float | None
+) -> None:
+    assert max_bandwidth_mbps(generation, width) == expected
+
+
+@pytest.mark.parametrize(("kib", "expected"), [(1024, 1.0), (0, 0.0), (512.5 * 1024, 512.5), (None, None)])
+def test_a_megabyte_is_1024_kib(kib: float | None, expected: float | None) -> None:
+    assert mbps(kib) == expected
+
+
+@pytest.mark.parametrize(
+    ("tx", "rx", "expected"),
+    [(1024, 2048, 3.0), (0, 0, 0.0), (None, 2048, None), (1024, None, None), (None, None, None)],
+)
+def test_the_total_is_unknown_if_a_direction_is(
+    tx: float | None, rx: float | None, expected: float | None
+) -> None:
+    assert total_mbps(reading(pcie_tx_kib_per_second=tx, pcie_rx_kib_per_second=rx)) == expected
+
+
+LINK = {"pcie_max_generation": 4, "pcie_max_width": 16}  # 31504 MB/s
+
+
+@pytest.mark.parametrize(
+    ("tx_mbps", "rx_mbps", "expected"),
+    [
+        pytest.param(0, 0, 0.0, id="idle"),
+        pytest.param(7876, 7876, 50.0, id="half"),
+        pytest.param(31504, 0, 100.0, id="one direction full"),
+        pytest.param(31504, 31504, 100.0, id="both directions full: at most 100"),
+    ],
+)
+def test_utilization_is_both_directions_over_what_one_can_carry(
+    tx_mbps: float, rx_mbps: float, expected: float
+) -> None:
+    found = utilization_percent(
+        reading(pcie_tx_kib_per_second=tx_mbps * 1024, pcie_rx_kib_per_second=rx_mbps * 1024, **LINK)
+    )
+
+    assert found == expected
+
+
+def test_utilization_is_measured_against_the_best_and_not_the_present_link() -> None:
+    found = utilization_percent(
+        reading(
+            pcie_tx_kib_per_second=7876 * 1024,
+            pcie_rx_kib_per_second=0,
+            pcie_generation=1,
+            pcie_width=4,
+            **LINK,
+        )
+    )
+
+    assert found == 25.0
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    ["pcie_tx_kib_per_second", "pcie_rx_kib_per_second", "pcie_max_generation", "pcie_max_width"],
+)
+def test_utilization_is_unknown_if_a_part_of_it_is(unknown: str) -> None:
+    known = {"pcie_tx_kib_per_second": 1.0, "pcie_rx_kib_per_second": 1.0, **LINK}
+
+    assert utilization_percent(reading(**{**known, unknown: None})) is None

@@ -1,0 +1,94 @@
+"""Halves go up, as people round; what is unknown stays unknown."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+
+from agent.derive.rounding import known_sum, percent, tenths, whole
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2048.5, 2049),
+        (2047.5, 2048),
+        (2048.499999, 2048),
+        (0.5, 1),
+        (1.5, 2),
+        (2.5, 3),
+        (0.49, 0),
+        (0.0, 0),
+        (-0.5, 0),
+        (41, 41),
+        (None, None),
+    ],
+)
+def test_whole_numbers(value: float | None, expected: int | None) -> None:
+    assert whole(value) == expected
+    assert value is None or type(whole(value)) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.05, 0.1),
+        (0.049999, 0.0),
+        (0.15, 0.2),
+        (0.25, 0.3),
+        (0.35, 0.4),
+        (8.25, 8.3),
+        (8.339439, 8.3),
+        (99.95, 100.0),
+        (99.949, 99.9),
+        (2048.5, 2048.5),
+        (45, 45.0),
+        (None, None),
+    ],
+)
+def test_tenths(value: float | None, expected: float | None) -> None:
+    assert tenths(value) == expected
+    assert value is None or type(tenths(value)) is float
+
+
+def test_tenths_of_every_twentieth_are_what_decimal_arithmetic_says() -> None:
+    for number in range(100_000):
+        decimal = Decimal(number) / 20
+        assert tenths(number / 20) == float(decimal.quantize(Decimal("0.1"), ROUND_HALF_UP)), decimal
+
+
+@pytest.mark.parametrize(
+    ("part", "total", "expected"),
+    [
+        pytest.param(1, 4, 25.0, id="a quarter"),
+        pytest.param(0, 4, 0.0, id="nothing is 0"),
+        pytest.param(4, 4, 100.0, id="all"),
+        pytest.param(5, 4, 125.0, id="more than all is told as it is"),
+        pytest.param(29, 100, 29.0, id="exact where floating point could err: 29"),
+        pytest.param(57, 100, 57.0, id="exact where floating point could err: 57"),
+        pytest.param(332.5, 350, 95.0, id="exact at the power edge"),
+        pytest.param(None, 4, None, id="part unknown"),
+        pytest.param(1, None, None, id="total unknown"),
+        pytest.param(1, 0, None, id="no total"),
+        pytest.param(0, 0, None, id="nothing of nothing"),
+    ],
+)
+def test_percent(part: float | None, total: float | None, expected: float | None) -> None:
+    assert percent(part, total) == expected
+
+
+def test_every_whole_percentage_of_every_total_is_exact() -> None:
+    for total in (80 * 2**30, 24_564 * 2**20, 100, 700, 1980):
+        for wanted in range(101):
+            part, rest = divmod(total * wanted, 100)
+            if not rest:
+                assert percent(part, total) == wanted
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [((1.5, 2), 3.5), ((0, 0), 0), ((None, 2), None), ((1, None), None), ((None, None), None)],
+)
+def test_a_sum_is_unknown_if_a_part_is(values: tuple[float | None, ...], expected: float | None) -> None:
+    assert known_sum(*values) == expected

@@ -1,0 +1,53 @@
+"""Sums and means over what is known, and nothing made up where nothing is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.derive.summary import Summary, summarize
+from tests.derive.readings import reading
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading
+
+FULL = reading(
+    memory_total_bytes=1000,
+    memory_used_bytes=250,
+    gpu_utilization_percent=40,
+    temperature_celsius=58,
+    power_watts=185.2,
+)
+OTHER = reading(
+    memory_total_bytes=3000,
+    memory_used_bytes=1750,
+    gpu_utilization_percent=45,
+    temperature_celsius=59,
+    power_watts=100.0,
+)
+UNIFIED = reading(gpu_utilization_percent=5, temperature_celsius=60, power_watts=10.0)
+ONLY_TOTAL = reading(memory_total_bytes=5000)
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        pytest.param([], Summary(None, None, None, None, None, None), id="no GPU"),
+        pytest.param([reading()], Summary(None, None, None, None, None, None), id="nothing known"),
+        pytest.param([FULL], Summary(1000, 250, 25.0, 40.0, 58.0, 185.2), id="one GPU"),
+        pytest.param([FULL, OTHER], Summary(4000, 2000, 50.0, 42.5, 58.5, 285.2), id="two GPUs"),
+        pytest.param([FULL, UNIFIED], Summary(1000, 250, 25.0, 22.5, 59.0, 195.2), id="one tells no memory"),
+        pytest.param(
+            [FULL, ONLY_TOTAL], Summary(1000, 250, 25.0, 40.0, 58.0, 185.2), id="a total without its use"
+        ),
+        pytest.param([UNIFIED], Summary(None, None, None, 5.0, 60.0, 10.0), id="unified memory alone"),
+        pytest.param(
+            [reading(memory_total_bytes=8, memory_used_bytes=0, gpu_utilization_percent=0, power_watts=0.0)],
+            Summary(8, 0, 0.0, 0.0, None, 0.0),
+            id="zero is a value",
+        ),
+    ],
+)
+def test_summaries(readings: list[GpuReading], expected: Summary) -> None:
+    assert summarize(readings) == expected

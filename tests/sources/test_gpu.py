@@ -1,0 +1,615 @@
+"""One GPU through real nvitop: exact values, what becomes of each failure, and what a sample costs."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import pynvml
+import pytest
+
+from agent.readings import GpuIdentity, GpuProcess, GpuReading, ProcessType, SourceError
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
+from agent.sources.gpu import PROCESS_PACE, SLOW_PACE, Paced
+from agent.sources.nvml import DriverSource
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ALL_ANEW = 6.0  # seconds after which even the slow values are read again
+PROCESSES = [SimulatedProcess(100, "C", 2**30, sm_utilization=40), SimulatedProcess(200, "C", 2**20)]
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    """A GPU that tells everything, its values held."""
+    with one_gpu() as one:
+        one.gpu.fix(**EVERYTHING)
+        one.gpu.processes = PROCESSES
+        yield one
+
+
+EVERYTHING: dict[str, int | float] = {  # in NVML's units
+    "memory_total": 80 * 2**30,
+    "memory_reserved": 0,
+    "memory_used": 30 * 2**30,
+    "gpu_utilization": 71,
+    "memory_utilization": 33,
+    "sm_activity": 55.5,
+    "dram_activity": 22.25,
+    "temperature": 61,
+    "power_usage": 350_250,
+    "power_limit": 700_000,
+    "graphics_clock": 1755,
+    "memory_clock": 2619,
+    "max_graphics_clock": 1980,
+    "max_memory_clock": 2619,
+    "pcie_generation": 3,
+    "pcie_width": 8,
+    "pcie_max_generation": 5,
+    "pcie_max_width": 16,
+    "pcie_tx": 1000,
+    "pcie_rx": 2000,
+    "clocks_event_reasons": 4,
+    "fan_speed": 47,
+    "fan_speed_rpm": 1500,
+}
+
+
+def expected(one: OneGpu) -> GpuReading:
+    """The reading that tells exactly what the simulated GPU tells now."""
+    values, model = one.gpu.values, one.gpu.model
+    supports = one.gpu.supports
+    processes = [
+        GpuProcess(
+            process.pid,
+            ProcessType(process.type),
+            process.memory_bytes,
+            process.sm_utilization if supports("nvmlDeviceGetProcessUtilization") else None,
+        )
+        for process in one.gpu.processes
+    ]
+    return GpuReading(
+        sampled_at=one.clock.wall(),
+        sampled_monotonic=one.clock.now,
+        identity=GpuIdentity(
+            uuid=values.uuid,
+            name=values.name,
+            memory_total_bytes=values.memory_total,
+            max_graphics_clock_mhz=values.max_graphics_clock,
+            max_memory_clock_mhz=values.max_memory_clock,
+            pcie_max_generation=values.pcie_max_generation,
+            pcie_max_width=values.pcie_max_width,
+        ),
+        memory_used_bytes=values.memory_used,
+        memory_free_bytes=values.memory_free,
+        gpu_utilization_percent=values.gpu_utilization,
+        memory_controller_percent=values.memory_utilization,
+        gpm_supported=model.gpm,
+        sm_activity_percent=values.sm_activity,
+        dram_activity_percent=values.dram_activity,
+        temperature_celsius=values.temperature,
+        power_watts=None if values.power_usage is None else values.power_usage / 1000,
+        power_limit_watts=None if values.power_limit is None else values.power_limit / 1000,
+        graphics_clock_mhz=values.graphics_clock,
+        memory_clock_mhz=values.memory_clock,
+        pcie_generation=values.pcie_generation,
+        pcie_width=values.pcie_width,
+        pcie_tx_kib_per_second=values.pcie_tx,
+        pcie_rx_kib_per_second=values.pcie_rx,
+        clocks_event_reasons=values.clocks_event_reasons,
+        fan_speed_percent=values.fan_speed,
+        fan_speed_rpm=values.fan_speed_rpm,
+        processes=tuple(sorted(processes, key=lambda process: process.pid)),
+    )
+
+
+def without(reading: GpuReading, *unknown: str) -> GpuReading:
+    """The same reading with these fields unknown; identity.uuid and processes.sm_utilization_percent too."""
+    for name in unknown:
+        match name.split("."):
+            case ["identity", field]:
+                identity: Any = {field: None}
+                reading = replace(reading, identity=replace(reading.identity, **identity))
+            case ["processes", field]:
+                lacking: Any = {field: None}
+                listed = tuple(replace(process, **lacking) for process in reading.processes or ())
+                reading = replace(reading, processes=listed)
+            case _:
+                live: Any = {name: None}
+                reading = replace(reading, **live)
+    return reading
+
+
+def test_every_value_is_told_exactly(one: OneGpu) -> None:
+    one.read()
+
+    reading = one.read(after=ALL_ANEW)
+
+    assert reading == expected(one)
+    told = [getattr(reading, field.name) for field in fields(reading)]
+    assert None not in told, "the test would not see a field that is never filled"
+
+
+PCIE_RATES: dict[
+    str, dict[str, float | None]
+] = {  # the link of each model, KiB/s; where it has none nothing can be held
+    "h100": {"pcie_tx": 4_000_000, "pcie_rx": 9_000_000, "sm_activity": 70.5, "dram_activity": 30.25},
+    "a100": {"pcie_tx": 2_000_000, "pcie_rx": 5_000_000},
+    "rtx4090": {"pcie_tx": 2_000_000, "pcie_rx": 5_000_000},
+    "gb10": {},
+    "k80": {"pcie_tx": None, "pcie_rx": None},  # neither counters nor windows
+}
+
+
+@pytest.mark.parametrize("seconds", [6, 60, 95, 600])
+@pytest.mark.parametrize("model", MODELS)
+def test_each_model_tells_exactly_what_it_has(model: str, seconds: float) -> None:
+    with one_gpu(model) as one:
+        one.gpu.fix(**PCIE_RATES[model])
+        processes = [SimulatedProcess(100, "C", 2**30, sm_utilization=40)]
+        one.gpu.processes = processes
+        one.read()
+        one.read(after=seconds - ALL_ANEW + 0.05)  # away from the edge of the simulation's steps
+
+        assert one.read(after=ALL_ANEW) == expected(one)
+
+
+def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
+    with one_gpu("gb10") as one:
+        reading = one.read()
+
+    assert reading.identity.memory_total_bytes is None
+    assert (reading.memory_used_bytes, reading.memory_free_bytes) == (None, None)
+    assert reading.power_watts is not None
+
+
+def test_a_total_of_zero_bytes_is_unified_memory_too(one: OneGpu) -> None:
+    one.gpu.fix(memory_total=0, memory_used=0)
+
+    reading = one.read()
+
+    assert reading.identity.memory_total_bytes is None
+    assert (reading.memory_used_bytes, reading.memory_free_bytes) == (None, None)
+
+
+MEMORY = ("identity.memory_total_bytes", "memory_used_bytes", "memory_free_bytes")
+GPM = ("sm_activity_percent", "dram_activity_percent")
+FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing else can fill
+    "nvmlDeviceGetUUID": ("identity.uuid",),
+    "nvmlDeviceGetName": ("identity.name",),
+    "nvmlDeviceGetMaxClockInfo": ("identity.max_graphics_clock_mhz", "identity.max_memory_clock_mhz"),
+    "nvmlDeviceGetMaxPcieLinkGeneration": ("identity.pcie_max_generation",),
+    "nvmlDeviceGetMaxPcieLinkWidth": ("identity.pcie_max_width",),
+    "nvmlDeviceGetMemoryInfo_v2": MEMORY,
+    "nvmlDeviceGetUtilizationRates": ("gpu_utilization_percent", "memory_controller_percent"),
+    "nvmlDeviceGetTemperatureV": ("temperature_celsius",),
+    "nvmlDeviceGetPowerUsage": ("power_watts",),
+    "nvmlDeviceGetPowerManagementLimit": ("power_limit_watts",),
+    "nvmlDeviceGetClockInfo": ("graphics_clock_mhz", "memory_clock_mhz"),
+    "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie_generation",),
+    "nvmlDeviceGetCurrPcieLinkWidth": ("pcie_width",),
+    "nvmlDeviceGetFieldValues": (),  # the windows stand in
+    "nvmlDeviceGetCurrentClocksEventReasons": (),  # its old name stands in
+    "nvmlDeviceGetFanSpeed": ("fan_speed_percent",),
+    "nvmlDeviceGetFanSpeedRPM": ("fan_speed_rpm",),
+    "nvmlDeviceGetComputeRunningProcesses_v3": ("processes",),
+    "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
+    "nvmlDeviceGetProcessUtilization": ("processes.sm_utilization_percent",),
+    "nvmlDeviceGetMigMode": (),  # there are no instances
+    "nvmlGpmSampleAlloc": GPM,
+    "nvmlGpmSampleGet": GPM,
+    "nvmlGpmMetricsGet": GPM,
+    "nvmlGpmSampleFree": (),
+}
+OLDER_VERSION_EXISTS = {
+    "nvmlDeviceGetMemoryInfo_v2",
+    "nvmlDeviceGetTemperatureV",
+    "nvmlDeviceGetComputeRunningProcesses_v3",
+}
+WHOLE = {"nvmlInitWithFlags", "nvmlDeviceGetHandleByIndex_v2", "nvmlGpmQueryDeviceSupport"}  # tested apart
+
+
+def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
+    one.read()
+    one.read(after=ALL_ANEW)
+    one.source.release()
+
+    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE
+
+
+@pytest.mark.parametrize(
+    "code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION], ids=["not supported", "no permission"]
+)
+@pytest.mark.parametrize("symbol", FEEDS)
+def test_a_refused_function_costs_its_own_fields_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
+    one.simulation.fail(symbol, code)
+    one.read()
+
+    assert one.read(after=ALL_ANEW) == without(expected(one), *FEEDS[symbol])
+
+
+@pytest.mark.parametrize("symbol", FEEDS)
+def test_a_missing_function_costs_its_own_fields_only(one: OneGpu, symbol: str) -> None:
+    one.simulation.remove_function(symbol)
+    one.read()
+
+    lacking = () if symbol in OLDER_VERSION_EXISTS else FEEDS[symbol]
+    assert one.read(after=ALL_ANEW) == without(expected(one), *lacking)
+
+
+PASSING = [NvmlReturn.TIMEOUT, NvmlReturn.UNKNOWN, NvmlReturn.INVALID_ARGUMENT]
+PROBE = "nvmlDeviceGetMemoryInfo_v2"
+
+
+IDENTITY = {symbol for symbol, unknown in FEEDS.items() if unknown and unknown[0].startswith("identity.")} - {
+    PROBE
+}
+
+
+@pytest.mark.parametrize("code", PASSING, ids=lambda code: code.name)
+@pytest.mark.parametrize("symbol", sorted(FEEDS.keys() - {PROBE}))
+def test_a_passing_fault_costs_one_reading_of_its_own_fields(
+    one: OneGpu, symbol: str, code: NvmlReturn
+) -> None:
+    one.read()
+    one.simulation.fail(symbol, code)
+
+    unknown = {
+        **dict.fromkeys(IDENTITY, ()),  # known already
+        "nvmlDeviceGetFieldValues": ("pcie_tx_kib_per_second", "pcie_rx_kib_per_second"),  # no window yet
+    }.get(symbol, FEEDS[symbol])
+    assert one.read(after=ALL_ANEW) == without(expected(one), *unknown)
+    one.simulation.heal()
+    assert one.read(after=ALL_ANEW) == expected(one)
+
+
+@pytest.mark.parametrize("code", PASSING, ids=lambda code: code.name)
+@pytest.mark.parametrize("symbol", sorted(IDENTITY))
+def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
+    one: OneGpu, symbol: str, code: NvmlReturn
+) -> None:
+    one.simulation.fail(symbol, code)
+    assert one.read().identity == without(expected(one), *FEEDS[symbol]).identity
+
+    one.simulation.heal()
+
+    assert one.read(after=ALL_ANEW) == expected(one)
+
+
+@pytest.mark.parametrize(
+    "symbol", ["nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"]
+)
+def test_clocks_event_reasons_go_by_either_name(one: OneGpu, symbol: str) -> None:
+    one.simulation.remove_function(symbol)
+
+    assert one.read().clocks_event_reasons == 4
+
+
+def test_clocks_event_reasons_without_either_name_are_unknown(one: OneGpu) -> None:
+    one.simulation.remove_function("nvmlDeviceGetCurrentClocksEventReasons")
+    one.simulation.remove_function("nvmlDeviceGetCurrentClocksThrottleReasons")
+
+    assert one.read().clocks_event_reasons is None
+
+
+@pytest.mark.parametrize("percent", [101, 255, 2**31, 2**32 - 1])
+def test_a_utilization_above_100_is_garbage(one: OneGpu, percent: int) -> None:
+    one.gpu.fix(gpu_utilization=percent, memory_utilization=percent)
+
+    reading = one.read()
+
+    assert (reading.gpu_utilization_percent, reading.memory_controller_percent) == (None, None)
+
+
+def test_a_utilization_of_100_is_believed(one: OneGpu) -> None:
+    one.gpu.fix(gpu_utilization=100, memory_utilization=0)
+
+    reading = one.read()
+
+    assert (reading.gpu_utilization_percent, reading.memory_controller_percent) == (100, 0)
+
+
+def test_a_fan_may_exceed_100_percent(one: OneGpu) -> None:
+    one.gpu.fix(fan_speed=117)
+
+    assert one.read().fan_speed_percent == 117
+
+
+@pytest.mark.parametrize("garbage", [2**62, 2**64 - 1])
+def test_memory_beyond_all_measure_is_garbage(one: OneGpu, garbage: int) -> None:
+    one.gpu.fix(memory_total=2**63, memory_used=garbage)
+
+    reading = one.read()
+
+    assert reading == without(
+        expected(one), *MEMORY, *GPM, "pcie_tx_kib_per_second", "pcie_rx_kib_per_second"
+    )
+
+
+LACKS = {
+    "current": (),
+    "r535": ("fan_speed_rpm",),
+    "r470": ("fan_speed_rpm", *GPM),
+    "r418": ("fan_speed_rpm", *GPM),
+}
+
+
+@pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
+def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str) -> None:
+    one.simulation.set_driver_generation(generation)
+    one.read()
+
+    reading = one.read(after=ALL_ANEW)
+
+    has_gpm = generation in {"current", "r535"}
+    assert reading == replace(without(expected(one), *LACKS[generation]), gpm_supported=has_gpm)
+
+
+WHY = {
+    NvmlReturn.GPU_IS_LOST: "The GPU is lost: it fell off the bus, or the driver cannot reach it;"
+    " see dmesg for its XID",
+    pynvml.NVML_ERROR_RESET_REQUIRED: "The GPU requires a reset: nvidia-smi --gpu-reset",
+    NvmlReturn.UNKNOWN: "The driver does not let the GPU be read: Unknown Error",
+}
+
+
+@pytest.mark.parametrize("code", WHY, ids=["lost", "reset required", "unknown"])
+@pytest.mark.parametrize("at", [PROBE, "nvmlDeviceGetHandleByIndex_v2"], ids=["mid-run", "first contact"])
+def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: str, code: int) -> None:
+    one.gpu.fail(at, code, times=2)
+    for _ in range(2):
+        with pytest.raises(SourceError) as caught:
+            one.read(after=1)
+        assert str(caught.value) == WHY[code]
+
+    one.read(after=1)
+    assert one.read(after=ALL_ANEW) == expected(one)
+
+
+@pytest.mark.parametrize("symbol", sorted(FEEDS.keys() - {"nvmlGpmSampleFree"}))
+def test_a_gpu_lost_in_the_middle_of_a_sample_is_lost(one: OneGpu, symbol: str) -> None:
+    if symbol == "nvmlGpmMetricsGet":
+        one.read()  # it compares two samples: the first read does not call it
+    one.simulation.fail(symbol, NvmlReturn.GPU_IS_LOST)
+    with pytest.raises(SourceError, match="The GPU is lost"):
+        one.read(after=1)
+
+    one.simulation.heal()
+
+    one.read(after=1)
+    assert one.read(after=ALL_ANEW) == expected(one)
+
+
+@pytest.mark.parametrize(
+    ("fault", "heal", "why"),
+    [
+        pytest.param("lose", "restore", "The GPU is lost", id="lost"),
+        pytest.param("deny", "permit", "No permission to read the GPU", id="denied"),
+    ],
+)
+@pytest.mark.parametrize("seen_before", [True, False], ids=["mid-run", "first contact"])
+def test_a_gpu_comes_back(one: OneGpu, fault: str, heal: str, why: str, seen_before: bool) -> None:
+    if seen_before:
+        one.read()
+    getattr(one.gpu, fault)()
+    for _ in range(3):
+        with pytest.raises(SourceError, match=why):
+            one.read(after=1)
+
+    getattr(one.gpu, heal)()
+
+    one.read(after=1)
+    assert one.read(after=ALL_ANEW) == expected(one)
+
+
+def test_memory_that_alone_is_forbidden_does_not_hide_the_gpu(one: OneGpu) -> None:
+    one.gpu.fail(PROBE, NvmlReturn.NO_PERMISSION)
+    one.read()
+
+    assert one.read(after=ALL_ANEW) == without(expected(one), *MEMORY)
+
+
+@pytest.mark.parametrize("beneath", ["reload_driver", "shutdown_nvml"])
+def test_a_stale_handle_is_replaced_once_the_driver_is_found_again(one: OneGpu, beneath: str) -> None:
+    driver = DriverSource()
+    driver.read()
+    one.read()
+    getattr(one.simulation, beneath)()
+    with pytest.raises(SourceError, match="The driver does not let the GPU be read: Uninitialized"):
+        one.read(after=1)
+
+    driver.read()
+
+    one.read(after=1)
+    assert one.read(after=ALL_ANEW) == expected(one)
+
+
+def test_a_handle_that_the_driver_no_longer_knows_is_replaced(one: OneGpu) -> None:
+    one.read()
+    one.simulation.reload_driver()
+    pynvml.nvmlInit()
+    with pytest.raises(SourceError, match="The driver does not let the GPU be read: Invalid Argument"):
+        one.read(after=1)
+
+    one.read(after=1)
+    assert one.read(after=ALL_ANEW) == expected(one)
+
+
+def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
+    one.read()
+    one.gpu.fix(uuid="GPU-another", name="NVIDIA H200", max_graphics_clock=1995)
+    one.simulation.reload_driver()
+    pynvml.nvmlInit()
+    with pytest.raises(SourceError):
+        one.read(after=1)
+
+    identity = one.read(after=1).identity
+
+    assert (identity.uuid, identity.name, identity.max_graphics_clock_mhz) == (
+        "GPU-another",
+        "NVIDIA H200",
+        1995,
+    )
+
+
+def test_a_call_that_hangs_goes_on_as_if_nothing_had_been(one: OneGpu) -> None:
+    one.read()
+    one.gpu.hang("nvmlDeviceGetPowerUsage")
+    readings: list[GpuReading] = []
+    thread = threading.Thread(target=lambda: readings.append(one.read(after=ALL_ANEW)), daemon=True)
+    thread.start()
+    assert one.gpu.wait_until_blocked()
+    assert readings == []
+
+    one.gpu.release()
+    thread.join(timeout=10)
+
+    assert readings == [expected(one)]
+
+
+def test_the_sample_carries_both_clocks(one: OneGpu) -> None:
+    one.clock.now, one.clock.wall_offset = 5000.25, 1_000_000.5
+
+    reading = one.read()
+
+    assert (reading.sampled_monotonic, reading.sampled_at) == (5000.25, 1_005_000.75)
+
+
+CALLS_IN_20_SECONDS = {  # one sample a second, two processes that work
+    "nvmlInitWithFlags": 1,
+    # once
+    "nvmlDeviceGetHandleByIndex_v2": 1,
+    "nvmlDeviceGetUUID": 1,
+    "nvmlDeviceGetName": 1,
+    "nvmlDeviceGetMaxClockInfo": 2,
+    "nvmlDeviceGetMaxPcieLinkGeneration": 1,
+    "nvmlDeviceGetMaxPcieLinkWidth": 1,
+    "nvmlGpmQueryDeviceSupport": 1,
+    "nvmlGpmSampleAlloc": 2,
+    # each sample
+    "nvmlDeviceGetMemoryInfo_v2": 20,
+    "nvmlDeviceGetUtilizationRates": 20,
+    "nvmlDeviceGetTemperatureV": 20,
+    "nvmlDeviceGetPowerUsage": 20,
+    "nvmlDeviceGetClockInfo": 40,
+    "nvmlDeviceGetCurrentClocksEventReasons": 20,
+    "nvmlDeviceGetFieldValues": 20,
+    "nvmlGpmSampleGet": 20,
+    "nvmlGpmMetricsGet": 19,
+    # every 2 s; NVML is asked for the size, then for the list
+    "nvmlDeviceGetComputeRunningProcesses_v3": 2 * 10,
+    "nvmlDeviceGetGraphicsRunningProcesses_v3": 10,  # there are none: no list
+    "nvmlDeviceGetProcessUtilization": 2 * 10,
+    # every 5 s
+    "nvmlDeviceGetPowerManagementLimit": 4,
+    "nvmlDeviceGetCurrPcieLinkGeneration": 4,
+    "nvmlDeviceGetCurrPcieLinkWidth": 4,
+    "nvmlDeviceGetFanSpeed": 4,
+    "nvmlDeviceGetFanSpeedRPM": 4,
+    "nvmlDeviceGetMigMode": 4,
+}
+
+
+def calls_of(one: OneGpu, samples: int, interval: float) -> dict[str, int]:
+    """NVML calls of that many samples, by symbol."""
+    for _ in range(samples):
+        one.read(after=interval)
+    return dict(one.simulation.calls)
+
+
+def test_what_20_seconds_cost(one: OneGpu) -> None:
+    assert calls_of(one, 20, 1.0) == CALLS_IN_20_SECONDS
+
+
+def test_dear_values_keep_their_pace_whoever_looks_how_often(one: OneGpu) -> None:
+    calls = calls_of(one, 80, 0.25)
+
+    dear = {symbol: number for symbol, number in CALLS_IN_20_SECONDS.items() if number <= 20}
+    cheap_or_gpm = {symbol for symbol, number in CALLS_IN_20_SECONDS.items() if number >= 19}
+    dear_only = dear.keys() - cheap_or_gpm | {
+        "nvmlDeviceGetComputeRunningProcesses_v3",
+        "nvmlDeviceGetProcessUtilization",
+    }
+    assert {symbol: calls[symbol] for symbol in dear_only} == {symbol: dear[symbol] for symbol in dear_only}
+
+
+def test_a_sample_that_comes_a_little_early_does_not_miss_its_pace(one: OneGpu) -> None:
+    early_and_late = [1.0, 0.95, 1.05] * 7
+    for interval in early_and_late[:20]:
+        one.read(after=interval)
+
+    assert dict(one.simulation.calls) == CALLS_IN_20_SECONDS
+
+
+def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(one: OneGpu) -> None:
+    one.gpu.unsupport(FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
+
+    calls = calls_of(one, 20, 1.0)
+
+    assert calls == CALLS_IN_20_SECONDS | {"nvmlDeviceGetFieldValues": 1, "nvmlDeviceGetPcieThroughput": 8}
+
+
+def test_nothing_but_a_first_contact_is_asked_before_the_first_read(one: OneGpu) -> None:
+    one.source.afterwards()
+    one.source.release()
+
+    assert dict(one.simulation.calls) == {}
+
+
+def test_release_frees_every_gpm_buffer_and_the_next_read_starts_anew(one: OneGpu) -> None:
+    for _ in range(3):
+        one.read(after=1)
+    assert len(one.simulation.gpm_samples.by_pointer) == 2
+
+    one.source.release()
+
+    assert one.simulation.gpm_samples.by_pointer == {}
+    one.read(after=1)
+    assert one.read(after=ALL_ANEW) == expected(one)
+    assert one.simulation.calls["nvmlDeviceGetHandleByIndex_v2"] == 2
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+def test_a_lost_gpu_leaves_no_gpm_buffer_behind(one: OneGpu, samples: int) -> None:
+    for _ in range(samples):
+        one.read(after=1)
+    one.gpu.fail("nvmlGpmSampleGet", NvmlReturn.GPU_IS_LOST)
+
+    with pytest.raises(SourceError):
+        one.read(after=1)
+
+    assert one.simulation.gpm_samples.by_pointer == {}
+
+
+@pytest.mark.parametrize(
+    ("at", "expected_values"),
+    [
+        pytest.param([0, 1, 1.89], [1, 1, 1], id="not before its pace"),
+        pytest.param([0, 1.91, 3.82], [1, 2, 3], id="a little early"),
+        pytest.param([0, 2, 4, 6], [1, 2, 3, 4], id="on the grid"),
+        pytest.param([0, 100, 101], [1, 2, 2], id="after a long pause"),
+    ],
+)
+def test_a_paced_value_is_read_anew_once_it_is_two_seconds_old(
+    at: list[float], expected_values: list[int]
+) -> None:
+    counter = iter(range(1, 10))
+    paced = Paced(2.0, lambda: next(counter))
+
+    assert [paced.get(now) for now in at] == expected_values
+
+
+def test_a_paced_value_that_could_not_be_read_is_read_again_at_once() -> None:
+    answers: list[Callable[[], int]] = [lambda: 1 // 0, lambda: 7]
+    paced = Paced(2.0, lambda: answers.pop(0)())
+    with pytest.raises(ZeroDivisionError):
+        paced.get(0.0)
+
+    assert paced.get(0.0) == 7
+
+
+def test_the_paces_are_as_documented() -> None:
+    assert (PROCESS_PACE, SLOW_PACE) == (2.0, 5.0)

@@ -1,0 +1,335 @@
+"""The driver as a whole: how it is asked, what its failures are called, how contact is found again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pynvml
+import pytest
+from nvitop import libnvml
+
+from agent.readings import DriverReading, SourceError
+from agent.simulation import NvmlReturn, Simulation
+from agent.sources.nvml import DriverSource, ask, byte_count, demand
+
+CURRENT = DriverReading(
+    gpu_count=2, driver_version="580.95.05", cuda_version="13.0", nvml_version="13.580.95.05"
+)
+COUNT = "nvmlDeviceGetCount_v2"
+POWER = "nvmlDeviceGetPowerUsage"
+
+
+def read_power(query: Any) -> Any:
+    """Milliwatts of the first GPU, by `ask` or by `demand`."""
+    return query(POWER, demand("nvmlDeviceGetHandleByIndex", 0))
+
+
+@pytest.mark.parametrize("query", [ask, demand])
+@pytest.mark.parametrize(
+    "milliwatts",
+    [
+        pytest.param(185_200, id="a number"),
+        pytest.param(0, id="zero is a value"),
+    ],
+)
+def test_a_value_is_given_as_the_driver_gives_it(query: Any, milliwatts: int) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].fix(power_usage=milliwatts)
+
+        assert read_power(query) == milliwatts
+
+
+@pytest.mark.parametrize("query", [ask, demand])
+def test_nvmls_number_for_no_value_is_none(query: Any) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].fix(power_usage=2**32 - 1)
+
+        assert read_power(query) is None
+
+
+@pytest.mark.parametrize("query", [ask, demand])
+def test_what_is_not_supported_or_missing_is_none(query: Any) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].fix(power_usage=None)
+        assert read_power(query) is None
+
+        simulation.gpus[0].unfix()
+        simulation.remove_function(POWER)
+        assert read_power(query) is None
+
+
+PASSING = [NvmlReturn.NO_PERMISSION, NvmlReturn.TIMEOUT, NvmlReturn.NOT_FOUND, NvmlReturn.UNKNOWN]
+OF_THE_WHOLE_GPU = [NvmlReturn.GPU_IS_LOST, NvmlReturn.UNINITIALIZED, pynvml.NVML_ERROR_RESET_REQUIRED]
+
+
+@pytest.mark.parametrize("code", PASSING, ids=lambda code: code.name)
+def test_a_fault_of_one_function_is_none_to_ask_and_raised_by_demand(code: NvmlReturn) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].fail(POWER, code)
+
+        assert read_power(ask) is None
+        with pytest.raises(pynvml.NVMLError) as caught:
+            read_power(demand)
+        assert caught.value.value == code
+
+
+@pytest.mark.parametrize("query", [ask, demand])
+@pytest.mark.parametrize("code", OF_THE_WHOLE_GPU, ids=["lost", "uninitialized", "reset required"])
+def test_a_fault_of_the_whole_gpu_is_raised_by_both(query: Any, code: int) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].fail(POWER, code)
+
+        with pytest.raises(pynvml.NVMLError) as caught:
+            read_power(query)
+        assert caught.value.value == code
+
+
+class Struct:
+    """Stands for an NVML struct."""
+
+    def __init__(self, used: int | None) -> None:
+        self.used = used
+
+
+@pytest.mark.parametrize(
+    ("struct", "expected"),
+    [
+        pytest.param(Struct(0), 0, id="none in use"),
+        pytest.param(Struct(24 * 2**30), 24 * 2**30, id="24 GiB"),
+        pytest.param(Struct(2**62 - 1), 2**62 - 1, id="just below the bound"),
+        pytest.param(Struct(2**62), None, id="garbage"),
+        pytest.param(Struct(2**64 - 1), None, id="NVML's number for no value"),
+        pytest.param(Struct(None), None, id="nvitop's word for no value"),
+        pytest.param(None, None, id="no struct"),
+    ],
+)
+def test_a_number_of_bytes_is_believed_up_to_2_to_the_62(struct: Struct | None, expected: int | None) -> None:
+    assert byte_count(struct, "used") == expected
+
+
+def test_the_driver_tells_its_versions_and_its_gpus() -> None:
+    with Simulation(2):
+        assert DriverSource().read() == CURRENT
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(12020, "12.2"), (13000, "13.0"), (11080, "11.8"), (12100, "12.10"), (10010, "10.1")],
+)
+def test_the_cuda_version_is_major_and_minor(number: int, text: str) -> None:
+    with Simulation(1) as simulation:
+        simulation.cuda_version = number
+
+        assert DriverSource().read().cuda_version == text
+
+
+@pytest.mark.parametrize(
+    ("symbol", "unknown"),
+    [
+        ("nvmlSystemGetDriverVersion", "driver_version"),
+        ("nvmlSystemGetCudaDriverVersion", "cuda_version"),
+        ("nvmlSystemGetNVMLVersion", "nvml_version"),
+    ],
+)
+def test_a_version_that_is_not_told_is_unknown_and_no_more(symbol: str, unknown: str) -> None:
+    with Simulation(2) as simulation:
+        simulation.fail(symbol, NvmlReturn.UNKNOWN)
+        reading = DriverSource().read()
+
+    lacking: Any = {unknown: None}
+    assert reading == replace(CURRENT, **lacking)
+
+
+def test_the_versions_are_read_once_and_the_count_each_time() -> None:
+    with Simulation(2) as simulation:
+        source = DriverSource()
+        for _ in range(3):
+            source.read()
+
+        assert dict(simulation.calls) == {
+            "nvmlInitWithFlags": 1,
+            COUNT: 3,
+            "nvmlSystemGetDriverVersion": 1,
+            "nvmlSystemGetCudaDriverVersion": 1,
+            "nvmlSystemGetNVMLVersion": 1,
+        }
+
+
+SENTENCES = {
+    "absent": "No NVIDIA driver: the NVML library (libnvidia-ml.so.1) was not found; install the driver, or"
+    " give the container the NVIDIA runtime (--gpus all)",
+    "not_loaded": "The NVIDIA driver is installed but not loaded; load it with: modprobe nvidia",
+    "mismatched": "The NVIDIA kernel module and the NVML library have different versions; after a driver"
+    " upgrade reload the module, or reboot",
+}
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+def test_without_a_driver_one_sentence_says_what_to_do_until_it_is_there(kind: Any) -> None:
+    with Simulation(2) as simulation:
+        simulation.remove_driver(kind)
+        source = DriverSource()
+        for _ in range(2):
+            with pytest.raises(SourceError) as caught:
+                source.read()
+            assert str(caught.value) == SENTENCES[kind]
+
+        simulation.restore_driver()
+
+        assert source.read() == CURRENT
+
+
+@pytest.mark.parametrize("kind", SENTENCES)
+def test_a_driver_that_goes_away_is_missed_and_found_again(kind: Any) -> None:
+    with Simulation(2) as simulation:
+        source = DriverSource()
+        source.read()
+        simulation.remove_driver(kind)
+
+        with pytest.raises(SourceError) as caught:
+            source.read()
+        assert str(caught.value) == SENTENCES[kind]
+
+        simulation.restore_driver()
+        simulation.set_driver_generation("r535")
+
+        assert source.read().driver_version == "535.183.01"
+
+
+def test_a_driver_that_goes_away_between_two_calls_is_a_sentence_too() -> None:
+    with Simulation(2) as simulation:
+        simulation.fail("nvmlSystemGetDriverVersion", NvmlReturn.DRIVER_NOT_LOADED)
+
+        with pytest.raises(SourceError) as caught:
+            DriverSource().read()
+        assert str(caught.value) == SENTENCES["not_loaded"]
+
+
+def test_a_driver_that_refuses_in_its_own_words_is_quoted() -> None:
+    with Simulation(2) as simulation:
+        simulation.fail(COUNT, NvmlReturn.GPU_IS_LOST)
+
+        with pytest.raises(SourceError, match=r"^The NVIDIA driver does not answer: GPU is lost$"):
+            DriverSource().read()
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_count_that_fails_in_passing_keeps_the_gpus(times: int) -> None:
+    with Simulation(2) as simulation:
+        source = DriverSource()
+        source.read()
+        simulation.fail(COUNT, NvmlReturn.UNKNOWN, times=times)
+
+        assert [source.read() for _ in range(times + 1)] == [CURRENT] * (times + 1)
+
+
+def test_a_count_that_fails_at_first_contact_is_no_zero() -> None:
+    with Simulation(2) as simulation:
+        simulation.fail(COUNT, NvmlReturn.UNKNOWN, times=1)
+        source = DriverSource()
+
+        with pytest.raises(
+            SourceError, match=r"^The NVIDIA driver does not tell how many GPUs there are: Unknown Error$"
+        ):
+            source.read()
+        assert source.read() == CURRENT
+
+
+def test_a_driver_that_cannot_count_has_not_zero_gpus() -> None:
+    with Simulation(2) as simulation:
+        simulation.remove_function(COUNT)
+
+        with pytest.raises(SourceError, match="does not tell how many GPUs there are: Not Supported"):
+            DriverSource().read()
+
+
+def test_a_gpu_that_was_added_is_counted() -> None:
+    with Simulation(3) as simulation:
+        source = DriverSource()
+        third = simulation.gpus.pop()
+        assert source.read().gpu_count == 2
+
+        simulation.gpus.append(third)
+
+        assert source.read().gpu_count == 3
+
+
+@pytest.mark.parametrize("beneath", ["shutdown_nvml", "reload_driver"])
+def test_nvml_ended_beneath_us_is_started_again(beneath: str) -> None:
+    with Simulation(2) as simulation:
+        source = DriverSource()
+        source.read()
+        getattr(simulation, beneath)()
+
+        assert source.read() == CURRENT
+        assert read_power(demand) > 0
+
+
+def test_released_means_that_nvml_is_shut_down_until_the_next_read() -> None:
+    with Simulation(2) as simulation:
+        source = DriverSource()
+        source.read()
+        source.release()
+
+        with pytest.raises(pynvml.NVMLError_Uninitialized):
+            pynvml.nvmlDeviceGetCount()
+        assert simulation.calls["nvmlShutdown"] == 1
+        assert source.read() == CURRENT
+
+
+@pytest.mark.parametrize("beneath", ["shutdown_nvml", "reload_driver"])
+def test_release_does_not_mind_that_nvml_has_ended_already(beneath: str) -> None:
+    with Simulation(2) as simulation:
+        source = DriverSource()
+        source.read()
+        getattr(simulation, beneath)()
+        source.release()
+
+        assert source.read() == CURRENT
+
+
+def test_release_without_any_driver_is_no_fault() -> None:
+    with Simulation(1) as simulation:
+        simulation.remove_driver("absent")
+
+        DriverSource().release()
+
+        assert simulation.calls["nvmlDeviceGetCount_v2"] == 0
+
+
+def test_neither_a_missing_driver_nor_a_missing_function_is_logged_by_nvitop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Simulation(1) as simulation:
+        simulation.remove_driver("absent")
+        with pytest.raises(pynvml.NVMLError_LibraryNotFound):
+            libnvml.nvmlQuery("nvmlDeviceGetCount")
+        simulation.restore_driver()
+        simulation.remove_function(POWER)
+        libnvml.nvmlQuery(POWER, demand("nvmlDeviceGetHandleByIndex", 0))
+
+    assert caplog.records == []
+
+
+HUNG_AT_EXIT = """
+import threading
+from agent.simulation import Simulation
+from agent.sources.nvml import DriverSource, abandon
+
+simulation = Simulation(1).install()
+source = DriverSource()
+source.read()
+simulation.hang("nvmlDeviceGetCount_v2")
+threading.Thread(target=source.read, daemon=True).start()
+assert simulation.wait_until_blocked()
+abandon()
+"""
+
+
+def test_a_hung_call_that_is_abandoned_does_not_hold_up_the_exit() -> None:
+    command = [sys.executable, "-c", HUNG_AT_EXIT]
+
+    subprocess.run(command, check=True, timeout=30)  # noqa: S603  (ours; nvitop alone would wait 120 s)

@@ -1,0 +1,209 @@
+"""Imports point one way, and each library is known in one place: the design, held by a test.
+
+cli -> app -> routes -> views -> derive -> readings
+       app -> sampling -> sources -> readings
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+
+# Part of agent/ -> the parts that it may import. `agent` itself holds the version.
+MAY_IMPORT: dict[str, set[str]] = {
+    # what was measured, and how it flows to the client
+    "readings": set(),
+    "sources": {"readings"},
+    "sampling": {"readings"},  # it knows sources by protocols alone
+    "derive": {"readings"},
+    "views": {"derive", "readings"},
+    "routes": {"agent", "answers", "errors", "openapi", "readings", "views"},
+    "app": {"agent", "answers", "auth", "errors", "middleware", "openapi", "routes", "sampling", "settings"}
+    | {"simulation", "sources"},
+    "simulation": set(),
+    # what the routes and the server stand on
+    "agent": {"answers", "derive", "errors", "sampling", "settings"},
+    "answers": {"agent", "readings"},
+    "auth": {"errors"},
+    "errors": set(),
+    "middleware": {"errors"},
+    "openapi": {"errors"},
+    # how it is started
+    "cli": {"app", "environment", "listener", "logs", "protocol", "settings", "signals"},
+    "environment": {"settings"},
+    "listener": set(),
+    "logs": set(),
+    "probe": {"environment", "listener", "settings"},
+    "protocol": {"errors", "signals"},
+    "setting_kinds": set(),
+    "settings": {"setting_kinds"},
+    "signals": set(),
+}
+
+# Library -> the parts that may know it; of any other library every part may.
+KNOWN_TO: dict[str, set[str]] = {
+    "nvitop": {"sources", "simulation"},
+    "pynvml": {"sources", "simulation"},
+    "psutil": {"sources", "simulation"},  # a simulated GPU runs processes of this host
+    "dotenv": {"environment"},
+    "uvicorn": {"cli", "protocol"},
+}
+WEB = {"fastapi", "fastapi_offline", "starlette"}
+WITHOUT_WEB = {
+    "readings",
+    "sources",
+    "sampling",
+    "derive",
+    "views",
+    "simulation",
+    "settings",
+    "setting_kinds",
+}
+WITHOUT_PYDANTIC = {"readings", "sources", "sampling", "derive", "simulation", "settings", "setting_kinds"}
+
+
+class Import(NamedTuple):
+    """`file` imports `module`; `typing_only` where it does so for a type checker alone."""
+
+    file: str
+    module: str
+    typing_only: bool
+
+    @property
+    def part(self) -> str:
+        """The part of agent/ that the file belongs to."""
+        return part_of(".".join(Path(self.file).with_suffix("").parts))
+
+
+def part_of(module: str) -> str:
+    """agent.sources.nvml and agent.sources belong to `sources`; agent itself to ``."""
+    return module.removesuffix(".__init__").partition(".")[2].partition(".")[0]
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """Every import of a module, wherever in it."""
+    file = str(path.relative_to(ROOT))
+    tree = ast.parse(path.read_text(), file)
+    for_typing = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for child in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: a relative import, which this test does not read"
+            # of `from agent.routes import gpu` it is agent.routes.gpu that is imported
+            modules = [
+                name if is_module(name := f"{node.module}.{alias.name}") else str(node.module)
+                for alias in node.names
+            ]
+        else:
+            continue
+        for module in modules:
+            yield Import(file, module, node in for_typing)
+
+
+def is_module(name: str) -> bool:
+    """Whether that is a module or package of agent/."""
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+FILES = sorted((ROOT / "agent").rglob("*.py"))
+IMPORTS = [found for path in FILES for found in imports_of(path)]
+OURS = [found for found in IMPORTS if found.module.partition(".")[0] == "agent"]
+THEIRS = [found for found in IMPORTS if found not in OURS]
+
+
+def violations(imports: list[Import], why: str) -> str:
+    """One line for each."""
+    return "\n".join(f"{found.file} imports {found.module}: {why}" for found in imports)
+
+
+def test_the_walk_sees_the_imports() -> None:
+    assert Import("agent/app.py", "agent.routes.gpu", typing_only=False) in IMPORTS
+    assert Import("agent/app.py", "agent.simulation", typing_only=False) in IMPORTS
+    assert Import("agent/app.py", "agent.settings", typing_only=True) in IMPORTS
+    assert Import("agent/sources/nvml.py", "pynvml", typing_only=False) in IMPORTS
+
+
+def test_every_part_has_its_place() -> None:
+    parts = {part_of(".".join(path.relative_to(ROOT).with_suffix("").parts)): path for path in FILES}
+    new = [str(path.relative_to(ROOT)) for part, path in parts.items() if part and part not in MAY_IMPORT]
+
+    assert not new, f"what may {', '.join(new)} import? MAY_IMPORT must say"
+
+
+def test_imports_point_one_way() -> None:
+    wrong = [
+        found
+        for found in OURS
+        if (target := part_of(found.module))
+        and target not in {found.part, *MAY_IMPORT.get(found.part, set())}
+    ]
+
+    assert not wrong, violations(wrong, "against the direction of MAY_IMPORT")
+
+
+@pytest.mark.parametrize("library", KNOWN_TO)
+def test_a_library_is_known_in_its_place_alone(library: str) -> None:
+    users = [found for found in THEIRS if found.module.partition(".")[0] == library]
+    wrong = [found for found in users if found.part not in KNOWN_TO[library]]
+
+    assert users, f"{library} is used nowhere; remove it here"
+    assert not wrong, violations(wrong, f"{library} belongs to {', '.join(sorted(KNOWN_TO[library]))}")
+
+
+def test_the_web_framework_is_unknown_beneath_the_routes() -> None:
+    wrong = [found for found in THEIRS if found.part in WITHOUT_WEB and found.module.partition(".")[0] in WEB]
+
+    assert not wrong, violations(wrong, "a web framework has no business here")
+
+
+def test_what_is_measured_knows_nothing_of_how_it_is_shown() -> None:
+    wrong = [
+        found
+        for found in THEIRS
+        if found.part in WITHOUT_PYDANTIC and found.module.partition(".")[0] == "pydantic"
+    ]
+
+    assert not wrong, violations(wrong, "wire shapes belong to views and routes")
+
+
+def test_only_declared_libraries_are_imported() -> None:
+    declared = KNOWN_TO.keys() | WEB | {"pydantic"}
+    wrong = [
+        found
+        for found in THEIRS
+        if (library := found.module.partition(".")[0]) not in sys.stdlib_module_names
+        and library not in declared
+    ]
+
+    assert not wrong, violations(wrong, "not one of our dependencies, or not in this test's tables yet")
+
+
+def test_there_are_no_cycles_when_modules_are_loaded() -> None:
+    graph: dict[str, set[str]] = {}
+    for found in OURS:
+        module = ".".join(Path(found.file).with_suffix("").parts).removesuffix(".__init__")
+        # a package that imports its modules, and they each other by `from package import module`, is no cycle
+        if not found.typing_only and module != found.module and not module.startswith(f"{found.module}."):
+            graph.setdefault(module, set()).add(found.module)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {' -> '.join(reversed(error.args[1]))}")

@@ -1,0 +1,77 @@
+"""GPUs in every state, for the tests of what is shown of them."""
+
+from __future__ import annotations
+
+from agent.readings import (
+    DriverReading,
+    GpuIdentity,
+    GpuProcess,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    HostProcess,
+    HostReading,
+    ProcessType,
+    Snapshot,
+)
+
+MIB = 1024**2
+DRIVER = DriverReading(
+    gpu_count=4, driver_version="580.95.05", cuda_version="13.0", nvml_version="13.580.95.05"
+)
+IDENTITY = GpuIdentity(
+    uuid="GPU-1",
+    name="NVIDIA GeForce RTX 3090",
+    memory_total_bytes=24576 * MIB,
+    max_graphics_clock_mhz=2100,
+    max_memory_clock_mhz=9751,
+    pcie_max_generation=4,
+    pcie_max_width=16,
+)
+READING = GpuReading(
+    sampled_at=1757926888.733,
+    sampled_monotonic=100.0,
+    identity=IDENTITY,
+    memory_used_bytes=11728 * MIB,
+    memory_free_bytes=12525 * MIB,
+    gpu_utilization_percent=5,
+    memory_controller_percent=2,
+    temperature_celsius=55,
+    power_watts=119.4,
+    power_limit_watts=350.0,
+    graphics_clock_mhz=1695,
+    memory_clock_mhz=9501,
+    pcie_generation=3,
+    pcie_width=8,
+    pcie_tx_kib_per_second=1024.0 * 100,
+    pcie_rx_kib_per_second=1024.0 * 200,
+    clocks_event_reasons=0x4,
+    fan_speed_percent=51,
+    fan_speed_rpm=1300,
+    processes=(
+        GpuProcess(100, ProcessType.COMPUTE, 11710 * MIB, 4),
+        GpuProcess(200, ProcessType.GRAPHICS, None, None),
+    ),
+)
+HOST = HostReading(
+    hostname="node1",
+    gpu_processes={
+        100: HostProcess(100, "do1e", "python", "python train.py", 99.96, 2048 * MIB, 3.1, 363_661.9),
+    },
+)
+STUCK_SENTENCE = "A driver call on this GPU has not returned for 4 s"
+LOST_SENTENCE = "The GPU is lost"
+STARTING_SENTENCE = "The GPU has not answered yet"
+
+HEALTHY = GpuSample(0, GpuState.OK, IDENTITY, READING, READING.sampled_at, 12)
+STUCK = GpuSample(1, GpuState.STUCK, IDENTITY, None, READING.sampled_at, 4012, STUCK_SENTENCE)
+LOST = GpuSample(2, GpuState.LOST, IDENTITY, None, READING.sampled_at, 9000, LOST_SENTENCE)
+STARTING = GpuSample(3, GpuState.STARTING, error=STARTING_SENTENCE)
+KNOWS_NOTHING = GpuSample(
+    0, GpuState.OK, GpuIdentity(), GpuReading(1757926888.733, 100.0, GpuIdentity()), 1757926888.733, 0
+)
+
+
+def snapshot(*gpus: GpuSample) -> Snapshot:
+    """These GPUs on the host of the examples."""
+    return Snapshot(taken_at=1757926889.5, taken_monotonic=100.0, driver=DRIVER, gpus=gpus, host=HOST)
