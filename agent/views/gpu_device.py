@@ -49,7 +49,7 @@ class GpuPower(BaseModel):
     """NVML: nvmlDeviceGetPowerUsage, nvmlDeviceGetPowerManagementLimit."""
 
     usage_watts: float | None = Field(description="draw, watts")
-    limit_watts: float | None = Field(description="limit in force, watts")
+    limit_watts: float | None = Field(description="power management limit, watts")
     efficiency_percent: int | None = Field(description="draw of limit, percent")
 
 

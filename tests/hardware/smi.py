@@ -1,0 +1,247 @@
+"""What `nvidia-smi -q -x` says: asking it, and understanding what it printed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from agent.derive.throttling import ClocksEventReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Seconds; without persistence mode the driver first wakes every GPU, which takes some of them several.
+DEADLINE = 60.0
+
+
+class Untold(StrEnum):
+    """Why there is no value."""
+
+    NO_TAG = "nvidia-smi prints no such tag"
+    NOT_AVAILABLE = "nvidia-smi says that it is not available"
+
+
+Number = float | Untold
+Text = str | Untold
+
+
+class SmiError(Exception):
+    """nvidia-smi could not be asked; the message says why in its own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmiProcess:
+    """An entry of <processes>."""
+
+    pid: int
+    type: str  # "C", "G", "C+G"; "M+C" for a client of MPS
+    used_memory_mib: Number
+
+
+@dataclass(frozen=True, slots=True)
+class SmiGpu:
+    """A <gpu>."""
+
+    index: int  # NVML's: nvidia-smi prints in its order
+    uuid: Text
+    name: Text
+    memory_total_mib: Number
+    memory_reserved_mib: Number  # drivers before R510 do not tell it apart from what is used
+    memory_used_mib: Number
+    memory_free_mib: Number
+    gpu_percent: Number
+    memory_percent: Number
+    temperature_celsius: Number
+    power_draw_watts: tuple[float, ...] | Untold  # from R570 on an average and an instant value
+    power_limit_watts: tuple[float, ...] | Untold  # requested and in force
+    graphics_clock_mhz: Number
+    memory_clock_mhz: Number
+    max_graphics_clock_mhz: Number
+    max_memory_clock_mhz: Number
+    pcie_max_generation: Number
+    pcie_generation: Number
+    pcie_max_width: Number
+    pcie_width: Number
+    pcie_tx_kib_per_second: Number
+    pcie_rx_kib_per_second: Number
+    clocks_event_reasons: ClocksEventReason | Untold
+    clocks_event_reasons_told: ClocksEventReason  # the bits of which it says whether they are set
+    fan_speed_percent: Number
+    mig_mode: Text
+    processes: tuple[SmiProcess, ...] | Untold
+
+
+@dataclass(frozen=True, slots=True)
+class SmiLog:
+    """The whole document; GPUs in the order of their NVML index."""
+
+    driver_version: Text
+    cuda_version: Text
+    attached_gpus: Number
+    gpus: tuple[SmiGpu, ...]
+
+
+def run_smi() -> SmiLog:
+    """Ask nvidia-smi now. Raises SmiError."""
+    try:
+        done = subprocess.run(  # the one of this machine, from its PATH
+            ["nvidia-smi", "-q", "-x"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SmiError(f"nvidia-smi: {error}") from error
+    if done.returncode != 0:
+        said = " ".join((done.stdout + done.stderr).split()) or "nothing"
+        raise SmiError(f"nvidia-smi ended with {done.returncode} and said: {said[:300]}")
+    return parse(done.stdout)
+
+
+def parse(document: str) -> SmiLog:
+    """The document as values; a missing tag is Untold, never a fault. Raises SmiError for what is no XML."""
+    start = document.find("<?xml")  # some drivers print a warning first
+    try:
+        root = ElementTree.fromstring(document[max(start, 0) :])  # noqa: S314  (nvidia-smi's own output)
+    except ElementTree.ParseError as error:
+        raise SmiError(f"nvidia-smi printed no XML: {error}") from error
+    return SmiLog(
+        driver_version=_text(root, "driver_version"),
+        cuda_version=_text(root, "cuda_version", "cuda_umd_version"),
+        attached_gpus=_number(root, "attached_gpus"),
+        gpus=tuple(_gpu(index, gpu) for index, gpu in enumerate(root.findall("gpu"))),
+    )
+
+
+def untold_fields(gpu: SmiGpu) -> list[str]:
+    """The names of what this document does not tell."""
+    return [item.name for item in fields(gpu) if isinstance(getattr(gpu, item.name), Untold)]
+
+
+def _gpu(index: int, gpu: ElementTree.Element) -> SmiGpu:
+    reasons, told = _clocks_event_reasons(gpu)
+    return SmiGpu(
+        index=index,
+        uuid=_text(gpu, "uuid"),
+        name=_text(gpu, "product_name"),
+        memory_total_mib=_number(gpu, "fb_memory_usage/total"),
+        memory_reserved_mib=_number(gpu, "fb_memory_usage/reserved"),
+        memory_used_mib=_number(gpu, "fb_memory_usage/used"),
+        memory_free_mib=_number(gpu, "fb_memory_usage/free"),
+        gpu_percent=_number(gpu, "utilization/gpu_util"),
+        memory_percent=_number(gpu, "utilization/memory_util"),
+        temperature_celsius=_number(gpu, "temperature/gpu_temp"),
+        power_draw_watts=_power(gpu, "power_draw", "average_power_draw", "instant_power_draw"),
+        power_limit_watts=_power(
+            gpu, "power_limit", "enforced_power_limit", "current_power_limit", "requested_power_limit"
+        ),
+        graphics_clock_mhz=_number(gpu, "clocks/graphics_clock"),
+        memory_clock_mhz=_number(gpu, "clocks/mem_clock"),
+        max_graphics_clock_mhz=_number(gpu, "max_clocks/graphics_clock"),
+        max_memory_clock_mhz=_number(gpu, "max_clocks/mem_clock"),
+        pcie_max_generation=_number(gpu, "pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
+        pcie_generation=_number(gpu, "pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
+        pcie_max_width=_number(gpu, "pci/pci_gpu_link_info/link_widths/max_link_width"),
+        pcie_width=_number(gpu, "pci/pci_gpu_link_info/link_widths/current_link_width"),
+        pcie_tx_kib_per_second=_number(gpu, "pci/tx_util"),
+        pcie_rx_kib_per_second=_number(gpu, "pci/rx_util"),
+        clocks_event_reasons=reasons,
+        clocks_event_reasons_told=told,
+        fan_speed_percent=_number(gpu, "fan_speed"),
+        mig_mode=_text(gpu, "mig_mode/current_mig"),
+        processes=_processes(gpu),
+    )
+
+
+def _text(element: ElementTree.Element, *paths: str) -> Text:
+    """The first of these that tells something."""
+    found: Text = Untold.NO_TAG
+    for path in paths:
+        text = element.findtext(path)
+        if text is not None:
+            found = text.strip()
+            if _tells(found):
+                return found
+            found = Untold.NOT_AVAILABLE
+    return found
+
+
+def _tells(text: str) -> bool:
+    """Not "N/A", "[N/A]", "[Not Supported]", "Requested functionality has been deprecated" ..."""
+    words = text.strip("[] ").lower()
+    refusals = ("n/a", "not supported", "not available", "unknown error", "insufficient permissions")
+    return bool(words) and not words.startswith((*refusals, "gpu is lost")) and "deprecated" not in words
+
+
+def _number(element: ElementTree.Element, *paths: str) -> Number:
+    """The number in front of the unit: "45 C", "16x", "700.00 W"."""
+    text = _text(element, *paths)
+    if isinstance(text, Untold):
+        return text
+    number = re.match(r"-?\d+(\.\d+)?", text)
+    return float(number.group()) if number else Untold.NOT_AVAILABLE
+
+
+def _power(gpu: ElementTree.Element, *names: str) -> tuple[float, ...] | Untold:
+    """Every value under one of these names, of the GPU alone, not of its memory or module."""
+    sections = ("gpu_power_readings", "power_readings")  # from R535 on, and before
+    return _all_told(_number(gpu, f"{section}/{name}") for section in sections for name in names)
+
+
+def _all_told(values: Iterable[Number]) -> tuple[float, ...] | Untold:
+    values = list(values)
+    told = tuple(value for value in values if not isinstance(value, Untold))
+    return told or (Untold.NOT_AVAILABLE if Untold.NOT_AVAILABLE in values else Untold.NO_TAG)
+
+
+_REASONS = {
+    "gpu_idle": ClocksEventReason.GPU_IDLE,
+    "applications_clocks_setting": ClocksEventReason.APPLICATIONS_CLOCKS_SETTING,
+    "sw_power_cap": ClocksEventReason.SW_POWER_CAP,
+    "hw_slowdown": ClocksEventReason.HW_SLOWDOWN,
+    "sync_boost": ClocksEventReason.SYNC_BOOST,
+    "sw_thermal_slowdown": ClocksEventReason.SW_THERMAL_SLOWDOWN,
+    "hw_thermal_slowdown": ClocksEventReason.HW_THERMAL_SLOWDOWN,
+    "hw_power_brake_slowdown": ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN,
+    "display_clocks_setting": ClocksEventReason.DISPLAY_CLOCK_SETTING,
+}
+
+
+def _clocks_event_reasons(
+    gpu: ElementTree.Element,
+) -> tuple[ClocksEventReason | Untold, ClocksEventReason]:
+    """The bits that are set, and those of which it says whether they are."""
+    active = told = ClocksEventReason(0)
+    any_tag = False
+    for name, bit in _REASONS.items():
+        text = _text(
+            gpu,
+            f"clocks_event_reasons/clocks_event_reason_{name}",  # from R535 on
+            f"clocks_throttle_reasons/clocks_throttle_reason_{name}",
+        )
+        any_tag = any_tag or text is not Untold.NO_TAG
+        if text in ("Active", "Not Active"):
+            told |= bit
+            active |= bit if text == "Active" else ClocksEventReason(0)
+    if told:
+        return active, told
+    return (Untold.NOT_AVAILABLE if any_tag else Untold.NO_TAG), told
+
+
+def _processes(gpu: ElementTree.Element) -> tuple[SmiProcess, ...] | Untold:
+    listed = gpu.find("processes")
+    if listed is None:
+        return Untold.NO_TAG
+    if len(listed) == 0 and not _tells((listed.text or "").strip() or "none"):
+        return Untold.NOT_AVAILABLE
+    return tuple(
+        SmiProcess(int(pid), str(_text(info, "type")), _number(info, "used_memory"))
+        for info in listed.findall("process_info")
+        for pid in [_number(info, "pid")]
+        if not isinstance(pid, Untold)
+    )

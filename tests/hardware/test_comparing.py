@@ -1,0 +1,213 @@
+"""The comparison with nvidia-smi finds what is wrong and says what it could not compare; needs no GPU."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.simulation import Simulation
+from tests.hardware.comparing import (
+    Comparison,
+    Exactly,
+    Field,
+    Verdict,
+    Within,
+    compare,
+    compare_processes,
+    leaves,
+    over_all_looks,
+    report,
+)
+from tests.hardware.expected import (
+    DEVICE_ALONE,
+    DEVICE_FIELDS,
+    GPU_ALONE,
+    GPU_FIELDS,
+    HOST_FIELDS,
+    REQUIRED_OF_DEVICE,
+    REQUIRED_OF_GPU,
+    REQUIRED_OF_HOST,
+)
+from tests.hardware.printed import printed
+from tests.hardware.smi import SmiGpu, SmiLog, SmiProcess, Untold, parse
+from tests.support.agents import agent_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import httpx
+
+pytestmark = pytest.mark.anyio
+
+MODELS = ["h100", "a100", "rtx4090", "gb10", "k80"]
+
+
+class Clock:
+    """Seconds that stand still unless they are moved: what is read twice is the same twice."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def one_simulated_gpu(model: str) -> Simulation:
+    clock = Clock()
+    simulation = Simulation(1, models=[model], clock=clock, pcie_window_seconds=0)
+    clock.now += 100  # processes have come and the GPU is warm
+    return simulation
+
+
+async def ask(client: httpx.AsyncClient) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What /gpu and /status say."""
+    await client.get("/gpu")
+    rich = await client.get("/gpu")
+    status = await client.get("/status")
+    assert rich.status_code == status.status_code == 200
+    return rich.json(), status.json()["data"]
+
+
+def differing(comparisons: Iterable[Comparison]) -> list[str]:
+    return [one.label for one in comparisons if one.verdict is Verdict.DIFFERS]
+
+
+def compared(comparisons: Iterable[Comparison]) -> set[str]:
+    return {one.label for one in comparisons if one.verdict is not Verdict.NOT_COMPARED}
+
+
+# What the throughput is, is a matter of time; the clock of these tests stands still.
+RATES = {f"pcie.{name}_throughput_mbps" for name in ("tx", "rx", "total")}
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_simulated_gpu_agrees_with_what_nvidia_smi_would_print_of_it(model: str) -> None:
+    with one_simulated_gpu(model):
+        async with agent_client() as client:
+            rich, status = await ask(client)
+            log = parse(printed())
+    of_gpu = compare(GPU_FIELDS, rich["gpus"][0], log.gpus)
+    of_device = compare(DEVICE_FIELDS, status["devices"][0], log.gpus)
+    of_host = compare(HOST_FIELDS, rich, [log])
+    every = [*of_gpu, *of_device, *of_host, *compare_processes(status["processes"], log.gpus)]
+    assert set(differing(every)) <= RATES, report(every)
+    assert compared(of_gpu) >= REQUIRED_OF_GPU
+    assert compared(of_device) >= REQUIRED_OF_DEVICE
+    assert compared(of_host) >= REQUIRED_OF_HOST
+
+
+async def test_every_field_of_an_answer_is_compared_or_it_is_said_why_not() -> None:
+    with one_simulated_gpu("h100"):
+        async with agent_client() as client:
+            rich, status = await ask(client)
+    assert {item.path for item in GPU_FIELDS} | set(GPU_ALONE) == set(leaves(rich["gpus"][0]))
+    assert {item.path for item in DEVICE_FIELDS} | set(DEVICE_ALONE) == set(leaves(status["devices"][0]))
+
+
+@pytest.mark.parametrize("item", GPU_FIELDS, ids=lambda item: item.label)
+async def test_a_field_that_is_grossly_wrong_is_found(item: Field[SmiGpu]) -> None:
+    with one_simulated_gpu("rtx4090"):
+        async with agent_client() as client:
+            rich, _ = await ask(client)
+            gpu = parse(printed()).gpus[0]
+    gpu = replace(gpu, pcie_tx_kib_per_second=0, pcie_rx_kib_per_second=0)
+    wrong = copy.deepcopy(rich["gpus"][0])
+    *parents, name = item.path.split(".")
+    section = wrong
+    for parent in parents:
+        section = section[parent]
+    match section[name]:
+        case bool(value):
+            section[name] = not value
+        case str():
+            section[name] = "something else"
+        case value if item.path == "throttling.reasons":
+            section[name] = value ^ 0x20
+        case value:
+            section[name] = (value or 0) * 2 + 1000
+    assert item.label in differing(compare([item], wrong, [gpu]))
+
+
+def settled(answer: object, *told: Any, allowed: Any = None) -> Comparison:
+    item: Field[Any] = Field("value", lambda source: source, allowed or Exactly())
+    (comparison,) = compare([item], {"value": answer}, told)
+    return comparison
+
+
+def test_a_missing_tag_is_reported_and_never_passed() -> None:
+    assert settled(3, Untold.NO_TAG).verdict is Verdict.NOT_COMPARED
+    assert settled(None, Untold.NO_TAG).verdict is Verdict.NOT_COMPARED
+    assert Untold.NO_TAG.value in report([settled(3, Untold.NO_TAG)])
+
+
+def test_what_neither_knows_agrees() -> None:
+    assert settled(None, Untold.NOT_AVAILABLE).verdict is Verdict.AGREES
+    assert settled("N/A", Untold.NOT_AVAILABLE).verdict is Verdict.AGREES
+
+
+def test_what_only_the_agent_knows_is_not_compared() -> None:
+    assert settled(3, Untold.NOT_AVAILABLE).verdict is Verdict.NOT_COMPARED
+
+
+@pytest.mark.parametrize("unknown", [None, "N/A"])
+def test_what_only_nvidia_smi_knows_differs(unknown: str | None) -> None:
+    assert settled(unknown, 3.0).verdict is Verdict.DIFFERS
+
+
+@pytest.mark.parametrize(
+    ("ours", "expected"),
+    [(40, "agrees"), (50, "agrees"), (38, "agrees"), (52, "agrees"), (37.9, "DIFFERS"), (52.1, "DIFFERS")],
+)
+def test_a_value_that_lives_lies_between_what_was_told_before_and_after(ours: float, expected: str) -> None:
+    allowed = Within("", absolute=2, relative=0.01)
+    assert settled(ours, 40.0, 50.0, allowed=allowed).verdict == expected
+
+
+def test_over_all_looks_what_lives_must_agree_once_and_what_is_settled_always() -> None:
+    right, wrong = settled(1, 1.0), settled(1, 2.0)
+    assert over_all_looks([[wrong], [right]])[0].verdict is Verdict.AGREES
+    always_right, once_wrong = replace(right, settled=True), replace(wrong, settled=True)
+    assert over_all_looks([[always_right], [once_wrong]])[0].verdict is Verdict.DIFFERS
+
+
+def listing(gpu: SmiGpu, *entries: SmiProcess) -> SmiGpu:
+    return replace(gpu, processes=entries)
+
+
+@pytest.fixture
+def gpu() -> SmiGpu:
+    """A GPU that tells nothing but its processes."""
+    log: SmiLog = parse("<nvidia_smi_log><gpu><processes/></gpu></nvidia_smi_log>")
+    return log.gpus[0]
+
+
+OURS = {"pid": 7, "type": "C", "gpu_memory": "512MiB"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "wrong"),
+    [
+        pytest.param(SmiProcess(7, "C", 512), [], id="the same"),
+        pytest.param(SmiProcess(7, "M+C", 512), [], id="a client of MPS"),
+        pytest.param(SmiProcess(7, "C", Untold.NOT_AVAILABLE), [], id="memory not told"),
+        pytest.param(SmiProcess(7, "G", 512), ["process 7.type"], id="another type"),
+        pytest.param(SmiProcess(7, "C", 800), ["process 7.gpu_memory"], id="other memory"),
+        pytest.param(SmiProcess(8, "C", 512), ["process 7", "process 8"], id="another pid"),
+    ],
+)
+def test_processes_are_compared_by_pid(gpu: SmiGpu, entry: SmiProcess, wrong: list[str]) -> None:
+    assert differing(compare_processes([OURS], [listing(gpu, entry)] * 2)) == wrong
+
+
+def test_a_process_that_came_or_went_meanwhile_is_no_fault(gpu: SmiGpu) -> None:
+    entry = SmiProcess(7, "C", 512)
+    assert not differing(compare_processes([], [gpu, listing(gpu, entry)]))
+    assert not differing(compare_processes([OURS], [gpu, gpu], [listing(gpu, entry)]))
+
+
+def test_a_list_that_is_not_told_is_not_compared(gpu: SmiGpu) -> None:
+    (comparison,) = compare_processes([OURS], [replace(gpu, processes=Untold.NO_TAG)])
+    assert comparison.verdict is Verdict.NOT_COMPARED
