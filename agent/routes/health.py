@@ -19,7 +19,7 @@ router = APIRouter()
 class Health(BaseModel):
     """The process answers."""
 
-    status: Literal["ok"]
+    status: Literal["ok"] = Field(description="always ok: a process that is not would not answer")
     simulated: bool | None = Field(
         default=None, description="only when true: no real GPU is behind the numbers"
     )
@@ -28,7 +28,7 @@ class Health(BaseModel):
 class Readiness(BaseModel):
     """There is live data."""
 
-    status: Literal["ready"]
+    status: Literal["ready"] = Field(description="always ready: else the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
 
 

@@ -1,0 +1,78 @@
+"""Whether a JSON value is what an OpenAPI document says, no key more and none less."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Schema = dict[str, Any]
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "array": (list,),
+    "object": (dict,),
+}
+_UNDERSTOOD = {
+    *("$ref", "anyOf", "type", "enum", "const", "properties", "required", "items"),
+    *("additionalProperties", "propertyNames", "title", "description", "default"),
+}
+
+
+def resolve(schema: Schema, document: Schema) -> Schema:
+    """The schema itself, where this one only refers to it."""
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def response_schema(document: Schema, path: str, status: int) -> Schema:
+    """What the document says that this path answers with this status."""
+    content = document["paths"][path]["get"]["responses"][str(status)]["content"]
+    (media,) = content.values()
+    schema: Schema = media["schema"]
+    return schema
+
+
+def faults(value: Any, schema: Schema, document: Schema, place: str = "$") -> Iterator[str]:
+    """Everything in which the value is not as the schema says, each with its place; none is good."""
+    schema = resolve(schema, document)
+    assert schema.keys() <= _UNDERSTOOD, f"{place}: {sorted(schema.keys() - _UNDERSTOOD)} is not understood"
+    if "anyOf" in schema:
+        options = [list(faults(value, option, document, place)) for option in schema["anyOf"]]
+        if all(options):
+            yield f"{place}: {value!r} is none of {len(options)}: {options}"
+    if "enum" in schema and value not in schema["enum"]:
+        yield f"{place}: {value!r} is not one of {schema['enum']}"
+    if "const" in schema and (value != schema["const"] or type(value) is not type(schema["const"])):
+        yield f"{place}: {value!r} is not {schema['const']!r}"
+    if "type" in schema:
+        is_bool_for_number = isinstance(value, bool) and schema["type"] != "boolean"
+        if is_bool_for_number or not isinstance(value, _TYPES[schema["type"]]):
+            yield f"{place}: {value!r} is no {schema['type']}"
+            return
+    if schema.get("type") == "object":
+        yield from _faults_of_object(value, schema, document, place)
+    if schema.get("type") == "array":
+        for index, item in enumerate(value):
+            yield from faults(item, schema["items"], document, f"{place}[{index}]")
+
+
+def _faults_of_object(value: Schema, schema: Schema, document: Schema, place: str) -> Iterator[str]:
+    known = schema.get("properties", {})
+    for name in schema.get("required", []):
+        if name not in value:
+            yield f"{place}.{name} is missing"
+    for name, item in value.items():
+        if name in known:
+            yield from faults(item, known[name], document, f"{place}.{name}")
+        elif "additionalProperties" in schema:
+            yield from faults(item, schema["additionalProperties"], document, f"{place}.{name}")
+            yield from faults(name, schema.get("propertyNames", {}), document, f"{place}.{name}")
+        else:
+            yield f"{place}.{name} is not in the document"

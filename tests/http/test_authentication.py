@@ -1,0 +1,440 @@
+"""Who may read what: every path x every credential x every configuration x every layout, asserted whole."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+
+from agent.app import create_app
+from agent.simulation import Simulation
+from tests.http.wire import error_in, error_of, request
+from tests.support.agents import agent_client, agent_server, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+    from starlette.types import ASGIApp, Message
+
+TOKEN = "changeme-T0ken"  # noqa: S105  opens nothing but the agents of these tests
+KEY = "key-of-API_KEY"
+KEYS = ["first of API_KEYS", "second:of/API_KEYS?&="]
+
+STREAM = "/gpu/stream"
+OPEN = {"/", "/health", "/ready", "/docs", "/openapi.json", "/static-offline-docs/favicon.png"}
+UNKNOWN = {"/nope", "/status/", "/gpu/stream/", "/healthz"}
+# Enough of the data paths for the matrix to be worth something; the others join by themselves.
+DATA = {"/count", "/status", "/gpu"}
+
+CONFIGURED: dict[str, dict[str, str]] = {
+    "nothing": {},
+    "TOKEN": {"TOKEN": TOKEN},
+    "keys": {"API_KEY": KEY, "API_KEYS": ",".join(KEYS)},
+    "both": {"TOKEN": TOKEN, "API_KEY": KEY, "API_KEYS": ",".join(KEYS)},
+}
+LAYOUTS: dict[str, dict[str, str]] = {
+    "no prefix": {},
+    "prefix": {"URL_PREFIX": "server1"},
+    "ROOT_PATH": {"ROOT_PATH": "/proxied"},
+    "prefix and ROOT_PATH": {"URL_PREFIX": "a/server1", "ROOT_PATH": "/proxied"},
+    "ROOT_PATH like a path": {"ROOT_PATH": "/gpu"},
+}
+
+
+class Credential(NamedTuple):
+    """What a request brings, and what it proves."""
+
+    headers: list[tuple[str, str]]
+    query: list[tuple[str, str]]
+    is_token: bool = False
+    is_key: bool = False
+
+
+def header(name: str, *values: str) -> list[tuple[str, str]]:
+    return [(name, value) for value in values]
+
+
+CREDENTIALS = {
+    "none": Credential([], []),
+    # The TOKEN
+    "TOKEN": Credential(header("Authorization", TOKEN), [], is_token=True),
+    "TOKEN, header in small letters": Credential(header("authorization", TOKEN), [], is_token=True),
+    "Bearer TOKEN": Credential(header("Authorization", f"Bearer {TOKEN}"), [], is_token=True),
+    "bearer TOKEN": Credential(header("Authorization", f"bearer {TOKEN}"), [], is_token=True),
+    "BEARER TOKEN": Credential(header("Authorization", f"BEARER {TOKEN}"), [], is_token=True),
+    "bEaReR TOKEN": Credential(header("Authorization", f"bEaReR {TOKEN}"), [], is_token=True),
+    "Basic TOKEN": Credential(header("Authorization", f"Basic {TOKEN}"), []),
+    "BearerTOKEN": Credential(header("Authorization", f"Bearer{TOKEN}"), []),
+    "Bearer Bearer TOKEN": Credential(header("Authorization", f"Bearer Bearer {TOKEN}"), []),
+    "wrong": Credential(header("Authorization", "wrong"), []),
+    "Bearer wrong": Credential(header("Authorization", "Bearer wrong"), []),
+    "Bearer alone": Credential(header("Authorization", "Bearer "), []),
+    "empty": Credential(header("Authorization", ""), []),
+    "TOKEN and more": Credential(header("Authorization", TOKEN + "x"), []),
+    "TOKEN cut short": Credential(header("Authorization", TOKEN[:-1]), []),
+    "TOKEN in capitals": Credential(header("Authorization", TOKEN.upper()), []),
+    "TOKEN in quotes": Credential(header("Authorization", f'"{TOKEN}"'), []),
+    "TOKEN twice": Credential(header("Authorization", TOKEN, TOKEN), []),
+    "TOKEN after a wrong one": Credential(header("Authorization", "wrong", TOKEN), []),
+    "TOKEN before a wrong one": Credential(header("Authorization", TOKEN, "wrong"), []),
+    "TOKEN as list": Credential(header("Authorization", f"wrong, {TOKEN}"), []),
+    "TOKEN as X-API-Key": Credential(header("X-API-Key", TOKEN), []),
+    "TOKEN as cookie": Credential(header("Cookie", f"Authorization={TOKEN}; token={TOKEN}"), []),
+    "TOKEN as Proxy-Authorization": Credential(header("Proxy-Authorization", TOKEN), []),
+    "TOKEN as ?api_key": Credential([], [("api_key", TOKEN)]),
+    "TOKEN as ?token": Credential([], [("token", TOKEN)]),
+    "TOKEN as ?Authorization": Credential([], [("Authorization", TOKEN)]),
+    # The keys
+    "API_KEY in the header": Credential(header("X-API-Key", KEY), [], is_key=True),
+    "API_KEYS in the header": Credential(header("x-api-key", KEYS[1]), [], is_key=True),
+    "API_KEY in the query": Credential([], [("api_key", KEY)], is_key=True),
+    "API_KEYS in the query": Credential([], [("api_key", KEYS[0])], is_key=True),
+    "API_KEYS in the query, escaped": Credential([], [("api_key", KEYS[1])], is_key=True),
+    "all API_KEYS as one": Credential(header("X-API-Key", ",".join(KEYS)), []),
+    "wrong key in the header": Credential(header("X-API-Key", "wrong"), []),
+    "wrong key in the query": Credential([], [("api_key", "wrong")]),
+    "empty key in the header": Credential(header("X-API-Key", ""), []),
+    "empty key in the query": Credential([], [("api_key", "")]),
+    "key twice in the header": Credential(header("X-API-Key", KEY, KEY), []),
+    "key twice in the query": Credential([], [("api_key", KEY), ("api_key", KEY)]),
+    "key as Authorization": Credential(header("Authorization", KEY), []),
+    "key as Bearer": Credential(header("Authorization", f"Bearer {KEY}"), []),
+    "key as ?API_KEY": Credential([], [("API_KEY", KEY)]),
+    "key as ?x-api-key": Credential([], [("x-api-key", KEY)]),
+    "key as cookie": Credential(header("Cookie", f"api_key={KEY}"), []),
+    # Any one valid credential admits, whatever comes with it
+    "wrong key in the header, key in the query": Credential(
+        header("X-API-Key", "wrong"), [("api_key", KEY)], is_key=True
+    ),
+    "wrong TOKEN and a key": Credential(
+        [*header("Authorization", "wrong"), *header("X-API-Key", KEY)], [], is_key=True
+    ),
+    "TOKEN and a wrong key": Credential(
+        [*header("Authorization", TOKEN), *header("X-API-Key", "wrong")], [], is_token=True
+    ),
+    "TOKEN and a key": Credential(
+        [*header("Authorization", TOKEN), *header("X-API-Key", KEY)], [], is_token=True, is_key=True
+    ),
+}
+
+
+def may_read(path: str, credential: Credential, configured: str) -> bool:
+    """The rules of the contract, in their own words."""
+    if path in OPEN or configured == "nothing":
+        return True
+    if path == STREAM:
+        return (configured != "keys" and credential.is_token) or (configured != "TOKEN" and credential.is_key)
+    return configured == "keys" or credential.is_token
+
+
+def every_path(document: dict[str, Any]) -> set[str]:
+    """Every path of the agent: those in its OpenAPI document, those outside it, and some that are none."""
+    assert DATA | {STREAM, "/health", "/ready"} <= document["paths"].keys()
+    return {*document["paths"], *OPEN, *UNKNOWN}
+
+
+async def paths_of(client: httpx.AsyncClient, prefix: str) -> set[str]:
+    """The same, asked for."""
+    return every_path((await client.get(f"{prefix}/openapi.json")).json())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("configured", CONFIGURED)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.usefixtures("simulation")
+async def test_the_whole_matrix(layout: str, configured: str) -> None:
+    """A 401 is an envelope that asks for a bearer; an admitted unknown path is a 404."""
+    environ = {**LAYOUTS[layout], **CONFIGURED[configured]}
+    prefix = f"/{environ['URL_PREFIX']}" if "URL_PREFIX" in environ else ""
+    app = create_app(settings(**environ))
+    async with app.router.lifespan_context(app):
+        documents = await ask(app, f"{prefix}/openapi.json", [], [])
+        paths = every_path(json.loads(documents[2]))
+        expected = {
+            (path, name): may_read(path, credential, configured)
+            for path in paths
+            for name, credential in CREDENTIALS.items()
+        }
+        found = {}
+        for path, name in expected:
+            credential = CREDENTIALS[name]
+            # A stream has no end to wait for: an interval that is wrong ends it with 400 once it is admitted.
+            query = [*credential.query, *([("interval", "0")] if path == STREAM else [])]
+            status, headers, body = await ask(app, prefix + path, credential.headers, query)
+            found[path, name] = status != 401
+            if status == 401:
+                assert headers[b"www-authenticate"] == b"Bearer"
+                error = error_of(status, body)
+                assert not [secret for secret in (TOKEN, KEY, *KEYS) if secret in error]
+            elif path in UNKNOWN:
+                assert status == 404
+            elif path == STREAM:
+                assert status == 400
+            elif path in OPEN | DATA and "twice in the query" not in name:
+                assert status in (200, 307)
+    assert expected == found
+
+
+async def ask(
+    app: ASGIApp, path: str, headers: list[tuple[str, str]], query: list[tuple[str, str]]
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    """Status, headers and body of GET, straight from the app: some ten thousand of them are asked for."""
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": urlencode(query).encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+    }
+    await app(scope, receive, send)
+    start, *parts = said
+    return start["status"], dict(start["headers"]), b"".join(part.get("body", b"") for part in parts)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["none", "wrong", "TOKEN and a key"])
+@pytest.mark.usefixtures("simulation")
+async def test_outside_the_prefix_there_is_nothing(name: str) -> None:
+    """Not even for the TOKEN: another agent may live there."""
+    async with agent_client(URL_PREFIX="server1", **CONFIGURED["both"]) as client:
+        credential = CREDENTIALS[name]
+        paths = await paths_of(client, "/server1")
+        for path in [
+            *paths,
+            "/server10",
+            "/server10/status",
+            "/server/status",
+            "/server1status",
+            "/a/server1/count",
+        ]:
+            response = await client.get(path, headers=credential.headers, params=dict(credential.query))
+            assert (404, path) == (response.status_code, path)
+            error_in(response)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"]
+)
+@pytest.mark.usefixtures("simulation")
+async def test_no_method_gets_round_it(method: str) -> None:
+    """Also a preflight, while CORS is not configured."""
+    preflight = {"Origin": "http://evil", "Access-Control-Request-Method": "GET"}
+    async with agent_client(**CONFIGURED["both"]) as client:
+        for path in (await paths_of(client, "")) - OPEN:
+            assert (401, path) == ((await client.request(method, path, headers=preflight)).status_code, path)
+
+
+NON_ASCII = "Schlüssel-ÿ£"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+@pytest.mark.usefixtures("simulation")
+async def test_a_secret_outside_ascii_is_taken_in_both_encodings(encoding: str) -> None:
+    """RFC 9110 means latin-1; curl sends what the terminal does, which is UTF-8."""
+    sent = NON_ASCII.encode(encoding)
+    escaped = "".join(f"%{byte:02x}" for byte in sent)
+    async with agent_client(TOKEN=NON_ASCII, API_KEY=NON_ASCII) as client:
+        assert (await client.get("/count")).status_code == 401
+        assert (await client.get("/count", headers={b"Authorization": sent})).status_code == 200
+        assert (await client.get("/count", headers={b"Authorization": b"Bearer " + sent})).status_code == 200
+        stream = f"{STREAM}?interval=0"
+        assert (await client.get(stream, headers={b"X-API-Key": sent})).status_code == 400
+        assert (await client.get(f"{stream}&api_key={escaped}")).status_code == 400
+        assert (await client.get(f"{stream}&api_key={escaped[:-3]}")).status_code == 401
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "given",
+    [b"\xff\xfe", b"\xed\xa0\x80", b"\x80", "Schlüssel-ÿ".encode(), b"\xef\xbf\xbd" * 12],
+    ids=["no UTF-8", "a surrogate", "half a letter", "cut short", "replacement characters"],
+)
+@pytest.mark.usefixtures("simulation")
+async def test_odd_bytes_are_nobodys_credential(given: bytes) -> None:
+    """And no fault of ours."""
+    escaped = "".join(f"%{byte:02x}" for byte in given)
+    async with agent_client(TOKEN=NON_ASCII, API_KEY=NON_ASCII) as client:
+        for path in ("/count", STREAM):
+            for name in (b"Authorization", b"X-API-Key"):
+                assert (await client.get(path, headers={name: given})).status_code == 401
+            assert (await client.get(f"{path}?api_key={escaped}")).status_code == 401
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("configured", "path", "ways"),
+    [
+        ("TOKEN", "/status", "the header Authorization: <TOKEN>"),
+        ("TOKEN", STREAM, "the header Authorization: <TOKEN>"),
+        ("keys", STREAM, "the header X-API-Key: <key> or the parameter api_key=<key>"),
+        (
+            "both",
+            STREAM,
+            "the header Authorization: <TOKEN> or the header X-API-Key: <key> or the parameter api_key=<key>",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("simulation")
+async def test_a_401_says_what_the_path_takes(configured: str, path: str, ways: str) -> None:
+    """So that whoever wrote the client can mend it."""
+    async with agent_client(**CONFIGURED[configured]) as client:
+        sentence = f"The credential is missing or wrong; this path takes {ways}"
+        assert sentence == error_in(await client.get(path))
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_no_secret_is_told() -> None:
+    """Not by an open path, not by a failing one, whoever asks."""
+    async with agent_client(**CONFIGURED["both"]) as client:
+        for credential in (CREDENTIALS["none"], CREDENTIALS["TOKEN and a key"]):
+            for path in [
+                *(await paths_of(client, "")),
+                "/status?idx=x",
+                "/status?process=x",
+                f"{STREAM}?interval=x",
+            ]:
+                if path == STREAM and credential.is_token:
+                    continue  # has no end
+                for method in ("GET", "POST"):
+                    response = await client.request(method, path, headers=credential.headers)
+                    told = f"{response.headers} {response.text}"
+                    assert not [secret for secret in (TOKEN, KEY, *KEYS) if secret in told], path
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[str]:
+    """TOKEN and keys configured, under the prefix /server1."""
+    with Simulation(gpus=1), agent_server(URL_PREFIX="server1", **CONFIGURED["both"]) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def only_keys() -> Iterator[str]:
+    """Only keys configured, no prefix: all but the stream is open."""
+    with Simulation(gpus=1), agent_server(**CONFIGURED["keys"]) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/status", 404),
+        ("//status", 404),
+        ("//server1/status", 404),
+        ("/./server1/status", 404),
+        ("/x/../server1/status", 404),
+        ("/SERVER1/status", 404),
+        ("/server1;x/status", 404),
+        ("/server1%00/status", 404),
+        ("/server1%0A/status", 404),
+        ("http://agent/status", 404),
+        ("/server1/status", 401),
+        ("/server1//status", 401),
+        ("/server1/./status", 401),
+        ("/server1/../status", 401),
+        ("/server1/../server1/status", 401),
+        ("/server1/docs/../status", 401),
+        ("/server1/health/../status", 401),
+        ("/server1/static-offline-docs/../status", 404),
+        ("/server1/static-offline-docs/..%2Fstatus", 404),
+        ("/server1/static-offline-docs/%2e%2e/status", 404),
+        ("/server1/static-offline-docs", 401),
+        ("/server1/STATUS", 401),
+        ("/server1/status/", 401),
+        ("/server1/status;x", 401),
+        ("/server1/status;/../docs", 401),
+        ("/server1/status%3Fx", 401),
+        ("/server1/status%23/docs", 401),
+        ("/server1/status%00", 401),
+        ("/server1/status%0A", 401),
+        ("/server1/status%20", 401),
+        ("/server1/docs%0A", 401),
+        ("/server1/docs/", 401),
+        ("/server1/docs;x", 401),
+        ("/server1/health%0A", 401),
+        ("/server1/%0A", 401),
+        ("/server1/%73tatus", 401),
+        ("/server1/%2573tatus", 401),
+        ("/server1%2Fstatus", 401),
+        ("/server1/%2Fstatus", 401),
+        ("/server1/\\..\\status", 401),
+        ("/server1/gpu/stream", 401),
+        ("/server1/gpu%2Fstream", 401),
+        ("/server1/gpu/stream%0A", 401),
+        ("http://agent/server1/status", 401),
+        ("http://agent/server1/status#/docs", 401),
+        ("/server1/status?/docs", 401),
+        ("/server1/status?api_key=" + TOKEN, 401),
+    ],
+)
+def test_path_tricks_open_nothing(both: str, target: str, status: int) -> None:
+    """Under the prefix 401, outside it and in the folder of the documents 404."""
+    reply = request(both, target.encode())
+    assert status == reply.status
+    error_of(reply.status, reply.body)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/gpu/stream", 401),
+        ("/gpu%2Fstream", 401),
+        ("/gpu/%73tream", 401),
+        ("http://agent/gpu/stream", 401),
+        ("/gpu/stream?x=/docs", 401),
+        ("/gpu/stream%0A", 404),
+        ("/gpu/stream%0A%0A", 404),
+        ("/gpu/stream%0D%0A", 404),
+        ("/gpu/stream%00", 404),
+        ("/gpu/stream/", 404),
+        ("/gpu/stream;x", 404),
+        ("/gpu//stream", 404),
+        ("//gpu/stream", 404),
+        ("/gpu/./stream", 404),
+        ("/docs/../gpu/stream", 404),
+        ("/gpu/STREAM", 404),
+    ],
+)
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"], ids=bytes.decode)
+def test_path_tricks_open_no_stream(only_keys: str, target: str, status: int, method: bytes) -> None:
+    """While the other paths are open, none of them leads to the stream."""
+    assert status == request(only_keys, target.encode(), method=method).status
+
+
+@pytest.mark.parametrize(
+    "header_lines",
+    [
+        pytest.param([b"X-Original-URL: /docs"], id="X-Original-URL"),
+        pytest.param([b"X-Rewrite-URL: /docs"], id="X-Rewrite-URL"),
+        pytest.param([b"X-Forwarded-Prefix: /docs"], id="X-Forwarded-Prefix"),
+        pytest.param([b"X-HTTP-Method-Override: OPTIONS"], id="X-HTTP-Method-Override"),
+        pytest.param([b"X-Forwarded-For: 127.0.0.1"], id="X-Forwarded-For"),
+        pytest.param([b"Authorization_: " + TOKEN.encode()], id="a header of almost that name"),
+        pytest.param([b"Authorization: wrong", b"Authorization: " + TOKEN.encode()], id="twice"),
+        pytest.param([b"Authorization:", b"Authorization: " + TOKEN.encode()], id="twice, first empty"),
+    ],
+)
+def test_header_tricks_open_nothing(both: str, header_lines: list[bytes]) -> None:
+    """No header but the two is looked at."""
+    assert request(both, b"/server1/status", *header_lines).status == 401
+
+
+@pytest.mark.parametrize("blanks", [b"", b" ", b"   ", b"\t"], ids=["none", "one", "three", "tab"])
+def test_blanks_around_the_token_do_not_matter(both: str, blanks: bytes) -> None:
+    """HTTP takes them off."""
+    line = b"Authorization:" + blanks + TOKEN.encode() + blanks
+    assert request(both, b"/server1/count", line).status == 200

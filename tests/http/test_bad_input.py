@@ -1,0 +1,270 @@
+"""Whatever a client sends gets an envelope that says what was wrong: never a 500, never a traceback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.http.wire import error_in, exchange, request
+from tests.support.agents import agent_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.agents import Process
+
+IDX_PATHS = ["/status", "/gpu", "/gpu/stream"]
+NUMBERS = "accepted: numbers joined by commas, as in 0,1"
+TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[Process]:
+    """An agent as users run it, with eight GPUs; at the end its log must hold no traceback."""
+    with agent_process("--simulate", "8") as agent:
+        yield agent
+        assert "Traceback" not in agent.log
+        assert agent.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def client(agent: Process) -> Iterator[httpx.Client]:
+    """A client of that agent."""
+    with httpx.Client(base_url=agent.url) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", IDX_PATHS)
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        pytest.param("idx=9", "Invalid GPU index: idx=9; the indices of this host: 0 to 7", id="beyond"),
+        pytest.param("idx=0,9,8", "Invalid GPU index: idx=8; the indices of this host: 0 to 7", id="mixed"),
+        pytest.param("idx=-1", f"Invalid GPU index: idx='-1'; {NUMBERS}", id="negative"),
+        pytest.param("idx=a", f"Invalid GPU index: idx='a'; {NUMBERS}", id="letter"),
+        pytest.param("idx=1,,2", f"Invalid GPU index: idx='1,,2'; {NUMBERS}", id="gap"),
+        pytest.param("idx=,", f"Invalid GPU index: idx=','; {NUMBERS}", id="only a comma"),
+        pytest.param("idx=1.0", f"Invalid GPU index: idx='1.0'; {NUMBERS}", id="fraction"),
+        pytest.param("idx=0x1", f"Invalid GPU index: idx='0x1'; {NUMBERS}", id="hexadecimal"),
+        pytest.param("idx=1_0", f"Invalid GPU index: idx='1_0'; {NUMBERS}", id="underscore"),
+        pytest.param("idx=%2B1", f"Invalid GPU index: idx='+1'; {NUMBERS}", id="sign"),
+        pytest.param("idx=1%202", f"Invalid GPU index: idx='1 2'; {NUMBERS}", id="blank within"),
+        pytest.param("idx=%D9%A1", f"Invalid GPU index: idx='\u0661'; {NUMBERS}", id="arabic digit"),
+        pytest.param("idx=%C2%B2", f"Invalid GPU index: idx='²'; {NUMBERS}", id="superscript"),
+        pytest.param("idx=%00", f"Invalid GPU index: idx='\\x00'; {NUMBERS}", id="NUL"),
+        pytest.param(
+            "idx=%ED%A0%80", f"Invalid GPU index: idx='\ufffd\ufffd\ufffd'; {NUMBERS}", id="surrogate"
+        ),
+        pytest.param("idx=%FF%FE", f"Invalid GPU index: idx='\ufffd\ufffd'; {NUMBERS}", id="no UTF-8"),
+        pytest.param("idx=%", f"Invalid GPU index: idx='%'; {NUMBERS}", id="a lone percent sign"),
+        pytest.param(
+            "idx=%0A1%0D%0AX:y", f"Invalid GPU index: idx='\\n1\\r\\nX:y'; {NUMBERS}", id="line ends"
+        ),
+        pytest.param(
+            "idx=9999999999",
+            "Invalid GPU index: idx=9999999999; the indices of this host: 0 to 7",
+            id="ten digits",
+        ),
+        pytest.param(
+            "idx=" + "9" * 5000, f"Invalid GPU index: idx='{'9' * 80}'; {NUMBERS}", id="5000 digits"
+        ),
+        pytest.param("idx=0&idx=1", TWICE, id="given twice"),
+        pytest.param("idx=0&idx=0", TWICE, id="the same twice"),
+        pytest.param("idx=&%69dx=", TWICE, id="twice, spelled differently"),
+    ],
+)
+def test_a_wrong_idx_is_code_1_and_says_which(
+    client: httpx.Client, path: str, query: str, error: str
+) -> None:
+    """Also on the stream: while there is a driver, a GPU that is not there is the client's fault."""
+    response = client.get(f"{path}?{query}")
+    assert (400, error) == (response.status_code, error_in(response))
+
+
+@pytest.mark.parametrize(
+    ("query", "indices"),
+    [
+        pytest.param("", range(8), id="none"),
+        pytest.param("idx=", range(8), id="empty"),
+        pytest.param("idx=%20", range(8), id="blank"),
+        pytest.param("idx=3", [3], id="one"),
+        pytest.param("idx=5,1", [1, 5], id="two, any order"),
+        pytest.param("idx=%201%20,%092%20", [1, 2], id="blanks around"),
+        pytest.param("idx=2,2,%202", [2], id="repeats"),
+        pytest.param("idx=007", [7], id="leading zeros"),
+    ],
+)
+def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> None:
+    """The devices listed are those asked for; the count is that of the host."""
+    data = client.get(f"/status?{query}").json()["data"]
+    assert (8, list(indices)) == (data["count"], [device["idx"] for device in data["devices"]])
+    body = client.get(f"/gpu?{query}").json()
+    assert (8, list(indices)) == (body["gpu_count"], [gpu["id"] for gpu in body["gpus"]])
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("/status?process=X", "Invalid process: it should be 'C', 'G', 'NA' or '', got 'X'"),
+        ("/status?process=c", "Invalid process: it should be 'C', 'G', 'NA' or '', got 'c'"),
+        ("/status?process=C%00", "Invalid process: it should be 'C', 'G', 'NA' or '', got 'C\\x00'"),
+        ("/status?process=C&process=G", "Invalid process: it is given 2 times, it takes one value"),
+        ("/status?mig=2", "Invalid mig: it should be '0', '1' or '', got '2'"),
+        ("/status?mig=true", "Invalid mig: it should be '0', '1' or '', got 'true'"),
+        (
+            "/gpu/stream?interval=0.1",
+            "Invalid interval: it should be greater than or equal to 0.5, got '0.1'",
+        ),
+        ("/gpu/stream?interval=-1", "Invalid interval: it should be greater than or equal to 0.5, got '-1'"),
+        ("/gpu/stream?interval=61", "Invalid interval: it should be less than or equal to 60, got '61'"),
+        ("/gpu/stream?interval=nan", "Invalid interval: it should be a finite number, got 'nan'"),
+        ("/gpu/stream?interval=inf", "Invalid interval: it should be a finite number, got 'inf'"),
+        ("/gpu/stream?interval=-inf", "Invalid interval: it should be a finite number, got '-inf'"),
+        ("/gpu/stream?interval=1e999", "Invalid interval: it should be a finite number, got '1e999'"),
+        (
+            "/gpu/stream?interval=x",
+            "Invalid interval: it should be a valid number, unable to parse string as a number, got 'x'",
+        ),
+        ("/gpu/stream?interval=1&interval=1", "Invalid interval: it is given 2 times, it takes one value"),
+        ("/count?x=1&x=2&x=3", "Invalid x: it is given 3 times, it takes one value"),
+        (f"/count?{'n' * 500}&{'n' * 500}", f"Invalid {'n' * 80}: it is given 2 times, it takes one value"),
+        (
+            "/status?process=X&mig=2",
+            (
+                "Invalid process: it should be 'C', 'G', 'NA' or '', got 'X'; "
+                "Invalid mig: it should be '0', '1' or '', got '2'"
+            ),
+        ),
+    ],
+    ids=lambda text: text[:40] if text.startswith("/") else "",
+)
+def test_a_wrong_parameter_is_named_with_what_it_got_and_what_it_takes(
+    client: httpx.Client, target: str, error: str
+) -> None:
+    """All faults of a request at once."""
+    response = client.get(target)
+    assert (400, error) == (response.status_code, error_in(response))
+
+
+@pytest.mark.parametrize("target", ["/status?process=", "/status?mig=", "/status?process=&mig=0&idx="])
+def test_an_empty_parameter_is_as_none(client: httpx.Client, target: str) -> None:
+    """Forms send every field, filled in or not."""
+    assert [*range(8)] == [device["idx"] for device in client.get(target).json()["data"]["devices"]]
+
+
+@pytest.mark.parametrize("path", ["/count", "/status", "/gpu", "/health", "/ready", "/", "/docs"])
+def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str) -> None:
+    """Cache busters and tracking parameters come with the territory."""
+    assert client.get(path).status_code == client.get(f"{path}?_=17&%00=%FF").status_code
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        pytest.param(b"/nope", "/nope", id="plain"),
+        pytest.param(b"/gpus", "/gpus", id="longer than a path of ours"),
+        pytest.param(b"/redoc", "/redoc", id="redoc"),
+        pytest.param(b"/status/", "/status/", id="trailing slash"),
+        pytest.param(b"/status%0A", "/status\n", id="line end"),
+        pytest.param(b"/gpu/stream%0A", "/gpu/stream\n", id="line end after the stream"),
+        pytest.param(b"/docs%0A", "/docs\n", id="line end after an open path"),
+        pytest.param(b"/%00", "/\x00", id="NUL"),
+        pytest.param(b"/%ED%A0%80", "/\ufffd\ufffd\ufffd", id="surrogate"),
+        pytest.param(b"/%FF", "/\ufffd", id="no UTF-8"),
+        pytest.param(b"/static-offline-docs/%00", "/static-offline-docs/\x00", id="NUL in a file's name"),
+        pytest.param(
+            b"/static-offline-docs/../core.py", "/static-offline-docs/../core.py", id="out of the folder"
+        ),
+        pytest.param(
+            b"/static-offline-docs/%2e%2e/core.py",
+            "/static-offline-docs/../core.py",
+            id="out of the folder, encoded",
+        ),
+        pytest.param(b"/static-offline-docs//etc/passwd", "/static-offline-docs//etc/passwd", id="root"),
+        pytest.param(b"/static-offline-docs", "/static-offline-docs", id="a folder"),
+        pytest.param(
+            b"/static-offline-docs/" + b"n" * 999, "/static-offline-docs/" + "n" * 999, id="long name"
+        ),
+    ],
+)
+def test_an_unknown_path_is_404(agent: Process, target: bytes, shown: str) -> None:
+    """Named in the answer as it was understood."""
+    reply = request(agent.url, target)
+    sentence = f"Nothing is at {shown}; see docs under the agent's prefix for its paths"
+    assert (404, sentence) == (reply.status, reply.error)
+
+
+METHODS = [b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"]
+PATHS = ["/", "/count", "/docs", "/gpu", "/gpu/stream", "/health", "/openapi.json", "/ready", "/status"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css"])
+@pytest.mark.parametrize("method", METHODS, ids=bytes.decode)
+def test_a_wrong_method_is_405_with_those_that_work(agent: Process, method: bytes, path: str) -> None:
+    """Whether or not it brings a body."""
+    reply = request(agent.url, path.encode(), b"Content-Length: 2", b"", b"{}", method=method)
+    assert reply.status == 405
+    allowed = reply.headers["allow"]
+    assert f"{method.decode()} is not allowed at {path}; it takes {allowed}" == reply.error
+    assert "GET" in allowed.split(", ")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param(b"X-Anything: \xff\xfe\xc3\xa9", id="a header of no interest"),
+        pytest.param(b"Accept: \xe9", id="Accept"),
+        pytest.param(b"Origin: \xe9", id="Origin"),
+        pytest.param(b"Cookie: \x80", id="Cookie"),
+        pytest.param(b"X-API-Key: \xe9", id="X-API-Key"),
+        pytest.param(b"Authorization: \xff\xfe", id="Authorization"),
+        pytest.param(b"Authorization: Bearer \xed\xa0\x80", id="Authorization, a surrogate"),
+        pytest.param(b"Authorization:", id="Authorization, empty"),
+    ],
+)
+def test_header_bytes_outside_ascii_change_nothing(agent: Process, path: str, header: bytes) -> None:
+    """On an open agent nobody looks at them; the stream is asked for a wrong interval, so that it ends."""
+    target = f"{path}?interval=0".encode()
+    assert request(agent.url, target).status == request(agent.url, target, header).status < 500
+
+
+@pytest.mark.parametrize(
+    ("bytes_sent", "status"),
+    [
+        pytest.param(b"GET /status?\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="raw bytes in the query"),
+        pytest.param(b"GET /st\xe9 HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="raw bytes in the path"),
+        pytest.param(b"GET /status\x00 HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="raw NUL in the path"),
+        pytest.param(b"GET /status HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", 400, id="raw NUL in a header"),
+        pytest.param(b"get /status HTTP/1.1\r\nHost: a\r\n\r\n", 400, id="method in small letters"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, id="a TLS hello"),
+        pytest.param(
+            b"GET /count?" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, id="a long query"
+        ),
+        pytest.param(
+            b"GET /count HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 431, id="a long header"
+        ),
+    ],
+)
+def test_bytes_that_are_no_request_get_an_envelope(agent: Process, bytes_sent: bytes, status: int) -> None:
+    """And the connection is closed."""
+    reply = exchange(agent.url, bytes_sent)
+    assert status == reply.status
+    assert reply.error
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        pytest.param("&".join(f"{n:x}" for n in range(1500)), 200, id="1500 parameters"),
+        pytest.param("&" * 8000, 200, id="8000 ampersands"),
+        pytest.param("idx=" + ",".join(["0"] * 3000), 200, id="3000 times the same index"),
+        pytest.param("idx=" + "%00" * 2500, 400, id="2500 NULs"),
+        pytest.param("&".join(["idx=1"] * 1300), 400, id="1300 times idx"),
+    ],
+)
+def test_a_query_as_long_as_one_may_be_is_answered(client: httpx.Client, query: str, status: int) -> None:
+    """Just below the bound of 8 KiB."""
+    assert status == client.get(f"/status?{query}").status_code

@@ -1,0 +1,223 @@
+"""Every answer's shape: success, every failure of every path, and the states of the driver behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from agent import errors
+from agent.simulation import NvmlReturn, Simulation
+from tests.http.wire import error_in
+from tests.support.agents import agent_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+pytestmark = pytest.mark.anyio
+
+SNAPSHOT_PATHS = ["/count", "/status", "/gpu"]
+NOT_YET = "The NVIDIA driver has not answered yet; try again in a second"
+
+
+@pytest.fixture
+def hung_at_first_contact(simulation: Simulation) -> Iterator[Simulation]:
+    """A driver that does not even come back from nvmlInit."""
+    simulation.hang("nvmlInitWithFlags")
+    simulation.hang("nvmlInit_v2")
+    yield simulation
+    simulation.release()
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_success_is_code_and_data_and_nothing_else() -> None:
+    """The first seed's shape."""
+    async with agent_client() as client:
+        count = await client.get("/count")
+        assert (count.status_code, count.content) == (200, b'{"code":0,"data":8}')
+        assert count.headers["content-type"] == "application/json"
+        status = (await client.get("/status")).json()
+        assert list(status) == ["code", "data"]
+        assert status["code"] == 0
+        assert list(status["data"]) == ["count", "devices", "processes"]
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_the_rich_object_comes_without_envelope() -> None:
+    """The second seed's shape."""
+    async with agent_client() as client:
+        body = (await client.get("/gpu")).json()
+    assert {"code", "data"}.isdisjoint(body)
+    assert {"timestamp", "system_info", "gpu_count", "gpus", "summary", "status"} <= body.keys()
+    assert body["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("absent", "install the driver, or give the container the NVIDIA runtime (--gpus all)"),
+        ("not_loaded", "load it with: modprobe nvidia"),
+        ("mismatched", "after a driver upgrade reload the module, or reboot"),
+    ],
+)
+async def test_without_a_driver_every_data_path_says_what_to_do(
+    simulation: Simulation, kind: Literal["absent", "not_loaded", "mismatched"], advice: str
+) -> None:
+    """500, code 2; the agent itself is well."""
+    simulation.remove_driver(kind)
+    async with agent_client() as client:
+        for path in SNAPSHOT_PATHS:
+            response = await client.get(path)
+            assert (500, path) == (response.status_code, path)
+            assert error_in(response).endswith(advice)
+        ready = await client.get("/ready")
+        assert ready.status_code == 503
+        assert error_in(ready).endswith(advice)
+        assert ready.headers["retry-after"] == "1"
+        health = await client.get("/health")
+        assert (health.status_code, health.json()) == (200, {"status": "ok"})
+
+
+async def test_a_driver_that_comes_late_is_found(simulation: Simulation) -> None:
+    """No restart, and no answer kept from before."""
+    simulation.remove_driver()
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        assert (await client.get("/count")).status_code == 500
+        simulation.restore_driver()
+        while (response := await client.get("/count")).status_code != 200:
+            assert response.status_code == 500
+        assert response.json() == {"code": 0, "data": 8}
+
+
+@pytest.mark.usefixtures("hung_at_first_contact")
+@pytest.mark.parametrize("path", [*SNAPSHOT_PATHS, "/ready"])
+async def test_before_first_contact_it_is_503(path: str) -> None:
+    """Never "0 GPUs"; and worth another try in a second."""
+    async with agent_client() as client:
+        response = await client.get(path)
+    assert (response.status_code, error_in(response)) == (503, NOT_YET)
+    assert response.headers["retry-after"] == "1"
+
+
+@pytest.mark.usefixtures("hung_at_first_contact")
+async def test_a_bad_request_is_told_so_even_before_first_contact() -> None:
+    """What is wrong with it does not depend on any GPU."""
+    async with agent_client() as client:
+        assert (await client.get("/status?idx=a")).status_code == 400
+        assert (await client.get("/gpu?idx=a")).status_code == 400
+
+
+async def test_health_never_touches_the_driver(simulation: Simulation) -> None:
+    """Whoever restarts a dead process asks often, and must hear from it when the driver hangs."""
+    async with agent_client() as client:
+        await client.get("/count")
+        simulation.hang()
+        simulation.reset_calls()
+        for _ in range(20):
+            response = await client.get("/health")
+            assert (response.status_code, response.json()) == (200, {"status": "ok"})
+        calls = simulation.total_calls
+        simulation.release()
+    assert calls == 0
+
+
+@pytest.mark.usefixtures("simulation")  # whose end takes away the one that the agent installs by itself
+async def test_health_says_that_it_is_simulated() -> None:
+    """Only then; nobody shall take these numbers for real ones."""
+    async with agent_client(SIMULATE_GPUS="2") as client:
+        assert (await client.get("/health")).json() == {"status": "ok", "simulated": True}
+        assert (await client.get("/gpu")).json()["simulated"] is True
+        assert (await client.get("/count")).json()["data"] == 2
+
+
+async def test_ready_while_one_gpu_is_ok(simulation: Simulation) -> None:
+    """Seven lost ones do not make a host useless; eight do."""
+    for gpu in simulation.gpus[1:]:
+        gpu.lose()
+    async with agent_client() as client:
+        response = await client.get("/ready")
+        assert (
+            response.status_code,
+            response.json(),
+        ) == (200, {"status": "ready", "gpus": {"ok": 1, "lost": 7}})
+    simulation.gpus[0].lose()
+    async with agent_client() as client:
+        response = await client.get("/ready")
+        assert (response.status_code, error_in(response)) == (503, "No GPU is ok: 8 lost")
+
+
+async def test_a_host_whose_driver_sees_no_gpu_counts_none(simulation: Simulation) -> None:
+    """That is an answer, not a failure; but nothing to send clients to."""
+    simulation.gpus.clear()
+    async with agent_client() as client:
+        assert (await client.get("/count")).json() == {"code": 0, "data": 0}
+        assert (await client.get("/status")).json()["data"] == {"count": 0, "devices": [], "processes": []}
+        body = (await client.get("/gpu")).json()
+        assert (body["gpu_count"], body["gpus"], body["status"]) == (0, [], "ok")
+        none = await client.get("/status?idx=0")
+        assert error_in(none) == "Invalid GPU index: idx=0; the indices of this host: none"
+        ready = await client.get("/ready")
+        assert (ready.status_code, error_in(ready)) == (503, "No GPU is ok: there is none")
+
+
+async def test_one_bad_gpu_never_fails_the_answer(simulation: Simulation) -> None:
+    """It stays listed, with its state and why; the others are as ever."""
+    simulation.gpus[2].lose()
+    async with agent_client() as client:
+        devices = (await client.get("/status")).json()["data"]["devices"]
+        assert ["lost" if index == 2 else "ok" for index in range(8)] == [gpu["state"] for gpu in devices]
+        assert [gpu["idx"] for gpu in devices if "error" in gpu] == [2]
+        body = (await client.get("/gpu")).json()
+        assert body["status"] == "degraded"
+        assert [gpu["id"] for gpu in body["gpus"] if gpu["error"] is not None] == [2]
+
+
+@pytest.mark.parametrize("symbol", ["nvmlDeviceGetCount_v2"])
+async def test_a_driver_that_does_not_count_is_an_envelope(simulation: Simulation, symbol: str) -> None:
+    """NVML's own words, in a sentence."""
+    simulation.fail(symbol, NvmlReturn.UNKNOWN)
+    async with agent_client() as client:
+        for path in SNAPSHOT_PATHS:
+            response = await client.get(path)
+            assert response.status_code == 500
+            assert error_in(response).startswith("The NVIDIA driver does not tell how many GPUs there are")
+
+
+async def test_a_fault_of_ours_is_an_envelope_that_tells_nothing() -> None:
+    """The log has the traceback; the client has no use for it, and an attacker has."""
+
+    async def breaks(_request: Request) -> Response:
+        raise RuntimeError("s3cret")
+
+    app = Starlette(routes=[Route("/", breaks)])
+    errors.install(app)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
+        response = await client.get("/")
+    assert (
+        response.status_code,
+        error_in(response),
+    ) == (500, "The agent failed while answering; its log says why")
+
+
+@pytest.mark.parametrize("status", [404, 405, 413, 415, 418, 500, 501, 503])
+async def test_whatever_a_framework_raises_becomes_an_envelope(status: int) -> None:
+    """Its headers stay."""
+
+    async def refuses(_request: Request) -> Response:
+        raise HTTPException(status, "Some reason there is", {"X-Reason": "kept"})
+
+    app = Starlette(routes=[Route("/", refuses)])
+    errors.install(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+        response = await client.get("/")
+    assert (status, "kept") == (response.status_code, response.headers["x-reason"])
+    assert error_in(response)

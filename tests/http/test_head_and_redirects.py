@@ -1,0 +1,139 @@
+"""HEAD wherever GET works, and the only two redirects: both relative."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import pytest
+
+from agent.simulation import Simulation
+from tests.http.wire import A_TOKEN, error_in, request
+from tests.support.agents import agent_client, agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATHS = [
+    "/",
+    "/count",
+    "/status",
+    "/status?idx=1&mig=1",
+    "/gpu",
+    "/health",
+    "/ready",
+    "/docs",
+    "/openapi.json",
+    "/static-offline-docs/swagger-ui.css",
+    "/status?idx=a",
+    "/status/",
+    "/nope",
+]
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """An agent on a real socket, under a prefix; its samples stay good for the length of the module."""
+    with Simulation(gpus=2), agent_server(URL_PREFIX="server1", SAMPLE_INTERVAL="60") as url:
+        yield url
+
+
+@pytest.mark.parametrize("path", [*PATHS, ""])
+def test_head_is_get_without_the_body(url: str, path: str) -> None:
+    """The same status and the same headers, the length included; failing answers too."""
+    target = f"/server1{path}".encode()
+    get, head = request(url, target), request(url, target, method=b"HEAD")
+    assert head.body == b""
+    assert get.status == head.status
+    timeless = {"date", "last-modified"}
+    assert {name: get.headers[name] for name in get.headers.keys() - timeless} == {
+        name: head.headers[name] for name in head.headers.keys() - timeless
+    }
+    assert int(head.headers["content-length"]) == len(get.body)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.usefixtures("simulation")
+async def test_head_has_no_body_for_any_server(path: str) -> None:
+    """Whether or not the server below would have cut it off."""
+    async with agent_client() as client:
+        assert (await client.head(path)).content == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_every_documented_path_takes_head() -> None:
+    """Streams aside: they have no length to tell and no end to wait for."""
+    async with agent_client() as client:
+        operations = (await client.get("/openapi.json")).json()["paths"]
+        paths = [path for path, methods in operations.items() if "get" in methods]
+        assert {"/count", "/gpu/stream"} <= set(paths)
+        for path in paths:
+            streams = "text/event-stream" in operations[path]["get"]["responses"]["200"]["content"]
+            response = await client.head(path)
+            assert (streams, path) == (response.status_code == 405, path)
+
+
+@pytest.mark.parametrize("query", ["", "?interval=1", "?interval=x"])
+def test_head_of_a_stream_is_405(url: str, query: str) -> None:
+    """At once, and the connection is free again."""
+    reply = request(url, f"/server1/gpu/stream{query}".encode(), method=b"HEAD")
+    assert (reply.status, reply.headers["allow"], reply.body) == (405, "GET", b"")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "path", ["/status/", "/gpu/", "/gpu/stream/", "/docs/", "/health/", "/openapi.json/"]
+)
+@pytest.mark.parametrize("prefix", ["", "server1"])
+@pytest.mark.usefixtures("simulation")
+async def test_a_slash_too_many_is_not_redirected(prefix: str, path: str) -> None:
+    """A redirect would carry the client's Host header, behind a proxy a wrong one."""
+    async with agent_client(URL_PREFIX=prefix) as client:
+        response = await client.get((f"/{prefix}" if prefix else "") + path, headers={"Host": "evil.example"})
+    assert response.status_code == 404
+    assert error_in(response)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("prefix", "seen_as", "leads_to"),
+    [
+        pytest.param("server1", "https://host/server1", "https://host/server1/", id="one segment"),
+        pytest.param("a/b-c.d", "https://host/a/b-c.d", "https://host/a/b-c.d/", id="several segments"),
+        pytest.param("server1", "https://host/x/server1", "https://host/x/server1/", id="behind a proxy"),
+    ],
+)
+@pytest.mark.usefixtures("simulation")
+async def test_the_bare_prefix_leads_into_itself(prefix: str, seen_as: str, leads_to: str) -> None:
+    """Relative, so that it is right under whatever address the client came by."""
+    async with agent_client(URL_PREFIX=prefix, TOKEN=A_TOKEN) as client:
+        response = await client.get(f"/{prefix}", headers={"Host": "evil.example"})
+        assert response.status_code == 307
+        location = response.headers["location"]
+        assert not location.startswith(("http", "/"))
+        assert leads_to == urljoin(seen_as, location)
+        assert (await client.post(f"/{prefix}")).status_code == 405
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("environ", [{}, {"URL_PREFIX": "server1"}, {"ROOT_PATH": "/proxied"}], ids=str)
+@pytest.mark.usefixtures("simulation")
+async def test_the_root_leads_relatively(environ: dict[str, str]) -> None:
+    """To a page that is there."""
+    base = f"http://agent/{environ.get('URL_PREFIX', '')}".rstrip("/") + "/"
+    async with agent_client(**environ, TOKEN=A_TOKEN) as client:
+        response = await client.get(base, headers={"Host": "evil.example"})
+        location = response.headers["location"]
+        assert (response.status_code, location.startswith(("http", "/"))) == (307, False)
+        page = await client.get(urljoin(base, location))
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_outside_the_prefix_the_root_is_nobodys() -> None:
+    """Another agent may live there."""
+    async with agent_client(URL_PREFIX="server1") as client:
+        assert (await client.get("/")).status_code == 404

@@ -1,0 +1,267 @@
+"""Which names the agent answers to (ALLOWED_HOSTS), and which pages may read its answers (CORS_ORIGINS)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.http.wire import A_TOKEN, error_in, exchange
+from tests.support.agents import agent_client, agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOSTS = "gpu1.example.org,*.lab.example.org,192.0.2.7,[2001:DB8:0::1]"
+REFUSAL = "The Host header names no host of ALLOWED_HOSTS"
+ORIGIN = "https://dash.example.org"
+
+
+# Hosts
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[str]:
+    with Simulation(gpus=1), agent_server(ALLOWED_HOSTS=HOSTS) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(guarded: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=guarded) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "gpu1.example.org",
+        "gpu1.example.org:8000",
+        "GPU1.Example.ORG",
+        "a.lab.example.org",
+        "a.b.LAB.example.org:443",
+        "192.0.2.7",
+        "192.0.2.7:8000",
+        "[2001:db8::1]",
+        "[2001:DB8::1]:8000",
+    ],
+)
+def test_an_allowed_host_is_answered(client: httpx.Client, host: str) -> None:
+    """In any case, with any port."""
+    assert client.get("/count", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "",
+        ":8000",
+        "gpu1.example.org.evil.example",
+        "evilgpu1.example.org",
+        "example.org",
+        "lab.example.org",
+        "evil-lab.example.org",
+        "lab.example.org.evil.example",
+        "192.0.2.70",
+        "127.0.0.1",
+        "localhost:8000",
+        "2001:db8::1",
+        "[2001:db8::2]",
+        "[2001:db8::1",
+        "[",
+        "*",
+        "*.lab.example.org.",
+        "gpu1.example.org@evil.example",
+        "\xe9",
+    ],
+)
+def test_any_other_host_is_refused(client: httpx.Client, host: str) -> None:
+    """Whoever points a name of theirs at the agent learns nothing: DNS rebinding."""
+    for path in ("/count", "/gpu/stream", "/", "/docs", "/openapi.json", "/nope", "/health/", "/healthz"):
+        response = client.get(path, headers={b"Host": host.encode("latin-1")})
+        assert (response.status_code, error_in(response)) == (400, REFUSAL)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(b"GET /count HTTP/1.0\r\n\r\n", id="no Host at all"),
+        pytest.param(b"GET /count HTTP/1.0\r\nHost: gpu1.example.org\r\nHost: evil\r\n\r\n", id="two"),
+        pytest.param(
+            b"GET /count HTTP/1.0\r\nX-Forwarded-Host: gpu1.example.org\r\n\r\n", id="forwarded only"
+        ),
+        pytest.param(
+            b"GET http://gpu1.example.org/count HTTP/1.0\r\nHost: evil\r\n\r\n", id="in the target only"
+        ),
+    ],
+)
+def test_a_host_that_is_not_clear_is_refused(guarded: str, request_bytes: bytes) -> None:
+    """Nothing but one Host header counts."""
+    reply = exchange(guarded, request_bytes)
+    assert (reply.status, reply.error) == (400, REFUSAL)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("environ", "prefix"),
+    [({}, ""), ({"URL_PREFIX": "server1"}, "/server1"), ({"ROOT_PATH": "/proxied"}, "")],
+    ids=["no prefix", "prefix", "ROOT_PATH"],
+)
+@pytest.mark.usefixtures("simulation")
+async def test_probes_come_by_address(environ: dict[str, str], prefix: str) -> None:
+    """`/health` and `/ready`, and nothing beside them."""
+    async with agent_client(ALLOWED_HOSTS=HOSTS, **environ) as client:
+        asked = {
+            path: (await client.get(prefix + path, headers={"Host": "10.0.0.9:8000"})).status_code
+            for path in ("/health", "/ready", "/count", "/docs")
+        }
+        assert asked == {"/health": 200, "/ready": 200, "/count": 400, "/docs": 400}
+        assert (await client.head(f"{prefix}/health", headers={"Host": "10.0.0.9"})).status_code == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("host", ["evil.example", "", "\xe9"])
+@pytest.mark.usefixtures("simulation")
+async def test_by_default_every_host_is_answered(host: str) -> None:
+    """A cluster knows its hosts by many names."""
+    async with agent_client() as client:
+        assert (await client.get("/count", headers={b"Host": host.encode("latin-1")})).status_code == 200
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_the_host_is_looked_at_before_the_credential() -> None:
+    """A browser on a foreign page must not even learn that there is a TOKEN."""
+    async with agent_client(ALLOWED_HOSTS=HOSTS, TOKEN=A_TOKEN) as client:
+        assert (await client.get("/count", headers={"Host": "evil"})).status_code == 400
+        assert (await client.get("/count", headers={"Host": "gpu1.example.org"})).status_code == 401
+
+
+# Origins
+
+
+def cors_headers(response: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name.startswith("access-control-")}
+
+
+def preflight(origin: str = ORIGIN, *, method: str = "GET", headers: str = "authorization") -> dict[str, str]:
+    return {
+        "Origin": origin,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": headers,
+    }
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_by_default_no_page_of_another_origin_may_read() -> None:
+    """Not a single header says otherwise, on no path, preflight included."""
+    async with agent_client() as client:
+        for path in ("/count", "/status", "/gpu", "/health", "/docs", "/nope", "/gpu/stream?interval=x"):
+            assert cors_headers(await client.get(path, headers={"Origin": ORIGIN})) == {}
+            answer = await client.options(path, headers=preflight())
+            assert (cors_headers(answer), answer.status_code in (404, 405)) == ({}, True)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/count", "/gpu/stream", "/health", "/nope"])
+@pytest.mark.parametrize(
+    "headers", ["authorization", "x-api-key", "Authorization, X-API-Key", "last-event-id"]
+)
+@pytest.mark.usefixtures("simulation")
+async def test_a_preflight_of_a_listed_origin_is_granted(path: str, headers: str) -> None:
+    """Without a credential, for browsers send none with it; for the headers that carry one."""
+    async with agent_client(CORS_ORIGINS=f"{ORIGIN},http://localhost:5173", TOKEN=A_TOKEN) as client:
+        answer = await client.options(path, headers=preflight(headers=headers))
+        granted = cors_headers(answer)
+    if headers == "last-event-id":  # nothing is replayed, and EventSource needs no leave to send it
+        assert answer.status_code == 400
+        return
+    assert answer.status_code == 200
+    assert granted["access-control-allow-origin"] == ORIGIN
+    assert {"GET", "HEAD"} == set(granted["access-control-allow-methods"].split(", "))
+    allowed = granted["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "x-api-key"} <= set(allowed)
+    assert "access-control-allow-credentials" not in granted, "no cookie is ever used"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(preflight("https://evil.example"), id="another origin"),
+        pytest.param(preflight("http://dash.example.org"), id="another scheme"),
+        pytest.param(preflight(ORIGIN + ":8443"), id="another port"),
+        pytest.param(preflight(ORIGIN + ".evil.example"), id="a longer name"),
+        pytest.param(preflight("null"), id="null"),
+        pytest.param(preflight(method="POST"), id="another method"),
+        pytest.param(preflight(headers="x-anything"), id="another header"),
+    ],
+)
+@pytest.mark.usefixtures("simulation")
+async def test_any_other_preflight_is_refused(asked: dict[str, str]) -> None:
+    """The status alone is enough for a browser to stop."""
+    async with agent_client(CORS_ORIGINS=ORIGIN) as client:
+        answer = await client.options("/count", headers=asked)
+    assert answer.status_code == 400
+    if asked["Origin"] != ORIGIN:
+        assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/count", 200),
+        ("/status", 200),
+        ("/health", 200),
+        ("/", 307),
+        ("/status?idx=a", 400),
+        ("/gpu/stream?interval=x", 400),
+        ("/nope", 404),
+    ],
+)
+@pytest.mark.usefixtures("simulation")
+async def test_a_page_of_a_listed_origin_may_read_every_answer(path: str, status: int) -> None:
+    """Errors too: else all it could show is that something failed."""
+    async with agent_client(CORS_ORIGINS=ORIGIN) as client:
+        ours = await client.get(path, headers={"Origin": ORIGIN})
+        assert (status, ORIGIN) == (ours.status_code, ours.headers["access-control-allow-origin"])
+        assert "Origin" in ours.headers["vary"]
+        assert cors_headers(await client.get(path, headers={"Origin": "https://evil.example"})) == {}
+        assert cors_headers(await client.get(path)) == {}
+
+
+@pytest.mark.anyio
+async def test_a_page_may_read_what_is_wrong_with_credential_and_driver(simulation: Simulation) -> None:
+    """401 and 500."""
+    simulation.remove_driver()
+    async with agent_client(CORS_ORIGINS=ORIGIN, TOKEN=A_TOKEN) as client:
+        for credential, status in (({}, 401), ({"Authorization": A_TOKEN}, 500)):
+            response = await client.get("/count", headers={"Origin": ORIGIN, **credential})
+            assert (status, ORIGIN) == (response.status_code, response.headers["access-control-allow-origin"])
+            assert error_in(response)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_a_star_lets_every_page_read() -> None:
+    """Who writes it wants it."""
+    async with agent_client(CORS_ORIGINS="*") as client:
+        response = await client.get("/count", headers={"Origin": "https://any.example"})
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert (await client.options("/count", headers=preflight("https://any.example"))).status_code == 200
+
+
+def test_the_stream_carries_the_header_too() -> None:
+    """An EventSource on another origin needs it."""
+    with (
+        Simulation(gpus=1),
+        agent_server(CORS_ORIGINS=ORIGIN) as url,
+        httpx.stream("GET", f"{url}/gpu/stream", headers={"Origin": ORIGIN}) as response,
+    ):
+        assert response.headers["access-control-allow-origin"] == ORIGIN
+        assert next(response.iter_lines()).startswith("data: ")

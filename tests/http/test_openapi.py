@@ -1,0 +1,335 @@
+"""The documents are complete, work offline and behind proxies, and say what the agent really answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import pytest
+
+from agent.simulation import MODELS, Simulation
+from tests.http.schema import faults, resolve, response_schema
+from tests.http.wire import A_TOKEN
+from tests.support.agents import agent_client, agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.http.schema import Schema
+
+LAYOUTS = [
+    pytest.param({}, id="no prefix"),
+    pytest.param({"URL_PREFIX": "server1"}, id="prefix"),
+    pytest.param({"ROOT_PATH": "/proxied"}, id="ROOT_PATH"),
+    pytest.param({"URL_PREFIX": "a/b", "ROOT_PATH": "/proxied/c"}, id="prefix and ROOT_PATH"),
+]
+OPEN = ["/health", "/ready"]
+DATA = ["/count", "/status", "/gpu"]
+STREAM = "/gpu/stream"
+
+
+@pytest.fixture(scope="module")
+def document() -> Schema:
+    """The document as a client gets it."""
+    with Simulation(gpus=1), agent_server() as url:
+        document: Schema = httpx.get(f"{url}/openapi.json").json()
+    return document
+
+
+def operations(document: Schema) -> Iterator[tuple[str, Schema]]:
+    """Every GET of the document; there must be nothing else."""
+    for path, methods in document["paths"].items():
+        assert list(methods) == ["get"]
+        yield path, methods["get"]
+
+
+# The document itself
+
+
+def test_every_path_of_the_contract_is_there(document: Schema) -> None:
+    """Under the names that clients know."""
+    assert {*OPEN, *DATA, STREAM} <= document["paths"].keys()
+
+
+def test_everything_has_a_description(document: Schema) -> None:
+    """Operations, parameters, responses, security schemes, schemas and each of their fields."""
+    silent = [
+        f"{path} {what}"
+        for path, operation in operations(document)
+        for what, described in [
+            ("itself", operation),
+            *((f"parameter {parameter['name']}", parameter) for parameter in operation.get("parameters", [])),
+            *operation["responses"].items(),
+        ]
+        if not described.get("description")
+    ]
+    for name, schema in document["components"]["schemas"].items():
+        if not schema.get("description") and not name.startswith("Success_"):  # each of those has two fields
+            silent.append(name)
+        for field, described in schema.get("properties", {}).items():
+            if not (described.get("description") or resolve(described, document).get("description")):
+                silent.append(f"{name}.{field}")
+    silent += [
+        name
+        for name, scheme in document["components"]["securitySchemes"].items()
+        if not scheme["description"]
+    ]
+    assert {"StreamError.status"} >= set(silent), "that one can only be one word, and its schema says when"
+
+
+def test_validation_is_400_and_never_422(document: Schema) -> None:
+    """Every parameter can be wrong, so every path that has one says what happens then."""
+    assert "422" not in json.dumps(document)
+    assert "ValidationError" not in json.dumps(document)
+    for path, operation in operations(document):
+        if operation.get("parameters"):
+            assert "400" in operation["responses"], path
+
+
+def test_every_failure_in_it_is_the_envelope(document: Schema) -> None:
+    """As JSON, on the stream's path too."""
+    for path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status.startswith(("4", "5")):
+                reference = {"$ref": "#/components/schemas/Failure"}
+                assert {"application/json": {"schema": reference}} == response["content"], (path, status)
+
+
+def test_the_data_paths_name_their_credentials(document: Schema) -> None:
+    """TOKEN, as it is or as bearer; a key only for the stream; nothing for the open ones."""
+    schemes = document["components"]["securitySchemes"]
+    told = {
+        path: {
+            (scheme["type"], scheme.get("in", scheme.get("scheme")), scheme.get("name"))
+            for alternative in operation.get("security", [])
+            for scheme in [schemes[name] for name in alternative]
+        }
+        for path, operation in operations(document)
+    }
+    token = {("apiKey", "header", "Authorization"), ("http", "bearer", None)}
+    keys = {("apiKey", "header", "X-API-Key"), ("apiKey", "query", "api_key")}
+    assert {path: token for path in told if path not in {*OPEN, STREAM}} == {
+        path: told[path] for path in told if path not in {*OPEN, STREAM}
+    }
+    assert token | keys == told[STREAM]
+    assert {path: set() for path in OPEN} == {path: told[path] for path in OPEN}
+    for path, operation in operations(document):  # each alone suffices
+        assert all(len(alternative) == 1 for alternative in operation.get("security", [])), path
+
+
+def test_every_path_that_wants_a_credential_documents_401(document: Schema) -> None:
+    """And no other does."""
+    for path, operation in operations(document):
+        assert (path in OPEN) == ("401" not in operation["responses"]), path
+
+
+def test_parameters_show_their_bounds(document: Schema) -> None:
+    """So that a form made from the document is right."""
+    parameters = {
+        (path, parameter["name"]): parameter["schema"]
+        for path, operation in operations(document)
+        for parameter in operation.get("parameters", [])
+    }
+    (interval,) = [option for option in parameters[STREAM, "interval"]["anyOf"] if option["type"] == "number"]
+    assert (interval["minimum"], interval["maximum"]) == (0.5, 60)
+    assert parameters["/status", "process"]["enum"] == ["C", "G", "NA", ""]
+    assert parameters["/status", "mig"]["enum"] == ["0", "1", ""]
+
+
+# The page
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("environ", LAYOUTS)
+@pytest.mark.usefixtures("simulation")
+async def test_the_page_works_offline_and_needs_no_credential(environ: dict[str, str]) -> None:
+    """Everything it loads comes from the agent, by the way the page came."""
+    root = environ.get("ROOT_PATH", "")
+    outside = f"http://agent{root}/{environ.get('URL_PREFIX', '')}".rstrip("/")  # as the browser sees it
+    async with agent_client(TOKEN=A_TOKEN, API_KEY="key", **environ) as client:
+
+        async def fetch(url: str) -> httpx.Response:
+            """Through a proxy that strips ROOT_PATH."""
+            path = urlsplit(url).path
+            assert path.startswith(f"{root}/")
+            return await client.get(path.removeprefix(root))
+
+        page = await fetch(f"{outside}/docs")
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        loaded = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page.text)
+        loaded += re.findall(r"url: ['\"]([^'\"]+)", page.text)
+        assert len(loaded) == 4, "script, style, icon and document"
+        for reference in loaded:
+            assert not urlsplit(reference).netloc, f"{reference} is of another origin"
+            response = await fetch(urljoin(f"{outside}/docs", reference))
+            assert response.status_code == 200, reference
+            if reference.endswith(".css"):
+                assert "@import" not in response.text
+                assert all(
+                    url.startswith("data:") for url in re.findall(r"url\([\"']?([^)]+)", response.text)
+                )
+        document = (await fetch(f"{outside}/openapi.json")).json()
+        # "Try it out" asks at these addresses.
+        servers = [server["url"] for server in document.get("servers", [{"url": ""}])]
+        assert [urlsplit(outside).path] == servers
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_there_is_no_redoc() -> None:
+    """One page of documents is enough."""
+    async with agent_client() as client:
+        assert (await client.get("/redoc")).status_code == 404
+
+
+# Real answers against the document
+
+
+def assert_conforms(value: Any, document: Schema, path: str, status: int = 200) -> None:
+    assert list(faults(value, response_schema(document, path, status), document)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "number_of_faults"),
+    [
+        (True, {"type": "integer"}, 1),
+        (1.5, {"type": "integer"}, 1),
+        (None, {"type": "string"}, 1),
+        ("x", {"enum": ["C", "G"]}, 1),
+        (1, {"const": 0}, 1),
+        (None, {"anyOf": [{"type": "string"}, {"type": "integer"}]}, 1),
+        ({}, {"type": "object", "required": ["a"], "properties": {"a": {}}}, 1),
+        ({"b": 1}, {"type": "object", "properties": {"a": {}}}, 1),
+        ([1, "x", None], {"type": "array", "items": {"type": "integer"}}, 2),
+        (
+            {"x": 1},
+            {"type": "object", "additionalProperties": {"type": "integer"}, "propertyNames": {"enum": []}},
+            1,
+        ),
+        ({"a": 1}, {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}, 0),
+    ],
+)
+def test_the_check_itself_finds_faults(value: Any, schema: Schema, number_of_faults: int) -> None:
+    """Else the tests below would promise nothing."""
+    assert number_of_faults == len(list(faults(value, schema, {})))
+
+
+QUESTIONS = [
+    "/count",
+    "/status",
+    "/status?mig=1",
+    "/status?process=C",
+    "/status?idx=0",
+    "/gpu",
+    "/gpu?idx=1,2",
+    "/ready",
+    "/health",
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("model", MODELS)
+async def test_answers_of_every_model_are_as_documented(model: str, document: Schema) -> None:
+    """Also of those that lack half the functions."""
+    with Simulation(gpus=3, models=[model]):
+        async with agent_client() as client:
+            for question in QUESTIONS:
+                response = await client.get(question)
+                assert response.status_code == 200
+                assert_conforms(response.json(), document, question.partition("?")[0])
+
+
+@pytest.fixture
+def troubled(simulation: Simulation) -> Simulation:
+    """A partitioned GPU, a lost one, one that hangs, one that says nothing, and four that are well."""
+    simulation.gpus[0].enable_mig()
+    simulation.gpus[1].lose()
+    simulation.gpus[2].hang()
+    simulation.gpus[3].unsupport(
+        "nvmlDeviceGetMemoryInfo",
+        "nvmlDeviceGetMemoryInfo_v2",
+        "nvmlDeviceGetUtilizationRates",
+        "nvmlDeviceGetPowerUsage",
+        "nvmlDeviceGetTemperature",
+        "nvmlDeviceGetName",
+        "nvmlDeviceGetUUID",
+    )
+    return simulation
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("troubled")
+async def test_answers_of_a_troubled_host_are_as_documented(document: Schema) -> None:
+    """At first contact, meanwhile, and once the hanging GPU is called stuck."""
+    async with agent_client(SAMPLE_TIMEOUT="0.5", SAMPLE_INTERVAL="0.5") as client:
+        stuck = False
+        while not stuck:
+            ready = (await client.get("/ready")).json()
+            stuck = ready["gpus"] == {"ok": 6, "lost": 1, "stuck": 1}
+            for question in QUESTIONS:
+                response = await client.get(question)
+                assert response.status_code == 200
+                assert_conforms(response.json(), document, question.partition("?")[0])
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("troubled")
+async def test_a_partitioned_gpu_is_listed_by_its_instances(document: Schema) -> None:
+    """Only where asked for; elsewhere as one GPU."""
+    async with agent_client() as client:
+        plain = (await client.get("/status?idx=0")).json()
+        leaves = (await client.get("/status?idx=0&mig=1")).json()
+    assert [device.get("mig_index") for device in plain["data"]["devices"]] == [None]
+    indices = [device["mig_index"] for device in leaves["data"]["devices"]]
+    assert len(indices) > 1
+    assert [*range(len(indices))] == indices
+    assert {0} == {device["idx"] for device in leaves["data"]["devices"]}
+    assert_conforms(leaves, document, "/status")
+
+
+def test_stream_events_are_as_documented(document: Schema) -> None:
+    """With the driver, and without it."""
+    with Simulation(gpus=2) as simulation, agent_server() as url:
+        assert_conforms(first_event(url), document, STREAM)
+        simulation.remove_driver()
+        while (event := first_event(url))["status"] != "error":
+            assert_conforms(event, document, STREAM)
+        assert list(event) == ["status", "error", "timestamp"]
+        assert_conforms(event, document, STREAM)
+
+
+def first_event(url: str) -> dict[str, Any]:
+    with httpx.stream("GET", f"{url}{STREAM}?interval=0.5") as response:
+        event: dict[str, Any] = json.loads(next(response.iter_lines()).removeprefix("data: "))
+        return event
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", [*DATA, STREAM, "/ready"])
+async def test_failures_are_as_documented(path: str, simulation: Simulation, document: Schema) -> None:
+    """400, 401, 500 and 503, wherever the document names them."""
+    wrong = "x=1&x=2"
+    found = {}
+    token = {"Authorization": A_TOKEN}
+    async with agent_client(TOKEN=A_TOKEN) as client:
+        if path not in OPEN:
+            found[400] = await client.get(f"{path}?{wrong}", headers=token)
+            found[401] = await client.get(path)
+    simulation.remove_driver()
+    async with agent_client() as client:
+        if path in DATA:
+            found[500] = await client.get(path)
+    simulation.restore_driver()
+    simulation.hang("nvmlInitWithFlags")
+    async with agent_client() as client:
+        if path != STREAM:
+            found[503] = await client.get(path)
+    simulation.release()
+    documented = {int(status) for status in document["paths"][path]["get"]["responses"]} - {200}
+    assert documented - ({503} if path == STREAM else set()) == found.keys()
+    for status, response in found.items():
+        assert status == response.status_code
+        assert_conforms(response.json(), document, path, status)
