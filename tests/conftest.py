@@ -11,6 +11,8 @@ from agent.simulation import Simulation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytest_plugins = ["tests.packaging.ci_skips"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -1,0 +1,86 @@
+"""`python -m agent.probe` asks /health of the agent on this machine: exit status 0 if it answers, else 1.
+
+For a container's HEALTHCHECK: it finds the agent by the same settings and needs no other program.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import os
+import sys
+
+from agent.environment import load_settings
+from agent.listener import url_host
+from agent.settings import SettingsError
+
+TIMEOUT = 3.0  # seconds; /health never waits for the driver
+MAX_ANSWER_BYTES = 4096  # another server on that port may have no end
+MAX_REASON = 200  # characters
+
+
+class Unhealthy(Exception):
+    """The agent gave no answer, or not the one it gives when it is well; says so in one line."""
+
+
+def main() -> int:
+    """Writes one line that says what was asked and what came of it. The exit status."""
+    try:
+        settings = load_settings(os.environ)
+    except SettingsError as error:
+        sys.stdout.write(f"unhealthy: {'; '.join(error.faults)}\n")
+        return 1
+    host, path = reachable(settings.host), f"{settings.url_prefix}/health"
+    url = f"http://{url_host(host)}:{settings.port}{path}"
+    try:
+        ask(host, settings.port, path)
+    except Unhealthy as error:
+        sys.stdout.write(f"unhealthy: {url} {error}\n")
+        return 1
+    sys.stdout.write(f"healthy: {url}\n")
+    return 0
+
+
+def ask(host: str, port: int, path: str) -> None:
+    """One request. Raises Unhealthy."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read(MAX_ANSWER_BYTES)
+    except TimeoutError as error:
+        raise Unhealthy(f"gave no answer within {TIMEOUT:g} s") from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split())[:MAX_REASON]  # may repeat what another server said
+        raise Unhealthy(f"cannot be asked: {reason or type(error).__name__}") from error
+    finally:
+        connection.close()
+    if response.status != http.HTTPStatus.OK:
+        raise Unhealthy(f"answered {response.status}")
+    if not says_ok(body):
+        raise Unhealthy("answered something that is not the agent's")
+
+
+def says_ok(body: bytes) -> bool:
+    """Whether that is the agent's answer, and not that of another server on its port."""
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and answer.get("status") == "ok"
+
+
+def reachable(host: str) -> str:
+    """Where to connect to what listens on `host`: the loopback address for "every address"."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host  # a name
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Running a command, or an agent by whatever command starts it."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.support.agents import Process, clean_environ, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+def run(command: Sequence[str], cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The finished command, whatever its exit status; our settings that the machine has are not passed on."""
+    return subprocess.run(  # noqa: S603  each command stands in a test
+        command, cwd=cwd, env={**clean_environ(), **environ}, capture_output=True, text=True, check=False
+    )
+
+
+def succeed(command: Sequence[str], cwd: Path, **environ: str) -> str:
+    """What the command wrote to standard output; AssertionError with all it said if it fails."""
+    finished = run(command, cwd, **environ)
+    assert finished.returncode == 0, f"{command}\n{finished.stdout}{finished.stderr}"
+    return finished.stdout
+
+
+@contextmanager
+def serving(command: Sequence[str], cwd: Path, url: str, environ: Mapping[str, str]) -> Iterator[Process]:
+    """The process that this command has become, once /health under `url` answers."""
+    log_file = cwd / "log"
+    with log_file.open("wb") as log:
+        popen = subprocess.Popen(command, cwd=cwd, env=dict(environ), stdout=log, stderr=log)  # noqa: S603  see run
+    process = Process(popen, url, log_file)
+    try:
+        wait_until(lambda: _answers(process), lambda: f"{command} answers; its log:\n{process.log}")
+        yield process
+    finally:
+        if popen.poll() is None:
+            popen.kill()
+            popen.wait()
+
+
+def _answers(process: Process) -> bool:
+    assert process.popen.poll() is None, f"it ended; its log:\n{process.log}"
+    try:
+        return httpx.get(f"{process.url}/health").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False

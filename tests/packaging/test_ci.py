@@ -1,0 +1,48 @@
+"""`.ci/run` does what CI needs, and no file that is committed names a package registry's host."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.packaging.commands import succeed
+from tests.support.agents import ROOT
+
+SCRIPT = (ROOT / ".ci/run").read_text()
+
+
+def test_it_is_a_shell_script_without_fault_of_syntax() -> None:
+    succeed(["bash", "-n", ".ci/run"], ROOT)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["uv run ruff check", "uv run ruff format --check", "uv run mypy", "timeout 45m uv run pytest -m slow"],
+)
+def test_it_runs_each_check(step: str) -> None:
+    assert f"\nstep {step}\n" in SCRIPT
+
+
+def test_its_last_step_is_the_slow_suite_so_that_the_summary_ends_the_output() -> None:
+    assert re.findall(r"^step (.*)$", SCRIPT, re.MULTILINE)[-1].endswith("uv run pytest -m slow")
+
+
+def test_no_committed_file_names_the_host_of_a_registry() -> None:
+    hosts = [
+        "pypi" + ".org",
+        "python" + "hosted.org",
+        "npm" + "js.org",
+        "npm" + "js.com",
+        "deb." + "debian.org",
+    ]
+    listed = succeed(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], ROOT)
+    files = [ROOT / name for name in filter(None, listed.split("\0"))]
+    named = [
+        (str(file.relative_to(ROOT)), host)
+        for file in files
+        if file.is_file()
+        for host in hosts
+        if host.encode() in file.read_bytes()
+    ]
+    assert named == []

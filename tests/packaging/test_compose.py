@@ -1,0 +1,73 @@
+"""docker-compose.yml: what a container needs to see the host's GPUs, processes and users, and no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml  # comes with uvicorn[standard]
+
+from agent.settings import Settings
+from tests.packaging.commands import succeed
+from tests.packaging.dockerfile import only, parse
+from tests.support.agents import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = (ROOT / "docker-compose.yml").read_text()
+
+
+@pytest.fixture
+def service() -> dict[str, Any]:
+    """The one service."""
+    services: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+    assert list(services) == ["gpu-metrics"]
+    return services["gpu-metrics"]
+
+
+def test_it_publishes_8008_where_clients_of_gpu_look(service: dict[str, Any]) -> None:
+    assert service["ports"] == [f"8008:{Settings().port}"]
+
+
+def test_it_sees_the_hosts_processes_and_the_names_of_its_users(service: dict[str, Any]) -> None:
+    assert service["pid"] == "host"
+    assert service["volumes"] == ["/etc/passwd:/etc/passwd:ro", "/etc/group:/etc/group:ro"]
+
+
+def test_it_reserves_every_gpu_and_leaves_the_driver_capabilities_to_the_image(
+    service: dict[str, Any],
+) -> None:
+    devices = service["deploy"]["resources"]["reservations"]["devices"]
+    assert devices == [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
+
+
+def test_it_comes_back_after_a_crash_and_a_reboot(service: dict[str, Any]) -> None:
+    assert service["restart"] == "unless-stopped"
+
+
+def test_it_has_no_privilege_and_writes_nothing(service: dict[str, Any]) -> None:
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_token_comes_as_a_file(service: dict[str, Any]) -> None:
+    (secret,) = service["secrets"]
+    assert service["environment"] == {"TOKEN_FILE": f"/run/secrets/{secret}"}
+    assert yaml.safe_load(TEXT)["secrets"] == {secret: {"file": "./token"}}
+
+
+def test_the_command_that_makes_the_token_gives_it_to_the_images_user() -> None:
+    user = only(parse((ROOT / "Dockerfile").read_text()), "USER").value.partition(":")[0]
+    assert f"install --owner={user} --mode=0400 /dev/stdin token" in TEXT
+
+
+def test_every_variable_is_a_setting(service: dict[str, Any]) -> None:
+    assert {name.lower() for name in service["environment"]} <= set(Settings.__dataclass_fields__)
+
+
+@pytest.mark.slow
+def test_compose_accepts_it(tmp_path: Path) -> None:
+    (tmp_path / "docker-compose.yml").write_text(TEXT)
+    assert succeed(["docker-compose", "config", "--services"], tmp_path) == "gpu-metrics\n"

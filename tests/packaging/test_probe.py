@@ -1,0 +1,113 @@
+"""`python -m agent.probe`: healthy only when the agent of these settings answers."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.probe import reachable
+from tests.packaging.commands import run
+from tests.support.agents import ROOT, agent_process, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+
+def probe(environ: Mapping[str, str], cwd: Path = ROOT) -> tuple[int, str]:
+    """The exit status and the one line."""
+    finished = run([sys.executable, "-m", "agent.probe"], cwd, PYTHONPATH=str(ROOT), **environ)
+    assert finished.stderr == ""
+    assert finished.stdout.count("\n") == 1
+    return finished.returncode, finished.stdout.strip()
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """The port of a server that gives each client these bytes, whatever it asks."""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, name="answering")
+        thread.start()
+        try:
+            yield str(listener.getsockname()[1])
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_it_finds_the_agent_by_port_and_prefix_and_needs_no_token() -> None:
+    settings = {
+        "URL_PREFIX": "rack/server2/",
+        "TOKEN": "secret",
+        "ROOT_PATH": "/gpus",
+        "ALLOWED_HOSTS": "a.example",
+    }
+    with agent_process("--simulate", "1", prefix="/rack/server2", **settings) as agent:
+        port = agent.url.split(":")[2].partition("/")[0]
+        where = f"http://127.0.0.1:{port}/rack/server2/health"
+        assert probe({"PORT": port, **settings}) == (0, f"healthy: {where}")
+        assert probe({"PORT": port}) == (1, f"unhealthy: http://127.0.0.1:{port}/health answered 400")
+
+
+def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / ".env").write_text(f"PORT={port}\nURL_PREFIX=server2\n")
+    status, line = probe({}, cwd=tmp_path)
+    assert status == 1
+    assert line.startswith(f"unhealthy: http://127.0.0.1:{port}/server2/health cannot be asked: ")
+    assert line.endswith("Connection refused")
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer"),
+    [
+        pytest.param("not the agent's", b"HTTP/1.1 200 OK\r\n\r\nwelcome", id="another server"),
+        pytest.param("not the agent's", b"HTTP/1.1 200 OK\r\n\r\n[]", id="other JSON"),
+        pytest.param("not the agent's", b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe", id="no text"),
+        pytest.param("answered 503", b'HTTP/1.1 503 Busy\r\n\r\n{"status":"ok"}', id="an error"),
+        pytest.param("cannot be asked: SSH-2.0", b"SSH-2.0\r\n", id="no HTTP"),
+        pytest.param("cannot be asked: ", b"", id="nothing"),
+    ],
+)
+def test_whatever_else_answers_is_unhealthy(expected: str, answer: bytes) -> None:
+    with answering(answer) as port:
+        status, line = probe({"PORT": port})
+    assert status == 1
+    assert expected in line
+
+
+def test_wrong_settings_are_unhealthy_and_say_why() -> None:
+    status, line = probe({"PORT": "abc", "TOKEN_FILE": "/no/such/file"})
+    assert status == 1
+    assert line.startswith("unhealthy: PORT is 'abc'; accepted: ")
+    assert "TOKEN_FILE is '/no/such/file', which cannot be read" in line
+
+
+@pytest.mark.parametrize(
+    ("expected", "host"),
+    [
+        ("127.0.0.1", "0.0.0.0"),  # noqa: S104  what the agent listens on, not this test
+        ("::1", "::"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("fd00::7", "fd00::7"),
+        ("gpu-host", "gpu-host"),
+    ],
+)
+def test_it_asks_where_the_agent_listens(expected: str, host: str) -> None:
+    assert reachable(host) == expected

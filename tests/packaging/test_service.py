@@ -1,0 +1,127 @@
+"""The systemd unit: starts, restarts and ends the agent as it wants, and lets it do little else."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.settings import Settings
+from tests.packaging.commands import run
+from tests.support.agents import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "nvidia-smi-web-agent"
+TEXT = (ROOT / f"{NAME}.example.service").read_text()
+MOST_EXPOSURE = 3.0  # of 10, as systemd-analyze counts it
+
+
+def values(text: str) -> dict[str, list[str]]:
+    """Every value of every key, in order."""
+    found = defaultdict(list)
+    for key, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
+        found[key].append(value)
+    return found
+
+
+UNIT = values(TEXT)
+
+
+def test_it_starts_the_script_that_uv_sync_installs() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    (command,) = UNIT["ExecStart"]
+    (folder,) = UNIT["WorkingDirectory"]
+    assert command.removeprefix(f"{folder}/.venv/bin/") in scripts
+
+
+def test_it_has_the_device_files_made_by_root_first_if_it_can() -> None:
+    assert UNIT["ExecStartPre"] == ["-+/usr/bin/nvidia-modprobe -c 0 -u"]
+    assert "nvidia-persistenced.service" in UNIT["After"][0].split()
+
+
+def test_it_restarts_always_but_for_a_wrong_setting() -> None:
+    assert (UNIT["Restart"], UNIT["RestartPreventExitStatus"]) == (["always"], ["2"])
+    assert UNIT["StartLimitIntervalSec"] == ["0"]
+
+
+def test_it_stops_by_sigterm_and_allows_more_than_the_two_seconds_it_takes() -> None:
+    assert (UNIT["KillSignal"], UNIT["TimeoutStopSec"]) == (["SIGTERM"], ["5"])
+
+
+def test_the_default_of_max_streams_fits_its_open_files() -> None:
+    assert UNIT["LimitNOFILE"] == ["65536"]
+    assert Settings().max_streams < int(UNIT["LimitNOFILE"][0])
+
+
+def test_it_runs_as_a_user_of_its_own_without_any_capability() -> None:
+    assert (UNIT["User"], UNIT["DynamicUser"]) == ([NAME], ["yes"])
+    assert (UNIT["CapabilityBoundingSet"], UNIT["AmbientCapabilities"]) == ([""], [""])
+
+
+def test_the_token_is_a_credential_that_the_agent_finds() -> None:
+    """Of a unit that is installed under the name that the comment says."""
+    name, _, path = UNIT["LoadCredential"][0].partition(":")
+    assert UNIT["Environment"] == [f"TOKEN_FILE=/run/credentials/%n/{name}"]
+    assert f"install -m 0600 /dev/stdin {path}\n" in TEXT
+    assert UNIT["EnvironmentFile"] == ["-/etc/nvidia-smi-web-agent/env"]
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        "IPAddressDeny",
+        "MemoryDenyWriteExecute",
+        "PrivateDevices",
+        "PrivateNetwork",
+        "PrivatePIDs",
+        "PrivateUsers",
+        "ProcSubset",
+        "ProtectHome",
+        "ProtectProc",
+        "RootDirectory",
+    ],
+)
+def test_every_switch_left_off_has_its_reason(switch: str) -> None:
+    assert switch not in UNIT
+    assert re.search(rf"^# {switch}=\w* +\w+", TEXT, re.MULTILINE)
+
+
+def test_it_may_use_nvidias_devices_whether_the_driver_is_there_at_start_or_not() -> None:
+    assert UNIT["DevicePolicy"] == ["closed"]
+    assert UNIT["DeviceAllow"] == ["char-195 rwm", "char-nvidia* rwm"]
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """A copy that starts a program which exists on this machine."""
+    path = tmp_path / f"{NAME}.service"
+    path.write_text(re.sub(r"^ExecStart=.*$", "ExecStart=/bin/true", TEXT, flags=re.MULTILINE))
+    return path
+
+
+@pytest.mark.slow
+def test_systemd_finds_no_fault(unit: Path) -> None:
+    """It exits with 0 for an unknown key: what it says counts."""
+    checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], unit.parent)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_systemd_finds_little_exposure(unit: Path) -> None:
+    checked = run(["systemd-analyze", "security", "--offline=yes", "--no-pager", str(unit)], unit.parent)
+    (exposure,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+) ", checked.stdout)
+    assert float(exposure) <= MOST_EXPOSURE, checked.stdout
+
+
+@pytest.mark.slow
+def test_every_exposure_that_remains_is_one_that_is_explained(unit: Path) -> None:
+    checked = run(["systemd-analyze", "security", "--offline=yes", "--no-pager", str(unit)], unit.parent)
+    remaining = re.findall(r"^✗ (\w+)=", checked.stdout, re.MULTILINE)
+    explained = re.findall(r"(?<![A-Za-z])([A-Z]\w+)=", "".join(re.findall(r"^#.*\n", TEXT, re.MULTILINE)))
+    commented = {"SystemCallFilter", "RestrictAddressFamilies", "DeviceAllow"}  # where they stand
+    assert set(remaining) - set(explained) - commented == set()
