@@ -88,28 +88,30 @@ class Sampler:
             snapshot = await self.latest()
             due = snapshot.taken_monotonic + interval
             yield snapshot
+            spoken_at = self._clock()
             while not self._ending:
                 newest = self._newest or snapshot
                 tick_interval = self._tick_interval or interval
                 if newest is not snapshot and is_due(due, newest.taken_monotonic, tick_interval):
                     snapshot, due = newest, next_due(due, newest.taken_monotonic, interval)
                     yield snapshot
-                elif not await self._next_tick(heartbeat):
+                elif not await self._ticks_before(spoken_at + heartbeat):
                     yield None
+                else:
+                    continue  # a tick for other viewers is silence here
+                spoken_at = self._clock()
         finally:
             self._stream_intervals[interval] -= 1
             if not self._stream_intervals[interval]:
                 del self._stream_intervals[interval]
             self._demand_changed.set()
 
-    async def _next_tick(self, patience: float) -> bool:
-        """Wait for a tick; False if there was none within `patience` seconds."""
+    async def _ticks_before(self, due: float) -> bool:
         try:
-            async with asyncio.timeout(patience):
-                await self._ticked.wait()
+            async with asyncio.timeout(due - self._clock()):
+                return await self._ticked.wait()
         except TimeoutError:
             return False
-        return True
 
     def _announce(self) -> None:
         ticked, self._ticked = self._ticked, asyncio.Event()

@@ -184,6 +184,14 @@ async def test_a_silent_stream_says_that_it_is_alive() -> None:
         assert await anext(stream) is None
 
 
+async def test_a_stream_is_silent_although_others_get_their_events() -> None:
+    async with sampling(FakeHardware()) as sampler, aclosing(sampler.watch(30.0, heartbeat=0.1)) as stream:
+        quick = asyncio.create_task(take(sampler, INTERVAL, 1000))
+        assert await anext(stream) is not None
+        assert await asyncio.wait_for(anext(stream), timeout=1) is None
+        quick.cancel()
+
+
 async def test_ending_streams_ends_each_after_its_present_event() -> None:
     async with sampling(FakeHardware()) as sampler:
         streams = [asyncio.create_task(take(sampler, 30.0, 1000)) for _ in range(10)]

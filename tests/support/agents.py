@@ -95,10 +95,14 @@ class Process:
 
 @contextmanager
 def agent_process(
-    *arguments: str, prefix: str = "", program: Sequence[str] = ("main.py",), **environ: str
+    *arguments: str,
+    prefix: str = "",
+    port: int | None = None,
+    program: Sequence[str] = ("main.py",),
+    **environ: str,
 ) -> Iterator[Process]:
     """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer."""
-    port = free_port()
+    port = port or free_port()
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
         with log_file.open("wb") as log:

@@ -1,0 +1,1 @@
+"""The reverse proxies of deploy/, for real, in front of simulated agents."""

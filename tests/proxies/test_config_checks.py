@@ -1,0 +1,29 @@
+"""What nginx, Caddy and HAProxy themselves say about their files."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.proxies.reverse_proxy import Certificate, Program, Setup, checked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+EXPECTED = re.compile(
+    "OCSP|super-user"
+)  # a certificate signed by itself; a test run by somebody else than root
+
+
+def test_the_file_passes_its_programs_own_check(
+    program: Program, strip: bool, certificate: Certificate, tmp_path: Path
+) -> None:
+    agents = ("http://127.0.0.1:8001", "http://127.0.0.1:8002")
+    setup = Setup(tmp_path, certificate, agents, strip=strip, http_port=8080, https_port=8443)
+    status, words = checked(program, setup)
+    assert status == 0, words
+    assert not [line for line in words.splitlines() if "warn" in line.lower() and not EXPECTED.search(line)]

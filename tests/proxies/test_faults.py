@@ -1,0 +1,78 @@
+"""An agent goes down and comes back; the proxy and the other agent stay up."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.http.wire import error_of
+from tests.proxies.conftest import agent_behind
+from tests.proxies.event_source import EventSource
+from tests.proxies.reverse_proxy import proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.proxies.reverse_proxy import Program, Setup
+    from tests.support.agents import Process
+
+pytestmark = pytest.mark.slow
+
+
+def test_an_agent_that_is_down_takes_only_its_own_prefix_with_it(
+    program: Program, set_up: Callable[[tuple[str, str]], Setup]
+) -> None:
+    with ExitStack() as stack:
+        stays, goes = agent_behind(stack, "server1"), agent_behind(stack, "server2")
+        running = stack.enter_context(proxy(program, set_up((stays.url, goes.url))))
+        client = stack.enter_context(running.client())
+        other_stream = iter(EventSource(client, "/server1/gpu/stream?interval=0.5"))
+        own_stream = stack.enter_context(client.stream("GET", "/server2/gpu/stream?interval=0.5"))
+        assert next(other_stream).data["gpu_count"] == 2
+        assert client.get("/server2/status").status_code == 200
+
+        assert goes.stop() == 0
+        own_stream.read()  # to its end, which is complete
+        began = time.monotonic()
+        for path in ("/server2/status", "/server2/gpu/stream", "/server2/docs"):
+            assert_down(client.get(path))
+        assert time.monotonic() - began < 6
+        assert client.get("/server1/status").status_code == 200
+        assert next(other_stream).data["gpu_count"] == 2
+
+        start_again(stack, goes, "server2")
+        assert client.get("/server2/status").status_code == 200, "at once, and without a restart of the proxy"
+        events = iter(EventSource(client, "/server2/gpu/stream?interval=0.5"))
+        assert next(events).data["gpu_count"] == 2
+        assert next(other_stream).data["gpu_count"] == 2
+
+
+def assert_down(response: httpx.Response) -> None:
+    """The proxy's own answer, in the form of the agent's."""
+    assert response.status_code in {502, 503}
+    assert error_of(response.status_code, response.content) == "The agent of this server does not answer"
+    assert response.headers["content-type"] == "application/json"
+    assert int(response.headers["retry-after"]) > 0
+
+
+def test_an_agent_that_was_restarted_between_two_requests_fails_none(
+    program: Program, set_up: Callable[[tuple[str, str]], Setup]
+) -> None:
+    """The connection that the proxy has kept leads to a process that is no more."""
+    with ExitStack() as stack:
+        agent = agent_behind(stack, "server1")
+        running = stack.enter_context(proxy(program, set_up((agent.url, agent.url))))
+        client = stack.enter_context(running.client())
+        assert client.get("/server1/health").status_code == 200
+        assert agent.stop() == 0
+        start_again(stack, agent, "server1")
+        assert client.get("/server1/health").status_code == 200
+
+
+def start_again(stack: ExitStack, agent: Process, server: str) -> None:
+    """On the port that it had."""
+    agent_behind(stack, server, port=httpx.URL(agent.url).port)
