@@ -14,7 +14,7 @@ from agent.environment import load_settings
 from agent.listener import BACKLOG, CannotListen, listen, url_host
 from agent.logs import configure_logging
 from agent.settings import Settings, SettingsError, documented
-from agent.signals import STOP_SIGNALS, handled_signals
+from agent.signals import STOP_SIGNALS, exit_at_once, handled_signals
 
 if TYPE_CHECKING:
     import socket
@@ -40,7 +40,7 @@ _ARGUMENTS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the agent until a signal ends it. The exit status: 0, or 1 cannot listen, or 2 wrong settings."""
-    with handled_signals(lambda *_: os._exit(0)):  # until the server runs nothing has begun that needs an end
+    with handled_signals(exit_at_once):  # until the server runs
         arguments = vars(_parser().parse_args(argv))
         env_file = arguments.pop("env_file")
         try:

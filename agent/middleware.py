@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette._utils import get_route_path
+from starlette.middleware.cors import CORSMiddleware
 
 from agent.errors import InvalidRequest, response_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from starlette.datastructures import Headers
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -51,6 +54,19 @@ class AllowedHosts:
         # The port goes; the colons of an IPv6 address stay inside its brackets.
         name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
         return name in self._names or name.endswith(self._suffixes)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, with our envelope for a preflight that is refused."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == 200:
+            return answer
+        refusal = response_to(InvalidRequest(bytes(answer.body).decode()))
+        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        refusal.headers.update(headers)
+        return refusal
 
 
 class HeadAsGet:

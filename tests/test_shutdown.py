@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
-from tests.support.agents import Process, agent_process, wait_until
+from tests.support.agents import ROOT, Process, agent_process, clean_environ, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WITHIN = 2.0
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+slow = pytest.mark.slow
 
 
 @contextmanager
@@ -27,53 +36,188 @@ def agent_on(hanging: str) -> Iterator[Process]:
         yield process
 
 
-class Stream(threading.Thread):
-    """Reads a stream until its end; `error` is what went wrong, an incomplete body above all."""
+class Client:
+    """Asks for `path` on one connection, `again` and again or once, until the agent closes it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, path: str, *, again: bool = False) -> None:
+        self.answers = 0
+        self.begun = False
+        self.cut = False  # the last answer is not whole
+        self._path = path
+        self._again = again
+
+    async def run(self, host: str, port: int) -> None:
+        try:
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(f"GET {self._path} HTTP/1.1\r\nHost: agent\r\n\r\n".encode())
+            if self._again:
+                await self._ask_on(reader, writer)
+            else:
+                await self._read_stream(reader)
+            writer.close()
+        except (OSError, EOFError):
+            pass  # refused or reset, between two answers: a client tries the next agent
+
+    async def _read_stream(self, reader: asyncio.StreamReader) -> None:
+        received = b""
+        self.cut = True
+        while part := await reader.read(65536):
+            received = received[-len(LAST_CHUNK) :] + part
+            self.begun = self.begun or b"data: " in received
+        self.cut = not received.endswith(LAST_CHUNK)
+
+    async def _ask_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            self.cut = True
+            head = line + await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            assert length, head
+            await reader.readexactly(int(length[1]))
+            self.cut = False
+            self.begun = True
+            self.answers += 1
+            writer.write(f"GET {self._path} HTTP/1.1\r\nHost: agent\r\n\r\n".encode())
+
+
+class Crowd(threading.Thread):
+    """Clients at the same time; `with` waits until each has its first answer, and in the end for all."""
+
+    def __init__(self, url: str, clients: list[Client]) -> None:
         super().__init__()
-        self.events = 0
-        self.error: httpx.HTTPError | None = None
-        self._url = url
+        address = urlsplit(url)
+        self.clients = clients
+        self._address = str(address.hostname), address.port or 80
 
     def run(self) -> None:
-        try:
-            with httpx.stream("GET", f"{self._url}/gpu/stream?interval=0.5", timeout=30) as response:
-                for line in response.iter_lines():
-                    self.events += line.startswith("data: ")
-        except httpx.HTTPError as error:
-            self.error = error
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        await asyncio.gather(*(client.run(*self._address) for client in self.clients))
+
+    def __enter__(self) -> Crowd:
+        self.start()
+        wait_until(lambda: all(client.begun for client in self.clients), "every client has an answer")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.join(5)
+        assert not self.is_alive(), "every connection is closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What hangs, and who is connected."""
+
+    hanging: str = "nothing"
+    streams: int = 0
+    pollers: int = 0
+
+    def clients(self) -> list[Client]:
+        streams = [Client("/gpu/stream?interval=0.5") for _ in range(self.streams)]
+        return [*streams, *(Client("/status", again=True) for _ in range(self.pollers))]
+
+
+SITUATIONS = {
+    "idle": Situation(),
+    "five streams": Situation(streams=5),
+    "a hundred streams": Situation(streams=100),
+    "under load": Situation(pollers=20),
+    "under load, with a hundred streams and a call on one GPU that hangs": Situation(
+        "nvmlDeviceGetPowerUsage", streams=100, pollers=20
+    ),
+    "five streams and nvmlInit hangs": Situation("nvmlInitWithFlags", streams=5),
+    "a hundred streams and every call hangs": Situation("everything", streams=100),
+}
+QUICK = {"five streams and nvmlInit hangs"}
 
 
 @pytest.mark.parametrize(
-    ("number", "hanging"),
+    ("number", "name"),
     [
-        pytest.param(signal.SIGTERM, "nothing", id="SIGTERM"),
-        pytest.param(signal.SIGINT, "nothing", id="SIGINT"),
-        pytest.param(signal.SIGHUP, "nothing", id="SIGHUP"),
-        pytest.param(signal.SIGTERM, "nvmlDeviceGetPowerUsage", id="SIGTERM while a call on one GPU hangs"),
-        pytest.param(signal.SIGTERM, "nvmlInitWithFlags", id="SIGTERM while nvmlInit hangs"),
+        pytest.param(
+            number,
+            name,
+            marks=() if name in QUICK and number == signal.SIGTERM else slow,
+            id=f"{number.name}, {name}",
+        )
+        for name in SITUATIONS
+        for number in SIGNALS
     ],
 )
-def test_a_signal_ends_it_with_status_0_and_whole_streams(number: signal.Signals, hanging: str) -> None:
-    with agent_on(hanging) as agent:
-        streams = [Stream(agent.url) for _ in range(5)]
-        for stream in streams:
-            stream.start()
-        wait_until(lambda: all(stream.events for stream in streams), "every stream has begun")
+def test_a_signal_ends_it_with_status_0_and_whole_answers(number: signal.Signals, name: str) -> None:
+    situation = SITUATIONS[name]
+    with agent_on(situation.hanging) as agent, Crowd(agent.url, situation.clients()) as crowd:
         began = time.monotonic()
         assert agent.stop(number) == 0, agent.log
         assert time.monotonic() - began < WITHIN
-        for stream in streams:
-            stream.join(5)
-            assert stream.error is None, "the chunked body is complete"
+        crowd.join(5)
+        assert not [client for client in crowd.clients if client.cut], "the last answer is complete"
         assert "Traceback" not in agent.log
 
 
 def test_a_second_signal_changes_nothing() -> None:
-    with agent_on("nvmlDeviceGetPowerUsage") as agent:
+    situation = Situation("nvmlDeviceGetPowerUsage", streams=5)
+    with agent_on(situation.hanging) as agent, Crowd(agent.url, situation.clients()) as crowd:
         began = time.monotonic()
         agent.popen.send_signal(signal.SIGTERM)
         agent.popen.send_signal(signal.SIGINT)
         assert agent.stop() == 0
         assert time.monotonic() - began < WITHIN
+        crowd.join(5)
+        assert not [client for client in crowd.clients if client.cut], "the last answer is complete"
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [
+        pytest.param(
+            number, seconds, marks=slow if seconds else (), id=f"{number.name} after {seconds:.2f} s"
+        )
+        for number in SIGNALS
+        for seconds in [step * 0.05 for step in range(13)]
+    ],
+)
+def test_a_signal_at_any_moment_of_the_start_ends_it_with_status_0(
+    number: signal.Signals, seconds: float
+) -> None:
+    """From the moment on when the first lines of the program have run: before, only Python is there."""
+    with starting_agent() as agent:
+        wait_until(lambda: catches(agent.pid, number), "it catches the signal", deadline=5)
+        time.sleep(seconds)  # the moment that is meant
+        began = time.monotonic()
+        agent.send_signal(number)
+        _, said = agent.communicate(timeout=10)
+        assert agent.returncode == 0, said
+        assert time.monotonic() - began < WITHIN
+        assert "Traceback" not in said
+
+
+def test_it_can_be_stopped_before_its_libraries_are_loaded() -> None:
+    with starting_agent() as agent:
+        wait_until(lambda: catches(agent.pid, signal.SIGTERM), "it catches the signal", deadline=5)
+        loaded = Path(f"/proc/{agent.pid}/maps").read_text()
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(timeout=10) == 0
+        assert "pydantic_core" not in loaded
+
+
+@contextmanager
+def starting_agent() -> Iterator[subprocess.Popen[str]]:
+    """`python main.py` on the simulated driver, from its first moment on."""
+    arguments = ["main.py", "--host", "127.0.0.1", "--port", str(free_port()), "--simulate", "2"]
+    with subprocess.Popen(  # noqa: S603  (our own program)
+        [sys.executable, *arguments], cwd=ROOT, env=clean_environ(), stderr=subprocess.PIPE, text=True
+    ) as agent:
+        try:
+            yield agent
+        finally:
+            if agent.poll() is None:
+                agent.kill()
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the program handles the signal by now; Python itself handles SIGINT, but not SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    assert caught
+    return all(int(caught[1], 16) >> (one - 1) & 1 for one in {number, signal.SIGTERM})

@@ -9,10 +9,9 @@ from typing import Any
 import pynvml
 
 from agent.sources.nvml import ask
+from agent.sources.rates import gap
 
-# nvml.h wants the two samples of a metric at least 100 ms apart; over a long gap it is no longer "now".
-MIN_GAP = 0.1
-MAX_GAP = 30.0
+MIN_GAP = 0.1  # seconds; nvml.h wants the two samples of a metric at least 100 ms apart
 
 _METRICS = (pynvml.NVML_GPM_METRIC_SM_UTIL, pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL)
 
@@ -49,7 +48,7 @@ class GpmSource:
         if self._spare is None or ask("nvmlGpmSampleGet", self._handle, self._spare) is None:
             self._gpm = UNKNOWN
             return UNKNOWN
-        earlier, recent = self._previous, now - self._previous_at <= MAX_GAP
+        earlier, recent = self._previous, gap(self._previous_at, now) is not None
         self._previous, self._previous_at, self._spare = self._spare, now, earlier
         self._gpm = _compare(earlier, self._previous) if earlier is not None and recent else UNKNOWN
         return self._gpm

@@ -108,6 +108,7 @@ class DriverSource:
         except pynvml.NVMLError_Uninitialized:
             # NVML was shut down beneath nvitop, which still believes in it: only the raw call repairs that.
             pynvml.nvmlInit()
+            self._reading = None  # it may be another driver by now
             count = demand("nvmlDeviceGetCount")
         if count is None:  # unknown is not 0
             raise pynvml.NVMLError_NotSupported

@@ -45,7 +45,7 @@ class GpuMetrics(BaseModel):
 class StreamError(BaseModel):
     """An event of the stream while there is nothing to show; the stream goes on."""
 
-    status: Literal["error"]
+    status: Literal["error"] = Field(description="always error: there are no metrics")
     error: str = Field(description="one sentence that says what is wrong")
     timestamp: str = Field(description="ISO 8601 UTC")
 

@@ -203,10 +203,12 @@ async def test_a_preflight_of_a_listed_origin_is_granted(path: str, headers: str
 )
 @pytest.mark.usefixtures("simulation")
 async def test_any_other_preflight_is_refused(asked: dict[str, str]) -> None:
-    """The status alone is enough for a browser to stop."""
+    """The status alone is enough for a browser to stop; the sentence is for people."""
     async with agent_client(CORS_ORIGINS=ORIGIN) as client:
         answer = await client.options("/count", headers=asked)
     assert answer.status_code == 400
+    assert (answer.json()["code"], answer.json()["data"]) == (1, None)
+    assert "Disallowed CORS" in answer.json()["error"]
     if asked["Origin"] != ORIGIN:
         assert "access-control-allow-origin" not in answer.headers
 

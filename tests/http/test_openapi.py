@@ -77,7 +77,7 @@ def test_everything_has_a_description(document: Schema) -> None:
         for name, scheme in document["components"]["securitySchemes"].items()
         if not scheme["description"]
     ]
-    assert {"StreamError.status"} >= set(silent), "that one can only be one word, and its schema says when"
+    assert not silent
 
 
 def test_validation_is_400_and_never_422(document: Schema) -> None:
@@ -93,7 +93,7 @@ def test_every_failure_in_it_is_the_envelope(document: Schema) -> None:
     """As JSON, on the stream's path too."""
     for path, operation in operations(document):
         for status, response in operation["responses"].items():
-            if status.startswith(("4", "5")):
+            if status.startswith(("4", "5")) and (path, status) != ("/free", "409"):  # that has no body
                 reference = {"$ref": "#/components/schemas/Failure"}
                 assert {"application/json": {"schema": reference}} == response["content"], (path, status)
 

@@ -10,7 +10,8 @@ import pynvml
 import pytest
 
 from agent.simulation import NvmlReturn
-from agent.sources.gpm import MAX_GAP, UNKNOWN, Gpm, GpmSource, _percent
+from agent.sources.gpm import UNKNOWN, Gpm, GpmSource, _percent
+from agent.sources.rates import MAX_GAP_SECONDS
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def test_samples_closer_than_100_ms_are_not_compared(one: OneGpu) -> None:
 
 
 def test_over_a_long_gap_the_value_is_unknown_once(one: OneGpu) -> None:
-    assert samples(one, 0, MAX_GAP, MAX_GAP + 0.01, 1) == [UNKNOWN, HELD, UNKNOWN, HELD]
+    assert samples(one, 0, MAX_GAP_SECONDS, MAX_GAP_SECONDS + 0.01, 1) == [UNKNOWN, HELD, UNKNOWN, HELD]
 
 
 @pytest.mark.parametrize("model", ["a100", "rtx4090", "gb10", "k80"])

@@ -1,5 +1,7 @@
 """`python -m tests.support.hung_agent SYMBOL ARGUMENTS`: the agent on a driver whose SYMBOL hangs on GPU 0.
 
+SYMBOL may be `nothing`, or `everything` for every call of the driver.
+
 For what only a process of its own can show: how it ends while a driver call never returns.
 """
 
@@ -15,6 +17,8 @@ if __name__ == "__main__":
     symbol = sys.argv[1]
     if symbol.startswith("nvmlDevice"):
         simulation.gpus[0].hang(symbol)
+    elif symbol == "everything":
+        simulation.hang()
     elif symbol != "nothing":
         simulation.hang(symbol)
     sys.exit(main(sys.argv[2:]))

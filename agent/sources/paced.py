@@ -1,0 +1,29 @@
+"""A dear value, read less often than the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Value = TypeVar("Value")
+
+JITTER = 0.1  # seconds; samples come on a grid, and one some milliseconds early must not miss its turn
+
+
+class Paced(Generic[Value]):
+    """Reads anew only when the last value is `pace` seconds old."""
+
+    def __init__(self, pace: float, read: Callable[[], Value]) -> None:
+        self._read = read
+        self._pace = pace - JITTER
+        self._value: Value
+        self._read_at = float("-inf")
+
+    def get(self, now: float) -> Value:
+        """The value, at most `pace` old at `now` (seconds of the monotonic clock)."""
+        if now - self._read_at >= self._pace:
+            self._value = self._read()
+            self._read_at = now
+        return self._value

@@ -1,0 +1,45 @@
+"""Whether the process that has a number here is the one that the driver means by it.
+
+NVML counts processes as the initial PID namespace does, with newer kernel modules as the caller's does: for
+an agent in the initial one that is the same. In another (a container without --pid=host) the number may be an
+unrelated local process's, and only one that has an NVIDIA device open can be the one that is meant.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# include/linux/proc_ns.h: PROC_PID_INIT_INO. A container with --pid=host is in this namespace too.
+INITIAL = "pid:[4026531836]"
+DEVICES = "/dev/nvidia"  # nvidia0, nvidiactl, nvidia-uvm, nvidia-caps/...
+
+
+def is_initial(proc_root: str) -> bool:
+    """Whether we are in the initial PID namespace, where every process of the host is seen."""
+    try:
+        return str(Path(proc_root, "self/ns/pid").readlink()) == INITIAL
+    except FileNotFoundError:  # a kernel without PID namespaces
+        return True
+    except OSError:
+        return False
+
+
+def has_gpu_open(proc_root: str, pid: int) -> bool:
+    """Whether the process has an NVIDIA device open; False where that may not be seen.
+
+    Always False for the agent itself: it has them open too, but runs nothing on them.
+    """
+    if pid == os.getpid():
+        return False
+    try:
+        return any(_leads_to_gpu(link) for link in Path(proc_root, str(pid), "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _leads_to_gpu(link: Path) -> bool:
+    try:
+        return str(link.readlink()).startswith(DEVICES)
+    except FileNotFoundError:  # closed meanwhile
+        return False

@@ -1,0 +1,237 @@
+"""Every fault that the simulated driver knows: how it begins and ends, and what a client is then told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent.simulation import NvmlReturn, SimulatedProcess, Simulation
+from tests.faults.endpoints import GPUS, WELL, Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agent.simulation import SimulatedGpu
+
+RESET_REQUIRED = 16  # NVML_ERROR_RESET_REQUIRED
+
+LOST = ("lost", "The GPU is lost: it fell off the bus")
+DENIED = ("lost", "No permission to read the GPU")
+STUCK = ("stuck", "A driver call on this GPU has not returned for")
+ALL = range(GPUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`by` is the way of the simulated driver that it is made with.
+
+    `running` is what a client is told when it begins in a running agent, `at_start` when it was there before;
+    None: it cannot be. `end` is None for one that the agent must get over by itself.
+    """
+
+    by: str
+    begin: Callable[[Simulation], object]
+    end: Callable[[Simulation], object] | None
+    running: Truth | None
+    at_start: Truth | None
+
+
+def on(*gpus: int, do: Callable[[SimulatedGpu], object]) -> Callable[[Simulation], None]:
+    def begin(simulation: Simulation) -> None:
+        for index in gpus:
+            do(simulation.gpus[index])
+
+    return begin
+
+
+def of_gpus(
+    by: str,
+    bad: Mapping[int, tuple[str, str]],
+    begin: Callable[[Simulation], object],
+    end: Callable[[Simulation], object],
+) -> Fault:
+    """Of some GPUs; at start their identity is not known either."""
+    truth = Truth(bad)
+    return Fault(by, begin, end, truth, replace(truth, known_before=False))
+
+
+def harmless(by: str, begin: Callable[[Simulation], object], end: Callable[[Simulation], object]) -> Fault:
+    """Some value is unknown, and nothing else is wrong."""
+    return Fault(by, begin, end, WELL, WELL)
+
+
+def without_driver(kind: str, words: str) -> Fault:
+    truth = Truth(no_driver=words)
+    begin = lambda simulation: simulation.remove_driver(kind)  # noqa: E731  (a row of the table)
+    return Fault("remove_driver", begin, Simulation.restore_driver, truth, truth)
+
+
+def release(simulation: Simulation) -> None:
+    """End every hang there is."""
+    for faults in (simulation, *simulation.gpus):
+        faults.release()
+
+
+def heal(simulation: Simulation) -> None:
+    for faults in (simulation, *simulation.gpus):
+        faults.heal()
+
+
+def three_at_once(simulation: Simulation) -> None:
+    simulation.gpus[0].hang()
+    simulation.gpus[3].lose()
+    simulation.gpus[7].deny()
+
+
+def three_are_well(simulation: Simulation) -> None:
+    release(simulation)
+    simulation.gpus[3].restore()
+    simulation.gpus[7].permit()
+
+
+def slow_down(seconds: float) -> Callable[[Simulation], None]:
+    def begin(simulation: Simulation) -> None:
+        simulation.call_seconds = seconds
+
+    return begin
+
+
+def churn(simulation: Simulation) -> None:
+    for gpu in simulation.gpus:
+        gpu.processes = [SimulatedProcess(pid=1, memory_bytes=1 << 30)]
+        gpu.churn = True
+
+
+def calm_down(simulation: Simulation) -> None:
+    for gpu in simulation.gpus:
+        gpu.churn = False
+
+
+MISSING = ("nvmlDeviceGetFanSpeed", "nvmlDeviceGetFieldValues", "nvmlDeviceGetProcessUtilization")
+
+
+def miss(simulation: Simulation) -> None:
+    for symbol in MISSING:
+        simulation.remove_function(symbol)
+
+
+def find(simulation: Simulation) -> None:
+    for symbol in MISSING:
+        simulation.restore_function(symbol)
+
+
+def lose_and_miscount(simulation: Simulation) -> None:
+    """A GPU in doubt makes the driver be asked for their number, which fails in passing."""
+    simulation.gpus[0].lose()
+    simulation.fail("nvmlDeviceGetCount_v2", NvmlReturn.UNKNOWN, times=1)
+
+
+NO_CONTACT = Truth(no_contact=True)
+NO_COUNT = Truth(no_driver="does not tell how many GPUs there are")
+
+FAULTS: Mapping[str, Fault] = {
+    "a GPU falls off the bus": of_gpus(
+        "lose", {1: LOST}, on(1, do=lambda gpu: gpu.lose()), on(1, do=lambda gpu: gpu.restore())
+    ),
+    "every GPU falls off the bus": of_gpus(
+        "lose",
+        dict.fromkeys(ALL, LOST),
+        on(*ALL, do=lambda gpu: gpu.lose()),
+        on(*ALL, do=lambda gpu: gpu.restore()),
+    ),
+    "a GPU may not be read": of_gpus(
+        "deny", {1: DENIED}, on(1, do=lambda gpu: gpu.deny()), on(1, do=lambda gpu: gpu.permit())
+    ),
+    "no GPU may be read": of_gpus(
+        "deny",
+        dict.fromkeys(ALL, DENIED),
+        on(*ALL, do=lambda gpu: gpu.deny()),
+        on(*ALL, do=lambda gpu: gpu.permit()),
+    ),
+    "a GPU needs a reset": of_gpus(
+        "fail",
+        {6: ("lost", "requires a reset")},
+        on(6, do=lambda gpu: gpu.fail("nvmlDeviceGetMemoryInfo_v2", RESET_REQUIRED)),
+        heal,
+    ),
+    "the first call on a GPU fails": of_gpus(
+        "fail",
+        {2: ("lost", "The driver does not let the GPU be read: ")},
+        on(2, do=lambda gpu: gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.UNKNOWN)),
+        heal,
+    ),
+    "every call on a GPU hangs": of_gpus("hang", {1: STUCK}, on(1, do=lambda gpu: gpu.hang()), release),
+    "one call on a GPU hangs": of_gpus(
+        "hang", {5: STUCK}, on(5, do=lambda gpu: gpu.hang("nvmlDeviceGetPowerUsage")), release
+    ),
+    "two GPUs hang at once": of_gpus(
+        "hang", {0: STUCK, 1: STUCK}, on(0, 1, do=lambda gpu: gpu.hang()), release
+    ),
+    "all GPUs hang": of_gpus("hang", dict.fromkeys(ALL, STUCK), on(*ALL, do=lambda gpu: gpu.hang()), release),
+    "one hangs, one is lost, one is forbidden": of_gpus(
+        "hang", {0: STUCK, 3: LOST, 7: DENIED}, three_at_once, three_are_well
+    ),
+    "everything hangs": Fault(
+        "hang", lambda simulation: simulation.hang(), release, Truth(dict.fromkeys(ALL, STUCK)), NO_CONTACT
+    ),
+    "nvmlInit hangs": Fault(
+        "hang", lambda simulation: simulation.hang("nvmlInitWithFlags"), release, None, NO_CONTACT
+    ),
+    "counting the GPUs hangs": Fault(
+        "hang", lambda simulation: simulation.hang("nvmlDeviceGetCount_v2"), release, WELL, NO_CONTACT
+    ),
+    "counting the GPUs fails": Fault(
+        "fail",
+        lambda simulation: simulation.fail("nvmlDeviceGetCount_v2", NvmlReturn.UNKNOWN),
+        heal,
+        WELL,
+        NO_COUNT,
+    ),
+    "counting the GPUs fails once while one is lost": Fault(
+        "fail",
+        lose_and_miscount,
+        on(0, do=lambda gpu: gpu.restore()),
+        Truth({0: LOST}),
+        Truth({0: LOST}, known_before=False),
+    ),
+    "a call on every GPU fails": harmless(
+        "fail",
+        lambda simulation: simulation.fail("nvmlDeviceGetPowerManagementLimit", NvmlReturn.TIMEOUT),
+        heal,
+    ),
+    "there is no library": without_driver("absent", "No NVIDIA driver: the NVML library"),
+    "the driver is not loaded": without_driver("not_loaded", "installed but not loaded"),
+    "library and driver do not fit": without_driver("mismatched", "have different versions"),
+    "the driver is reloaded under our feet": Fault(
+        "reload_driver", lambda simulation: simulation.reload_driver(), None, WELL, None
+    ),
+    "NVML is shut down beneath nvitop": Fault(
+        "shutdown_nvml", lambda simulation: simulation.shutdown_nvml(), None, WELL, None
+    ),
+    "functions are missing": harmless("remove_function", miss, find),
+    "a value is not supported": harmless(
+        "unsupport",
+        on(*ALL, do=lambda gpu: gpu.unsupport("nvmlDeviceGetFanSpeed")),
+        on(*ALL, do=lambda gpu: gpu.support("nvmlDeviceGetFanSpeed")),
+    ),
+    "values are garbage": harmless(
+        "fix",
+        on(*ALL, do=lambda gpu: gpu.fix(memory_utilization=2**32 - 1, power_limit=2**32 - 1)),
+        on(*ALL, do=lambda gpu: gpu.unfix("memory_utilization", "power_limit")),
+    ),
+    "process lists change while they are read": harmless("churn", churn, calm_down),
+    "MIG is switched on": harmless(
+        "enable_mig",
+        on(0, 2, do=lambda gpu: gpu.enable_mig()),
+        on(0, 2, do=lambda gpu: gpu.disable_mig()),
+    ),
+    "the driver is an old one": Fault(
+        "set_driver_generation",
+        lambda simulation: simulation.set_driver_generation("r470"),
+        lambda simulation: simulation.set_driver_generation("current"),
+        None,
+        WELL,
+    ),
+    "each call takes 2 ms": harmless("call_seconds", slow_down(0.002), slow_down(0)),
+    "each call takes 50 ms": Fault("call_seconds", slow_down(0.05), slow_down(0), Truth(late=True), None),
+}

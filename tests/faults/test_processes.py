@@ -1,0 +1,91 @@
+"""Processes that the driver lists and the host does not show, or shows otherwise: never a stranger's name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.simulation import SimulatedProcess, Simulation
+from agent.simulation.processes import BEYOND_ANY_PID
+from agent.sources.pid_namespace import is_initial
+from agent.sources.processes import ELSEWHERE
+from tests.faults.endpoints import SCHEDULING, Asker
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.anyio
+
+UNKNOWN = {
+    "username": "N/A",
+    "running_time": "N/A",
+    "cpu_percent": "N/A",
+    "host_memory": "N/A",
+}
+PROCESS_PACE = 2.0  # seconds between two looks at the driver's list
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        yield child
+        child.kill()
+
+
+def only_process(status: Any) -> dict[str, Any]:
+    (process,) = status["data"]["processes"]
+    return dict(process)
+
+
+async def test_a_process_that_exited_between_list_and_lookup_says_so() -> None:
+    """Also one of another PID namespace: neither is to be found here."""
+    with Simulation(1) as simulation:
+        simulation.gpus[0].processes = [SimulatedProcess(BEYOND_ANY_PID, memory_bytes=2**30)]
+        with agent_server() as url:
+            async with Asker(url) as asker:
+                status = await asker.see(lambda status: status["data"], 5, "there is contact")
+                top = (await asker.ask("/gpu")).json["gpus"][0]["top_processes"]
+    process = only_process(status)
+    assert (process["command"], process["gpu_memory"]) == (ELSEWHERE, "1024MiB")
+    assert {name: process[name] for name in UNKNOWN} == UNKNOWN
+    assert [(one["pid"], one["name"], one["username"]) for one in top] == [(BEYOND_ANY_PID, None, None)]
+
+
+@pytest.mark.slow
+async def test_a_process_that_exits_is_gone_when_the_driver_says_so(
+    child: subprocess.Popen[bytes],
+) -> None:
+    with Simulation(1) as simulation:
+        gpu = simulation.gpus[0]
+        gpu.processes = [SimulatedProcess(child.pid)]
+        with agent_server(SAMPLE_INTERVAL="0.5") as url:
+            async with Asker(url) as asker:
+                await asker.see(lambda status: status["data"], 5, "there is contact")
+                child.kill()
+                child.wait()
+                within = 2 * 0.5 + SCHEDULING
+                seen = lambda status: only_process(status)["command"] == ELSEWHERE  # noqa: E731
+                await asker.see(seen, within, "the process has ended")
+                gpu.processes = []
+                within += PROCESS_PACE
+                await asker.see(lambda status: not status["data"]["processes"], within, "it is gone")
+
+
+@pytest.mark.skipif(not is_initial("/proc"), reason="in a PID namespace of its own no zombie can be told")
+async def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> None:
+    """Its user and name; the driver may list it until somebody collects it."""
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222  (dead, but not yet collected)
+    with Simulation(1) as simulation:
+        simulation.gpus[0].processes = [SimulatedProcess(child.pid, memory_bytes=2**30)]
+        with agent_server() as url:
+            async with Asker(url) as asker:
+                process = only_process(await asker.see(lambda status: status["data"], 5, "there is contact"))
+    assert process["command"].startswith("[python")
+    assert (process["host_memory"], process["gpu_memory"]) == ("0MiB", "1024MiB")
+    assert process["username"] != "N/A"

@@ -1,0 +1,53 @@
+"""Each ready-made scenario of `--simulate`, in fast motion: each endpoint tells what it is made to show."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from agent.simulation import SCENARIOS, Simulation
+from tests.faults.endpoints import GPUS, WELL, Asker, Truth, check, tells
+from tests.faults.table import DENIED, LOST, STUCK
+from tests.support.agents import agent_server
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+DEADLINE = 3.0  # seconds until a step shows
+
+# Seconds of the scenario -> what a client is told from then on.
+SCENES: dict[str, dict[float, Truth]] = {
+    "lost": {1: WELL, 31: Truth({1: LOST}), 61: WELL, 91: Truth({1: LOST})},
+    "hang": {1: WELL, 21: Truth({1: STUCK}), 81: WELL},
+    "permission-denied": {1: Truth({1: DENIED}, known_before=False)},
+    "no-driver": {1: Truth(no_driver="No NVIDIA driver: the NVML library"), 31: WELL},
+    "driver-mismatch": {1: Truth(no_driver="have different versions")},
+}
+
+
+class Clock:
+    """Seconds of the simulation; stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_scenario_shows_what_it_says(name: str) -> None:
+    """Those without a scene of their own only lack values."""
+    clock = Clock()
+    with (
+        Simulation(GPUS, scenario=name, clock=clock),
+        agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url,
+    ):
+        async with Asker(url) as asker:
+            for clock.now, truth in SCENES.get(name, {1.0: WELL}).items():
+                await asker.see(partial(tells, truth=truth), DEADLINE, f"{name} at {clock.now} s")
+                check((await asker.ask_all()).values(), truth, {})
+
+
+def test_every_scene_is_of_a_scenario() -> None:
+    assert SCENES.keys() <= SCENARIOS.keys()

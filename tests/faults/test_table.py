@@ -1,0 +1,159 @@
+"""Whatever the driver does: each endpoint tells the truth, at once, and all is well soon after it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.simulation import Simulation
+from agent.simulation.faults import Faults
+from agent.simulation.gpu import SimulatedGpu
+from tests.faults.endpoints import GPUS, SCHEDULING, WELL, Asker, check, states_of, tells
+from tests.faults.table import FAULTS
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.faults.endpoints import Answer
+    from tests.faults.table import Fault
+
+pytestmark = pytest.mark.anyio
+
+INTERVAL = 0.5
+SAMPLE_TIMEOUT = 0.5
+SETTINGS = {"SAMPLE_INTERVAL": str(INTERVAL), "SAMPLE_TIMEOUT": str(SAMPLE_TIMEOUT)}
+# Until it shows: the sample that is under way, the patience with a call, and the sample that tells of it.
+SHOWS_WITHIN = 2 * INTERVAL + SAMPLE_TIMEOUT + SCHEDULING
+WELL_WITHIN = 2 * INTERVAL + SCHEDULING
+BEFORE, AFTERWARDS = 40, 70  # degrees Celsius of GPU 0
+
+QUICK = {"a GPU falls off the bus", "one call on a GPU hangs"}
+QUICK_AT_START = {"nvmlInit hangs"}
+
+
+def rows(*, at_start: bool) -> list[object]:
+    """The names of the faults that can be then; a few of them for the quick suite."""
+    quick = QUICK_AT_START if at_start else QUICK
+    return [
+        pytest.param(name, marks=() if name in quick else pytest.mark.slow, id=name)
+        for name, fault in FAULTS.items()
+        if (fault.at_start if at_start else fault.running) is not None
+    ]
+
+
+@pytest.mark.parametrize("name", rows(at_start=False))
+async def test_a_fault_in_a_running_agent(name: str) -> None:
+    fault = FAULTS[name]
+    truth = replace(fault.running or WELL, celsius=BEFORE)
+    with well_simulation() as simulation, agent_server(**SETTINGS) as url:
+        async with Asker(url) as asker, asker.twenty_dashboards() as statuses:
+            await asker.see(lambda status: tells(status, WELL), 5, "all is well")
+            healthy = await asker.ask_all()
+            check(healthy.values(), replace(WELL, celsius=BEFORE), healthy)
+            fault.begin(simulation)
+            if fault.end is not None:
+                await asker.see(lambda status: tells(status, truth), SHOWS_WITHIN, f"{name} is told")
+                for _ in range(2):
+                    check((await asker.ask_all()).values(), truth, healthy)
+            await all_is_well_after(fault, simulation, asker, healthy)
+        assert statuses == {200} if truth.gpus_are_shown else statuses == {200, truth.error()[0]}
+
+
+@pytest.mark.parametrize("name", rows(at_start=True))
+async def test_a_fault_that_was_there_before_the_agent(name: str) -> None:
+    fault = FAULTS[name]
+    truth = replace(fault.at_start or WELL, celsius=BEFORE)
+    with well_simulation() as simulation:
+        fault.begin(simulation)
+        with agent_server(**SETTINGS) as url:
+            async with Asker(url) as asker, asker.twenty_dashboards():
+                await asker.see(lambda status: tells(status, truth), SHOWS_WITHIN, f"{name} is told")
+                for _ in range(2):
+                    check((await asker.ask_all()).values(), truth, {})
+                await all_is_well_after(fault, simulation, asker, {})
+
+
+async def all_is_well_after(
+    fault: Fault, simulation: Simulation, asker: Asker, healthy: Mapping[str, Answer]
+) -> None:
+    """Every GPU is `ok` and live within two sample intervals, and every endpoint as it was."""
+    fix_temperatures(simulation, AFTERWARDS)
+    if fault.end is not None:
+        fault.end(simulation)
+    await asker.see(is_well_and_live, WELL_WITHIN, "all is well and live again")
+    check((await asker.ask_all()).values(), replace(WELL, celsius=AFTERWARDS), healthy)
+
+
+def well_simulation() -> Simulation:
+    simulation = Simulation(GPUS)
+    fix_temperatures(simulation, BEFORE)
+    return simulation
+
+
+def fix_temperatures(simulation: Simulation, celsius: int) -> None:
+    for gpu in simulation.gpus:
+        gpu.fix(temperature=celsius + gpu.index)
+
+
+def is_well_and_live(status: Any) -> bool:
+    return states_of(status) == WELL.states() and all(
+        device["temperature"] == AFTERWARDS + device["idx"] for device in status["data"]["devices"]
+    )
+
+
+@pytest.mark.slow
+async def test_a_driver_that_was_upgraded_tells_its_new_version() -> None:
+    with well_simulation() as simulation, agent_server(**SETTINGS) as url:
+        async with Asker(url) as asker:
+            await asker.see(lambda status: tells(status, WELL), 5, "all is well")
+            simulation.driver_version = "999.1"
+            simulation.reload_driver()
+            fix_temperatures(simulation, AFTERWARDS)
+            await asker.see(is_well_and_live, WELL_WITHIN, "all is well and live again")
+            assert (await asker.ask("/gpu")).json["system_info"]["driver_version"] == "999.1"
+
+
+def test_every_fault_that_the_simulated_driver_knows_is_in_the_table() -> None:
+    """A new one must get a row, or be named here as none."""
+    known = {
+        name
+        for kind in (Faults, Simulation, SimulatedGpu)
+        for name, member in vars(kind).items()
+        if callable(member) and not name.startswith("_")
+    }
+    assert known - NO_FAULT - ENDS == {fault.by for fault in FAULTS.values()} - NOT_A_METHOD
+
+
+NOT_A_METHOD = {"churn", "call_seconds"}
+ENDS = {
+    "release",
+    "heal",
+    "restore",
+    "permit",
+    "support",
+    "unfix",
+    "disable_mig",
+    "restore_driver",
+    "restore_function",
+}
+NO_FAULT = {
+    "bridge",
+    "install",
+    "uninstall",
+    "elapsed",
+    "advance",
+    "initialise",
+    "shut_down",
+    "device",
+    "handle_of",
+    "reset_calls",
+    "supports",
+    "processes_to_fill",
+    "raise_if_faulty",
+    "raise_if_failing",
+    "block_while_hung",
+    "wait_until_blocked",
+}

@@ -1,0 +1,86 @@
+"""Which of the driver's pids are ours: told from links in /proc."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sources.pid_namespace import INITIAL, has_gpu_open, is_initial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def link(path: Path, target: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        pytest.param(INITIAL, True, id="on the host, or with --pid=host"),
+        pytest.param("pid:[4026532281]", False, id="in a container"),
+        pytest.param(None, True, id="a kernel without PID namespaces"),
+    ],
+)
+def test_the_initial_namespace_is_known_by_its_number(
+    tmp_path: Path, target: str | None, expected: bool
+) -> None:
+    if target is not None:
+        link(tmp_path / "self/ns/pid", target)
+    assert expected == is_initial(str(tmp_path))
+
+
+def test_what_cannot_be_told_is_not_the_initial_namespace(tmp_path: Path) -> None:
+    (tmp_path / "self/ns/pid").mkdir(parents=True)  # there, but not to be read as a link
+    assert not is_initial(str(tmp_path))
+
+
+def test_a_namespace_made_with_unshare_is_not_the_initial_one() -> None:
+    code = "from agent.sources.pid_namespace import is_initial; print(is_initial('/proc'))"
+    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    try:
+        run = subprocess.run(  # noqa: S603  (our own code)
+            [*unshare, sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("util-linux is not installed")
+    if run.returncode:
+        pytest.skip(f"no PID namespace may be made here: {run.stderr.strip()}")
+    assert run.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        pytest.param(["/dev/null", "/dev/nvidia3"], True, id="a GPU"),
+        pytest.param(["/dev/nvidiactl"], True, id="the control device"),
+        pytest.param(["/dev/nvidia-uvm"], True, id="unified memory"),
+        pytest.param(["/dev/nvidia-caps/nvidia-cap1"], True, id="a MIG capability"),
+        pytest.param(
+            ["/dev/null", "socket:[4711]", "/home/ada/dev/nvidia0"], False, id="nothing of the kind"
+        ),
+        pytest.param([], False, id="nothing at all"),
+    ],
+)
+def test_a_process_with_a_gpu_open_is_known_by_its_files(
+    tmp_path: Path, targets: list[str], expected: bool
+) -> None:
+    (tmp_path / "42/fd").mkdir(parents=True)
+    for number, target in enumerate(targets):
+        link(tmp_path / "42/fd" / str(number), target)
+    assert expected == has_gpu_open(str(tmp_path), 42)
+
+
+def test_a_process_whose_files_may_not_be_seen_has_none_open(tmp_path: Path) -> None:
+    assert not has_gpu_open(str(tmp_path), 42)
+
+
+def test_the_agent_itself_runs_nothing_on_a_gpu(tmp_path: Path) -> None:
+    link(tmp_path / str(os.getpid()) / "fd/3", "/dev/nvidia0")
+    assert not has_gpu_open(str(tmp_path), os.getpid())
