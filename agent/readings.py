@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import TYPE_CHECKING
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+NVSWITCH = "NVSwitch"  # stands among a GPU's NVLink peers for all GPUs behind the same switches
 
 
 class SourceError(Exception):
@@ -20,6 +22,15 @@ class ProcessType(StrEnum):
     COMPUTE = "C"
     GRAPHICS = "G"
     BOTH = "C+G"
+
+
+class ComputeMode(IntEnum):
+    """Who may run CUDA on a GPU (NVML: nvmlComputeMode_t)."""
+
+    DEFAULT = 0
+    EXCLUSIVE_THREAD = 1
+    PROHIBITED = 2
+    EXCLUSIVE_PROCESS = 3
 
 
 class GpuState(StrEnum):
@@ -48,6 +59,7 @@ class GpuIdentity:
 
     uuid: str | None = None  # nvmlDeviceGetUUID
     name: str | None = None  # nvmlDeviceGetName
+    pci_bus_id: str | None = None  # nvmlDeviceGetPciInfo_v3: "00000000:3B:00.0"
     memory_total_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2; None with unified memory
     max_graphics_clock_mhz: int | None = None  # nvmlDeviceGetMaxClockInfo
     max_memory_clock_mhz: int | None = None  # nvmlDeviceGetMaxClockInfo
@@ -111,7 +123,10 @@ class GpuReading:
     clocks_event_reasons: int | None = None  # nvmlDeviceGetCurrentClocksEventReasons, bitmask
     fan_speed_percent: int | None = None  # nvmlDeviceGetFanSpeed; may exceed 100
     fan_speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM
+    compute_mode: int | None = None  # nvmlDeviceGetComputeMode: one of ComputeMode, or newer than it
+    nvlink_peers: frozenset[str] | None = None  # nvmlDeviceGetNvLinkState ...: PCI bus ids, NVSWITCH
     processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell
+    mig_enabled: bool = False  # nvmlDeviceGetMigMode, also while there is no instance yet
     mig_instances: tuple[MigInstance, ...] = ()
 
 
@@ -197,6 +212,36 @@ class GpuSample:
     error: str | None = None  # one sentence, only for a GPU that could not be read
 
 
+class ProcessUse(NamedTuple):
+    """What a process did with one GPU, as far as it was watched.
+
+    A tuple, for one is made for each process and Snapshot: a frozen dataclass takes three times as long.
+    """
+
+    first_seen_at: float  # seconds since the epoch
+    gpu_seconds_held: float
+    gpu_seconds_used: float | None = None  # SM utilization times time; None: never told
+    idle_seconds: float | None = None  # held memory and did no work, up to now; None: it is not told whether
+
+
+@dataclass(frozen=True, slots=True)
+class UserUse:
+    """What a user's processes did with all GPUs since the agent started."""
+
+    gpu_seconds_held: float  # a GPU counts once, however many processes of the user are on it
+    gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never told
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """What needs memory across Snapshots."""
+
+    processes: Mapping[tuple[str, int], ProcessUse] = field(default_factory=dict)  # by GPU UUID and pid
+    users: Mapping[str | None, UserUse] = field(default_factory=dict)  # by name; None: owner unknown
+    # By GPU UUID, of the last 60 s; None: not told.
+    peak_utilization_percent: Mapping[str, int | None] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything known at one moment; immutable, shared by every view."""
@@ -208,3 +253,4 @@ class Snapshot:
     gpus: tuple[GpuSample, ...] = ()
     host: HostReading | None = None
     simulated: bool = False
+    ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

@@ -86,6 +86,10 @@ class Settings:
         10.0, number(1, 3600, "seconds", zero="for no history"), "Time between two samples kept as history."
     )
 
+    idle_holder_minutes: float = _setting(
+        15.0, number(1, 1440, "minutes"), "Idle time that makes a process on a GPU an idle holder."
+    )
+
     active_gpu_percent: float = _setting(
         5.0, number(0, 100, "percent"), "A GPU is active at this utilization and above."
     )

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.readings import GpuState, HostReading, Snapshot
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.readings import DriverReading, GpuProcess, GpuReading, GpuSample
+    from agent.sampling.ledger import Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class Collector:
         sample_interval: float,
         sample_timeout: float,
         simulated: bool = False,
+        ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -86,6 +89,7 @@ class Collector:
         self._sample_interval = sample_interval
         self._sample_timeout = sample_timeout
         self._simulated = simulated
+        self._ledger = ledger
         self._clock = clock
         self._now = now
         self._loop = asyncio.get_running_loop()
@@ -134,6 +138,8 @@ class Collector:
         self._host.request(lambda: self._host_source.read(pids))
         await self._wait([self._host], started + MAX_WAIT)
         snapshot = self._assemble(started)
+        if self._ledger is not None:
+            snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
         self._log_changes(snapshot)
         return snapshot
 

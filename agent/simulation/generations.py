@@ -24,6 +24,7 @@ _SINCE_R550 = frozenset(
         "nvmlDeviceGetCurrentClocksEventReasons",
         "nvmlDeviceGetDriverModel_v2",
         "nvmlDeviceGetFanSpeedRPM",
+        "nvmlDeviceGetProcessesUtilizationInfo",
         "nvmlDeviceGetRunningProcessDetailList",
         "nvmlDeviceGetTemperatureV",
     }
@@ -57,6 +58,7 @@ _SINCE_R450 = frozenset(
         "nvmlDeviceGetMigDeviceHandleByIndex",
         "nvmlDeviceGetMigMode",
         "nvmlDeviceGetNumFans",
+        "nvmlDeviceGetNvLinkRemoteDeviceType",
         "nvmlDeviceIsMigDeviceHandle",
         "nvmlSystemGetCudaDriverVersion_v2",
     }

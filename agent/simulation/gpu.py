@@ -33,7 +33,11 @@ class SimulatedGpu(Faults):
         self.index = index
         self.model = model
         self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
+        self.mig_enabled = False
         self.mig_instances: list[MigInstance] = []
+        self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
+        self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
+        self.nvlinks_down: set[int] = set()
         self._elapsed = elapsed
         self._local = local or LocalProcesses()
         self._lost = False
@@ -138,10 +142,16 @@ class SimulatedGpu(Faults):
         """Partition the GPU ("3g.40gb", "1g.10gb", ...). ValueError when it cannot be partitioned so."""
         values = self.values
         self.mig_instances = mig.partition(self.model, values.uuid, values.memory_total or 0, profiles)
+        self.mig_enabled = True
 
     def disable_mig(self) -> None:
         """Make it one GPU again."""
+        self.mig_enabled = False
         self.mig_instances = []
+
+    def bridge(self, other: SimulatedGpu, links: int = 4) -> None:
+        """Put an NVLink bridge over two GPUs; `links` of each then lead to the other, and none elsewhere."""
+        self.nvlinks, other.nvlinks = [other] * links, [self] * links
 
     def raise_if_faulty(self, symbol: str, tick: Callable[[], None]) -> None:
         """Block while hung, then raise NvmlFailure for what is wrong with calls of `symbol` on this GPU."""

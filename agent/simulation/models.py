@@ -38,6 +38,7 @@ class GpuModel:
     fan_stops_when_cool: bool = False
     memory_temperature: bool = False
     gpm: bool = False
+    nvswitch_links: int = 0  # NVLinks, all of them to switches that connect every GPU with every other
     mig_profiles: tuple[str, ...] = ()  # a usual partition; empty: no MIG
     persistence_mode: bool = True
     display: bool = False
@@ -64,6 +65,7 @@ _H100 = GpuModel(
     bar1_total_mib=131_072,
     memory_temperature=True,
     gpm=True,
+    nvswitch_links=18,
     mig_profiles=("3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"),
 )
 
@@ -85,6 +87,7 @@ _A100 = GpuModel(
     pcie_width=16,
     bar1_total_mib=131_072,
     memory_temperature=True,
+    nvswitch_links=12,
     mig_profiles=("3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"),
 )
 
@@ -161,6 +164,7 @@ _K80 = GpuModel(
         {
             "nvmlDeviceGetMigMode",
             "nvmlDeviceGetProcessUtilization",
+            "nvmlDeviceGetProcessesUtilizationInfo",
             "nvmlDeviceGetPcieThroughput",
             "nvmlDeviceGetFieldValues",
             "nvmlDeviceGetTotalEnergyConsumption",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -39,12 +40,16 @@ class LocalProcesses:
     def __init__(self) -> None:
         self._pids: tuple[int, ...] = ()
         self._refresh_at = float("-inf")
+        self._refreshing = (
+            threading.Lock()
+        )  # GPUs are read in threads: none may see the list before it is made
 
     def alive(self, elapsed: float) -> list[int]:
         """Those that run now; new ones are looked for every REFRESH_SECONDS of the simulation's clock."""
-        if elapsed >= self._refresh_at:
-            self._refresh_at = elapsed + REFRESH_SECONDS
-            self._pids = tuple(_readable_pids())
+        with self._refreshing:
+            if elapsed >= self._refresh_at:
+                self._refresh_at = elapsed + REFRESH_SECONDS
+                self._pids = tuple(_readable_pids())
         return [pid for pid in self._pids if _runs(pid)]
 
 
@@ -78,7 +83,10 @@ def _readable_pids() -> list[int]:
 def default_processes(
     model: GpuModel, index: int, values: GpuValues, pids: list[int], mig_instances: int
 ) -> list[SimulatedProcess]:
-    """One to three of `pids` that share out the GPU's memory and utilization; none when it is idle."""
+    """One to three of `pids` that share out the GPU's memory and utilization; none when it is idle.
+
+    The third has been forgotten by its owner: it holds its share of the memory and does nothing.
+    """
     if not pids:
         return []
     found: list[SimulatedProcess] = []
@@ -92,14 +100,15 @@ def default_processes(
     used = UNIFIED_MEMORY_USED if values.memory_used is None else values.memory_used
     for number, pid in enumerate(dict.fromkeys(chosen)):
         part = 2 - (number > 0)  # the first has twice as much as each other
+        work = part if number < 2 else 0
         found.append(
             SimulatedProcess(
                 pid,
                 "C+G" if model.graphics_processes and number == 0 else "C",
                 max(0, used - CONTEXT_OVERHEAD) // (count + 1) * part,
-                sm_utilization=(values.gpu_utilization or 0) // (count + 1) * part,
-                memory_utilization=(values.memory_utilization or 0) // (count + 1) * part,
-                decoder_utilization=(values.decoder_utilization or 0) // count,
+                sm_utilization=(values.gpu_utilization or 0) // (count + 1) * work,
+                memory_utilization=(values.memory_utilization or 0) // (count + 1) * work,
+                decoder_utilization=(values.decoder_utilization or 0) // count if work else 0,
                 mig_index=number % mig_instances if mig_instances else None,
             )
         )

@@ -54,6 +54,7 @@ def _miss_functions(simulation: Simulation) -> None:
         "nvmlDeviceGetCurrentClocksEventReasons",
         "nvmlDeviceGetCurrentClocksThrottleReasons",
         "nvmlDeviceGetProcessUtilization",
+        "nvmlDeviceGetProcessesUtilizationInfo",
         "nvmlGpmQueryDeviceSupport",
     ):
         simulation.remove_function(symbol)
@@ -68,6 +69,7 @@ def _support_little(simulation: Simulation) -> None:
             "nvmlDeviceGetEnforcedPowerLimit",
             "nvmlDeviceGetFanSpeed",
             "nvmlDeviceGetProcessUtilization",
+            "nvmlDeviceGetProcessesUtilizationInfo",
             "nvmlDeviceGetPcieThroughput",
             "nvmlDeviceGetFieldValues",
             "nvmlDeviceGetCurrentClocksEventReasons",

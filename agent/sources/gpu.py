@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
@@ -16,7 +16,9 @@ from agent.readings import GpuIdentity, GpuReading, SourceError
 from agent.sources.gpm import GpmSource
 from agent.sources.gpu_processes import read_processes
 from agent.sources.mig import read_mig_instances
+from agent.sources.nvlink import read_bus_id, read_nvlink_peers
 from agent.sources.nvml import ask, byte_count, demand
+from agent.sources.paced import Paced
 from agent.sources.pcie import PcieSource
 
 if TYPE_CHECKING:
@@ -36,25 +38,7 @@ _IDENTITY: Mapping[str, tuple[Any, ...]] = {
 # 0.14 ms (MangoHud#2104); at one sample a second the rest stays below that.
 PROCESS_PACE = 2.0
 SLOW_PACE = 5.0
-
-Value = TypeVar("Value")
-
-
-class Paced(Generic[Value]):
-    """Reads anew only when the last value is `pace` seconds old."""
-
-    def __init__(self, pace: float, read: Callable[[], Value]) -> None:
-        self._read = read
-        self._pace = pace - 0.1  # samples come on a grid with some jitter: do not miss one by a millisecond
-        self._value: Value
-        self._read_at = float("-inf")
-
-    def get(self, now: float) -> Value:
-        """The value, at most `pace` old at `now` (seconds of the monotonic clock)."""
-        if now - self._read_at >= self._pace:
-            self._value = self._read()
-            self._read_at = now
-        return self._value
+TOPOLOGY_PACE = 60.0  # two calls per NVLink, and links only change where the fabric manager starts after us
 
 
 class GpuSource:
@@ -111,6 +95,7 @@ class _Contact:
         self._paced_identity = Paced(SLOW_PACE, self._read_identity)
         self._paced_slow = Paced(SLOW_PACE, self._read_slow)
         self._paced_mig = Paced(SLOW_PACE, lambda: read_mig_instances(handle))
+        self._paced_nvlink = Paced(TOPOLOGY_PACE, lambda: read_nvlink_peers(handle))
 
     def sample(self) -> GpuReading:
         handle = self._handle
@@ -142,8 +127,10 @@ class _Contact:
             pcie_tx_kib_per_second=pcie.tx_kib_per_second,
             pcie_rx_kib_per_second=pcie.rx_kib_per_second,
             clocks_event_reasons=_clocks_event_reasons(handle),
+            nvlink_peers=self._paced_nvlink.get(started),
             processes=processes,
-            mig_instances=mig_instances,
+            mig_enabled=mig_instances is not None,
+            mig_instances=mig_instances or (),
             **self._paced_slow.get(started),
         )
 
@@ -161,6 +148,8 @@ class _Contact:
         for field, (function, *arguments) in _IDENTITY.items():
             if self._identity.get(field) is None:
                 self._identity[field] = ask(function, self._handle, *arguments)
+        if self._identity.get("pci_bus_id") is None:
+            self._identity["pci_bus_id"] = read_bus_id(self._handle)
         return self._identity
 
     def _read_slow(self) -> dict[str, Any]:
@@ -171,6 +160,7 @@ class _Contact:
             "pcie_width": ask("nvmlDeviceGetCurrPcieLinkWidth", handle),
             "fan_speed_percent": ask("nvmlDeviceGetFanSpeed", handle),
             "fan_speed_rpm": ask("nvmlDeviceGetFanSpeedRPM", handle),
+            "compute_mode": ask("nvmlDeviceGetComputeMode", handle),
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pynvml
 
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 # As long as the pace of the process lists: what worked since the list before is seen, nothing older.
 _LOOK_BACK_US = 2_000_000
+
+# The second (R550 and newer) is asked where the first does not tell.
+_UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
+
+
+class Utilization(NamedTuple):
+    """Of a GPU by one process, percent."""
+
+    sm: int | None
+    memory: int | None
+    encoder: int | None
+    decoder: int | None
+
+
+IDLE = Utilization(0, 0, 0, 0)
+UNKNOWN = Utilization(None, None, None, None)
 
 
 def read_processes(handle: Any, now: float) -> tuple[GpuProcess, ...] | None:
@@ -27,35 +43,43 @@ def read_processes(handle: Any, now: float) -> tuple[GpuProcess, ...] | None:
         return ()
     utilization = _read_utilization(handle, now)
     return tuple(
-        GpuProcess(
-            pid,
-            kind,
-            memory,
-            # NVML only speaks of processes that worked since: the others did nothing.
-            None if utilization is None else utilization.get(pid, 0),
-        )
+        # NVML only speaks of processes that worked since: the others did nothing.
+        GpuProcess(pid, kind, memory, *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)))
         for pid, (kind, memory) in sorted(listed.items())
     )
 
 
-def _read_utilization(handle: Any, now: float) -> Mapping[int, int | None] | None:
-    """Newest SM utilization by pid, percent. NVML: nvmlDeviceGetProcessUtilization; time stamps in µs."""
-    try:
-        samples = demand("nvmlDeviceGetProcessUtilization", handle, int(now * 1_000_000) - _LOOK_BACK_US)
-    except pynvml.NVMLError_NotFound:
-        return {}
-    except FATAL:
-        raise
-    except pynvml.NVMLError:
-        return None
-    if samples is None:
-        return None
+def _read_utilization(handle: Any, now: float) -> Mapping[int, Utilization] | None:
+    """Newest utilization by pid; None: neither function tells. NVML's time stamps are in µs."""
+    since = int(now * 1_000_000) - _LOOK_BACK_US
+    for function in _UTILIZATION_FUNCTIONS:
+        try:
+            samples = demand(function, handle, since)
+        except pynvml.NVMLError_NotFound:
+            return {}
+        except FATAL:
+            raise
+        except pynvml.NVMLError:
+            continue
+        if samples is not None:
+            return _newest(samples)
+    return None
+
+
+def _newest(samples: Iterable[Any]) -> dict[int, Utilization]:
     newest: dict[int, Any] = {}
     for sample in samples:
         if sample.pid not in newest or sample.timeStamp > newest[sample.pid].timeStamp:
             newest[sample.pid] = sample
-    # Some drivers answer garbage above 100 (nvtop#110).
-    return {pid: sample.smUtil if sample.smUtil <= 100 else None for pid, sample in newest.items()}
+    return {
+        pid: Utilization(*map(_percent, (sample.smUtil, sample.memUtil, sample.encUtil, sample.decUtil)))
+        for pid, sample in newest.items()
+    }
+
+
+def _percent(value: int) -> int | None:
+    """Some drivers answer garbage above 100 (nvtop#110)."""
+    return value if value <= 100 else None
 
 
 def read_list(function: str, handle: Any) -> list[Any] | None:

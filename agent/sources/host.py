@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import psutil
 
@@ -17,6 +17,7 @@ from agent.readings import DiskIo, HostProcess, HostReading
 from agent.sources.attempt import attempt
 from agent.sources.cpu import CpuMeter, CpuPercent, Frequency, read_frequency
 from agent.sources.disks import DiskMeter, DiskSpace, read_disk_space
+from agent.sources.paced import Paced
 from agent.sources.processes import ProcessReader, percent_of, seconds_since_boot
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SLOW_TIER_SECONDS = 9.5  # a little less than ten, so that a call every ten seconds renews it every time
+SLOW_PACE = 10.0  # seconds
 TOP_PROCESSES = 5
 HOTTEST_CREDIBLE_CELSIUS = 150.0  # sensors that are not wired up report 255, 0 or -273
 
@@ -38,21 +39,6 @@ class Memory(NamedTuple):
     buffers: int | None = None
 
 
-class Slow(Generic[T]):
-    """A part of the slow tier: keeps its value until that is SLOW_TIER_SECONDS old."""
-
-    def __init__(self, read: Callable[[], T], otherwise: T) -> None:
-        self._read = read
-        self._value = self._otherwise = otherwise
-        self._read_at: float | None = None
-
-    def value(self, at: float) -> T:
-        """Reads first if there is nothing recent; `at` is in seconds of the monotonic clock."""
-        if self._read_at is None or at - self._read_at >= SLOW_TIER_SECONDS:
-            self._value, self._read_at = attempt(self._read, self._otherwise), at
-        return self._value
-
-
 class HostSource:
     """Reads /proc, /sys and mounted file systems, mostly through psutil; owned by one worker thread."""
 
@@ -60,6 +46,7 @@ class HostSource:
         self,
         *,
         hide_command_args: bool = False,
+        pids_are_ours: bool = False,
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
@@ -67,24 +54,27 @@ class HostSource:
         self._cpu = CpuMeter()
         self._disks = DiskMeter()
         self._processes = ProcessReader(
-            hide_command_args=hide_command_args, clock=clock, since_boot=since_boot
+            hide_command_args=hide_command_args,
+            pids_are_ours=pids_are_ours,
+            clock=clock,
+            since_boot=since_boot,
         )
         self._memory = Memory()
-        self._frequency = Slow(read_frequency, Frequency())
-        self._disk_space = Slow(read_disk_space, DiskSpace())
-        self._temperature = Slow(_read_temperature, None)
-        self._top_processes = Slow[tuple[HostProcess, ...]](self._read_top_processes, ())
+        self._frequency = _slow(read_frequency, Frequency())
+        self._disk_space = _slow(read_disk_space, DiskSpace())
+        self._temperature = _slow(_read_temperature, None)
+        self._top_processes: Paced[tuple[HostProcess, ...]] = _slow(self._read_top_processes, ())
 
     def read(self, pids: frozenset[int]) -> HostReading:
-        """The host now; `pids` are the processes on GPUs, described in `gpu_processes` while they exist."""
+        """The host now; `pids` are the processes on GPUs, described in `gpu_processes`."""
         at = self._clock()
         cpu = attempt(lambda: self._cpu.read(at), CpuPercent())
         disk_io = attempt(lambda: self._disks.read(at), DiskIo())
         memory = self._memory = attempt(_read_memory, Memory())
         used = None if memory.total is None or memory.available is None else memory.total - memory.available
         physical_cores, logical_cores = self._core_counts
-        frequency = self._frequency.value(at)
-        disk_space = self._disk_space.value(at)
+        frequency = self._frequency.get(at)
+        disk_space = self._disk_space.get(at)
         return HostReading(
             hostname=socket.gethostname(),
             cpu_count_physical=physical_cores,
@@ -103,8 +93,8 @@ class HostSource:
             disk_used_bytes=disk_space.used_bytes,
             disk_available_bytes=disk_space.available_bytes,
             disk_io=disk_io,
-            temperature_celsius=self._temperature.value(at),
-            top_processes=self._top_processes.value(at),
+            temperature_celsius=self._temperature.get(at),
+            top_processes=self._top_processes.get(at),
             gpu_processes=self._processes.read(pids, memory.total),
         )
 
@@ -115,6 +105,10 @@ class HostSource:
 
     def _read_top_processes(self) -> tuple[HostProcess, ...]:
         return self._processes.largest(TOP_PROCESSES, self._memory.total)
+
+
+def _slow(read: Callable[[], T], otherwise: T) -> Paced[T]:
+    return Paced(SLOW_PACE, lambda: attempt(read, otherwise))
 
 
 def hottest(sensors: Iterable[float | None]) -> float | None:

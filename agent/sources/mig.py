@@ -11,14 +11,14 @@ from agent.sources.gpu_processes import merge, read_list
 from agent.sources.nvml import ask, byte_count
 
 
-def read_mig_instances(handle: Any) -> tuple[MigInstance, ...]:
-    """Every MIG device of this GPU; empty where MIG is off or unknown.
+def read_mig_instances(handle: Any) -> tuple[MigInstance, ...] | None:
+    """Every MIG device of this GPU; None where MIG is off or unknown.
 
     NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMigDeviceHandleByIndex.
     """
     mode = ask("nvmlDeviceGetMigMode", handle)  # [current, pending]
     if mode is None or mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
-        return ()
+        return None
     slots = range(ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0)
     handles = ((slot, ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, slot)) for slot in slots)
     return tuple(_read_instance(slot, instance) for slot, instance in handles if instance is not None)

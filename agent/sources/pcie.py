@@ -8,9 +8,8 @@ from typing import Any
 import pynvml
 
 from agent.sources.nvml import ask
+from agent.sources.rates import gap, rate
 
-# A rate over a longer gap says nothing about now.
-MAX_GAP = 30.0
 # nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
 
@@ -39,14 +38,17 @@ UNKNOWN = PcieThroughput()
 
 def throughput(earlier: PcieCounters | None, later: PcieCounters) -> PcieThroughput:
     """The rate between two readings; unknown without a recent first one, or if a counter went back."""
-    if earlier is None or not 0 < later.at - earlier.at <= MAX_GAP:
+    if earlier is None:
         return UNKNOWN
-    seconds = later.at - earlier.at
-    tx, rx = later.tx_bytes - earlier.tx_bytes, later.rx_bytes - earlier.rx_bytes
+    seconds = gap(earlier.at, later.at)
     return PcieThroughput(
-        tx / 1024 / seconds if tx >= 0 else None,
-        rx / 1024 / seconds if rx >= 0 else None,
+        _kib(rate(earlier.tx_bytes, later.tx_bytes, seconds)),
+        _kib(rate(earlier.rx_bytes, later.rx_bytes, seconds)),
     )
+
+
+def _kib(size: float | None) -> float | None:
+    return None if size is None else size / 1024
 
 
 class PcieSource:

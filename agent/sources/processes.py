@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import psutil
 
-from agent.readings import HostProcess
+from agent.readings import Belonging, HostProcess
 from agent.sources.attempt import UNREADABLE
+from agent.sources.belonging import read_belonging
+from agent.sources.pid_namespace import has_gpu_open, is_initial
 from agent.sources.procfs import TICKS_PER_SECOND, Stat, by_resident_bytes, read_resident_bytes, read_stat
 from agent.sources.rates import gap, rate
 
@@ -26,6 +28,8 @@ DESCRIPTION_SECONDS = 10.0  # a process can change its command and its user, but
 USERNAME_SECONDS = 600.0  # a look-up may ask a directory server
 MAX_COMMAND = 4096  # characters; a command line may hold megabytes, and every answer repeats it for each GPU
 COMM_LENGTH = 15  # all that the kernel keeps of a process's name
+# The command of a process that the driver lists and that is not, or may not be, one of those seen here.
+ELSEWHERE = "[ended, or in another PID namespace]"
 
 GONE = (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess)
 # Names and arguments are any bytes: none may end a line, move a terminal's cursor or fail to encode.
@@ -35,11 +39,12 @@ HARMLESS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " "
 
 
 class Description(NamedTuple):
-    """Who runs what; None for what may not be read."""
+    """Who runs what, and where it belongs; None for what may not be read."""
 
     username: str | None
     name: str | None
     command: str | None
+    belonging: Belonging
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +123,16 @@ def _arguments(process: psutil.Process) -> list[str]:
 
 
 class ProcessReader:
-    """Describes processes; remembers the ones of the previous call and no others."""
+    """Describes processes; remembers the ones of the previous call and no others.
+
+    `pids_are_ours`: the driver's pids are known to be those of `proc_root`; else it is found out.
+    """
 
     def __init__(
         self,
         *,
         hide_command_args: bool = False,
+        pids_are_ours: bool = False,
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = "/proc",
@@ -131,6 +140,7 @@ class ProcessReader:
         look_up_user: Callable[[int], str] = user_name,
     ) -> None:
         self._hide_command_args = hide_command_args
+        self._pids_are_ours = pids_are_ours or is_initial(proc_root)
         self._clock = clock
         self._since_boot = since_boot
         self._proc_root = proc_root
@@ -140,14 +150,14 @@ class ProcessReader:
         self._usernames: dict[int, tuple[str, float]] = {}
 
     def read(self, pids: frozenset[int], memory_total_bytes: int | None) -> dict[int, HostProcess]:
-        """The processes that still exist, by pid."""
+        """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE)."""
         before, self._known = self._known, {}
         processes = {}
         for pid in pids:
             try:
                 processes[pid] = self._read_one(pid, before.get(pid), memory_total_bytes)
             except GONE:
-                continue
+                processes[pid] = HostProcess(pid, command=ELSEWHERE)
             except UNREADABLE:  # as with /proc mounted hidepid=1
                 processes[pid] = HostProcess(pid)
         return processes
@@ -179,17 +189,23 @@ class ProcessReader:
             or before.stat.comm != stat.comm  # it has just started another program
             or before.described_in != window
         ):
+            if not self._pids_are_ours and not has_gpu_open(self._proc_root, pid):
+                raise ProcessLookupError(f"Whether the driver means the local process {pid} cannot be told")
             description = self._describe(pid)
         else:
             description = before.description
         self._known[pid] = _Known(stat, at, description, window)
         return HostProcess(
             pid,
-            *description,
+            username=description.username,
+            name=description.name,
+            command=description.command,
             cpu_percent=cpu_percent(before, stat, at),
             memory_rss_bytes=resident,
             memory_percent=percent_of(resident, memory_total_bytes),
             running_seconds=max(0.0, since_boot - stat.start_ticks / TICKS_PER_SECOND),
+            start_ticks=stat.start_ticks,
+            belonging=description.belonging,
         )
 
     def _describe(self, pid: int) -> Description:
@@ -198,7 +214,8 @@ class ProcessReader:
         name = self._name(process)
         arguments = _permitted(lambda: _arguments(process))
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
-        return Description(self._username(process), name, command)
+        belonging = read_belonging(self._proc_root, pid)
+        return Description(self._username(process), name, command, belonging)
 
     def _name(self, process: psutil.Process) -> str | None:
         name = clean(_permitted(process.name) or "")

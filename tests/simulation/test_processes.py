@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pynvml
@@ -11,6 +13,7 @@ import pytest
 from nvitop import NA, Device, GpuProcess
 
 from agent.simulation import MODELS, SimulatedProcess, Simulation
+from agent.simulation.processes import LocalProcesses
 
 
 def test_by_default_processes_are_real_and_alive() -> None:
@@ -19,6 +22,18 @@ def test_by_default_processes_are_real_and_alive() -> None:
 
         assert os.getpid() in pids
         assert all(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_gpus_that_are_first_read_at_the_same_time_all_have_their_processes() -> None:
+    local = LocalProcesses()
+    together = threading.Barrier(8)
+
+    def look(_: int) -> list[int]:
+        together.wait()
+        return local.alive(0.0)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(look, range(8)))
 
 
 def test_an_idle_gpu_has_no_processes() -> None:
@@ -72,6 +87,36 @@ def test_process_utilization_is_told_once_per_sampling_period() -> None:
         assert (sample.pid, sample.smUtil, sample.timeStamp) == (1, 40, 1_700_000_000_000_000)
         with pytest.raises(pynvml.NVMLError_NotFound):
             pynvml.nvmlDeviceGetProcessUtilization(handle, sample.timeStamp)
+
+
+def test_the_newer_utilization_function_tells_the_same() -> None:
+    with Simulation(1, wall_clock=lambda: 1_700_000_000.0) as simulation:
+        simulation.gpus[0].processes = [SimulatedProcess(1, "C", 0, 40, 30, 20, 10), SimulatedProcess(2)]
+        handle = Device(0).handle
+        (older,) = pynvml.nvmlDeviceGetProcessUtilization(handle, 0)
+        (newer,) = pynvml.nvmlDeviceGetProcessesUtilizationInfo(handle, 0)
+
+        fields = ("pid", "timeStamp", "smUtil", "memUtil", "encUtil", "decUtil")
+        assert [getattr(newer, name) for name in fields] == [getattr(older, name) for name in fields]
+        assert (newer.smUtil, newer.memUtil, newer.encUtil, newer.decUtil) == (40, 30, 20, 10)
+        with pytest.raises(pynvml.NVMLError_NotFound):
+            pynvml.nvmlDeviceGetProcessesUtilizationInfo(handle, newer.timeStamp)
+
+
+def test_a_driver_before_r550_lacks_the_newer_utilization_function() -> None:
+    with Simulation(1) as simulation:
+        simulation.set_driver_generation("r535")
+
+        with pytest.raises(pynvml.NVMLError_FunctionNotFound):
+            pynvml.nvmlDeviceGetProcessesUtilizationInfo(Device(0).handle, 0)
+
+
+def test_the_third_process_of_a_gpu_has_been_forgotten_by_its_owner() -> None:
+    processes = Simulation(3).gpus[2].processes
+    if len(processes) == 3:  # so many that may be read run here
+        assert processes[2].memory_bytes
+        assert (processes[2].sm_utilization, processes[2].decoder_utilization) == (0, 0)
+        assert processes[1].sm_utilization
 
 
 def test_process_samples_carry_the_time_of_day() -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 import pytest
 
-from agent.readings import GpuIdentity, GpuProcess, GpuReading, ProcessType, SourceError
+from agent.readings import NVSWITCH, GpuIdentity, GpuProcess, GpuReading, ProcessType, SourceError
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
-from agent.sources.gpu import PROCESS_PACE, SLOW_PACE, Paced
+from agent.sources.gpu import PROCESS_PACE, SLOW_PACE
 from agent.sources.nvml import DriverSource
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ALL_ANEW = 6.0  # seconds after which even the slow values are read again
 PROCESSES = [SimulatedProcess(100, "C", 2**30, sm_utilization=40), SimulatedProcess(200, "C", 2**20)]
@@ -67,7 +67,16 @@ def expected(one: OneGpu) -> GpuReading:
             process.pid,
             ProcessType(process.type),
             process.memory_bytes,
-            process.sm_utilization if supports("nvmlDeviceGetProcessUtilization") else None,
+            *(
+                (
+                    process.sm_utilization,
+                    process.memory_utilization,
+                    process.encoder_utilization,
+                    process.decoder_utilization,
+                )
+                if supports("nvmlDeviceGetProcessUtilization")
+                else ()
+            ),
         )
         for process in one.gpu.processes
     ]
@@ -77,6 +86,7 @@ def expected(one: OneGpu) -> GpuReading:
         identity=GpuIdentity(
             uuid=values.uuid,
             name=values.name,
+            pci_bus_id="00000000:01:00.0",
             memory_total_bytes=values.memory_total,
             max_graphics_clock_mhz=values.max_graphics_clock,
             max_memory_clock_mhz=values.max_memory_clock,
@@ -102,21 +112,19 @@ def expected(one: OneGpu) -> GpuReading:
         clocks_event_reasons=values.clocks_event_reasons,
         fan_speed_percent=values.fan_speed,
         fan_speed_rpm=values.fan_speed_rpm,
+        compute_mode=one.gpu.compute_mode,
+        nvlink_peers=frozenset({NVSWITCH}) if model.nvswitch_links else None,
         processes=tuple(sorted(processes, key=lambda process: process.pid)),
     )
 
 
 def without(reading: GpuReading, *unknown: str) -> GpuReading:
-    """The same reading with these fields unknown; identity.uuid and processes.sm_utilization_percent too."""
+    """The same reading with these fields unknown; identity.uuid too."""
     for name in unknown:
         match name.split("."):
             case ["identity", field]:
                 identity: Any = {field: None}
                 reading = replace(reading, identity=replace(reading.identity, **identity))
-            case ["processes", field]:
-                lacking: Any = {field: None}
-                listed = tuple(replace(process, **lacking) for process in reading.processes or ())
-                reading = replace(reading, processes=listed)
             case _:
                 live: Any = {name: None}
                 reading = replace(reading, **live)
@@ -180,6 +188,7 @@ GPM = ("sm_activity_percent", "dram_activity_percent")
 FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing else can fill
     "nvmlDeviceGetUUID": ("identity.uuid",),
     "nvmlDeviceGetName": ("identity.name",),
+    "nvmlDeviceGetPciInfo_v3": ("identity.pci_bus_id",),
     "nvmlDeviceGetMaxClockInfo": ("identity.max_graphics_clock_mhz", "identity.max_memory_clock_mhz"),
     "nvmlDeviceGetMaxPcieLinkGeneration": ("identity.pcie_max_generation",),
     "nvmlDeviceGetMaxPcieLinkWidth": ("identity.pcie_max_width",),
@@ -195,9 +204,11 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetCurrentClocksEventReasons": (),  # its old name stands in
     "nvmlDeviceGetFanSpeed": ("fan_speed_percent",),
     "nvmlDeviceGetFanSpeedRPM": ("fan_speed_rpm",),
+    "nvmlDeviceGetComputeMode": ("compute_mode",),
+    "nvmlDeviceGetNvLinkState": ("nvlink_peers",),
     "nvmlDeviceGetComputeRunningProcesses_v3": ("processes",),
     "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
-    "nvmlDeviceGetProcessUtilization": ("processes.sm_utilization_percent",),
+    "nvmlDeviceGetProcessUtilization": (),  # a newer one stands in
     "nvmlDeviceGetMigMode": (),  # there are no instances
     "nvmlGpmSampleAlloc": GPM,
     "nvmlGpmSampleGet": GPM,
@@ -209,7 +220,12 @@ OLDER_VERSION_EXISTS = {
     "nvmlDeviceGetTemperatureV",
     "nvmlDeviceGetComputeRunningProcesses_v3",
 }
-WHOLE = {"nvmlInitWithFlags", "nvmlDeviceGetHandleByIndex_v2", "nvmlGpmQueryDeviceSupport"}  # tested apart
+WHOLE = {  # tested apart
+    "nvmlInitWithFlags",
+    "nvmlDeviceGetHandleByIndex_v2",
+    "nvmlGpmQueryDeviceSupport",
+    "nvmlDeviceGetNvLinkRemoteDeviceType",
+}
 
 
 def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
@@ -258,7 +274,7 @@ def test_a_passing_fault_costs_one_reading_of_its_own_fields(
     one.simulation.fail(symbol, code)
 
     unknown = {
-        **dict.fromkeys(IDENTITY, ()),  # known already
+        **dict.fromkeys([*IDENTITY, "nvmlDeviceGetNvLinkState"], ()),  # known already
         "nvmlDeviceGetFieldValues": ("pcie_tx_kib_per_second", "pcie_rx_kib_per_second"),  # no window yet
     }.get(symbol, FEEDS[symbol])
     assert one.read(after=ALL_ANEW) == without(expected(one), *unknown)
@@ -345,7 +361,10 @@ def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str
     reading = one.read(after=ALL_ANEW)
 
     has_gpm = generation in {"current", "r535"}
-    assert reading == replace(without(expected(one), *LACKS[generation]), gpm_supported=has_gpm)
+    # What is at the other end of a link, r418 does not tell: tested with the links.
+    peers = reading.nvlink_peers if generation == "r418" else frozenset({NVSWITCH})
+    told = without(expected(one), *LACKS[generation])
+    assert reading == replace(told, gpm_supported=has_gpm, nvlink_peers=peers)
 
 
 WHY = {
@@ -487,8 +506,12 @@ CALLS_IN_20_SECONDS = {  # one sample a second, two processes that work
     "nvmlDeviceGetMaxClockInfo": 2,
     "nvmlDeviceGetMaxPcieLinkGeneration": 1,
     "nvmlDeviceGetMaxPcieLinkWidth": 1,
+    "nvmlDeviceGetPciInfo_v3": 1,
     "nvmlGpmQueryDeviceSupport": 1,
     "nvmlGpmSampleAlloc": 2,
+    # every minute
+    "nvmlDeviceGetNvLinkState": 18 + 1,  # there is none beyond the last
+    "nvmlDeviceGetNvLinkRemoteDeviceType": 18,
     # each sample
     "nvmlDeviceGetMemoryInfo_v2": 20,
     "nvmlDeviceGetUtilizationRates": 20,
@@ -509,6 +532,7 @@ CALLS_IN_20_SECONDS = {  # one sample a second, two processes that work
     "nvmlDeviceGetCurrPcieLinkWidth": 4,
     "nvmlDeviceGetFanSpeed": 4,
     "nvmlDeviceGetFanSpeedRPM": 4,
+    "nvmlDeviceGetComputeMode": 4,
     "nvmlDeviceGetMigMode": 4,
 }
 
@@ -582,33 +606,6 @@ def test_a_lost_gpu_leaves_no_gpm_buffer_behind(one: OneGpu, samples: int) -> No
         one.read(after=1)
 
     assert one.simulation.gpm_samples.by_pointer == {}
-
-
-@pytest.mark.parametrize(
-    ("at", "expected_values"),
-    [
-        pytest.param([0, 1, 1.89], [1, 1, 1], id="not before its pace"),
-        pytest.param([0, 1.91, 3.82], [1, 2, 3], id="a little early"),
-        pytest.param([0, 2, 4, 6], [1, 2, 3, 4], id="on the grid"),
-        pytest.param([0, 100, 101], [1, 2, 2], id="after a long pause"),
-    ],
-)
-def test_a_paced_value_is_read_anew_once_it_is_two_seconds_old(
-    at: list[float], expected_values: list[int]
-) -> None:
-    counter = iter(range(1, 10))
-    paced = Paced(2.0, lambda: next(counter))
-
-    assert [paced.get(now) for now in at] == expected_values
-
-
-def test_a_paced_value_that_could_not_be_read_is_read_again_at_once() -> None:
-    answers: list[Callable[[], int]] = [lambda: 1 // 0, lambda: 7]
-    paced = Paced(2.0, lambda: answers.pop(0)())
-    with pytest.raises(ZeroDivisionError):
-        paced.get(0.0)
-
-    assert paced.get(0.0) == 7
 
 
 def test_the_paces_are_as_documented() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COMPUTE, GRAPHICS, BOTH = ProcessType.COMPUTE, ProcessType.GRAPHICS, ProcessType.BOTH
 GIB = 2**30
 UTILIZATION = "nvmlDeviceGetProcessUtilization"
+UTILIZATION_R550 = "nvmlDeviceGetProcessesUtilizationInfo"
 COMPUTE_LIST = "nvmlDeviceGetComputeRunningProcesses_v3"
 GRAPHICS_LIST = "nvmlDeviceGetGraphicsRunningProcesses_v3"
 REFUSALS = [
@@ -41,12 +42,14 @@ def one() -> Iterator[OneGpu]:
     [
         pytest.param([], (), id="none"),
         pytest.param(
-            [SimulatedProcess(7, "C", GIB, sm_utilization=40)], (GpuProcess(7, COMPUTE, GIB, 40),), id="C"
+            [SimulatedProcess(7, "C", GIB, sm_utilization=40)],
+            (GpuProcess(7, COMPUTE, GIB, 40, 0, 0, 0),),
+            id="C",
         ),
-        pytest.param([SimulatedProcess(7, "G", GIB)], (GpuProcess(7, GRAPHICS, GIB, 0),), id="G"),
+        pytest.param([SimulatedProcess(7, "G", GIB)], (GpuProcess(7, GRAPHICS, GIB, 0, 0, 0, 0),), id="G"),
         pytest.param(
             [SimulatedProcess(7, "C+G", GIB, sm_utilization=1)],
-            (GpuProcess(7, BOTH, GIB, 1),),
+            (GpuProcess(7, BOTH, GIB, 1, 0, 0, 0),),
             id="C+G: its memory, the same on both lists, counts once",
         ),
         pytest.param(
@@ -56,34 +59,41 @@ def one() -> Iterator[OneGpu]:
                 SimulatedProcess(20, "C", 2, sm_utilization=20),
             ],
             (
-                GpuProcess(10, BOTH, 1, 10),
-                GpuProcess(20, COMPUTE, 2, 20),
-                GpuProcess(30, GRAPHICS, 3, 0),
+                GpuProcess(10, BOTH, 1, 10, 0, 0, 0),
+                GpuProcess(20, COMPUTE, 2, 20, 0, 0, 0),
+                GpuProcess(30, GRAPHICS, 3, 0, 0, 0, 0),
             ),
             id="all kinds, by pid",
         ),
         pytest.param(
             [SimulatedProcess(7, "C", None), SimulatedProcess(8, "C+G", None)],
-            (GpuProcess(7, COMPUTE, None, 0), GpuProcess(8, BOTH, None, 0)),
+            (GpuProcess(7, COMPUTE, None, 0, 0, 0, 0), GpuProcess(8, BOTH, None, 0, 0, 0, 0)),
             id="memory not told",
         ),
         pytest.param(
-            [SimulatedProcess(7, "C", 2**63)], (GpuProcess(7, COMPUTE, None, 0),), id="memory is garbage"
+            [SimulatedProcess(7, "C", 2**63)],
+            (GpuProcess(7, COMPUTE, None, 0, 0, 0, 0),),
+            id="memory is garbage",
         ),
-        pytest.param([SimulatedProcess(7, "C", 0)], (GpuProcess(7, COMPUTE, 0, 0),), id="zero is a value"),
         pytest.param(
-            [SimulatedProcess(7, sm_utilization=100), SimulatedProcess(8, sm_utilization=101)],
-            (GpuProcess(7, COMPUTE, 0, 100), GpuProcess(8, COMPUTE, 0, None)),
+            [SimulatedProcess(7, "C", 0)], (GpuProcess(7, COMPUTE, 0, 0, 0, 0, 0),), id="zero is a value"
+        ),
+        pytest.param(
+            [
+                SimulatedProcess(7, sm_utilization=100),
+                SimulatedProcess(8, "C", 0, 101, 2**31, 3, 200),
+            ],
+            (GpuProcess(7, COMPUTE, 0, 100, 0, 0, 0), GpuProcess(8, COMPUTE, 0, None, None, 3, None)),
             id="above 100 is garbage",
         ),
         pytest.param(
-            [SimulatedProcess(7, decoder_utilization=30)],
-            (GpuProcess(7, COMPUTE, 0, 0),),
+            [SimulatedProcess(7, "C", 0, 1, 22, 3, 30), SimulatedProcess(8, decoder_utilization=30)],
+            (GpuProcess(7, COMPUTE, 0, 1, 22, 3, 30), GpuProcess(8, COMPUTE, 0, 0, 0, 0, 30)),
             id="busy elsewhere than on the SMs",
         ),
         pytest.param(
             [SimulatedProcess(pid, "C", pid) for pid in range(1, 129)],
-            tuple(GpuProcess(pid, COMPUTE, pid, 0) for pid in range(1, 129)),
+            tuple(GpuProcess(pid, COMPUTE, pid, 0, 0, 0, 0) for pid in range(1, 129)),
             id="128 of them",
         ),
     ],
@@ -101,7 +111,10 @@ def test_every_driver_generation_lists_the_same(one: OneGpu, generation: str) ->
     one.simulation.set_driver_generation(generation)
     one.gpu.processes = [SimulatedProcess(7, "C+G", GIB, sm_utilization=40), SimulatedProcess(8, "C", None)]
 
-    assert one.read().processes == (GpuProcess(7, BOTH, GIB, 40), GpuProcess(8, COMPUTE, None, 0))
+    assert one.read().processes == (
+        GpuProcess(7, BOTH, GIB, 40, 0, 0, 0),
+        GpuProcess(8, COMPUTE, None, 0, 0, 0, 0),
+    )
 
 
 def test_without_processes_their_utilization_is_not_asked_for(one: OneGpu) -> None:
@@ -115,22 +128,52 @@ def test_without_processes_their_utilization_is_not_asked_for(one: OneGpu) -> No
 def test_idle_is_zero(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB)]
 
-    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0),)
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
 def test_a_utilization_that_is_not_told_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
     one.gpu.fail(UTILIZATION, code)
+    one.gpu.fail(UTILIZATION_R550, code)
 
-    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, None),)
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
 
 
-def test_a_missing_utilization_function_is_unknown_and_not_idle(one: OneGpu) -> None:
+def test_missing_utilization_functions_are_unknown_and_not_idle(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
     one.simulation.remove_function(UTILIZATION)
+    one.simulation.remove_function(UTILIZATION_R550)
 
-    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, None),)
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
+def test_where_utilization_is_refused_the_newer_function_tells_it(one: OneGpu, code: NvmlReturn) -> None:
+    one.gpu.fail(UTILIZATION, code)
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, 40, 22, 3, 4), SimulatedProcess(8, "C", GIB)]
+
+    assert one.read().processes == (
+        GpuProcess(7, COMPUTE, GIB, 40, 22, 3, 4),
+        GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0),
+    )
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB)]
+    assert one.read(after=2).processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
+
+
+def test_the_newer_function_is_not_asked_where_the_older_answers(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
+    one.read()
+
+    assert one.simulation.calls[UTILIZATION_R550] == 0
+
+
+def test_before_r550_an_unsupported_utilization_is_unknown(one: OneGpu) -> None:
+    one.simulation.set_driver_generation("r535")
+    one.gpu.unsupport(UTILIZATION)
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
@@ -144,13 +187,13 @@ def test_a_missing_utilization_function_is_unknown_and_not_idle(one: OneGpu) -> 
         pytest.param(
             [COMPUTE_LIST],
             [SimulatedProcess(7, "C"), SimulatedProcess(8, "G")],
-            (GpuProcess(8, GRAPHICS, 0, 0),),
+            (GpuProcess(8, GRAPHICS, 0, 0, 0, 0, 0),),
             id="compute: what is known",
         ),
         pytest.param(
             [GRAPHICS_LIST],
             [SimulatedProcess(7, "C"), SimulatedProcess(8, "G")],
-            (GpuProcess(7, COMPUTE, 0, 0),),
+            (GpuProcess(7, COMPUTE, 0, 0, 0, 0, 0),),
             id="graphics: what is known",
         ),
         pytest.param([GRAPHICS_LIST], [], (), id="graphics, no compute: none"),
@@ -174,14 +217,17 @@ def test_a_process_that_ends_between_the_two_calls_is_left_out(one: OneGpu) -> N
     one.gpu.processes = [SimulatedProcess(7, "C", GIB), SimulatedProcess(8, "C", GIB)]
     one.gpu.churn = lambda processes: processes[:1]
 
-    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0),)
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
 
 
 def test_a_process_that_starts_between_the_two_calls_is_listed(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB)]
     one.gpu.churn = lambda processes: [*processes, SimulatedProcess(8, "C", GIB)]
 
-    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0), GpuProcess(8, COMPUTE, GIB, 0))
+    assert one.read().processes == (
+        GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),
+        GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0),
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,10 +253,10 @@ def test_a_list_that_outgrows_its_array_is_asked_for_again(
 
 def test_a_utilization_list_that_outgrows_its_array_is_unknown(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
-    fills = iter([1, 100])
+    fills = iter([1, 100, 100])
     one.gpu.churn = lambda processes: processes * next(fills)
 
-    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, None),)
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
 
 
 def test_ceaseless_churn_costs_no_sample(one: OneGpu) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.readings import HostProcess
 from agent.sources.attempt import attempt
-from agent.sources.host import SLOW_TIER_SECONDS, HostSource, Slow, hottest
+from agent.sources.host import HostSource, _slow, hottest
+from agent.sources.processes import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +77,8 @@ def test_a_part_that_fails_is_unknown(error: Exception) -> None:
 
 def test_the_slow_tier_is_read_about_every_ten_seconds() -> None:
     values = iter([1, 2])
-    slow = Slow(lambda: next(values), 0)
-    assert [slow.value(at) for at in (100.0, 101.0, 100.0 + SLOW_TIER_SECONDS, 110.0)] == [1, 1, 2, 2]
+    slow = _slow(lambda: next(values), 0)
+    assert [slow.get(at) for at in (100.0, 101.0, 110.0, 111.0)] == [1, 1, 2, 2]
 
 
 def test_a_slow_part_that_begins_to_fail_becomes_unknown() -> None:
@@ -88,12 +90,12 @@ def test_a_slow_part_that_begins_to_fail_becomes_unknown() -> None:
             raise value
         return value
 
-    slow = Slow(read, None)
-    assert [slow.value(at) for at in (0.0, 10.0, 20.0)] == [1, None, None]
+    slow = _slow(read, None)
+    assert [slow.get(at) for at in (0.0, 10.0, 20.0)] == [1, None, None]
 
 
 def test_the_first_reading_has_no_rates() -> None:
-    host = HostSource().read(frozenset({os.getpid()}))
+    host = HostSource(pids_are_ours=True).read(frozenset({os.getpid()}))
     assert host.cpu_percent is None
     assert host.cpu_per_core_percent is None
     assert host.disk_io.read_bytes_per_second is None
@@ -102,7 +104,7 @@ def test_the_first_reading_has_no_rates() -> None:
 
 def test_the_second_reading_has_plausible_rates() -> None:
     clock = Clock()
-    source = HostSource(clock=clock)
+    source = HostSource(pids_are_ours=True, clock=clock)
     source.read(frozenset({os.getpid()}))
     # work until the kernel's clock, of a hundred ticks a second, has moved on every core
     subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
@@ -120,7 +122,7 @@ def test_the_second_reading_has_plausible_rates() -> None:
 
 def test_after_an_hour_without_readings_rates_are_unknown() -> None:
     clock = Clock()
-    source = HostSource(clock=clock)
+    source = HostSource(pids_are_ours=True, clock=clock)
     source.read(frozenset({os.getpid()}))
     clock.now += 3600.0
     host = source.read(frozenset({os.getpid()}))
@@ -145,17 +147,19 @@ def test_this_host_is_plausible() -> None:
 
 
 def test_no_number_of_a_reading_is_negative_or_not_a_number() -> None:
-    host = HostSource().read(frozenset({os.getpid()}))
+    host = HostSource(pids_are_ours=True).read(frozenset({os.getpid()}))
     found = list(numbers(asdict(host)))
     assert len(found) > 20
     assert all(number >= 0 and math.isfinite(number) for number in found)
 
 
-def test_only_processes_that_exist_are_described() -> None:
+def test_of_a_process_that_has_ended_only_that_is_told() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        source = HostSource()
+        source = HostSource(pids_are_ours=True)
         pids = frozenset({child.pid, os.getpid()})
-        assert source.read(pids).gpu_processes.keys() == pids
+        assert all(process.name for process in source.read(pids).gpu_processes.values())
         child.kill()
         child.wait()
-        assert source.read(pids).gpu_processes.keys() == {os.getpid()}
+        described = source.read(pids).gpu_processes
+        assert described.keys() == pids
+        assert described[child.pid] == HostProcess(child.pid, command=ELSEWHERE)

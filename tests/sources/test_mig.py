@@ -80,6 +80,7 @@ def test_a_parted_gpu_has_no_utilization_but_everything_else(parted: OneGpu) -> 
         gpu_utilization_percent=None,
         memory_controller_percent=None,
         processes=(*PROCESSES[0], *PROCESSES[1]),
+        mig_enabled=True,
         mig_instances=expected(parted),
     )
 
@@ -88,6 +89,15 @@ def test_without_mig_only_the_mode_is_asked_for(one: OneGpu) -> None:
     assert one.read().mig_instances == ()
     assert one.simulation.calls["nvmlDeviceGetMigMode"] == 1
     assert one.simulation.calls["nvmlDeviceGetMaxMigDeviceCount"] == 0
+
+
+def test_mig_is_enabled_before_there_is_an_instance(one: OneGpu) -> None:
+    one.gpu.enable_mig()
+    one.gpu.mig_instances = []
+
+    reading = one.read()
+
+    assert (reading.mig_enabled, reading.mig_instances) == (True, ())
 
 
 def test_mig_switched_on_and_off_shows_within_five_seconds(one: OneGpu) -> None:

@@ -9,8 +9,10 @@ import psutil
 import pytest
 
 from agent.readings import HostProcess
+from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import (
     DESCRIPTION_SECONDS,
+    ELSEWHERE,
     MAX_COMMAND,
     USERNAME_SECONDS,
     ProcessReader,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 HERE = os.getpid()
 NOBODY = 54321  # a uid without a name
+CONTAINER = "pid:[4026532281]"  # a PID namespace other than the initial one
 
 
 class Clock:
@@ -69,6 +72,10 @@ class FakeProc:
         stat = f"42 ({comm}) R 1 42 42 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start_ticks} 0 0\n"
         (self.root / "42" / "stat").write_text(stat)
         (self.root / "42" / "statm").write_text("100 25 0 0 0 0 0\n")
+
+    def link(self, path: str, target: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).symlink_to(target)
 
 
 @pytest.fixture
@@ -263,7 +270,7 @@ def test_a_user_is_looked_up_once_in_ten_minutes(clock: Clock) -> None:
         asked.append(uid)
         return "ada"
 
-    reader = ProcessReader(clock=clock, look_up_user=look_up)
+    reader = ProcessReader(pids_are_ours=True, clock=clock, look_up_user=look_up)
     pids = frozenset({HERE, os.getppid()})
     assert {process.username for process in reader.read(pids, None).values()} == {"ada"}
     clock.now += DESCRIPTION_SECONDS
@@ -289,20 +296,20 @@ def test_a_process_of_which_nothing_may_be_read_keeps_its_pid(tmp_path: Path, cl
 
 
 @pytest.mark.parametrize("file", ["stat", "statm"])
-def test_a_process_that_ends_while_it_is_read_is_left_out(proc: FakeProc, clock: Clock, file: str) -> None:
+def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clock, file: str) -> None:
     (proc.root / "42" / file).unlink()
-    assert reader_of(proc, clock).read(frozenset({42}), None) == {}
+    assert read(reader_of(proc, clock)) == HostProcess(42, command=ELSEWHERE)
 
 
-def test_a_process_that_ends_before_it_is_described_is_left_out(proc: FakeProc, clock: Clock) -> None:
+def test_a_process_that_ends_before_it_is_described_says_so(proc: FakeProc, clock: Clock) -> None:
     def gone(pid: int) -> psutil.Process:
         raise psutil.NoSuchProcess(pid)
 
-    assert reader_of(proc, clock, gone).read(frozenset({42}), None) == {}
+    assert read(reader_of(proc, clock, gone)) == HostProcess(42, command=ELSEWHERE)
 
 
 def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
-    process = read(ProcessReader(), child.pid)
+    process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"{sys.executable} -c input() --token s3cret"
     assert process.username == user_name(os.getuid())
     assert process.name is not None
@@ -312,7 +319,9 @@ def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen
 
 
 def test_hidden_arguments_leave_the_program(child: subprocess.Popen[bytes]) -> None:
-    assert read(ProcessReader(hide_command_args=True), child.pid).command == sys.executable
+    assert (
+        read(ProcessReader(hide_command_args=True, pids_are_ours=True), child.pid).command == sys.executable
+    )
 
 
 def test_hidden_arguments_do_not_return_in_the_name(proc: FakeProc) -> None:
@@ -325,23 +334,64 @@ def test_hidden_arguments_do_not_return_in_the_name(proc: FakeProc) -> None:
 def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but not yet collected
-    process = read(ProcessReader(), child.pid)
+    process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"[{process.name}]"
     assert process.username == user_name(os.getuid())
     assert process.memory_rss_bytes == 0
     assert process.running_seconds is not None
 
 
-def test_a_collected_child_is_left_out(child: subprocess.Popen[bytes]) -> None:
+def test_a_collected_child_says_that_it_has_ended(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     child.wait()
-    pids = frozenset({child.pid, HERE})
-    assert ProcessReader().read(pids, None).keys() == {HERE}
+    processes = ProcessReader(pids_are_ours=True).read(frozenset({child.pid, HERE}), None)
+    assert processes[child.pid] == HostProcess(child.pid, command=ELSEWHERE)
+    assert processes[HERE].command != ELSEWHERE
 
 
 @pytest.mark.parametrize("pid", [0, -1, 2**40], ids=["zero", "negative", "beyond any pid"])
-def test_a_pid_that_cannot_be_is_left_out(pid: int) -> None:
-    assert ProcessReader().read(frozenset({pid}), None) == {}
+def test_a_pid_that_cannot_be_is_nobody(pid: int) -> None:
+    assert read(ProcessReader(), pid) == HostProcess(pid, command=ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "opened", "named"),
+    [
+        pytest.param(INITIAL, None, True, id="on the host, whatever it has open"),
+        pytest.param(CONTAINER, "/dev/nvidiactl", True, id="in a container, with the GPU open"),
+        pytest.param(CONTAINER, "/var/log/syslog", False, id="in a container, a stranger"),
+        pytest.param(CONTAINER, None, False, id="in a container, not to be told"),
+    ],
+)
+def test_a_stranger_with_the_same_number_is_never_named(
+    proc: FakeProc, clock: Clock, namespace: str, opened: str | None, named: bool
+) -> None:
+    proc.link("self/ns/pid", namespace)
+    if opened is not None:
+        proc.link("42/fd/3", opened)
+    process = read(reader_of(proc, clock))
+    if named:
+        assert process.name == psutil.Process(HERE).name()
+    else:
+        assert process == HostProcess(42, command=ELSEWHERE)
+
+
+def test_a_driver_known_to_mean_our_processes_needs_no_proof(proc: FakeProc) -> None:
+    proc.link("self/ns/pid", CONTAINER)
+    reader = ProcessReader(
+        pids_are_ours=True, proc_root=str(proc.root), open_process=lambda _: psutil.Process(HERE)
+    )
+    assert read(reader).name == psutil.Process(HERE).name()
+
+
+def test_a_pid_reused_by_a_stranger_is_not_named_like_the_one_before(proc: FakeProc, clock: Clock) -> None:
+    proc.link("self/ns/pid", CONTAINER)
+    proc.link("42/fd/3", "/dev/nvidia0")
+    reader = reader_of(proc, clock)
+    assert read(reader).name is not None
+    proc.write(start_ticks=501)
+    (proc.root / "42/fd/3").unlink()
+    assert read(reader) == HostProcess(42, command=ELSEWHERE)
 
 
 def test_the_largest_processes_come_first_with_user_name_and_memory_only() -> None:

@@ -16,6 +16,14 @@ def bus_id(gpu: SimulatedGpu) -> str:
     return f"00000000:{gpu.index + 1:02X}:00.0"
 
 
+def fill_pci_info(info: Any, *, domain: int, bus: int) -> None:
+    """Write nvmlPciInfo_t: of the device 0 on this bus."""
+    info = wire.target(info)
+    info.domain, info.bus, info.device = domain, bus, 0
+    info.busId = f"{domain:08X}:{bus:02X}:00.0".encode()
+    info.busIdLegacy = f"{domain:04X}:{bus:02X}:00.0".encode()
+
+
 @device_function("nvmlDeviceGetIndex", "nvmlDeviceGetMinorNumber")
 def index(device: Device, value: Any) -> None:
     wire.write(value, device.gpu.index)
@@ -34,10 +42,7 @@ def name(device: Device, buffer: Any, size: Any) -> None:
 
 @device_function("nvmlDeviceGetPciInfo_v3", on_instance=True)
 def pci_info(device: Device, info: Any) -> None:
-    info = wire.target(info)
-    info.domain, info.bus, info.device = 0, device.gpu.index + 1, 0
-    info.busId = bus_id(device.gpu).encode()
-    info.busIdLegacy = bus_id(device.gpu)[4:].encode()
+    fill_pci_info(info, domain=0, bus=device.gpu.index + 1)
 
 
 @device_function("nvmlDeviceGetCudaComputeCapability", on_instance=True)

@@ -15,7 +15,7 @@ def mig_mode(device: Device, current: Any, pending: Any) -> None:
     if not device.gpu.model.mig_profiles:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     for argument in (current, pending):
-        wire.write(argument, int(bool(device.gpu.mig_instances)))
+        wire.write(argument, int(device.gpu.mig_enabled))
 
 
 @device_function("nvmlDeviceGetMaxMigDeviceCount")

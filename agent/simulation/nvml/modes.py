@@ -15,8 +15,8 @@ def persistence_mode(device: Device, mode: Any) -> None:
 
 
 @device_function("nvmlDeviceGetComputeMode")
-def compute_mode(_: Device, mode: Any) -> None:
-    wire.write(mode, 0)  # NVML_COMPUTEMODE_DEFAULT
+def compute_mode(device: Device, mode: Any) -> None:
+    wire.write(mode, device.gpu.compute_mode)
 
 
 @device_function("nvmlDeviceGetDisplayActive", "nvmlDeviceGetDisplayMode")

@@ -85,23 +85,46 @@ def process_details(device: Device, details: Any) -> None:
         _fill(device, details.procArray[number], process)
 
 
-@device_function("nvmlDeviceGetProcessUtilization", on_partitioned=False)
-def process_utilization(device: Device, entries: Any, count: Any, last_seen: Any) -> None:
-    """The newest sample of each busy process, if newer than `last_seen` (us since the epoch)."""
+def _samples(device: Device, last_seen: int, *, filling: bool) -> tuple[list[SimulatedProcess], int]:
+    """The busy processes and when they were sampled (us since the epoch); NOT_FOUND if nothing is newer."""
     newest = int(device.simulation.wall_clock() * SAMPLES_PER_SECOND) * 1_000_000 // SAMPLES_PER_SECOND
     processes = [
         one
-        for one in _processes(device, "", filling=entries is not None)
+        for one in _processes(device, "", filling=filling)
         if any((one.sm_utilization, one.memory_utilization, one.encoder_utilization, one.decoder_utilization))
     ]
-    if not processes or newest <= wire.number(last_seen):
+    if not processes or newest <= last_seen:
         raise NvmlFailure(NvmlReturn.NOT_FOUND)
+    return processes, newest
+
+
+def _fill_sample(entry: Any, process: SimulatedProcess, at: int) -> None:
+    entry.pid, entry.timeStamp = process.pid, at
+    entry.smUtil, entry.memUtil = process.sm_utilization, process.memory_utilization
+    entry.encUtil, entry.decUtil = process.encoder_utilization, process.decoder_utilization
+
+
+@device_function("nvmlDeviceGetProcessUtilization", on_partitioned=False)
+def process_utilization(device: Device, entries: Any, count: Any, last_seen: Any) -> None:
+    """The newest sample of each busy process, if newer than `last_seen` (us since the epoch)."""
+    processes, newest = _samples(device, wire.number(last_seen), filling=entries is not None)
     room = wire.number(wire.target(count)) if entries is not None else 0
     wire.write(count, len(processes))
     if len(processes) > room:
         raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
     for number, process in enumerate(processes):
-        entry = wire.target(entries)[number]
-        entry.pid, entry.timeStamp = process.pid, newest
-        entry.smUtil, entry.memUtil = process.sm_utilization, process.memory_utilization
-        entry.encUtil, entry.decUtil = process.encoder_utilization, process.decoder_utilization
+        _fill_sample(wire.target(entries)[number], process, newest)
+
+
+@device_function("nvmlDeviceGetProcessesUtilizationInfo", on_partitioned=False)
+def processes_utilization_info(device: Device, info: Any) -> None:
+    """The same in one struct, with JPEG and OFA engines beside."""
+    info = wire.target(info)
+    filling = bool(info.procUtilArray)
+    processes, newest = _samples(device, info.lastSeenTimeStamp, filling=filling)
+    room = info.processSamplesCount if filling else 0
+    info.processSamplesCount = len(processes)
+    if len(processes) > room:
+        raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
+    for number, process in enumerate(processes):
+        _fill_sample(info.procUtilArray[number], process, newest)

@@ -1,0 +1,120 @@
+"""Who holds what: the processes on the GPUs, and what each user has of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from agent.derive.rounding import known_sum
+from agent.readings import HostProcess, UserUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from agent.readings import GpuProcess, GpuSample, ProcessUse, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One process on one GPU, or on one MIG instance of it, with all that is known of it."""
+
+    gpu: GpuSample
+    mig_index: int | None
+    process: GpuProcess
+    host: HostProcess
+    use: ProcessUse | None = None  # None: nothing is remembered
+    idle_holder: bool | None = None  # None: its utilization is not told
+
+
+@dataclass(frozen=True, slots=True)
+class UserHoldings:
+    """What one user holds now, and has held. None: unknown."""
+
+    username: str | None  # None: those whose owner is unknown
+    processes: int
+    gpus: tuple[int, ...]  # indices
+    gpu_memory_bytes: int | None
+    sm_utilization_percent: float | None  # mean over these GPUs
+    use: UserUse | None  # None: nothing is remembered
+    idle: tuple[Holding, ...] | None
+
+
+def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: float) -> list[Holding]:
+    """The processes on these GPUs, by GPU and pid; a MIG GPU's by instance."""
+    hosts = snapshot.host.gpu_processes if snapshot.host else {}
+    uses = snapshot.ledger.processes if snapshot.ledger else {}
+    found = []
+    for gpu in gpus:
+        for mig_index, process in _on(gpu):
+            use = uses.get((gpu.identity.uuid or "", process.pid))
+            idle = use.idle_seconds if use else None
+            found.append(
+                Holding(
+                    gpu,
+                    mig_index,
+                    process,
+                    hosts.get(process.pid) or HostProcess(process.pid),
+                    use,
+                    None if idle is None else idle >= idle_after_seconds,
+                )
+            )
+    return found
+
+
+def untold(gpus: Iterable[GpuSample]) -> list[int]:
+    """The indices of the GPUs whose processes are not known now."""
+    return [gpu.index for gpu in gpus if gpu.reading is None or gpu.reading.processes is None]
+
+
+def by_user(held: Iterable[Holding], uses: Mapping[str | None, UserUse] | None) -> list[UserHoldings]:
+    """Every user who holds or has held something, by name; last, if there are any, those of unknown owners.
+
+    `uses` are the totals since the start; None: nothing is remembered.
+    """
+    of: dict[str | None, list[Holding]] = {name: [] for name in uses or ()}
+    for holding in held:
+        of.setdefault(holding.host.username, []).append(holding)
+    names = sorted(of, key=lambda name: (name is None, name or ""))
+    return [
+        _user(name, of[name], None if uses is None else uses.get(name) or UserUse(gpu_seconds_held=0.0))
+        for name in names
+        if of[name] or name is not None
+    ]
+
+
+def memory_bytes(held: Iterable[Holding]) -> int | None:
+    """GPU memory of all of them; unknown if any's is."""
+    total = known_sum(*(holding.process.gpu_memory_bytes for holding in held))
+    return None if total is None else int(total)
+
+
+def _on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
+    reading = gpu.reading
+    if reading is not None and reading.mig_instances:
+        for instance in reading.mig_instances:
+            for process in instance.processes:
+                yield instance.mig_index, process
+    elif reading is not None:
+        for process in reading.processes or ():
+            yield None, process
+
+
+def _user(name: str | None, held: Sequence[Holding], use: UserUse | None) -> UserHoldings:
+    by_gpu: dict[int, list[int]] = {}
+    for holding in held:
+        utilization = by_gpu.setdefault(holding.gpu.index, [])
+        if holding.process.sm_utilization_percent is not None:
+            utilization.append(holding.process.sm_utilization_percent)
+    # Each process has its newest sample, which need not be of the same moment: the sum may pass 100.
+    utilizations = [min(100, sum(percents)) for percents in by_gpu.values() if percents]
+    is_told = use is not None and (not held or any(holding.idle_holder is not None for holding in held))
+    return UserHoldings(
+        username=name,
+        processes=len({holding.process.pid for holding in held}),
+        gpus=tuple(sorted(by_gpu)),
+        gpu_memory_bytes=memory_bytes(held),
+        sm_utilization_percent=fmean(utilizations) if utilizations else None,
+        use=use,
+        idle=tuple(holding for holding in held if holding.idle_holder) if is_told else None,
+    )

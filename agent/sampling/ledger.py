@@ -1,0 +1,150 @@
+"""What needs memory across Snapshots: who idles since when, and GPU-seconds by process and by user.
+
+Nothing is estimated: time between Snapshots too far apart, or while the driver does not tell, is not counted.
+What is gone is forgotten with the first Snapshot without it; only the users' totals stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.readings import HostProcess, LedgerReading, ProcessUse, UserUse
+from agent.sampling.peak import Peak
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from agent.readings import GpuProcess, Snapshot
+
+# Snapshots further apart than this many intervals say nothing about the time between them.
+MAX_GAP_INTERVALS = 3
+# Users come and go without end where containers bring their own numbers.
+MAX_USERS = 1000
+
+_UNKNOWN = HostProcess(0)
+
+
+@dataclass(slots=True)
+class _Process:
+    """One process on one GPU."""
+
+    first_seen_at: float
+    start_ticks: int | None = None
+    username: str | None = None
+    held: float = 0.0
+    used: float | None = None
+    idle: float = 0.0
+
+    def is_other_than(self, host: HostProcess) -> bool:
+        """Whether the pid was used again; that a start is not known now does not say so."""
+        return self.start_ticks != host.start_ticks and None not in (self.start_ticks, host.start_ticks)
+
+    def count(self, now: GpuProcess, seconds: float) -> ProcessUse:
+        """Another `seconds` have passed, at the end of which it does what `now` says."""
+        sm = now.sm_utilization_percent
+        works = sm or now.encoder_utilization_percent or now.decoder_utilization_percent
+        self.held += seconds
+        if sm is not None:
+            self.used = (self.used or 0.0) + sm / 100 * seconds
+        if works or now.gpu_memory_bytes == 0:
+            self.idle = 0.0
+        elif sm is not None:
+            self.idle += seconds
+        is_told = works or sm is not None
+        return ProcessUse(self.first_seen_at, self.held, self.used, self.idle if is_told else None)
+
+
+@dataclass(slots=True)
+class _Gpu:
+    """One GPU: the processes on it by pid, and their users."""
+
+    processes: dict[int, _Process] = field(default_factory=dict)
+    users: dict[str | None, list[int]] = field(default_factory=dict)  # known SM utilization of theirs
+    peak: Peak = field(default_factory=Peak)
+
+    def update(
+        self, listed: Iterable[GpuProcess], hosts: Mapping[int, HostProcess], at: float, seconds: float
+    ) -> dict[int, ProcessUse]:
+        """Take in the list of processes as it is now."""
+        before, self.processes, self.users = self.processes, {}, {}
+        uses = {}
+        for pid, now in {one.pid: one for one in listed}.items():  # one may be on several MIG instances
+            host = hosts.get(pid, _UNKNOWN)
+            process = before.get(pid)
+            is_new = process is None or process.is_other_than(host)
+            if process is None or is_new:
+                process = _Process(first_seen_at=at)
+            if process.username is None and host.start_ticks is not None:
+                # kept, for when the host does not tell in time
+                process.start_ticks, process.username = host.start_ticks, host.username
+            uses[pid] = process.count(now, 0.0 if is_new else seconds)
+            self.processes[pid] = process
+            utilization = self.users.setdefault(process.username, [])
+            if now.sm_utilization_percent is not None:
+                utilization.append(now.sm_utilization_percent)
+        return uses
+
+
+@dataclass(slots=True)
+class _User:
+    """A user's totals over all GPUs."""
+
+    held: float = 0.0
+    used: float | None = None
+
+    def count(self, utilization: list[int], seconds: float) -> None:
+        """Another `seconds` with processes of this SM utilization on one GPU."""
+        self.held += seconds
+        if utilization:
+            self.used = (self.used or 0.0) + min(100, sum(utilization)) / 100 * seconds
+
+
+class Ledger:
+    """Fed with every Snapshot in turn; its clock is theirs."""
+
+    def __init__(self, *, sample_interval: float, history_interval: float) -> None:
+        self._max_gap = MAX_GAP_INTERVALS * max(sample_interval, history_interval)
+        self._updated_at: float | None = None  # seconds of the monotonic clock
+        self._gpus: dict[str, _Gpu] = {}  # by UUID
+        self._users: dict[str | None, _User] = {}
+
+    def update(self, snapshot: Snapshot) -> LedgerReading:
+        """Take in what has happened since the Snapshot before, and tell what there is."""
+        now = snapshot.taken_monotonic
+        seconds = self._seconds_until(now)
+        hosts = snapshot.host.gpu_processes if snapshot.host else {}
+        before, self._gpus = self._gpus, {}
+        processes: dict[tuple[str, int], ProcessUse] = {}
+        peaks: dict[str, int | None] = {}
+        for sample in snapshot.gpus:
+            uuid, reading = sample.identity.uuid, sample.reading
+            if uuid is None:
+                continue
+            gpu = self._gpus[uuid] = before.get(uuid) or _Gpu()
+            peaks[uuid] = gpu.peak.add(now, reading.gpu_utilization_percent if reading else None)
+            if reading is None or reading.processes is None:
+                continue  # what is not told is not gone
+            were_there = gpu.users.keys()
+            for pid, use in gpu.update(reading.processes, hosts, snapshot.taken_at, seconds).items():
+                processes[uuid, pid] = use
+            for name, utilization in gpu.users.items():
+                user = self._users.setdefault(name, _User())
+                user.count(utilization, seconds if name in were_there else 0.0)
+        self._forget_users()
+        users = {name: UserUse(user.held, user.used) for name, user in self._users.items()}
+        return LedgerReading(processes, users, peaks)
+
+    def _seconds_until(self, now: float) -> float:
+        """Seconds to count since the Snapshot before."""
+        before, self._updated_at = self._updated_at, now
+        return now - before if before is not None and 0 < now - before <= self._max_gap else 0.0
+
+    def _forget_users(self) -> None:
+        """Past MAX_USERS, the smallest totals of those who hold nothing now."""
+        if len(self._users) <= MAX_USERS:
+            return
+        holders = {name for gpu in self._gpus.values() for name in gpu.users}
+        gone = sorted(self._users.keys() - holders, key=lambda name: self._users[name].held)
+        for name in gone[: len(self._users) - MAX_USERS]:
+            del self._users[name]

@@ -1,0 +1,29 @@
+"""The highest value of the last minute."""
+
+from __future__ import annotations
+
+from collections import deque
+
+# Long enough to see past a checkpoint or a pause between batches, short enough to forget a job that ended.
+PEAK_SECONDS = 60.0
+
+
+class Peak:
+    """Of a percentage. Keeps what can still become the highest: at most 101 values, each below the last."""
+
+    def __init__(self) -> None:
+        self._values: deque[tuple[float, int]] = deque()
+
+    def add(self, at: float, percent: int | None) -> int | None:
+        """The highest now, with this value; None: none is known. `at`: seconds of the monotonic clock."""
+        values = self._values
+        if percent is not None:
+            while values and values[-1][1] <= percent:
+                values.pop()
+            values.append((at, percent))
+        while values and values[0][0] < at - PEAK_SECONDS:
+            values.popleft()
+        return values[0][1] if values else None
+
+    def __len__(self) -> int:
+        return len(self._values)

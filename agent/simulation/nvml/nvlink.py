@@ -1,0 +1,47 @@
+"""NVLink: how many links there are, and what is at the other end of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.nvml import wire
+from agent.simulation.nvml.identity import fill_pci_info
+from agent.simulation.nvml.registry import Device, device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.gpu import SimulatedGpu
+
+_TO_GPU, _TO_SWITCH = 0, 2  # nvmlIntNvLinkDeviceType_t
+_SWITCH_DOMAIN = 1  # switches are on a bus of their own
+_SWITCHES = 4  # the links are spread over that many
+
+
+def _remote(device: Device, link: Any) -> SimulatedGpu | None:
+    """The GPU at the other end, None for a switch."""
+    links = device.gpu.nvlinks
+    if not links:
+        raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+    if wire.number(link) >= len(links):
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    return links[wire.number(link)]
+
+
+@device_function("nvmlDeviceGetNvLinkState")
+def link_state(device: Device, link: Any, is_active: Any) -> None:
+    _remote(device, link)
+    wire.write(is_active, int(wire.number(link) not in device.gpu.nvlinks_down))
+
+
+@device_function("nvmlDeviceGetNvLinkRemoteDeviceType")
+def remote_device_type(device: Device, link: Any, kind: Any) -> None:
+    wire.write(kind, _TO_SWITCH if _remote(device, link) is None else _TO_GPU)
+
+
+@device_function("nvmlDeviceGetNvLinkRemotePciInfo_v2")
+def remote_pci_info(device: Device, link: Any, info: Any) -> None:
+    remote = _remote(device, link)
+    if remote is None:
+        fill_pci_info(info, domain=_SWITCH_DOMAIN, bus=wire.number(link) % _SWITCHES)
+    else:
+        fill_pci_info(info, domain=0, bus=remote.index + 1)

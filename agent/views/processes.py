@@ -1,0 +1,119 @@
+"""`/processes`: one row for each process and GPU; unknown is null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, Field
+
+from agent.derive.holdings import holdings, untold
+from agent.derive.rounding import tenths, whole
+from agent.views.units import mib
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.derive.holdings import Holding
+    from agent.readings import GpuSample, Snapshot
+
+
+class ProcessRow(BaseModel):
+    """One process on one GPU, or on one MIG instance of it. What is unknown is null."""
+
+    idx: int = Field(description="NVML index of the GPU")
+    uuid: str | None = Field(description="NVML UUID of the GPU")
+    mig_index: int | None = Field(description="index of the MIG instance on its GPU; null: not on one")
+    pid: int = Field(description="process id as the driver tells it")
+    username: str | None = Field(description="owner")
+    name: str | None = Field(description="program")
+    command: str | None = Field(description="command line")
+    type: Literal["C", "G", "C+G"] = Field(description="compute, graphics, or both")
+    gpu_memory_mb: float | None = Field(description="GPU memory in use, MiB")
+    sm_utilization_percent: int | None = Field(description="percent of the GPU's SM time")
+    memory_utilization_percent: int | None = Field(
+        description="percent of time in which its accesses kept the GPU's memory busy"
+    )
+    encoder_utilization_percent: int | None = Field(description="percent of the encoders' time")
+    decoder_utilization_percent: int | None = Field(description="percent of the decoders' time")
+    cpu_percent: float | None = Field(description="percent of one CPU core")
+    host_memory_mb: float | None = Field(description="resident host memory, MiB")
+    running_seconds: int | None = Field(description="since the process started, seconds")
+    first_seen: int | None = Field(description="on this GPU, milliseconds since the epoch")
+    gpu_seconds_held: float | None = Field(description="time on this GPU while it was watched, seconds")
+    gpu_seconds_used: float | None = Field(description="SM utilization times that time, seconds")
+    idle_seconds: int | None = Field(
+        description="for how long it has held memory on this GPU and done no work there, seconds"
+    )
+    idle_holder: bool | None = Field(description="whether that is IDLE_HOLDER_MINUTES or more")
+    container_id: str | None = Field(description="of the innermost container, by its cgroup")
+    container_name: str | None = Field(description="only where the cgroup holds it, as with LXC")
+    pod_uid: str | None = Field(description="Kubernetes pod")
+    systemd_unit: str | None = Field(description="system service")
+    slurm_job_id: str | None = Field(description="Slurm job, by the cgroup, else by the environment")
+    slurm_step: str | None = Field(description="of the Slurm job: a number, batch, interactive or extern")
+    user_session: str | None = Field(
+        description="login session as loginctl lists it; user@UID.service for what the user's manager runs"
+    )
+
+
+class Processes(BaseModel):
+    """The processes on the selected GPUs."""
+
+    processes: list[ProcessRow] = Field(description="by GPU, MIG instance, pid")
+    unknown_idx: list[int] = Field(
+        description="indices of the selected GPUs whose processes are unknown now; /status says why"
+    )
+
+
+def processes_view(
+    snapshot: Snapshot,
+    selected: Sequence[GpuSample],
+    *,
+    idle_after_seconds: float,
+    user: str | None = None,
+    idle_only: bool = False,
+) -> Processes:
+    """`selected` are the GPUs to look at; `user` keeps one owner's processes, `idle_only` idle holders."""
+    return Processes(
+        processes=[
+            _row(holding)
+            for holding in holdings(snapshot, selected, idle_after_seconds)
+            if (user is None or holding.host.username == user) and (holding.idle_holder or not idle_only)
+        ],
+        unknown_idx=untold(selected),
+    )
+
+
+def _row(holding: Holding) -> ProcessRow:
+    process, host, use = holding.process, holding.host, holding.use
+    belonging = host.belonging
+    return ProcessRow(
+        idx=holding.gpu.index,
+        uuid=holding.gpu.identity.uuid,
+        mig_index=holding.mig_index,
+        pid=process.pid,
+        username=host.username,
+        name=host.name,
+        command=host.command,
+        type=process.type.value,
+        gpu_memory_mb=tenths(mib(process.gpu_memory_bytes)),
+        sm_utilization_percent=process.sm_utilization_percent,
+        memory_utilization_percent=process.memory_utilization_percent,
+        encoder_utilization_percent=process.encoder_utilization_percent,
+        decoder_utilization_percent=process.decoder_utilization_percent,
+        cpu_percent=tenths(host.cpu_percent),
+        host_memory_mb=tenths(mib(host.memory_rss_bytes)),
+        running_seconds=whole(host.running_seconds),
+        first_seen=whole(use.first_seen_at * 1000) if use else None,
+        gpu_seconds_held=tenths(use.gpu_seconds_held) if use else None,
+        gpu_seconds_used=tenths(use.gpu_seconds_used) if use else None,
+        idle_seconds=whole(use.idle_seconds) if use else None,
+        idle_holder=holding.idle_holder,
+        container_id=belonging.container_id,
+        container_name=belonging.container_name,
+        pod_uid=belonging.pod_uid,
+        systemd_unit=belonging.systemd_unit,
+        slurm_job_id=belonging.slurm_job_id,
+        slurm_step=belonging.slurm_step,
+        user_session=belonging.user_session,
+    )

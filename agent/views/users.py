@@ -1,0 +1,69 @@
+"""`/users`: what each user holds on the GPUs, and has used of them; unknown is null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.holdings import by_user, holdings, memory_bytes, untold
+from agent.derive.rounding import tenths
+from agent.views.units import mib
+
+if TYPE_CHECKING:
+    from agent.derive.holdings import UserHoldings
+    from agent.readings import Snapshot
+
+
+class IdleHoldings(BaseModel):
+    """What a user's idle holders keep from others."""
+
+    count: int = Field(description="processes on GPUs, counted on each GPU")
+    gpu_memory_mb: float | None = Field(description="GPU memory that they hold, MiB")
+
+
+class UserRow(BaseModel):
+    """One user. What is unknown is null."""
+
+    username: str | None = Field(description="owner; null: all processes whose owner is unknown")
+    processes: int = Field(description="on GPUs now; one on several GPUs counts once")
+    gpus: list[int] = Field(description="NVML indices of the GPUs with a process of this user")
+    gpu_memory_mb: float | None = Field(description="of these processes on GPUs, MiB; null if any is unknown")
+    sm_utilization_percent: float | None = Field(description="mean over these GPUs, percent of their SM time")
+    gpu_seconds_held: float | None = Field(
+        description="seconds of GPUs with a process of this user since the agent started, while it watched; "
+        "a GPU counts once however many"
+    )
+    gpu_seconds_used: float | None = Field(description="SM utilization times that time, seconds")
+    idle_holdings: IdleHoldings | None = Field(description="of processes that idle for IDLE_HOLDER_MINUTES")
+
+
+class Users(BaseModel):
+    """Everyone who has a process on a GPU now, or had one since the agent started."""
+
+    users: list[UserRow] = Field(description="by name, the unknown owner last")
+    unknown_idx: list[int] = Field(
+        description="indices of the GPUs whose processes are unknown now; /status says why"
+    )
+
+
+def users_view(snapshot: Snapshot, *, idle_after_seconds: float) -> Users:
+    """Every user, over all GPUs."""
+    held = holdings(snapshot, snapshot.gpus, idle_after_seconds)
+    uses = snapshot.ledger.users if snapshot.ledger else None
+    return Users(users=[_row(user) for user in by_user(held, uses)], unknown_idx=untold(snapshot.gpus))
+
+
+def _row(user: UserHoldings) -> UserRow:
+    return UserRow(
+        username=user.username,
+        processes=user.processes,
+        gpus=list(user.gpus),
+        gpu_memory_mb=tenths(mib(user.gpu_memory_bytes)),
+        sm_utilization_percent=tenths(user.sm_utilization_percent),
+        gpu_seconds_held=tenths(user.use.gpu_seconds_held) if user.use else None,
+        gpu_seconds_used=tenths(user.use.gpu_seconds_used) if user.use else None,
+        idle_holdings=None
+        if user.idle is None
+        else IdleHoldings(count=len(user.idle), gpu_memory_mb=tenths(mib(memory_bytes(user.idle)))),
+    )

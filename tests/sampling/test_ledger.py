@@ -1,0 +1,314 @@
+"""What is remembered across Snapshots: idle time, GPU-seconds and peaks, exactly, in bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from agent.readings import (
+    GpuIdentity,
+    GpuProcess,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    HostProcess,
+    HostReading,
+    LedgerReading,
+    ProcessType,
+    ProcessUse,
+    Snapshot,
+    UserUse,
+)
+from agent.sampling.ledger import MAX_USERS, Ledger
+
+EPOCH = 1_757_926_800.0  # seconds since the epoch when the monotonic clock is 0
+UUID = "GPU-0"
+
+
+def process(
+    pid: int, sm: int | None = 0, *, memory: int | None = 2**30, encoder: int | None = 0
+) -> GpuProcess:
+    return GpuProcess(pid, ProcessType.COMPUTE, memory, sm, 0, encoder, 0)
+
+
+def gpu(*processes: GpuProcess, uuid: str | None = UUID, utilization: int | None = 0) -> GpuSample:
+    identity = GpuIdentity(uuid=uuid)
+    reading = GpuReading(0, 0, identity, gpu_utilization_percent=utilization, processes=processes)
+    return GpuSample(0, GpuState.OK, identity, reading)
+
+
+@dataclass
+class Watch:
+    """A ledger and its clock; processes are alice's and started at tick 5, unless it is said otherwise."""
+
+    ledger: Ledger = field(default_factory=lambda: Ledger(sample_interval=1.0, history_interval=10.0))
+    now: float = 0.0
+    users: dict[int, str | None] = field(default_factory=dict)
+    starts: dict[int, int | None] = field(default_factory=dict)
+
+    def see(self, *gpus: GpuSample, after: float = 10.0, host: bool = True) -> LedgerReading:
+        """A Snapshot `after` seconds from the one before."""
+        self.now += after
+        pids = {
+            process.pid for gpu in gpus for process in (gpu.reading.processes or () if gpu.reading else ())
+        }
+        described = {
+            pid: HostProcess(pid, self.users.get(pid, "alice"), start_ticks=self.starts.get(pid, 5))
+            for pid in pids
+        }
+        reading = HostReading("host", gpu_processes=described) if host else None
+        return self.ledger.update(Snapshot(EPOCH + self.now, self.now, gpus=gpus, host=reading))
+
+    def idle(self, *processes: GpuProcess, after: float = 10.0) -> float | None:
+        """Of the first process, on one GPU."""
+        return self.see(gpu(*processes), after=after).processes[UUID, processes[0].pid].idle_seconds
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+# Idle time
+
+
+def test_an_idle_holder_appears_after_its_time_and_disappears_with_work(watch: Watch) -> None:
+    watch.idle(process(7))
+    assert [watch.idle(process(7)) for _ in range(90)] == [10.0 * step for step in range(1, 91)]
+    assert watch.idle(process(7, 1)) == 0
+    assert watch.idle(process(7)) == 10
+
+
+@pytest.mark.parametrize(
+    ("now", "idle"),
+    [
+        pytest.param(process(7), 30, id="no work"),
+        pytest.param(process(7, 1), 0, id="SMs"),
+        pytest.param(process(7, 0, encoder=1), 0, id="a video engine works without SMs"),
+        pytest.param(process(7, None, encoder=1), 0, id="a video engine, SMs not told"),
+        pytest.param(process(7, 0, encoder=None), 30, id="only the SMs are told"),
+        pytest.param(process(7, None), None, id="not told"),
+        pytest.param(process(7, memory=0), 0, id="holds nothing"),
+        pytest.param(process(7, memory=None), 30, id="holds it is not told what"),
+    ],
+)
+def test_who_holds_memory_and_does_no_work_is_idle(watch: Watch, now: GpuProcess, idle: float | None) -> None:
+    watch.idle(process(7))
+    watch.idle(process(7))
+    watch.idle(process(7))
+    assert watch.idle(now) == idle
+
+
+def test_time_that_was_not_told_is_not_counted_as_idle(watch: Watch) -> None:
+    told = [process(7), process(7), process(7, None), process(7, None), process(7)]
+    assert [watch.idle(now) for now in told] == [0, 10, None, None, 20]
+
+
+def test_a_process_is_watched_on_each_gpu_by_itself(watch: Watch) -> None:
+    for _ in range(4):
+        seen = watch.see(gpu(process(7), uuid="GPU-0"), gpu(process(7, 50), uuid="GPU-1"))
+    assert (seen.processes["GPU-0", 7].idle_seconds, seen.processes["GPU-1", 7].idle_seconds) == (30, 0)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "gap", "counted"),
+    [
+        pytest.param((1.0, 10.0), 30.0, 30.0, id="three history intervals"),
+        pytest.param((1.0, 10.0), 30.1, 0.0, id="more: nobody sampled"),
+        pytest.param((5.0, 1.0), 15.0, 15.0, id="three sample intervals, where those are longer"),
+        pytest.param((5.0, 1.0), 15.1, 0.0, id="more than those"),
+        pytest.param((1.0, 10.0), 0.0, 0.0, id="no time"),
+        pytest.param((1.0, 10.0), -5.0, 0.0, id="back"),
+    ],
+)
+def test_a_gap_between_snapshots_is_not_counted(
+    intervals: tuple[float, float], gap: float, counted: float
+) -> None:
+    watch = Watch(Ledger(sample_interval=intervals[0], history_interval=intervals[1]))
+    watch.idle(process(7))
+    assert watch.idle(process(7), after=1) == 1
+    seen = watch.see(gpu(process(7)), after=gap)
+    assert seen.processes[UUID, 7].idle_seconds == 1 + counted
+    assert seen.users["alice"].gpu_seconds_held == 1 + counted
+
+
+# Who is who
+
+
+def test_a_reused_pid_starts_anew(watch: Watch) -> None:
+    watch.idle(process(7))
+    assert watch.idle(process(7)) == 10
+    watch.starts[7], watch.users[7] = 999, "bob"
+    seen = watch.see(gpu(process(7)))
+    assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 30, 0, 0, 0)
+    assert seen.users == {"alice": UserUse(10, 0), "bob": UserUse(0, 0)}
+
+
+def test_a_process_that_comes_back_starts_anew(watch: Watch) -> None:
+    watch.idle(process(7))
+    watch.see(gpu())
+    assert watch.idle(process(7)) == 0
+
+
+def test_a_host_that_does_not_answer_in_time_changes_nothing(watch: Watch) -> None:
+    watch.idle(process(7))
+    watch.see(gpu(process(7)), host=False)
+    watch.starts[7] = watch.users[7] = None  # it answers, but may not read this one
+    watch.see(gpu(process(7)))
+    del watch.starts[7], watch.users[7]
+    seen = watch.see(gpu(process(7)))
+    assert (seen.processes[UUID, 7].idle_seconds, seen.users) == (30, {"alice": UserUse(30, 0)})
+
+
+def test_a_pid_reused_while_the_host_did_not_answer_starts_anew(watch: Watch) -> None:
+    watch.idle(process(7))
+    watch.see(gpu(process(7)), host=False)
+    watch.starts[7] = 999
+    assert watch.idle(process(7)) == 0
+
+
+def test_who_is_described_late_keeps_what_was_counted(watch: Watch) -> None:
+    watch.see(gpu(process(7)), host=False)
+    watch.see(gpu(process(7)), host=False)
+    seen = watch.see(gpu(process(7)))
+    assert seen.processes[UUID, 7].idle_seconds == 20
+    assert seen.users == {None: UserUse(10, 0), "alice": UserUse(0, 0)}
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["no reading", "a reading without a list"])
+def test_a_gpu_that_does_not_tell_its_processes_forgets_none(watch: Watch, known: bool) -> None:
+    silent = GpuSample(0, GpuState.STUCK, GpuIdentity(uuid=UUID))
+    if known:
+        silent = GpuSample(0, GpuState.OK, silent.identity, GpuReading(0, 0, silent.identity))
+    watch.idle(process(7))
+    watch.idle(process(7))
+    assert watch.see(silent).processes == {}
+    watch.see(silent)
+    seen = watch.see(gpu(process(7)))
+    assert (seen.processes[UUID, 7].idle_seconds, seen.users["alice"].gpu_seconds_held) == (20, 20)
+
+
+def test_a_gpu_without_a_uuid_is_not_watched(watch: Watch) -> None:
+    assert watch.see(gpu(process(7), uuid=None)) == LedgerReading()
+
+
+# GPU-seconds
+
+
+def test_gpu_seconds_of_a_process(watch: Watch) -> None:
+    for sm in (0, 50, 100, None, 25):
+        seen = watch.see(gpu(process(7, sm)))
+    assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 40, 0.5 * 10 + 10 + 0.25 * 10, 0)
+
+
+def test_use_that_is_never_told_is_unknown_and_not_0(watch: Watch) -> None:
+    for _ in range(3):
+        seen = watch.see(gpu(process(7, None)))
+    assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 20, None, None)
+    assert seen.users == {"alice": UserUse(20, None)}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "held", "used"),
+    [
+        pytest.param([[30]], 10, 3, id="one process"),
+        pytest.param([[30, 20]], 10, 5, id="two on one GPU: held once, used together"),
+        pytest.param([[80, 70]], 10, 10, id="together at most the whole GPU"),
+        pytest.param([[30], [20]], 20, 5, id="two GPUs"),
+        pytest.param([[None, 40]], 10, 4, id="what is told"),
+        pytest.param([[None], [40]], 20, 4, id="what is told, on two GPUs"),
+    ],
+)
+def test_gpu_seconds_of_a_user(watch: Watch, gpus: list[list[int | None]], held: float, used: float) -> None:
+    samples = [
+        gpu(*(process(10 * at + number, sm) for number, sm in enumerate(percents)), uuid=f"GPU-{at}")
+        for at, percents in enumerate(gpus)
+    ]
+    watch.see(*samples)
+    (user,) = watch.see(*samples).users.values()
+    assert user.gpu_seconds_held == held
+    assert user.gpu_seconds_used == pytest.approx(used)
+
+
+def test_two_users_on_one_gpu_hold_it_both(watch: Watch) -> None:
+    watch.users[8] = "bob"
+    watch.see(gpu(process(7, 30), process(8, 50)))
+    assert watch.see(gpu(process(7, 30), process(8, 50))).users == {
+        "alice": UserUse(10, 3),
+        "bob": UserUse(10, 5),
+    }
+
+
+def test_processes_in_turn_hold_as_long_as_one(watch: Watch) -> None:
+    """A user whose jobs are short holds the GPU all the same."""
+    for pid in range(10):
+        seen = watch.see(gpu(process(pid, 100)))
+    assert seen.users == {"alice": UserUse(90, 90)}
+
+
+def test_a_user_s_totals_stay_when_all_else_is_gone(watch: Watch) -> None:
+    watch.see(gpu(process(7, 50)))
+    watch.see(gpu(process(7, 50)))
+    assert watch.see(gpu()) == LedgerReading({}, {"alice": UserUse(10, 5)}, {UUID: 0})
+    assert watch.see() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
+
+
+def test_a_process_on_two_mig_instances_is_counted_once(watch: Watch) -> None:
+    twice = gpu(process(7, None), process(7, None))
+    watch.see(twice)
+    seen = watch.see(twice)
+    assert seen.processes == {(UUID, 7): ProcessUse(EPOCH + 10, 10, None, None)}
+
+
+# Peaks
+
+
+def test_the_peak_is_of_each_gpu(watch: Watch) -> None:
+    watch.see(gpu(uuid="GPU-0", utilization=90), gpu(uuid="GPU-1", utilization=None))
+    seen = watch.see(gpu(uuid="GPU-0", utilization=10), gpu(uuid="GPU-1", utilization=3))
+    assert seen.peak_utilization_percent == {"GPU-0": 90, "GPU-1": 3}
+    stuck = GpuSample(0, GpuState.STUCK, GpuIdentity(uuid="GPU-0"))
+    assert watch.see(stuck).peak_utilization_percent == {"GPU-0": 90}
+    assert watch.see(stuck, after=60).peak_utilization_percent == {"GPU-0": None}
+
+
+# Memory
+
+
+def sizes(ledger: Ledger) -> tuple[int, int, int]:
+    """GPUs, processes and users that are remembered."""
+    gpus = ledger._gpus.values()  # noqa: SLF001  what must be bounded is inside
+    return len(gpus), sum(len(gpu.processes) for gpu in gpus), len(ledger._users)  # noqa: SLF001  as above
+
+
+def test_a_hundred_processes_a_second_leave_nothing_behind(watch: Watch) -> None:
+    for second in range(600):
+        listed = [process(100 * second + number, 1) for number in range(100)]
+        seen = watch.see(gpu(*listed), after=1)
+        assert sizes(watch.ledger) == (1, 100, 1)
+        assert len(seen.processes) == 100
+    watch.see(gpu())
+    assert sizes(watch.ledger) == (1, 0, 1)
+    watch.see()
+    assert sizes(watch.ledger) == (0, 0, 1)
+
+
+def test_users_without_end_are_bounded_and_the_smallest_totals_go_first(watch: Watch) -> None:
+    """As where containers bring numbers of their own."""
+    watch.users[1] = "alice"
+    for _ in range(3):
+        watch.see(gpu(process(1)))
+    for number in range(MAX_USERS + 50):
+        watch.users[2], watch.starts[2] = str(number), number
+        seen = watch.see(gpu(process(2)))
+        assert len(seen.users) <= MAX_USERS
+    assert seen.users["alice"].gpu_seconds_held == 20
+
+
+def test_who_holds_something_now_is_never_forgotten(watch: Watch) -> None:
+    watch.users |= {pid: f"user{pid}" for pid in range(MAX_USERS + 5)}
+    watch.see(gpu(process(0)))
+    watch.see(gpu(process(0)))
+    seen = watch.see(gpu(*(process(pid) for pid in range(1, MAX_USERS + 5))))
+    assert seen.users.keys() == {f"user{pid}" for pid in range(1, MAX_USERS + 5)}

@@ -1,0 +1,351 @@
+"""Where a process belongs, by cgroup texts as real hosts write them; and a whole node, attributed exactly."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from agent.readings import Belonging
+from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ, read_belonging
+from agent.sources.pid_namespace import INITIAL
+from agent.sources.processes import ProcessReader
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ID = "4f2d9c0a7be15d3886f1c2a4907be3d15c6a8f0e9b7d2c1a3e5f60718293a4b5"
+OUTER = "9687bac58d5c4d1606aa46af33d1a21c1d1652e0ac9fb3fc0fc86e3495f42869"
+UID = "57e67067-89e4-4001-bdd4-8632d39ea02b"
+UID_ = UID.replace("-", "_")
+STATIC = "8f1ad3c9a2e64b0f9d7c1e5a3b2f4d60"  # the kubelet's hash of a manifest file
+
+
+def v1(path: str, systemd: str | None = None, unified: str = "") -> str:
+    """The text of cgroup v1, or with `unified` of both, as systemd mounts them; controllers in `path`."""
+    lines = [f"{12 - at}:{name}:{path}" for at, name in enumerate(["cpuset", "memory", "freezer", "devices"])]
+    lines += ["4:cpu,cpuacct:" + path, "1:name=systemd:" + (path if systemd is None else systemd)]
+    return "\n".join([*lines, *([f"0::{unified}"] if unified else [])]) + "\n"
+
+
+def v2(path: str) -> str:
+    """The text of cgroup v2."""
+    return f"0::{path}\n"
+
+
+POD = Belonging(container_id=ID, pod_uid=UID)
+DOCKER = Belonging(container_id=ID)
+JOB = Belonging(slurm_job_id="4711", slurm_step="0")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # Docker, containerd, CRI-O, Podman
+        pytest.param(v1(f"/docker/{ID}"), DOCKER, id="docker, cgroupfs, v1"),
+        pytest.param(v2(f"/docker/{ID}"), DOCKER, id="docker, cgroupfs, v2"),
+        pytest.param(v1(f"/system.slice/docker-{ID}.scope"), DOCKER, id="docker, systemd, v1"),
+        pytest.param(v2(f"/system.slice/docker-{ID}.scope"), DOCKER, id="docker, systemd, v2"),
+        pytest.param(
+            v1(f"/docker/{ID}", unified="/system.slice/containerd.service"),
+            DOCKER,
+            id="docker, v1 and v2: containerd's own unit is not the container's",
+        ),
+        pytest.param(v2(f"/gpu.slice/docker-{ID}.scope"), DOCKER, id="docker with a parent of its own"),
+        pytest.param(
+            v2(f"/user.slice/user-1000.slice/user@1000.service/user.slice/docker-{ID}.scope"),
+            Belonging(container_id=ID, user_session="user@1000.service"),
+            id="docker, rootless",
+        ),
+        pytest.param(v2(f"/system.slice/nerdctl-{ID}.scope"), DOCKER, id="containerd, nerdctl"),
+        pytest.param(v1(f"/default/{ID}"), DOCKER, id="containerd, a namespace of its own"),
+        pytest.param(v2(f"/machine.slice/libpod-{ID}.scope/container"), DOCKER, id="podman"),
+        pytest.param(v1(f"/machine.slice/libpod-{ID}.scope"), DOCKER, id="podman, v1"),
+        pytest.param(v1(f"/libpod_parent/libpod-{ID}"), DOCKER, id="podman, cgroupfs"),
+        pytest.param(
+            v2(f"/machine.slice/machine-libpod_pod_{OUTER}.slice/libpod-{ID}.scope/container"),
+            DOCKER,
+            id="podman, in a podman pod",
+        ),
+        pytest.param(
+            v2(f"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container"),
+            Belonging(container_id=ID, user_session="user@1000.service"),
+            id="podman, rootless",
+        ),
+        pytest.param(
+            v2(f"/system.slice/llama.service/libpod-payload-{ID}"),
+            Belonging(container_id=ID, systemd_unit="llama.service"),
+            id="podman, quadlet",
+        ),
+        pytest.param(
+            v2(f"/user.slice/user-1001.slice/user@1001.service/app.slice/llama.service/libpod-payload-{ID}"),
+            Belonging(container_id=ID, user_session="user@1001.service"),
+            id="podman, a user's quadlet",
+        ),
+        pytest.param(
+            v2(f"/machine.slice/libpod-conmon-{ID}.scope"), Belonging(), id="podman's monitor is outside"
+        ),
+        pytest.param(v1(f"/docker/{OUTER}/docker/{ID}"), DOCKER, id="docker in docker: the innermost"),
+        # Kubernetes
+        pytest.param(v1(f"/kubepods/burstable/pod{UID}/{ID}"), POD, id="pod, cgroupfs, v1"),
+        pytest.param(v2(f"/kubepods/pod{UID}/{ID}"), POD, id="pod, cgroupfs, guaranteed, v2"),
+        pytest.param(v1(f"/kubepods/besteffort/pod{UID}/crio-{ID}"), POD, id="pod, cri-o, cgroupfs"),
+        pytest.param(
+            v2(
+                "/kubepods.slice/kubepods-burstable.slice/"
+                f"kubepods-burstable-pod{UID_}.slice/cri-containerd-{ID}.scope"
+            ),
+            POD,
+            id="pod, containerd, systemd",
+        ),
+        pytest.param(
+            v2(f"/kubepods.slice/kubepods-pod{UID_}.slice/crio-{ID}.scope/container"),
+            POD,
+            id="pod, cri-o, systemd, guaranteed",
+        ),
+        pytest.param(
+            v1(
+                f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod{UID_}.slice/docker-{ID}.scope"
+            ),
+            POD,
+            id="pod, docker, systemd",
+        ),
+        pytest.param(
+            v1(
+                f"/kubepods-besteffort-pod{UID_}.slice:cri-containerd:{ID}",
+                f"/system.slice/containerd.service/kubepods-besteffort-pod{UID_}.slice:cri-containerd:{ID}",
+            ),
+            Belonging(container_id=ID, pod_uid=UID, systemd_unit="containerd.service"),
+            id="pod, containerd without its systemd driver: below its own unit",
+        ),
+        pytest.param(
+            v2(f"/kubepods/burstable/pod{STATIC}/{ID}"),
+            Belonging(container_id=ID, pod_uid=STATIC),
+            id="static pod",
+        ),
+        pytest.param(
+            v2(f"/kubepods.slice/kubepods-pod{UID_}.slice"), Belonging(pod_uid=UID), id="pod, no container"
+        ),
+        pytest.param(
+            v1(f"/docker/{OUTER}/kubelet/kubepods/burstable/pod{UID}/{ID}"),
+            POD,
+            id="pod, kind: within docker",
+        ),
+        pytest.param(
+            v2(f"/../../kubepods-burstable-pod{UID_}.slice/cri-containerd-{ID}.scope"),
+            POD,
+            id="pod, read from another pod's namespace",
+        ),
+        # LXC
+        pytest.param(
+            v2("/lxc.payload.gpu-box/system.slice/jupyter.service"),
+            Belonging(container_id="gpu-box", container_name="gpu-box"),
+            id="lxc: units within are not the host's",
+        ),
+        pytest.param(
+            v2("/lxc/101/ns/user.slice/user-0.slice/session-3.scope"),
+            Belonging(container_id="101", container_name="101"),
+            id="lxc, proxmox: sessions within neither",
+        ),
+        pytest.param(v1("/lxc/web"), Belonging(container_id="web", container_name="web"), id="lxc, v1"),
+        pytest.param(v2(f"/lxc.payload.web/docker/{ID}"), DOCKER, id="docker in lxc: the innermost"),
+        pytest.param(v2("/lxc.monitor.web"), Belonging(), id="lxc's monitor is outside"),
+        # systemd
+        pytest.param(
+            v2("/system.slice/jupyterhub.service"), Belonging(systemd_unit="jupyterhub.service"), id="unit"
+        ),
+        pytest.param(
+            v1("/system.slice/jupyterhub.service", unified="/system.slice/jupyterhub.service"),
+            Belonging(systemd_unit="jupyterhub.service"),
+            id="unit, v1 and v2",
+        ),
+        pytest.param(
+            v2("/system.slice/system-train.slice/train@big\\x2dmodel.service"),
+            Belonging(systemd_unit="train@big\\x2dmodel.service"),
+            id="unit of a template",
+        ),
+        pytest.param(
+            v2("/gpu.slice/gpu-batch.slice/train.service"),
+            Belonging(systemd_unit="train.service"),
+            id="unit in a slice of its own",
+        ),
+        pytest.param(
+            v2("/system.slice/triton.service/workers/inner.service"),
+            Belonging(systemd_unit="triton.service"),
+            id="unit that divides its group",
+        ),
+        pytest.param(
+            v2("/../train.service"), Belonging(systemd_unit="train.service"), id="unit, from a namespace"
+        ),
+        pytest.param(v2("/init.scope"), Belonging(), id="systemd itself"),
+        pytest.param(v2("/system.slice/run-r1f.scope"), Belonging(), id="transient scope"),
+        # users
+        pytest.param(
+            v2("/user.slice/user-1000.slice/session-3.scope"), Belonging(user_session="3"), id="session"
+        ),
+        pytest.param(
+            v1("/user.slice", "/user.slice/user-1000.slice/session-c1.scope"),
+            Belonging(user_session="c1"),
+            id="session, v1",
+        ),
+        pytest.param(
+            v2("/user.slice/user-1000.slice/user@1000.service/app.slice/jupyter.service"),
+            Belonging(user_session="user@1000.service"),
+            id="a user's own unit",
+        ),
+        pytest.param(
+            v2(
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.gnome.Terminal.slice/vte.scope"
+            ),
+            Belonging(user_session="user@1000.service"),
+            id="a desktop's terminal",
+        ),
+        # Slurm
+        pytest.param(v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_3"), JOB, id="slurm, v2"),
+        pytest.param(
+            v2("/system.slice/gpu01_slurmstepd.scope/job_4711/step_batch/user/task_special"),
+            Belonging(slurm_job_id="4711", slurm_step="batch"),
+            id="slurm, v2, several slurmd",
+        ),
+        pytest.param(
+            v1("/slurm/uid_1000/job_4711/step_0/task_0", "/system.slice/slurmd.service"),
+            Belonging(systemd_unit="slurmd.service", slurm_job_id="4711", slurm_step="0"),
+            id="slurm, v1",
+        ),
+        pytest.param(
+            v1("/slurm_gpu01/uid_1000/job_4711/step_extern", "/"),
+            Belonging(slurm_job_id="4711", slurm_step="extern"),
+            id="slurm, v1, several slurmd",
+        ),
+        pytest.param(
+            v1("/slurm/uid_1000/job_4711/step_4294967294", "/"),
+            Belonging(slurm_job_id="4711", slurm_step="batch"),
+            id="slurm before 20.11: batch has a number",
+        ),
+        pytest.param(
+            v1("/slurm/uid_1000/job_4711", "/"), Belonging(slurm_job_id="4711"), id="slurm, no step"
+        ),
+        pytest.param(v2("/system.slice/slurmstepd.scope/system"), Belonging(), id="slurm's own, of no job"),
+        pytest.param(
+            v2(f"/kubepods/pod{UID}/{ID}/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"),
+            Belonging(container_id=ID, pod_uid=UID, slurm_job_id="4711", slurm_step="0"),
+            id="slurm within a pod",
+        ),
+        pytest.param(v2("/home/job_4711/step_0"), Belonging(), id="somebody's directory of that name"),
+        # nothing
+        pytest.param(v2("/"), Belonging(), id="root group"),
+        pytest.param(v1("/"), Belonging(), id="root groups, v1"),
+        pytest.param("", Belonging(), id="empty"),
+        pytest.param("garbage\n0:\n\n:::\n", Belonging(), id="garbage"),
+        pytest.param(
+            v2(f"/system.slice/docker-{ID}.scope (deleted)"), DOCKER, id="a zombie whose group is gone"
+        ),
+        pytest.param(v2(f"/docker/{ID[:-1]}"), Belonging(), id="too short for an id"),
+        pytest.param(v2("/system.slice/a\x1b[31m.service"), Belonging(), id="no name of a unit"),
+    ],
+)
+def test_a_cgroup_tells_where_a_process_belongs(text: str, expected: Belonging) -> None:
+    assert parse_cgroup(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        pytest.param(b"", SlurmStep(), id="empty"),
+        pytest.param(b"PATH=/bin\0HOME=/root\0", SlurmStep(), id="none"),
+        pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=2\0", SlurmStep("7", "2"), id="job and step"),
+        pytest.param(b"SLURM_JOBID=7\0SLURM_STEPID=2\0", SlurmStep("7", "2"), id="older names"),
+        pytest.param(b"SLURM_JOB_ID=7\0", SlurmStep("7"), id="no step"),
+        pytest.param(b"SLURM_STEP_ID=2\0", SlurmStep(), id="a step of no job"),
+        pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=4294967291\0", SlurmStep("7", "batch"), id="batch"),
+        pytest.param(
+            b"SLURM_JOB_ID=7\0SLURM_STEP_ID=4294967290\0", SlurmStep("7", "interactive"), id="salloc"
+        ),
+        pytest.param(b"SLURM_JOB_ID=\0SLURM_JOBID=7\0", SlurmStep("7"), id="empty beside the older name"),
+        pytest.param(b"SLURM_JOB_ID=7;rm\0", SlurmStep(), id="no number"),
+        pytest.param(b"SLURM_JOB_ID=" + b"7" * 99 + b"\0", SlurmStep(), id="no job has that many"),
+        pytest.param(b"MY_SLURM_JOB_ID=7\0SLURM_JOB_IDS=7\0SLURM_\0", SlurmStep(), id="other names"),
+        pytest.param(b"A=\xff\0SLURM_JOB_ID=7", SlurmStep("7"), id="any bytes, and cut at the end"),
+    ],
+)
+def test_an_environment_tells_the_slurm_job(environ: bytes, expected: SlurmStep) -> None:
+    assert parse_environ(environ) == expected
+
+
+class FakeNode:
+    """A /proc with processes of which each file can be written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "self/ns").mkdir(parents=True)
+        (root / "self/ns/pid").symlink_to(INITIAL)
+
+    def add(
+        self, pid: int, cgroup: str, environ: bytes = b"", *, state: str = "S", comm: str = "python"
+    ) -> None:
+        folder = self.root / str(pid)
+        folder.mkdir()
+        (folder / "stat").write_text(
+            f"{pid} ({comm}) {state} 1 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid}00 0 0\n"
+        )
+        (folder / "statm").write_text("100 25 0 0 0 0 0\n")
+        (folder / "cgroup").write_text(cgroup)
+        (folder / "environ").write_bytes(environ)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> FakeNode:
+    return FakeNode(tmp_path)
+
+
+def test_a_whole_node_is_attributed_exactly(node: FakeNode) -> None:
+    """A Slurm job, a Docker container, a pod, a user's shell, a zombie and one that has just ended."""
+    node.add(11, v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"), b"SLURM_JOB_ID=9\0")
+    node.add(12, v2("/system.slice/slurmd.service"), b"SLURM_JOB_ID=4712\0SLURM_STEP_ID=4294967291\0")
+    node.add(13, v2(f"/system.slice/docker-{ID}.scope"))
+    node.add(14, v2(f"/kubepods.slice/kubepods-pod{UID_}.slice/cri-containerd-{OUTER}.scope"))
+    node.add(15, v2("/user.slice/user-1000.slice/session-3.scope"), b"SHELL=/bin/bash\0")
+    node.add(16, v2("/user.slice/user-1001.slice/session-8.scope (deleted)"), state="Z")
+    reader = ProcessReader(proc_root=str(node.root), open_process=lambda _: psutil.Process(os.getpid()))
+
+    processes = reader.read(frozenset(range(11, 18)), None)
+
+    assert {pid: (process.start_ticks, process.belonging) for pid, process in processes.items()} == {
+        11: (1100, Belonging(slurm_job_id="4711", slurm_step="0")),
+        12: (1200, Belonging(systemd_unit="slurmd.service", slurm_job_id="4712", slurm_step="batch")),
+        13: (1300, Belonging(container_id=ID)),
+        14: (1400, Belonging(container_id=OUTER, pod_uid=UID)),
+        15: (1500, Belonging(user_session="3")),
+        16: (1600, Belonging(user_session="8")),
+        17: (None, Belonging()),
+    }
+
+
+def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
+    node.add(11, v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"), b"SLURM_JOB_ID=1\0")
+    node.add(12, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=4711\0SLURM_STEP_ID=2\0")
+    node.add(13, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=1\0SLURM_STEP_ID=2\0")
+
+    assert read_belonging(str(node.root), 11) == JOB
+    assert read_belonging(str(node.root), 12) == Belonging(slurm_job_id="4711", slurm_step="2")
+    assert read_belonging(str(node.root), 13) == Belonging(slurm_job_id="4711")
+
+
+def test_what_may_not_be_read_is_unknown(node: FakeNode) -> None:
+    node.add(11, v2("/user.slice/user-1000.slice/session-3.scope"))
+    (node.root / "11/environ").unlink()
+    assert read_belonging(str(node.root), 11) == Belonging(user_session="3")
+    (node.root / "11/cgroup").unlink()
+    assert read_belonging(str(node.root), 11) == Belonging()
+    assert read_belonging(str(node.root), 12) == Belonging()
+
+
+def test_a_long_environment_is_not_read_to_its_end(node: FakeNode) -> None:
+    node.add(11, v2("/"), b"A=" + b"x" * 2**20 + b"\0SLURM_JOB_ID=7\0")
+    assert read_belonging(str(node.root), 11) == Belonging()
+
+
+def test_this_process_belongs_somewhere_or_nowhere_without_a_fault() -> None:
+    assert isinstance(read_belonging("/proc", os.getpid()), Belonging)

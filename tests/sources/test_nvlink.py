@@ -1,0 +1,78 @@
+"""What NVLinks lead to: switches, other GPUs, or nowhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.readings import NVSWITCH
+from agent.simulation import NvmlReturn, Simulation
+from agent.sources.gpu import TOPOLOGY_PACE, GpuSource
+from tests.sources.one_gpu import one_gpu
+
+BUS_IDS = ["00000000:01:00.0", "00000000:02:00.0", "00000000:03:00.0"]
+SWITCH_BUS_IDS = frozenset({f"00000001:0{number}:00.0" for number in range(4)})
+TYPE = "nvmlDeviceGetNvLinkRemoteDeviceType"
+STATE = "nvmlDeviceGetNvLinkState"
+
+
+@pytest.mark.parametrize(
+    ("model", "peers"),
+    [("h100", {NVSWITCH}), ("a100", {NVSWITCH}), ("rtx4090", None), ("gb10", None), ("k80", None)],
+)
+def test_each_model_has_the_links_of_the_real_one(model: str, peers: set[str] | None) -> None:
+    with one_gpu(model) as one:
+        assert one.read().nvlink_peers == peers
+
+
+def test_a_bridge_leads_to_the_other_gpu() -> None:
+    with Simulation(3, models=["rtx4090"]) as simulation:
+        simulation.gpus[0].bridge(simulation.gpus[2])
+        readings = [GpuSource(index).read() for index in range(3)]
+
+    assert [reading.identity.pci_bus_id for reading in readings] == BUS_IDS
+    assert [reading.nvlink_peers for reading in readings] == [{BUS_IDS[2]}, None, {BUS_IDS[0]}]
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
+def test_without_the_type_of_the_other_end_its_bus_id_is_told(code: NvmlReturn) -> None:
+    """Which is no GPU's, if it is a switch."""
+    with one_gpu() as one:
+        one.simulation.fail(TYPE, code)
+
+        assert one.read().nvlink_peers == SWITCH_BUS_IDS
+
+
+def test_a_driver_that_knows_no_types_tells_the_bus_id() -> None:
+    with one_gpu() as one:
+        one.simulation.set_driver_generation("r418")
+
+        assert one.read().nvlink_peers == SWITCH_BUS_IDS
+
+
+def test_where_nothing_is_told_of_the_other_end_the_link_leads_nowhere() -> None:
+    with one_gpu() as one:
+        one.simulation.fail(TYPE, NvmlReturn.NOT_SUPPORTED)
+        one.simulation.fail("nvmlDeviceGetNvLinkRemotePciInfo_v2", NvmlReturn.NOT_SUPPORTED)
+
+        assert one.read().nvlink_peers == frozenset()
+
+
+def test_a_link_that_is_down_leads_nowhere() -> None:
+    with Simulation(3, models=["rtx4090"]) as simulation:
+        first, second, third = simulation.gpus
+        first.bridge(second)
+        first.nvlinks = [second, third]
+        first.nvlinks_down = {0}
+
+        assert GpuSource(0).read().nvlink_peers == frozenset({BUS_IDS[2]})
+
+
+def test_links_are_looked_at_again_after_a_minute() -> None:
+    """The fabric manager may have started after us."""
+    with one_gpu() as one:
+        one.simulation.fail(STATE, NvmlReturn.UNKNOWN)
+        one.read()
+        one.simulation.heal()
+
+        assert one.read(after=TOPOLOGY_PACE - 1).nvlink_peers is None
+        assert one.read(after=1).nvlink_peers == frozenset({NVSWITCH})
