@@ -12,7 +12,6 @@ from fastapi import Depends
 from fastapi_offline import FastAPIOffline
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
@@ -20,10 +19,11 @@ from agent import __version__, errors, openapi
 from agent.agent import Agent
 from agent.answers import Answers
 from agent.auth import STREAM_PATH, Authentication
-from agent.middleware import AllowedHosts, HeadAsGet, RootPath
-from agent.routes import count, gpu, health, page, status, stream
+from agent.middleware import AllowedHosts, Cors, HeadAsGet, RootPath
+from agent.routes import count, free, gpu, health, page, processes, status, stream, users
 from agent.routes.parameters import single_valued
 from agent.sampling.collector import Collector
+from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sources.gpu import GpuSource
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     _Handler = Callable[[int, FrameType | None], object]
 
 # Answered from one Snapshot each, so that their bytes can be kept as long as it is the newest.
-SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu"})
+SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users"})
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -85,7 +85,7 @@ def _api(agent: Agent) -> FastAPI:
     )
     api.state.agent = agent
     once = Depends(single_valued)
-    for route in (count, status, gpu):
+    for route in (count, status, gpu, processes, users, free):
         api.include_router(
             route.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401, 500, 503)
         )
@@ -111,7 +111,7 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
         yield Middleware(AllowedHosts, hosts=settings.allowed_hosts, exempt=probes)
     if settings.cors_origins:
         yield Middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD"],
             allow_headers=["Authorization", "X-API-Key"],
@@ -135,10 +135,11 @@ async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
     collector = Collector(
         DriverSource(),
         GpuSource,
-        HostSource(hide_command_args=settings.hide_command_args),
+        HostSource(hide_command_args=settings.hide_command_args, pids_are_ours=agent.simulated),
         sample_interval=settings.sample_interval,
         sample_timeout=settings.sample_timeout,
         simulated=agent.simulated,
+        ledger=_ledger(settings),
     )
     agent.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     agent.sampler.start()
@@ -146,6 +147,13 @@ async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
     yield
     if not await agent.sampler.stop():
         abandon()
+
+
+def _ledger(settings: Settings) -> Ledger | None:
+    """None: without samples in the background nothing could be remembered truly."""
+    if not settings.history_interval:
+        return None
+    return Ledger(sample_interval=settings.sample_interval, history_interval=settings.history_interval)
 
 
 def _end_streams_on_signal(sampler: Sampler) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Live metrics of this host's NVIDIA GPUs.
 
-`/count` and `/status` answer in an envelope `{"code":0,"data":…}`; `/gpu` is the object itself, and
-`/gpu/stream` pushes it. Every failing answer is `{"code":…,"data":null,"error":"one sentence"}`.
+Answers come in an envelope `{"code":0,"data":…}`, apart from `/gpu`, which is the object itself, and
+`/gpu/stream`, which pushes it. Every failing answer is `{"code":…,"data":null,"error":"one sentence"}`.
 """
 
 # Authentication itself happens in front of the routes (agent.auth); these only say so in the document.
@@ -82,7 +82,7 @@ def _correct(responses: dict[str, Any]) -> None:
     responses.pop("422", None)
     for status, response in responses.items():
         content = response.get("content", {})
-        if status.startswith(("4", "5")):  # an envelope, whatever the route's own media type is
+        if status.startswith(("4", "5")) and content:  # an envelope, whatever the route's own media type is
             response["content"] = {"application/json": next(iter(content.values()))}
         elif "text/event-stream" in content:  # FastAPI says string; each event holds one of the objects
             content["text/event-stream"]["schema"].pop("type", None)

@@ -2,6 +2,7 @@
 
 cli -> app -> routes -> views -> derive -> readings
        app -> sampling -> sources -> readings
+              sampling -> derive
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     # what was measured, and how it flows to the client
     "readings": set(),
     "sources": {"readings"},
-    "sampling": {"readings"},  # it knows sources by protocols alone
+    "sampling": {"derive", "readings"},  # it knows sources by protocols alone
     "derive": {"readings"},
     "views": {"derive", "readings"},
-    "routes": {"agent", "answers", "errors", "openapi", "readings", "views"},
+    "routes": {"agent", "answers", "derive", "errors", "openapi", "readings", "sampling", "views"},
     "app": {"agent", "answers", "auth", "errors", "middleware", "openapi", "routes", "sampling", "settings"}
     | {"simulation", "sources"},
     "simulation": set(),

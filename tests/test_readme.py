@@ -96,6 +96,8 @@ SHOWN = {
         "curl http://localhost:8000/status",
         "curl http://localhost:8000/gpu",
         "curl -N http://localhost:8000/gpu/stream?interval=1",
+        'curl "http://localhost:8000/processes?idle=1"',
+        "curl http://localhost:8000/users",
     ],
     "TOKEN=changeme uv run main.py --url-prefix server1": [
         'curl -H "Authorization: changeme" http://localhost:8000/server1/status',
@@ -104,6 +106,12 @@ SHOWN = {
 SHOWN_IN_CI = {
     "git clone https://github.com/nvidia-smi-web/agent.git nvidia-smi-web-agent && cd nvidia-smi-web-agent",
     "pip install uv && uv run pytest",
+}
+SHOWN_IN_TESTS_HTTP = {
+    (
+        'until gpus=$(curl -fsS "http://localhost:8000/free?count=2&min_free_memory=20GiB&wait=50&format=plain")'
+        "; do sleep 1; done; CUDA_VISIBLE_DEVICES=$gpus python train.py"
+    ),
 }
 SHOWN_IN_TESTS_PACKAGING = {
     "docker compose up --detach",
@@ -120,7 +128,8 @@ def docker_run() -> str:
 
 def test_no_command_is_left_unshown() -> None:
     requests = {request for requests in SHOWN.values() for request in requests}
-    shown = set(SHOWN) | requests | SHOWN_IN_CI | SHOWN_IN_TESTS_PACKAGING | {docker_run()}
+    shown = set(SHOWN) | requests | SHOWN_IN_CI | SHOWN_IN_TESTS_HTTP | SHOWN_IN_TESTS_PACKAGING
+    shown |= {docker_run()}
     assert shown == set(commands())
 
 

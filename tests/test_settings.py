@@ -95,6 +95,7 @@ REFUSED = {
     "STREAM_HEARTBEAT": ["0", "301"],
     "MAX_STREAMS": ["0", "100001", "many"],
     "SIMULATE_GPUS": ["129", "-1", "eight"],
+    "IDLE_HOLDER_MINUTES": ["0", "0.9", "1440.1", "nan", "15m"],
     "ACTIVE_GPU_PERCENT": ["101"],
     "ACTIVE_POWER_WATTS": ["-1", "10001", "nan"],
     "ACTIVE_MEMORY_PERCENT": ["inf"],

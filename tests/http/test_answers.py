@@ -125,7 +125,9 @@ async def test_an_older_snapshots_answer_is_not_kept() -> None:
     assert (answers.get(new, "question"), answers.get(old, "question")) == ("new", None)
 
 
-@pytest.mark.parametrize("path", ["/count", "/status", "/status?idx=1", "/gpu", "/gpu?idx=1"])
+@pytest.mark.parametrize(
+    "path", ["/count", "/status", "/status?idx=1", "/gpu", "/gpu?idx=1", "/processes", "/users"]
+)
 @pytest.mark.usefixtures("simulation")
 async def test_the_agents_answers_stay_the_same_within_a_sample(path: str) -> None:
     """While simulated values move all the time; a HEAD in between is the same question."""

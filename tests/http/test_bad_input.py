@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.support.agents import Process
 
-IDX_PATHS = ["/status", "/gpu", "/gpu/stream"]
+IDX_PATHS = ["/status", "/gpu", "/gpu/stream", "/processes"]
 NUMBERS = "accepted: numbers joined by commas, as in 0,1"
 TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
 
@@ -112,6 +112,11 @@ def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> No
         ("/status?process=C%00", "Invalid process: it should be 'C', 'G', 'NA' or '', got 'C\\x00'"),
         ("/status?process=C&process=G", "Invalid process: it is given 2 times, it takes one value"),
         ("/status?mig=2", "Invalid mig: it should be '0', '1' or '', got '2'"),
+        ("/processes?idle=2", "Invalid idle: it should be '0', '1' or '', got '2'"),
+        ("/processes?idle=true", "Invalid idle: it should be '0', '1' or '', got 'true'"),
+        ("/processes?idle=1&idle=1", "Invalid idle: it is given 2 times, it takes one value"),
+        ("/processes?user=a&user=b", "Invalid user: it is given 2 times, it takes one value"),
+        ("/users?x=1&x=2", "Invalid x: it is given 2 times, it takes one value"),
         ("/status?mig=true", "Invalid mig: it should be '0', '1' or '', got 'true'"),
         (
             "/gpu/stream?interval=0.1",
@@ -154,7 +159,9 @@ def test_an_empty_parameter_is_as_none(client: httpx.Client, target: str) -> Non
     assert [*range(8)] == [device["idx"] for device in client.get(target).json()["data"]["devices"]]
 
 
-@pytest.mark.parametrize("path", ["/count", "/status", "/gpu", "/health", "/ready", "/", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/count", "/status", "/gpu", "/processes", "/users", "/health", "/ready", "/", "/docs"]
+)
 def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str) -> None:
     """Cache busters and tracking parameters come with the territory."""
     assert client.get(path).status_code == client.get(f"{path}?_=17&%00=%FF").status_code
@@ -197,7 +204,10 @@ def test_an_unknown_path_is_404(agent: Process, target: bytes, shown: str) -> No
 
 
 METHODS = [b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"]
-PATHS = ["/", "/count", "/docs", "/gpu", "/gpu/stream", "/health", "/openapi.json", "/ready", "/status"]
+PATHS = [
+    *("/", "/count", "/docs", "/gpu", "/gpu/stream", "/health", "/openapi.json", "/processes", "/ready"),
+    *("/status", "/users"),
+]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-SNAPSHOT_PATHS = ["/count", "/status", "/gpu"]
+SNAPSHOT_PATHS = ["/count", "/status", "/gpu", "/processes", "/users"]
 NOT_YET = "The NVIDIA driver has not answered yet; try again in a second"
 
 

@@ -20,6 +20,8 @@ PATHS = [
     "/status",
     "/status?idx=1&mig=1",
     "/gpu",
+    "/processes",
+    "/users",
     "/health",
     "/ready",
     "/docs",

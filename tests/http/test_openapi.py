@@ -27,7 +27,7 @@ LAYOUTS = [
     pytest.param({"URL_PREFIX": "a/b", "ROOT_PATH": "/proxied/c"}, id="prefix and ROOT_PATH"),
 ]
 OPEN = ["/health", "/ready"]
-DATA = ["/count", "/status", "/gpu"]
+DATA = ["/count", "/status", "/gpu", "/processes", "/users"]
 STREAM = "/gpu/stream"
 
 
@@ -137,6 +137,7 @@ def test_parameters_show_their_bounds(document: Schema) -> None:
     assert (interval["minimum"], interval["maximum"]) == (0.5, 60)
     assert parameters["/status", "process"]["enum"] == ["C", "G", "NA", ""]
     assert parameters["/status", "mig"]["enum"] == ["0", "1", ""]
+    assert parameters["/processes", "idle"]["enum"] == ["0", "1", ""]
 
 
 # The page
@@ -225,6 +226,9 @@ QUESTIONS = [
     "/status?idx=0",
     "/gpu",
     "/gpu?idx=1,2",
+    "/processes",
+    "/processes?idx=0&user=root",
+    "/users",
     "/ready",
     "/health",
 ]

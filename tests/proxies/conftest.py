@@ -50,7 +50,7 @@ def strip(request: pytest.FixtureRequest) -> bool:
 
 
 def agent_behind(
-    stack: ExitStack, server: str, *, strip: bool = False, port: int | None = None, **environ: str
+    stack: ExitStack, server: str, *, strip: bool = False, port: str = "", **environ: str
 ) -> Process:
     """An agent of two GPUs as the files describe it."""
     given = {"ROOT_PATH": server} if strip else {"URL_PREFIX": server}

@@ -75,4 +75,4 @@ def test_an_agent_that_was_restarted_between_two_requests_fails_none(
 
 def start_again(stack: ExitStack, agent: Process, server: str) -> None:
     """On the port that it had."""
-    agent_behind(stack, server, port=httpx.URL(agent.url).port)
+    agent_behind(stack, server, port=str(httpx.URL(agent.url).port))

@@ -97,17 +97,17 @@ class Process:
 def agent_process(
     *arguments: str,
     prefix: str = "",
-    port: int | None = None,
+    port: str = "",
     program: Sequence[str] = ("main.py",),
     **environ: str,
 ) -> Iterator[Process]:
     """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer."""
-    port = port or free_port()
+    port = port or str(free_port())
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
         with log_file.open("wb") as log:
             popen = subprocess.Popen(  # noqa: S603  (our own program)
-                [sys.executable, *program, "--host", "127.0.0.1", "--port", str(port), *arguments],
+                [sys.executable, *program, "--host", "127.0.0.1", "--port", port, *arguments],
                 cwd=ROOT,
                 env={**clean_environ(), **environ},
                 stdout=log,

@@ -1,0 +1,234 @@
+"""Which GPUs can be taken, best first.
+
+What is unknown is never guessed: a GPU that does not tell what a wish asks about is not offered for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.readings import NVSWITCH, ComputeMode, ProcessType
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from agent.readings import GpuReading, GpuSample, HostReading, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants; None: does not matter."""
+
+    count: int = 1
+    min_free_memory_bytes: int | None = None
+    max_utilization_percent: float | None = None  # with it, GPUs with compute processes are welcome too
+    exclude_users: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A GPU as somebody who looks for one sees it. None: unknown."""
+
+    index: int
+    uuid: str | None
+    name: str | None
+    obstacle: str | None  # why nobody can be offered it, whatever the wish
+    memory_total_bytes: int | None
+    memory_free_bytes: int | None
+    temperature_celsius: int | None
+    peak_utilization_percent: int | None  # maximum GPU utilization of the last 60 s
+    compute_processes: int | None
+    users: frozenset[str | None]  # of all its processes, graphics too; None among them: one is unknown
+    nvlink_neighbours: frozenset[int] = frozenset()  # indices
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The GPUs for a wish, best first, and why each of the others is not among them."""
+
+    wish: Wish
+    gpus: tuple[Candidate, ...]  # at most as many as wished for
+    kept: tuple[Candidate, ...]  # would do, but are kept for somebody else
+    unsuitable: tuple[tuple[Candidate, str], ...]  # with the reason
+
+    @property
+    def satisfied(self) -> bool:
+        """Whether there are as many as wished for."""
+        return len(self.gpus) == self.wish.count
+
+    @property
+    def uuids(self) -> tuple[str, ...]:
+        """Of the GPUs offered; each has one."""
+        return tuple(gpu.uuid for gpu in self.gpus if gpu.uuid is not None)
+
+
+def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """Every GPU of the host."""
+    return tuple(_candidate(gpu, snapshot) for gpu in snapshot.gpus)
+
+
+def choose(gpus: Sequence[Candidate], wish: Wish, kept: Collection[str] = ()) -> Offer:
+    """The best GPUs for a wish among all but those `kept`, by UUID, for somebody else."""
+    reasons = [(gpu, why_not(gpu, wish)) for gpu in gpus]
+    suitable = sorted((gpu for gpu, reason in reasons if reason is None), key=_rank)
+    available = [gpu for gpu in suitable if gpu.uuid not in kept]
+    idle = [gpu for gpu in available if not gpu.compute_processes]
+    in_use = [gpu for gpu in available if gpu.compute_processes]
+    # One without a compute process comes before any neighbour that has some.
+    chosen = _together(idle, wish.count)
+    chosen += _together(in_use, wish.count - len(chosen))
+    return Offer(
+        wish,
+        tuple(chosen),
+        tuple(gpu for gpu in suitable if gpu.uuid in kept),
+        tuple((gpu, reason) for gpu, reason in reasons if reason is not None),
+    )
+
+
+def why_not(gpu: Candidate, wish: Wish) -> str | None:
+    """Why this GPU is not for this wish; None: it is."""
+    return (
+        gpu.obstacle
+        or _excluded(gpu, wish.exclude_users)
+        or _too_busy(gpu, wish.max_utilization_percent)
+        or _too_full(gpu, wish.min_free_memory_bytes)
+    )
+
+
+def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
+    if gpu.users & users:
+        return "a user of exclude_users has a process on it"
+    if users and None in gpu.users:
+        return "the owner of a process on it is unknown"
+    return None
+
+
+def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
+    if limit_percent is None:
+        return "a compute process runs on it" if gpu.compute_processes else None
+    if gpu.peak_utilization_percent is None:
+        return "its utilization is unknown"
+    if gpu.peak_utilization_percent > limit_percent:
+        return "its utilization in the last minute is above max_utilization"
+    return None
+
+
+def _too_full(gpu: Candidate, wanted_bytes: int | None) -> str | None:
+    if wanted_bytes is None:
+        return None
+    if gpu.memory_free_bytes is None:
+        return "its free memory is unknown"
+    return "it has less free memory than min_free_memory" if gpu.memory_free_bytes < wanted_bytes else None
+
+
+def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
+    """Whether the host has enough GPUs that would do, were nothing running on them."""
+    wanted = wish.min_free_memory_bytes
+    fit = (
+        gpu.obstacle is None
+        and (wanted is None or (gpu.memory_total_bytes is not None and gpu.memory_total_bytes >= wanted))
+        for gpu in gpus
+    )
+    return sum(fit) >= wish.count
+
+
+def _candidate(gpu: GpuSample, snapshot: Snapshot) -> Candidate:
+    identity, reading = gpu.identity, gpu.reading
+    processes = reading.processes if reading else None
+    present = reading.gpu_utilization_percent if reading else None
+    # Where nothing is remembered (HISTORY_INTERVAL=0) the present is all there is.
+    peaks = snapshot.ledger.peak_utilization_percent if snapshot.ledger else {}
+    return Candidate(
+        index=gpu.index,
+        uuid=identity.uuid,
+        name=identity.name,
+        obstacle=_obstacle(gpu),
+        memory_total_bytes=identity.memory_total_bytes,
+        memory_free_bytes=reading.memory_free_bytes if reading else None,
+        temperature_celsius=reading.temperature_celsius if reading else None,
+        peak_utilization_percent=peaks.get(identity.uuid or "", present),
+        compute_processes=None
+        if processes is None
+        else sum(process.type is not ProcessType.GRAPHICS for process in processes),
+        users=_users(reading, snapshot.host),
+        nvlink_neighbours=frozenset(
+            other.index for other in snapshot.gpus if other is not gpu and _linked(gpu, other)
+        ),
+    )
+
+
+def _obstacle(gpu: GpuSample) -> str | None:
+    reading = gpu.reading
+    if reading is None:
+        return f"it cannot be read: {gpu.state}"
+    # Whether it is healthy belongs here.
+    if gpu.identity.uuid is None:
+        return "its UUID is unknown"
+    if reading.mig_enabled:
+        return "MIG is enabled: a program takes one of its instances"
+    if reading.compute_mode == ComputeMode.PROHIBITED:
+        return "its compute mode is prohibited"
+    if reading.processes is None:
+        return "its processes are unknown"
+    return None
+
+
+def _users(reading: GpuReading | None, host: HostReading | None) -> frozenset[str | None]:
+    processes = (reading.processes if reading else None) or ()
+    described = host.gpu_processes if host else {}
+    owners = (described.get(process.pid) for process in processes)
+    return frozenset(owner.username if owner else None for owner in owners)
+
+
+def _linked(one: GpuSample, other: GpuSample) -> bool:
+    """Whether NVLink leads from one to the other, directly or through a switch."""
+    peers, others_peers = _nvlink_peers(one), _nvlink_peers(other)
+    return (
+        other.identity.pci_bus_id in peers
+        or one.identity.pci_bus_id in others_peers
+        or NVSWITCH in peers & others_peers
+    )
+
+
+def _nvlink_peers(gpu: GpuSample) -> frozenset[str]:
+    return (gpu.reading.nvlink_peers if gpu.reading else None) or frozenset()
+
+
+def _rank(gpu: Candidate) -> tuple[bool, int, float, int]:
+    """Less is better: no compute process, most free memory, coolest, lowest index; the unknown is last."""
+    memory = -1 if gpu.memory_free_bytes is None else gpu.memory_free_bytes
+    temperature = float("inf") if gpu.temperature_celsius is None else gpu.temperature_celsius
+    return (bool(gpu.compute_processes), -memory, temperature, gpu.index)
+
+
+def _together(gpus: Sequence[Candidate], count: int) -> list[Candidate]:
+    """`count` of these GPUs, which come best first, in groups of NVLink neighbours as large as can be had."""
+    chosen: list[Candidate] = []
+    while len(chosen) < count and len(chosen) < len(gpus):
+        rest = [gpu for gpu in gpus if gpu not in chosen]
+        chosen += _largest_group(rest, count - len(chosen))
+    return chosen
+
+
+def _largest_group(gpus: Sequence[Candidate], at_most: int) -> list[Candidate]:
+    """The best of the largest groups in which everyone is everyone else's neighbour; one alone is a group."""
+    indices = {gpu.index for gpu in gpus}
+    most_neighbours = max(len(gpu.nvlink_neighbours & indices) for gpu in gpus)
+    for size in range(min(at_most, most_neighbours + 1), 1, -1):
+        if group := _group([], gpus, size):
+            return group
+    return [gpus[0]]
+
+
+def _group(group: list[Candidate], others: Sequence[Candidate], size: int) -> list[Candidate]:
+    """`group` with as many of `others` as make it `size`, the best first; empty where there are none."""
+    if len(group) == size:
+        return group
+    for position, gpu in enumerate(others):
+        if len(group) + len(others) - position < size:
+            break
+        rest = [other for other in others[position + 1 :] if other.index in gpu.nvlink_neighbours]
+        if found := _group([*group, gpu], rest, size):
+            return found
+    return []

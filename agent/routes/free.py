@@ -1,0 +1,150 @@
+"""GET /free"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from agent.derive.free import Wish
+from agent.derive.sizes import ACCEPTED, parse_bytes
+from agent.errors import InvalidRequest
+from agent.routes.parameters import CurrentAgent, driver_of
+from agent.views.envelope import Success, success
+from agent.views.free import FreeGpus, cuda_visible_devices, free_view
+
+if TYPE_CHECKING:
+    from agent.agent import Agent
+    from agent.derive.free import Offer
+    from agent.readings import Snapshot
+    from agent.sampling.waiting import Place
+
+router = APIRouter()
+
+MAX_COUNT = 128
+MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
+LOOK_INTERVAL = 1.0  # seconds between two looks of a request that waits
+
+Count = Annotated[int, Query(ge=1, le=MAX_COUNT, description="how many GPUs")]
+MinFreeMemory = Annotated[str, Query(description=f"free memory of each: {ACCEPTED}; empty: any")]
+MaxUtilization = Annotated[
+    float | None,
+    Query(
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="percent that the utilization of each must not have exceeded in the last 60 s;"
+        " GPUs with compute processes are then offered too, after those without",
+    ),
+]
+ExcludeUsers = Annotated[
+    str, Query(description="user names joined by commas: no GPU on which one of them has a process")
+]
+Wait = Annotated[
+    float,
+    Query(
+        ge=0,
+        le=MAX_WAIT,
+        allow_inf_nan=False,
+        description="seconds to hold the request until there are enough GPUs; they are then withheld from"
+        " others for 30 s. 0: answer at once, and take nothing",
+    ),
+]
+Format = Annotated[
+    Literal["json", "plain", ""],
+    Query(description="plain: only the string for CUDA_VISIBLE_DEVICES; status 409 where there are too few"),
+]
+
+
+async def the_wish(
+    count: Count = 1,
+    min_free_memory: MinFreeMemory = "",
+    max_utilization: MaxUtilization = None,
+    exclude_users: ExcludeUsers = "",
+) -> Wish:
+    """What the parameters ask for. Raises InvalidRequest."""
+    return Wish(
+        count=count,
+        min_free_memory_bytes=_parse_memory(min_free_memory),
+        max_utilization_percent=max_utilization,
+        exclude_users=_parse_users(exclude_users),
+    )
+
+
+@router.get(
+    "/free",
+    summary="Which GPUs can be taken, best first",
+    response_model=Success[FreeGpus],
+    responses={
+        200: {
+            "description": "the GPUs, also where there are fewer than asked for; plain: their UUIDs",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        409: {"description": "format=plain, and there are too few GPUs: no body"},
+    },
+)
+async def free(
+    request: Request,
+    agent: CurrentAgent,
+    wish: Annotated[Wish, Depends(the_wish)],
+    wait: Wait = 0.0,
+    format: Format = "json",  # noqa: A002  (the parameter's name on the wire)
+) -> Success[FreeGpus] | Response:
+    """First those without a compute process, then those with the most free memory, then the coolest.
+
+    With more than one, NVLink neighbours are kept together. By default no GPU has a compute process.
+    """
+    snapshot = await agent.sampler.latest()
+    driver_of(snapshot)
+    offer = await _wait(request, agent, wish, snapshot, wait) if wait else agent.line.look(wish, snapshot)
+    if format != "plain":
+        return success(free_view(offer))
+    if not offer.satisfied:
+        return Response(status_code=409)
+    return PlainTextResponse(cuda_visible_devices(offer) + "\n")
+
+
+async def _wait(request: Request, agent: Agent, wish: Wish, snapshot: Snapshot, seconds: float) -> Offer:
+    """What there is once the wish is satisfied, the time is up, or the agent ends. Raises Unavailable."""
+    with agent.stream(), agent.line.join(wish, snapshot) as place:
+        client_is_there = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                client_is_there = await _satisfied_or_ended(request, agent, place)
+        place.taken = client_is_there
+        return place.offer
+
+
+async def _satisfied_or_ended(request: Request, agent: Agent, place: Place) -> bool:
+    """False once the client has hung up."""
+    async with contextlib.aclosing(agent.sampler.watch(LOOK_INTERVAL, heartbeat=MAX_WAIT)) as snapshots:
+        async for snapshot in snapshots:
+            if await request.is_disconnected():
+                return False
+            if snapshot is not None:
+                driver_of(snapshot)
+                agent.line.see(snapshot)
+            if place.offer.satisfied:
+                break
+    return True
+
+
+def _parse_memory(text: str) -> int | None:
+    if not text.strip():
+        return None
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise InvalidRequest(f"Invalid min_free_memory: {error}") from error
+
+
+def _parse_users(text: str) -> frozenset[str]:
+    users = [user.strip() for user in text.split(",")] if text.strip() else []
+    if not all(users):
+        raise InvalidRequest(
+            f"Invalid exclude_users: {text[:80]!r}; accepted: user names joined by commas, as in ann,bob"
+        )
+    return frozenset(users)

@@ -1,0 +1,77 @@
+"""The wire shape of `/free`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.rounding import tenths
+from agent.views.units import mib
+
+if TYPE_CHECKING:
+    from agent.derive.free import Candidate, Offer
+
+
+class FreeGpu(BaseModel):
+    """A GPU to take. What is unknown is null."""
+
+    idx: int = Field(description="NVML index, which is not CUDA's default order")
+    uuid: str = Field(description="NVML UUID, which CUDA understands")
+    name: str | None = Field(description="product name")
+    free_memory_mb: float | None = Field(description="MiB; null with unified memory")
+    temperature_celsius: int | None = Field(description="GPU core, degrees Celsius")
+    utilization_percent: int | None = Field(
+        description="percent of time in which a kernel ran, the maximum of the last 60 s"
+    )
+    compute_processes: int = Field(description="number of processes with a compute context; 0 first")
+
+
+class PassedOverGpu(BaseModel):
+    """A GPU that is not for this wish."""
+
+    idx: int = Field(description="NVML index")
+    reason: str = Field(description="why, in words for people")
+
+
+class FreeGpus(BaseModel):
+    """The GPUs for a wish, best first."""
+
+    count: int = Field(description="number of GPUs that were asked for")
+    satisfied: bool = Field(description="whether there are as many")
+    gpus: list[FreeGpu] = Field(description="best first; fewer than asked for where there are no more")
+    cuda_visible_devices: str = Field(description="their UUIDs joined by commas, for CUDA_VISIBLE_DEVICES")
+    withheld: int = Field(
+        description="number of GPUs that would do, but were just given to a request that waited,"
+        " or are kept for one that waits"
+    )
+    passed_over: list[PassedOverGpu] = Field(description="the GPUs that would not do, and why")
+
+
+def free_view(offer: Offer) -> FreeGpus:
+    """What an offer says."""
+    return FreeGpus(
+        count=offer.wish.count,
+        satisfied=offer.satisfied,
+        gpus=[_gpu(gpu) for gpu in offer.gpus],
+        cuda_visible_devices=cuda_visible_devices(offer),
+        withheld=len(offer.kept),
+        passed_over=[PassedOverGpu(idx=gpu.index, reason=reason) for gpu, reason in offer.unsuitable],
+    )
+
+
+def cuda_visible_devices(offer: Offer) -> str:
+    """UUIDs, for CUDA's default order of GPUs is not NVML's."""
+    return ",".join(offer.uuids)
+
+
+def _gpu(gpu: Candidate) -> FreeGpu:
+    return FreeGpu(
+        idx=gpu.index,
+        uuid=gpu.uuid or "",  # nobody is offered a GPU without
+        name=gpu.name,
+        free_memory_mb=tenths(mib(gpu.memory_free_bytes)),
+        temperature_celsius=gpu.temperature_celsius,
+        utilization_percent=gpu.peak_utilization_percent,
+        compute_processes=gpu.compute_processes or 0,
+    )

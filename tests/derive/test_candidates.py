@@ -1,0 +1,163 @@
+"""What a Snapshot tells of each GPU to somebody who looks for one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.derive.free import Candidate, Wish, candidates, choose
+from agent.readings import (
+    NVSWITCH,
+    ComputeMode,
+    GpuIdentity,
+    GpuProcess,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    HostProcess,
+    HostReading,
+    LedgerReading,
+    ProcessType,
+    Snapshot,
+)
+
+GIB = 1024**3
+COMPUTE = GpuProcess(100, ProcessType.COMPUTE)
+GRAPHICS = GpuProcess(200, ProcessType.GRAPHICS)
+BOTH = GpuProcess(300, ProcessType.BOTH)
+OWNERS = {100: "ann", 200: "gdm", 300: "bob"}
+
+
+def sample(index: int = 0, **values: Any) -> GpuSample:
+    identity = GpuIdentity(f"GPU-{index}", "NVIDIA H100", f"00000000:0{index}:00.0", 80 * GIB)
+    reading = GpuReading(
+        sampled_at=0,
+        sampled_monotonic=0,
+        identity=identity,
+        memory_free_bytes=70 * GIB,
+        gpu_utilization_percent=7,
+        temperature_celsius=30,
+        processes=(),
+    )
+    return GpuSample(index, GpuState.OK, identity, replace(reading, **values))
+
+
+def snapshot(*gpus: GpuSample, owners: dict[int, str] | None = None, **values: Any) -> Snapshot:
+    described = {pid: HostProcess(pid, name) for pid, name in (OWNERS if owners is None else owners).items()}
+    return Snapshot(0, 0, gpus=gpus, host=HostReading("node", gpu_processes=described), **values)
+
+
+def seen(gpu: GpuSample, **values: Any) -> Candidate:
+    return candidates(snapshot(gpu, **values))[0]
+
+
+def test_a_candidate_knows_what_the_snapshot_tells() -> None:
+    assert seen(sample(3)) == Candidate(
+        index=3,
+        uuid="GPU-3",
+        name="NVIDIA H100",
+        obstacle=None,
+        memory_total_bytes=80 * GIB,
+        memory_free_bytes=70 * GIB,
+        temperature_celsius=30,
+        peak_utilization_percent=7,
+        compute_processes=0,
+        users=frozenset(),
+    )
+
+
+WITHOUT_READING = {
+    state: GpuSample(0, state, GpuIdentity("GPU-0"))
+    for state in (GpuState.STARTING, GpuState.STALE, GpuState.STUCK, GpuState.LOST)
+}
+
+
+@pytest.mark.parametrize(
+    ("sample", "obstacle"),
+    [
+        *[(gpu, f"it cannot be read: {state}") for state, gpu in WITHOUT_READING.items()],
+        (replace(sample(), state=GpuState.STALE), None),
+        (replace(sample(), identity=GpuIdentity(name="NVIDIA H100")), "its UUID is unknown"),
+        (sample(mig_enabled=True), "MIG is enabled: a program takes one of its instances"),
+        (sample(compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),
+        (sample(compute_mode=ComputeMode.EXCLUSIVE_PROCESS), None),
+        (sample(compute_mode=ComputeMode.DEFAULT), None),
+        (sample(compute_mode=99), None),
+        (sample(processes=None), "its processes are unknown"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
+    assert seen(sample).obstacle == obstacle
+    assert choose([seen(sample)], Wish(max_utilization_percent=100)).satisfied is (obstacle is None)
+
+
+@pytest.mark.parametrize(
+    ("processes", "number", "users"),
+    [
+        ((), 0, set()),
+        ((COMPUTE,), 1, {"ann"}),
+        ((GRAPHICS,), 0, {"gdm"}),
+        ((COMPUTE, GRAPHICS, BOTH), 2, {"ann", "gdm", "bob"}),
+        ((GpuProcess(999, ProcessType.COMPUTE),), 1, {None}),
+    ],
+)
+def test_compute_processes_and_owners(
+    processes: tuple[GpuProcess, ...], number: int, users: set[str | None]
+) -> None:
+    candidate = seen(sample(processes=processes))
+
+    assert candidate.compute_processes == number
+    assert set(candidate.users) == users
+
+
+def test_without_a_host_reading_every_owner_is_unknown() -> None:
+    snap = replace(snapshot(sample(processes=(COMPUTE, GRAPHICS))), host=None)
+
+    assert candidates(snap)[0].users == {None}
+
+
+@pytest.mark.parametrize(
+    ("peaks", "peak"),
+    [
+        pytest.param({"GPU-0": 93}, 93, id="the maximum of the last minute"),
+        pytest.param({"GPU-0": None}, None, id="unknown"),
+        pytest.param({"GPU-1": 93}, 7, id="a GPU that is not in the ledger yet"),
+        pytest.param(None, 7, id="no ledger"),
+    ],
+)
+def test_the_peak_is_the_ledgers(peaks: dict[str, int | None] | None, peak: int | None) -> None:
+    ledger = None if peaks is None else LedgerReading(peak_utilization_percent=peaks)
+
+    assert seen(sample(), ledger=ledger).peak_utilization_percent == peak
+
+
+def peers(*bus_ids: str) -> dict[str, frozenset[str]]:
+    return {"nvlink_peers": frozenset(bus_ids)}
+
+
+ZERO, ONE = "00000000:00:00.0", "00000000:01:00.0"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "neighbours"),
+    [
+        pytest.param([sample(0), sample(1)], [set(), set()], id="no links"),
+        pytest.param([sample(0, **peers(ONE)), sample(1, **peers(ZERO))], [{1}, {0}], id="a bridge"),
+        pytest.param([sample(0, **peers(ONE)), sample(1)], [{1}, {0}], id="told by one of the two"),
+        pytest.param([sample(0, **peers("00000000:09:00.0"))], [set()], id="to a GPU that is not ours"),
+        pytest.param(
+            [sample(0, **peers(NVSWITCH)), sample(1, **peers(NVSWITCH)), sample(2)],
+            [{1}, {0}, set()],
+            id="a switch",
+        ),
+        pytest.param(
+            [sample(0, **peers(NVSWITCH)), WITHOUT_READING[GpuState.LOST]], [set(), set()], id="lost"
+        ),
+        pytest.param([sample(0, **peers()), sample(1, **peers())], [set(), set()], id="links that are down"),
+    ],
+)
+def test_neighbours(gpus: list[GpuSample], neighbours: list[set[int]]) -> None:
+    assert [gpu.nvlink_neighbours for gpu in candidates(snapshot(*gpus))] == neighbours

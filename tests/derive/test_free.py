@@ -1,0 +1,287 @@
+"""Which GPUs are offered, and in which order: every filter and every rule, one at a time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.derive.free import Candidate, Wish, choose, could_ever, why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+GIB = 1024**3
+
+
+def gpu(index: int, **values: Any) -> Candidate:
+    """A GPU that nothing speaks against: all alike but for what is given."""
+    perfect = Candidate(
+        index=index,
+        uuid=f"GPU-{index}",
+        name="NVIDIA H100",
+        obstacle=None,
+        memory_total_bytes=80 * GIB,
+        memory_free_bytes=80 * GIB,
+        temperature_celsius=30,
+        peak_utilization_percent=0,
+        compute_processes=0,
+        users=frozenset(),
+    )
+    return replace(perfect, **values)
+
+
+def linked(gpus: Iterable[Candidate], *groups: Collection[int]) -> list[Candidate]:
+    """These GPUs, neighbours within each of the groups of indices."""
+    return [
+        replace(
+            gpu,
+            nvlink_neighbours=frozenset(
+                index for group in groups if gpu.index in group for index in group if index != gpu.index
+            ),
+        )
+        for gpu in gpus
+    ]
+
+
+def offered(gpus: Iterable[Candidate], wish: Wish | None = None, kept: Collection[str] = ()) -> list[int]:
+    return [gpu.index for gpu in choose(list(gpus), wish or Wish(), kept).gpus]
+
+
+# The order
+
+
+@pytest.mark.parametrize(
+    ("gpus", "best_first"),
+    [
+        pytest.param([gpu(0), gpu(1)], [0, 1], id="index"),
+        pytest.param([gpu(0, temperature_celsius=31), gpu(1)], [1, 0], id="cooler"),
+        pytest.param([gpu(0, temperature_celsius=None), gpu(1)], [1, 0], id="unknown temperature is last"),
+        pytest.param(
+            [gpu(0, memory_free_bytes=79 * GIB), gpu(1, temperature_celsius=90)],
+            [1, 0],
+            id="free memory before temperature",
+        ),
+        pytest.param(
+            [gpu(0, memory_free_bytes=None), gpu(1, memory_free_bytes=0)], [1, 0], id="unknown memory"
+        ),
+        pytest.param(
+            [gpu(0, compute_processes=1), gpu(1, memory_free_bytes=GIB, temperature_celsius=90)],
+            [1, 0],
+            id="no compute process before free memory",
+        ),
+        pytest.param(
+            [
+                gpu(0, compute_processes=2, memory_free_bytes=9),
+                gpu(1, compute_processes=1, memory_free_bytes=8),
+            ],
+            [0, 1],
+            id="the number of compute processes does not matter",
+        ),
+        pytest.param(
+            [gpu(0, peak_utilization_percent=9), gpu(1)], [0, 1], id="utilization below the limit neither"
+        ),
+    ],
+)
+def test_the_best_comes_first(gpus: list[Candidate], best_first: list[int]) -> None:
+    for order in (gpus, gpus[::-1]):
+        assert offered(order, Wish(count=2, max_utilization_percent=10)) == best_first
+        assert offered(order, Wish(max_utilization_percent=10)) == best_first[:1]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+def test_there_are_never_more_than_asked_for_or_than_there_are(number: int) -> None:
+    gpus = [gpu(index) for index in range(number)]
+
+    offers = [choose(gpus, Wish(count)) for count in (1, 2, 3, 128)]
+
+    assert [len(offer.gpus) for offer in offers] == [min(number, count) for count in (1, 2, 3, 128)]
+    assert [offer.satisfied for offer in offers] == [number >= count for count in (1, 2, 3, 128)]
+    assert offers[-1].uuids == tuple(f"GPU-{index}" for index in range(number))
+
+
+# NVLink
+
+FOUR = [gpu(index, memory_free_bytes=(80 - index) * GIB) for index in range(4)]
+SIX = [gpu(index, memory_free_bytes=(80 - index) * GIB) for index in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "count", "together"),
+    [
+        pytest.param(linked(FOUR, [0, 1, 2, 3]), 2, [0, 1], id="all linked: the best"),
+        pytest.param(linked(FOUR, [0, 3]), 2, [0, 3], id="a pair with the best"),
+        pytest.param(linked(FOUR, [2, 3]), 2, [2, 3], id="a pair without the best"),
+        pytest.param(linked(FOUR, [2, 3]), 1, [0], id="one alone has no neighbours"),
+        pytest.param(linked(FOUR, [1, 3], [2, 3]), 2, [1, 3], id="the better of two pairs"),
+        pytest.param(linked(FOUR, [0, 2], [1, 3]), 4, [0, 2, 1, 3], id="two pairs for four"),
+        pytest.param(linked(FOUR, [1, 2]), 3, [1, 2, 0], id="a pair and the best of the rest"),
+        pytest.param(linked(FOUR, [0, 1], [1, 2]), 3, [0, 1, 2], id="a chain is no group of three"),
+        pytest.param(linked(SIX, [0, 1], [2, 3, 4, 5]), 4, [2, 3, 4, 5], id="four rather than two pairs"),
+        pytest.param(linked(SIX, [0, 1], [2, 3, 4, 5]), 6, [2, 3, 4, 5, 0, 1], id="everything"),
+        pytest.param(linked(SIX, [0, 3], [3, 4], [4, 0], [1, 2]), 3, [0, 3, 4], id="a triangle"),
+        pytest.param(FOUR, 3, [0, 1, 2], id="no links"),
+    ],
+)
+def test_neighbours_are_kept_together(gpus: list[Candidate], count: int, together: list[int]) -> None:
+    for order in (gpus, gpus[::-1]):
+        assert offered(order, Wish(count=count)) == together
+
+
+def test_no_neighbour_is_worth_a_compute_process() -> None:
+    gpus = linked([gpu(0), gpu(1, compute_processes=1), gpu(2), gpu(3, compute_processes=1)], [0, 1], [2, 3])
+
+    assert offered(gpus, Wish(count=2, max_utilization_percent=10)) == [0, 2]
+    assert offered(gpus, Wish(count=3, max_utilization_percent=10)) == [0, 2, 1]
+
+
+def test_neighbours_that_are_not_offered_do_not_count() -> None:
+    gpus = linked([gpu(0, obstacle="broken"), gpu(1), gpu(2), gpu(3)], [0, 1], [2, 3])
+
+    assert offered(gpus, Wish(count=2)) == [2, 3]
+    assert offered(gpus, Wish(count=2), kept={"GPU-3"}) == [1, 2]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_of_any_topology_a_full_group_is_found_where_there_is_one(seed: int) -> None:
+    """Against the definition: the first of all combinations, by rank, in which everyone is linked."""
+    chance = random.Random(seed)  # noqa: S311  (no secret)
+    pairs = [pair for pair in combinations(range(8), 2) if chance.random() < 0.6]
+    gpus = linked([gpu(index) for index in range(8)], *pairs)
+    for count in range(2, 9):
+        full = (group for group in combinations(range(8), count) if set(combinations(group, 2)) <= set(pairs))
+        if (first := next(full, None)) is not None:
+            assert offered(gpus, Wish(count=count)) == list(first)
+
+
+def test_sixteen_gpus_with_the_worst_links_take_no_time() -> None:
+    """Everyone is linked to all but one: the largest group is eight, of which there are 256."""
+    pairs = [(one, other) for one, other in combinations(range(16), 2) if one + 1 != other or one % 2]
+    gpus = linked([gpu(index) for index in range(16)], *pairs)
+
+    assert offered(gpus, Wish(count=9)) == [0, 2, 4, 6, 8, 10, 12, 14, 1]
+
+
+def test_128_gpus_behind_switches_are_one_group() -> None:
+    assert offered(linked([gpu(index) for index in range(128)], range(128)), Wish(128)) == [*range(128)]
+
+
+# The filters
+
+
+@pytest.mark.parametrize(
+    ("candidate", "wish", "reason"),
+    [
+        pytest.param(gpu(0), Wish(), None, id="nothing against it"),
+        pytest.param(gpu(0, obstacle="broken"), Wish(), "broken", id="an obstacle"),
+        pytest.param(gpu(0, compute_processes=1), Wish(), "a compute process runs on it", id="in use"),
+        pytest.param(gpu(0, peak_utilization_percent=100), Wish(), None, id="graphics may have worked"),
+        pytest.param(gpu(0, peak_utilization_percent=None), Wish(), None, id="utilization was not asked for"),
+        pytest.param(
+            gpu(0, compute_processes=1, peak_utilization_percent=10),
+            Wish(max_utilization_percent=10),
+            None,
+            id="in use, at the limit",
+        ),
+        pytest.param(
+            gpu(0, compute_processes=1, peak_utilization_percent=11),
+            Wish(max_utilization_percent=10),
+            "its utilization in the last minute is above max_utilization",
+            id="in use, above the limit",
+        ),
+        pytest.param(
+            gpu(0, peak_utilization_percent=11),
+            Wish(max_utilization_percent=10),
+            "its utilization in the last minute is above max_utilization",
+            id="without a compute process, above the limit",
+        ),
+        pytest.param(
+            gpu(0, peak_utilization_percent=1),
+            Wish(max_utilization_percent=0),
+            "its utilization in the last minute is above max_utilization",
+            id="a limit of 0 is a limit",
+        ),
+        pytest.param(
+            gpu(0, peak_utilization_percent=None),
+            Wish(max_utilization_percent=100),
+            "its utilization is unknown",
+            id="unknown utilization is no guess",
+        ),
+        pytest.param(
+            gpu(0, memory_free_bytes=20 * GIB), Wish(min_free_memory_bytes=20 * GIB), None, id="just enough"
+        ),
+        pytest.param(
+            gpu(0, memory_free_bytes=20 * GIB - 1),
+            Wish(min_free_memory_bytes=20 * GIB),
+            "it has less free memory than min_free_memory",
+            id="a byte too few",
+        ),
+        pytest.param(
+            gpu(0, memory_free_bytes=None),
+            Wish(min_free_memory_bytes=0),
+            "its free memory is unknown",
+            id="unknown memory is no guess",
+        ),
+        pytest.param(gpu(0, memory_free_bytes=None), Wish(), None, id="memory was not asked for"),
+        pytest.param(
+            gpu(0, users=frozenset({"ann", "gdm"})),
+            Wish(exclude_users=frozenset({"ann", "bob"})),
+            "a user of exclude_users has a process on it",
+            id="excluded",
+        ),
+        pytest.param(
+            gpu(0, users=frozenset({"gdm"})), Wish(exclude_users=frozenset({"ann"})), None, id="somebody else"
+        ),
+        pytest.param(
+            gpu(0, users=frozenset({None})),
+            Wish(exclude_users=frozenset({"ann"})),
+            "the owner of a process on it is unknown",
+            id="an unknown owner is no guess",
+        ),
+        pytest.param(gpu(0, users=frozenset({None})), Wish(), None, id="owners were not asked for"),
+        pytest.param(
+            gpu(0, users=frozenset({"ann"}), compute_processes=1, peak_utilization_percent=0),
+            Wish(max_utilization_percent=100, exclude_users=frozenset({"ann"})),
+            "a user of exclude_users has a process on it",
+            id="excluded in spite of a low utilization",
+        ),
+    ],
+)
+def test_a_filter(candidate: Candidate, wish: Wish, reason: str | None) -> None:
+    assert why_not(candidate, wish) == reason
+    offer = choose([candidate], wish)
+    assert [*offer.gpus] == ([candidate] if reason is None else [])
+    assert [*offer.unsuitable] == ([] if reason is None else [(candidate, reason)])
+
+
+def test_gpus_kept_for_others_are_told_apart() -> None:
+    gpus = [gpu(0), gpu(1), gpu(2, obstacle="broken"), gpu(3)]
+
+    offer = choose(gpus, Wish(count=3), kept={"GPU-0", "GPU-2"})
+
+    assert [candidate.index for candidate in offer.gpus] == [1, 3]
+    assert [candidate.index for candidate in offer.kept] == [0]
+    assert [(candidate.index, reason) for candidate, reason in offer.unsuitable] == [(2, "broken")]
+    assert not offer.satisfied
+
+
+@pytest.mark.parametrize(
+    ("wish", "answer"),
+    [
+        (Wish(count=2), True),
+        (Wish(count=3), False),
+        (Wish(count=2, min_free_memory_bytes=40 * GIB), True),
+        (Wish(count=2, min_free_memory_bytes=41 * GIB), False),
+        (Wish(count=1, min_free_memory_bytes=80 * GIB), True),
+        (Wish(count=1, min_free_memory_bytes=81 * GIB), False),
+    ],
+)
+def test_what_a_host_could_ever_give(wish: Wish, answer: bool) -> None:
+    """However busy it is now."""
+    busy = {"compute_processes": 9, "memory_free_bytes": 0, "users": frozenset({"ann"})}
+    gpus = [gpu(0, **busy), gpu(1, memory_total_bytes=40 * GIB, **busy), gpu(2, obstacle="broken")]
+
+    assert could_ever(gpus, wish) is answer

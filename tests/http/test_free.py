@@ -1,0 +1,386 @@
+"""`/free` over HTTP: what it takes, what it answers, and how it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from agent.simulation import SimulatedProcess, Simulation
+from tests.http.schema import faults
+from tests.http.wire import A_TOKEN, error_in
+from tests.support.agents import agent_client, agent_process, agent_server, wait_until
+from tests.test_readme import SHOWN_IN_TESTS_HTTP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.simulation import SimulatedGpu
+
+pytestmark = pytest.mark.anyio
+
+BEYOND_ANY_PID = 2**22 + 1
+SIZES = "whole bytes, or a number with B, KB, MB, GB, TB, KiB, MiB, GiB, TiB, as in 20GiB"
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+
+
+@pytest.fixture
+def four() -> Iterator[Simulation]:
+    """Four GPUs without any process or load, the later ones with less free memory."""
+    with Simulation(4) as simulation:
+        for gpu in simulation.gpus:
+            gpu.fix(memory_used=gpu.index * 2**30, gpu_utilization=0, temperature=30)
+            gpu.processes = []
+        yield simulation
+
+
+def occupy(*gpus: SimulatedGpu) -> None:
+    """Let a process compute there."""
+    for gpu in gpus:
+        gpu.processes = [SimulatedProcess(BEYOND_ANY_PID, "C", 2**30)]
+
+
+def indices(response: httpx.Response) -> list[int]:
+    """The GPUs of a good answer."""
+    assert response.status_code == 200, response.text
+    return [gpu["idx"] for gpu in response.json()["data"]["gpus"]]
+
+
+def uuids(simulation: Simulation, *indices: int) -> str:
+    return ",".join(str(simulation.gpus[index].values.uuid) for index in indices)
+
+
+async def test_the_best_gpu_of_the_simulation_is_the_idle_one() -> None:
+    with Simulation(8):
+        async with agent_client() as client:
+            data = (await client.get("/free")).json()["data"]
+            assert (data["count"], data["satisfied"], data["gpus"][0]["idx"]) == (1, True, 3)
+            assert data["cuda_visible_devices"] == data["gpus"][0]["uuid"]
+            assert indices(await client.get("/free?count=2")) == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [0]),
+        ("count=2", [0, 2]),
+        ("count=4", [0, 2, 3]),
+        ("count=4&max_utilization=0", [0, 2, 3, 1]),
+        ("count=4&min_free_memory=77.1GiB", [0, 2]),
+        ("count=4&min_free_memory=77.1+GiB", [0, 2]),
+        ("count=4&min_free_memory=77.1%20GiB&max_utilization=0.5", [0, 2, 1]),
+        ("count=4&min_free_memory=1&exclude_users=nobody-here", [0, 2, 3]),
+        ("min_free_memory=1TiB", []),
+        ("min_free_memory=&exclude_users=&format=", [0]),
+        ("exclude_users=+a+,b", [0]),
+        ("wait=0", [0]),
+    ],
+)
+async def test_the_parameters_choose(four: Simulation, query: str, expected: list[int]) -> None:
+    occupy(four.gpus[1])
+    async with agent_client() as client:
+        response = await client.get(f"/free?{query}")
+    assert indices(response) == expected
+    data = response.json()["data"]
+    assert data["cuda_visible_devices"] == uuids(four, *expected)
+    assert data["satisfied"] == (len(expected) == data["count"])
+
+
+async def test_an_excluded_user_s_gpu_is_not_offered(four: Simulation) -> None:
+    """Here one of our own processes is on it."""
+    async with agent_client() as client:
+        four.gpus[0].processes = Simulation(4).gpus[0].processes  # of this host
+        status = (await client.get("/status?idx=0")).json()["data"]
+        user = status["processes"][0]["username"]
+        assert user != "N/A"
+        everybody = await client.get("/free?max_utilization=100&count=4")
+        others = await client.get(f"/free?max_utilization=100&count=4&exclude_users=root-not,{user}")
+    assert 0 in indices(everybody)
+    assert 0 not in indices(others)
+
+
+async def test_gpus_that_cannot_be_taken_are_passed_over_with_the_reason(four: Simulation) -> None:
+    occupy(four.gpus[0])
+    four.gpus[1].compute_mode = 2
+    four.gpus[2].enable_mig()
+    four.gpus[2].mig_instances = []
+    four.gpus[3].lose()
+    async with agent_client() as client:
+        data = (await client.get("/free?count=2")).json()["data"]
+    assert data["passed_over"] == [
+        {"idx": 0, "reason": "a compute process runs on it"},
+        {"idx": 1, "reason": "its compute mode is prohibited"},
+        {"idx": 2, "reason": "MIG is enabled: a program takes one of its instances"},
+        {"idx": 3, "reason": "it cannot be read: lost"},
+    ]
+    assert (data["gpus"], data["satisfied"], data["cuda_visible_devices"]) == ([], False, "")
+
+
+async def test_the_utilization_is_the_maximum_of_the_last_minute(four: Simulation) -> None:
+    for gpu in four.gpus:
+        gpu.fix(gpu_utilization=90)
+    async with agent_client(HISTORY_INTERVAL="10", SAMPLE_INTERVAL="0.5") as client:
+        await client.get("/count")
+        for gpu in four.gpus:
+            gpu.fix(gpu_utilization=0)
+        await asyncio.sleep(0.6)  # past SAMPLE_INTERVAL
+        assert indices(await client.get("/free?max_utilization=89")) == []
+        data = (await client.get("/free?max_utilization=90")).json()["data"]
+    assert data["gpus"][0]["utilization_percent"] == 90
+
+
+async def test_a_bridged_pair_is_kept_together() -> None:
+    with Simulation(4, models=["rtx4090"]) as simulation:
+        for gpu in simulation.gpus:
+            gpu.processes = []
+        simulation.gpus[1].bridge(simulation.gpus[3])
+        async with agent_client() as client:
+            assert sorted(indices(await client.get("/free?count=2"))) == [1, 3]
+
+
+async def test_unified_memory_is_only_offered_where_memory_does_not_matter() -> None:
+    with Simulation(1, models=["gb10"]) as simulation:
+        simulation.gpus[0].processes = []
+        async with agent_client() as client:
+            assert indices(await client.get("/free")) == [0]
+            assert indices(await client.get("/free?min_free_memory=1")) == []
+
+
+# Plain
+
+
+async def test_plain_is_the_string_alone(four: Simulation) -> None:
+    async with agent_client() as client:
+        response = await client.get("/free?count=2&format=plain")
+        head = await client.head("/free?count=2&format=plain")
+    assert response.status_code == head.status_code == 200
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.text == uuids(four, 0, 1) + "\n"
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(response.content)))
+
+
+async def test_plain_and_too_few_is_409_without_a_body(four: Simulation) -> None:
+    occupy(*four.gpus[1:])
+    async with agent_client() as client:
+        plain = await client.get("/free?count=2&format=plain")
+        head = await client.head("/free?count=2&format=plain")
+        json = await client.get("/free?count=2")
+    assert (plain.status_code, plain.content) == (head.status_code, head.content) == (409, b"")
+    assert indices(json) == [0]
+
+
+@pytest.mark.usefixtures("four")
+async def test_a_failure_of_plain_is_an_envelope_all_the_same() -> None:
+    async with agent_client(TOKEN=A_TOKEN) as client:
+        assert error_in(await client.get("/free?format=plain"))
+        wrong = await client.get("/free?format=plain&count=x", headers={"Authorization": A_TOKEN})
+    assert (wrong.status_code, bool(error_in(wrong))) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("count=0", "Invalid count: it should be greater than or equal to 1, got '0'"),
+        ("count=129", "Invalid count: it should be less than or equal to 128, got '129'"),
+        (
+            "count=x",
+            "Invalid count: it should be a valid integer, unable to parse string as an integer, got 'x'",
+        ),
+        ("count=1&count=1", "Invalid count: it is given 2 times, it takes one value"),
+        (
+            "min_free_memory=20+apples",
+            f"Invalid min_free_memory: '20 apples' is no amount of memory; accepted: {SIZES}",
+        ),
+        ("min_free_memory=-1", f"Invalid min_free_memory: '-1' is no amount of memory; accepted: {SIZES}"),
+        (
+            "min_free_memory=9999999999GiB",
+            f"Invalid min_free_memory: '9999999999GiB' is more memory than there can be; accepted: {SIZES}",
+        ),
+        ("max_utilization=-1", "Invalid max_utilization: it should be greater than or equal to 0, got '-1'"),
+        ("max_utilization=101", "Invalid max_utilization: it should be less than or equal to 100, got '101'"),
+        ("max_utilization=nan", "Invalid max_utilization: it should be a finite number, got 'nan'"),
+        ("wait=50.1", "Invalid wait: it should be less than or equal to 50, got '50.1'"),
+        ("wait=-1", "Invalid wait: it should be greater than or equal to 0, got '-1'"),
+        ("wait=inf", "Invalid wait: it should be a finite number, got 'inf'"),
+        ("format=xml", "Invalid format: it should be 'json', 'plain' or '', got 'xml'"),
+        (
+            "exclude_users=a,,b",
+            "Invalid exclude_users: 'a,,b'; accepted: user names joined by commas, as in ann,bob",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("four")
+async def test_bad_input_is_code_1_and_says_what_is_accepted(query: str, error: str) -> None:
+    async with agent_client() as client:
+        response = await client.get(f"/free?{query}")
+    assert (response.status_code, error_in(response)) == (400, error)
+
+
+async def test_without_a_driver_it_says_so(four: Simulation) -> None:
+    four.remove_driver()
+    async with agent_client() as client:
+        for query in ("", "?wait=50", "?format=plain"):
+            response = await client.get(f"/free{query}")
+            assert response.status_code == 500
+            assert error_in(response).startswith("No NVIDIA driver")
+
+
+@pytest.mark.usefixtures("four")
+async def test_answers_are_as_documented() -> None:
+    async with agent_client() as client:
+        document = (await client.get("/openapi.json")).json()
+        answers = [(await client.get(f"/free?count={count}")).json() for count in (1, 4, 5)]
+    responses: dict[str, Any] = document["paths"]["/free"]["get"]["responses"]
+    assert responses["200"]["content"].keys() == {"application/json", "text/plain"}
+    assert "content" not in responses["409"]
+    schema = responses["200"]["content"]["application/json"]["schema"]
+    assert [list(faults(answer, schema, document)) for answer in answers] == [[], [], []]
+
+
+# Waiting
+
+
+async def test_a_request_is_held_until_a_gpu_is_free(four: Simulation) -> None:
+    occupy(*four.gpus)
+    async with agent_client() as client:
+        waiting = asyncio.create_task(client.get("/free?wait=30&format=plain"))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        four.gpus[2].processes = []
+        response = await asyncio.wait_for(waiting, timeout=10)
+        assert response.text == uuids(four, 2) + "\n"
+        now = await client.get("/free")
+    assert (indices(now), now.json()["data"]["withheld"]) == ([], 1)
+
+
+async def test_the_time_is_up(four: Simulation) -> None:
+    occupy(*four.gpus[1:])
+    async with agent_client() as client:
+        began = time.monotonic()
+        response = await client.get("/free?count=2&wait=0.7")
+        assert 0.6 < time.monotonic() - began < 5
+        assert (indices(response), response.json()["data"]["satisfied"]) == ([0], False)
+        assert (await client.get("/free?count=2&wait=0.1&format=plain")).status_code == 409
+        assert indices(await client.get("/free")) == [0], "what was not enough is not withheld"
+
+
+async def test_a_driver_that_goes_away_ends_the_waiting(four: Simulation) -> None:
+    occupy(*four.gpus)
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        waiting = asyncio.create_task(client.get("/free?wait=30"))
+        await asyncio.sleep(0.2)
+        four.remove_driver()
+        response = await asyncio.wait_for(waiting, timeout=10)
+    assert (response.status_code, bool(error_in(response))) == (500, True)
+
+
+async def test_20_who_wait_for_4_gpus_get_one_each(four: Simulation) -> None:
+    """As many as there are, nobody twice; the others are told that there are no more."""
+    occupy(*four.gpus)
+    async with agent_client() as client:
+        waiting = [asyncio.create_task(client.get("/free?wait=4&format=plain")) for _ in range(20)]
+        await asyncio.sleep(0.5)
+        for gpu in four.gpus:
+            gpu.processes = []
+        responses = await asyncio.gather(*waiting)
+    given = [response.text.strip() for response in responses if response.status_code == 200]
+    assert sorted(given) == sorted(uuids(four, index) for index in range(4))
+    assert [response.status_code for response in responses] == [200] * 4 + [409] * 16, "in order of arrival"
+
+
+async def test_waiting_counts_in_max_streams(four: Simulation) -> None:
+    occupy(*four.gpus)
+    async with agent_client(MAX_STREAMS="2") as client:
+        waiting = [asyncio.create_task(client.get("/free?wait=2")) for _ in range(2)]
+        await asyncio.sleep(0.3)
+        refused = await client.get("/free?wait=1")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert error_in(refused) == "All 2 streams are taken (MAX_STREAMS); try again later"
+        assert indices(await client.get("/free")) == [], "who does not wait is answered"
+        await asyncio.gather(*waiting)
+        assert (await client.get("/free?wait=0.1")).status_code == 200
+
+
+def test_a_client_that_hangs_up_frees_its_place_and_what_it_kept(four: Simulation) -> None:
+    occupy(four.gpus[0])
+    with agent_server(MAX_STREAMS="1") as url:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{url}/free?count=4&wait=50", timeout=0.5)
+        assert httpx.get(f"{url}/free").json()["data"]["withheld"] == 3
+        wait_until(lambda: indices(httpx.get(f"{url}/free?count=4")) == [1, 2, 3], "its GPUs are free")
+        wait_until(lambda: httpx.get(f"{url}/free?wait=1").status_code == 200, "its place is free")
+
+
+@pytest.mark.slow
+async def test_who_waits_keeps_the_sampler_going_until_he_leaves(four: Simulation) -> None:
+    occupy(*four.gpus)
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        waiting = asyncio.create_task(client.get("/free?wait=5"))
+        await asyncio.sleep(3)  # past what a poll leaves behind
+        before = four.total_calls
+        await asyncio.sleep(1.5)
+        assert four.total_calls > before
+        await waiting
+        await asyncio.sleep(0.5)
+        before = four.total_calls
+        await asyncio.sleep(1.5)
+        assert four.total_calls == before
+
+
+def test_a_signal_ends_those_who_wait_with_an_answer() -> None:
+    with (
+        agent_process("--simulate", "2", MAX_STREAMS="8") as agent,  # both GPUs work
+        ThreadPoolExecutor(8) as pool,
+    ):
+
+        def wait_in_line(query: str) -> httpx.Response:
+            while True:
+                response = httpx.get(f"{agent.url}/free?wait=50{query}", timeout=60)
+                if response.status_code != 503:  # the one that looks whether all places are taken took one
+                    return response
+
+        waiting = [pool.submit(wait_in_line, query) for query in ("", "&format=plain") for _ in range(4)]
+        wait_until(lambda: httpx.get(f"{agent.url}/free?wait=0.1").status_code == 503, "all places are taken")
+        began = time.monotonic()
+        assert agent.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 2
+        assert [future.result().status_code for future in waiting] == [200] * 4 + [409] * 4
+        assert waiting[0].result().json()["data"]["satisfied"] is False
+        assert "Traceback" not in agent.log
+
+
+# From a shell
+
+
+@needs_curl
+@pytest.mark.parametrize(("count", "status"), [("1", 0), ("2", 22)])
+def test_curl_fails_where_there_are_too_few(four: Simulation, count: str, status: int) -> None:
+    occupy(*four.gpus[1:])
+    with agent_server() as url:
+        curl = run(f'curl -fsS "{url}/free?count={count}&format=plain"')
+    assert (curl.returncode, curl.stdout) == (status, "" if status else uuids(four, 0) + "\n")
+
+
+@needs_curl
+def test_the_readme_s_line_starts_a_job_on_the_gpus_once_they_are_there(four: Simulation) -> None:
+    """As it is written; address and job apart, and with less patience."""
+    (line,) = (line for line in SHOWN_IN_TESTS_HTTP if line.endswith("train.py"))
+    line = line.replace("wait=50", "wait=1").replace("python train.py", "printenv CUDA_VISIBLE_DEVICES")
+    occupy(*four.gpus[1:])
+    with agent_server() as url, ThreadPoolExecutor(1) as pool:
+        job = pool.submit(run, line.replace("http://localhost:8000", url))
+        wait_until(lambda: httpx.get(f"{url}/free").json()["data"]["withheld"], "it waits")
+        four.gpus[2].processes = []
+        assert job.result().stdout == uuids(four, 0, 2) + "\n"
+
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    command = ["/bin/sh", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603  (our own)

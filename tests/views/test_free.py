@@ -1,0 +1,77 @@
+"""The wire shape of an offer."""
+
+from __future__ import annotations
+
+from agent.derive.free import Candidate, Wish, choose
+from agent.views.free import cuda_visible_devices, free_view
+
+GIB = 1024**3
+KNOWN = Candidate(
+    index=3,
+    uuid="GPU-3",
+    name="NVIDIA H100",
+    obstacle=None,
+    memory_total_bytes=80 * GIB,
+    memory_free_bytes=70 * GIB + 52_429,
+    temperature_celsius=30,
+    peak_utilization_percent=7,
+    compute_processes=0,
+    users=frozenset(),
+)
+UNKNOWN = Candidate(
+    index=1,
+    uuid="GPU-1",
+    name=None,
+    obstacle=None,
+    memory_total_bytes=None,
+    memory_free_bytes=None,
+    temperature_celsius=None,
+    peak_utilization_percent=None,
+    compute_processes=0,
+    users=frozenset(),
+)
+LOST = Candidate(0, None, None, "it cannot be read: lost", None, None, None, None, None, frozenset())
+
+
+def test_everything_is_on_the_wire_in_its_unit() -> None:
+    offer = choose([LOST, UNKNOWN, KNOWN], Wish(count=2))
+
+    assert free_view(offer).model_dump() == {
+        "count": 2,
+        "satisfied": True,
+        "gpus": [
+            {
+                "idx": 3,
+                "uuid": "GPU-3",
+                "name": "NVIDIA H100",
+                "free_memory_mb": 71680.1,
+                "temperature_celsius": 30,
+                "utilization_percent": 7,
+                "compute_processes": 0,
+            },
+            {
+                "idx": 1,
+                "uuid": "GPU-1",
+                "name": None,
+                "free_memory_mb": None,
+                "temperature_celsius": None,
+                "utilization_percent": None,
+                "compute_processes": 0,
+            },
+        ],
+        "cuda_visible_devices": "GPU-3,GPU-1",
+        "withheld": 0,
+        "passed_over": [{"idx": 0, "reason": "it cannot be read: lost"}],
+    }
+
+
+def test_too_few_are_told_as_far_as_there_are() -> None:
+    view = free_view(choose([LOST, UNKNOWN, KNOWN], Wish(count=2), kept={"GPU-3"}))
+
+    assert (view.satisfied, view.withheld, view.cuda_visible_devices) == (False, 1, "GPU-1")
+
+
+def test_of_nothing_there_is_nothing() -> None:
+    offer = choose([LOST], Wish())
+
+    assert (free_view(offer).gpus, cuda_visible_devices(offer)) == ([], "")

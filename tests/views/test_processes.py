@@ -1,0 +1,175 @@
+"""`/processes` and `/users`, field by field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from agent.readings import (
+    Belonging,
+    GpuProcess,
+    GpuReading,
+    HostProcess,
+    HostReading,
+    LedgerReading,
+    MigInstance,
+    ProcessType,
+    ProcessUse,
+    UserUse,
+)
+from agent.views.processes import processes_view
+from agent.views.users import users_view
+from tests.views.samples import HEALTHY, IDENTITY, KNOWS_NOTHING, LOST, MIB, READING, STUCK, snapshot
+
+NOTEBOOK = HostProcess(
+    100,
+    "do1e",
+    "python",
+    "python -m ipykernel_launcher",
+    0.04,
+    2048 * MIB,
+    3.1,
+    90_061.4,
+    start_ticks=5,
+    belonging=Belonging("4f2d", "web", "57e67067", "jupyter.service", "4711", "0", "3"),
+)
+LEDGER = LedgerReading(
+    {("GPU-1", 100): ProcessUse(1757926000.7331, 1234.56, 7.84, 1200.5)},
+    {"do1e": UserUse(2000.04, 70.06), "left": UserUse(5.0)},
+)
+WATCHED = replace(
+    snapshot(HEALTHY, STUCK),
+    host=HostReading("node1", gpu_processes={100: NOTEBOOK}),
+    ledger=LEDGER,
+)
+GOLDEN_ROW = {
+    "idx": 0,
+    "uuid": "GPU-1",
+    "mig_index": None,
+    "pid": 100,
+    "username": "do1e",
+    "name": "python",
+    "command": "python -m ipykernel_launcher",
+    "type": "C",
+    "gpu_memory_mb": 11710.0,
+    "sm_utilization_percent": 4,
+    "memory_utilization_percent": None,
+    "encoder_utilization_percent": None,
+    "decoder_utilization_percent": None,
+    "cpu_percent": 0.0,
+    "host_memory_mb": 2048.0,
+    "running_seconds": 90061,
+    "first_seen": 1757926000733,
+    "gpu_seconds_held": 1234.6,
+    "gpu_seconds_used": 7.8,
+    "idle_seconds": 1201,
+    "idle_holder": True,
+    "container_id": "4f2d",
+    "container_name": "web",
+    "pod_uid": "57e67067",
+    "systemd_unit": "jupyter.service",
+    "slurm_job_id": "4711",
+    "slurm_step": "0",
+    "user_session": "3",
+}
+UNKNOWN_ROW = dict.fromkeys(GOLDEN_ROW) | {"idx": 0, "uuid": "GPU-1", "pid": 200, "type": "G"}
+
+
+def rows(seen: Any = WATCHED, **wishes: Any) -> list[dict[str, Any]]:
+    """The rows of all its GPUs."""
+    view = processes_view(seen, seen.gpus, idle_after_seconds=900, **wishes)
+    listed: list[dict[str, Any]] = view.model_dump(mode="json")["processes"]
+    return listed
+
+
+def test_a_row_holds_everything_and_an_unknown_value_is_null() -> None:
+    assert rows() == [GOLDEN_ROW, UNKNOWN_ROW]
+    assert list(rows()[0]) == list(GOLDEN_ROW)
+
+
+def test_utilization_of_every_engine_is_shown() -> None:
+    process = GpuProcess(100, ProcessType.BOTH, 0, 40, 30, 20, 10)
+    gpu = replace(HEALTHY, reading=replace(READING, processes=(process,)))
+    (row,) = rows(snapshot(gpu))
+    assert row["type"] == "C+G"
+    assert [row[f"{engine}_utilization_percent"] for engine in ("sm", "memory", "encoder", "decoder")] == [
+        *(40, 30, 20, 10)
+    ]
+
+
+def test_a_user_s_rows_only() -> None:
+    assert [row["pid"] for row in rows(user="do1e")] == [100]
+    assert rows(user="do1") == []
+
+
+def test_idle_holders_only() -> None:
+    assert [row["pid"] for row in rows(idle_only=True)] == [100]
+    view = processes_view(WATCHED, WATCHED.gpus, idle_after_seconds=1201, idle_only=True)
+    assert view.processes == []
+
+
+def test_a_mig_instance_is_named_beside_its_gpu() -> None:
+    process = GpuProcess(100, ProcessType.COMPUTE, MIB)
+    reading = GpuReading(
+        0, 0, IDENTITY, processes=(process,), mig_instances=(MigInstance(3, "MIG-3", processes=(process,)),)
+    )
+    (row,) = rows(snapshot(replace(HEALTHY, reading=reading)))
+    assert (row["idx"], row["uuid"], row["mig_index"], row["gpu_memory_mb"]) == (0, "GPU-1", 3, 1.0)
+
+
+def test_gpus_whose_processes_are_unknown_are_named() -> None:
+    seen = snapshot(HEALTHY, STUCK, LOST)
+    assert processes_view(seen, seen.gpus, idle_after_seconds=900).unknown_idx == [1, 2]
+    assert processes_view(seen, [LOST], idle_after_seconds=900).unknown_idx == [2]
+    assert users_view(seen, idle_after_seconds=900).unknown_idx == [1, 2]
+    assert processes_view(snapshot(KNOWS_NOTHING), [KNOWS_NOTHING], idle_after_seconds=900).unknown_idx == [0]
+
+
+def test_users_with_what_they_hold_held_and_use() -> None:
+    assert users_view(WATCHED, idle_after_seconds=900).model_dump(mode="json") == {
+        "users": [
+            {
+                "username": "do1e",
+                "processes": 1,
+                "gpus": [0],
+                "gpu_memory_mb": 11710.0,
+                "sm_utilization_percent": 4.0,
+                "gpu_seconds_held": 2000.0,
+                "gpu_seconds_used": 70.1,
+                "idle_holdings": {"count": 1, "gpu_memory_mb": 11710.0},
+            },
+            {
+                "username": "left",
+                "processes": 0,
+                "gpus": [],
+                "gpu_memory_mb": 0.0,
+                "sm_utilization_percent": None,
+                "gpu_seconds_held": 5.0,
+                "gpu_seconds_used": None,
+                "idle_holdings": {"count": 0, "gpu_memory_mb": 0.0},
+            },
+            {
+                "username": None,
+                "processes": 1,
+                "gpus": [0],
+                "gpu_memory_mb": None,
+                "sm_utilization_percent": None,
+                "gpu_seconds_held": 0.0,
+                "gpu_seconds_used": None,
+                "idle_holdings": None,
+            },
+        ],
+        "unknown_idx": [1],
+    }
+
+
+def test_without_a_ledger_all_that_is_remembered_is_null() -> None:
+    seen = replace(WATCHED, ledger=None)
+    remembered = ("first_seen", "gpu_seconds_held", "gpu_seconds_used", "idle_seconds", "idle_holder")
+    assert [[row[name] for name in remembered] for row in rows(seen)] == [[None] * 5] * 2
+    users = users_view(seen, idle_after_seconds=900).users
+    assert [user.username for user in users] == ["do1e", None]
+    assert all(
+        (user.gpu_seconds_held, user.gpu_seconds_used, user.idle_holdings) == (None, None, None)
+        for user in users
+    )
