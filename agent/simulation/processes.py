@@ -32,6 +32,7 @@ class SimulatedProcess:
     encoder_utilization: int = 0
     decoder_utilization: int = 0
     mig_index: int | None = None  # which MIG instance it runs in; None: not in any
+    worked_ago: float = 0.0  # seconds; how old its newest utilization sample is
 
 
 class LocalProcesses:

@@ -20,9 +20,12 @@ from agent.sources.nvlink import read_bus_id, read_nvlink_peers
 from agent.sources.nvml import ask, byte_count, demand
 from agent.sources.paced import Paced
 from agent.sources.pcie import PcieSource
+from agent.sources.rates import gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from agent.readings import GpuProcess
 
 # What never changes while a GPU stays in its slot: field of GpuIdentity, NVML function, its arguments.
 _IDENTITY: Mapping[str, tuple[Any, ...]] = {
@@ -91,7 +94,8 @@ class _Contact:
         self._identity: dict[str, Any] = {}
         self.pcie = PcieSource(handle)
         self.gpm = GpmSource(handle)
-        self._paced_processes = Paced(PROCESS_PACE, lambda: read_processes(handle, now()))
+        self._processes_read_at = float("-inf")
+        self._paced_processes = Paced(PROCESS_PACE, self._read_processes)
         self._paced_identity = Paced(SLOW_PACE, self._read_identity)
         self._paced_slow = Paced(SLOW_PACE, self._read_slow)
         self._paced_mig = Paced(SLOW_PACE, lambda: read_mig_instances(handle))
@@ -133,6 +137,14 @@ class _Contact:
             mig_instances=mig_instances or (),
             **self._paced_slow.get(started),
         )
+
+    def _read_processes(self) -> tuple[GpuProcess, ...] | None:
+        """With the utilization since the list before, so that no work between two lists is missed."""
+        at = self._clock()
+        # By the monotonic clock: NVML's time stamps are of a clock that may be set back.
+        look_back = gap(self._processes_read_at, at) or 0.0
+        self._processes_read_at = at
+        return read_processes(self._handle, self._now(), max(look_back, PROCESS_PACE))
 
     def _read_memory(self) -> Any:
         """The first call of a sample, which tells whether the GPU as a whole can be read."""

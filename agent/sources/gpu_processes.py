@@ -12,9 +12,6 @@ from agent.sources.nvml import FATAL, byte_count, demand
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# As long as the pace of the process lists: what worked since the list before is seen, nothing older.
-_LOOK_BACK_US = 2_000_000
-
 # The second (R550 and newer) is asked where the first does not tell.
 _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
 
@@ -32,8 +29,11 @@ IDLE = Utilization(0, 0, 0, 0)
 UNKNOWN = Utilization(None, None, None, None)
 
 
-def read_processes(handle: Any, now: float) -> tuple[GpuProcess, ...] | None:
-    """The processes of one GPU; None: this driver does not list them. `now`: seconds since the epoch."""
+def read_processes(handle: Any, now: float, look_back: float) -> tuple[GpuProcess, ...] | None:
+    """The processes of one GPU; None: this driver does not list them.
+
+    `now` in seconds since the epoch; a process that did nothing in the `look_back` seconds before it is idle.
+    """
     compute = read_list("nvmlDeviceGetComputeRunningProcesses", handle)
     graphics = read_list("nvmlDeviceGetGraphicsRunningProcesses", handle)
     if compute is None and not graphics:
@@ -41,7 +41,7 @@ def read_processes(handle: Any, now: float) -> tuple[GpuProcess, ...] | None:
     listed = merge([(ProcessType.COMPUTE, compute or ()), (ProcessType.GRAPHICS, graphics or ())])
     if not listed:
         return ()
-    utilization = _read_utilization(handle, now)
+    utilization = _read_utilization(handle, now - look_back)
     return tuple(
         # NVML only speaks of processes that worked since: the others did nothing.
         GpuProcess(pid, kind, memory, *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)))
@@ -49,12 +49,11 @@ def read_processes(handle: Any, now: float) -> tuple[GpuProcess, ...] | None:
     )
 
 
-def _read_utilization(handle: Any, now: float) -> Mapping[int, Utilization] | None:
-    """Newest utilization by pid; None: neither function tells. NVML's time stamps are in µs."""
-    since = int(now * 1_000_000) - _LOOK_BACK_US
+def _read_utilization(handle: Any, since: float) -> Mapping[int, Utilization] | None:
+    """Newest utilization by pid since then; None: neither function tells. NVML's time stamps are in µs."""
     for function in _UTILIZATION_FUNCTIONS:
         try:
-            samples = demand(function, handle, since)
+            samples = demand(function, handle, int(since * 1_000_000))
         except pynvml.NVMLError_NotFound:
             return {}
         except FATAL:

@@ -286,6 +286,22 @@ def test_work_between_two_lists_is_not_missed_and_rest_is_seen(one: OneGpu) -> N
     assert utilization(one, 2) == 0
 
 
+@pytest.mark.parametrize(
+    ("sm", "after"),
+    [(40, 10), (0, 2), (0, 60)],
+    ids=["since the list before", "before it", "after a long pause"],
+)
+def test_a_burst_of_work_six_seconds_ago_is_seen_by_the_next_list_and_by_no_other(
+    one: OneGpu, sm: int, after: float
+) -> None:
+    """In the background lists are ten seconds apart: a process that works now and then is not idle."""
+    one.gpu.processes = [SimulatedProcess(7)]
+    utilization(one, 0)
+    one.gpu.processes = [SimulatedProcess(7, sm_utilization=40, worked_ago=6)]
+
+    assert utilization(one, after) == sm
+
+
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0], ids=["back", "forward"])
 def test_a_clock_that_is_set_does_not_make_a_busy_process_idle(one: OneGpu, seconds: float) -> None:
     one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]

@@ -85,17 +85,18 @@ def process_details(device: Device, details: Any) -> None:
         _fill(device, details.procArray[number], process)
 
 
-def _samples(device: Device, last_seen: int, *, filling: bool) -> tuple[list[SimulatedProcess], int]:
-    """The busy processes and when they were sampled (us since the epoch); NOT_FOUND if nothing is newer."""
+def _samples(device: Device, last_seen: int, *, filling: bool) -> list[tuple[SimulatedProcess, int]]:
+    """The busy processes, each with when it was sampled (us since the epoch); NOT_FOUND if nothing is newer."""
     newest = int(device.simulation.wall_clock() * SAMPLES_PER_SECOND) * 1_000_000 // SAMPLES_PER_SECOND
-    processes = [
-        one
+    sampled = [
+        (one, newest - int(one.worked_ago * 1_000_000))
         for one in _processes(device, "", filling=filling)
         if any((one.sm_utilization, one.memory_utilization, one.encoder_utilization, one.decoder_utilization))
     ]
-    if not processes or newest <= last_seen:
+    newer = [(one, at) for one, at in sampled if at > last_seen]
+    if not newer:
         raise NvmlFailure(NvmlReturn.NOT_FOUND)
-    return processes, newest
+    return newer
 
 
 def _fill_sample(entry: Any, process: SimulatedProcess, at: int) -> None:
@@ -107,13 +108,13 @@ def _fill_sample(entry: Any, process: SimulatedProcess, at: int) -> None:
 @device_function("nvmlDeviceGetProcessUtilization", on_partitioned=False)
 def process_utilization(device: Device, entries: Any, count: Any, last_seen: Any) -> None:
     """The newest sample of each busy process, if newer than `last_seen` (us since the epoch)."""
-    processes, newest = _samples(device, wire.number(last_seen), filling=entries is not None)
+    samples = _samples(device, wire.number(last_seen), filling=entries is not None)
     room = wire.number(wire.target(count)) if entries is not None else 0
-    wire.write(count, len(processes))
-    if len(processes) > room:
+    wire.write(count, len(samples))
+    if len(samples) > room:
         raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
-    for number, process in enumerate(processes):
-        _fill_sample(wire.target(entries)[number], process, newest)
+    for number, (process, at) in enumerate(samples):
+        _fill_sample(wire.target(entries)[number], process, at)
 
 
 @device_function("nvmlDeviceGetProcessesUtilizationInfo", on_partitioned=False)
@@ -121,10 +122,10 @@ def processes_utilization_info(device: Device, info: Any) -> None:
     """The same in one struct, with JPEG and OFA engines beside."""
     info = wire.target(info)
     filling = bool(info.procUtilArray)
-    processes, newest = _samples(device, info.lastSeenTimeStamp, filling=filling)
+    samples = _samples(device, info.lastSeenTimeStamp, filling=filling)
     room = info.processSamplesCount if filling else 0
-    info.processSamplesCount = len(processes)
-    if len(processes) > room:
+    info.processSamplesCount = len(samples)
+    if len(samples) > room:
         raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
-    for number, process in enumerate(processes):
-        _fill_sample(info.procUtilArray[number], process, newest)
+    for number, (process, at) in enumerate(samples):
+        _fill_sample(info.procUtilArray[number], process, at)
