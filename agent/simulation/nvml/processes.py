@@ -86,7 +86,7 @@ def process_details(device: Device, details: Any) -> None:
 
 
 def _samples(device: Device, last_seen: int, *, filling: bool) -> list[tuple[SimulatedProcess, int]]:
-    """The busy processes, each with when it was sampled (us since the epoch); NOT_FOUND if nothing is newer."""
+    """The busy processes, each with when it was sampled (us since the epoch); NOT_FOUND if none is newer."""
     newest = int(device.simulation.wall_clock() * SAMPLES_PER_SECOND) * 1_000_000 // SAMPLES_PER_SECOND
     sampled = [
         (one, newest - int(one.worked_ago * 1_000_000))
