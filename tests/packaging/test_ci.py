@@ -18,14 +18,19 @@ def test_it_is_a_shell_script_without_fault_of_syntax() -> None:
 
 @pytest.mark.parametrize(
     "step",
-    ["uv run ruff check", "uv run ruff format --check", "uv run mypy", "timeout 45m uv run pytest -m slow"],
+    [
+        "uv run ruff check",
+        "uv run ruff format --check",
+        "uv run mypy",
+        "timeout 45m uv run pytest -n 0 -m slow",
+    ],
 )
 def test_it_runs_each_check(step: str) -> None:
     assert f"\nstep {step}\n" in SCRIPT
 
 
 def test_its_last_step_is_the_slow_suite_so_that_the_summary_ends_the_output() -> None:
-    assert re.findall(r"^step (.*)$", SCRIPT, re.MULTILINE)[-1].endswith("uv run pytest -m slow")
+    assert re.findall(r"^step (.*)$", SCRIPT, re.MULTILINE)[-1].endswith("uv run pytest -n 0 -m slow")
 
 
 def test_no_committed_file_names_the_host_of_a_registry() -> None:
