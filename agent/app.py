@@ -19,7 +19,7 @@ from agent import __version__, errors, openapi
 from agent.agent import Agent
 from agent.answers import Answers
 from agent.auth import STREAM_PATH, Authentication
-from agent.middleware import AllowedHosts, Cors, HeadAsGet, RootPath
+from agent.middleware import AllowedHosts, Cors, HeadAsGet, Mounted, RootPath, WholeFiles
 from agent.routes import count, free, gpu, health, page, processes, status, stream, users
 from agent.routes.parameters import single_valued
 from agent.sampling.collector import Collector
@@ -64,8 +64,8 @@ def create_app(settings: Settings) -> Starlette:
         api_keys=settings.api_keys,
     )
     app = Starlette(
-        routes=[*_bare_prefix(prefix), Mount(prefix, guarded)],
-        middleware=list(_middleware(settings)),
+        routes=list(_bare_prefix(prefix)),
+        middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
         lifespan=partial(_lifespan, agent=agent),
     )
     app.router.redirect_slashes = False  # the redirect would carry the client's Host header
@@ -83,6 +83,9 @@ def _api(agent: Agent) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    for assets in api.routes:
+        if isinstance(assets, Mount):  # what /docs is made of
+            assets.app = WholeFiles(assets.app)
     api.state.agent = agent
     once = Depends(single_valued)
     for route in (count, status, gpu, processes, users, free):
@@ -138,6 +141,7 @@ async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
         HostSource(hide_command_args=settings.hide_command_args, pids_are_ours=agent.simulated),
         sample_interval=settings.sample_interval,
         sample_timeout=settings.sample_timeout,
+        history_interval=settings.history_interval,
         simulated=agent.simulated,
         ledger=_ledger(settings),
     )

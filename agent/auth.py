@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from starlette._utils import get_route_path
-from starlette.exceptions import HTTPException
 
-from agent.errors import Unauthorized, response_to
+from agent.errors import Unauthorized, not_found, response_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +39,7 @@ class Authentication:
         if scope["type"] == "http" and not self._admits(scope, path):
             await response_to(Unauthorized(self._advice(path)))(scope, receive, send)
         elif path.endswith("\n"):  # the router's patterns end in `$`, which would see the path without it
-            raise HTTPException(404)
+            await not_found(scope["path"])(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -95,6 +95,12 @@ def response_to(error: AgentError) -> Response:
     return failure(error.code, error.status, error.message, error.headers)
 
 
+def not_found(path: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer where no route is."""
+    message = f"Nothing is at {path}; see docs under the agent's prefix for its paths"
+    return failure(CLIENT_FAULT, 404, message, headers)
+
+
 def install(app: Starlette) -> None:
     """Make every failing answer of `app` an envelope."""
     app.add_exception_handler(AgentError, _agent_error)
@@ -118,7 +124,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     path = request.scope["path"]
     match error.status_code:
         case 404:
-            message = f"Nothing is at {path}; see docs under the agent's prefix for its paths"
+            return not_found(path, error.headers)
         case 405:
             allowed = (error.headers or {}).get("Allow", "GET")
             message = f"{request.method} is not allowed at {path}; it takes {allowed}"

@@ -69,6 +69,37 @@ class Cors(CORSMiddleware):
         return refusal
 
 
+class Mounted:
+    """Hands what lies beneath `prefix` to `mounted`, as Starlette's Mount does.
+
+    Measured, router and Mount took half of the time of an answer that was made before.
+    """
+
+    def __init__(self, app: ASGIApp, *, prefix: str, mounted: ASGIApp) -> None:
+        self._app = app
+        self._prefix = prefix
+        self._folder = prefix + "/"
+        self._mounted = mounted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and get_route_path(scope).startswith(self._folder):
+            scope["root_path"] = scope.get("root_path", "") + self._prefix
+            await self._mounted(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+class WholeFiles:
+    """Forgets a Range header: the files are small, and a bad range would be refused without our envelope."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await self._app({**scope, "headers": headers}, receive, send)
+
+
 class HeadAsGet:
     """Answers HEAD wherever GET is answered: the same header, no body. A stream has no end to wait for."""
 

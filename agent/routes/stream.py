@@ -57,7 +57,9 @@ class EventStream(StreamingResponse):
     responses={200: {"model": GpuMetrics | StreamError, "description": "one object in each event"}},
 )
 async def gpu_stream(agent: CurrentAgent, idx: Indices, interval: Interval = None) -> EventStream:
-    """One event at once and one each `interval`: `data: {json}` with the object of `/gpu`.
+    """One event at once and one each `interval`, as near as the samples that all viewers share come to it.
+
+    Each is `data: {json}` with the object of `/gpu`.
 
     While there is no driver the events say so (`status` is `error`), and the stream goes on.
     """

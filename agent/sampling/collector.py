@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.readings import GpuState, HostReading, Snapshot
-from agent.sampling.states import STALE_INTERVALS, judge
+from agent.sampling.gpu_slot import Gpu, GpuSlot
+from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agent.readings import DriverReading, GpuProcess, GpuReading, GpuSample
+    from agent.readings import DriverReading
     from agent.sampling.ledger import Ledger
 
 logger = logging.getLogger(__name__)
@@ -37,34 +38,10 @@ class Driver(Protocol):
     def release(self) -> None: ...
 
 
-class Gpu(Protocol):
-    """What the collector needs of one GPU."""
-
-    def read(self) -> GpuReading: ...
-    def afterwards(self) -> None: ...
-    def release(self) -> None: ...
-
-
 class Host(Protocol):
     """What the collector needs of the host."""
 
     def read(self, pids: frozenset[int]) -> HostReading: ...
-
-
-class _GpuSlot:
-    """One GPU: its source, its worker, the latest reading there was and the state that was last logged."""
-
-    def __init__(self, index: int, source: Gpu, worker: Worker[GpuReading]) -> None:
-        self.index = index
-        self.source = source
-        self.worker = worker
-        self.last: GpuReading | None = None
-        self.logged = GpuState.STARTING
-
-    def processes(self) -> tuple[GpuProcess, ...]:
-        """The processes of the latest answer."""
-        answer = self.worker.answer
-        return (answer.reading.processes or ()) if answer and answer.reading else ()
 
 
 class Collector:
@@ -78,6 +55,7 @@ class Collector:
         *,
         sample_interval: float,
         sample_timeout: float,
+        history_interval: float = 0,
         simulated: bool = False,
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -88,6 +66,7 @@ class Collector:
         self._host_source = host
         self._sample_interval = sample_interval
         self._sample_timeout = sample_timeout
+        self._stale_after = STALE_INTERVALS * max(sample_interval, history_interval)
         self._simulated = simulated
         self._ledger = ledger
         self._clock = clock
@@ -98,19 +77,21 @@ class Collector:
         self._one_at_a_time = asyncio.Lock()
         self._driver: Worker[DriverReading | None] = self._start("driver")
         self._host: Worker[HostReading] = self._start("host")
-        self._gpus: list[_GpuSlot] = []
+        self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
+        self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")
         self._logged_driver: DriverReading | str | None = None
+        self._logged_stuck: set[str] = set()  # names of workers
 
     async def collect(self) -> Snapshot:
         """One round; never takes longer than MAX_WAIT, whatever hangs."""
         async with self._one_at_a_time:
             return await self._collect()
 
-    async def release(self) -> None:
-        """Let go of NVML unless a call is out; the next round makes contact anew."""
+    async def release(self) -> bool:
+        """Let go of NVML unless a call is out, and say whether it was; the next round makes contact anew."""
         async with self._one_at_a_time:
-            await self._release()
+            return await self._release()
 
     def close(self) -> bool:
         """End every worker; says whether all of them did, or some driver call is still out."""
@@ -129,12 +110,12 @@ class Collector:
             await self._wait([self._driver], started + MAX_WAIT_FOR_GPUS)
         elif started - self._driver_asked_at >= DRIVER_PACE:
             self._ask_driver(started)
-        self._match_gpus()
-        if self._gpus:
+        self._follow_driver()
+        if self._is_in_contact():
             for slot in self._gpus:
-                slot.worker.request(slot.source.read, slot.source.afterwards)
+                slot.request()
             await self._wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
-        pids = frozenset(process.pid for slot in self._gpus for process in slot.processes())
+        pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
         self._host.request(lambda: self._host_source.read(pids))
         await self._wait([self._host], started + MAX_WAIT)
         snapshot = self._assemble(started)
@@ -143,18 +124,24 @@ class Collector:
         self._log_changes(snapshot)
         return snapshot
 
-    async def _release(self) -> None:
-        if self._driver_reading() is None or any(worker.busy_since is not None for worker in self._workers()):
-            return
-        workers = [slot.worker for slot in self._gpus]
-        self._drop_gpus(0)
-        deadline = self._clock() + JOIN_TIMEOUT
-        while not all(worker.ended for worker in workers):
-            if self._clock() > deadline:
-                return
-            await asyncio.sleep(0.01)
+    async def _release(self) -> bool:
+        deadline = self._clock() + MAX_WAIT_FOR_GPUS
+        if not self._is_in_contact() or self._some_are_busy():
+            return not self._is_in_contact()
+        for slot in self._slots:
+            slot.release()
+        await self._wait((slot.worker for slot in self._slots), deadline)
+        now = self._clock()
+        for slot in self._slots:
+            slot.released(now)
+        if self._some_are_busy():
+            return False
         self._driver.request(self._driver_source.release)
         await self._wait([self._driver], deadline)
+        return True
+
+    def _some_are_busy(self) -> bool:
+        return any(worker.busy_since is not None for worker in self._workers())
 
     def _start(self, name: str) -> Worker[Any]:
         return Worker(name, self._answered, self._clock)
@@ -162,7 +149,7 @@ class Collector:
     def _workers(self) -> Iterable[Worker[Any]]:
         yield self._driver
         yield self._host
-        for slot in self._gpus:
+        for slot in self._slots:
             yield slot.worker
 
     # Waiting
@@ -194,61 +181,58 @@ class Collector:
 
     # The driver and its GPUs
 
-    def _driver_reading(self) -> DriverReading | None:
-        return self._driver.answer.reading if self._driver.answer else None
+    @property
+    def _gpus(self) -> list[GpuSlot]:
+        """The slots of the GPUs that the driver counts."""
+        return self._slots[: self._contact.gpu_count] if self._contact else []
+
+    def _is_in_contact(self) -> bool:
+        return self._driver.answer is not None and self._driver.answer.reading is not None
 
     def _driver_is_in_doubt(self) -> bool:
-        return self._driver_reading() is None or any(
-            slot.worker.answer is not None and slot.worker.answer.error for slot in self._gpus
+        return not self._is_in_contact() or any(
+            slot.answer is not None and slot.answer.error for slot in self._gpus
         )
 
     def _ask_driver(self, now: float) -> None:
         self._driver.request(self._driver_source.read)
         self._driver_asked_at = now
 
-    def _match_gpus(self) -> None:
-        """As many workers as the driver has GPUs."""
-        driver = self._driver_reading()
-        count = driver.gpu_count if driver else 0
-        self._drop_gpus(count)
-        for index in range(len(self._gpus), count):
-            self._gpus.append(_GpuSlot(index, self._open_gpu(index), self._start(f"gpu{index}")))
-
-    def _drop_gpus(self, count: int) -> None:
-        for slot in self._gpus[count:]:
-            slot.worker.stop(slot.source.release)
-        del self._gpus[count:]
+    def _follow_driver(self) -> None:
+        """As many slots as the driver has GPUs, and none of another contact."""
+        answer = self._driver.answer
+        if answer is None or (answer.reading is None and answer.error is None):
+            return  # no contact yet, or let go: the GPUs are expected back as they were
+        before, self._contact = self._contact, answer.reading
+        if before is not None and (answer.reading is None or answer.reading.gpu_count != before.gpu_count):
+            now = self._clock()
+            for slot in self._slots:
+                slot.renew(now)
+        for index in range(len(self._slots), self._contact.gpu_count if self._contact else 0):
+            self._slots.append(GpuSlot(index, self._open_gpu(index), self._start(f"gpu{index}")))
 
     # The result
 
     def _assemble(self, started: float) -> Snapshot:
         now = self._clock()
-        answer = self._driver.answer
         host = self._host.answer
-        # Host values, like those of a GPU, are not shown once they are three intervals old.
-        host_is_fresh = host is not None and now - host.started_at <= STALE_INTERVALS * self._sample_interval
+        host_is_fresh = host is not None and now - host.started_at <= self._stale_after
         return Snapshot(
             taken_at=self._now(),
             taken_monotonic=started,
-            driver=answer.reading if answer else None,
-            driver_error=answer.error if answer else None,
-            gpus=tuple(self._judge(slot, now) for slot in self._gpus),
+            driver=self._contact,
+            driver_error=self._driver.answer.error if self._driver.answer else None,
+            gpus=tuple(
+                slot.judge(
+                    now,
+                    sample_interval=self._sample_interval,
+                    stale_after=self._stale_after,
+                    sample_timeout=self._sample_timeout,
+                )
+                for slot in self._gpus
+            ),
             host=host.reading if host is not None and host_is_fresh else None,
             simulated=self._simulated,
-        )
-
-    def _judge(self, slot: _GpuSlot, now: float) -> GpuSample:
-        answer = slot.worker.answer
-        if answer is not None and answer.reading is not None:
-            slot.last = answer.reading
-        return judge(
-            slot.index,
-            answer,
-            slot.worker.busy_since,
-            slot.last,
-            now=now,
-            sample_interval=self._sample_interval,
-            sample_timeout=self._sample_timeout,
         )
 
     def _log_changes(self, snapshot: Snapshot) -> None:
@@ -268,6 +252,20 @@ class Collector:
             elif slot.logged is not GpuState.STARTING:
                 logger.info("GPU %d (%s) is ok again", gpu.index, gpu.identity.uuid)
             slot.logged = gpu.state
+        self._log_stuck(self._driver, "The NVIDIA driver", "the number of GPUs may have changed")
+        self._log_stuck(self._host, "The host", "its values and the names of processes are unknown")
+
+    def _log_stuck(self, worker: Worker[Any], name: str, meaning: str) -> None:
+        busy_since = worker.busy_since
+        if (busy_since is not None and self._clock() - busy_since >= self._sample_timeout) == (
+            worker.name in self._logged_stuck
+        ):
+            return
+        self._logged_stuck ^= {worker.name}
+        if busy_since is not None:
+            logger.warning("%s has not answered for %g s: %s", name, self._sample_timeout, meaning)
+        else:
+            logger.info("%s answers again", name)
 
 
 def _describe(driver: DriverReading) -> str:

@@ -155,9 +155,11 @@ class Sampler:
 
     async def _rest(self) -> None:
         """Nobody looks and there is no history to keep: after a while even NVML is let go."""
-        if not await self._demand_changes_before(max(self._last_tick, self._polled_at) + RELEASE_AFTER):
-            await self._collector.release()
-            await self._demand_changed.wait()
+        due = max(self._last_tick, self._polled_at) + RELEASE_AFTER
+        while not await self._demand_changes_before(due):
+            if await self._collector.release():
+                await self._demand_changed.wait()
+            due = self._clock() + RELEASE_AFTER  # a call is out: it may be back by then
 
     async def _demand_changes_before(self, due: float) -> bool:
         try:

@@ -10,19 +10,21 @@ if TYPE_CHECKING:
     from agent.sampling.worker import Answer
 
 # A GPU whose answer came just too late for this round is `ok` with its true age; past two sample intervals it
-# is `stale`, past three its values are no longer shown.
+# is `stale`, and past three of the longest interval in force its values are no longer shown: a GPU that takes
+# longer than a request waits must not be unknown for ever to somebody who looks seldom.
 OK_INTERVALS = 2
 STALE_INTERVALS = 3
 
 
 def judge(
     index: int,
-    answer: Answer[GpuReading] | None,
+    answer: Answer[GpuReading | None] | None,
     busy_since: float | None,
     last: GpuReading | None,
     *,
     now: float,
     sample_interval: float,
+    stale_after: float,
     sample_timeout: float,
 ) -> GpuSample:
     """The GPU as a Snapshot taken at `now` shows it; times are seconds of the monotonic clock.
@@ -47,6 +49,6 @@ def judge(
         return sample(GpuState.LOST, None, answer.error)
     if age <= OK_INTERVALS * sample_interval:
         return sample(GpuState.OK, answer.reading, None)
-    if age <= STALE_INTERVALS * sample_interval:
+    if age <= stale_after:
         return sample(GpuState.STALE, answer.reading, None)
     return sample(GpuState.STALE, None, f"The GPU has not answered; its last reading is {age:.0f} s old")

@@ -52,23 +52,25 @@ class Worker(Generic[Reading]):
         self.busy_since: float | None = None  # seconds of the monotonic clock
         self._answered = answered
         self._clock = clock
-        self._jobs: SimpleQueue[_Job[Reading] | Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job[Reading] | None] = SimpleQueue()
         self._logged: str | None = None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def request(self, read: Callable[[], Reading], afterwards: Callable[[], None] | None = None) -> None:
-        """Ask for a reading; does nothing while an earlier read is still out.
+    def request(self, read: Callable[[], Reading], afterwards: Callable[[], None] | None = None) -> bool:
+        """Ask for a reading; says whether it will be read, or an earlier read is still out.
 
         `afterwards` runs in the same thread once the answer is out: what takes long and nobody waits for.
         """
-        if self.busy_since is None:
-            self.busy_since = self._clock()
-            self._jobs.put(_Job(read, afterwards))
+        if self.busy_since is not None:
+            return False
+        self.busy_since = self._clock()
+        self._jobs.put(_Job(read, afterwards))
+        return True
 
-    def stop(self, last: Callable[[], None] | None = None) -> None:
-        """End the thread after its present job; `last` is the last thing it does."""
-        self._jobs.put(last)
+    def stop(self) -> None:
+        """End the thread after its present job."""
+        self._jobs.put(None)
 
     @property
     def ended(self) -> bool:
@@ -80,12 +82,10 @@ class Worker(Generic[Reading]):
         self._thread.join(timeout)
 
     def _work(self) -> None:
-        while isinstance(job := self._jobs.get(), _Job):
+        while (job := self._jobs.get()) is not None:
             self._read(job.read)
             if job.afterwards is not None:
-                self._guard(job.afterwards)
-        if job is not None:
-            self._guard(job)
+                self._do_afterwards(job.afterwards)
 
     def _read(self, read: Callable[[], Reading]) -> None:
         started_at = self._clock()
@@ -99,9 +99,9 @@ class Worker(Generic[Reading]):
         self.busy_since = None
         self._answered(self)
 
-    def _guard(self, job: Callable[[], None]) -> None:
+    def _do_afterwards(self, afterwards: Callable[[], None]) -> None:
         try:
-            job()
+            afterwards()
         except Exception as error:  # as above
             self._log(error)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-# Clients look every few seconds and history every ten. After a longer pause the difference is an
-# average over a time in which nobody looked, and that is not what happens now.
-MAX_GAP_SECONDS = 30.0
+# A scrape may come every few minutes, and the mean since the last one is what it wants. After a longer pause
+# the difference is an average over a time in which nobody looked, and that is not what happens now.
+MAX_GAP_SECONDS = 300.0
 
 
 def gap(before: float | None, after: float) -> float | None:

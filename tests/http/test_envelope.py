@@ -221,3 +221,13 @@ async def test_whatever_a_framework_raises_becomes_an_envelope(status: int) -> N
         response = await client.get("/")
     assert (status, "kept") == (response.status_code, response.headers["x-reason"])
     assert error_in(response)
+
+
+@pytest.mark.usefixtures("simulation")
+@pytest.mark.parametrize("value", ["bytes=a-b,c", "bytes=99999999-", "bytes=0-0"])
+async def test_a_range_of_a_file_is_not_asked_for(value: str) -> None:
+    """The whole file is the answer that is always right; a refusal would come without the envelope."""
+    async with agent_client() as client:
+        whole = await client.get("/static-offline-docs/favicon.png")
+        part = await client.get("/static-offline-docs/favicon.png", headers={"Range": value})
+    assert (part.status_code, part.content) == (200, whole.content)

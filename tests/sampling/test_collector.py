@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ class Shifted:
 
 @asynccontextmanager
 async def collecting(
-    hardware: FakeHardware, clock: Shifted | None = None, sample_timeout: float = 2.0
+    hardware: FakeHardware, clock: Shifted | None = None, history_interval: float = 0
 ) -> AsyncIterator[Collector]:
     hardware.clock = clock or time.monotonic
     collector = Collector(
@@ -43,7 +44,8 @@ async def collecting(
         hardware.open_gpu,
         hardware.host,
         sample_interval=1.0,
-        sample_timeout=sample_timeout,
+        sample_timeout=2.0,
+        history_interval=history_interval,
         clock=hardware.clock,
     )
     try:
@@ -123,15 +125,14 @@ async def test_a_driver_that_goes_away_takes_its_gpus_with_it_and_brings_them_ba
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
         await collector.collect()
-        gone, hardware.driver.error = hardware.gpus[0], "No NVIDIA driver"
+        hardware.driver.error = "No NVIDIA driver"
         clock.shift = DRIVER_PACE
         await collector.collect()
         snapshot = await collector.collect()
         assert (snapshot.driver, snapshot.gpus) == (None, ())
-        wait_until(lambda: gone.releases == 1, "the GPU was let go")
         hardware.driver.error = None
         assert [gpu.state for gpu in (await collector.collect()).gpus] == [GpuState.OK] * 2
-        assert hardware.gpus[0] is not gone
+        assert [gpu.releases for gpu in hardware.gpus.values()] == [1, 1], "through a new contact"
 
 
 async def test_a_lost_gpu_makes_the_driver_be_asked_first_in_the_next_round() -> None:
@@ -155,12 +156,13 @@ async def test_gpus_that_appear_or_vanish_are_noticed() -> None:
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
         await collector.collect()
-        for count in (4, 1):
-            hardware.driver.gpu_count = count
+        for present in (["A", "B", "C", "D"], ["A", "C", "D"], ["D"], ["A", "B", "C", "D"]):
+            hardware.present[:] = present
             clock.shift += DRIVER_PACE
             await collector.collect()
             snapshot = await collector.collect()
-            assert [gpu.index for gpu in snapshot.gpus] == list(range(count))
+            found = [(gpu.index, gpu.identity.uuid, gpu.state) for gpu in snapshot.gpus]
+            assert found == [(index, uuid, GpuState.OK) for index, uuid in enumerate(present)]
 
 
 async def test_a_hung_host_is_left_out_and_does_not_keep_the_gpus() -> None:
@@ -180,13 +182,81 @@ async def test_letting_go_releases_every_gpu_and_then_the_driver_and_contact_is_
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
         await collector.collect()
-        first = dict(hardware.gpus)
-        await collector.release()
-        assert [gpu.releases for gpu in first.values()] == [1, 1]
+        assert await collector.release()
+        assert [gpu.releases for gpu in hardware.gpus.values()] == [1, 1]
         assert hardware.driver.releases == 1
         snapshot = await collector.collect()
         assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
-        assert hardware.opened == 4
+        assert hardware.driver.reads == 2
+
+
+async def test_after_letting_go_a_driver_that_is_slow_to_come_back_leaves_the_gpus_starting() -> None:
+    """Not unknown: they are expected back as they were."""
+    hardware = FakeHardware()
+    async with collecting(hardware) as collector:
+        await collector.collect()
+        assert await collector.release()
+        hardware.driver.valve.close()
+        snapshot = await collector.collect()
+        assert snapshot.driver is not None
+        assert [(gpu.state, gpu.identity.uuid) for gpu in snapshot.gpus] == [
+            (GpuState.STARTING, "GPU-0"),
+            (GpuState.STARTING, "GPU-1"),
+        ]
+        reads = hardware.gpus[0].reads
+        hardware.driver.valve.open()
+        wait_until(lambda: hardware.driver.reads == 2, "the driver is asked")
+        await collector.collect()
+        assert [gpu.state for gpu in (await collector.collect()).gpus] == [GpuState.OK] * 2
+        assert hardware.gpus[0].reads > reads
+
+
+async def test_a_gpu_slower_than_a_request_waits_is_shown_stale_to_whoever_looks_seldom() -> None:
+    hardware = FakeHardware(1)
+    clock = Shifted()
+    async with collecting(hardware, clock, history_interval=10) as collector:
+        await collector.collect()
+        clock.shift += 10
+        hardware.gpus[0].valve.close()
+        (gpu,) = (await collector.collect()).gpus
+        assert gpu.state is GpuState.STALE
+        assert gpu.reading is not None
+        assert gpu.age_ms is not None
+        assert 10_000 <= gpu.age_ms <= 11_000, "with its true age"
+
+
+async def test_a_driver_that_comes_and_goes_around_a_hung_call_leaves_no_thread_behind() -> None:
+    hardware = FakeHardware(2)
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        hardware.gpus[0].valve.close()
+        await collector.collect()
+        threads = threading.active_count()
+        for _ in range(5):
+            for error in ("No NVIDIA driver", None):
+                hardware.driver.error = error
+                clock.shift += DRIVER_PACE
+                await collector.collect()
+                snapshot = await collector.collect()
+        assert threading.active_count() == threads
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.STUCK, GpuState.OK]
+        assert not collector.close(), "the hung call is still known"
+
+
+async def test_nothing_is_let_go_while_a_call_from_an_earlier_contact_is_out() -> None:
+    hardware = FakeHardware(2)
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        hardware.gpus[1].valve.close()
+        await collector.collect()
+        hardware.present[:] = ["GPU-0"]
+        clock.shift += DRIVER_PACE
+        await collector.collect()
+        assert len((await collector.collect()).gpus) == 1
+        assert not await collector.release()
+        assert hardware.driver.releases == 0
 
 
 async def test_nothing_is_let_go_while_a_call_is_out() -> None:
@@ -218,6 +288,26 @@ async def test_each_change_of_state_is_one_line_in_the_log(caplog: pytest.LogCap
     assert lines[1] == "NVIDIA driver 1.2.3: 1 GPU"
     assert lines[2] == "GPU 0 (GPU-0) is lost. The GPU is lost"
     assert lines[3] == "GPU 0 (GPU-0) is ok again"
+
+
+async def test_a_host_that_hangs_and_comes_back_is_a_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    hardware = FakeHardware()
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        with caplog.at_level(logging.INFO, logger="agent"):
+            hardware.host.valve.close()
+            for _ in range(4):
+                await collector.collect()
+                clock.shift += 1
+            hardware.host.valve.open()
+            wait_until(lambda: collector._host.busy_since is None, "the host is back")  # noqa: SLF001
+            await collector.collect()
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [
+        "The host has not answered for 2 s: its values and the names of processes are unknown",
+        "The host answers again",
+    ]
 
 
 async def test_closing_with_a_call_out_says_so_and_does_not_wait_for_it() -> None:

@@ -16,7 +16,7 @@ def reading(age: float) -> GpuReading:
     return GpuReading(sampled_at=500.0, sampled_monotonic=NOW - age, identity=IDENTITY)
 
 
-def good(age: float) -> Answer[GpuReading]:
+def good(age: float) -> Answer[GpuReading | None]:
     return Answer(reading(age), None, NOW - age)
 
 
@@ -43,7 +43,7 @@ def good(age: float) -> Answer[GpuReading]:
 def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
     state: GpuState,
     shows_values: bool,
-    answer: Answer[GpuReading] | None,
+    answer: Answer[GpuReading | None] | None,
     last_age: float | None,
     busy_for: float | None,
 ) -> None:
@@ -54,6 +54,7 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
         None if last_age is None else reading(last_age),
         now=NOW,
         sample_interval=1.0,
+        stale_after=3.0,
         sample_timeout=2.0,
     )
     assert (sample.state, sample.reading is not None) == (state, shows_values)
@@ -71,6 +72,7 @@ def test_identity_and_total_memory_of_a_gpu_outlive_its_values(busy_for: float |
         reading(60.0),
         now=NOW,
         sample_interval=1.0,
+        stale_after=3.0,
         sample_timeout=2.0,
     )
     assert sample.identity == IDENTITY

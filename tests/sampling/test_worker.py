@@ -117,11 +117,3 @@ def test_a_fault_of_ours_is_an_answer_logged_once_and_the_thread_lives_on(
     watched.worker.request(lambda: 7)
     watched.wait_for_answer()
     assert watched.worker.answer.reading == 7
-
-
-def test_the_last_job_is_done_before_the_thread_ends(watched: Watched) -> None:
-    done: list[str] = []
-    watched.worker.stop(lambda: done.append("released"))
-    watched.worker.join(10)
-    assert watched.worker.ended
-    assert done == ["released"]

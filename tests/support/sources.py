@@ -18,7 +18,7 @@ from agent.readings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Valve:
@@ -44,8 +44,8 @@ class Valve:
 class FakeDriver:
     """Counts its reads; `error` makes it refuse."""
 
-    def __init__(self, gpu_count: int = 2) -> None:
-        self.gpu_count = gpu_count
+    def __init__(self, present: Sequence[str]) -> None:
+        self._present = present
         self.error: str | None = None
         self.reads = 0
         self.releases = 0
@@ -56,16 +56,19 @@ class FakeDriver:
         self.valve.pass_through()
         if self.error:
             raise SourceError(self.error)
-        return DriverReading(gpu_count=self.gpu_count, driver_version="1.2.3")
+        return DriverReading(gpu_count=len(self._present), driver_version="1.2.3")
 
     def release(self) -> None:
         self.releases += 1
 
 
 class FakeGpu:
-    """Counts its reads and shows the count as its temperature; `error` makes it refuse."""
+    """Counts its reads and shows the count as its temperature; `error` makes it refuse.
 
-    def __init__(self, index: int, clock: Callable[[], float] = time.monotonic) -> None:
+    As with NVML, which GPU an index means is settled when contact is made, and stays so until it is released.
+    """
+
+    def __init__(self, index: int, present: Sequence[str], clock: Callable[[], float]) -> None:
         self.index = index
         self.error: str | None = None
         self.reads = 0
@@ -73,18 +76,22 @@ class FakeGpu:
         self.afterwards_calls = 0
         self.pids: tuple[int, ...] = ()
         self.valve = Valve()
+        self._present = present
+        self._uuid: str | None = None
         self._clock = clock
 
     def read(self) -> GpuReading:
         self.reads += 1
         started = self._clock()
+        self._uuid = self._uuid or self._present[self.index]
+        uuid = self._uuid
         self.valve.pass_through()
         if self.error:
             raise SourceError(self.error)
         return GpuReading(
             sampled_at=time.time(),
             sampled_monotonic=started,
-            identity=GpuIdentity(uuid=f"GPU-{self.index}"),
+            identity=GpuIdentity(uuid=uuid),
             temperature_celsius=self.reads,
             processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
         )
@@ -94,6 +101,7 @@ class FakeGpu:
 
     def release(self) -> None:
         self.releases += 1
+        self._uuid = None
 
 
 class FakeHost:
@@ -110,18 +118,17 @@ class FakeHost:
 
 
 class FakeHardware:
-    """All three, and the GPUs by index as they are opened."""
+    """All three, and the GPUs by index as they are opened; `present` are the UUIDs in the driver's order."""
 
     def __init__(self, gpu_count: int = 2) -> None:
-        self.driver = FakeDriver(gpu_count)
+        self.present = [f"GPU-{number}" for number in range(gpu_count)]
+        self.driver = FakeDriver(self.present)
         self.host = FakeHost()
         self.gpus: dict[int, FakeGpu] = {}
-        self.opened = 0
         self.clock: Callable[[], float] = time.monotonic
 
     def open_gpu(self, index: int) -> FakeGpu:
-        self.opened += 1
-        self.gpus[index] = FakeGpu(index, self.clock)
+        self.gpus[index] = FakeGpu(index, self.present, self.clock)
         return self.gpus[index]
 
     def open_all_valves(self) -> None:

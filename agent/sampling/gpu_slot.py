@@ -1,0 +1,92 @@
+"""One GPU as the collector keeps it: by index, with a worker of its own that lasts as long as the agent.
+
+A worker is never thrown away, for its thread may be inside a driver call that does not return; what is thrown
+away is the contact: the NVML handle, and every answer that came through it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from agent.readings import GpuState
+from agent.sampling.states import judge
+
+if TYPE_CHECKING:
+    from agent.readings import GpuProcess, GpuReading, GpuSample
+    from agent.sampling.worker import Answer, Worker
+
+
+class Gpu(Protocol):
+    """What is needed of a GPU's source."""
+
+    def read(self) -> GpuReading: ...
+    def afterwards(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class GpuSlot:
+    """The GPU with this index: its source, its worker and what is known of it."""
+
+    def __init__(self, index: int, source: Gpu, worker: Worker[GpuReading | None]) -> None:
+        self.index = index
+        self.worker = worker
+        self.logged = GpuState.STARTING  # the state that the log knows
+        self._source = source
+        self._last: GpuReading | None = None  # the latest there was, for identity and age
+        self._contact_from = float(
+            "-inf"
+        )  # seconds of the monotonic clock; older answers are of another contact
+        self._renewing = False
+
+    @property
+    def answer(self) -> Answer[GpuReading | None] | None:
+        """The latest answer of the present contact."""
+        answer = self.worker.answer
+        return answer if answer is not None and answer.started_at >= self._contact_from else None
+
+    @property
+    def processes(self) -> tuple[GpuProcess, ...]:
+        """Those of the latest answer."""
+        return (self.answer.reading.processes or ()) if self.answer and self.answer.reading else ()
+
+    def request(self) -> None:
+        """Ask for a reading; through a new contact if that was wished for."""
+        read = self._read_anew if self._renewing else self._source.read
+        if self.worker.request(read, self._source.afterwards):
+            self._renewing = False
+
+    def renew(self, now: float) -> None:
+        """The driver went away, or counts its GPUs anew: this index may be another GPU now."""
+        self._renewing = True
+        self._contact_from = now
+        self._last = None
+
+    def release(self) -> None:
+        """Let go of the handle; the GPU is expected to be the same when it is asked again."""
+        self.worker.request(self._source.release)
+
+    def released(self, now: float) -> None:
+        """It has been let go: what was read before is no longer current."""
+        self._contact_from = now
+
+    def judge(
+        self, now: float, *, sample_interval: float, stale_after: float, sample_timeout: float
+    ) -> GpuSample:
+        """The GPU as a Snapshot taken at `now` shows it."""
+        answer = self.answer
+        if answer is not None and answer.reading is not None:
+            self._last = answer.reading
+        return judge(
+            self.index,
+            answer,
+            self.worker.busy_since,
+            self._last,
+            now=now,
+            sample_interval=sample_interval,
+            stale_after=stale_after,
+            sample_timeout=sample_timeout,
+        )
+
+    def _read_anew(self) -> GpuReading:
+        self._source.release()
+        return self._source.read()
