@@ -288,7 +288,7 @@ def test_work_between_two_lists_is_not_missed_and_rest_is_seen(one: OneGpu) -> N
 
 @pytest.mark.parametrize(
     ("sm", "after"),
-    [(40, 10), (0, 2), (0, 60)],
+    [(40, 10), (0, 2), (0, 3600)],
     ids=["since the list before", "before it", "after a long pause"],
 )
 def test_a_burst_of_work_six_seconds_ago_is_seen_by_the_next_list_and_by_no_other(
