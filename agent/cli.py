@@ -13,7 +13,7 @@ from agent import __version__
 from agent.environment import load_settings
 from agent.listener import BACKLOG, CannotListen, listen, url_host
 from agent.logs import configure_logging
-from agent.settings import Settings, SettingsError, documented
+from agent.settings import Settings, SettingsError, documented, scenarios
 from agent.signals import STOP_SIGNALS, exit_at_once, handled_signals
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             configure_logging(settings.log_level)
             with listen(settings.host, settings.port) as listener:
-                app = _create_app(settings)
+                from agent.app import create_app  # only now: a wrong setting or a port in use shows at once
+
+                app = create_app(settings)
                 _announce(settings, f"http://{url_host(settings.host)}:{settings.port}")
                 _serve(app, settings, listener)
         except SettingsError as error:
@@ -69,9 +71,11 @@ def app_from_environment() -> ASGIApp:
     try:
         settings = load_settings(os.environ)
         configure_logging(settings.log_level)
-        app = _create_app(settings)
     except SettingsError as error:
         sys.exit(_refuse(error))
+    from agent.app import create_app
+
+    app = create_app(settings)
     _announce(settings, "")
     return app
 
@@ -83,19 +87,32 @@ def _refuse(error: SettingsError) -> int:
     return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Makes the long part of its help when it is asked for: no start needs the scenarios loaded."""
+
+    def format_help(self) -> str:
+        self.epilog = "\n".join(
+            [
+                "settings, by argument, else environment variable, else env file, else default:",
+                *(
+                    f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}."
+                    for row in documented()
+                ),
+                "\nscenarios, for --scenario together with --simulate:",
+                *(f"  {name}\n      {description}" for name, description in scenarios().items()),
+            ]
+        )
+        return super().format_help()
+
+
 def _parser() -> argparse.ArgumentParser:
-    rows = documented()
-    settings = "\n".join(
-        f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}." for row in rows
-    )
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=NAME,
         description="Tells over HTTP, live, what each NVIDIA GPU of this host does.",
-        epilog=f"settings, by argument, else environment variable, else env file, else default:\n{settings}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    helps = {row.name: row.help for row in rows}
+    helps = {row.name: row.help for row in documented()}
     for option, name in _ARGUMENTS.items():
         parser.add_argument(option, dest=name, metavar=name, help=helps[name])
     parser.add_argument(
@@ -103,17 +120,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser
-
-
-def _create_app(settings: Settings) -> ASGIApp:
-    from agent.app import create_app  # only now: a wrong setting or a port in use shows at once
-
-    try:
-        return create_app(settings)
-    except ValueError as error:
-        if not settings.simulate_scenario:
-            raise
-        raise SettingsError([f"SIMULATE_SCENARIO is {settings.simulate_scenario!r}: {error}"]) from error
 
 
 def _announce(settings: Settings, address: str) -> None:

@@ -25,6 +25,7 @@ def load_settings(
 ) -> Settings:
     """Settings by name, from `arguments` over `environ` over the env file (`.env`, where none is named).
 
+    An empty value hides nothing: in an environment it may be what is left of a secret that was not passed on.
     Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
     """
     faults: list[str] = []
@@ -34,19 +35,29 @@ def load_settings(
             from_file = read_env_file(env_file or ".env")
     except SettingsError as error:
         faults += error.faults
+    layers = (from_file, environ, arguments or {})
+    given = {name: text for layer in layers for name, text in layer.items() if text}
+    faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
     try:
-        settings = Settings.from_mapping({**from_file, **environ, **(arguments or {})})
+        settings = Settings.from_mapping(given)
     except SettingsError as error:
         raise SettingsError([*faults, *error.faults]) from None
-    files = raise_file_limit()
-    if settings.max_streams > files - RESERVED_FILES:
-        accepted = (
-            f"at most {files - RESERVED_FILES} while {files} files may be open (ulimit -Hn, LimitNOFILE=)"
-        )
-        faults.append(fault("MAX_STREAMS", str(settings.max_streams), accepted=accepted))
     if faults:
         raise SettingsError(faults)
     return settings
+
+
+def _file_limit_faults(max_streams: str) -> list[str]:
+    """That more streams are wanted than files may be open; a value that is wrong anyway is not told here."""
+    files = raise_file_limit()
+    try:
+        streams = Settings.from_mapping({"MAX_STREAMS": max_streams}).max_streams
+    except SettingsError:
+        return []
+    if streams <= files - RESERVED_FILES:
+        return []
+    accepted = f"at most {files - RESERVED_FILES} while {files} files may be open (ulimit -Hn, LimitNOFILE=)"
+    return [fault("MAX_STREAMS", str(streams), accepted=accepted)]
 
 
 def read_env_file(path: str) -> dict[str, str]:

@@ -14,9 +14,9 @@ def configure_logging(level: str) -> None:
     """Everything from `level` on goes to stderr; the access log too where it is on, credentials masked."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger().setLevel(level.upper())
-    # uvicorn tells of each step of its start and end: only for those who ask for detail.
-    at_least = {"debug": logging.INFO, "error": logging.ERROR}.get(level, logging.WARNING)
-    logging.getLogger("uvicorn.error").setLevel(at_least)
+    # uvicorn tells of each step of its start and end, and warns of each request that is none: only for those
+    # who ask for detail.
+    logging.getLogger("uvicorn.error").setLevel(logging.INFO if level == "debug" else logging.ERROR)
     access = logging.getLogger("uvicorn.access")
     access.setLevel(logging.INFO)  # whoever switched it on wants it at every LOG_LEVEL
     if not any(isinstance(known, RedactCredentials) for known in access.filters):

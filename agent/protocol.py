@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from uvicorn import Config, Server
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agent.errors import CLIENT_FAULT, envelope
 from agent.signals import handled_signals
@@ -20,11 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from uvicorn._types import ASGISendEvent
     from uvicorn.server import ServerState
+
+logger = logging.getLogger("agent")
 
 
 class _Refused(Exception):
     """Stops the parser; uvicorn then calls `send_400_response`, which takes its answer from `_refusal`."""
+
+
+class _UnchunkedCycle(RequestResponseCycle):
+    """An answer in HTTP/1.0, which knows no chunks: the end of the connection is the end of the body."""
+
+    async def send(self, message: ASGISendEvent) -> None:
+        self.chunked_encoding = False
+        if message["type"] == "http.response.body":
+            self.expected_content_length = len(message.get("body", b""))  # whatever comes was expected
+        await super().send(message)
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -34,6 +48,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     linger_timeout = 1.0  # seconds a refused client may go on sending: a reset would take the answer from it
     max_request_line = 8 * 1024  # bytes
     max_headers = 32 * 1024  # bytes of all header lines together
+    max_waiting = 8  # requests sent ahead, before the answer to the first is complete
 
     def __init__(
         self,
@@ -45,6 +60,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_begun = False
+        self._unanswered: list[RequestResponseCycle] = []  # the one under way, and those that wait for it
         self._undigested = 0  # bytes fed to the parser since it last handed on a head or a piece of body
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
         self._refused = False
@@ -56,6 +72,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_head_timer()
         super().connection_lost(exc)
+        self._give_up_answers()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -91,13 +108,23 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             raise self._because(
                 400, "WebSocket is not offered; GET /gpu/stream sends live values as an event stream"
             )
+        if len(self.pipeline) == self.max_waiting:
+            raise self._because(400, f"More than {self.max_waiting} requests wait for an answer")
         super().on_headers_complete()
+        self._unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete]
+        self._unanswered.append(self.cycle)
         if self.parser.should_upgrade():  # to h2c: answered in HTTP/1.1, but the parser takes nothing more
             self.cycle.keep_alive = False
+        if self.parser.get_http_version() == "1.0":
+            self.cycle.__class__ = _UnchunkedCycle  # uvicorn offers no way to say what it makes
+        if self.pipeline:
+            self.flow.resume_reading()  # uvicorn paused it, and would not notice that the client goes
 
     def on_body(self, body: bytes) -> None:
         self._undigested = 0
         super().on_body(body)
+        if self.pipeline and self.flow.read_paused:
+            raise self._because(400, "The body of a request that waits for an answer is too long")
 
     def on_message_complete(self) -> None:
         self._undigested = 0
@@ -118,6 +145,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Says nothing, for uvicorn's advice to install a WebSocket library would mislead."""
 
+    def _give_up_answers(self) -> None:
+        """uvicorn would only tell the newest request that nobody listens any more."""
+        for cycle in self._unanswered:
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
@@ -136,17 +170,17 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int, error: str) -> None:
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
+        logger.debug("Refused %s: %d, %s", self.client, status, error)
         self._refused = True
         self._cancel_head_timer()
         self._unset_keepalive_if_required()
         if self._answering():
+            self._give_up_answers()  # they would come after ours
             if self.cycle.response_started or self.pipeline:  # nothing may be written into another answer
                 self.transport.close()
                 return
-            self.cycle.disconnected = True  # its answer would come after ours
-            self.cycle.message_event.set()
         body = envelope(CLIENT_FAULT, error)
         self.transport.write(
             STATUS_LINE[status]

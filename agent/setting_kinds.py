@@ -141,7 +141,7 @@ def _list_of(parse_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]
     return parse
 
 
-SCENARIO = Kind("the name of a scenario, together with SIMULATE_GPUS", str)  # the simulation knows the names
+SCENARIO = Kind("the name of a scenario, together with SIMULATE_GPUS", str)  # Settings knows the names
 FILE = Kind("a readable file", str)
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(

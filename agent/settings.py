@@ -149,8 +149,11 @@ class Settings:
                 values["token"] = _read_token(path)
             except ValueError as why:
                 faults.append(fault("TOKEN_FILE", path, why=str(why)))
-        if (scenario := environ.get("SIMULATE_SCENARIO")) and not environ.get("SIMULATE_GPUS", "").strip("0"):
-            faults.append(fault("SIMULATE_SCENARIO", scenario))
+        if scenario := environ.get("SIMULATE_SCENARIO"):
+            names = scenarios()
+            if scenario not in names or not environ.get("SIMULATE_GPUS", "").strip("0"):
+                accepted = f"{', '.join(names)}, together with SIMULATE_GPUS"
+                faults.append(fault("SIMULATE_SCENARIO", scenario, accepted=accepted))
         if faults:
             raise SettingsError(faults)
         return cls(**values)  # type: ignore[arg-type]  # each value comes from its own field's parser
@@ -173,6 +176,13 @@ def documented() -> list[Documented]:
         )
         for item in fields(Settings)
     ]
+
+
+def scenarios() -> dict[str, str]:
+    """What SIMULATE_SCENARIO accepts: each name, and in one line what happens."""
+    from agent.simulation import SCENARIOS  # not loaded on a GPU host
+
+    return {name: scenario.description for name, scenario in SCENARIOS.items()}
 
 
 def _written(default: object) -> str:

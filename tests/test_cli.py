@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent import __version__
-from agent.settings import documented
+from agent.settings import documented, scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +38,9 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body"})
 
 def create_app(settings):
-    if settings.simulate_scenario == "slow start":
+    if settings.url_prefix == "/slow-start":
         print("creating", file=sys.stderr, flush=True)
         time.sleep(3600)
-    if settings.simulate_scenario:
-        raise ValueError("no such scenario; accepted: lost, stuck")
     return app
 
 sys.modules["agent.app"] = types.ModuleType("agent.app")
@@ -140,13 +138,14 @@ def test_more_streams_than_files_may_be_open_are_refused(tmp_path: Path) -> None
     assert expected in said
 
 
-def test_a_scenario_that_does_not_exist_is_a_wrong_setting(tmp_path: Path) -> None:
-    status, said = outcome(
-        tmp_path, "--simulate", "1", "--scenario", "x", "--port", "1", "--host", "127.0.0.1"
-    )
+def test_a_scenario_that_does_not_exist_is_told_before_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, said = outcome(
+            tmp_path, "--simulate", "1", "--scenario", "nope", "--port", port, "--host", "127.0.0.1"
+        )
     assert status == 2
-    assert "SIMULATE_SCENARIO is 'x': no such scenario; accepted: lost, stuck" in said
-    assert "Traceback" not in said
+    assert said.splitlines()[1].startswith("  SIMULATE_SCENARIO is 'nope'; accepted: healthy, lost, ")
 
 
 def test_a_port_in_use_is_one_clear_line_and_status_1(tmp_path: Path) -> None:
@@ -232,9 +231,27 @@ def wait_for_port(port: int) -> None:
             return
 
 
+TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+REFUSED = [TLS_HELLO, b"GET /" + b"a" * 9000, b"GET / HTTP/1.1\r\nX: " + b"x" * 50_000]
+
+
+@pytest.mark.parametrize(("level", "told"), [("info", 0), ("debug", len(REFUSED))])
+def test_what_is_refused_does_not_fill_the_log(tmp_path: Path, level: str, told: int) -> None:
+    with running(tmp_path, TOKEN="hunter2", LOG_LEVEL=level) as agent:  # noqa: S106  made up
+        wait_for_port(agent.port)
+        for request in REFUSED:
+            with socket.create_connection(("127.0.0.1", agent.port), timeout=DEADLINE) as client:
+                client.sendall(request)
+                assert client.recv(65536).startswith(b"HTTP/1.1 4")
+        status, log = agent.stop()
+    assert status == 0
+    assert log.count(" DEBUG Refused ('127.0.0.1', ") == told
+    assert bool(log) == bool(told)
+
+
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, sig: signal.Signals) -> None:
-    with running(tmp_path, SIMULATE_GPUS="1", SIMULATE_SCENARIO="slow start") as agent:
+    with running(tmp_path, URL_PREFIX="slow-start") as agent:
         assert agent.said == ["creating"]
         agent.child.send_signal(sig)
         assert agent.child.wait(DEADLINE) == 0
@@ -242,6 +259,7 @@ def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, s
 
 def test_uvicorn_main_app_finds_the_app_configured_by_the_environment(tmp_path: Path) -> None:
     code = f"{UVICORN}; assert main.app is app; assert main.app is main.app"
+    code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host needs none of it
     status, said = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
     assert status == 0
     assert said.rstrip().endswith(f"INFO nvidia-smi-web-agent {__version__} on /lab/ — authentication: TOKEN")
@@ -269,7 +287,13 @@ def test_help_tells_every_setting_with_default_range_and_help() -> None:
     ]:
         assert f"\n  {option}" in text
     for row in documented():
-        assert f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}.\n" in text + "\n"
+        assert f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}.\n" in text
+
+
+def test_help_tells_every_scenario() -> None:
+    text = asked("--help")
+    for name, what in scenarios().items():
+        assert f"\n  {name}\n      {what}\n" in text
 
 
 def test_version_tells_the_version() -> None:

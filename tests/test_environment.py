@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent import environment
 from agent.environment import load_settings, read_env_file
 from agent.settings import SettingsError
 
@@ -21,13 +22,21 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def file_limit(monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many files may be open here."""
+    monkeypatch.setattr(environment, "raise_file_limit", lambda: 256)
+    return 256
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ", "port"),
     [
         pytest.param({"PORT": "3"}, {"PORT": "2"}, 3, id="argument over all"),
         pytest.param({}, {"PORT": "2"}, 2, id="environment over env file"),
         pytest.param({}, {}, 1, id="env file over default"),
-        pytest.param({}, {"PORT": ""}, 8000, id="an empty variable hides the env file's"),
+        pytest.param({}, {"PORT": ""}, 1, id="an empty variable hides nothing"),
+        pytest.param({"PORT": ""}, {"PORT": "2"}, 2, id="an empty argument hides nothing"),
     ],
 )
 def test_the_nearest_source_wins(
@@ -91,6 +100,27 @@ def test_an_env_file_that_cannot_be_used_is_a_fault_beside_the_others(
     file_fault, port_fault = refused.value.faults
     assert file_fault == f"The env file 'env' {why}; accepted: a readable UTF-8 file of NAME=value lines"
     assert port_fault.startswith("PORT is 'abc'")
+
+
+def test_an_empty_variable_does_not_open_what_the_env_file_closes(directory: Path) -> None:
+    (directory / "env").write_text("TOKEN=hunter2\n")
+    assert load_settings({"TOKEN": ""}, env_file="env").token == "hunter2"  # noqa: S105  made up
+
+
+@pytest.mark.usefixtures("directory")
+def test_every_fault_is_told_at_once(file_limit: int) -> None:
+    wrong = {"PORT": "abc", "SIMULATE_SCENARIO": "nope", "SIMULATE_GPUS": "2", "MAX_STREAMS": str(file_limit)}
+    with pytest.raises(SettingsError) as refused:
+        load_settings(wrong)
+    told = {fault.split(";")[0] for fault in refused.value.faults}
+    assert told == {f"MAX_STREAMS is '{file_limit}'", "PORT is 'abc'", "SIMULATE_SCENARIO is 'nope'"}
+
+
+@pytest.mark.usefixtures("directory")
+def test_a_number_of_streams_that_is_none_is_one_fault() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"MAX_STREAMS": "many"})
+    assert len(refused.value.faults) == 1
 
 
 @pytest.mark.usefixtures("directory")

@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe": {"environment", "listener", "settings"},
     "protocol": {"errors", "signals"},
     "setting_kinds": set(),
-    "settings": {"setting_kinds"},
+    "settings": {"setting_kinds", "simulation"},  # the names of the scenarios
     "signals": set(),
 }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -36,18 +38,26 @@ class ImpatientProtocol(LimitedHttpProtocol):
     linger_timeout = 0.3
 
 
+disconnected = threading.Event()  # set once /slow knows that its client has gone
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers "hello", except that /slow says "slow" and then nothing until the client has gone."""
+    """Answers "hello", except that /slow says "slow" and then nothing until the client has gone.
+
+    /sized says how long its answer is.
+    """
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
         return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
+    headers = [(b"content-length", b"5")] if scope["path"] == "/sized" else []
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     if scope["path"] == "/slow":
         await send({"type": "http.response.body", "body": b"slow", "more_body": True})
         while (await receive())["type"] != "http.disconnect":
             pass
+        disconnected.set()
     await send({"type": "http.response.body", "body": b"hello"})
 
 
@@ -72,6 +82,13 @@ def port() -> Iterator[int]:
     server.should_exit = True
     thread.join(DEADLINE)
     assert not thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def _no_error_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a client sends, it is not worth a traceback."""
+    yield
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -290,6 +307,80 @@ def test_nothing_is_written_into_an_answer_under_way(port: int) -> None:
         read_until(client, b"slow\r\n")
         client.sendall(b"\x00\x01garbage\r\n\r\n")
         assert read_to_end(client) == b""
+
+
+# Requests sent ahead
+
+POST = b"POST / HTTP/1.1\r\nHost: gpu\r\nContent-Length: 9999999\r\n\r\n"
+SENT_AHEAD = [
+    pytest.param(GET + b"\r\n", id="one"),
+    pytest.param((GET + b"\r\n") * 8, id="as many as may wait"),
+    pytest.param((GET + b"\r\n") * 1000, id="many"),
+    pytest.param(GET + b"\r\n" + GET + b"X: y", id="one and a half"),
+    pytest.param(POST + b"x" * 1000, id="a body"),
+    pytest.param(POST + b"x" * 100_000, id="a long body"),
+    pytest.param(GET + b"\r\n\x00\x01garbage", id="one and garbage"),
+    pytest.param(GET + b"X: " + b"x" * 50_000, id="headers over the limit"),
+    pytest.param(b"GET / HTTP/1.0\r\n\r\n", id="HTTP/1.0"),
+]
+
+
+def test_requests_sent_ahead_are_answered_in_turn(port: int) -> None:
+    with connection(port) as client:
+        client.sendall((GET + b"\r\n") * 8 + GET + b"Connection: close\r\n\r\n")
+        assert read_to_end(client).count(END) == 9
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("ahead", SENT_AHEAD)
+def test_a_stream_ends_with_its_client_whatever_was_sent_behind_its_request(
+    port: int, ahead: bytes, reset: bool
+) -> None:
+    disconnected.clear()
+    with connection(port) as client:
+        client.sendall(SLOW)
+        read_until(client, b"slow\r\n")
+        client.sendall(ahead)
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert disconnected.wait(DEADLINE)
+
+
+@pytest.mark.parametrize(
+    "ahead",
+    [pytest.param((GET + b"\r\n") * 9, id="requests"), pytest.param(POST + b"x" * 100_000, id="body")],
+)
+def test_more_than_may_wait_closes_the_connection(port: int, ahead: bytes) -> None:
+    disconnected.clear()
+    with connection(port) as client:
+        client.sendall(SLOW)
+        read_until(client, b"slow\r\n")
+        client.sendall(ahead)
+        assert disconnected.wait(DEADLINE)
+
+
+# HTTP/1.0
+
+
+@pytest.mark.parametrize("path", [b"/", b"/sized"])
+def test_http_1_0_gets_no_chunks_but_the_end_of_the_connection(port: int, path: bytes) -> None:
+    head, _, body = exchange(port, b"GET %s HTTP/1.0\r\n\r\n" % path).partition(b"\r\n\r\n")
+    assert body == b"hello"
+    assert b"connection: close" in head
+    assert b"transfer-encoding" not in head
+    assert (b"content-length: 5" in head) == (path == b"/sized")
+
+
+def test_an_http_1_0_client_that_wants_to_keep_its_connection_gets_no_chunks_either(port: int) -> None:
+    """As `ab -k` does."""
+    answer = exchange(port, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert answer.endswith(b"connection: close\r\n\r\nhello")
+
+
+def test_http_1_0_gets_a_stream_piece_by_piece(port: int) -> None:
+    with connection(port) as client:
+        client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+        assert read_until(client, b"slow").endswith(b"\r\n\r\nslow")
 
 
 # Upgrades

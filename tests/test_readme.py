@@ -15,7 +15,7 @@ import yaml
 
 from agent.auth import OPEN_PATHS
 from agent.readings import GpuState
-from agent.settings import documented
+from agent.settings import documented, scenarios
 from tests.support.agents import ROOT, agent_client, agent_process
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ def test_the_settings_table_is_what_the_program_knows() -> None:
         for row in documented()
     ]
     assert expected == table("## Settings")
+
+
+def test_the_scenarios_table_is_what_the_simulation_knows() -> None:
+    assert [[f"`{name}`", what] for name, what in scenarios().items()] == table("### Scenarios")
 
 
 @pytest.mark.anyio

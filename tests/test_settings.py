@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.settings import Settings, SettingsError, documented
+from agent.settings import Settings, SettingsError, documented, scenarios
 
 ROOT = Path(__file__).parent.parent
 
@@ -250,10 +250,18 @@ def test_token_and_token_file_together_are_refused() -> None:
 @pytest.mark.parametrize("gpus", [None, "", "0"])
 def test_a_scenario_without_simulated_gpus_is_refused(gpus: str | None) -> None:
     environ = {"SIMULATE_SCENARIO": "lost"} | ({} if gpus is None else {"SIMULATE_GPUS": gpus})
-    assert faults(**environ)[0].startswith("SIMULATE_SCENARIO is 'lost'; accepted: the name of a scenario")
+    (fault,) = faults(**environ)
+    assert fault.startswith("SIMULATE_SCENARIO is 'lost'; accepted: healthy, lost, ")
+    assert fault.endswith(", together with SIMULATE_GPUS")
     assert (
         Settings.from_mapping({"SIMULATE_SCENARIO": "lost", "SIMULATE_GPUS": "1"}).simulate_scenario == "lost"
     )
+
+
+def test_a_scenario_that_does_not_exist_is_told_with_those_that_do() -> None:
+    (fault,) = faults(SIMULATE_SCENARIO="nope", SIMULATE_GPUS="2")
+    names = ", ".join(scenarios())
+    assert fault == f"SIMULATE_SCENARIO is 'nope'; accepted: {names}, together with SIMULATE_GPUS"
 
 
 # Documents
