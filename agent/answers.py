@@ -23,6 +23,7 @@ Answer = TypeVar("Answer")
 MAX_ANSWERS = 64
 
 SNAPSHOT_KEY = "agent.snapshot"  # where a route finds the Snapshot in its scope
+HEAD_KEY = "agent.head"  # there if a GET is really a HEAD: nobody will read the body
 
 
 class PerSnapshot(Generic[Question, Answer]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
 
+from agent.answers import HEAD_KEY
 from agent.errors import InvalidRequest, response_to
 
 if TYPE_CHECKING:
@@ -117,4 +118,4 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_head)
+        await self._app({**scope, "method": "GET", HEAD_KEY: True}, receive, send_head)

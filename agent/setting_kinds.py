@@ -109,7 +109,11 @@ def _host_header(text: str) -> str:
 
 
 def _allowed_host(text: str) -> str:
-    return "*." + _host(text[2:]) if text.startswith("*.") else _host_header(text)
+    if not text.startswith("*."):
+        return _host_header(text)
+    if not _HOST_NAME.fullmatch(text[2:]):
+        raise ValueError("nothing is below an address")
+    return text.lower()
 
 
 def _origin(text: str) -> str:

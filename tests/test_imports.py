@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {"agent", "readings"},
     "auth": {"errors"},
     "errors": set(),
-    "middleware": {"errors"},
+    "middleware": {"answers", "errors"},
     "openapi": {"errors"},
     # how it is started
     "cli": {"app", "environment", "listener", "logs", "protocol", "settings", "signals"},

@@ -95,11 +95,11 @@ def test_every_link_leads_to_a_file_or_a_heading() -> None:
 
 # The README's start commands, each with the requests that it shows for it.
 SHOWN = {
-    "pip install uv && uv run main.py": [],
+    "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run main.py": [],
     "uv run main.py --simulate 8": [
         "curl http://localhost:8000/status",
         "curl http://localhost:8000/gpu",
-        "curl -N http://localhost:8000/gpu/stream?interval=1",
+        'curl -N "http://localhost:8000/gpu/stream?interval=1"',
         'curl "http://localhost:8000/processes?idle=1"',
         "curl http://localhost:8000/users",
     ],
@@ -109,7 +109,7 @@ SHOWN = {
 }
 SHOWN_IN_CI = {
     "git clone https://github.com/nvidia-smi-web/agent.git nvidia-smi-web-agent && cd nvidia-smi-web-agent",
-    "pip install uv && uv run pytest",
+    "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run pytest",
 }
 SHOWN_IN_TESTS_HTTP = {
     (
@@ -119,7 +119,8 @@ SHOWN_IN_TESTS_HTTP = {
 }
 SHOWN_IN_TESTS_PACKAGING = {
     "docker compose up --detach",
-    'curl -H "Authorization: $(cat token)" http://localhost:8008/gpu',
+    "openssl rand -hex 32 | sudo install --owner=10001 --mode=0400 /dev/stdin token",
+    'curl -H "Authorization: $(sudo cat token)" http://localhost:8008/gpu',
     "docker build -t nvidia-smi-web-agent .",
     "uv tool install . && nvidia-smi-web-agent --version",
     "pip install -r requirements.txt && uvicorn main:app --port 8008",
@@ -167,6 +168,13 @@ def test_docker_run_names_what_the_image_and_the_settings_know() -> None:
     assert arguments[-1] == compose["image"]
     mounts = [arguments[at + 1] for at, word in enumerate(arguments) if word == "-v"]
     assert mounts == compose["volumes"]
+
+
+def test_running_and_testing_begin_with_the_same_set_up() -> None:
+    """CI runs the one for the tests, so that of the other is shown too."""
+    whole = [command.split(" && ") for command in commands() if command.startswith("python3 -m venv")]
+    assert len(whole) == 2
+    assert whole[0][:2] == whole[1][:2]
 
 
 def test_ci_runs_the_readme_s_own_test_command() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
+from agent.answers import HEAD_KEY
 from agent.derive.free import Wish
 from agent.derive.sizes import ACCEPTED, parse_bytes
 from agent.errors import InvalidRequest
@@ -99,7 +100,10 @@ async def free(
     """
     snapshot = await agent.sampler.latest()
     driver_of(snapshot)
-    offer = await _wait(request, agent, wish, snapshot, wait) if wait else agent.line.look(wish, snapshot)
+    if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without telling anyone which
+        offer = await _wait(request, agent, wish, snapshot, wait)
+    else:
+        offer = agent.line.look(wish, snapshot)
     if format != "plain":
         return success(free_view(offer))
     if not offer.satisfied:

@@ -43,7 +43,12 @@ class _Process:
     def count(self, now: GpuProcess, seconds: float) -> ProcessUse:
         """Another `seconds` have passed, at the end of which it does what `now` says."""
         sm = now.sm_utilization_percent
-        works = sm or now.encoder_utilization_percent or now.decoder_utilization_percent
+        works = (
+            sm
+            or now.memory_utilization_percent
+            or now.encoder_utilization_percent
+            or now.decoder_utilization_percent
+        )
         self.held += seconds
         if sm is not None:
             self.used = (self.used or 0.0) + sm / 100 * seconds
@@ -114,7 +119,10 @@ class Ledger:
         now = snapshot.taken_monotonic
         seconds = self._seconds_until(now)
         hosts = snapshot.host.gpu_processes if snapshot.host else {}
-        before, self._gpus = self._gpus, {}
+        before = self._gpus
+        # What is not told is not gone: while the driver is away, or a GPU has not said who it is.
+        all_are_told = snapshot.driver is not None and all(gpu.identity.uuid for gpu in snapshot.gpus)
+        self._gpus = {} if all_are_told else dict(before)
         processes: dict[tuple[str, int], ProcessUse] = {}
         peaks: dict[str, int | None] = {}
         for sample in snapshot.gpus:

@@ -1,6 +1,6 @@
 """Who waits for GPUs, and who gets them when.
 
-One line, in order of arrival. With each Snapshot everybody in it is looked after in turn:
+One line, in order of arrival. With each Snapshot, and when somebody leaves, all are looked after in turn:
 
 - A GPU that is given to somebody who waited is withheld from everybody else for WITHHOLD_SECONDS: a job takes
   some time to show on its GPU, and until then the next would be given the same one.
@@ -68,12 +68,16 @@ class Line:
             if place.offer.satisfied and not place.taken:
                 for uuid in place.offer.uuids:
                     self._withheld_until.pop(uuid, None)
+            self._look_after_everybody()  # what this place kept may be what the next one waits for
 
     def see(self, snapshot: Snapshot) -> None:
         """Look after everybody in turn, once per Snapshot, whoever brings it."""
         if snapshot.taken_monotonic <= self._seen_at:
             return
         self._seen_at, self._gpus = snapshot.taken_monotonic, candidates(snapshot)
+        self._look_after_everybody()
+
+    def _look_after_everybody(self) -> None:
         places = list(self._places)
         for place in places:
             place.keeps = frozenset()

@@ -69,7 +69,7 @@ def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_argu
     if hide_arguments:
         words = [word for word in arguments if word]
         # a process that set its own title has everything in one word
-        arguments = words[0].split(" ")[:1] if len(words) == 1 else words[:1]
+        arguments = words[0].translate(HARMLESS).split(" ")[:1] if len(words) == 1 else words[:1]
     command = clean(" ".join(arguments)) or (f"[{name}]" if name else None)
     return command if command is None or len(command) <= MAX_COMMAND else command[: MAX_COMMAND - 1] + "…"
 
@@ -231,5 +231,8 @@ class ProcessReader:
         name, looked_up_at = self._usernames.get(uids.real, ("", 0.0))
         if not name or now - looked_up_at >= USERNAME_SECONDS:
             name = clean(self._look_up_user(uids.real))
+            self._usernames = {  # containers bring numbers without end
+                uid: entry for uid, entry in self._usernames.items() if now - entry[1] < USERNAME_SECONDS
+            }
             self._usernames[uids.real] = name, now
         return name

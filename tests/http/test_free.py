@@ -177,6 +177,13 @@ async def test_plain_and_too_few_is_409_without_a_body(four: Simulation) -> None
 
 
 @pytest.mark.usefixtures("four")
+async def test_head_takes_nothing_for_nobody_would_read_what(four: Simulation) -> None:
+    occupy(*four.gpus[1:])
+    async with agent_client() as client:
+        assert (await client.head("/free?wait=5")).status_code == 200
+        assert (await client.get("/free")).json()["data"]["withheld"] == 0
+
+
 async def test_a_failure_of_plain_is_an_envelope_all_the_same() -> None:
     async with agent_client(TOKEN=A_TOKEN) as client:
         assert error_in(await client.get("/free?format=plain"))

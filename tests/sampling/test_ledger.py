@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from agent.readings import (
+    DriverReading,
     GpuIdentity,
     GpuProcess,
     GpuReading,
@@ -27,9 +28,9 @@ UUID = "GPU-0"
 
 
 def process(
-    pid: int, sm: int | None = 0, *, memory: int | None = 2**30, encoder: int | None = 0
+    pid: int, sm: int | None = 0, *, memory: int | None = 2**30, dram: int | None = 0, encoder: int | None = 0
 ) -> GpuProcess:
-    return GpuProcess(pid, ProcessType.COMPUTE, memory, sm, 0, encoder, 0)
+    return GpuProcess(pid, ProcessType.COMPUTE, memory, sm, dram, encoder, 0)
 
 
 def gpu(*processes: GpuProcess, uuid: str | None = UUID, utilization: int | None = 0) -> GpuSample:
@@ -47,7 +48,9 @@ class Watch:
     users: dict[int, str | None] = field(default_factory=dict)
     starts: dict[int, int | None] = field(default_factory=dict)
 
-    def see(self, *gpus: GpuSample, after: float = 10.0, host: bool = True) -> LedgerReading:
+    def see(
+        self, *gpus: GpuSample, after: float = 10.0, host: bool = True, driver: bool = True
+    ) -> LedgerReading:
         """A Snapshot `after` seconds from the one before."""
         self.now += after
         pids = {
@@ -58,7 +61,8 @@ class Watch:
             for pid in pids
         }
         reading = HostReading("host", gpu_processes=described) if host else None
-        return self.ledger.update(Snapshot(EPOCH + self.now, self.now, gpus=gpus, host=reading))
+        contact = DriverReading(len(gpus)) if driver else None
+        return self.ledger.update(Snapshot(EPOCH + self.now, self.now, contact, gpus=gpus, host=reading))
 
     def idle(self, *processes: GpuProcess, after: float = 10.0) -> float | None:
         """Of the first process, on one GPU."""
@@ -85,6 +89,7 @@ def test_an_idle_holder_appears_after_its_time_and_disappears_with_work(watch: W
     [
         pytest.param(process(7), 30, id="no work"),
         pytest.param(process(7, 1), 0, id="SMs"),
+        pytest.param(process(7, 0, dram=40), 0, id="memory is moved without SMs"),
         pytest.param(process(7, 0, encoder=1), 0, id="a video engine works without SMs"),
         pytest.param(process(7, None, encoder=1), 0, id="a video engine, SMs not told"),
         pytest.param(process(7, 0, encoder=None), 30, id="only the SMs are told"),
@@ -187,6 +192,19 @@ def test_a_gpu_that_does_not_tell_its_processes_forgets_none(watch: Watch, known
     watch.see(silent)
     seen = watch.see(gpu(process(7)))
     assert (seen.processes[UUID, 7].idle_seconds, seen.users["alice"].gpu_seconds_held) == (20, 20)
+
+
+@pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "a GPU has no name yet"])
+def test_what_is_not_told_is_not_gone(watch: Watch, unnamed: bool) -> None:
+    busy = gpu(process(7), utilization=97)
+    for _ in range(3):
+        before = watch.see(busy)
+    nothing = [gpu(uuid=None)] if unnamed else []
+    watch.see(*nothing, after=1, driver=unnamed)
+    after = watch.see(gpu(process(7)), after=1)
+    assert after.processes[UUID, 7].first_seen_at == before.processes[UUID, 7].first_seen_at
+    assert after.processes[UUID, 7].idle_seconds == 21.0
+    assert after.peak_utilization_percent[UUID] == 97
 
 
 def test_a_gpu_without_a_uuid_is_not_watched(watch: Watch) -> None:

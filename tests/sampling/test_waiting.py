@@ -104,6 +104,24 @@ def test_a_gpu_just_given_is_withheld_from_everybody_for_30_seconds(host: Host) 
     assert host.look() == [0, 1, 2, 3]
 
 
+def test_who_leaves_lets_the_next_one_have_what_he_kept_at_once(host: Host) -> None:
+    """Not with the next Snapshot, by which time the same wish may be back in the line before it."""
+    host.busy = {0}
+    with host.line.join(FOUR, host.snapshot()):
+        small = host.join(ONE)
+        assert satisfied(small) == [False]
+    assert satisfied(small) == [True]
+
+
+def test_what_was_given_to_somebody_who_had_hung_up_goes_to_the_next_at_once(host: Host) -> None:
+    host.busy = {0, 1, 2}
+    with host.line.join(ONE, host.snapshot()) as gone:
+        assert satisfied(gone) == [True]
+        small = host.join(ONE)
+        assert satisfied(small) == [False]
+    assert satisfied(small) == [True]
+
+
 def test_a_gpu_that_a_job_has_taken_by_then_is_not_offered_again(host: Host) -> None:
     host.join(ONE)
     host.busy = {0}
