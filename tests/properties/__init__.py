@@ -1,0 +1,10 @@
+"""Promises that hold for whatever is given, not only for the examples that somebody thought of.
+
+Deterministic: the same cases in each run, and nothing is kept between runs.
+"""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+PROPERTY = settings(max_examples=50, deadline=None, derandomize=True, database=None)
