@@ -1,0 +1,13 @@
+"""The agent as its command line runs it, on a simulated driver that it takes for a real one."""
+
+from __future__ import annotations
+
+import sys
+
+from agent.cli import main
+from benchmarks.programs import simulated
+
+if __name__ == "__main__":
+    given, arguments = simulated.options().parse_known_args()
+    simulated.answer_for_ever(simulated.install(given))
+    sys.exit(main(arguments))

@@ -1,0 +1,31 @@
+"""Floor: the same libraries imported, one FastAPI route that says hello, no logic."""
+
+from __future__ import annotations
+
+import dotenv.parser
+import httptools
+import nvitop
+import psutil
+import pynvml
+import uvloop
+from fastapi_offline import FastAPIOffline
+
+from benchmarks.programs import serving, simulated
+
+LIBRARIES = (dotenv.parser, httptools, nvitop, psutil, pynvml, uvloop)
+
+app = FastAPIOffline()
+
+
+@app.get("/server1/status")
+async def status() -> dict[str, str]:
+    """Hello."""
+    return {"status": "ok"}
+
+
+if __name__ == "__main__":
+    parser = serving.options()
+    parser.add_argument("--gpus", type=int, default=8)
+    given, rest = parser.parse_known_args()
+    simulated.install(simulated.options().parse_args(rest))
+    serving.serve(app, given)

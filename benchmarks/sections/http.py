@@ -1,0 +1,59 @@
+"""Answers per second: the agent against a raw ASGI app with the same bytes, and against collecting anew."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import wrk
+from benchmarks.server import HEADERS, PREFIX, SETTINGS, Server, running, usual_driver
+from benchmarks.table import Goal, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TITLE = "http: 8 GPUs with 4 processes each, prefix and token, keep-alive"
+CONNECTIONS = (1, 32)
+LEFTOVERS = 2.0  # seconds in which a slow handler ends what its clients no longer wait for
+HALF_THE_FLOOR = Goal("ratio", at_least=0.5)
+A_HUNDRED_TIMES = Goal("ratio", at_least=100)
+
+
+def run(*, quick: bool) -> Iterator[Row]:
+    """Rows of both paths. Agent and floor take turns, so that a noisy moment meets both."""
+    turns, seconds = (2, 1) if quick else (15, 1)
+    with (
+        usual_driver() as driver,
+        running("agent", *driver, **SETTINGS) as agent,
+        running("per_request", *driver) as per_request,
+    ):
+        for path in (f"{PREFIX}/status", f"{PREFIX}/gpu"):
+            yield from _path(path, agent, per_request, turns=turns, seconds=seconds)
+
+
+def _path(path: str, agent: Server, per_request: Server, *, turns: int, seconds: int) -> Iterator[Row]:
+    def load(server: Server, connections: int) -> wrk.Load:
+        return wrk.run(server.url + path, connections=connections, seconds=seconds, headers=HEADERS)
+
+    with tempfile.NamedTemporaryFile() as body:
+        Path(body.name).write_bytes(agent.get(path)[1])
+        with running("constant", f"--body={body.name}") as constant:
+            for connections in CONNECTIONS:
+                turn = [(load(agent, connections), load(constant, connections)) for _ in range(turns)]
+                ours, floor = map(wrk.best, zip(*turn, strict=True))
+                slow = wrk.best(load(per_request, connections) for _ in range(min(turns, 3)))
+                time.sleep(LEFTOVERS)
+                name = f"{path}, {connections} connection{'s' * (connections > 1)}"
+                goal = HALF_THE_FLOOR if connections > 1 else None
+                yield Row(f"{name}: answers", ours.per_second, "/s", floor.per_second, goal)
+                yield Row(f"{name}: p50", ours.p50_ms, "ms", floor.p50_ms)
+                yield Row(f"{name}: p99", ours.p99_ms, "ms", floor.p99_ms)
+                yield Row(
+                    f"{name}: answers, beside collecting in each request",
+                    ours.per_second,
+                    "/s",
+                    slow.per_second,
+                    A_HUNDRED_TIMES,
+                )

@@ -1,0 +1,71 @@
+"""How soon it answers: on an idle agent, and from the start of the process; and what it takes in memory."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.sampling.pace import POLL_LINGER_INTERVALS, RELEASE_AFTER
+from benchmarks.server import PREFIX, SETTINGS, Server, running, usual_driver
+from benchmarks.table import Goal, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TITLE = "start: 8 GPUs with 4 processes each"
+PATHS = (f"{PREFIX}/status", f"{PREFIX}/gpu")
+WARM_UP_REQUESTS = 200
+SIXTY_MS = Goal("value", at_most=60)
+
+
+def run(*, quick: bool) -> Iterator[Row]:
+    """The floor is an app that imports the same libraries and answers one route."""
+    with usual_driver() as driver:
+        with running("agent", *driver, **SETTINGS, HISTORY_INTERVAL="0") as agent:
+            waits = [_first_after(agent, POLL_LINGER_INTERVALS + 1.5) for _ in range(1 if quick else 10)]
+            yield Row("first request on an idle agent, median", median(waits), "ms", goal=SIXTY_MS)
+            yield Row("first request on an idle agent, slowest", max(waits), "ms", goal=SIXTY_MS)
+            if not quick:
+                yield Row("first request after NVML was let go", _first_after(agent, RELEASE_AFTER + 5), "ms")
+        both = ("agent", "imports")
+        for program in both:
+            _started(program, *driver)  # from here on the byte code is warm
+        starts = [[_started(program, *driver) for program in both] for _ in range(2 if quick else 9)]
+        ours, floor = zip(*starts, strict=True)  # they took turns, so that a noisy moment met both
+        yield Row(
+            "start to first 200",
+            min(start.ms for start in ours),
+            "ms",
+            min(start.ms for start in floor),
+            Goal("ratio", at_most=1.5),
+        )
+        yield Row(
+            "resident memory",
+            median(start.mib for start in ours),
+            "MiB",
+            median(start.mib for start in floor),
+            Goal("ratio", at_most=1.25),
+        )
+
+
+class Start(NamedTuple):
+    """Milliseconds from the start of a process to its first 200, and MiB in memory after some requests."""
+
+    ms: float
+    mib: float
+
+
+def _first_after(agent: Server, idle_seconds: float) -> float:
+    """Milliseconds that a request takes after nobody has looked for so long."""
+    time.sleep(idle_seconds)
+    started = time.perf_counter()
+    agent.get(PATHS[0])
+    return (time.perf_counter() - started) * 1000
+
+
+def _started(program: str, *driver: str) -> Start:
+    with running(program, *driver, **SETTINGS) as server:
+        for number in range(WARM_UP_REQUESTS):
+            server.get(PATHS[number % len(PATHS)] if program == "agent" else PATHS[0])
+        return Start(server.first_answer * 1000, server.resident_mib())

@@ -1,0 +1,164 @@
+"""Programs under measurement: real processes, pinned to the server's core, and what they use."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.settings import Settings
+from benchmarks import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).parents[1]
+DEADLINE = 30.0  # seconds until a start is given up
+
+PREFIX = "/server1"
+TOKEN = "benchmark-token"  # noqa: S105  guards nothing
+HEADERS = {"Authorization": TOKEN}
+SETTINGS = {"URL_PREFIX": PREFIX, "TOKEN": TOKEN}
+
+
+@dataclass
+class Server:
+    """One running server program."""
+
+    popen: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    started: float  # seconds of the monotonic clock: just before the process was made
+    first_answer: float = 0.0  # seconds from then to the first 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def cpu_seconds(self) -> float:
+        """CPU that the process has used, to the nanosecond, where psutil counts in hundredths."""
+        return time.clock_gettime(~self.popen.pid << 3 | 2)  # clock_getcpuclockid(3), which Python lacks
+
+    def resident_mib(self) -> float:
+        """Resident memory."""
+        pages = int(Path(f"/proc/{self.popen.pid}/statm").read_text("ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
+
+    def counts(self) -> dict[str, float]:
+        """What the simulated driver of the program has counted so far: see `programs.simulated`."""
+        question, answer = self.popen.stdin, self.popen.stdout
+        if question is None or answer is None:
+            raise RuntimeError("The program was started without pipes")
+        question.write(b"\n")
+        question.flush()
+        counts: dict[str, float] = json.loads(answer.readline())
+        return counts
+
+    def get(self, path: str) -> tuple[list[tuple[str, str]], bytes]:
+        """Header and body of an answer on a connection of its own. Raises OSError unless it is a 200."""
+        request = urllib.request.Request(self.url + path, headers=HEADERS)  # noqa: S310  (http, our own)
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310
+            return answer.getheaders(), answer.read()
+
+    def wait(self, path: str) -> float:
+        """Seconds from the start of the process to the first 200. Raises RuntimeError with its log."""
+        while time.monotonic() - self.started < DEADLINE:
+            try:
+                self.get(path)
+            except urllib.error.HTTPError as refused:
+                refused.close()
+            except OSError:
+                if self.popen.poll() is not None:
+                    break
+            else:
+                return time.monotonic() - self.started
+            time.sleep(0.001)
+        raise RuntimeError(f"{self.popen.args!r} does not serve {path}:\n{self.log.read_text('utf-8')}")
+
+
+@contextmanager
+def running(
+    program: str, *arguments: str, ready: str = PREFIX + "/status", **environ: str
+) -> Iterator[Server]:
+    """`python -m benchmarks.programs.PROGRAM`, or a script, on the server's core; answers 200 at `ready`."""
+    port = free_port()
+    listen = "--host", "127.0.0.1", "--port", str(port)
+    what = [program] if program.endswith(".py") else ["-m", f"benchmarks.programs.{program}"]
+    with ExitStack() as stack:
+        log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log"
+        with log.open("wb") as log_file:
+            started = time.monotonic()
+            popen = subprocess.Popen(  # noqa: S603  (our own program)
+                machine.pinned(machine.server_core(), sys.executable, *what, *listen, *arguments),
+                cwd=ROOT,
+                env={**_clean_environ(), **environ},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+            )
+        stack.callback(_end, popen)
+        server = Server(popen, port, log, started)
+        server.first_answer = server.wait(ready)
+        yield server
+
+
+@contextmanager
+def sleepers(count: int) -> Iterator[list[int]]:
+    """The pids of `count` processes that do nothing."""
+    popens: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(count):
+            popens.append(subprocess.Popen(["sleep", "3600"]))  # noqa: PERF401, S607  (those made must end)
+        yield [popen.pid for popen in popens]
+    finally:
+        for popen in popens:
+            popen.kill()
+        for popen in popens:
+            popen.wait()
+
+
+@contextmanager
+def usual_driver() -> Iterator[tuple[str, ...]]:
+    """Arguments of a program for 8 GPUs with 4 processes each, 50 µs per NVML call."""
+    with sleepers(8 * 4) as pids:
+        yield driver(gpus=8, pids=pids, call_us=50)
+
+
+def driver(*, gpus: int, pids: Sequence[int], call_us: float) -> tuple[str, ...]:
+    """Arguments of a program for a simulated driver; the processes are dealt out to its GPUs."""
+    return f"--gpus={gpus}", f"--call-us={call_us}", f"--pids={','.join(map(str, pids))}"
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _clean_environ() -> dict[str, str]:
+    """Without any setting of ours that the machine may have, and with byte code kept as it usually is."""
+    names = {name.upper() for name in Settings.__dataclass_fields__} | {"PYTHONDONTWRITEBYTECODE"}
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
+def _end(popen: subprocess.Popen[bytes]) -> None:
+    popen.terminate()
+    try:
+        popen.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        popen.kill()
+        popen.wait()
+    for pipe in (popen.stdin, popen.stdout):
+        if pipe is not None:
+            pipe.close()

@@ -1,0 +1,96 @@
+"""Rows of figures, what they are to reach, and the table that is printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+COLUMNS = ("what", "value", "floor", "ratio", "goal", "met?")
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on a row's value, on its ratio to the floor, or on what it has above the floor."""
+
+    of: Literal["value", "ratio", "above floor"]
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __str__(self) -> str:
+        bound = f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
+        return bound if self.of == "value" else f"{self.of} {bound}"
+
+    def is_met(self, number: float) -> bool:
+        """Whether the number keeps to the bound."""
+        return (self.at_least is None or number >= self.at_least) and (
+            self.at_most is None or number <= self.at_most
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure; `floor` is the same of something that does as little as can be done."""
+
+    what: str
+    value: float
+    unit: str = ""
+    floor: float | None = None
+    goal: Goal | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Value to floor; None without a floor."""
+        return self.value / self.floor if self.floor else None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached; None without one."""
+        if self.goal is None:
+            return None
+        match self.goal.of:
+            case "value":
+                number: float | None = self.value
+            case "ratio":
+                number = self.ratio
+            case "above floor":
+                number = None if self.floor is None else self.value - self.floor
+        return number is not None and self.goal.is_met(number)
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as the table shows it."""
+        return (
+            self.what,
+            f"{shown(self.value)} {self.unit}".rstrip(),
+            "" if self.floor is None else shown(self.floor),
+            "" if self.ratio is None else shown(self.ratio),
+            "" if self.goal is None else str(self.goal),
+            {True: "yes", False: "NO", None: ""}[self.met],
+        )
+
+
+def shown(number: float) -> str:
+    """Three significant digits and never an exponent."""
+    if abs(number) >= 100:
+        return f"{number:,.0f}"
+    if abs(number) >= 10:
+        return f"{number:.1f}"
+    return f"{number:.2f}" if abs(number) >= 1 else f"{number:.3f}"
+
+
+def table(title: str, rows: Iterable[Row]) -> str:
+    """Plain text under its title, columns aligned: words to the left, numbers to the right."""
+    lines: list[Sequence[str]] = [COLUMNS, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    numbers = (False, True, True, True, False, False)
+    text = [
+        "  ".join(
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(line, widths, numbers, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([title, *text]) + "\n"
