@@ -68,6 +68,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
         lifespan=partial(_lifespan, agent=agent),
     )
+    app.state.agent = agent
     app.router.redirect_slashes = False  # the redirect would carry the client's Host header
     errors.install(app)
     return app

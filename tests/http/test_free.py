@@ -95,8 +95,8 @@ async def test_the_parameters_choose(four: Simulation, query: str, expected: lis
 
 async def test_an_excluded_user_s_gpu_is_not_offered(four: Simulation) -> None:
     """Here one of our own processes is on it."""
+    four.gpus[0].processes = Simulation(4).gpus[0].processes  # of this host
     async with agent_client() as client:
-        four.gpus[0].processes = Simulation(4).gpus[0].processes  # of this host
         status = (await client.get("/status?idx=0")).json()["data"]
         user = status["processes"][0]["username"]
         assert user != "N/A"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -20,12 +21,15 @@ import httpx
 import uvicorn
 
 from agent.app import create_app
+from agent.readings import GpuState
 from agent.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from starlette.applications import Starlette
+
+    from agent.sampling.sampler import Sampler
 
 ROOT = Path(__file__).parents[2]
 START_DEADLINE = 20.0  # seconds; a loaded machine takes its time
@@ -45,7 +49,19 @@ async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://agent") as client,
     ):
+        await _first_contact(app.state.agent.sampler)
         yield client
+
+
+async def _first_contact(sampler: Sampler) -> None:
+    """Give a loaded machine time for it; where the driver hangs, the test is about that."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1.0):
+            snapshot = await sampler.latest()
+            while not snapshot.driver_error and (
+                snapshot.driver is None or GpuState.STARTING in {gpu.state for gpu in snapshot.gpus}
+            ):
+                snapshot = await sampler.latest(max_age=0)
 
 
 @contextmanager
