@@ -7,6 +7,7 @@ at the end.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import subprocess
 import sys
@@ -100,7 +101,12 @@ class Image:
         whole = {**self.environ, **environ}
         with serving(command, self.folder.parent, url, whole) as process:
             outer = psutil.Process(process.popen.pid)
-            yield Container(self, process, outer.children()[0] if own_pids else outer, whole)
+            main = outer.children()[0] if own_pids else outer
+            try:
+                yield Container(self, process, main, whole)
+            finally:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    main.kill()  # --kill-child does not outlive the change of user
 
 
 @dataclass
