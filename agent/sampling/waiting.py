@@ -1,6 +1,7 @@
 """Who waits for GPUs, and who gets them when.
 
-One line, in order of arrival. With each Snapshot, and when somebody leaves, all are looked after in turn:
+One line, in order of arrival. With each Snapshot everybody in it is looked after in turn, and what somebody
+who leaves had kept goes to the next at once:
 
 - A GPU that is given to somebody who waited is withheld from everybody else for WITHHOLD_SECONDS: a job takes
   some time to show on its GPU, and until then the next would be given the same one.
@@ -65,19 +66,18 @@ class Line:
             yield place
         finally:
             self._places.pop(place, None)
+            freed = place.keeps
             if place.offer.satisfied and not place.taken:
-                for uuid in place.offer.uuids:
+                freed = frozenset(place.offer.uuids)
+                for uuid in freed:
                     self._withheld_until.pop(uuid, None)
-            self._look_after_everybody()  # what this place kept may be what the next one waits for
+            self._pass_on(freed)
 
     def see(self, snapshot: Snapshot) -> None:
         """Look after everybody in turn, once per Snapshot, whoever brings it."""
         if snapshot.taken_monotonic <= self._seen_at:
             return
         self._seen_at, self._gpus = snapshot.taken_monotonic, candidates(snapshot)
-        self._look_after_everybody()
-
-    def _look_after_everybody(self) -> None:
         places = list(self._places)
         for place in places:
             place.keeps = frozenset()
@@ -85,6 +85,15 @@ class Line:
         for place in places:
             place.offer = choose(self._gpus, place.offer.wish, kept)
             kept |= self._settle(place)
+
+    def _pass_on(self, freed: frozenset[str]) -> None:
+        """What somebody who leaves had kept may be what the next one waits for: it has it at once."""
+        for place in list(self._places):
+            if not freed:
+                return
+            place.keeps = frozenset()
+            place.offer = choose(self._gpus, place.offer.wish, self._kept())
+            freed -= self._settle(place)
 
     def _settle(self, place: Place) -> frozenset[str]:
         """Give a place what it is offered, or let it keep that; returns what nobody else may have then."""
