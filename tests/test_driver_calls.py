@@ -38,7 +38,10 @@ async def poll(client: httpx.AsyncClient, every: float) -> None:
             await asyncio.sleep(every / 3)
 
 
-@pytest.mark.parametrize("clients", [1, 200], ids=["one client", "200 clients"])
+@pytest.mark.parametrize(
+    "clients",
+    [pytest.param(1, marks=pytest.mark.slow, id="one client"), pytest.param(200, id="200 clients")],
+)
 async def test_polls_cost_one_sample_a_second_whatever_their_number(
     simulation: Simulation, clients: int
 ) -> None:
@@ -51,7 +54,10 @@ async def test_polls_cost_one_sample_a_second_whatever_their_number(
     assert samples == pytest.approx(SECONDS, abs=1)
 
 
-@pytest.mark.parametrize("streams", [1, 50], ids=["one stream", "50 streams"])
+@pytest.mark.parametrize(
+    "streams",
+    [pytest.param(1, marks=pytest.mark.slow, id="one stream"), pytest.param(50, id="50 streams")],
+)
 async def test_streams_cost_their_interval_whatever_their_number(
     simulation: Simulation, streams: int
 ) -> None:

@@ -288,6 +288,7 @@ async def test_a_driver_that_goes_away_ends_the_waiting(four: Simulation) -> Non
     assert (response.status_code, bool(error_in(response))) == (500, True)
 
 
+@pytest.mark.slow
 async def test_20_who_wait_for_4_gpus_get_one_each(four: Simulation) -> None:
     """As many as there are, nobody twice; the others are told that there are no more."""
     occupy(*four.gpus)
