@@ -211,6 +211,11 @@ class GpuSample:
     age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
     error: str | None = None  # one sentence, only for a GPU that could not be read
 
+    @property
+    def values(self) -> GpuReading:
+        """What may be shown as current; without a reading, one in which every live value is unknown."""
+        return self.reading or GpuReading(sampled_at=0, sampled_monotonic=0, identity=self.identity)
+
 
 class ProcessUse(NamedTuple):
     """What a process did with one GPU, as far as it was watched.
@@ -254,3 +259,8 @@ class Snapshot:
     host: HostReading | None = None
     simulated: bool = False
     ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+
+    @property
+    def host_processes(self) -> Mapping[int, HostProcess]:
+        """The processes on GPUs as the host describes them, by pid; empty while it does not."""
+        return self.host.gpu_processes if self.host else {}

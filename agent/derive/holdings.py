@@ -42,11 +42,11 @@ class UserHoldings:
 
 def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: float) -> list[Holding]:
     """The processes on these GPUs, by GPU and pid; a MIG GPU's by instance."""
-    hosts = snapshot.host.gpu_processes if snapshot.host else {}
+    hosts = snapshot.host_processes
     uses = snapshot.ledger.processes if snapshot.ledger else {}
     found = []
     for gpu in gpus:
-        for mig_index, process in _on(gpu):
+        for mig_index, process in processes_on(gpu):
             use = uses.get((gpu.identity.uuid or "", process.pid))
             idle = use.idle_seconds if use else None
             found.append(
@@ -89,7 +89,8 @@ def memory_bytes(held: Iterable[Holding]) -> int | None:
     return None if total is None else int(total)
 
 
-def _on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
+def processes_on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
+    """The processes on a GPU, by pid; each with its MIG instance's index where there are instances."""
     reading = gpu.reading
     if reading is not None and reading.mig_instances:
         for instance in reading.mig_instances:

@@ -118,7 +118,7 @@ class Ledger:
         """Take in what has happened since the Snapshot before, and tell what there is."""
         now = snapshot.taken_monotonic
         seconds = self._seconds_until(now)
-        hosts = snapshot.host.gpu_processes if snapshot.host else {}
+        hosts = snapshot.host_processes
         before = self._gpus
         # What is not told is not gone: while the driver is away, or a GPU has not said who it is.
         all_are_told = snapshot.driver is not None and all(gpu.identity.uuid for gpu in snapshot.gpus)

@@ -54,7 +54,7 @@ def metrics_view(
     snapshot: Snapshot, driver: DriverReading, selected: Sequence[GpuSample], thresholds: Thresholds
 ) -> GpuMetrics:
     """The wire shape of one Snapshot; `selected` are the GPUs to list."""
-    described = snapshot.host.gpu_processes if snapshot.host else {}
+    described = snapshot.host_processes
     readings = [gpu.reading for gpu in selected if gpu.reading is not None]
     return GpuMetrics(
         timestamp=iso_utc(snapshot.taken_at),

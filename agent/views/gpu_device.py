@@ -134,8 +134,7 @@ class Gpu(BaseModel):
 def gpu_view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thresholds) -> Gpu:
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity = gpu.identity
-    # For a GPU without a reading every live value of an empty one is unknown, which is what must be shown.
-    reading = gpu.reading or GpuReading(sampled_at=0, sampled_monotonic=0, identity=identity)
+    reading = gpu.values
     best_bandwidth = pcie.max_bandwidth_mbps(identity.pcie_max_generation, identity.pcie_max_width)
     verdict = judge(gpu.reading, thresholds)
     return Gpu(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
+from agent.derive.holdings import processes_on
 from agent.derive.rounding import percent, tenths, whole
-from agent.readings import GpuProcess, GpuReading, GpuSample, GpuState, HostProcess, MigInstance
+from agent.readings import GpuProcess, GpuSample, GpuState, HostProcess, MigInstance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,7 +71,7 @@ def status_view(
     snapshot: Snapshot, selected: Sequence[GpuSample], process: ProcessFilter | None, *, mig: bool
 ) -> Status:
     """`selected` are the GPUs to list; `process` keeps one type; `mig` lists a GPU's MIG instances for it."""
-    described = snapshot.host.gpu_processes if snapshot.host else {}
+    described = snapshot.host_processes
     return Status(
         count=len(snapshot.gpus),
         devices=[device for gpu in selected for device in _devices(gpu, mig=mig)],
@@ -94,8 +95,7 @@ def _devices(gpu: GpuSample, *, mig: bool) -> Iterator[StatusDevice]:
 
 def _device(gpu: GpuSample) -> StatusDevice:
     identity = gpu.identity
-    # For a GPU without a reading every live value of an empty one is unknown, which is what must be shown.
-    reading = gpu.reading or GpuReading(sampled_at=0, sampled_monotonic=0, identity=identity)
+    reading = gpu.values
     device = StatusDevice(
         idx=gpu.index,
         name=_text(identity.name),
@@ -134,15 +134,7 @@ def _mig_device(gpu: GpuSample, instance: MigInstance) -> StatusDevice:
 
 
 def _processes(gpu: GpuSample, *, mig: bool) -> Iterable[tuple[int | None, GpuProcess]]:
-    if gpu.reading is None:
-        return ()
-    if mig and gpu.reading.mig_instances:
-        return [
-            (instance.mig_index, process)
-            for instance in gpu.reading.mig_instances
-            for process in instance.processes
-        ]
-    return [(None, process) for process in gpu.reading.processes or ()]
+    return processes_on(gpu) if mig else [(None, process) for process in gpu.values.processes or ()]
 
 
 def _process(
