@@ -27,8 +27,13 @@ class FieldId(IntEnum):
     """Fields of nvmlDeviceGetFieldValues that the simulation answers."""
 
     MEMORY_TEMP = 82
+    NVLINK_THROUGHPUT_DATA_TX = 138
+    NVLINK_THROUGHPUT_DATA_RX = 139
+    POWER_AVERAGE = 185
+    POWER_INSTANT = 186
     PCIE_COUNT_TX_BYTES = 197
     PCIE_COUNT_RX_BYTES = 198
+    GPU_RECOVERY_ACTION = 230
 
 
 class ClocksEventReason(IntEnum):
@@ -37,6 +42,7 @@ class ClocksEventReason(IntEnum):
     GPU_IDLE = 0x01
     SW_POWER_CAP = 0x04
     SW_THERMAL_SLOWDOWN = 0x20
+    HW_POWER_BRAKE_SLOWDOWN = 0x80
 
 
 VALUE_NOT_AVAILABLE_64 = 2**64 - 1  # unsigned long long

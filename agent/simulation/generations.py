@@ -17,6 +17,7 @@ class DriverGeneration:
     cuda_version: int  # 1000 * major + 10 * minor
     absent: frozenset[str] = frozenset()  # NVML symbols
     pcie_counters: bool = True  # field values of cumulative PCIe bytes
+    recovery_action: bool = True  # field value of what the driver wants done
 
 
 _SINCE_R550 = frozenset(
@@ -58,6 +59,8 @@ _SINCE_R450 = frozenset(
         "nvmlDeviceGetMigDeviceHandleByIndex",
         "nvmlDeviceGetMigMode",
         "nvmlDeviceGetNumFans",
+        "nvmlDeviceGetRemappedRows",
+        "nvmlDeviceGetRowRemapperHistogram",
         "nvmlDeviceGetNvLinkRemoteDeviceType",
         "nvmlDeviceIsMigDeviceHandle",
         "nvmlSystemGetCudaDriverVersion_v2",
@@ -67,10 +70,16 @@ _SINCE_R450 = frozenset(
 DRIVER_GENERATIONS: Mapping[str, DriverGeneration] = {
     "current": DriverGeneration("580.95.05", 13000),
     # process lists have the short-lived layout with protected memory (detected by the symbols around it)
-    "r535": DriverGeneration("535.183.01", 12020, _SINCE_R550, pcie_counters=False),
-    "r470": DriverGeneration("470.256.02", 11040, _SINCE_R550 | _SINCE_R525, pcie_counters=False),
+    "r535": DriverGeneration("535.183.01", 12020, _SINCE_R550, pcie_counters=False, recovery_action=False),
+    "r470": DriverGeneration(
+        "470.256.02", 11040, _SINCE_R550 | _SINCE_R525, pcie_counters=False, recovery_action=False
+    ),
     # only the functions without a version: process lists, memory, temperature, throttle reasons
     "r418": DriverGeneration(
-        "418.226.00", 10010, _SINCE_R550 | _SINCE_R525 | _SINCE_R450, pcie_counters=False
+        "418.226.00",
+        10010,
+        _SINCE_R550 | _SINCE_R525 | _SINCE_R450,
+        pcie_counters=False,
+        recovery_action=False,
     ),
 }

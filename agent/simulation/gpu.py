@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation import mig, signals
+from agent.simulation.ailments import Ailments
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.faults import Faults, check_symbol
 from agent.simulation.meter import Meter
@@ -38,6 +39,8 @@ class SimulatedGpu(Faults):
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
+        self.ailments = Ailments()
+        self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
         self._local = local or LocalProcesses()
         self._lost = False
@@ -54,6 +57,8 @@ class SimulatedGpu(Faults):
         self.pcie_rx_bytes = Meter(
             lambda t: signals.pcie_bytes(model, index, t, signals.PCIE_RX_SHARE), elapsed
         )
+        self.nvlink_tx_kib = Meter(lambda t: signals.nvlink_kib(index, t), elapsed)
+        self.nvlink_rx_kib = Meter(lambda t: signals.nvlink_kib(index, t), elapsed)
         self.energy_mj = Meter(lambda t: signals.energy_mj(model, index, t), elapsed)
 
     def lose(self) -> None:
@@ -67,6 +72,11 @@ class SimulatedGpu(Faults):
     def deny(self) -> None:
         """Every call, the handle lookup included, gives NO_PERMISSION."""
         self._denied = True
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it fell off the bus."""
+        return self._lost
 
     def permit(self) -> None:
         """End `deny`."""
@@ -149,6 +159,11 @@ class SimulatedGpu(Faults):
         self.mig_enabled = False
         self.mig_instances = []
 
+    def raise_xid(self, code: int) -> None:
+        """Report an XID error to whoever has registered for events of this GPU."""
+        for listener in list(self.xid_listeners):
+            listener(self, code)
+
     def bridge(self, other: SimulatedGpu, links: int = 4) -> None:
         """Put an NVLink bridge over two GPUs; `links` of each then lead to the other, and none elsewhere."""
         self.nvlinks, other.nvlinks = [other] * links, [self] * links
@@ -181,3 +196,5 @@ class SimulatedGpu(Faults):
         self.pcie_tx_bytes.hold_rate(None if tx is None else tx * 1024)
         self.pcie_rx_bytes.hold_rate(None if rx is None else rx * 1024)
         self.energy_mj.hold_rate(power)  # mW = mJ/s
+        self.nvlink_tx_kib.hold_rate(self._fixed.get("nvlink_tx"))
+        self.nvlink_rx_kib.hold_rate(self._fixed.get("nvlink_rx"))

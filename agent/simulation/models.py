@@ -26,7 +26,13 @@ class GpuModel:
     power_limit_watts: int | None
     idle_celsius: int
     full_celsius: int  # settles here at full load
-    slowdown_celsius: int  # software thermal slowdown begins
+    slowdown_celsius: int  # software thermal slowdown begins; the hardware's 5 above, shutdown 8 above
+    memory_max_celsius: int | None = None
+    part_number: str | None = None
+    has_serial: bool = False
+    ecc: bool = False
+    row_remapping: bool = False  # Ampere and newer of the data centre
+    page_retirement: bool = False  # before Ampere
     graphics_clocks_mhz: tuple[int, int]  # idle, maximum
     memory_clocks_mhz: tuple[int, int] | None  # idle, maximum
     video_clocks_mhz: tuple[int, int] | None  # idle, maximum
@@ -57,6 +63,11 @@ _H100 = GpuModel(
     idle_celsius=28,
     full_celsius=66,
     slowdown_celsius=87,
+    memory_max_celsius=95,
+    part_number="900-2G520-0000-000",
+    ecc=True,
+    row_remapping=True,
+    has_serial=True,
     graphics_clocks_mhz=(345, 1980),
     memory_clocks_mhz=(2619, 2619),  # HBM3 keeps its clock when idle
     video_clocks_mhz=(765, 1545),
@@ -80,6 +91,11 @@ _A100 = GpuModel(
     idle_celsius=30,
     full_celsius=68,
     slowdown_celsius=85,
+    memory_max_celsius=95,
+    part_number="692-2G506-0210-002",
+    ecc=True,
+    row_remapping=True,
+    has_serial=True,
     graphics_clocks_mhz=(210, 1410),
     memory_clocks_mhz=(1593, 1593),
     video_clocks_mhz=(585, 1290),
@@ -154,6 +170,10 @@ _K80 = GpuModel(
     idle_celsius=31,
     full_celsius=72,
     slowdown_celsius=88,
+    part_number="900-22080-0000-000",
+    ecc=True,
+    page_retirement=True,
+    has_serial=True,
     graphics_clocks_mhz=(324, 875),
     memory_clocks_mhz=(324, 2505),
     video_clocks_mhz=(405, 540),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
-from agent.simulation.codes import FieldId, NvmlReturn
+from agent.simulation.codes import ClocksEventReason, FieldId, NvmlReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,6 +94,34 @@ def _enable_mig(simulation: Simulation) -> None:
             gpu.enable_mig()
 
 
+def _fall_ill(simulation: Simulation) -> None:
+    """All but the first GPU, each with a trouble of its own."""
+    troubles = cycle((_remapping_pending, _uncorrected_errors, _link_down, _narrow_slot, _power_brake))
+    for gpu, trouble in zip(simulation.gpus[1:], troubles, strict=False):
+        trouble(gpu)
+
+
+def _remapping_pending(gpu: SimulatedGpu) -> None:
+    gpu.ailments.remapped_rows_uncorrected = 1
+    gpu.ailments.remapping_pending = True
+
+
+def _uncorrected_errors(gpu: SimulatedGpu) -> None:
+    gpu.ailments.uncorrected_volatile = gpu.ailments.uncorrected_aggregate = 2
+
+
+def _link_down(gpu: SimulatedGpu) -> None:
+    gpu.nvlinks_down = {len(gpu.nvlinks) - 1}
+
+
+def _narrow_slot(gpu: SimulatedGpu) -> None:
+    gpu.fix(pcie_width=8, gpu_utilization=97, performance_state=0)
+
+
+def _power_brake(gpu: SimulatedGpu) -> None:
+    gpu.fix(clocks_event_reasons=ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN)
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "healthy": Scenario("Every GPU works."),
     "lost": Scenario(
@@ -135,6 +164,22 @@ SCENARIOS: Mapping[str, Scenario] = {
     "churn": Scenario("Process lists change while they are being read.", ((0, _churn),)),
     "mixed-models": Scenario(
         "GPUs of every model in one host.", models=("h100", "a100", "rtx4090", "gb10", "k80")
+    ),
+    "sick": Scenario(
+        "Each GPU but the first has a trouble: row remapping pending, uncorrected ECC errors, an NVLink down,"
+        " half of the PCIe lanes, the power brake.",
+        ((0, _fall_ill),),
+    ),
+    "xid": Scenario(
+        "GPU 1 reports XID 31 every 20 seconds, and after a minute XID 79: it is lost for 20 seconds.",
+        (
+            (0, lambda s: _second(s).restore()),
+            (20, lambda s: _second(s).raise_xid(31)),
+            (40, lambda s: _second(s).raise_xid(31)),
+            (60, lambda s: _second(s).raise_xid(79)),
+            (60, lambda s: _second(s).lose()),
+        ),
+        period_seconds=80,
     ),
     "count-fails-once": Scenario(
         "The first count of GPUs fails.",

@@ -21,6 +21,7 @@ IDLE_BELOW = 0.02  # load
 PCIE_TX_SHARE = 0.11  # of what the link can carry, at full load: checkpoints and logs leave the GPU
 PCIE_RX_SHARE = 0.27  # training data enters it
 PCIE_KIB_PER_LANE = {1: 244_000, 2: 488_000, 3: 961_000, 4: 1_923_000, 5: 3_845_000}  # KiB/s, by generation
+NVLINK_KIB = 6_000_000  # KiB/s of one link in one direction, at full load: gradients are exchanged
 TEMPERATURE_LAG_SECONDS = 25.0  # time constant of the heat sink
 LAG_STEP_SECONDS = 5.0
 LAG_STEPS = 16
@@ -85,6 +86,8 @@ class GpuValues:
     encoder_utilization: int | None  # %
     decoder_utilization: int | None  # %
     sm_activity: float | None  # %, GPM
+    sm_occupancy: float | None  # %, GPM
+    tensor_activity: float | None  # %, GPM
     dram_activity: float | None  # %, GPM
     temperature: int | None  # Celsius
     memory_temperature: int | None  # Celsius
@@ -106,7 +109,8 @@ class GpuValues:
     performance_state: int | None  # 0 fastest to 15
     fan_speed: int | None  # %
     fan_speed_rpm: int | None
-    ecc_errors: int | None  # uncorrected
+    nvlink_tx: int  # KiB/s, each link
+    nvlink_rx: int  # KiB/s, each link
 
     @property
     def memory_free(self) -> int | None:
@@ -137,6 +141,11 @@ def pcie_capacity_kib(model: GpuModel) -> int | None:
 def pcie_bytes(model: GpuModel, index: int, elapsed: float, share: float) -> float:
     """The integral of a PCIe rate from a moment before the start; `share` as in PCIE_TX_SHARE."""
     return 1024 * share * (pcie_capacity_kib(model) or 0) * workload(index).integral(elapsed)
+
+
+def nvlink_kib(index: int, elapsed: float) -> float:
+    """The integral of what one NVLink carries in one direction, from a moment before the start."""
+    return NVLINK_KIB * workload(index).integral(elapsed)
 
 
 def lagged_load(work: Workload, elapsed: float) -> float:
@@ -195,6 +204,8 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         encoder_utilization=0,
         decoder_utilization=round(12 * load) if index % 4 == 2 else 0,  # serving decodes video
         sm_activity=82 * load if model.gpm else None,
+        sm_occupancy=38 * load if model.gpm else None,
+        tensor_activity=29 * load if model.gpm else None,
         dram_activity=47 * load if model.gpm else None,
         temperature=temperature,
         memory_temperature=temperature + 6 if model.memory_temperature else None,
@@ -216,7 +227,8 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         performance_state=8 if idle else 0,
         fan_speed=fan,
         fan_speed_rpm=None if fan is None or model.fan_max_rpm is None else model.fan_max_rpm * fan // 100,
-        ecc_errors=0,
+        nvlink_tx=round(NVLINK_KIB * load),
+        nvlink_rx=round(NVLINK_KIB * load),
     )
 
 

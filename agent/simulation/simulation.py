@@ -9,6 +9,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.events import EventSets
 from agent.simulation.faults import Faults, check_symbol
 from agent.simulation.generations import DRIVER_GENERATIONS
 from agent.simulation.gpu import SimulatedGpu
@@ -68,7 +69,9 @@ class Simulation(Faults):
         self.cuda_version = 0  # 1000 * major + 10 * minor
         self.nvml_version = ""
         self.pcie_counters = True
+        self.recovery_action = True  # its field value is known
         self.gpm_samples = gpm.GpmSamples()
+        self.event_sets = EventSets()
         self.calls: Counter[str] = Counter()
         self._clock = clock
         self._started = clock()
@@ -106,6 +109,7 @@ class Simulation(Faults):
         if self._before is not None:
             take_away(self._before)
             self._before = None
+        self.event_sets.close_all()
         for faults in (self, *self.gpus):
             faults.release()
 
@@ -136,6 +140,7 @@ class Simulation(Faults):
         """The driver is loaded anew beneath us: nvmlInit is needed, handles of before are stale for good."""
         self._epoch += 1
         self._initialised = 0
+        self.event_sets.close_all()
 
     def shutdown_nvml(self) -> None:
         """Somebody called nvmlShutdown: every call is UNINITIALIZED until nvmlInit. Handles stay good."""
@@ -153,6 +158,7 @@ class Simulation(Faults):
         self.cuda_version = generation.cuda_version
         self.nvml_version = f"{generation.cuda_version // 1000}.{generation.driver_version}"
         self.pcie_counters = generation.pcie_counters
+        self.recovery_action = generation.recovery_action
         self._functions_changed()
 
     def remove_function(self, symbol: str) -> None:

@@ -187,7 +187,7 @@ def test_gpm_metrics_come_from_two_samples() -> None:
         request.version, request.numMetrics = pynvml.NVML_GPM_METRICS_GET_VERSION, 3
         request.sample1 = pynvml.nvmlGpmSampleGet(handle, pynvml.nvmlGpmSampleAlloc())
         request.sample2 = pynvml.nvmlGpmSampleGet(handle, pynvml.nvmlGpmSampleAlloc())
-        for number, metric in enumerate((2, 10, 3)):
+        for number, metric in enumerate((2, 10, 4)):
             request.metrics[number].metricId = metric
 
         pynvml.nvmlGpmMetricsGet(request)

@@ -83,7 +83,8 @@ def test_reasons_for_slow_clocks_all_occur() -> None:
     for at.seconds, gpu in itertools.product(MOMENTS, simulation.gpus):
         seen |= gpu.values.clocks_event_reasons or 0
 
-    assert seen == sum(ClocksEventReason)
+    # the power brake is a fault of the host's power supply
+    assert seen == sum(ClocksEventReason) - ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN
 
 
 def test_temperature_follows_power_with_a_lag() -> None:

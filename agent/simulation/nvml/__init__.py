@@ -2,6 +2,9 @@
 
 from agent.simulation.nvml import (
     clocks,
+    errors,
+    events,
+    fields,
     gpm,
     handles,
     identity,
@@ -13,6 +16,7 @@ from agent.simulation.nvml import (
     processes,
     sensors,
     system,
+    topology,
 )
 from agent.simulation.nvml.registry import FUNCTIONS, Device, device_function, library_function
 
@@ -21,6 +25,9 @@ __all__ = [
     "Device",
     "clocks",
     "device_function",
+    "errors",
+    "events",
+    "fields",
     "gpm",
     "handles",
     "identity",
@@ -33,4 +40,5 @@ __all__ = [
     "processes",
     "sensors",
     "system",
+    "topology",
 ]

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from agent.simulation.signals import GpuValues
     from agent.simulation.simulation import Simulation
 
-_METRICS = {2: "sm_activity", 10: "dram_activity"}  # NVML_GPM_METRIC_SM_UTIL, ..._DRAM_BW_UTIL: of GpuValues
+_METRICS = {  # NVML_GPM_METRIC_...: value of GpuValues
+    2: "sm_activity",
+    3: "sm_occupancy",
+    5: "tensor_activity",
+    10: "dram_activity",
+}
 _FIRST_SAMPLE = 0x6000_0000  # the pointers handed out are numbers, far from those of device handles
 
 

@@ -49,3 +49,20 @@ def pci_info(device: Device, info: Any) -> None:
 def cuda_compute_capability(device: Device, major: Any, minor: Any) -> None:
     for argument, value in zip((major, minor), device.gpu.model.compute_capability, strict=True):
         wire.write(argument, value)
+
+
+@device_function("nvmlDeviceGetSerial")
+def serial(device: Device, buffer: Any, size: Any) -> None:
+    has_serial = device.gpu.model.has_serial
+    wire.write_text(buffer, size, f"13206210{device.gpu.index:05}" if has_serial else None)
+
+
+@device_function("nvmlDeviceGetBoardPartNumber")
+def board_part_number(device: Device, buffer: Any, size: Any) -> None:
+    wire.write_text(buffer, size, device.gpu.model.part_number)
+
+
+@device_function("nvmlDeviceGetVbiosVersion")
+def vbios_version(device: Device, buffer: Any, size: Any) -> None:
+    major, minor = device.gpu.model.compute_capability
+    wire.write_text(buffer, size, f"{major:02}.{minor:02}.74.00.01")

@@ -45,3 +45,16 @@ def remote_pci_info(device: Device, link: Any, info: Any) -> None:
         fill_pci_info(info, domain=_SWITCH_DOMAIN, bus=wire.number(link) % _SWITCHES)
     else:
         fill_pci_info(info, domain=0, bus=remote.index + 1)
+
+
+@device_function("nvmlDeviceGetNvLinkVersion")
+def link_version(device: Device, link: Any, version: Any) -> None:
+    _remote(device, link)
+    wire.write(version, {8: 3, 9: 4}.get(device.gpu.model.compute_capability[0], 2))
+
+
+@device_function("nvmlDeviceGetNvLinkErrorCounter")
+def link_errors(device: Device, link: Any, counter: Any, count: Any) -> None:
+    _remote(device, link)
+    errors = device.gpu.ailments.nvlink_errors
+    wire.write(count, errors.get((wire.number(link), wire.number(counter)), 0))

@@ -1,4 +1,4 @@
-"""Utilization, temperature, power, fans and errors."""
+"""Utilization, temperature, power and fans."""
 
 from __future__ import annotations
 
@@ -51,6 +51,18 @@ def temperature_v(device: Device, reading: Any) -> None:
     reading.temperature = wire.told(device.values.temperature)
 
 
+@device_function("nvmlDeviceGetTemperatureThreshold")
+def temperature_threshold(device: Device, which: Any, value: Any) -> None:
+    model = device.gpu.model
+    thresholds = {  # nvmlTemperatureThresholds_t
+        0: model.slowdown_celsius + 8,  # shutdown
+        1: model.slowdown_celsius + 5,  # slowdown by the hardware
+        2: model.memory_max_celsius,
+        3: model.slowdown_celsius,  # by the driver
+    }
+    wire.write(value, thresholds.get(wire.number(which)))
+
+
 def _check_sensor(sensor: int) -> None:
     if sensor != 0:  # NVML_TEMPERATURE_GPU, the only one
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
@@ -64,6 +76,11 @@ def power_usage(device: Device, milliwatts: Any) -> None:
 @device_function("nvmlDeviceGetPowerManagementLimit", "nvmlDeviceGetEnforcedPowerLimit")
 def power_limit(device: Device, milliwatts: Any) -> None:
     wire.write(milliwatts, device.values.power_limit)
+
+
+@device_function("nvmlDeviceGetPowerManagementDefaultLimit")
+def default_power_limit(device: Device, milliwatts: Any) -> None:
+    wire.write(milliwatts, 1000 * wire.told(device.gpu.model.power_limit_watts))
 
 
 @device_function("nvmlDeviceGetTotalEnergyConsumption")
@@ -90,9 +107,8 @@ def fan_speed_of(device: Device, fan: Any, percent: Any) -> None:
 
 @device_function("nvmlDeviceGetFanSpeedRPM")
 def fan_speed_rpm(device: Device, speed: Any) -> None:
-    wire.target(speed).speed = wire.told(device.values.fan_speed_rpm)
-
-
-@device_function("nvmlDeviceGetTotalEccErrors")
-def ecc_errors(device: Device, _kind: Any, _counter: Any, count: Any) -> None:
-    wire.write(count, device.values.ecc_errors)
+    speed = wire.target(speed)
+    rpm = wire.told(device.values.fan_speed_rpm)
+    if speed.fan >= max(1, device.gpu.model.fans):
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+    speed.speed = rpm

@@ -1,0 +1,34 @@
+"""What errors a simulated GPU has counted; set at will."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Ailments:
+    """Counts since the driver was loaded, but for what is told otherwise. A new GPU has none."""
+
+    corrected_volatile: int = 0  # ECC errors
+    uncorrected_volatile: int = 0
+    corrected_aggregate: int = 0  # over the life of the GPU
+    uncorrected_aggregate: int = 0
+    retired_pages_corrected: int = 0  # over the life of the GPU
+    retired_pages_uncorrected: int = 0
+    retirement_pending: bool = False
+    remapped_rows_corrected: int = 0  # over the life of the GPU
+    remapped_rows_uncorrected: int = 0
+    remapping_pending: bool = False
+    remapping_failed: bool = False
+    remap_banks: tuple[int, int, int, int, int] = (
+        640,
+        0,
+        0,
+        0,
+        0,
+    )  # with all spare rows, most, some, few, none
+    pcie_replays: int = 0
+    nvlink_errors: dict[tuple[int, int], int] = field(
+        default_factory=dict
+    )  # by link and nvmlNvLinkErrorCounter_t
+    recovery_action: int = 0  # nvmlDeviceGpuRecoveryAction_t

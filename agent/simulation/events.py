@@ -1,0 +1,88 @@
+"""Event sets: XID errors wait in them until somebody asks."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.simulation.gpu import SimulatedGpu
+
+_FIRST_SET = 0x7000_0000  # the pointers handed out are numbers, far from those of device handles
+POLL_SECONDS = 0.05  # a scenario may raise an XID while nobody else calls
+
+
+@dataclass
+class EventSet:
+    """One nvmlEventSet_t."""
+
+    changed: threading.Condition
+    gpus: dict[int, SimulatedGpu] = field(default_factory=dict)  # by handle
+    queue: deque[tuple[int, int]] = field(default_factory=deque)  # handle and XID
+
+    def register(self, handle: int, gpu: SimulatedGpu) -> None:
+        """Let XIDs of this GPU wait here from now on."""
+        if handle not in self.gpus:
+            self.gpus[handle] = gpu
+            gpu.xid_listeners.append(self.put)
+
+    def put(self, gpu: SimulatedGpu, code: int) -> None:
+        """An XID happened."""
+        with self.changed:
+            self.queue.extend((handle, code) for handle, one in self.gpus.items() if one is gpu)
+            self.changed.notify_all()
+
+    def take(
+        self, timeout_seconds: float, tick: Callable[[], None], is_over: Callable[[], bool]
+    ) -> tuple[int, int] | None:
+        """The next event: handle and XID; None when there is none in time, a GPU is lost, or it is over."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            with self.changed:
+                if self.queue:
+                    return self.queue.popleft()
+                left = deadline - time.monotonic()
+                if left <= 0 or is_over() or self.has_lost_one:
+                    return None
+                self.changed.wait(min(left, POLL_SECONDS))
+            tick()  # outside the lock: a scenario's step may raise an XID
+
+    @property
+    def has_lost_one(self) -> bool:
+        """Whether a GPU fell off the bus that is registered here."""
+        return any(gpu.is_lost for gpu in self.gpus.values())
+
+    def close(self) -> None:
+        """No XID waits here any more."""
+        for gpu in self.gpus.values():
+            gpu.xid_listeners.remove(self.put)
+        self.gpus.clear()
+
+
+class EventSets:
+    """Those created and not freed."""
+
+    def __init__(self) -> None:
+        self.by_pointer: dict[int, EventSet] = {}
+        self._pointers = itertools.count(_FIRST_SET, 16)
+        self._changed = threading.Condition()
+
+    def create(self) -> int:
+        """A new one, by pointer."""
+        pointer = next(self._pointers)
+        self.by_pointer[pointer] = EventSet(self._changed)
+        return pointer
+
+    def close_all(self) -> None:
+        """The driver is gone, and all sets with it."""
+        for event_set in self.by_pointer.values():
+            event_set.close()
+        self.by_pointer.clear()
+        with self._changed:
+            self._changed.notify_all()

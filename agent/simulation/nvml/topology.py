@@ -1,0 +1,22 @@
+"""Where GPUs are to each other on the PCIe tree: two on each switch, four on each socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.simulation.nvml import wire
+from agent.simulation.nvml.registry import Device, device_function
+
+_INTERNAL, _SINGLE_SWITCH, _NODE, _SYSTEM = 0, 10, 40, 50  # nvmlGpuTopologyLevel_t
+
+
+@device_function("nvmlDeviceGetTopologyCommonAncestor")
+def common_ancestor(device: Device, other: Any, level: Any) -> None:
+    symbol = "nvmlDeviceGetTopologyCommonAncestor"
+    one, two = device.gpu.index, device.simulation.device(wire.read_handle(other), symbol).gpu.index
+    if one == two:
+        wire.write(level, _INTERNAL)
+    elif one // 2 == two // 2:
+        wire.write(level, _SINGLE_SWITCH)
+    else:
+        wire.write(level, _NODE if one // 4 == two // 4 else _SYSTEM)
