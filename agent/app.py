@@ -26,9 +26,12 @@ from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
+from agent.sampling.xid_watch import XidWatch
 from agent.sources.gpu import GpuSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
+from agent.sources.topology import TopologySource
+from agent.sources.xid_events import XidEventSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -144,7 +147,10 @@ async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
         sample_timeout=settings.sample_timeout,
         history_interval=settings.history_interval,
         simulated=agent.simulated,
+        connections=TopologySource(),
         ledger=_ledger(settings),
+        # Without samples in the background nothing runs while nobody looks, this neither.
+        xids=XidWatch(XidEventSource()) if settings.history_interval else None,
     )
     agent.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     agent.sampler.start()

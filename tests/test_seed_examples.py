@@ -250,7 +250,7 @@ NVIDIA_SMI = [  # of the example's GPUs: fan, temperature, mW, used and free MiB
     (60, 60, 112_000, 11768, 12485, 11750),
     (66, 64, 131_000, 11782, 12470, 11750),
 ]
-ADDED_TO_DEVICES = {"uuid", "state", "age_ms"}
+ADDED_TO_DEVICES = {"uuid", "state", "age_ms", "health"}
 ADDED_TO_PROCESSES = {"running_time", "gpu_sm_utilization", "cpu_percent", "host_memory"}
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.derive.health import examine
+from agent.derive.health_rules import Verdict
 from agent.readings import NVSWITCH, ComputeMode, ProcessType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from agent.derive.health import Health
     from agent.readings import GpuReading, GpuSample, HostReading, Snapshot
 
 
@@ -65,7 +68,8 @@ class Offer:
 
 def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every GPU of the host."""
-    return tuple(_candidate(gpu, snapshot) for gpu in snapshot.gpus)
+    health = examine(snapshot)
+    return tuple(_candidate(gpu, snapshot, health[gpu.index]) for gpu in snapshot.gpus)
 
 
 def choose(gpus: Sequence[Candidate], wish: Wish, kept: Collection[str] = ()) -> Offer:
@@ -133,7 +137,7 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
     return sum(fit) >= wish.count
 
 
-def _candidate(gpu: GpuSample, snapshot: Snapshot) -> Candidate:
+def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health) -> Candidate:
     identity, reading = gpu.identity, gpu.reading
     processes = reading.processes if reading else None
     present = reading.gpu_utilization_percent if reading else None
@@ -143,7 +147,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot) -> Candidate:
         index=gpu.index,
         uuid=identity.uuid,
         name=identity.name,
-        obstacle=_obstacle(gpu),
+        obstacle=_obstacle(gpu, health),
         memory_total_bytes=identity.memory_total_bytes,
         memory_free_bytes=reading.memory_free_bytes if reading else None,
         temperature_celsius=reading.temperature_celsius if reading else None,
@@ -158,11 +162,12 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot) -> Candidate:
     )
 
 
-def _obstacle(gpu: GpuSample) -> str | None:
+def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     reading = gpu.reading
     if reading is None:
         return f"it cannot be read: {gpu.state}"
-    # Whether it is healthy belongs here.
+    if health.verdict is Verdict.CRITICAL:
+        return f"it is not healthy: {health.findings[0].what}"
     if gpu.identity.uuid is None:
         return "its UUID is unknown"
     if reading.mig_enabled:
@@ -183,16 +188,13 @@ def _users(reading: GpuReading | None, host: HostReading | None) -> frozenset[st
 
 def _linked(one: GpuSample, other: GpuSample) -> bool:
     """Whether NVLink leads from one to the other, directly or through a switch."""
-    peers, others_peers = _nvlink_peers(one), _nvlink_peers(other)
+    peers = one.values.nvlink_peers or frozenset()
+    others_peers = other.values.nvlink_peers or frozenset()
     return (
         other.identity.pci_bus_id in peers
         or one.identity.pci_bus_id in others_peers
         or NVSWITCH in peers & others_peers
     )
-
-
-def _nvlink_peers(gpu: GpuSample) -> frozenset[str]:
-    return (gpu.reading.nvlink_peers if gpu.reading else None) or frozenset()
 
 
 def _rank(gpu: Candidate) -> tuple[bool, int, float, int]:

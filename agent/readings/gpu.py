@@ -1,19 +1,11 @@
-"""What was measured: frozen values with their unit in their name. `None` means the driver did not tell."""
+"""One GPU as the driver describes it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NVSWITCH = "NVSwitch"  # stands among a GPU's NVLink peers for all GPUs behind the same switches
-
-
-class SourceError(Exception):
-    """A source could not be read; the message is one sentence for people."""
 
 
 class ProcessType(StrEnum):
@@ -33,14 +25,25 @@ class ComputeMode(IntEnum):
     EXCLUSIVE_PROCESS = 3
 
 
-class GpuState(StrEnum):
-    """How far a GPU's values can be trusted."""
+class RecoveryAction(IntEnum):
+    """What the driver wants done to a GPU (NVML: nvmlDeviceGpuRecoveryAction_t)."""
 
-    STARTING = "starting"  # no reading yet
-    OK = "ok"
-    STALE = "stale"  # the last reading is up to three sample intervals old
-    STUCK = "stuck"  # a driver call has not returned for SAMPLE_TIMEOUT
-    LOST = "lost"  # the driver refuses: fallen off the bus, no permission, ...
+    NONE = 0
+    GPU_RESET = 1
+    NODE_REBOOT = 2
+    DRAIN_P2P = 3
+    DRAIN_AND_RESET = 4
+    RECOVER_IMEX_DOMAIN = 5
+    BUS_RESET = 6
+    SYSTEM_REBOOT = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """One fan."""
+
+    speed_percent: int | None = None  # nvmlDeviceGetFanSpeed_v2: as intended; may exceed 100
+    speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM: as measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,24 @@ class GpuIdentity:
     max_memory_clock_mhz: int | None = None  # nvmlDeviceGetMaxClockInfo
     pcie_max_generation: int | None = None  # nvmlDeviceGetMaxPcieLinkGeneration: of this GPU in this slot
     pcie_max_width: int | None = None  # nvmlDeviceGetMaxPcieLinkWidth
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The card and its limits; read once."""
+
+    serial: str | None = None  # nvmlDeviceGetSerial
+    part_number: str | None = None  # nvmlDeviceGetBoardPartNumber
+    vbios_version: str | None = None  # nvmlDeviceGetVbiosVersion
+    compute_capability: tuple[int, int] | None = None  # nvmlDeviceGetCudaComputeCapability
+    default_power_limit_watts: float | None = None  # nvmlDeviceGetPowerManagementDefaultLimit, mW
+    max_sm_clock_mhz: int | None = None  # nvmlDeviceGetMaxClockInfo
+    max_video_clock_mhz: int | None = None  # nvmlDeviceGetMaxClockInfo
+    fan_count: int | None = None  # nvmlDeviceGetNumFans
+    shutdown_celsius: int | None = None  # nvmlDeviceGetTemperatureThreshold, as the three below
+    slowdown_celsius: int | None = None  # hardware slowdown begins
+    max_operating_celsius: int | None = None  # software slowdown begins
+    memory_max_celsius: int | None = None  # of the memory: software slowdown begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +115,76 @@ class MigInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What changes slowly, or matters only to who looks closely; read every few seconds."""
+
+    performance_state: int | None = None  # nvmlDeviceGetPerformanceState: 0 the fastest, 15 the slowest
+    persistence_mode: bool | None = None  # nvmlDeviceGetPersistenceMode
+    recovery_action: int | None = None  # field value 230: one of RecoveryAction, or newer than it
+    memory_temperature_celsius: int | None = None  # field value 82
+    average_power_watts: float | None = None  # field value 185, mW; over one second
+    instant_power_watts: float | None = None  # field value 186, mW
+    enforced_power_limit_watts: float | None = None  # nvmlDeviceGetEnforcedPowerLimit: the least in force
+    energy_joules: float | None = None  # nvmlDeviceGetTotalEnergyConsumption, mJ since the driver was loaded
+    sm_clock_mhz: int | None = None  # nvmlDeviceGetClockInfo
+    video_clock_mhz: int | None = None  # nvmlDeviceGetClockInfo
+    encoder_percent: int | None = None  # nvmlDeviceGetEncoderUtilization
+    decoder_percent: int | None = None  # nvmlDeviceGetDecoderUtilization
+    jpeg_percent: int | None = None  # nvmlDeviceGetJpgUtilization
+    ofa_percent: int | None = None  # nvmlDeviceGetOfaUtilization: optical flow accelerator
+    bar1_total_bytes: int | None = None  # nvmlDeviceGetBAR1MemoryInfo: the window that the CPU sees
+    bar1_used_bytes: int | None = None  # nvmlDeviceGetBAR1MemoryInfo
+    fans: tuple[Fan, ...] = ()
+    pcie_replays: int | None = None  # nvmlDeviceGetPcieReplayCounter, since the GPU was reset
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryErrors:
+    """ECC errors and what became of the memory that had them. Volatile: since the driver was loaded."""
+
+    ecc_enabled: bool | None = None  # nvmlDeviceGetEccMode, current
+    corrected_volatile: int | None = None  # nvmlDeviceGetTotalEccErrors, as the three below
+    uncorrected_volatile: int | None = None
+    corrected_aggregate: int | None = None  # over the life of the GPU
+    uncorrected_aggregate: int | None = None
+    retired_pages_corrected: int | None = None  # nvmlDeviceGetRetiredPages: many single-bit errors
+    retired_pages_uncorrected: int | None = None  # nvmlDeviceGetRetiredPages: a double-bit error
+    retirement_pending: bool | None = None  # nvmlDeviceGetRetiredPagesPendingStatus: until the next reset
+    remapped_rows_corrected: int | None = None  # nvmlDeviceGetRemappedRows, as the three below
+    remapped_rows_uncorrected: int | None = None
+    remapping_pending: bool | None = None  # until the next reset
+    remapping_failed: bool | None = None
+    remap_banks: RemapBanks | None = None  # nvmlDeviceGetRowRemapperHistogram
+
+
+@dataclass(frozen=True, slots=True)
+class RemapBanks:
+    """Number of memory banks by how many of their spare rows are left."""
+
+    all: int
+    most: int
+    some: int
+    few: int
+    none: int
+
+
+@dataclass(frozen=True, slots=True)
+class NvLink:
+    """One NVLink of a GPU."""
+
+    link: int
+    is_active: bool  # nvmlDeviceGetNvLinkState
+    version: int | None = None  # nvmlDeviceGetNvLinkVersion, as NVML counts them
+    peer: str | None = None  # PCI bus id at the other end, or NVSWITCH
+    tx_kib_per_second: float | None = None  # field value 138: data that leaves the GPU
+    rx_kib_per_second: float | None = None  # field value 139: data that enters it
+    replay_errors: int | None = None  # nvmlDeviceGetNvLinkErrorCounter, as the three below
+    recovery_errors: int | None = None
+    crc_flit_errors: int | None = None
+    crc_data_errors: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GpuReading:
     """One GPU at one moment."""
 
@@ -106,6 +197,8 @@ class GpuReading:
     memory_controller_percent: int | None = None  # nvmlDeviceGetUtilizationRates: time DRAM was in use
     gpm_supported: bool = False  # nvmlGpmQueryDeviceSupport
     sm_activity_percent: float | None = None  # GPM metric 2, Hopper and newer
+    sm_occupancy_percent: float | None = None  # GPM metric 3: warps of the most there can be
+    tensor_activity_percent: float | None = None  # GPM metric 5: time in which tensor cores worked
     dram_activity_percent: float | None = None  # GPM metric 10, Hopper and newer
     temperature_celsius: int | None = None  # nvmlDeviceGetTemperature, GPU sensor
     power_watts: float | None = None  # nvmlDeviceGetPowerUsage, mW
@@ -124,143 +217,18 @@ class GpuReading:
     fan_speed_percent: int | None = None  # nvmlDeviceGetFanSpeed; may exceed 100
     fan_speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM
     compute_mode: int | None = None  # nvmlDeviceGetComputeMode: one of ComputeMode, or newer than it
-    nvlink_peers: frozenset[str] | None = None  # nvmlDeviceGetNvLinkState ...: PCI bus ids, NVSWITCH
+    board: Board = Board()
+    condition: Condition = Condition()
+    memory_errors: MemoryErrors = MemoryErrors()
+    nvlinks: tuple[NvLink, ...] | None = None  # None: it has no NVLink
+    most_nvlinks_active: int = 0  # at once, since this GPU was first read
     processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell
     mig_enabled: bool = False  # nvmlDeviceGetMigMode, also while there is no instance yet
     mig_instances: tuple[MigInstance, ...] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Belonging:
-    """Where a process belongs, by /proc/PID/cgroup; Slurm also by its environment, where that may be read."""
-
-    container_id: str | None = None
-    container_name: str | None = None  # only where the runtime writes it into the cgroup's path
-    pod_uid: str | None = None  # Kubernetes
-    systemd_unit: str | None = None  # of the system, not of a user's session
-    slurm_job_id: str | None = None
-    slurm_step: str | None = None
-    user_session: str | None = None  # as loginctl lists it
-
-
-@dataclass(frozen=True, slots=True)
-class HostProcess:
-    """A process as /proc describes it; every field is None where it vanished or may not be read."""
-
-    pid: int
-    username: str | None = None
-    name: str | None = None
-    command: str | None = None
-    cpu_percent: float | None = None  # of one core; needs two readings
-    memory_rss_bytes: int | None = None
-    memory_percent: float | None = None  # resident memory over the host's
-    running_seconds: float | None = None
-    start_ticks: int | None = None  # since boot; with the pid it names the process, for pids are used again
-    belonging: Belonging = field(default_factory=Belonging)
-
-
-@dataclass(frozen=True, slots=True)
-class DiskIo:
-    """Every physical disk, each counted once, since boot; rates need two readings."""
-
-    total_read_bytes: int | None = None
-    total_write_bytes: int | None = None
-    total_read_ops: int | None = None
-    total_write_ops: int | None = None
-    read_bytes_per_second: float | None = None
-    write_bytes_per_second: float | None = None
-    read_ops_per_second: float | None = None
-    write_ops_per_second: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HostReading:
-    """The host at one moment (psutil)."""
-
-    hostname: str
-    cpu_count_physical: int | None = None
-    cpu_count_logical: int | None = None
-    cpu_percent: float | None = None  # since the previous reading
-    cpu_per_core_percent: tuple[float, ...] | None = None
-    cpu_freq_current_mhz: float | None = None
-    cpu_freq_min_mhz: float | None = None
-    cpu_freq_max_mhz: float | None = None
-    memory_total_bytes: int | None = None
-    memory_available_bytes: int | None = None
-    memory_used_bytes: int | None = None
-    memory_percent: float | None = None
-    memory_cached_bytes: int | None = None
-    memory_buffers_bytes: int | None = None
-    disk_used_bytes: int | None = None
-    disk_available_bytes: int | None = None
-    disk_io: DiskIo = field(default_factory=DiskIo)
-    temperature_celsius: float | None = None  # the hottest sensor
-    top_processes: tuple[HostProcess, ...] = ()  # the five largest by resident memory
-    gpu_processes: Mapping[int, HostProcess] = field(default_factory=dict)  # by pid
-
-
-@dataclass(frozen=True, slots=True)
-class GpuSample:
-    """A GPU as a Snapshot shows it. `reading` is None while no value may be shown as current."""
-
-    index: int
-    state: GpuState
-    identity: GpuIdentity = field(default_factory=GpuIdentity)
-    reading: GpuReading | None = None
-    sampled_at: float | None = None  # seconds since the epoch, of the last reading, shown or not
-    age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
-    error: str | None = None  # one sentence, only for a GPU that could not be read
-
     @property
-    def values(self) -> GpuReading:
-        """What may be shown as current; without a reading, one in which every live value is unknown."""
-        return self.reading or GpuReading(sampled_at=0, sampled_monotonic=0, identity=self.identity)
-
-
-class ProcessUse(NamedTuple):
-    """What a process did with one GPU, as far as it was watched.
-
-    A tuple, for one is made for each process and Snapshot: a frozen dataclass takes three times as long.
-    """
-
-    first_seen_at: float  # seconds since the epoch
-    gpu_seconds_held: float
-    gpu_seconds_used: float | None = None  # SM utilization times time; None: never told
-    idle_seconds: float | None = None  # held memory and did no work, up to now; None: it is not told whether
-
-
-@dataclass(frozen=True, slots=True)
-class UserUse:
-    """What a user's processes did with all GPUs since the agent started."""
-
-    gpu_seconds_held: float  # a GPU counts once, however many processes of the user are on it
-    gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never told
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerReading:
-    """What needs memory across Snapshots."""
-
-    processes: Mapping[tuple[str, int], ProcessUse] = field(default_factory=dict)  # by GPU UUID and pid
-    users: Mapping[str | None, UserUse] = field(default_factory=dict)  # by name; None: owner unknown
-    # By GPU UUID, of the last 60 s; None: not told.
-    peak_utilization_percent: Mapping[str, int | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything known at one moment; immutable, shared by every view."""
-
-    taken_at: float  # seconds since the epoch
-    taken_monotonic: float  # start of the sampling round, seconds of the monotonic clock
-    driver: DriverReading | None = None  # None: no contact
-    driver_error: str | None = None  # one sentence: what is missing and what to do; None before first contact
-    gpus: tuple[GpuSample, ...] = ()
-    host: HostReading | None = None
-    simulated: bool = False
-    ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
-
-    @property
-    def host_processes(self) -> Mapping[int, HostProcess]:
-        """The processes on GPUs as the host describes them, by pid; empty while it does not."""
-        return self.host.gpu_processes if self.host else {}
+    def nvlink_peers(self) -> frozenset[str] | None:
+        """What this GPU's active NVLinks lead to: PCI bus ids, NVSWITCH; None: it has no NVLink."""
+        if self.nvlinks is None:
+            return None
+        return frozenset(link.peer for link in self.nvlinks if link.is_active and link.peer)

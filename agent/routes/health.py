@@ -8,10 +8,12 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from agent.derive.health import examine
 from agent.errors import Unavailable
 from agent.openapi import failures
 from agent.readings import GpuState
 from agent.routes.parameters import NO_CONTACT, CurrentAgent
+from agent.views.health import VerdictWord
 
 router = APIRouter()
 
@@ -30,6 +32,7 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = Field(description="always ready: else the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
+    health: dict[VerdictWord, int] = Field(description="number of GPUs by verdict")
 
 
 @router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
@@ -47,4 +50,7 @@ async def ready(agent: CurrentAgent) -> Readiness:
         found = ", ".join(f"{number} {state}" for state, number in states.items())
         no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
         raise Unavailable(snapshot.driver_error or no_gpu)
-    return Readiness(status="ready", gpus=dict(states))
+    verdicts = Counter(
+        health.verdict.word for health in examine(snapshot).values() if health.verdict is not None
+    )
+    return Readiness(status="ready", gpus=dict(states), health=dict(verdicts))

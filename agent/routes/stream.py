@@ -81,7 +81,9 @@ def _event(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> 
     """The event's bytes, made once for all who watch the same GPUs."""
     event = agent.events.get(snapshot, indices)
     if event is None:
-        event = b"data: " + _view(agent, snapshot, indices).model_dump_json().encode() + b"\n\n"
+        event = (
+            b"data: " + _view(agent, snapshot, indices).model_dump_json(exclude_unset=True).encode() + b"\n\n"
+        )
         agent.events.put(snapshot, indices, event)
     return event
 

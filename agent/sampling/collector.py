@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.readings import GpuState, HostReading, Snapshot
+from agent.readings import HostReading, Snapshot
+from agent.sampling.change_log import ChangeLog
 from agent.sampling.gpu_slot import Gpu, GpuSlot
 from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.worker import Worker
@@ -17,16 +17,17 @@ from agent.sampling.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from agent.readings import DriverReading
+    from agent.readings import DriverReading, GpuSample, Topology
     from agent.sampling.ledger import Ledger
-
-logger = logging.getLogger(__name__)
+    from agent.sampling.xid_watch import XidWatch
 
 # Seconds; no request waits longer than this for the driver. The host has the last part of it.
 MAX_WAIT = 0.25
 MAX_WAIT_FOR_GPUS = 0.2
 # Seconds between two looks at the number of GPUs while all is well.
 DRIVER_PACE = 5.0
+# Seconds until a topology that is not known in full is asked for again.
+TOPOLOGY_RETRY = 60.0
 # Seconds that the exit waits for the workers.
 JOIN_TIMEOUT = 0.5
 
@@ -44,6 +45,12 @@ class Host(Protocol):
     def read(self, pids: frozenset[int]) -> HostReading: ...
 
 
+class Connections(Protocol):
+    """What the collector needs of the source that knows how GPUs are connected."""
+
+    def read(self, gpu_count: int) -> Topology: ...
+
+
 class Collector:
     """Owns every worker. Lives on the event loop: no method may be called from elsewhere."""
 
@@ -57,7 +64,9 @@ class Collector:
         sample_timeout: float,
         history_interval: float = 0,
         simulated: bool = False,
+        connections: Connections | None = None,
         ledger: Ledger | None = None,
+        xids: XidWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -68,7 +77,9 @@ class Collector:
         self._sample_timeout = sample_timeout
         self._stale_after = STALE_INTERVALS * max(sample_interval, history_interval)
         self._simulated = simulated
+        self._connections = connections
         self._ledger = ledger
+        self._xids = xids
         self._clock = clock
         self._now = now
         self._loop = asyncio.get_running_loop()
@@ -77,11 +88,12 @@ class Collector:
         self._one_at_a_time = asyncio.Lock()
         self._driver: Worker[DriverReading | None] = self._start("driver")
         self._host: Worker[HostReading] = self._start("host")
+        self._topology: Worker[Topology] = self._start("topology")
         self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
         self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")
-        self._logged_driver: DriverReading | str | None = None
-        self._logged_stuck: set[str] = set()  # names of workers
+        self._topology_asked_at = float("-inf")
+        self._change_log = ChangeLog()
 
     async def collect(self) -> Snapshot:
         """One round; never takes longer than MAX_WAIT, whatever hangs."""
@@ -95,13 +107,13 @@ class Collector:
 
     def close(self) -> bool:
         """End every worker; says whether all of them did, or some driver call is still out."""
-        workers = list(self._workers())
-        for worker in workers:
-            worker.stop()
+        threads: list[Worker[Any] | XidWatch] = [*self._workers(), *([self._xids] if self._xids else [])]
+        for thread in threads:
+            thread.stop()
         deadline = self._clock() + JOIN_TIMEOUT
-        for worker in workers:
-            worker.join(max(0.0, deadline - self._clock()))
-        return all(worker.ended for worker in workers)
+        for thread in threads:
+            thread.join(max(0.0, deadline - self._clock()))
+        return all(thread.ended for thread in threads)
 
     async def _collect(self) -> Snapshot:
         started = self._clock()
@@ -115,13 +127,16 @@ class Collector:
             for slot in self._gpus:
                 slot.request()
             await self._wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
+            self._ask_topology(started)
+            if self._xids is not None:
+                self._xids.follow(len(self._gpus))
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
         self._host.request(lambda: self._host_source.read(pids))
         await self._wait([self._host], started + MAX_WAIT)
         snapshot = self._assemble(started)
         if self._ledger is not None:
             snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
-        self._log_changes(snapshot)
+        self._log(snapshot)
         return snapshot
 
     async def _release(self) -> bool:
@@ -149,6 +164,7 @@ class Collector:
     def _workers(self) -> Iterable[Worker[Any]]:
         yield self._driver
         yield self._host
+        yield self._topology
         for slot in self._slots:
             yield slot.worker
 
@@ -198,6 +214,21 @@ class Collector:
         self._driver.request(self._driver_source.read)
         self._driver_asked_at = now
 
+    def _ask_topology(self, now: float) -> None:
+        """Once, and again while some of it is not told. Nobody waits for it."""
+        known = self._known_topology()
+        if self._connections is None or (known is not None and known.is_complete):
+            return
+        if now - self._topology_asked_at >= TOPOLOGY_RETRY:
+            self._topology_asked_at = now
+            connections, count = self._connections, len(self._gpus)
+            self._topology.request(lambda: connections.read(count))
+
+    def _known_topology(self) -> Topology | None:
+        answer = self._topology.answer
+        known = answer.reading if answer is not None else None
+        return known if known is not None and len(known.levels) == len(self._gpus) else None
+
     def _follow_driver(self) -> None:
         """As many slots as the driver has GPUs, and none of another contact."""
         answer = self._driver.answer
@@ -222,52 +253,28 @@ class Collector:
             taken_monotonic=started,
             driver=self._contact,
             driver_error=self._driver.answer.error if self._driver.answer else None,
-            gpus=tuple(
-                slot.judge(
-                    now,
-                    sample_interval=self._sample_interval,
-                    stale_after=self._stale_after,
-                    sample_timeout=self._sample_timeout,
-                )
-                for slot in self._gpus
-            ),
+            gpus=tuple(self._judge(slot, now) for slot in self._gpus),
             host=host.reading if host is not None and host_is_fresh else None,
+            topology=self._known_topology(),
             simulated=self._simulated,
         )
 
-    def _log_changes(self, snapshot: Snapshot) -> None:
-        """One line per change of state."""
-        driver = snapshot.driver_error or snapshot.driver
-        if driver is not None and driver != self._logged_driver:
-            self._logged_driver = driver
-            if snapshot.driver is not None:
-                logger.info("%s", _describe(snapshot.driver))
-            else:
-                logger.warning("%s. Without a GPU, --simulate 8 shows what the agent does", driver)
-        for slot, gpu in zip(self._gpus, snapshot.gpus, strict=True):
-            if gpu.state is slot.logged or gpu.state in (GpuState.STARTING, GpuState.STALE):
-                continue
-            if gpu.state is not GpuState.OK:
-                logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, gpu.error)
-            elif slot.logged is not GpuState.STARTING:
-                logger.info("GPU %d (%s) is ok again", gpu.index, gpu.identity.uuid)
-            slot.logged = gpu.state
+    def _judge(self, slot: GpuSlot, now: float) -> GpuSample:
+        sample = slot.judge(
+            now,
+            sample_interval=self._sample_interval,
+            stale_after=self._stale_after,
+            sample_timeout=self._sample_timeout,
+        )
+        xids = self._xids.counts(sample.identity.uuid) if self._xids else None
+        return sample if xids is None else replace(sample, xids=xids)
+
+    def _log(self, snapshot: Snapshot) -> None:
+        self._change_log.note(snapshot)
         self._log_stuck(self._driver, "The NVIDIA driver", "the number of GPUs may have changed")
         self._log_stuck(self._host, "The host", "its values and the names of processes are unknown")
 
     def _log_stuck(self, worker: Worker[Any], name: str, meaning: str) -> None:
         busy_since = worker.busy_since
-        if (busy_since is not None and self._clock() - busy_since >= self._sample_timeout) == (
-            worker.name in self._logged_stuck
-        ):
-            return
-        self._logged_stuck ^= {worker.name}
-        if busy_since is not None:
-            logger.warning("%s has not answered for %g s: %s", name, self._sample_timeout, meaning)
-        else:
-            logger.info("%s answers again", name)
-
-
-def _describe(driver: DriverReading) -> str:
-    gpus = "1 GPU" if driver.gpu_count == 1 else f"{driver.gpu_count} GPUs"
-    return f"NVIDIA driver {driver.driver_version or 'of unknown version'}: {gpus}"
+        is_stuck = busy_since is not None and self._clock() - busy_since >= self._sample_timeout
+        self._change_log.note_stuck(name, self._sample_timeout if is_stuck else None, meaning)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from agent.readings import GpuState
 from agent.sampling.states import judge
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ class GpuSlot:
     def __init__(self, index: int, source: Gpu, worker: Worker[GpuReading | None]) -> None:
         self.index = index
         self.worker = worker
-        self.logged = GpuState.STARTING  # the state that the log knows
         self._source = source
         self._last: GpuReading | None = None  # the latest there was, for identity and age
         self._contact_from = float(

@@ -1,4 +1,4 @@
-"""GPU performance monitoring (GPM), Hopper and newer: how busy the SMs and the DRAM really are."""
+"""GPU performance monitoring (GPM), Hopper and newer: how busy SMs, tensor cores and DRAM really are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from agent.sources.rates import gap
 
 MIN_GAP = 0.1  # seconds; nvml.h wants the two samples of a metric at least 100 ms apart
 
-_METRICS = (pynvml.NVML_GPM_METRIC_SM_UTIL, pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL)
+_METRICS = (  # in the order of Gpm's fields
+    pynvml.NVML_GPM_METRIC_SM_UTIL,
+    pynvml.NVML_GPM_METRIC_SM_OCCUPANCY,
+    pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL,
+    pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Gpm:
     """Percent, 0 to 100, as a mean over the time since the sample before."""
 
     sm_activity_percent: float | None = None
+    sm_occupancy_percent: float | None = None
+    tensor_activity_percent: float | None = None
     dram_activity_percent: float | None = None
 
 

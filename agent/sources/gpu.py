@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import GpuIdentity, GpuReading, SourceError
+from agent.sources.board import read_board
+from agent.sources.condition import read_condition
 from agent.sources.gpm import GpmSource
 from agent.sources.gpu_processes import read_processes
+from agent.sources.memory_errors import read_memory_errors
 from agent.sources.mig import read_mig_instances
-from agent.sources.nvlink import read_bus_id, read_nvlink_peers
-from agent.sources.nvml import ask, byte_count, demand
+from agent.sources.nvlink import NvLinkSource, read_bus_id
+from agent.sources.nvml import ask, byte_count, demand, watts
 from agent.sources.paced import Paced
 from agent.sources.pcie import PcieSource
 from agent.sources.rates import gap
@@ -41,7 +44,8 @@ _IDENTITY: Mapping[str, tuple[Any, ...]] = {
 # 0.14 ms (MangoHud#2104); at one sample a second the rest stays below that.
 PROCESS_PACE = 2.0
 SLOW_PACE = 5.0
-TOPOLOGY_PACE = 60.0  # two calls per NVLink, and links only change where the fabric manager starts after us
+ERRORS_PACE = 30.0  # a dozen calls, some of which read the GPU's InfoROM
+BOARD_PACE = 300.0  # it does not change, but a call may have failed in passing
 
 
 class GpuSource:
@@ -99,7 +103,10 @@ class _Contact:
         self._paced_identity = Paced(SLOW_PACE, self._read_identity)
         self._paced_slow = Paced(SLOW_PACE, self._read_slow)
         self._paced_mig = Paced(SLOW_PACE, lambda: read_mig_instances(handle))
-        self._paced_nvlink = Paced(TOPOLOGY_PACE, lambda: read_nvlink_peers(handle))
+        self._nvlinks = NvLinkSource(handle)
+        self._paced_nvlinks = Paced(SLOW_PACE, lambda: self._nvlinks.read(clock()))
+        self._paced_board = Paced(BOARD_PACE, lambda: read_board(handle))
+        self._paced_errors = Paced(ERRORS_PACE, lambda: read_memory_errors(handle))
 
     def sample(self) -> GpuReading:
         handle = self._handle
@@ -123,15 +130,20 @@ class _Contact:
             memory_controller_percent=_percent(utilization, "memory"),
             gpm_supported=self.gpm.supported,
             sm_activity_percent=gpm.sm_activity_percent,
+            sm_occupancy_percent=gpm.sm_occupancy_percent,
+            tensor_activity_percent=gpm.tensor_activity_percent,
             dram_activity_percent=gpm.dram_activity_percent,
             temperature_celsius=ask("nvmlDeviceGetTemperature", handle, pynvml.NVML_TEMPERATURE_GPU),
-            power_watts=_watts(ask("nvmlDeviceGetPowerUsage", handle)),
+            power_watts=watts(ask("nvmlDeviceGetPowerUsage", handle)),
             graphics_clock_mhz=ask("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_GRAPHICS),
             memory_clock_mhz=ask("nvmlDeviceGetClockInfo", handle, pynvml.NVML_CLOCK_MEM),
             pcie_tx_kib_per_second=pcie.tx_kib_per_second,
             pcie_rx_kib_per_second=pcie.rx_kib_per_second,
             clocks_event_reasons=_clocks_event_reasons(handle),
-            nvlink_peers=self._paced_nvlink.get(started),
+            board=self._paced_board.get(started),
+            memory_errors=self._paced_errors.get(started),
+            nvlinks=self._paced_nvlinks.get(started),
+            most_nvlinks_active=self._nvlinks.most_active,
             processes=processes,
             mig_enabled=mig_instances is not None,
             mig_instances=mig_instances or (),
@@ -167,12 +179,13 @@ class _Contact:
     def _read_slow(self) -> dict[str, Any]:
         handle = self._handle
         return {
-            "power_limit_watts": _watts(ask("nvmlDeviceGetPowerManagementLimit", handle)),
+            "power_limit_watts": watts(ask("nvmlDeviceGetPowerManagementLimit", handle)),
             "pcie_generation": ask("nvmlDeviceGetCurrPcieLinkGeneration", handle),
             "pcie_width": ask("nvmlDeviceGetCurrPcieLinkWidth", handle),
             "fan_speed_percent": ask("nvmlDeviceGetFanSpeed", handle),
             "fan_speed_rpm": ask("nvmlDeviceGetFanSpeedRPM", handle),
             "compute_mode": ask("nvmlDeviceGetComputeMode", handle),
+            "condition": read_condition(handle, self._paced_board.get(self._clock()).fan_count),
         }
 
 
@@ -187,10 +200,6 @@ def _percent(struct: Any, field: str) -> int | None:
     """A percentage out of an NVML struct; some drivers answer garbage above 100."""
     value = getattr(struct, field, None)
     return int(value) if value is not None and value <= 100 else None
-
-
-def _watts(milliwatts: int | None) -> float | None:
-    return None if milliwatts is None else milliwatts / 1000
 
 
 def _why(error: pynvml.NVMLError) -> str:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import atexit
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 from nvitop import NA, libnvml
 
 from agent.readings import DriverReading, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 # nvitop logs CRITICAL at every attempt to find a driver, and ERROR for every missing function. Both are
 # answers here, told once per change of state by the collector.
@@ -35,7 +38,7 @@ FATAL = (
 )
 
 
-def ask(function: str, *arguments: Any) -> Any:
+def ask(function: str | Callable[..., Any], *arguments: Any) -> Any:
     """Call an NVML function; None where the driver, the GPU or this user's rights do not give a value.
 
     Raises `pynvml.NVMLError` only for what concerns the whole GPU (`FATAL`).
@@ -48,7 +51,7 @@ def ask(function: str, *arguments: Any) -> Any:
         return None
 
 
-def demand(function: str, *arguments: Any) -> Any:
+def demand(function: str | Callable[..., Any], *arguments: Any) -> Any:
     """Call an NVML function; None only where it is not supported, or missing from this driver.
 
     Raises `pynvml.NVMLError` for everything else: lost, no permission, stale handle ...
@@ -64,6 +67,37 @@ def byte_count(struct: Any, field: str) -> int | None:
     """A number of bytes out of an NVML struct, unless it is garbage: no GPU has 2^62 of them."""
     value = getattr(struct, field, None)
     return int(value) if value is not None and value < 1 << 62 else None
+
+
+def watts(milliwatts: int | None) -> float | None:
+    """NVML tells power in mW."""
+    return None if milliwatts is None else milliwatts / 1000
+
+
+# The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
+_WHOLE_NUMBERS = {
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
+    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
+}
+
+
+def field_values(handle: Any, fields: Sequence[int | tuple[int, int]]) -> list[int | None]:
+    """Whole numbers by field id, or by (field id, scope); None for each that is not told.
+
+    NVML: nvmlDeviceGetFieldValues.
+    """
+    values = ask("nvmlDeviceGetFieldValues", handle, list(fields))
+    return [None] * len(fields) if values is None else [_whole(value) for value in values]
+
+
+def _whole(value: Any) -> int | None:
+    member = _WHOLE_NUMBERS.get(value.valueType)
+    if value.nvmlReturn != pynvml.NVML_SUCCESS or member is None:
+        return None
+    number = int(getattr(value.value, member))
+    return None if number in NOT_AVAILABLE else number
 
 
 class DriverSource:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
+from agent.derive.health import examine
 from agent.derive.rounding import tenths, whole
 from agent.derive.summary import summarize
+from agent.derive.topology import topology_matrix
+from agent.views.gpu_detail import detail_view
 from agent.views.gpu_device import Gpu, gpu_view
 from agent.views.system_info import SystemInfo, system_info_view
 from agent.views.units import iso_utc, mib
@@ -40,6 +43,11 @@ class GpuMetrics(BaseModel):
     gpus: list[Gpu] = Field(description="in the order of their index")
     summary: GpuSummary
     status: Literal["ok", "degraded"] = Field(description="degraded: some listed GPU could not be read")
+    topology: list[list[str | None]] | None = Field(
+        default=None,
+        description="only with detail=1: how each GPU of the host is connected with each, by index;"
+        " X itself, NV4 by four NVLinks, else by PCIe as nvidia-smi topo says: PSB, PIX, PXB, PHB, NODE, SYS",
+    )
 
 
 class StreamError(BaseModel):
@@ -51,20 +59,31 @@ class StreamError(BaseModel):
 
 
 def metrics_view(
-    snapshot: Snapshot, driver: DriverReading, selected: Sequence[GpuSample], thresholds: Thresholds
+    snapshot: Snapshot,
+    driver: DriverReading,
+    selected: Sequence[GpuSample],
+    thresholds: Thresholds,
+    *,
+    detail: bool = False,
 ) -> GpuMetrics:
-    """The wire shape of one Snapshot; `selected` are the GPUs to list."""
+    """The wire shape of one Snapshot; `selected` are the GPUs to list. What is not set is left out."""
     described = snapshot.host_processes
+    health = examine(snapshot)
     readings = [gpu.reading for gpu in selected if gpu.reading is not None]
-    return GpuMetrics(
+    metrics = GpuMetrics(
         timestamp=iso_utc(snapshot.taken_at),
         simulated=snapshot.simulated,
         system_info=system_info_view(driver, snapshot.host),
         gpu_count=len(snapshot.gpus),
-        gpus=[gpu_view(gpu, described, thresholds) for gpu in selected],
+        gpus=[gpu_view(gpu, described, thresholds, health[gpu.index]) for gpu in selected],
         summary=_summary_view(readings),
         status="ok" if len(readings) == len(selected) else "degraded",
     )
+    if detail:
+        metrics.topology = topology_matrix(snapshot)
+        for view, gpu in zip(metrics.gpus, selected, strict=True):
+            view.detail = detail_view(gpu, health[gpu.index])
+    return metrics
 
 
 def error_view(snapshot: Snapshot, error: str) -> StreamError:

@@ -10,17 +10,20 @@ from agent.derive import pcie, throttling
 from agent.derive.activity import Activity, Thresholds, judge
 from agent.derive.rounding import percent, tenths, whole
 from agent.readings import GpuReading, GpuSample, GpuState
+from agent.views.gpu_detail_shape import GpuDetail
+from agent.views.health import GpuHealth, health_view
 from agent.views.units import iso_utc, mib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.derive.activity import Verdict
+    from agent.derive.health import Health
     from agent.readings import HostProcess
 
 TOP_PROCESSES = 5
 # Characters of a name among the top processes: every event of every stream repeats them, and a GPU has 2 KiB.
-MAX_NAME = 24
+MAX_NAME = 13
 
 
 class GpuMemory(BaseModel):
@@ -127,11 +130,15 @@ class Gpu(BaseModel):
     fan_speed_rpm: int | None = Field(description="first fan, revolutions per minute")
     fan_speed_percent: int | None = Field(description="first fan, percent of its maximum; may exceed 100")
     status: Activity = Field(description="unavailable: the GPU could not be read")
+    health: GpuHealth
     debug_info: DebugInfo
     top_processes: list[TopProcess] | None = Field(description="up to five, by GPU memory")
+    detail: GpuDetail | None = Field(default=None, description="only with detail=1: all else that is known")
 
 
-def gpu_view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thresholds) -> Gpu:
+def gpu_view(
+    gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thresholds, health: Health
+) -> Gpu:
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity = gpu.identity
     reading = gpu.values
@@ -192,6 +199,7 @@ def gpu_view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: T
         fan_speed_rpm=reading.fan_speed_rpm,
         fan_speed_percent=reading.fan_speed_percent,
         status=verdict.activity,
+        health=health_view(health),
         debug_info=_debug_info(verdict),
         top_processes=_top_processes(reading, described),
     )

@@ -6,18 +6,28 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
+from agent.derive.health import examine
 from agent.derive.holdings import processes_on
 from agent.derive.rounding import percent, tenths, whole
 from agent.readings import GpuProcess, GpuSample, GpuState, HostProcess, MigInstance
+from agent.views.health import VerdictWord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from agent.derive.health import Health
     from agent.readings import Snapshot
 
 NA: Literal["N/A"] = "N/A"
 NotAvailable = Literal["N/A"]
 ProcessFilter = Literal["C", "G", "NA"]
+
+
+class StatusHealth(BaseModel):
+    """How well a GPU is."""
+
+    verdict: VerdictWord | NotAvailable = Field(description="N/A: nothing is known of the GPU yet")
+    reasons: list[str] = Field(description="the worst first: what is wrong, and what to do")
 
 
 class StatusDevice(BaseModel):
@@ -39,6 +49,7 @@ class StatusDevice(BaseModel):
     age_ms: int | NotAvailable = Field(
         description="age of the last reading when this was assembled, milliseconds"
     )
+    health: StatusHealth
     error: str | None = Field(default=None, description="only where the GPU could not be read: why")
     mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
 
@@ -72,9 +83,10 @@ def status_view(
 ) -> Status:
     """`selected` are the GPUs to list; `process` keeps one type; `mig` lists a GPU's MIG instances for it."""
     described = snapshot.host_processes
+    health = examine(snapshot)
     return Status(
         count=len(snapshot.gpus),
-        devices=[device for gpu in selected for device in _devices(gpu, mig=mig)],
+        devices=[device for gpu in selected for device in _devices(gpu, health[gpu.index], mig=mig)],
         processes=[
             _process(gpu.index, mig_index, entry, described.get(entry.pid))
             for gpu in selected
@@ -84,16 +96,16 @@ def status_view(
     )
 
 
-def _devices(gpu: GpuSample, *, mig: bool) -> Iterator[StatusDevice]:
+def _devices(gpu: GpuSample, health: Health, *, mig: bool) -> Iterator[StatusDevice]:
     instances = gpu.reading.mig_instances if gpu.reading and mig else ()
     if instances:
         for instance in instances:
-            yield _mig_device(gpu, instance)
+            yield _mig_device(gpu, health, instance)
     else:
-        yield _device(gpu)
+        yield _device(gpu, health)
 
 
-def _device(gpu: GpuSample) -> StatusDevice:
+def _device(gpu: GpuSample, health: Health) -> StatusDevice:
     identity = gpu.identity
     reading = gpu.values
     device = StatusDevice(
@@ -111,14 +123,17 @@ def _device(gpu: GpuSample) -> StatusDevice:
         uuid=_text(identity.uuid),
         state=gpu.state,
         age_ms=_number(gpu.age_ms),
+        health=StatusHealth(
+            verdict=NA if health.verdict is None else health.verdict.word, reasons=health.reasons
+        ),
     )
     if gpu.error is not None:
         device.error = gpu.error
     return device
 
 
-def _mig_device(gpu: GpuSample, instance: MigInstance) -> StatusDevice:
-    device = _device(gpu)
+def _mig_device(gpu: GpuSample, health: Health, instance: MigInstance) -> StatusDevice:
+    device = _device(gpu, health)
     device.name = _text(instance.name)
     device.uuid = _text(instance.uuid)
     device.memory_total_human = _mib(instance.memory_total_bytes)

@@ -19,6 +19,7 @@ from agent.readings import (
     HostProcess,
     HostReading,
     LedgerReading,
+    NvLink,
     ProcessType,
     Snapshot,
 )
@@ -134,8 +135,8 @@ def test_the_peak_is_the_ledgers(peaks: dict[str, int | None] | None, peak: int 
     assert seen(sample(), ledger=ledger).peak_utilization_percent == peak
 
 
-def peers(*bus_ids: str) -> dict[str, frozenset[str]]:
-    return {"nvlink_peers": frozenset(bus_ids)}
+def peers(*bus_ids: str) -> dict[str, tuple[NvLink, ...]]:
+    return {"nvlinks": tuple(NvLink(link, is_active=True, peer=peer) for link, peer in enumerate(bus_ids))}
 
 
 ZERO, ONE = "00000000:00:00.0", "00000000:01:00.0"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 GPUS = 8
 # What a loaded machine adds to an answer; the driver's own part is MAX_WAIT.
 SCHEDULING = 0.35
+VERDICTS = {"ok": "healthy", "stuck": "critical", "lost": "critical", "starting": None}
 LIVE_VALUES_OF_STATUS = ("fan_speed", "temperature", "gpu_utilization", "memory_utilization")
 
 
@@ -229,7 +230,15 @@ def ready(answer: Answer, truth: Truth) -> None:
     if truth.late:
         assert answer.status in (200, 503)
     elif truth.gpus_are_shown and "ok" in truth.states():
-        assert (200, {"status": "ready", "gpus": Counter(truth.states())}) == (answer.status, answer.json)
+        verdicts = (VERDICTS[state] for state in truth.states())
+        assert (answer.status, answer.json) == (
+            200,
+            {
+                "status": "ready",
+                "gpus": Counter(truth.states()),
+                "health": Counter(verdict for verdict in verdicts if verdict),
+            },
+        )
     else:
         words = "No GPU is ok" if truth.gpus_are_shown else truth.error()[1]
         assert answer.status == 503

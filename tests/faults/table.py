@@ -225,6 +225,9 @@ FAULTS: Mapping[str, Fault] = {
         on(0, 2, do=lambda gpu: gpu.enable_mig()),
         on(0, 2, do=lambda gpu: gpu.disable_mig()),
     ),
+    "an application makes a GPU report an XID": harmless(
+        "raise_xid", on(0, do=lambda gpu: gpu.raise_xid(31)), lambda _simulation: None
+    ),
     "the driver is an old one": Fault(
         "set_driver_generation",
         lambda simulation: simulation.set_driver_generation("r470"),

@@ -148,6 +148,8 @@ GPU_ALONE = {
     "throttling.bottlenecks": "follows from reasons, power, memory and PCIe, which are compared",
     "fan_speed_rpm": "nvidia-smi -q -x prints percent only",
     "status": "the agent's own judgement, of values that are compared",
+    "health.verdict": "our judgement of many values",
+    "health.reasons": "words of that judgement",
     "debug_info.gpu_util_threshold": "words of that judgement",
     "debug_info.power_threshold": "words of that judgement",
     "debug_info.memory_util_threshold": "words of that judgement",
@@ -184,6 +186,8 @@ DEVICE_FIELDS: tuple[Field[SmiGpu], ...] = (
 )
 
 DEVICE_ALONE = {
+    "health.verdict": "our judgement of many values",
+    "health.reasons": "words of that judgement",
     "ts": "when the agent sampled",
     "state": "the agent's own judgement; must be ok",
     "age_ms": "the agent's own",

@@ -147,7 +147,10 @@ async def test_ready_while_one_gpu_is_ok(simulation: Simulation) -> None:
         assert (
             response.status_code,
             response.json(),
-        ) == (200, {"status": "ready", "gpus": {"ok": 1, "lost": 7}})
+        ) == (
+            200,
+            {"status": "ready", "gpus": {"ok": 1, "lost": 7}, "health": {"healthy": 1, "critical": 7}},
+        )
     simulation.gpus[0].lose()
     async with agent_client() as client:
         response = await client.get("/ready")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from tests.sources.one_gpu import OneGpu, one_gpu
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HELD = Gpm(70.5, 30.25)
+HELD = Gpm(sm_activity_percent=70.5, dram_activity_percent=30.25)
 
 
 @pytest.fixture
@@ -28,12 +29,15 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
+HELD_NAMES = ("sm_activity_percent", "dram_activity_percent")
+
+
 def samples(one: OneGpu, *after: float) -> list[Gpm]:
     """GPM at samples so many seconds after each other."""
     found = []
     for seconds in after:
         reading = one.read(after=seconds)
-        found.append(Gpm(reading.sm_activity_percent, reading.dram_activity_percent))
+        found.append(replace(UNKNOWN, **{name: getattr(reading, name) for name in HELD_NAMES}))
     return found
 
 
@@ -46,7 +50,7 @@ def test_a_value_is_the_mean_between_its_two_samples(one: OneGpu) -> None:
     samples(one, 0)
     one.gpu.fix(sm_activity=60, dram_activity=20)
 
-    assert samples(one, 1) == [Gpm(40, 15)]
+    assert samples(one, 1) == [Gpm(sm_activity_percent=40, dram_activity_percent=15)]
 
 
 def test_samples_closer_than_100_ms_are_not_compared(one: OneGpu) -> None:
@@ -55,7 +59,9 @@ def test_samples_closer_than_100_ms_are_not_compared(one: OneGpu) -> None:
 
     assert samples(one, 0.05, 0.04) == [HELD, HELD]
     assert one.simulation.calls["nvmlGpmSampleGet"] == 2
-    assert samples(one, 0.02) == [Gpm((70.5 + 1) / 2, (30.25 + 1) / 2)]
+    assert samples(one, 0.02) == [
+        Gpm(sm_activity_percent=(70.5 + 1) / 2, dram_activity_percent=(30.25 + 1) / 2)
+    ]
 
 
 def test_over_a_long_gap_the_value_is_unknown_once(one: OneGpu) -> None:
@@ -82,7 +88,7 @@ def test_a_refused_question_about_support_means_no_gpm(one: OneGpu, code: NvmlRe
 def test_a_metric_of_its_own_may_be_missing(one: OneGpu) -> None:
     one.gpu.fix(dram_activity=None)
 
-    assert samples(one, 0, 1) == [UNKNOWN, Gpm(70.5, None)]
+    assert samples(one, 0, 1) == [UNKNOWN, Gpm(sm_activity_percent=70.5, dram_activity_percent=None)]
 
 
 def test_a_sample_that_fails_is_left_out_of_the_mean(one: OneGpu) -> None:

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 import pytest
 
-from agent.readings import NVSWITCH, GpuIdentity, GpuProcess, GpuReading, ProcessType, SourceError
+from agent.readings import (
+    Board,
+    Condition,
+    GpuIdentity,
+    GpuProcess,
+    GpuReading,
+    MemoryErrors,
+    ProcessType,
+    SourceError,
+)
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
 from agent.sources.gpu import PROCESS_PACE, SLOW_PACE
 from agent.sources.nvml import DriverSource
+from tests.sources.detail_feeds import DETAIL_FEEDS, LINK_FEEDS
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -113,8 +123,21 @@ def expected(one: OneGpu) -> GpuReading:
         fan_speed_percent=values.fan_speed,
         fan_speed_rpm=values.fan_speed_rpm,
         compute_mode=one.gpu.compute_mode,
-        nvlink_peers=frozenset({NVSWITCH}) if model.nvswitch_links else None,
         processes=tuple(sorted(processes, key=lambda process: process.pid)),
+    )
+
+
+def plain(reading: GpuReading) -> GpuReading:
+    """What every answer shows; the rest is tested in test_detail."""
+    return replace(
+        reading,
+        board=Board(),
+        condition=Condition(),
+        memory_errors=MemoryErrors(),
+        nvlinks=None,
+        most_nvlinks_active=0,
+        sm_occupancy_percent=None,
+        tensor_activity_percent=None,
     )
 
 
@@ -136,7 +159,7 @@ def test_every_value_is_told_exactly(one: OneGpu) -> None:
 
     reading = one.read(after=ALL_ANEW)
 
-    assert reading == expected(one)
+    assert plain(reading) == expected(one)
     told = [getattr(reading, field.name) for field in fields(reading)]
     assert None not in told, "the test would not see a field that is never filled"
 
@@ -162,7 +185,7 @@ def test_each_model_tells_exactly_what_it_has(model: str, seconds: float) -> Non
         one.read()
         one.read(after=seconds - ALL_ANEW + 0.05)  # away from the edge of the simulation's steps
 
-        assert one.read(after=ALL_ANEW) == expected(one)
+        assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
@@ -205,7 +228,6 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetFanSpeed": ("fan_speed_percent",),
     "nvmlDeviceGetFanSpeedRPM": ("fan_speed_rpm",),
     "nvmlDeviceGetComputeMode": ("compute_mode",),
-    "nvmlDeviceGetNvLinkState": ("nvlink_peers",),
     "nvmlDeviceGetComputeRunningProcesses_v3": ("processes",),
     "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
     "nvmlDeviceGetProcessUtilization": (),  # a newer one stands in
@@ -224,7 +246,6 @@ WHOLE = {  # tested apart
     "nvmlInitWithFlags",
     "nvmlDeviceGetHandleByIndex_v2",
     "nvmlGpmQueryDeviceSupport",
-    "nvmlDeviceGetNvLinkRemoteDeviceType",
 }
 
 
@@ -233,7 +254,7 @@ def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
     one.read(after=ALL_ANEW)
     one.source.release()
 
-    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE
+    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | LINK_FEEDS.keys()
 
 
 @pytest.mark.parametrize(
@@ -244,7 +265,7 @@ def test_a_refused_function_costs_its_own_fields_only(one: OneGpu, symbol: str, 
     one.simulation.fail(symbol, code)
     one.read()
 
-    assert one.read(after=ALL_ANEW) == without(expected(one), *FEEDS[symbol])
+    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *FEEDS[symbol])
 
 
 @pytest.mark.parametrize("symbol", FEEDS)
@@ -253,7 +274,7 @@ def test_a_missing_function_costs_its_own_fields_only(one: OneGpu, symbol: str) 
     one.read()
 
     lacking = () if symbol in OLDER_VERSION_EXISTS else FEEDS[symbol]
-    assert one.read(after=ALL_ANEW) == without(expected(one), *lacking)
+    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *lacking)
 
 
 PASSING = [NvmlReturn.TIMEOUT, NvmlReturn.UNKNOWN, NvmlReturn.INVALID_ARGUMENT]
@@ -274,12 +295,12 @@ def test_a_passing_fault_costs_one_reading_of_its_own_fields(
     one.simulation.fail(symbol, code)
 
     unknown = {
-        **dict.fromkeys([*IDENTITY, "nvmlDeviceGetNvLinkState"], ()),  # known already
+        **dict.fromkeys(IDENTITY, ()),  # known already
         "nvmlDeviceGetFieldValues": ("pcie_tx_kib_per_second", "pcie_rx_kib_per_second"),  # no window yet
     }.get(symbol, FEEDS[symbol])
-    assert one.read(after=ALL_ANEW) == without(expected(one), *unknown)
+    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *unknown)
     one.simulation.heal()
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 @pytest.mark.parametrize("code", PASSING, ids=lambda code: code.name)
@@ -292,7 +313,7 @@ def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
 
     one.simulation.heal()
 
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +361,7 @@ def test_memory_beyond_all_measure_is_garbage(one: OneGpu, garbage: int) -> None
 
     reading = one.read()
 
-    assert reading == without(
+    assert plain(reading) == without(
         expected(one), *MEMORY, *GPM, "pcie_tx_kib_per_second", "pcie_rx_kib_per_second"
     )
 
@@ -361,10 +382,8 @@ def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str
     reading = one.read(after=ALL_ANEW)
 
     has_gpm = generation in {"current", "r535"}
-    # What is at the other end of a link, r418 does not tell: tested with the links.
-    peers = reading.nvlink_peers if generation == "r418" else frozenset({NVSWITCH})
     told = without(expected(one), *LACKS[generation])
-    assert reading == replace(told, gpm_supported=has_gpm, nvlink_peers=peers)
+    assert plain(reading) == replace(told, gpm_supported=has_gpm)
 
 
 WHY = {
@@ -385,7 +404,7 @@ def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: str, c
         assert str(caught.value) == WHY[code]
 
     one.read(after=1)
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 @pytest.mark.parametrize("symbol", sorted(FEEDS.keys() - {"nvmlGpmSampleFree"}))
@@ -399,7 +418,7 @@ def test_a_gpu_lost_in_the_middle_of_a_sample_is_lost(one: OneGpu, symbol: str) 
     one.simulation.heal()
 
     one.read(after=1)
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 @pytest.mark.parametrize(
@@ -421,14 +440,14 @@ def test_a_gpu_comes_back(one: OneGpu, fault: str, heal: str, why: str, seen_bef
     getattr(one.gpu, heal)()
 
     one.read(after=1)
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 def test_memory_that_alone_is_forbidden_does_not_hide_the_gpu(one: OneGpu) -> None:
     one.gpu.fail(PROBE, NvmlReturn.NO_PERMISSION)
     one.read()
 
-    assert one.read(after=ALL_ANEW) == without(expected(one), *MEMORY)
+    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *MEMORY)
 
 
 @pytest.mark.parametrize("beneath", ["reload_driver", "shutdown_nvml"])
@@ -443,7 +462,7 @@ def test_a_stale_handle_is_replaced_once_the_driver_is_found_again(one: OneGpu, 
     driver.read()
 
     one.read(after=1)
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 def test_a_handle_that_the_driver_no_longer_knows_is_replaced(one: OneGpu) -> None:
@@ -454,7 +473,7 @@ def test_a_handle_that_the_driver_no_longer_knows_is_replaced(one: OneGpu) -> No
         one.read(after=1)
 
     one.read(after=1)
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
 def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
@@ -486,7 +505,7 @@ def test_a_call_that_hangs_goes_on_as_if_nothing_had_been(one: OneGpu) -> None:
     one.gpu.release()
     thread.join(timeout=10)
 
-    assert readings == [expected(one)]
+    assert [plain(reading) for reading in readings] == [expected(one)]
 
 
 def test_the_sample_carries_both_clocks(one: OneGpu) -> None:
@@ -497,29 +516,26 @@ def test_the_sample_carries_both_clocks(one: OneGpu) -> None:
     assert (reading.sampled_monotonic, reading.sampled_at) == (5000.25, 1_005_000.75)
 
 
-CALLS_IN_20_SECONDS = {  # one sample a second, two processes that work
+CALLS_IN_20_SECONDS = {  # one sample a second, two processes that work; without DETAIL_FEEDS, LINK_FEEDS
     "nvmlInitWithFlags": 1,
     # once
     "nvmlDeviceGetHandleByIndex_v2": 1,
     "nvmlDeviceGetUUID": 1,
     "nvmlDeviceGetName": 1,
-    "nvmlDeviceGetMaxClockInfo": 2,
+    "nvmlDeviceGetMaxClockInfo": 4,
     "nvmlDeviceGetMaxPcieLinkGeneration": 1,
     "nvmlDeviceGetMaxPcieLinkWidth": 1,
     "nvmlDeviceGetPciInfo_v3": 1,
     "nvmlGpmQueryDeviceSupport": 1,
     "nvmlGpmSampleAlloc": 2,
-    # every minute
-    "nvmlDeviceGetNvLinkState": 18 + 1,  # there is none beyond the last
-    "nvmlDeviceGetNvLinkRemoteDeviceType": 18,
     # each sample
     "nvmlDeviceGetMemoryInfo_v2": 20,
     "nvmlDeviceGetUtilizationRates": 20,
     "nvmlDeviceGetTemperatureV": 20,
     "nvmlDeviceGetPowerUsage": 20,
-    "nvmlDeviceGetClockInfo": 40,
+    "nvmlDeviceGetClockInfo": 40 + 2 * 4,
     "nvmlDeviceGetCurrentClocksEventReasons": 20,
-    "nvmlDeviceGetFieldValues": 20,
+    "nvmlDeviceGetFieldValues": 20 + 2 * 4,  # for details every 5 s
     "nvmlGpmSampleGet": 20,
     "nvmlGpmMetricsGet": 19,
     # every 2 s; NVML is asked for the size, then for the list
@@ -541,7 +557,13 @@ def calls_of(one: OneGpu, samples: int, interval: float) -> dict[str, int]:
     """NVML calls of that many samples, by symbol."""
     for _ in range(samples):
         one.read(after=interval)
-    return dict(one.simulation.calls)
+    return plain_calls(one)
+
+
+def plain_calls(one: OneGpu) -> dict[str, int]:
+    """What the details cost is tested with them."""
+    details = DETAIL_FEEDS.keys() | LINK_FEEDS.keys()
+    return {symbol: calls for symbol, calls in one.simulation.calls.items() if symbol not in details}
 
 
 def test_what_20_seconds_cost(one: OneGpu) -> None:
@@ -565,7 +587,7 @@ def test_a_sample_that_comes_a_little_early_does_not_miss_its_pace(one: OneGpu) 
     for interval in early_and_late[:20]:
         one.read(after=interval)
 
-    assert dict(one.simulation.calls) == CALLS_IN_20_SECONDS
+    assert plain_calls(one) == CALLS_IN_20_SECONDS
 
 
 def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(one: OneGpu) -> None:
@@ -573,7 +595,10 @@ def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(on
 
     calls = calls_of(one, 20, 1.0)
 
-    assert calls == CALLS_IN_20_SECONDS | {"nvmlDeviceGetFieldValues": 1, "nvmlDeviceGetPcieThroughput": 8}
+    assert calls == CALLS_IN_20_SECONDS | {
+        "nvmlDeviceGetFieldValues": 1 + 8,
+        "nvmlDeviceGetPcieThroughput": 8,
+    }
 
 
 def test_nothing_but_a_first_contact_is_asked_before_the_first_read(one: OneGpu) -> None:
@@ -592,7 +617,7 @@ def test_release_frees_every_gpm_buffer_and_the_next_read_starts_anew(one: OneGp
 
     assert one.simulation.gpm_samples.by_pointer == {}
     one.read(after=1)
-    assert one.read(after=ALL_ANEW) == expected(one)
+    assert plain(one.read(after=ALL_ANEW)) == expected(one)
     assert one.simulation.calls["nvmlDeviceGetHandleByIndex_v2"] == 2
 
 

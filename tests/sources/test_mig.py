@@ -82,6 +82,13 @@ def test_a_parted_gpu_has_no_utilization_but_everything_else(parted: OneGpu) -> 
         processes=(*PROCESSES[0], *PROCESSES[1]),
         mig_enabled=True,
         mig_instances=expected(parted),
+        condition=replace(
+            whole.condition,
+            encoder_percent=None,
+            decoder_percent=None,
+            jpeg_percent=None,
+            ofa_percent=None,
+        ),
     )
 
 

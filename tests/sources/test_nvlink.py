@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.readings import NVSWITCH
+from agent.readings import NVSWITCH, NvLink
 from agent.simulation import NvmlReturn, Simulation
-from agent.sources.gpu import TOPOLOGY_PACE, GpuSource
+from agent.sources.gpu import SLOW_PACE, GpuSource
 from tests.sources.one_gpu import one_gpu
 
 BUS_IDS = ["00000000:01:00.0", "00000000:02:00.0", "00000000:03:00.0"]
@@ -67,12 +67,77 @@ def test_a_link_that_is_down_leads_nowhere() -> None:
         assert GpuSource(0).read().nvlink_peers == frozenset({BUS_IDS[2]})
 
 
-def test_links_are_looked_at_again_after_a_minute() -> None:
+def test_links_are_looked_at_again() -> None:
     """The fabric manager may have started after us."""
     with one_gpu() as one:
         one.simulation.fail(STATE, NvmlReturn.UNKNOWN)
         one.read()
         one.simulation.heal()
 
-        assert one.read(after=TOPOLOGY_PACE - 1).nvlink_peers is None
+        assert one.read(after=SLOW_PACE - 1).nvlink_peers is None
         assert one.read(after=1).nvlink_peers == frozenset({NVSWITCH})
+
+
+def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
+    with one_gpu() as one:
+        one.gpu.fix(nvlink_tx=1000, nvlink_rx=2000)
+        one.gpu.ailments.nvlink_errors = {(3, 0): 4, (3, 1): 5, (3, 2): 6, (3, 3): 7}
+        first = one.read()
+        second = one.read(after=SLOW_PACE)
+
+    assert first.nvlinks is not None
+    assert second.nvlinks is not None
+    assert len(second.nvlinks) == 18
+    assert first.nvlinks[0].tx_kib_per_second is None, "one count makes no rate"
+    assert second.nvlinks[3] == NvLink(
+        link=3,
+        is_active=True,
+        version=4,
+        peer=NVSWITCH,
+        tx_kib_per_second=1000.0,
+        rx_kib_per_second=2000.0,
+        replay_errors=4,
+        recovery_errors=5,
+        crc_flit_errors=6,
+        crc_data_errors=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("symbol", "field"),
+    [("nvmlDeviceGetNvLinkVersion", "version"), ("nvmlDeviceGetNvLinkErrorCounter", "replay_errors")],
+)
+def test_a_missing_function_costs_its_own_fields_of_a_link_only(symbol: str, field: str) -> None:
+    with one_gpu() as one:
+        one.simulation.remove_function(symbol)
+        links = one.read().nvlinks
+
+    assert links is not None
+    assert getattr(links[0], field) is None
+    assert (links[0].is_active, links[0].peer) == (True, NVSWITCH)
+
+
+def test_the_most_links_that_were_ever_active_are_remembered() -> None:
+    with one_gpu() as one:
+        one.read()
+        one.gpu.nvlinks_down = {0, 1}
+
+        reading = one.read(after=SLOW_PACE)
+
+    assert reading.nvlinks is not None
+    assert sum(link.is_active for link in reading.nvlinks) == 16
+    assert reading.most_nvlinks_active == 18
+
+
+def test_what_a_minute_of_links_costs() -> None:
+    with one_gpu() as one:
+        for _ in range(60):
+            one.read(after=1)
+
+    calls = {symbol: calls for symbol, calls in one.simulation.calls.items() if "NvLink" in symbol}
+    assert calls == {
+        "nvmlDeviceGetNvLinkState": 12 * (18 + 1),  # there is none beyond the last
+        "nvmlDeviceGetNvLinkVersion": 18,
+        "nvmlDeviceGetNvLinkRemoteDeviceType": 18,
+        "nvmlDeviceGetNvLinkErrorCounter": 18 * 4,
+    }

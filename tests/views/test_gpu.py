@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.derive.activity import Thresholds
+from agent.derive.health import examine
 from agent.readings import GpuProcess, GpuSample, HostProcess, ProcessType
 from agent.simulation import MODELS, SimulatedProcess
 from agent.views.gpu import error_view, metrics_view
@@ -31,15 +32,25 @@ from tests.views.samples import (
     snapshot,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def shown(gpu: GpuSample) -> Any:
     """The JSON of one GPU."""
-    return json.loads(gpu_view(gpu, HOST.gpu_processes, Thresholds()).model_dump_json())
+    return json.loads(view(gpu, HOST.gpu_processes))
+
+
+def view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thresholds | None = None) -> str:
+    health = examine(snapshot(gpu))[gpu.index]
+    return gpu_view(gpu, described, thresholds or Thresholds(), health).model_dump_json(exclude_unset=True)
 
 
 def metrics(*gpus: GpuSample) -> Any:
     """The JSON of the whole object."""
-    return json.loads(metrics_view(snapshot(*gpus), DRIVER, gpus, Thresholds()).model_dump_json())
+    return json.loads(
+        metrics_view(snapshot(*gpus), DRIVER, gpus, Thresholds()).model_dump_json(exclude_unset=True)
+    )
 
 
 GOLDEN = {
@@ -87,6 +98,7 @@ GOLDEN = {
     "fan_speed_rpm": 1300,
     "fan_speed_percent": 51,
     "status": "active",
+    "health": {"verdict": "healthy", "reasons": []},
     "debug_info": {
         "gpu_util_threshold": "5.0% >= 5.0%",
         "power_threshold": "119.4W > 10.0W",
@@ -107,7 +119,7 @@ def unknown(value: Any) -> Any:
     return {name: unknown(part) for name, part in value.items()} if isinstance(value, dict) else None
 
 
-UNREAD = unknown(GOLDEN) | {"status": "unavailable"}
+UNREAD = unknown(GOLDEN) | {"status": "unavailable", "health": {"verdict": None, "reasons": []}}
 IDENTIFIED = UNREAD | {
     "uuid": "GPU-1",
     "timestamp": "2025-09-15T09:01:28Z",
@@ -124,11 +136,17 @@ IDENTIFIED = UNREAD | {
         pytest.param(HEALTHY, GOLDEN, id="healthy"),
         pytest.param(
             STUCK,
-            IDENTIFIED | {"id": 1, "state": "stuck", "age_ms": 4012, "error": STUCK_SENTENCE},
+            IDENTIFIED
+            | {"id": 1, "state": "stuck", "age_ms": 4012, "error": STUCK_SENTENCE}
+            | {"health": {"verdict": "critical", "reasons": [STUCK_SENTENCE]}},
             id="stuck",
         ),
         pytest.param(
-            LOST, IDENTIFIED | {"id": 2, "state": "lost", "age_ms": 9000, "error": LOST_SENTENCE}, id="lost"
+            LOST,
+            IDENTIFIED
+            | {"id": 2, "state": "lost", "age_ms": 9000, "error": LOST_SENTENCE}
+            | {"health": {"verdict": "critical", "reasons": [LOST_SENTENCE]}},
+            id="lost",
         ),
         pytest.param(
             STARTING, UNREAD | {"id": 3, "state": "starting", "error": STARTING_SENTENCE}, id="starting"
@@ -142,6 +160,7 @@ IDENTIFIED = UNREAD | {
                 "age_ms": 0,
                 "timestamp": "2025-09-15T09:01:28Z",
                 "throttling": UNREAD["throttling"] | {"bottlenecks": []},
+                "health": {"verdict": "healthy", "reasons": []},
             },
             id="read, but the driver tells nothing",
         ),
@@ -215,10 +234,10 @@ def test_the_thresholds_in_force_decide_and_are_told() -> None:
         gpu_percent=50, power_watts=200, memory_percent=90, clock_percent=95, temperature_celsius=80
     )
 
-    gpu = gpu_view(HEALTHY, {}, relaxed)
+    gpu = json.loads(view(HEALTHY, {}, relaxed))
 
-    assert gpu.status == "idle"
-    assert gpu.debug_info.model_dump() == {
+    assert gpu["status"] == "idle"
+    assert gpu["debug_info"] == {
         "gpu_util_threshold": "5.0% < 50.0%",
         "power_threshold": "119.4W <= 200.0W",
         "memory_util_threshold": "47.7% < 90.0%",
@@ -298,7 +317,8 @@ def test_an_error_event() -> None:
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity"])
 def test_no_value_is_ever(word: str) -> None:
-    view = metrics_view(snapshot(), DRIVER, [HEALTHY, STUCK, LOST, STARTING, KNOWS_NOTHING], Thresholds())
+    gpus = [replace(KNOWS_NOTHING, index=4), HEALTHY, STUCK, LOST, STARTING]
+    view = metrics_view(snapshot(*gpus), DRIVER, gpus, Thresholds(), detail=True)
 
     assert word not in json.dumps(view.model_dump(mode="python"), default=str)
 
@@ -319,7 +339,7 @@ def test_a_gpu_stays_within_2_kib(model: str) -> None:
         reading = one.read(after=6)
     sample = GpuSample(127, HEALTHY.state, reading.identity, reading, reading.sampled_at, 1999)
 
-    text = gpu_view(sample, LONG_NAMES, Thresholds()).model_dump_json()
+    text = view(sample, LONG_NAMES)
 
     assert len(text.encode()) <= 2048
     assert len(json.loads(text)["top_processes"]) == 5
@@ -327,4 +347,4 @@ def test_a_gpu_stays_within_2_kib(model: str) -> None:
 
 def test_a_lost_gpu_stays_within_2_kib() -> None:
     assert IDENTITY.name
-    assert len(gpu_view(LOST, {}, Thresholds()).model_dump_json().encode()) <= 2048
+    assert len(view(LOST, {}).encode()) <= 2048

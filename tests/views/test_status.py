@@ -44,6 +44,9 @@ UNKNOWN = {
     "memory_free_human": "N/A",
     "memory_utilization": "N/A",
 }
+WELL = {"verdict": "healthy", "reasons": []}
+STUCK_ADVICE = "look for its XID in dmesg; if it stays so, reboot"
+LOST_ADVICE = "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back"
 KNOWN_FOR_EVER = {
     "name": "NVIDIA GeForce RTX 3090",
     "uuid": "GPU-1",
@@ -69,17 +72,24 @@ KNOWN_FOR_EVER = {
                 "memory_utilization": 48,
                 "state": "ok",
                 "age_ms": 12,
+                "health": WELL,
             },
             id="healthy",
         ),
         pytest.param(
             STUCK,
-            KNOWN_FOR_EVER | UNKNOWN | {"idx": 1, "state": "stuck", "age_ms": 4012, "error": STUCK_SENTENCE},
+            KNOWN_FOR_EVER
+            | UNKNOWN
+            | {"idx": 1, "state": "stuck", "age_ms": 4012, "error": STUCK_SENTENCE}
+            | {"health": {"verdict": "critical", "reasons": [f"{STUCK_SENTENCE}; {STUCK_ADVICE}"]}},
             id="stuck",
         ),
         pytest.param(
             LOST,
-            KNOWN_FOR_EVER | UNKNOWN | {"idx": 2, "state": "lost", "age_ms": 9000, "error": LOST_SENTENCE},
+            KNOWN_FOR_EVER
+            | UNKNOWN
+            | {"idx": 2, "state": "lost", "age_ms": 9000, "error": LOST_SENTENCE}
+            | {"health": {"verdict": "critical", "reasons": [f"{LOST_SENTENCE}; {LOST_ADVICE}"]}},
             id="lost",
         ),
         pytest.param(
@@ -93,6 +103,7 @@ KNOWN_FOR_EVER = {
                 "ts": "N/A",
                 "state": "starting",
                 "age_ms": "N/A",
+                "health": {"verdict": "N/A", "reasons": []},
                 "error": STARTING_SENTENCE,
             },
             id="starting",
@@ -108,6 +119,7 @@ KNOWN_FOR_EVER = {
                 "ts": 1757926888733,
                 "state": "ok",
                 "age_ms": 0,
+                "health": WELL,
             },
             id="read, but the driver tells nothing",
         ),
@@ -280,6 +292,7 @@ def test_mig_instances_stand_in_the_place_of_their_gpu() -> None:
         "ts": 1757926888733,
         "state": "ok",
         "age_ms": 12,
+        "health": WELL,
     }
     assert devices[:2] == [
         of_the_board

@@ -1,0 +1,46 @@
+"""Whether a GPU is well: a verdict, the reasons in words, and what to do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.derive.health_rules import RULES, Finding, Patient, Verdict
+
+if TYPE_CHECKING:
+    from agent.readings import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The verdict on one GPU. None: nothing is known of it yet."""
+
+    verdict: Verdict | None
+    findings: tuple[Finding, ...] = ()  # the worst first
+
+    @property
+    def reasons(self) -> list[str]:
+        """One sentence for each finding, with what to do."""
+        return [f"{finding.what}; {finding.todo}" for finding in self.findings]
+
+
+def examine(snapshot: Snapshot) -> dict[int, Health]:
+    """The health of every GPU, by index."""
+    nvlinks: dict[str | None, int] = defaultdict(int)
+    for gpu in snapshot.gpus:
+        nvlinks[gpu.identity.name] = max(nvlinks[gpu.identity.name], gpu.values.most_nvlinks_active)
+    return {
+        gpu.index: judge(Patient(gpu, gpu.values, snapshot.taken_at, nvlinks[gpu.identity.name]))
+        for gpu in snapshot.gpus
+    }
+
+
+def judge(patient: Patient) -> Health:
+    """The health of one GPU."""
+    findings = sorted(
+        (finding for rule in RULES for finding in rule(patient)), key=lambda finding: -finding.verdict
+    )
+    if findings:
+        return Health(findings[0].verdict, tuple(findings))
+    return Health(None if patient.gpu.reading is None else Verdict.HEALTHY)

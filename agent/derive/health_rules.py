@@ -1,0 +1,267 @@
+"""What can be wrong with a GPU: one rule for each trouble, with the words for it and what to do.
+
+A rule looks at one thing and knows nothing of the others; a new one is a function in `RULES`.
+What is unknown is no reason: a GPU that tells little is judged by that little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Literal
+
+from agent.derive.throttling import ClocksEventReason
+from agent.derive.xid import Remedy, look_up
+from agent.readings import GpuState, RecoveryAction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.readings import GpuReading, GpuSample
+
+# An application's XID says something about the GPU only while it may be the first of many.
+APPLICATION_XID_SECONDS = 600.0
+# A GPU that needed a reset is not well because nobody looked at it for a while; a day is the time in which
+# somebody does. A reset that happened meanwhile cannot be seen through NVML.
+HARDWARE_XID_SECONDS = 86_400.0
+# Cards whose fans stop when they are cool start them again between 50 and 60 degrees.
+HOT_CELSIUS = 75
+# P0 to P2 are the states under load; in the others the link is slow on purpose (PCIe ASPM).
+LAST_STATE_UNDER_LOAD = 2
+# A link just leaves its idle generation when a load begins: this much load has lasted a moment.
+LOADED_PERCENT = 50
+
+
+class Verdict(IntEnum):
+    """How well a GPU is; the greater, the worse."""
+
+    HEALTHY = 0
+    WARNING = 1  # it works; somebody should have a look
+    CRITICAL = 2  # it does not, or not for long
+
+    @property
+    def word(self) -> Literal["healthy", "warning", "critical"]:
+        """As the wire shows it."""
+        return _WORDS[self]
+
+
+_WORDS: dict[Verdict, Literal["healthy", "warning", "critical"]] = {
+    Verdict.HEALTHY: "healthy",
+    Verdict.WARNING: "warning",
+    Verdict.CRITICAL: "critical",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    name: str  # for machines: remapping_pending
+    verdict: Verdict
+    what: str  # for people, without a full stop
+    todo: str  # for people, without a full stop
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What the rules judge by."""
+
+    gpu: GpuSample
+    reading: GpuReading  # with every live value unknown where none may be shown
+    now: float  # seconds since the epoch
+    expected_nvlinks: int  # as many as were ever active at once here, or are on another GPU of this model
+
+
+def _unreadable(patient: Patient) -> Iterator[Finding]:
+    gpu = patient.gpu
+    if gpu.state is GpuState.LOST:
+        yield Finding(
+            "lost",
+            Verdict.CRITICAL,
+            gpu.error or "The GPU is lost",
+            "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
+        )
+    elif gpu.state is GpuState.STUCK:
+        yield Finding(
+            "stuck",
+            Verdict.CRITICAL,
+            gpu.error or "A driver call does not return",
+            "look for its XID in dmesg; if it stays so, reboot",
+        )
+    elif gpu.state is GpuState.STALE and gpu.reading is None:
+        yield Finding(
+            "silent",
+            Verdict.WARNING,
+            gpu.error or "The GPU has not answered for a while",
+            "look at the load of the host, and for its XID in dmesg",
+        )
+
+
+_XID_ADVICE = {
+    Remedy.APPLICATION: (Verdict.WARNING, APPLICATION_XID_SECONDS, "the program's fault most likely"),
+    Remedy.RESET: (Verdict.CRITICAL, HARDWARE_XID_SECONDS, "stop what runs on it and reset it"),
+    Remedy.REPLACE: (
+        Verdict.CRITICAL,
+        HARDWARE_XID_SECONDS,
+        "reboot; if it comes back, have the GPU replaced",
+    ),
+    Remedy.UNKNOWN: (
+        Verdict.WARNING,
+        HARDWARE_XID_SECONDS,
+        "look it up in NVIDIA's catalogue of XID errors",
+    ),
+}
+
+
+def _xids(patient: Patient) -> Iterator[Finding]:
+    for code, seen in sorted((patient.gpu.xids or {}).items()):
+        entry = look_up(code)
+        if entry.remedy is Remedy.NONE:
+            continue
+        verdict, lasts, todo = _XID_ADVICE[entry.remedy]
+        age = patient.now - seen.last_at
+        if age <= lasts:
+            times = "" if seen.times == 1 else f", {seen.times} times"
+            yield Finding(f"xid_{code}", verdict, f"XID {code} ({entry.meaning}){times}", todo)
+
+
+_RECOVERY_ADVICE = {
+    RecoveryAction.GPU_RESET: "stop what runs on it and reset it: nvidia-smi --gpu-reset",
+    RecoveryAction.NODE_REBOOT: "reboot the host",
+    RecoveryAction.DRAIN_P2P: "stop what uses peer-to-peer transfers with it",
+    RecoveryAction.DRAIN_AND_RESET: "let its work end, start no new one, then reset it",
+    RecoveryAction.RECOVER_IMEX_DOMAIN: "recover the IMEX domain",
+    RecoveryAction.BUS_RESET: "reset the PCIe bus it is on",
+    RecoveryAction.SYSTEM_REBOOT: "reboot the system",
+}
+
+
+def _recovery(patient: Patient) -> Iterator[Finding]:
+    action = patient.reading.condition.recovery_action
+    if action:
+        todo = _RECOVERY_ADVICE.get(
+            RecoveryAction(action) if action in set(RecoveryAction) else RecoveryAction.NONE,
+            "see nvidia-smi -q",
+        )
+        yield Finding("recovery_action", Verdict.CRITICAL, "The driver asks for a recovery", todo)
+
+
+def _memory(patient: Patient) -> Iterator[Finding]:
+    errors = patient.reading.memory_errors
+    if errors.uncorrected_volatile:
+        yield Finding(
+            "ecc_uncorrected",
+            Verdict.CRITICAL,
+            f"{errors.uncorrected_volatile} uncorrected ECC errors since the driver was loaded",
+            "its results cannot be trusted; stop what runs on it and reset it",
+        )
+    if errors.remapping_failed:
+        yield Finding(
+            "remapping_failed",
+            Verdict.CRITICAL,
+            "A faulty row of memory could not be remapped",
+            "have the GPU replaced",
+        )
+    if errors.remapping_pending:
+        yield Finding(
+            "remapping_pending",
+            Verdict.WARNING,
+            "A faulty row of memory is remapped with the next reset",
+            "reset the GPU when its work is done",
+        )
+    if errors.retirement_pending:
+        yield Finding(
+            "retirement_pending",
+            Verdict.WARNING,
+            "A faulty page of memory is retired with the next reset",
+            "reset the GPU when its work is done",
+        )
+    if errors.remap_banks and errors.remap_banks.none:
+        yield Finding(
+            "remap_banks_exhausted",
+            Verdict.WARNING,
+            f"No spare rows are left in {errors.remap_banks.none} of its memory banks",
+            "plan for a replacement",
+        )
+
+
+def _slowdown(patient: Patient) -> Iterator[Finding]:
+    reasons = ClocksEventReason(patient.reading.clocks_event_reasons or 0)
+    if ClocksEventReason.HW_THERMAL_SLOWDOWN in reasons:
+        yield Finding(
+            "thermal_slowdown_hw",
+            Verdict.CRITICAL,
+            "It is too hot: the hardware slows it down to half or less",
+            "look at airflow, fans and heat sink",
+        )
+    elif ClocksEventReason.SW_THERMAL_SLOWDOWN in reasons:
+        yield Finding(
+            "thermal_slowdown_sw",
+            Verdict.WARNING,
+            "It is too hot: the driver slows it down",
+            "look at airflow, fans and heat sink",
+        )
+    if ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons:
+        yield Finding(
+            "power_brake",
+            Verdict.WARNING,
+            "The power brake slows it down to half or less",
+            "look at the power supplies and cables of the host",
+        )
+
+
+def _pcie(patient: Patient) -> Iterator[Finding]:
+    reading, identity = patient.reading, patient.gpu.identity
+    state, load = reading.condition.performance_state, reading.gpu_utilization_percent
+    if state is None or state > LAST_STATE_UNDER_LOAD or load is None or load < LOADED_PERCENT:
+        return
+    generation, most = reading.pcie_generation, identity.pcie_max_generation
+    width, widest = reading.pcie_width, identity.pcie_max_width
+    slow = generation is not None and most is not None and generation < most
+    narrow = width is not None and widest is not None and width < widest
+    if slow or narrow:
+        yield Finding(
+            "pcie_degraded",
+            Verdict.WARNING,
+            f"PCIe generation {generation} x{width} under load, instead of {most} x{widest}",
+            "reseat the card or its riser, and look at the slot's settings in the firmware",
+        )
+
+
+def _nvlink(patient: Patient) -> Iterator[Finding]:
+    if patient.reading.nvlinks is None:
+        return
+    active = sum(link.is_active for link in patient.reading.nvlinks)
+    if active < patient.expected_nvlinks:
+        yield Finding(
+            "nvlink_down",
+            Verdict.WARNING,
+            f"{patient.expected_nvlinks - active} of its {patient.expected_nvlinks} NVLinks down",
+            "see nvidia-smi nvlink --status and the fabric manager's log; reset the GPU",
+        )
+
+
+def _fan(patient: Patient) -> Iterator[Finding]:
+    reading = patient.reading
+    temperature = reading.temperature_celsius
+    # Where it is measured, that is the truth; the percentage is what is intended.
+    speed = reading.fan_speed_percent if reading.fan_speed_rpm is None else reading.fan_speed_rpm
+    if speed == 0 and temperature is not None and temperature >= HOT_CELSIUS:
+        yield Finding(
+            "fan_stopped",
+            Verdict.CRITICAL,
+            f"Its fan stands still at {temperature} degrees Celsius",
+            "look whether the fan is blocked or broken",
+        )
+
+
+RULES: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
+    _unreadable,
+    _xids,
+    _recovery,
+    _memory,
+    _slowdown,
+    _pcie,
+    _nvlink,
+    _fan,
+)

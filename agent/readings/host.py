@@ -1,0 +1,78 @@
+"""The host and its processes as /proc and psutil describe them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Where a process belongs, by /proc/PID/cgroup; Slurm also by its environment, where that may be read."""
+
+    container_id: str | None = None
+    container_name: str | None = None  # only where the runtime writes it into the cgroup's path
+    pod_uid: str | None = None  # Kubernetes
+    systemd_unit: str | None = None  # of the system, not of a user's session
+    slurm_job_id: str | None = None
+    slurm_step: str | None = None
+    user_session: str | None = None  # as loginctl lists it
+
+
+@dataclass(frozen=True, slots=True)
+class HostProcess:
+    """A process as /proc describes it; every field is None where it vanished or may not be read."""
+
+    pid: int
+    username: str | None = None
+    name: str | None = None
+    command: str | None = None
+    cpu_percent: float | None = None  # of one core; needs two readings
+    memory_rss_bytes: int | None = None
+    memory_percent: float | None = None  # resident memory over the host's
+    running_seconds: float | None = None
+    start_ticks: int | None = None  # since boot; with the pid it names the process, for pids are used again
+    belonging: Belonging = field(default_factory=Belonging)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskIo:
+    """Every physical disk, each counted once, since boot; rates need two readings."""
+
+    total_read_bytes: int | None = None
+    total_write_bytes: int | None = None
+    total_read_ops: int | None = None
+    total_write_ops: int | None = None
+    read_bytes_per_second: float | None = None
+    write_bytes_per_second: float | None = None
+    read_ops_per_second: float | None = None
+    write_ops_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostReading:
+    """The host at one moment (psutil)."""
+
+    hostname: str
+    cpu_count_physical: int | None = None
+    cpu_count_logical: int | None = None
+    cpu_percent: float | None = None  # since the previous reading
+    cpu_per_core_percent: tuple[float, ...] | None = None
+    cpu_freq_current_mhz: float | None = None
+    cpu_freq_min_mhz: float | None = None
+    cpu_freq_max_mhz: float | None = None
+    memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    memory_percent: float | None = None
+    memory_cached_bytes: int | None = None
+    memory_buffers_bytes: int | None = None
+    disk_used_bytes: int | None = None
+    disk_available_bytes: int | None = None
+    disk_io: DiskIo = field(default_factory=DiskIo)
+    temperature_celsius: float | None = None  # the hottest sensor
+    top_processes: tuple[HostProcess, ...] = ()  # the five largest by resident memory
+    gpu_processes: Mapping[int, HostProcess] = field(default_factory=dict)  # by pid

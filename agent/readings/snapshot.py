@@ -1,0 +1,120 @@
+"""Everything known at one moment, and what is remembered from the moments before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.readings.gpu import DriverReading, GpuIdentity, GpuReading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.readings.host import HostProcess, HostReading
+
+
+class GpuState(StrEnum):
+    """How far a GPU's values can be trusted."""
+
+    STARTING = "starting"  # no reading yet
+    OK = "ok"
+    STALE = "stale"  # the last reading is up to three sample intervals old
+    STUCK = "stuck"  # a driver call has not returned for SAMPLE_TIMEOUT
+    LOST = "lost"  # the driver refuses: fallen off the bus, no permission, ...
+
+
+class XidCount(NamedTuple):
+    """How often the driver reported one XID on a GPU."""
+
+    times: int
+    last_at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """A GPU as a Snapshot shows it. `reading` is None while no value may be shown as current."""
+
+    index: int
+    state: GpuState
+    identity: GpuIdentity = field(default_factory=GpuIdentity)
+    reading: GpuReading | None = None
+    sampled_at: float | None = None  # seconds since the epoch, of the last reading, shown or not
+    age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
+    error: str | None = None  # one sentence, only for a GPU that could not be read
+    xids: Mapping[int, XidCount] | None = None  # by code, since the agent started; None: nobody listens
+
+    @property
+    def values(self) -> GpuReading:
+        """What may be shown as current; without a reading, one in which every live value is unknown."""
+        return self.reading or GpuReading(sampled_at=0, sampled_monotonic=0, identity=self.identity)
+
+
+class ProcessUse(NamedTuple):
+    """What a process did with one GPU, as far as it was watched.
+
+    A tuple, for one is made for each process and Snapshot: a frozen dataclass takes three times as long.
+    """
+
+    first_seen_at: float  # seconds since the epoch
+    gpu_seconds_held: float
+    gpu_seconds_used: float | None = None  # SM utilization times time; None: never told
+    idle_seconds: float | None = None  # held memory and did no work, up to now; None: it is not told whether
+
+
+@dataclass(frozen=True, slots=True)
+class UserUse:
+    """What a user's processes did with all GPUs since the agent started."""
+
+    gpu_seconds_held: float  # a GPU counts once, however many processes of the user are on it
+    gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never told
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """What needs memory across Snapshots."""
+
+    processes: Mapping[tuple[str, int], ProcessUse] = field(default_factory=dict)  # by GPU UUID and pid
+    users: Mapping[str | None, UserUse] = field(default_factory=dict)  # by name; None: owner unknown
+    # By GPU UUID, of the last 60 s; None: not told.
+    peak_utilization_percent: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """How the GPUs of a host are connected by PCIe (NVML: nvmlDeviceGetTopologyCommonAncestor).
+
+    `levels[i][j]` is NVML's nvmlGpuTopologyLevel_t between GPU i and GPU j; None: the driver does not tell.
+    """
+
+    levels: tuple[tuple[int | None, ...], ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every pair is told."""
+        return all(
+            level is not None
+            for one, row in enumerate(self.levels)
+            for other, level in enumerate(row)
+            if one != other
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything known at one moment; immutable, shared by every view."""
+
+    taken_at: float  # seconds since the epoch
+    taken_monotonic: float  # start of the sampling round, seconds of the monotonic clock
+    driver: DriverReading | None = None  # None: no contact
+    driver_error: str | None = None  # one sentence: what is missing and what to do; None before first contact
+    gpus: tuple[GpuSample, ...] = ()
+    host: HostReading | None = None
+    topology: Topology | None = None  # None: not told, or not yet
+    simulated: bool = False
+    ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+
+    @property
+    def host_processes(self) -> Mapping[int, HostProcess]:
+        """The processes on GPUs as the host describes them, by pid; empty while it does not."""
+        return self.host.gpu_processes if self.host else {}

@@ -1,0 +1,59 @@
+"""The log of what changes: one line per change of state, never one per attempt."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from agent.readings import GpuState
+
+if TYPE_CHECKING:
+    from agent.readings import DriverReading, GpuSample, Snapshot
+
+logger = logging.getLogger(__name__)
+
+
+class ChangeLog:
+    """Compares each Snapshot with what the log knows."""
+
+    def __init__(self) -> None:
+        self._driver: DriverReading | str | None = None
+        self._states: dict[int, GpuState] = {}  # by GPU index
+        self._stuck: set[str] = set()
+
+    def note(self, snapshot: Snapshot) -> None:
+        """Log what changed about the driver and each GPU."""
+        driver = snapshot.driver_error or snapshot.driver
+        if driver is not None and driver != self._driver:
+            self._driver = driver
+            if snapshot.driver is not None:
+                logger.info("%s", _describe(snapshot.driver))
+            else:
+                logger.warning("%s. Without a GPU, --simulate 8 shows what the agent does", driver)
+        for gpu in snapshot.gpus:
+            self._note_gpu(gpu)
+
+    def note_stuck(self, name: str, stuck_after: float | None, meaning: str) -> None:
+        """Log that `name` has not answered for `stuck_after` seconds, or (None) that it answers again."""
+        if (stuck_after is not None) == (name in self._stuck):
+            return
+        self._stuck ^= {name}
+        if stuck_after is not None:
+            logger.warning("%s has not answered for %g s: %s", name, stuck_after, meaning)
+        else:
+            logger.info("%s answers again", name)
+
+    def _note_gpu(self, gpu: GpuSample) -> None:
+        before = self._states.get(gpu.index)
+        if gpu.state is before or gpu.state in (GpuState.STARTING, GpuState.STALE):
+            return
+        if gpu.state is not GpuState.OK:
+            logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, gpu.error)
+        elif before is not None:
+            logger.info("GPU %d (%s) is ok again", gpu.index, gpu.identity.uuid)
+        self._states[gpu.index] = gpu.state
+
+
+def _describe(driver: DriverReading) -> str:
+    gpus = "1 GPU" if driver.gpu_count == 1 else f"{driver.gpu_count} GPUs"
+    return f"NVIDIA driver {driver.driver_version or 'of unknown version'}: {gpus}"

@@ -1,0 +1,120 @@
+"""Listens for XID errors in a thread of its own: the driver tells of each once, to who waits for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from agent.derive.xid import meaning
+from agent.readings import SourceError, XidCount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+logger = logging.getLogger(__name__)
+
+# Seconds until a GPU that could not be listened to, or the driver, is tried again.
+RETRY = 5.0
+# Seconds in which a GPU that reports the same XID again and again is not logged again.
+LOG_PACE = 60.0
+
+
+class XidEvents(Protocol):
+    """What is needed of the source of events."""
+
+    @property
+    def uuids(self) -> frozenset[str]: ...
+    def listen(self, gpu_count: int) -> None: ...
+    def wait(self) -> tuple[str, int] | None: ...
+    def close(self) -> None: ...
+
+
+class XidWatch:
+    """Counts the XIDs of each GPU by code, from the first `follow` on."""
+
+    def __init__(
+        self,
+        source: XidEvents,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._now = now
+        self._gpu_count = 0
+        self._counts: dict[
+            str, Mapping[int, XidCount]
+        ] = {}  # by GPU UUID; each mapping is replaced, not changed
+        self._logged_at: dict[tuple[str, int], float] = {}
+        self._awake = threading.Event()  # set to end a pause
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="xid", daemon=True)
+
+    def follow(self, gpu_count: int) -> None:
+        """The driver counts this many GPUs now; the first time, begin."""
+        if gpu_count == self._gpu_count:
+            return
+        self._gpu_count = gpu_count
+        self._awake.set()
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def counts(self, uuid: str | None) -> Mapping[int, XidCount] | None:
+        """The XIDs of one GPU by code, since the agent listens; None while nobody has listened to it."""
+        return None if uuid is None else self._counts.get(uuid)
+
+    def stop(self) -> None:
+        """Let the thread end after its present wait."""
+        self._stopping = True
+        self._awake.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread is gone, or never began."""
+        return not self._thread.is_alive()
+
+    def join(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for the thread to end."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def _work(self) -> None:
+        while not self._stopping:
+            began_at = self._clock()
+            try:
+                self._listen()
+            except SourceError as error:  # the driver is away, or a GPU fell off the bus
+                logger.debug("%s", error)
+            except Exception:  # the thread must outlive a fault of ours
+                logger.exception("Listening for XID errors failed")
+            self._source.close()
+            if self._clock() - began_at < RETRY:  # else begin at once: meanwhile nobody listens to the others
+                self._awake.wait(RETRY)
+
+    def _listen(self) -> None:
+        """Until the number of GPUs changes, or the driver does not let us."""
+        self._awake.clear()
+        tried_at = float("-inf")
+        while not (self._awake.is_set() or self._stopping):
+            if len(self._source.uuids) < self._gpu_count and self._clock() - tried_at >= RETRY:
+                tried_at = self._clock()
+                self._source.listen(self._gpu_count)
+                for uuid in self._source.uuids - self._counts.keys():
+                    self._counts[uuid] = {}
+            if not self._source.uuids:
+                return
+            event = self._source.wait()
+            if event is not None:
+                self._count(*event)
+
+    def _count(self, uuid: str, xid: int) -> None:
+        at = self._now()
+        before = self._counts[uuid]
+        times = before[xid].times + 1 if xid in before else 1
+        self._counts[uuid] = {**before, xid: XidCount(times, at)}
+        if self._clock() - self._logged_at.get((uuid, xid), float("-inf")) >= LOG_PACE:
+            self._logged_at[uuid, xid] = self._clock()
+            logger.warning("GPU %s reports XID %d: %s", uuid, xid, meaning(xid))

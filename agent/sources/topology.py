@@ -1,0 +1,35 @@
+"""How the GPUs of a host are connected by PCIe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pynvml
+
+from agent.readings import Topology
+from agent.sources.nvml import ask
+
+
+class TopologySource:
+    """One thread owns it, with handles of its own: a GPU that hangs keeps nobody from reading the others."""
+
+    def read(self, gpu_count: int) -> Topology:
+        """Each pair is asked for once, for it is the same both ways. A lost GPU's are None.
+
+        NVML: nvmlDeviceGetTopologyCommonAncestor.
+        """
+        handles = [_ask("nvmlDeviceGetHandleByIndex", index) for index in range(gpu_count)]
+        levels: list[list[int | None]] = [[None] * gpu_count for _ in handles]
+        for one, handle in enumerate(handles):
+            for other in range(one):
+                if handle is not None and handles[other] is not None:
+                    level = _ask("nvmlDeviceGetTopologyCommonAncestor", handle, handles[other])
+                    levels[one][other] = levels[other][one] = level
+        return Topology(tuple(map(tuple, levels)))
+
+
+def _ask(function: str, *arguments: Any) -> Any:
+    try:
+        return ask(function, *arguments)
+    except pynvml.NVMLError:
+        return None

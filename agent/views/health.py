@@ -1,0 +1,31 @@
+"""How well a GPU is, as the rich API shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from agent.derive.health import Health
+
+VerdictWord = Literal["healthy", "warning", "critical"]
+# Every event of every stream repeats them, and a GPU has 2 KiB; `detail` has them all, with what to do.
+MAX_REASONS = 1
+
+
+class GpuHealth(BaseModel):
+    """A verdict and its gravest reason."""
+
+    verdict: VerdictWord | None = Field(description="null: nothing is known of the GPU yet")
+    reasons: list[str] = Field(
+        description="the gravest thing that is wrong; detail=1 and /status tell all, and what to do"
+    )
+
+
+def health_view(health: Health) -> GpuHealth:
+    """The wire shape of a verdict."""
+    return GpuHealth(
+        verdict=None if health.verdict is None else health.verdict.word,
+        reasons=[finding.what for finding in health.findings[:MAX_REASONS]],
+    )

@@ -1,0 +1,222 @@
+"""The verdict: a table for each rule, from just well to just ill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.derive.health import Health, examine
+from agent.derive.health_rules import (
+    APPLICATION_XID_SECONDS,
+    HARDWARE_XID_SECONDS,
+    HOT_CELSIUS,
+    Verdict,
+)
+from agent.derive.xid import CATALOGUE, Remedy, look_up
+from agent.readings import (
+    Condition,
+    GpuIdentity,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    MemoryErrors,
+    NvLink,
+    RecoveryAction,
+    RemapBanks,
+    Snapshot,
+    XidCount,
+)
+
+NOW = 1_000_000.0
+IDENTITY = GpuIdentity(uuid="GPU-0", name="NVIDIA H100", pcie_max_generation=5, pcie_max_width=16)
+WELL = GpuReading(
+    sampled_at=NOW,
+    sampled_monotonic=0,
+    identity=IDENTITY,
+    gpu_utilization_percent=90,
+    temperature_celsius=60,
+    pcie_generation=5,
+    pcie_width=16,
+    clocks_event_reasons=0,
+    fan_speed_percent=50,
+    condition=Condition(performance_state=0),
+    memory_errors=MemoryErrors(uncorrected_volatile=0, remapping_pending=False),
+)
+
+
+def gpu(index: int = 0, **values: Any) -> GpuSample:
+    """A GPU that is well but for these values of its reading."""
+    return GpuSample(index, GpuState.OK, IDENTITY, replace(WELL, **values), NOW, 0)
+
+
+def health(*gpus: GpuSample) -> Health:
+    """Of the first of them."""
+    return examine(Snapshot(NOW, 0, gpus=gpus))[gpus[0].index]
+
+
+def findings(*gpus: GpuSample) -> list[tuple[str, Verdict]]:
+    return [(finding.name, finding.verdict) for finding in health(*gpus).findings]
+
+
+def test_a_gpu_without_a_finding_is_healthy() -> None:
+    assert health(gpu()) == Health(Verdict.HEALTHY)
+
+
+def test_a_gpu_that_tells_nothing_is_not_ill_for_that() -> None:
+    nothing = GpuReading(NOW, 0, GpuIdentity())
+
+    assert health(GpuSample(0, GpuState.OK, GpuIdentity(), nothing)) == Health(Verdict.HEALTHY)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (GpuState.STARTING, (None, [])),
+        (GpuState.STALE, (Verdict.WARNING, ["silent"])),
+        (GpuState.STUCK, (Verdict.CRITICAL, ["stuck"])),
+        (GpuState.LOST, (Verdict.CRITICAL, ["lost"])),
+    ],
+)
+def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[Verdict | None, list[str]]) -> None:
+    found = health(GpuSample(0, state, IDENTITY, None, NOW, 9000, "It is so"))
+
+    assert (found.verdict, [finding.name for finding in found.findings]) == expected
+    assert all(finding.what == "It is so" for finding in found.findings)
+
+
+def test_a_late_reading_is_judged_like_any() -> None:
+    late = replace(gpu(clocks_event_reasons=0x80), state=GpuState.STALE)
+
+    assert findings(late) == [("power_brake", Verdict.WARNING)]
+
+
+W, C = Verdict.WARNING, Verdict.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"memory_errors": MemoryErrors(uncorrected_volatile=1)}, [("ecc_uncorrected", C)]),
+        ({"memory_errors": MemoryErrors(corrected_volatile=9, uncorrected_aggregate=9)}, []),
+        ({"memory_errors": MemoryErrors(remapping_pending=True)}, [("remapping_pending", W)]),
+        ({"memory_errors": MemoryErrors(remapping_failed=True)}, [("remapping_failed", C)]),
+        ({"memory_errors": MemoryErrors(retirement_pending=True)}, [("retirement_pending", W)]),
+        ({"memory_errors": MemoryErrors(remap_banks=RemapBanks(0, 0, 0, 9, 0))}, []),
+        (
+            {"memory_errors": MemoryErrors(remap_banks=RemapBanks(0, 0, 0, 0, 1))},
+            [("remap_banks_exhausted", W)],
+        ),
+        ({"clocks_event_reasons": 0x20}, [("thermal_slowdown_sw", W)]),
+        ({"clocks_event_reasons": 0x60}, [("thermal_slowdown_hw", C)]),
+        ({"clocks_event_reasons": 0x80}, [("power_brake", W)]),
+        ({"clocks_event_reasons": 0x17F & ~0x60}, []),
+        ({"pcie_width": 8}, [("pcie_degraded", W)]),
+        ({"pcie_generation": 4}, [("pcie_degraded", W)]),
+        ({"pcie_generation": 1, "condition": Condition(performance_state=8)}, []),
+        ({"pcie_generation": 1, "gpu_utilization_percent": 49}, []),
+        ({"pcie_generation": 1, "condition": Condition()}, []),
+        ({"pcie_generation": None, "pcie_width": None}, []),
+        ({"fan_speed_percent": 0, "temperature_celsius": HOT_CELSIUS}, [("fan_stopped", C)]),
+        ({"fan_speed_percent": 0, "temperature_celsius": HOT_CELSIUS - 1}, []),
+        ({"fan_speed_percent": 0, "temperature_celsius": None}, []),
+        (
+            {"fan_speed_percent": 80, "fan_speed_rpm": 0, "temperature_celsius": HOT_CELSIUS},
+            [("fan_stopped", C)],
+        ),
+        ({"fan_speed_percent": 0, "fan_speed_rpm": 900, "temperature_celsius": HOT_CELSIUS}, []),
+        ({"fan_speed_percent": None, "temperature_celsius": 99}, []),
+        ({"condition": Condition(recovery_action=RecoveryAction.NONE)}, []),
+        *(
+            ({"condition": Condition(recovery_action=action)}, [("recovery_action", C)])
+            for action in [*RecoveryAction, 99]
+            if action
+        ),
+    ],
+    ids=str,
+)
+def test_each_rule(values: dict[str, Any], expected: list[tuple[str, Verdict]]) -> None:
+    assert findings(gpu(**values)) == expected
+
+
+def links(active: int, most: int) -> dict[str, Any]:
+    """NVLinks of which some are active, and as many as ever were at once."""
+    return {
+        "nvlinks": tuple(NvLink(link, is_active=link < active) for link in range(6)),
+        "most_nvlinks_active": most,
+    }
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "down"),
+    [
+        pytest.param(links(6, 6), [links(6, 6)], 0, id="all are up"),
+        pytest.param(links(4, 4), [links(4, 4)], 0, id="two that nothing is plugged into"),
+        pytest.param(links(5, 6), [], 1, id="one that was up"),
+        pytest.param(links(5, 5), [links(6, 6)], 1, id="one that is up on its sister"),
+        pytest.param({"nvlinks": None}, [links(6, 6)], 0, id="no links at all"),
+    ],
+)
+def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]], down: int) -> None:
+    gpus = [gpu(**own), *(gpu(index, **other) for index, other in enumerate(others, 1))]
+
+    found = health(*gpus)
+
+    assert [finding.what for finding in found.findings] == (
+        [f"{down} of its {5 + down} NVLinks down"] if down else []
+    )
+
+
+def test_another_model_has_other_links() -> None:
+    other = replace(gpu(1, **links(6, 6)), identity=GpuIdentity(name="NVIDIA H100 NVL"))
+
+    assert findings(gpu(**links(4, 4)), other) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "age", "expected"),
+    [
+        (31, 0, [("xid_31", W)]),
+        (31, APPLICATION_XID_SECONDS, [("xid_31", W)]),
+        (31, APPLICATION_XID_SECONDS + 1, []),
+        (119, HARDWARE_XID_SECONDS, [("xid_119", C)]),
+        (119, HARDWARE_XID_SECONDS + 1, []),
+        (79, 0, [("xid_79", C)]),
+        (63, 0, []),
+        (9999, 0, [("xid_9999", W)]),
+    ],
+)
+def test_xids_by_the_catalogue(code: int, age: float, expected: list[tuple[str, Verdict]]) -> None:
+    sick = replace(gpu(), xids={code: XidCount(1, NOW - age)})
+
+    assert findings(sick) == expected
+
+
+def test_a_harmless_xid_does_not_hide_a_grave_one_before_it() -> None:
+    sick = replace(gpu(), xids={95: XidCount(1, NOW - 60), 31: XidCount(7, NOW)})
+
+    assert findings(sick) == [("xid_95", C), ("xid_31", W)]
+    assert health(sick).reasons == [
+        "XID 95 (Uncontained memory error); stop what runs on it and reset it",
+        "XID 31 (GPU memory page fault), 7 times; the program's fault most likely",
+    ]
+
+
+def test_a_lost_gpu_still_tells_its_xid() -> None:
+    lost = GpuSample(0, GpuState.LOST, IDENTITY, None, NOW, 0, "Gone", xids={79: XidCount(1, NOW)})
+
+    assert findings(lost) == [("lost", C), ("xid_79", C)]
+
+
+def test_the_worst_comes_first() -> None:
+    sick = gpu(clocks_event_reasons=0x80, memory_errors=MemoryErrors(remapping_failed=True))
+
+    assert findings(sick) == [("remapping_failed", C), ("power_brake", W)]
+    assert health(sick).verdict is C
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_the_catalogue_tells_what_helps(code: int) -> None:
+    assert 0 < len(look_up(code).meaning) <= 52, "too long for a GPU's 2 KiB"
+    assert look_up(code).remedy is not Remedy.UNKNOWN

@@ -1,0 +1,50 @@
+"""The matrix of connections, in the words of nvidia-smi."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.derive.topology import topology_matrix
+from agent.readings import (
+    NVSWITCH,
+    GpuIdentity,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    NvLink,
+    Snapshot,
+    Topology,
+)
+
+
+def gpu(index: int, *peers: str, state: GpuState = GpuState.OK) -> GpuSample:
+    identity = GpuIdentity(pci_bus_id=f"bus {index}")
+    links = tuple(NvLink(number, is_active=True, peer=peer) for number, peer in enumerate(peers))
+    return GpuSample(index, state, identity, GpuReading(0, 0, identity, nvlinks=links or None))
+
+
+def matrix(*gpus: GpuSample, **values: Any) -> list[list[str | None]]:
+    return topology_matrix(Snapshot(0, 0, gpus=gpus, **values))
+
+
+LEVELS = Topology(((None, 10, 40), (10, None, 50), (40, 50, None)))
+
+
+def test_pcie_connects_what_nvlink_does_not() -> None:
+    gpus = [gpu(0, "bus 1", "bus 1"), gpu(1, "bus 0", "bus 0"), gpu(2)]
+
+    assert matrix(*gpus, topology=LEVELS) == [["X", "NV2", "NODE"], ["NV2", "X", "SYS"], ["NODE", "SYS", "X"]]
+
+
+def test_a_switch_connects_all_behind_it() -> None:
+    gpus = [gpu(0, *[NVSWITCH] * 18), gpu(1, *[NVSWITCH] * 17), gpu(2)]
+
+    assert matrix(*gpus) == [["X", "NV18", None], ["NV17", "X", None], [None, None, "X"]]
+
+
+def test_a_matrix_of_fewer_gpus_says_nothing_of_the_others() -> None:
+    assert matrix(gpu(0), gpu(1), gpu(2), gpu(3), topology=LEVELS)[3] == [None, None, None, "X"]
+
+
+def test_a_level_that_nobody_knows_is_unknown() -> None:
+    assert matrix(gpu(0), gpu(1), topology=Topology(((None, 15), (15, None)))) == [["X", None], [None, "X"]]

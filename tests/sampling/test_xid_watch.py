@@ -1,0 +1,154 @@
+"""XIDs are counted in a thread of their own; none is lost, whatever becomes of the driver."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import SourceError, XidCount
+from agent.sampling import xid_watch
+from agent.sampling.xid_watch import LOG_PACE, RETRY, XidWatch
+from agent.simulation import Simulation
+from agent.sources.xid_events import XidEventSource
+from tests.support.agents import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOW = 1_757_926_800.0
+
+
+class Shifted:
+    """The monotonic clock, moved on by `shift` seconds."""
+
+    def __init__(self) -> None:
+        self.shift = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.shift
+
+
+@contextmanager
+def watching(gpus: int, clock: Shifted | None = None) -> Iterator[XidWatch]:
+    watch = XidWatch(XidEventSource(), clock=clock or Shifted(), now=lambda: NOW)
+    watch.follow(gpus)
+    try:
+        yield watch
+    finally:
+        watch.stop()
+        watch.join(timeout=10)
+        assert watch.ended
+
+
+def uuid(simulation: Simulation, index: int = 0) -> str:
+    found = simulation.gpus[index].values.uuid
+    assert found
+    return found
+
+
+def is_heard(watch: XidWatch, simulation: Simulation, index: int = 0) -> None:
+    wait_until(lambda: watch.counts(uuid(simulation, index)) is not None, "the GPU is listened to")
+
+
+def test_every_xid_is_counted_by_gpu_and_code() -> None:
+    with Simulation(2) as simulation, watching(2) as watch:
+        is_heard(watch, simulation, 1)
+        for code in [31] * 100 + [79, 31]:
+            simulation.gpus[1].raise_xid(code)
+
+        expected = {31: XidCount(101, NOW), 79: XidCount(1, NOW)}
+        wait_until(lambda: watch.counts(uuid(simulation, 1)) == expected, "all are counted")
+        assert watch.counts(uuid(simulation, 0)) == {}
+
+
+def test_nobody_listens_before_there_is_contact() -> None:
+    with Simulation(1) as simulation:
+        watch = XidWatch(XidEventSource())
+
+        assert watch.counts(uuid(simulation)) is None
+        assert watch.counts(None) is None
+        assert watch.ended
+        assert simulation.total_calls == 0
+
+
+def test_a_lost_gpu_does_not_make_the_others_deaf() -> None:
+    clock = Shifted()
+    with Simulation(2) as simulation, watching(2, clock) as watch:
+        is_heard(watch, simulation, 1)
+        clock.shift += RETRY  # it has listened for a while: it begins again at once
+        simulation.gpus[1].raise_xid(79)
+        simulation.gpus[1].lose()
+        wait_until(lambda: simulation.calls["nvmlEventSetCreate"] == 2, "it listens anew")
+        wait_until(lambda: simulation.calls["nvmlDeviceRegisterEvents"] == 3, "to the other GPU")
+        simulation.gpus[0].raise_xid(31)
+
+        wait_until(lambda: watch.counts(uuid(simulation, 0)) == {31: XidCount(1, NOW)}, "it is heard")
+        assert watch.counts(uuid(simulation, 1)) == {79: XidCount(1, NOW)}, "and what was counted stays"
+
+
+def test_more_gpus_are_listened_to_once_the_driver_counts_them() -> None:
+    with Simulation(3) as simulation, watching(1) as watch:
+        is_heard(watch, simulation)
+        watch.follow(3)
+
+        is_heard(watch, simulation, 2)
+
+
+def test_a_storm_of_one_xid_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, xid_watch.__name__)
+    clock = Shifted()
+    with Simulation(1) as simulation, watching(1, clock) as watch:
+        is_heard(watch, simulation)
+
+        def heard(times: int) -> None:
+            simulation.gpus[0].raise_xid(31)
+            wait_until(
+                lambda: (watch.counts(uuid(simulation)) or {}).get(31) == XidCount(times, NOW),
+                "it is counted",
+            )
+
+        heard(1)
+        heard(2)
+        clock.shift += LOG_PACE
+        heard(3)
+        name = uuid(simulation)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"GPU {name} reports XID 31: GPU memory page fault"
+    ] * 2
+
+
+class Broken:
+    """A source that fails in a way nobody expected."""
+
+    uuids: frozenset[str] = frozenset({"GPU-0"})
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.waits = 0
+
+    def listen(self, gpu_count: int) -> None: ...
+
+    def wait(self) -> tuple[str, int] | None:
+        self.waits += 1
+        raise self.error
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("error", [SourceError("no driver"), ValueError("ours")], ids=["driver", "ours"])
+def test_a_fault_is_tried_again_later_and_not_at_once(error: Exception) -> None:
+    source = Broken(error)
+    watch = XidWatch(source)
+    watch.follow(1)
+    wait_until(lambda: source.waits == 1, "it has failed")
+
+    watch.stop()
+    watch.join(timeout=10)
+
+    assert watch.ended
+    assert source.waits == 1

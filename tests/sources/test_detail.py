@@ -1,0 +1,253 @@
+"""The details of one GPU: exact values, what each missing function costs, how often they are read."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.readings import Board, Condition, Fan, GpuReading, MemoryErrors, RemapBanks
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
+from agent.simulation.ailments import Ailments
+from agent.sources.gpu import BOARD_PACE, ERRORS_PACE
+from tests.sources.detail_feeds import DETAIL_FEEDS
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROUPS = ("board", "condition", "memory_errors")
+ILL = Ailments(
+    corrected_volatile=1,
+    uncorrected_volatile=2,
+    corrected_aggregate=3,
+    uncorrected_aggregate=4,
+    remapped_rows_corrected=5,
+    remapped_rows_uncorrected=6,
+    remapping_pending=True,
+    remapping_failed=True,
+    remap_banks=(630, 4, 3, 2, 1),
+    pcie_replays=7,
+    recovery_action=1,
+)
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        one.gpu.ailments = ILL
+        one.gpu.fix(
+            power_usage=350_250,
+            power_limit=600_000,
+            graphics_clock=1755,
+            video_clock=1300,
+            encoder_utilization=11,
+            decoder_utilization=12,
+            memory_temperature=71,
+            performance_state=2,
+        )
+        yield one
+
+
+def details(reading: GpuReading) -> dict[str, Any]:
+    """Every detail by its dotted name."""
+    return {
+        f"{group}.{field.name}": getattr(getattr(reading, group), field.name)
+        for group in GROUPS
+        for field in fields(getattr(reading, group))
+    }
+
+
+def test_every_detail_is_told_exactly(one: OneGpu) -> None:
+    reading = one.read()
+
+    assert reading.board == Board(
+        serial="1320621000000",
+        part_number="900-2G520-0000-000",
+        vbios_version="09.00.74.00.01",
+        compute_capability=(9, 0),
+        default_power_limit_watts=700.0,
+        max_sm_clock_mhz=1980,
+        max_video_clock_mhz=1545,
+        fan_count=0,
+        shutdown_celsius=95,
+        slowdown_celsius=92,
+        max_operating_celsius=87,
+        memory_max_celsius=95,
+    )
+    assert reading.condition == Condition(
+        performance_state=2,
+        persistence_mode=True,
+        recovery_action=1,
+        memory_temperature_celsius=71,
+        average_power_watts=350.25,
+        instant_power_watts=350.25,
+        enforced_power_limit_watts=600.0,
+        energy_joules=one.gpu.energy_mj.read() / 1000,
+        sm_clock_mhz=1755,
+        video_clock_mhz=1300,
+        encoder_percent=11,
+        decoder_percent=12,
+        jpeg_percent=0,
+        ofa_percent=0,
+        bar1_total_bytes=128 * 2**30,
+        bar1_used_bytes=2 * 2**20,
+        fans=(),
+        pcie_replays=7,
+    )
+    assert reading.memory_errors == MemoryErrors(
+        ecc_enabled=True,
+        corrected_volatile=1,
+        uncorrected_volatile=2,
+        corrected_aggregate=3,
+        uncorrected_aggregate=4,
+        remapped_rows_corrected=5,
+        remapped_rows_uncorrected=6,
+        remapping_pending=True,
+        remapping_failed=True,
+        remap_banks=RemapBanks(630, 4, 3, 2, 1),
+    )
+
+
+def test_pages_are_retired_before_ampere() -> None:
+    with one_gpu("k80") as one:
+        one.gpu.ailments = Ailments(
+            retired_pages_corrected=3, retired_pages_uncorrected=1, retirement_pending=True
+        )
+        errors = one.read().memory_errors
+
+    assert (errors.retired_pages_corrected, errors.retired_pages_uncorrected) == (3, 1)
+    assert errors.retirement_pending is True
+    assert errors.remapping_pending is None
+
+
+def test_each_fan_has_its_speed() -> None:
+    with one_gpu("rtx4090") as one:
+        one.gpu.fix(fan_speed=40, fan_speed_rpm=1280)
+        reading = one.read()
+
+    assert reading.board.fan_count == 2
+    assert reading.condition.fans == (Fan(40, 1280), Fan(40, 1280))
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
+@pytest.mark.parametrize("symbol", DETAIL_FEEDS)
+def test_a_refused_function_costs_its_own_details_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
+    told = details(one.read())
+    one.source.release()
+    one.simulation.fail(symbol, code)
+
+    assert details(one.read()) == told | dict.fromkeys(DETAIL_FEEDS[symbol])
+
+
+@pytest.mark.parametrize("symbol", DETAIL_FEEDS)
+def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str) -> None:
+    told = details(one.read())
+    one.source.release()
+    one.simulation.remove_function(symbol)
+
+    assert details(one.read()) == told | dict.fromkeys(DETAIL_FEEDS[symbol])
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        (FieldId.MEMORY_TEMP, "condition.memory_temperature_celsius"),
+        (FieldId.POWER_AVERAGE, "condition.average_power_watts"),
+        (FieldId.POWER_INSTANT, "condition.instant_power_watts"),
+        (FieldId.GPU_RECOVERY_ACTION, "condition.recovery_action"),
+    ],
+)
+def test_a_missing_field_value_costs_its_own_detail_only(one: OneGpu, field: FieldId, name: str) -> None:
+    told = details(one.read())
+    one.source.release()
+    one.gpu.unsupport(field)
+
+    assert details(one.read()) == told | {name: None}
+
+
+@pytest.mark.parametrize("symbol", DETAIL_FEEDS)
+def test_a_passing_fault_costs_no_detail_for_ever(one: OneGpu, symbol: str) -> None:
+    one.simulation.fail(symbol, NvmlReturn.UNKNOWN)
+    one.read()
+    one.simulation.heal()
+
+    told = details(one.read(after=max(BOARD_PACE, ERRORS_PACE)))
+
+    assert None not in [told[name] for name in DETAIL_FEEDS[symbol] if "retire" not in name]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
+def test_every_model_on_every_driver_tells_finite_values(model: str, generation: str) -> None:
+    with one_gpu(model) as one:
+        one.simulation.set_driver_generation(generation)
+        one.read()
+        told = details(one.read(after=6))
+
+    for value in told.values():
+        for number in astuple(value) if is_dataclass(value) and not isinstance(value, type) else [value]:
+            assert number != -1
+            assert not isinstance(number, float) or number >= 0
+
+
+@pytest.mark.parametrize("percent", [101, 2**31])
+def test_an_engine_above_100_percent_is_garbage(one: OneGpu, percent: int) -> None:
+    one.gpu.fix(encoder_utilization=percent)
+
+    assert one.read().condition.encoder_percent is None
+
+
+def test_an_unknown_performance_state_is_none(one: OneGpu) -> None:
+    one.gpu.fix(performance_state=32)  # NVML_PSTATE_UNKNOWN
+
+    assert one.read().condition.performance_state is None
+
+
+CALLS_IN_A_MINUTE = {
+    # once in 5 minutes
+    **dict.fromkeys(
+        [
+            "nvmlDeviceGetSerial",
+            "nvmlDeviceGetBoardPartNumber",
+            "nvmlDeviceGetVbiosVersion",
+            "nvmlDeviceGetCudaComputeCapability",
+            "nvmlDeviceGetPowerManagementDefaultLimit",
+            "nvmlDeviceGetNumFans",
+        ],
+        1,
+    ),
+    "nvmlDeviceGetTemperatureThreshold": 4,
+    # every 30 s
+    **dict.fromkeys(
+        ["nvmlDeviceGetEccMode", "nvmlDeviceGetRemappedRows", "nvmlDeviceGetRowRemapperHistogram"], 2
+    ),
+    "nvmlDeviceGetRetiredPagesPendingStatus": 2,
+    "nvmlDeviceGetRetiredPages": 2 * 2,
+    "nvmlDeviceGetTotalEccErrors": 4 * 2,
+    # every 5 s
+    **dict.fromkeys(
+        [
+            "nvmlDeviceGetPerformanceState",
+            "nvmlDeviceGetPersistenceMode",
+            "nvmlDeviceGetEnforcedPowerLimit",
+            "nvmlDeviceGetTotalEnergyConsumption",
+            "nvmlDeviceGetEncoderUtilization",
+            "nvmlDeviceGetDecoderUtilization",
+            "nvmlDeviceGetJpgUtilization",
+            "nvmlDeviceGetOfaUtilization",
+            "nvmlDeviceGetBAR1MemoryInfo",
+            "nvmlDeviceGetPcieReplayCounter",
+        ],
+        12,
+    ),
+}
+
+
+def test_what_a_minute_of_details_costs(one: OneGpu) -> None:
+    for _ in range(60):
+        one.read(after=1)
+
+    calls = {symbol: calls for symbol, calls in one.simulation.calls.items() if symbol in DETAIL_FEEDS}
+    assert calls == CALLS_IN_A_MINUTE
