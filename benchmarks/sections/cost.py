@@ -25,6 +25,7 @@ TITLE = "cost: one stream at 1 s; floor: as much per GPU as in the row with fewe
 GPUS = (1, 8, 16, 64)
 PROCESSES = (0, 16, 256)  # of the host, dealt out to its GPUs
 LINEAR = Goal("ratio", at_most=1.25)  # growth at most, but for some noise
+EVERYTHING = Goal("value", at_most=20)  # ms/s: 2 % of a core
 QUICK = ((1, 8), (16,))
 CALL_US = 50  # for the sample time; CPU is measured without, for there it is the machine that sleeps
 SETTLE = 4.0  # seconds: first contact is over, the paced reads are spread
@@ -35,7 +36,7 @@ def run(*, quick: bool) -> Iterator[Row]:
     """Three rows for each pair of numbers."""
     gpu_counts, process_counts = QUICK if quick else (GPUS, PROCESSES)
     seconds = 3 if quick else SECONDS
-    with sleepers(max(process_counts)) as pids:
+    with sleepers(max(*process_counts, 64)) as pids:
         for processes in process_counts:
             before: Sequence[Row] = ()
             for fewer, gpus in pairwise((gpu_counts[0], *gpu_counts)):
@@ -47,6 +48,11 @@ def run(*, quick: bool) -> Iterator[Row]:
                     goal = LINEAR if floor is not None else None
                     yield Row(f"{name}: {row.what}", row.value, row.unit, floor, goal)
                 before = rows
+        for name, history in (("everything on", "10"), ("without history, XIDs and ledger", "0")):
+            host = driver(gpus=8, pids=pids[:64], call_us=0)
+            for row in _watched(host, seconds, history_interval=history):
+                goal = EVERYTHING if row.unit == "ms/s" else None
+                yield Row(f"8 GPUs, 64 processes, {name}: {row.what}", row.value, row.unit, goal=goal)
 
 
 def _sample_time(arguments: Sequence[str], rounds: int) -> Row:
@@ -62,10 +68,10 @@ def _sample_time(arguments: Sequence[str], rounds: int) -> Row:
     return Row("sample time, median", median(taken) * 1000, "ms")
 
 
-def _watched(arguments: Sequence[str], seconds: int) -> Iterator[Row]:
+def _watched(arguments: Sequence[str], seconds: int, history_interval: str = "0") -> Iterator[Row]:
     """CPU of a watched agent less that of the simulation inside it, and the driver's share of the work."""
     with (
-        running("agent", *arguments, **SETTINGS, HISTORY_INTERVAL="0") as agent,
+        running("agent", *arguments, **SETTINGS, HISTORY_INTERVAL=history_interval) as agent,
         _stream(agent),
     ):
         time.sleep(SETTLE)
