@@ -64,6 +64,19 @@ class Server:
         counts: dict[str, float] = json.loads(answer.readline())
         return counts
 
+    def tasks(self) -> int:
+        """The asyncio tasks of the program that have not ended: see `programs.simulated`."""
+        question, answer = self.popen.stdin, self.popen.stdout
+        if question is None or answer is None:
+            raise RuntimeError("The program was started without pipes")
+        question.write(b"t")
+        question.flush()
+        return int(answer.readline())
+
+    def open_files(self) -> int:
+        """File descriptors, sockets among them."""
+        return sum(1 for _ in Path(f"/proc/{self.popen.pid}/fd").iterdir())
+
     def get(self, path: str) -> tuple[list[tuple[str, str]], bytes]:
         """Header and body of an answer on a connection of its own. Raises OSError unless it is a 200."""
         request = urllib.request.Request(self.url + path, headers=HEADERS)  # noqa: S310  (http, our own)

@@ -35,7 +35,7 @@ class Sampler:
         self._tick_interval: float | None = None  # None: no tick is planned
         self._polled_at = float("-inf")
         self._stream_intervals: Counter[float] = Counter()
-        self._ticked = asyncio.Event()  # replaced at each tick: whoever waits on the old one is woken
+        self._waiting: set[asyncio.Future[bool]] = set()  # streams, for the next tick
         self._demand_changed = asyncio.Event()
         self._ending = False
         self._ticker: asyncio.Task[None] | None = None
@@ -107,15 +107,21 @@ class Sampler:
             self._demand_changed.set()
 
     async def _ticks_before(self, due: float) -> bool:
+        # Every stream comes here at every tick: a bare future, not asyncio.timeout around an Event.
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(due - self._clock(), _settle, waiter, False)
+        self._waiting.add(waiter)
         try:
-            async with asyncio.timeout(due - self._clock()):
-                return await self._ticked.wait()
-        except TimeoutError:
-            return False
+            return await waiter
+        finally:
+            timer.cancel()
+            self._waiting.discard(waiter)
 
     def _announce(self) -> None:
-        ticked, self._ticked = self._ticked, asyncio.Event()
-        ticked.set()
+        waiting, self._waiting = self._waiting, set()
+        for waiter in waiting:
+            _settle(waiter, True)
 
     async def _sample(self) -> Snapshot:
         if self._round is None:
@@ -167,3 +173,8 @@ class Sampler:
                 return await self._demand_changed.wait()
         except TimeoutError:
             return False
+
+
+def _settle(waiter: asyncio.Future[bool], ticked: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(ticked)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import gc
 import json
 import os
 import threading
@@ -64,11 +66,23 @@ def install(given: argparse.Namespace) -> MeteredSimulation:
 
 
 def answer_for_ever(simulation: MeteredSimulation) -> None:
-    """To each byte on stdin a JSON line on stdout: calls so far, CPU seconds of the simulation so far."""
+    """To each byte on stdin a line on stdout.
+
+    To `t` the number of asyncio tasks that have not ended, else JSON: calls and samples so far, CPU
+    seconds of the simulation so far.
+    """
 
     def answer() -> None:
-        while os.read(0, 1):  # a thread inside sys.stdin would trip the interpreter's exit
-            counts = {"calls": simulation.total_calls, "simulation_seconds": simulation.cpu_seconds}
+        while asked := os.read(0, 1):  # a thread inside sys.stdin would trip the interpreter's exit
+            if asked == b"t":
+                tasks = sum(isinstance(one, asyncio.Task) and not one.done() for one in gc.get_objects())
+                os.write(1, f"{tasks}\n".encode())
+                continue
+            counts = {
+                "calls": simulation.total_calls,
+                "samples": simulation.calls["nvmlDeviceGetUtilizationRates"],  # once in each, of each GPU
+                "simulation_seconds": simulation.cpu_seconds,
+            }
             os.write(1, json.dumps(counts).encode() + b"\n")
 
     threading.Thread(target=answer, name="counts", daemon=True).start()

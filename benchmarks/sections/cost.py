@@ -49,8 +49,8 @@ def run(*, quick: bool) -> Iterator[Row]:
                     yield Row(f"{name}: {row.what}", row.value, row.unit, floor, goal)
                 before = rows
         for name, history in (("everything on", "10"), ("without history, XIDs and ledger", "0")):
-            host = driver(gpus=8, pids=pids[:64], call_us=0)
-            for row in _watched(host, seconds, history_interval=history):
+            eight = driver(gpus=8, pids=pids[:64], call_us=0)
+            for row in _watched(eight, seconds, history_interval=history):
                 goal = EVERYTHING if row.unit == "ms/s" else None
                 yield Row(f"8 GPUs, 64 processes, {name}: {row.what}", row.value, row.unit, goal=goal)
 

@@ -1,0 +1,21 @@
+"""The soak benchmark itself, shortened: a fault every three seconds, and nothing but faults in the log."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.server import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def test_half_a_minute_of_mixed_load_and_faults_says_nothing_that_no_fault_explains() -> None:
+    command = [sys.executable, "-m", "benchmarks.soak", "--minutes=0.5", "--fault-seconds=3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  (our own program)
+
+    lines = [line for line in done.stdout.splitlines() if line.startswith("lines in the log")]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].endswith("yes"), done.stderr
