@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
 
 Question = TypeVar("Question")
+_Question = tuple[str, bytes, tuple[tuple[bytes, bytes], ...]]
 Answer = TypeVar("Answer")
 
 # Bounds memory: a client may invent any number of questions, but only good ones are kept.
 MAX_ANSWERS = 64
+
+# Of these paths the answer also depends on what the client accepts.
+NEGOTIATED = frozenset({"/metrics"})
 
 SNAPSHOT_KEY = "agent.snapshot"  # where a route finds the Snapshot in its scope
 HEAD_KEY = "agent.head"  # there if a GET is really a HEAD: nobody will read the body
@@ -53,7 +57,7 @@ class Answers:
         self._app = app
         self._agent = agent
         self._paths = paths
-        self._made: PerSnapshot[tuple[str, bytes], tuple[list[tuple[bytes, bytes]], bytes]] = PerSnapshot()
+        self._made: PerSnapshot[_Question, tuple[list[tuple[bytes, bytes]], bytes]] = PerSnapshot()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = get_route_path(scope) if scope["type"] == "http" else ""
@@ -61,7 +65,7 @@ class Answers:
             await self._app(scope, receive, send)
             return
         snapshot = await self._agent.sampler.latest()
-        question = (path, scope["query_string"])
+        question = (path, scope["query_string"], _negotiated(scope) if path in NEGOTIATED else ())
         made = self._made.get(snapshot, question)
         if made is None:
             recorder = _Recorder(send)
@@ -73,6 +77,11 @@ class Answers:
         # A new message each time: middleware further out may write into it.
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _negotiated(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers by which a client says what it accepts."""
+    return tuple(header for header in scope["headers"] if header[0] in (b"accept", b"accept-encoding"))
 
 
 class _Recorder:

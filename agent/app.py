@@ -20,7 +20,7 @@ from agent.agent import Agent
 from agent.answers import Answers
 from agent.auth import STREAM_PATH, Authentication
 from agent.middleware import AllowedHosts, Cors, HeadAsGet, Mounted, RootPath, WholeFiles
-from agent.routes import count, free, gpu, health, page, processes, status, stream, users
+from agent.routes import count, free, gpu, health, metrics, page, processes, status, stream, users
 from agent.routes.parameters import single_valued
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     _Handler = Callable[[int, FrameType | None], object]
 
 # Answered from one Snapshot each, so that their bytes can be kept as long as it is the newest.
-SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users"})
+SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users", "/metrics"})
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -96,6 +96,9 @@ def _api(agent: Agent) -> FastAPI:
         api.include_router(
             route.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401, 500, 503)
         )
+    api.include_router(
+        metrics.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401)
+    )
     api.include_router(
         stream.router,
         dependencies=[once, *openapi.TOKEN, *openapi.STREAM_KEY],

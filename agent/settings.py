@@ -68,6 +68,8 @@ class Settings:
     )
     hide_command_args: bool = _setting(False, SWITCH, "Show processes without their arguments.")
 
+    metrics_processes: bool = _setting(True, SWITCH, "Give each process series of its own in /metrics.")
+
     default_stream_interval: float = _setting(
         2.0, number(0.5, 60, "seconds"), "Interval of a stream that does not ask for one."
     )

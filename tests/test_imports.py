@@ -58,6 +58,7 @@ KNOWN_TO: dict[str, set[str]] = {
     "psutil": {"sources", "simulation"},  # a simulated GPU runs processes of this host
     "dotenv": {"environment"},
     "uvicorn": {"cli", "protocol"},
+    "prometheus_client": {"views"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}
 WITHOUT_WEB = {

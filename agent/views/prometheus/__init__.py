@@ -1,0 +1,65 @@
+"""Prometheus: every family afresh from one Snapshot, so that what is gone leaves no series behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from agent.views.prometheus.agent import agent_families
+from agent.views.prometheus.gpus import gpu_families
+from agent.views.prometheus.health import health_families
+from agent.views.prometheus.holders import holder_families
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import Metric
+
+    from agent.readings import Snapshot
+
+TEXT = CONTENT_TYPE_PLAIN_0_0_4
+OPENMETRICS = CONTENT_TYPE_LATEST
+
+
+class Exposition(Collector):
+    """One Snapshot as families."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        idle_after_seconds: float,
+        processes: bool,
+        streams: int,
+        max_streams: int,
+    ) -> None:
+        self._snapshot = snapshot
+        self._idle_after_seconds = idle_after_seconds
+        self._processes = processes
+        self._streams = streams
+        self._max_streams = max_streams
+
+    def collect(self) -> Iterator[Metric]:
+        """Families without a sample are left out."""
+        return (family for family in self._families() if family.samples)
+
+    def text(self, content_type: str) -> bytes:
+        """In TEXT or OPENMETRICS."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        if content_type == OPENMETRICS:
+            return bytes(generate_openmetrics(registry))
+        return generate_latest(registry)
+
+    def _families(self) -> Iterator[Metric]:
+        snapshot = self._snapshot
+        yield from agent_families(snapshot, streams=self._streams, max_streams=self._max_streams)
+        if snapshot.driver is not None:
+            yield from health_families(snapshot)
+            yield from gpu_families(snapshot, snapshot.driver)
+            yield from holder_families(snapshot, self._idle_after_seconds, processes=self._processes)

@@ -1,0 +1,51 @@
+"""The pieces of an exposition: families that leave out what is unknown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import Metric
+
+    from agent.readings import GpuSample
+
+PREFIX = "nvidia_gpu_"
+GPU_LABELS = ("uuid", "gpu")
+
+Sample = tuple["Iterable[str]", float | None]  # label values, value; None: unknown, and so absent
+
+
+def gauge(name: str, documentation: str, labels: Iterable[str], samples: Iterable[Sample]) -> Metric:
+    """A family of gauges."""
+    return _filled(GaugeMetricFamily(PREFIX + name, documentation, labels=list(labels)), samples)
+
+
+def counter(name: str, documentation: str, labels: Iterable[str], samples: Iterable[Sample]) -> Metric:
+    """A family of counters; `name` without `_total`."""
+    return _filled(CounterMetricFamily(PREFIX + name, documentation, labels=list(labels)), samples)
+
+
+def of(gpu: GpuSample, *more: str) -> tuple[str, ...]:
+    """The values of GPU_LABELS and what comes after them."""
+    return (gpu.identity.uuid or "", str(gpu.index), *more)
+
+
+def ratio(percent: float | None) -> float | None:
+    """0 to 1."""
+    return None if percent is None else percent / 100
+
+
+def scaled(value: float | None, factor: float) -> float | None:
+    """In a base unit."""
+    return None if value is None else value * factor
+
+
+def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: Iterable[Sample]) -> Metric:
+    for labels, value in samples:
+        if value is not None:
+            family.add_metric(list(labels), value)
+    return family

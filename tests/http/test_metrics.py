@@ -1,0 +1,74 @@
+"""`/metrics` through the whole agent: formats, compression, and a scrape that never fails."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from agent.simulation import Simulation
+from tests.support.agents import agent_client
+
+pytestmark = pytest.mark.anyio
+
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+
+
+async def test_each_client_gets_the_format_it_accepts() -> None:
+    with Simulation(2):
+        async with agent_client(SAMPLE_INTERVAL="60") as client:
+            for _ in range(2):  # made, then kept
+                text = await client.get("/metrics", headers={"Accept-Encoding": "identity"})
+                modern = await client.get(
+                    "/metrics", headers={"Accept": PROMETHEUS, "Accept-Encoding": "gzip"}
+                )
+                assert text.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+                assert modern.headers["content-type"].startswith(
+                    "application/openmetrics-text; version=1.0.0"
+                )
+                assert modern.headers["content-encoding"] == "gzip"
+                assert text.headers["vary"] == modern.headers["vary"] == "Accept, Accept-Encoding"
+                assert "content-encoding" not in text.headers
+                assert list(text_string_to_metric_families(modern.text))
+                assert text.text.splitlines()[-1] != "# EOF"
+
+
+async def test_gzip_is_what_it_says() -> None:
+    with Simulation(2):
+        async with (
+            agent_client(SAMPLE_INTERVAL="60") as client,
+            client.stream("GET", "/metrics", headers={"Accept-Encoding": "gzip"}) as packed,
+        ):
+            raw = b"".join([chunk async for chunk in packed.aiter_raw()])
+
+    assert int(packed.headers["content-length"]) == len(raw)
+    assert gzip.decompress(raw).startswith(b"# HELP nvidia_gpu_agent_build_info ")
+
+
+async def test_a_scrape_without_a_driver_succeeds_and_says_so() -> None:
+    with Simulation(1) as simulation:
+        simulation.remove_driver()
+        async with agent_client() as client:
+            answer = await client.get("/metrics")
+
+    assert answer.status_code == 200
+    assert "nvidia_gpu_agent_driver_up 0.0" in answer.text
+
+
+async def test_processes_are_left_out_where_the_setting_says_so() -> None:
+    with Simulation(2):
+        async with agent_client(METRICS_PROCESSES="0") as client:
+            assert 'pid="' not in (await client.get("/metrics")).text
+        async with agent_client() as client:
+            assert 'pid="' in (await client.get("/metrics")).text
+
+
+@pytest.mark.parametrize(("environ", "simulated"), [({}, "0.0"), ({"SIMULATE_GPUS": "1"}, "1.0")])
+async def test_simulated_numbers_say_so(environ: dict[str, str], simulated: str) -> None:
+    with Simulation(1):
+        async with agent_client(**environ) as client:
+            assert f"nvidia_gpu_agent_simulated {simulated}" in (await client.get("/metrics")).text

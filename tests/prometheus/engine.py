@@ -1,0 +1,107 @@
+"""A real Prometheus with the rules of deploy/, waiting for nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.agents import ROOT, free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEPLOY = ROOT / "deploy" / "prometheus"
+
+
+def program(name: str) -> str:
+    """Where it is; skips the test where it is not."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"needs {name} (Debian, Ubuntu: apt-get install prometheus)")
+    return found
+
+
+def promtool(*arguments: str, given: str = "") -> str:
+    """What promtool says to these arguments. AssertionError unless it is content."""
+    command = [program("promtool"), *arguments]
+    done = subprocess.run(  # noqa: S603  (no outside input)
+        command, input=given, cwd=DEPLOY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+class Engine:
+    """Asks a running Prometheus."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=10)
+
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """The result of an instant query. AssertionError where it is refused."""
+        answer = self._client.get("/api/v1/query", params={"query": expression}).json()
+        assert answer["status"] == "success", answer
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+    def value(self, expression: str) -> float | None:
+        """Of the only series; None where there is none."""
+        found = self.query(expression)
+        return float(found[0]["value"][1]) if found else None
+
+    def firing(self) -> set[tuple[str, str]]:
+        """Name and instance of every alert that fires."""
+        alerts = self._client.get("/api/v1/alerts").json()["data"]["alerts"]
+        return {
+            (one["labels"]["alertname"], one["labels"]["instance"])
+            for one in alerts
+            if one["state"] == "firing"
+        }
+
+    def is_ready(self) -> bool:
+        try:
+            return self._client.get("/-/ready").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def prometheus(folder: Path, scrape_configs: list[dict[str, Any]]) -> Iterator[Engine]:
+    """A Prometheus that scrapes each second and whose alerts do not wait."""
+    for rules in DEPLOY.glob("*.yml"):
+        if rules.name in ("recording.yml", "alerts.yml"):
+            (folder / rules.name).write_text(re.sub(r"for: \d+m", "for: 0s", rules.read_text()))
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": ["recording.yml", "alerts.yml"],
+        "scrape_configs": scrape_configs,
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    url = f"127.0.0.1:{free_port()}"
+    with (folder / "log").open("wb") as log:
+        popen = subprocess.Popen(  # noqa: S603  (no outside input)
+            [
+                program("prometheus"),
+                "--config.file=prometheus.yml",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address={url}",
+            ],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        engine = Engine(f"http://{url}")
+        wait_until(engine.is_ready, lambda: f"Prometheus is ready: {(folder / 'log').read_text()}")
+        yield engine
+    finally:
+        popen.terminate()
+        popen.wait(timeout=20)
