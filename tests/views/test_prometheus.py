@@ -23,10 +23,12 @@ from agent.readings import (
     UserUse,
     XidCount,
 )
-from agent.simulation import MODELS
+from agent.simulation import MODELS, Simulation
+from agent.sources.gpu import GpuSource
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 from agent.views.prometheus.holders import MAX_PROCESSES
 from tests.sources.one_gpu import one_gpu
+from tests.support.agents import ROOT
 from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, READING, STARTING, STUCK, snapshot
 
 GPU = 'uuid="GPU-1",gpu="0"'
@@ -207,3 +209,17 @@ def test_names_keep_to_the_rules(model: str) -> None:
             assert found.name.endswith("_total") == (family.type == "counter")
             if found.name.endswith("_ratio"):
                 assert 0 <= found.value <= 1.5
+
+
+@pytest.mark.parametrize("scenario", ["healthy", "mig", "sick", "mixed-models"])
+def test_every_family_is_in_the_documents(scenario: str) -> None:
+    documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
+    with Simulation(5, scenario=scenario):
+        readings = [GpuSource(index).read() for index in range(5)]
+    gpus = [
+        GpuSample(index, GpuState.OK, reading.identity, reading, 0, 0, xids={31: XidCount(1, 0)})
+        for index, reading in enumerate(readings)
+    ]
+    shown = text(snapshot(*gpus)) + text(watched(TRAINING))
+
+    assert set(re.findall(r"^# HELP (\w+)", shown, re.MULTILINE)) <= documented
