@@ -91,6 +91,20 @@ async def test_details_are_only_told_when_asked_for() -> None:
     assert all("detail" in gpu for gpu in detailed["gpus"])
 
 
+async def test_the_topology_is_read_once() -> None:
+    with Simulation(5, models=["rtx4090"]) as simulation:
+        async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+            async with asyncio.timeout(10):
+                while (first := (await client.get("/gpu?detail=1")).json()["topology"][0])[1] is None:
+                    await asyncio.sleep(0.1)
+            calls = simulation.calls["nvmlDeviceGetTopologyCommonAncestor"]
+            await asyncio.sleep(1.1)
+            await client.get("/gpu?detail=1")
+
+    assert first == ["X", "PIX", "NODE", "NODE", "SYS"]
+    assert simulation.calls["nvmlDeviceGetTopologyCommonAncestor"] == calls == 10
+
+
 @pytest.mark.parametrize("value", ["2", "yes", "01"])
 async def test_a_wrong_detail_is_named(value: str) -> None:
     async with agent() as (_, client):
