@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent.answers import PerSnapshot
 from agent.derive.activity import Thresholds
 from agent.errors import Unavailable
+from agent.sampling.history import History
 from agent.sampling.waiting import Line
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Agent:
             clock_percent=settings.active_clock_percent,
             temperature_celsius=settings.active_temperature_celsius,
         )
+        interval = settings.history_interval
+        self.history = History(interval) if interval else None  # None: nothing is remembered
         self.line = Line()  # of those who wait for GPUs
         self.open_streams = 0
         self.events: PerSnapshot[frozenset[int] | None, bytes] = (

@@ -20,7 +20,7 @@ from agent.agent import Agent
 from agent.answers import Answers
 from agent.auth import STREAM_PATH, Authentication
 from agent.middleware import AllowedHosts, Cors, HeadAsGet, Mounted, RootPath, WholeFiles
-from agent.routes import count, free, gpu, health, metrics, page, processes, status, stream, users
+from agent.routes import count, free, gpu, health, history, metrics, page, processes, status, stream, users
 from agent.routes.parameters import single_valued
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     _Handler = Callable[[int, FrameType | None], object]
 
 # Answered from one Snapshot each, so that their bytes can be kept as long as it is the newest.
-SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users", "/metrics"})
+SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users", "/metrics", "/history"})
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -92,7 +92,7 @@ def _api(agent: Agent) -> FastAPI:
             assets.app = WholeFiles(assets.app)
     api.state.agent = agent
     once = Depends(single_valued)
-    for route in (count, status, gpu, processes, users, free):
+    for route in (count, status, gpu, processes, users, free, history):
         api.include_router(
             route.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401, 500, 503)
         )
@@ -152,6 +152,7 @@ async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
         simulated=agent.simulated,
         connections=TopologySource(),
         ledger=_ledger(settings),
+        history=agent.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
     )

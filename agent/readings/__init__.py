@@ -20,7 +20,9 @@ from agent.readings.gpu import (
 from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading
 from agent.readings.snapshot import (
     GpuSample,
+    GpuSeries,
     GpuState,
+    HistoryReading,
     LedgerReading,
     ProcessUse,
     Snapshot,
@@ -42,7 +44,9 @@ __all__ = [
     "GpuProcess",
     "GpuReading",
     "GpuSample",
+    "GpuSeries",
     "GpuState",
+    "HistoryReading",
     "HostProcess",
     "HostReading",
     "LedgerReading",

@@ -118,3 +118,23 @@ class Snapshot:
     def host_processes(self) -> Mapping[int, HostProcess]:
         """The processes on GPUs as the host describes them, by pid; empty while it does not."""
         return self.host.gpu_processes if self.host else {}
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSeries:
+    """One GPU over time: a value for each moment of its HistoryReading; None: not known then."""
+
+    index: int
+    uuid: str | None
+    gpu_utilization_percent: tuple[int | None, ...]
+    memory_used_bytes: tuple[int | None, ...]
+    temperature_celsius: tuple[int | None, ...]
+    power_watts: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReading:
+    """What is remembered of all GPUs, the oldest first."""
+
+    taken_at: tuple[float, ...] = ()  # seconds since the epoch
+    gpus: tuple[GpuSeries, ...] = ()

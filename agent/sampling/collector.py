@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.readings import DriverReading, GpuSample, Topology
+    from agent.sampling.history import History
     from agent.sampling.ledger import Ledger
     from agent.sampling.xid_watch import XidWatch
 
@@ -66,6 +67,7 @@ class Collector:
         simulated: bool = False,
         connections: Connections | None = None,
         ledger: Ledger | None = None,
+        history: History | None = None,
         xids: XidWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
@@ -79,6 +81,7 @@ class Collector:
         self._simulated = simulated
         self._connections = connections
         self._ledger = ledger
+        self._history = history
         self._xids = xids
         self._clock = clock
         self._now = now
@@ -136,6 +139,8 @@ class Collector:
         snapshot = self._assemble(started)
         if self._ledger is not None:
             snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
+        if self._history is not None:
+            self._history.add(snapshot)
         self._log(snapshot)
         return snapshot
 

@@ -1,0 +1,33 @@
+"""GET /history"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from agent.readings import HistoryReading
+from agent.routes.parameters import CurrentAgent, CurrentSnapshot, Indices, driver_of, select
+from agent.sampling.history import HISTORY_SECONDS
+from agent.views.envelope import Success, success
+from agent.views.history import HistoryColumns, history_view
+
+router = APIRouter()
+
+Seconds = Annotated[
+    float,
+    Query(gt=0, le=HISTORY_SECONDS, allow_inf_nan=False, description="how far back; an hour is remembered"),
+]
+
+
+@router.get("/history", summary="What the GPUs did in the last hour")
+async def history(
+    agent: CurrentAgent, snapshot: CurrentSnapshot, idx: Indices, seconds: Seconds = HISTORY_SECONDS
+) -> Success[HistoryColumns]:
+    """Columns over time, the oldest first. What was not known is null; without history they are empty."""
+    driver_of(snapshot)
+    selected = tuple(select(snapshot.gpus, idx))
+    if agent.history is None:
+        return success(history_view(HistoryReading(), interval=None))
+    found = agent.history.read(snapshot, seconds, selected)
+    return success(history_view(found, agent.history.interval))

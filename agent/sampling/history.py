@@ -1,0 +1,110 @@
+"""What the GPUs did in the last hour: a bounded ring in memory, fine for the last minutes."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.readings import GpuSeries, HistoryReading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.readings import GpuSample, Snapshot
+
+HISTORY_SECONDS = 3600.0
+FINE_SECONDS = 300.0  # in which every Snapshot is kept; before, one for each interval
+# Moments further apart than this many intervals have a gap between them, in which nothing is known.
+GAP_INTERVALS = 3
+
+
+class _Values(NamedTuple):
+    """Of one GPU at one moment; in the order of GpuSeries."""
+
+    gpu_utilization_percent: int | None = None
+    memory_used_bytes: int | None = None
+    temperature_celsius: int | None = None
+    power_watts: float | None = None
+
+
+class _Moment(NamedTuple):
+    """All GPUs at one moment."""
+
+    taken_at: float  # seconds since the epoch
+    taken_monotonic: float
+    gpus: dict[str, _Values]  # by UUID; a GPU that could not be read is not there
+
+
+_UNKNOWN = _Values()
+
+
+class History:
+    """Fed with every Snapshot in turn; its clock is theirs."""
+
+    def __init__(self, interval: float) -> None:
+        self.interval = interval  # seconds between two moments, before the fine part
+        self._coarse: deque[_Moment] = deque()
+        self._fine: deque[_Moment] = deque()
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Remember this Snapshot, and forget what is too old."""
+        now = snapshot.taken_monotonic
+        known = {
+            gpu.identity.uuid: _values(gpu) for gpu in snapshot.gpus if gpu.identity.uuid and gpu.reading
+        }
+        self._fine.append(_Moment(snapshot.taken_at, now, known))
+        while self._fine[0].taken_monotonic < now - FINE_SECONDS:
+            self._keep(self._fine.popleft())
+        while self._coarse and self._coarse[0].taken_monotonic < now - HISTORY_SECONDS:
+            self._coarse.popleft()
+
+    def read(self, snapshot: Snapshot, seconds: float, gpus: tuple[GpuSample, ...]) -> HistoryReading:
+        """The last `seconds` before this Snapshot, of these GPUs."""
+        moments = list(self._moments(snapshot.taken_monotonic - seconds))
+        return HistoryReading(
+            tuple(moment.taken_at for moment in moments), tuple(_series(gpu, moments) for gpu in gpus)
+        )
+
+    def __len__(self) -> int:
+        return len(self._coarse) + len(self._fine)
+
+    def _keep(self, moment: _Moment) -> None:
+        if (
+            not self._coarse
+            or moment.taken_monotonic - self._coarse[-1].taken_monotonic >= self.interval * 0.9
+        ):
+            self._coarse.append(moment)
+
+    def _moments(self, since: float) -> Iterator[_Moment]:
+        """The oldest first, with an empty one in each gap."""
+        before: _Moment | None = None
+        for moment in (*self._coarse, *self._fine):
+            if moment.taken_monotonic < since:
+                continue
+            if before and moment.taken_monotonic - before.taken_monotonic > GAP_INTERVALS * self.interval:
+                yield _Moment(before.taken_at + self.interval, before.taken_monotonic + self.interval, {})
+            yield moment
+            before = moment
+
+
+def _values(gpu: GpuSample) -> _Values:
+    reading = gpu.values
+    return _Values(
+        reading.gpu_utilization_percent,
+        reading.memory_used_bytes,
+        reading.temperature_celsius,
+        reading.power_watts,
+    )
+
+
+def _series(gpu: GpuSample, moments: list[_Moment]) -> GpuSeries:
+    uuid = gpu.identity.uuid
+    rows = [moment.gpus.get(uuid or "", _UNKNOWN) for moment in moments]
+    return GpuSeries(
+        gpu.index,
+        uuid,
+        tuple(row.gpu_utilization_percent for row in rows),
+        tuple(row.memory_used_bytes for row in rows),
+        tuple(row.temperature_celsius for row in rows),
+        tuple(row.power_watts for row in rows),
+    )

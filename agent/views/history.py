@@ -1,0 +1,53 @@
+"""The wire shape of `/history`: columns, for charts. Unknown is null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.rounding import tenths
+from agent.views.units import mib
+
+if TYPE_CHECKING:
+    from agent.readings import HistoryReading
+
+
+class DeviceHistory(BaseModel):
+    """One GPU: a value for each moment of `ts`."""
+
+    idx: int = Field(description="NVML index")
+    uuid: str | None = Field(description="NVML UUID")
+    gpu_utilization: list[int | None] = Field(description="percent of time in which a kernel ran")
+    memory_used_mb: list[float | None] = Field(description="MiB")
+    temperature_celsius: list[int | None] = Field(description="GPU core, degrees Celsius")
+    power_watts: list[float | None] = Field(description="watts")
+
+
+class HistoryColumns(BaseModel):
+    """What is remembered, the oldest first."""
+
+    interval: float | None = Field(
+        description="seconds between two moments; the last 5 minutes have every sample; null: no history"
+    )
+    ts: list[int] = Field(description="milliseconds since the epoch")
+    devices: list[DeviceHistory] = Field(description="in the order of their index")
+
+
+def history_view(history: HistoryReading, interval: float | None) -> HistoryColumns:
+    """The columns of a history."""
+    return HistoryColumns(
+        interval=interval,
+        ts=[int(at * 1000) for at in history.taken_at],
+        devices=[
+            DeviceHistory(
+                idx=gpu.index,
+                uuid=gpu.uuid,
+                gpu_utilization=list(gpu.gpu_utilization_percent),
+                memory_used_mb=[tenths(mib(used)) for used in gpu.memory_used_bytes],
+                temperature_celsius=list(gpu.temperature_celsius),
+                power_watts=[tenths(watts) for watts in gpu.power_watts],
+            )
+            for gpu in history.gpus
+        ],
+    )
