@@ -87,8 +87,9 @@ def _api(agent: Agent) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    api.mount("/web", page.WebFiles())
     for assets in api.routes:
-        if isinstance(assets, Mount):  # what /docs is made of
+        if isinstance(assets, Mount):  # what /docs and the page are made of
             assets.app = WholeFiles(assets.app)
     api.state.agent = agent
     once = Depends(single_valued)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STREAM_PATH = "/gpu/stream"
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
-OPEN_FOLDERS = ("/static-offline-docs/",)  # what /docs is made of
+OPEN_FOLDERS = ("/static-offline-docs/", "/web/")  # what /docs and the page are made of
 
 _BEARER = b"bearer "
 

@@ -1,14 +1,44 @@
-"""GET /"""
+"""GET / and what it is made of"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter
-from fastapi.responses import RedirectResponse
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import Scope
 
 router = APIRouter()
 
+WEB = Path(__file__).parents[1] / "web"
+HEADERS = {
+    # Nothing inline, nothing from another origin: a process named <script> is only ever text.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",  # kept, but asked for again: the agent may be another version now
+}
+
 
 @router.get("/", include_in_schema=False)
-async def page() -> RedirectResponse:
-    """Leads to the documents; relative, whatever prefix a proxy adds."""
-    return RedirectResponse("docs")
+async def page() -> FileResponse:
+    """The shell of the page; it holds no data of the host, so that it can ask for the token."""
+    return FileResponse(WEB / "index.html", headers=HEADERS)
+
+
+class WebFiles(StaticFiles):
+    """Scripts and styles of the page, with the same headers."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=WEB)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response

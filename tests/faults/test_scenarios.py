@@ -21,6 +21,8 @@ SCENES: dict[str, dict[float, Truth]] = {
     "hang": {1: WELL, 21: Truth({1: STUCK}), 81: WELL},
     "permission-denied": {1: Truth({1: DENIED}, known_before=False)},
     "no-driver": {1: Truth(no_driver="No NVIDIA driver: the NVML library"), 31: WELL},
+    "sick": {1: Truth(ill=True)},
+    "xid": {1: WELL, 61: Truth({1: LOST}), 81: WELL},
     "driver-mismatch": {1: Truth(no_driver="have different versions")},
 }
 

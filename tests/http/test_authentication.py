@@ -24,7 +24,15 @@ KEY = "key-of-API_KEY"
 KEYS = ["first of API_KEYS", "second:of/API_KEYS?&="]
 
 STREAM = "/gpu/stream"
-OPEN = {"/", "/health", "/ready", "/docs", "/openapi.json", "/static-offline-docs/favicon.png"}
+OPEN = {
+    "/",
+    "/health",
+    "/ready",
+    "/docs",
+    "/openapi.json",
+    "/static-offline-docs/favicon.png",
+    "/web/page.js",
+}
 UNKNOWN = {"/nope", "/status/", "/gpu/stream/", "/healthz"}
 # Enough of the data paths for the matrix to be worth something; the others join by themselves.
 DATA = {"/count", "/status", "/gpu"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -122,15 +123,21 @@ async def test_the_bare_prefix_leads_into_itself(prefix: str, seen_as: str, lead
 @pytest.mark.anyio
 @pytest.mark.parametrize("environ", [{}, {"URL_PREFIX": "server1"}, {"ROOT_PATH": "/proxied"}], ids=str)
 @pytest.mark.usefixtures("simulation")
-async def test_the_root_leads_relatively(environ: dict[str, str]) -> None:
-    """To a page that is there."""
+async def test_the_page_is_open_and_made_of_files_beside_it(environ: dict[str, str]) -> None:
+    """Whatever prefix: what it is made of is named relatively, and is there without a credential."""
     base = f"http://agent/{environ.get('URL_PREFIX', '')}".rstrip("/") + "/"
     async with agent_client(**environ, TOKEN=A_TOKEN) as client:
-        response = await client.get(base, headers={"Host": "evil.example"})
-        location = response.headers["location"]
-        assert (response.status_code, location.startswith(("http", "/"))) == (307, False)
-        page = await client.get(urljoin(base, location))
+        page = await client.get(base, headers={"Host": "evil.example"})
+        files = re.findall(r'(?:src|href)="(web/[^"]+)"', page.text)
+        parts = [await client.get(urljoin(base, file)) for file in files]
+        outside = await client.get(urljoin(base, "web/../status"))
+        missing = await client.get(urljoin(base, "web/nothing.js"))
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert len(files) == 3
+    assert {part.status_code for part in parts} == {200}
+    assert (outside.status_code, missing.status_code) == (401, 404)
+    assert missing.json()["code"] == 1
 
 
 @pytest.mark.anyio

@@ -1,0 +1,63 @@
+// The agent, as seen from here: paths are relative, so that any prefix works; the token never stands in a URL.
+const KEY = `agent-token ${location.pathname}`;
+const MAX_PAUSE = 30;
+
+export class Refused extends Error {}
+
+export const token = {
+  get: () => sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY),
+  set(value, remember) {
+    token.clear();
+    (remember ? localStorage : sessionStorage).setItem(KEY, value);
+  },
+  clear() {
+    sessionStorage.removeItem(KEY);
+    localStorage.removeItem(KEY);
+  },
+};
+
+async function ask(path, signal) {
+  const given = token.get(); // TOKEN, or where there is none a key of the stream
+  const headers = given ? { Authorization: given, "X-API-Key": given } : {};
+  const answer = await fetch(path, { headers, signal, cache: "no-store" });
+  if (answer.status === 401) throw new Refused();
+  if (!answer.ok) {
+    const body = await answer.json().catch(() => null);
+    throw new Error(body?.error ?? `${path}: HTTP ${answer.status}`);
+  }
+  return answer;
+}
+
+export async function get(path) {
+  const body = await (await ask(path)).json();
+  return "code" in body ? body.data : body;
+}
+
+// Calls `seen(event)` for each event of the stream and `down(error, seconds)` before each new try, for ever.
+// EventSource would neither send a header nor try again after an answer that is no stream.
+export async function follow(path, signal, seen, down) {
+  let pause = 1;
+  while (!signal.aborted) {
+    try {
+      const answer = await ask(path, signal);
+      let rest = "";
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        const events = (rest + part.value).split("\n\n");
+        rest = events.pop();
+        for (const event of events) {
+          if (!event.startsWith("data: ")) continue;
+          pause = 1;
+          seen(JSON.parse(event.slice(6)));
+        }
+      }
+      throw new Error("the stream ended");
+    } catch (error) {
+      if (signal.aborted) return;
+      down(error, pause);
+      if (error instanceof Refused) return;
+      await new Promise((resume) => setTimeout(resume, pause * 1000));
+      pause = Math.min(MAX_PAUSE, pause * 2);
+    }
+  }
+}
