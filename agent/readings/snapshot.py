@@ -42,6 +42,7 @@ class GpuSample:
     sampled_at: float | None = None  # seconds since the epoch, of the last reading, shown or not
     age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
     error: str | None = None  # one sentence, only for a GPU that could not be read
+    seconds: float | None = None  # that `reading` took in the driver
     xids: Mapping[int, XidCount] | None = None  # by code, since the agent started; None: nobody listens
 
     @property
@@ -112,6 +113,7 @@ class Snapshot:
     host: HostReading | None = None
     topology: Topology | None = None  # None: not told, or not yet
     simulated: bool = False
+    driver_calls: int | None = None  # made since the agent started
     ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
 
     @property

@@ -36,6 +36,8 @@ JOIN_TIMEOUT = 0.5
 class Driver(Protocol):
     """What the collector needs of the driver as a whole."""
 
+    @property
+    def calls(self) -> int: ...
     def read(self) -> DriverReading: ...
     def release(self) -> None: ...
 
@@ -262,6 +264,7 @@ class Collector:
             host=host.reading if host is not None and host_is_fresh else None,
             topology=self._known_topology(),
             simulated=self._simulated,
+            driver_calls=self._driver_source.calls,
         )
 
     def _judge(self, slot: GpuSlot, now: float) -> GpuSample:

@@ -37,7 +37,8 @@ def judge(
     age_ms = None if age is None else int(age * 1000)
 
     def sample(state: GpuState, reading: GpuReading | None, error: str | None) -> GpuSample:
-        return GpuSample(index, state, identity, reading, sampled_at, age_ms, error)
+        seconds = answer.seconds if answer is not None and reading is not None else None
+        return GpuSample(index, state, identity, reading, sampled_at, age_ms, error, seconds=seconds)
 
     if busy_since is not None and now - busy_since >= sample_timeout:
         return sample(

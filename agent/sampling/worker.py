@@ -30,6 +30,7 @@ class Answer(Generic[Reading]):
     reading: Reading | None
     error: str | None
     started_at: float  # seconds of the monotonic clock
+    seconds: float | None = None  # that the read took; None: it failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class Worker(Generic[Reading]):
     def _read(self, read: Callable[[], Reading]) -> None:
         started_at = self._clock()
         try:
-            self.answer = Answer(read(), None, started_at)
+            reading = read()
+            self.answer = Answer(reading, None, started_at, self._clock() - started_at)
         except SourceError as error:
             self.answer = Answer(None, str(error), started_at)
         except Exception as error:  # the thread must outlive a fault of ours

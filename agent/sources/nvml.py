@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pynvml
@@ -38,6 +39,10 @@ FATAL = (
 )
 
 
+# By thread: nobody writes another's number, so that none is lost and nobody waits for a lock.
+_calls: dict[int, int] = {}
+
+
 def ask(function: str | Callable[..., Any], *arguments: Any) -> Any:
     """Call an NVML function; None where the driver, the GPU or this user's rights do not give a value.
 
@@ -56,6 +61,8 @@ def demand(function: str | Callable[..., Any], *arguments: Any) -> Any:
 
     Raises `pynvml.NVMLError` for everything else: lost, no permission, stale handle ...
     """
+    thread = get_ident()
+    _calls[thread] = _calls.get(thread, 0) + 1
     try:
         value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False, ignore_function_not_found=True)
     except pynvml.NVMLError_NotSupported:
@@ -105,6 +112,11 @@ class DriverSource:
 
     def __init__(self) -> None:
         self._reading: DriverReading | None = None
+
+    @property
+    def calls(self) -> int:
+        """NVML functions called so far, by every source of this process."""
+        return sum(tuple(_calls.values()))
 
     def read(self) -> DriverReading:
         """NVML: nvmlDeviceGetCount_v2 each time; the versions once per contact. Raises SourceError."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 GPUS = 8
-# What a loaded machine adds to an answer; the driver's own part is MAX_WAIT. A hung call lasts far longer than both.
+# What a loaded machine adds to an answer; the driver's own part is MAX_WAIT. A hung call lasts far longer.
 SCHEDULING = 0.75
 VERDICTS = {"ok": "healthy", "stuck": "critical", "lost": "critical", "starting": None}
 LIVE_VALUES_OF_STATUS = ("fan_speed", "temperature", "gpu_utilization", "memory_utilization")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import pytest
@@ -57,6 +58,24 @@ async def test_a_scrape_without_a_driver_succeeds_and_says_so() -> None:
 
     assert answer.status_code == 200
     assert "nvidia_gpu_agent_driver_up 0.0" in answer.text
+
+
+async def test_what_looking_costs_is_told() -> None:
+    def value(text: str, name: str) -> float:
+        return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+    with Simulation(2) as simulation:
+        async with agent_client(SAMPLE_INTERVAL="0.5", HISTORY_INTERVAL="0") as client:
+            first, calls_at_first = (await client.get("/metrics")).text, simulation.total_calls
+            await asyncio.sleep(0.6)  # the next is of another sample
+            second, calls_at_second = (await client.get("/metrics")).text, simulation.total_calls
+    counted = value(second, "nvidia_gpu_agent_driver_calls_total") - value(
+        first, "nvidia_gpu_agent_driver_calls_total"
+    )
+
+    # Slow counters are read after a sample is told: they are counted in the next.
+    assert 20 < counted <= calls_at_second - calls_at_first + 40
+    assert 0 < value(first, "nvidia_gpu_sample_duration_seconds{") < 1
 
 
 async def test_processes_are_left_out_where_the_setting_says_so() -> None:

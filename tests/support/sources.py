@@ -51,6 +51,10 @@ class FakeDriver:
         self.releases = 0
         self.valve = Valve()
 
+    @property
+    def calls(self) -> int:
+        return self.reads
+
     def read(self) -> DriverReading:
         self.reads += 1
         self.valve.pass_through()

@@ -63,7 +63,7 @@ STUCK_SENTENCE = "A driver call on this GPU has not returned for 4 s"
 LOST_SENTENCE = "The GPU is lost"
 STARTING_SENTENCE = "The GPU has not answered yet"
 
-HEALTHY = GpuSample(0, GpuState.OK, IDENTITY, READING, READING.sampled_at, 12)
+HEALTHY = GpuSample(0, GpuState.OK, IDENTITY, READING, READING.sampled_at, 12, seconds=0.009)
 STUCK = GpuSample(1, GpuState.STUCK, IDENTITY, None, READING.sampled_at, 4012, STUCK_SENTENCE)
 LOST = GpuSample(2, GpuState.LOST, IDENTITY, None, READING.sampled_at, 9000, LOST_SENTENCE)
 STARTING = GpuSample(3, GpuState.STARTING, error=STARTING_SENTENCE)
@@ -74,4 +74,11 @@ KNOWS_NOTHING = GpuSample(
 
 def snapshot(*gpus: GpuSample) -> Snapshot:
     """These GPUs on the host of the examples."""
-    return Snapshot(taken_at=1757926889.5, taken_monotonic=100.0, driver=DRIVER, gpus=gpus, host=HOST)
+    return Snapshot(
+        taken_at=1757926889.5,
+        taken_monotonic=100.0,
+        driver=DRIVER,
+        gpus=gpus,
+        host=HOST,
+        driver_calls=1234,
+    )

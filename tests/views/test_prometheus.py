@@ -63,6 +63,8 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
         ("power_watts", [f"nvidia_gpu_power_watts{{{GPU}}} 119.4"]),
         ("pcie_tx", [f"nvidia_gpu_pcie_tx_bytes_per_second{{{GPU}}} 1.048576e+08"]),
         ("sample_age", [f"nvidia_gpu_sample_age_seconds{{{GPU}}} 0.012"]),
+        ("sample_duration", [f"nvidia_gpu_sample_duration_seconds{{{GPU}}} 0.009"]),
+        ("agent_driver_calls", ["nvidia_gpu_agent_driver_calls_total 1234.0"]),
         (
             "clock_hertz",
             [
@@ -212,14 +214,23 @@ def test_names_keep_to_the_rules(model: str) -> None:
 
 
 @pytest.mark.parametrize("scenario", ["healthy", "mig", "sick", "mixed-models"])
-def test_every_family_is_in_the_documents(scenario: str) -> None:
-    documented = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
+def test_every_family_is_in_the_documents_with_its_type_and_help(scenario: str) -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    documented = {
+        name: (kind, documentation)
+        for name, kind, documentation in re.findall(
+            r"^\| `(\w+)` \| (gauge|counter) \| .* \| (.*) \|$", page, re.MULTILINE
+        )
+    }
     with Simulation(5, scenario=scenario):
         readings = [GpuSource(index).read() for index in range(5)]
     gpus = [
-        GpuSample(index, GpuState.OK, reading.identity, reading, 0, 0, xids={31: XidCount(1, 0)})
+        GpuSample(index, GpuState.OK, reading.identity, reading, 0, 0, seconds=0.1, xids={31: XidCount(1, 0)})
         for index, reading in enumerate(readings)
     ]
     shown = text(snapshot(*gpus)) + text(watched(TRAINING))
 
-    assert set(re.findall(r"^# HELP (\w+)", shown, re.MULTILINE)) <= documented
+    for name, documentation, kind in re.findall(
+        r"^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$", shown, re.MULTILINE
+    ):
+        assert documented.get(name) == (kind, documentation)

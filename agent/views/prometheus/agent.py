@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent import __version__
 from agent.readings import GpuState
-from agent.views.prometheus.families import gauge, ratio
+from agent.views.prometheus.families import counter, gauge, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +39,12 @@ def agent_families(snapshot: Snapshot, *, streams: int, max_streams: int) -> Ite
     )
     stuck = sum(gpu.state is GpuState.STUCK for gpu in snapshot.gpus)
     yield gauge("agent_stuck_calls", "Driver calls that do not return.", (), [((), stuck)])
+    yield counter(
+        "agent_driver_calls",
+        "NVML functions called since the agent started.",
+        (),
+        [((), snapshot.driver_calls)],
+    )
     yield gauge("agent_streams", "Streams open now.", (), [((), streams)])
     yield gauge("agent_max_streams", "Streams that may be open at once.", (), [((), max_streams)])
     if snapshot.host is not None:

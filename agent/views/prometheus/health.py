@@ -33,6 +33,12 @@ def health_families(snapshot: Snapshot) -> Iterator[Metric]:
         ((of(gpu), None if gpu.age_ms is None else gpu.age_ms / 1000) for gpu in snapshot.gpus),
     )
     yield gauge(
+        "sample_duration_seconds",
+        "How long the driver took for its last reading.",
+        GPU_LABELS,
+        ((of(gpu), gpu.seconds) for gpu in snapshot.gpus),
+    )
+    yield gauge(
         "health_verdict",
         "1: the verdict on it.",
         (*GPU_LABELS, "verdict"),
