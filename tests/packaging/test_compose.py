@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml  # comes with uvicorn[standard]
@@ -12,10 +15,8 @@ from tests.packaging.commands import succeed
 from tests.packaging.dockerfile import only, parse
 from tests.support.agents import ROOT
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 TEXT = (ROOT / "docker-compose.yml").read_text()
+MONITORING = (ROOT / "deploy" / "docker-compose.monitoring.yml").read_text()
 
 
 @pytest.fixture
@@ -71,3 +72,32 @@ def test_every_variable_is_a_setting(service: dict[str, Any]) -> None:
 def test_compose_accepts_it(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").write_text(TEXT)
     assert succeed(["docker-compose", "config", "--services"], tmp_path) == "gpu-metrics\n"
+
+
+@pytest.mark.slow
+def test_compose_accepts_the_monitoring_beside_it(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    (tmp_path / "docker-compose.yml").write_text(TEXT)
+    (tmp_path / ".env").write_text("GRAFANA_PASSWORD=secret")
+    command = re.search(r"^# docker compose (-f .*) up --detach$", MONITORING, re.MULTILINE)
+    assert command
+
+    shown = succeed(["docker-compose", *command[1].split(), "config", "--services"], tmp_path)
+
+    assert set(shown.split()) == {"gpu-metrics", "prometheus", "alertmanager", "grafana"}
+
+
+def test_the_monitoring_mounts_what_there_is_and_answers_only_on_this_host() -> None:
+    for service in yaml.safe_load(MONITORING)["services"].values():
+        for mount in service["volumes"]:
+            source = mount.partition(":")[0]
+            assert not source.startswith(".") or (ROOT / source).exists(), source
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+@pytest.mark.slow
+def test_alertmanager_accepts_its_configuration() -> None:
+    if shutil.which("amtool") is None:
+        pytest.skip("needs amtool (Debian, Ubuntu: apt-get install prometheus-alertmanager)")
+
+    assert "SUCCESS" in succeed(["amtool", "check-config", "alertmanager.yml"], ROOT / "deploy")
