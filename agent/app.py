@@ -20,7 +20,20 @@ from agent.agent import Agent
 from agent.answers import Answers
 from agent.auth import STREAM_PATH, Authentication
 from agent.middleware import AllowedHosts, Cors, HeadAsGet, Mounted, RootPath, WholeFiles
-from agent.routes import count, free, gpu, health, history, metrics, page, processes, status, stream, users
+from agent.routes import (
+    count,
+    fleet,
+    free,
+    gpu,
+    health,
+    history,
+    metrics,
+    page,
+    processes,
+    status,
+    stream,
+    users,
+)
 from agent.routes.parameters import single_valued
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
@@ -93,7 +106,7 @@ def _api(agent: Agent) -> FastAPI:
             assets.app = WholeFiles(assets.app)
     api.state.agent = agent
     once = Depends(single_valued)
-    for route in (count, status, gpu, processes, users, free, history):
+    for route in (count, status, gpu, processes, users, free, history, fleet):
         api.include_router(
             route.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401, 500, 503)
         )

@@ -145,6 +145,19 @@ def _list_of(parse_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]
     return parse
 
 
+def _fleet(text: str) -> tuple[tuple[str, str], ...]:
+    """Each host's name and the path of its agent, as `_url_path` gives it."""
+    hosts = []
+    for entry in text.split(","):
+        name, equals, path = (part.strip() for part in entry.partition("="))
+        if not name or not equals or not name.isprintable() or not _url_path(path):
+            raise ValueError("not NAME=/PATH")
+        hosts.append((name, _url_path(path)))
+    if len({name for name, _ in hosts}) < len(hosts) or len({path for _, path in hosts}) < len(hosts):
+        raise ValueError("a host twice")
+    return tuple(hosts)
+
+
 SCENARIO = Kind("the name of a scenario, together with SIMULATE_GPUS", str)  # Settings knows the names
 FILE = Kind("a readable file", str)
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
@@ -157,4 +170,5 @@ SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_s
 ALLOWED_HOSTS = Kind(
     "host names without port, comma-separated; *.example.org covers all below", _list_of(_allowed_host)
 )
+FLEET = Kind("NAME=/PATH for each host, comma-separated, each name and path once; PATH as URL_PREFIX", _fleet)
 ORIGINS = Kind("https://host[:port] or http://host[:port], comma-separated, or *", _list_of(_origin))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 from agent.setting_kinds import (
     ALLOWED_HOSTS,
     FILE,
+    FLEET,
     HOST,
     ORIGINS,
     SCENARIO,
@@ -68,6 +69,9 @@ class Settings:
     )
     hide_command_args: bool = _setting(False, SWITCH, "Show processes without their arguments.")
 
+    fleet: tuple[tuple[str, str], ...] = _setting(
+        (), FLEET, "Hosts that the page shows as one overview; empty: this host alone."
+    )
     metrics_processes: bool = _setting(True, SWITCH, "Give each process series of its own in /metrics.")
 
     default_stream_interval: float = _setting(

@@ -106,6 +106,10 @@ REFUSED = {
     "LOG_LEVEL": ["loud"],
     "HOST": ["a b", "http://x", "host:80", "[::1", "::g", "-x", "a..b", "a" * 64],
     "ALLOWED_HOSTS": [",", "a:80", "*", "*.", "a.*.b", "http://a", "*.*.a"],
+    "FLEET": [
+        *[",", "server1", "=/server1", "a=", "a=/", "a=/b,", "a=/../b", "a=/b?c", "a=//evil.example/b"],
+        *["a=https://evil.example", "a=/b,a=/c", "a=/b,c=/b/", "a\x01=/b"],
+    ],
     "CORS_ORIGINS": [
         *[",", "null", "a.b", "ftp://a", "https://", "https://a/", "https://a?b", "https://a#b"],
         *["https://u@a", "https://a:99999", "https://*.a", "https://a b", "https://[::1"],
@@ -146,6 +150,7 @@ def test_a_value_out_of_range_is_refused_with_what_is_accepted(name: str, writte
         ("CORS_ORIGINS", "https://A.example.org:443, http://[::1]:3000,http://b:80", (
             "https://a.example.org", "http://[::1]:3000", "http://b")),
         ("CORS_ORIGINS", "*", ("*",)),
+        ("FLEET", "server1=/server1, Büro 2 = b/2/", (("server1", "/server1"), ("Büro 2", "/b/2"))),
     ],
 )  # fmt: skip  # one value a line
 def test_a_value_is_read_as_what_it_means(name: str, written: str, value: object) -> None:

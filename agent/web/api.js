@@ -1,23 +1,23 @@
 // The agent, as seen from here: paths are relative, so that any prefix works; the token never stands in a URL.
-const KEY = `agent-token ${location.pathname}`;
+const key = (path = location.pathname) => `agent-token ${path}`;
 const MAX_PAUSE = 30;
 
 export class Refused extends Error {}
 
 export const token = {
-  get: () => sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY),
+  get: (path) => sessionStorage.getItem(key(path)) ?? localStorage.getItem(key(path)),
   set(value, remember) {
     token.clear();
-    (remember ? localStorage : sessionStorage).setItem(KEY, value);
+    (remember ? localStorage : sessionStorage).setItem(key(), value);
   },
   clear() {
-    sessionStorage.removeItem(KEY);
-    localStorage.removeItem(KEY);
+    sessionStorage.removeItem(key());
+    localStorage.removeItem(key());
   },
 };
 
-async function ask(path, signal) {
-  const given = token.get(); // TOKEN, or where there is none a key of the stream
+async function ask(path, signal, agent) {
+  const given = token.get(agent) ?? token.get(); // TOKEN, or where there is none a key of the stream
   const headers = given ? { Authorization: given, "X-API-Key": given } : {};
   const answer = await fetch(path, { headers, signal, cache: "no-store" });
   if (answer.status === 401) throw new Refused();
@@ -28,8 +28,9 @@ async function ask(path, signal) {
   return answer;
 }
 
-export async function get(path) {
-  const body = await (await ask(path)).json();
+// `agent`: the path of another agent of this origin, with a token of its own where one was given there.
+export async function get(path, signal, agent) {
+  const body = await (await ask(path, signal, agent)).json();
   return "code" in body ? body.data : body;
 }
 

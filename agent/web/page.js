@@ -4,6 +4,7 @@ import * as cards from "./cards.js";
 import { show } from "./detail.js";
 import { known, number } from "./format.js";
 import * as history from "./history.js";
+import * as overview from "./overview.js";
 import * as processes from "./processes.js";
 import { TEXTS, UNKNOWN } from "./texts.js";
 
@@ -90,9 +91,15 @@ async function start() {
   stop();
   $("login").hidden = true;
   watching = new AbortController();
+  const { signal } = watching;
   connection();
   try {
-    await get("count");
+    const hosts = await get("fleet");
+    if (signal.aborted) return;
+    if (hosts.length && !new URLSearchParams(location.search).has("host")) {
+      $("connection").textContent = "";
+      return overview.watch(hosts, signal);
+    }
   } catch (error) {
     if (error instanceof Refused) return askForToken();
   }
@@ -112,7 +119,7 @@ function askForToken() {
   stop();
   if (token.get()) problem(TEXTS.wrongToken);
   token.clear();
-  $("main").hidden = true;
+  $("main").hidden = $("overview").hidden = true;
   $("login").hidden = false;
   $("token").focus();
 }
@@ -143,5 +150,5 @@ document.addEventListener("visibilitychange", () => {
 });
 if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
 processes.columns($("columns"));
-setInterval(() => latest !== null && watching && connection(), 1000);
+setInterval(() => latest !== null && watching && connection(), 1000); // only a stream sets `latest`
 start();

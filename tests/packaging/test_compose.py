@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml  # comes with uvicorn[standard]
@@ -14,6 +13,9 @@ from agent.settings import Settings
 from tests.packaging.commands import succeed
 from tests.packaging.dockerfile import only, parse
 from tests.support.agents import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
 MONITORING = (ROOT / "deploy" / "docker-compose.monitoring.yml").read_text()

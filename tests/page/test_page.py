@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
+from tests.page.opened import hide, opened
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
 
-# As root in a container; and without the requests that a browser makes for itself.
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 TOKEN = "the-token-of-the-page"  # noqa: S105  (guards nothing)
 UNKNOWN = "\N{EN DASH}"
-SECONDS = 30_000  # milliseconds until something shows
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield started
-        started.close()
-
-
-@contextmanager
-def opened(browser: Browser, url: str) -> Iterator[Page]:
-    """The page at this address; it has no error, and asks nobody else."""
-    context = browser.new_context()
-    page = context.new_page()
-    faults: list[str] = []
-    asked: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda request: asked.append(request.url))
-    page.set_default_timeout(SECONDS)
-    page.goto(url)
-    yield page
-    context.close()
-    origin = url.split("/", 3)[2]
-    assert [one for one in asked if one.split("/", 3)[2] != origin] == []
-    expected = ("401", "ERR_", "503")  # the browser's own words for what a test made happen
-    assert [fault for fault in faults if not any(word in fault for word in expected)] == []
 
 
 def test_the_values_are_the_agents_and_a_change_is_followed(browser: Browser) -> None:
@@ -136,3 +96,41 @@ def test_a_lost_connection_is_announced_and_mended(browser: Browser) -> None:
         page.unroute("**/gpu/stream*")
         page.locator("#connection.live").wait_for()
         page.locator(".card").get_by_text("17 %").wait_for()
+
+
+def test_a_hung_gpu_is_told_as_stuck_and_the_others_go_on(browser: Browser) -> None:
+    with (
+        Simulation(2) as simulation,
+        agent_server(SAMPLE_TIMEOUT="0.5") as url,
+        opened(browser, f"{url}/") as page,
+    ):
+        page.locator("#connection.live").wait_for()
+        simulation.gpus[1].hang()
+        page.locator(".card.stuck").get_by_text("✖ stuck").wait_for()
+        simulation.gpus[0].fix(gpu_utilization=23)
+        page.locator(".card.ok").get_by_text("23 %").wait_for()
+        simulation.gpus[1].release()
+
+
+def test_a_hidden_tab_asks_nothing_until_it_shows_again(browser: Browser) -> None:
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator("#connection.live").wait_for()
+        hide(page, hidden=True)
+        page.get_by_text("paused while this tab is hidden").wait_for()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(6000)  # longer than between two looks at anything
+        assert asked == []
+        hide(page, hidden=False)
+        page.locator("#connection.live").wait_for()
+
+
+def test_a_token_that_is_to_be_remembered_is_there_in_the_next_tab(browser: Browser) -> None:
+    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/") as page:
+        page.get_by_label("Token of this agent").fill(TOKEN)
+        page.get_by_label("Remember it in this browser").check()
+        page.get_by_role("button", name="Show the GPUs").click()
+        page.locator(".card").wait_for()
+        second = page.context.new_page()
+        second.goto(f"{url}/")
+        second.locator(".card").wait_for()

@@ -1,0 +1,24 @@
+"""GET /fleet: which hosts the page shows. Only the browser talks to them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from agent.routes.parameters import CurrentAgent  # noqa: TC001  (FastAPI reads it)
+from agent.views.envelope import Success, success
+
+router = APIRouter()
+
+
+class FleetHost(BaseModel):
+    """A host with an agent, as the browser reaches it."""
+
+    name: str = Field(description="as people call it")
+    path: str = Field(description="of its agent on this origin, with a slash at both ends")
+
+
+@router.get("/fleet", include_in_schema=False)  # the page's own
+async def fleet(agent: CurrentAgent) -> Success[list[FleetHost]]:
+    """The hosts in FLEET; none: the page shows this host alone."""
+    return success([FleetHost(name=name, path=f"{path}/") for name, path in agent.settings.fleet])

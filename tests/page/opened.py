@@ -1,0 +1,44 @@
+"""The page, opened in a browser."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+SECONDS = 30_000  # milliseconds until something shows
+
+
+@contextmanager
+def opened(browser: Browser, url: str) -> Iterator[Page]:
+    """The page at this address; it has no error, and asks nobody else."""
+    context = browser.new_context()
+    page = context.new_page()
+    faults: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_default_timeout(SECONDS)
+    page.goto(url)
+    yield page
+    context.close()
+    origin = url.split("/", 3)[2]
+    assert [one for one in asked if one.split("/", 3)[2] != origin] == []
+    expected = ("401", "ERR_", "502", "503")  # the browser's own words for what a test made happen
+    assert [fault for fault in faults if not any(word in fault for word in expected)] == []
+
+
+def hide(page: Page, *, hidden: bool) -> None:
+    """As another tab in front of it does; a headless browser has none."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
