@@ -1,4 +1,4 @@
-"""`uv run python -m benchmarks.fleet [--agents 50]`: what a Prometheus pays for many agents. Needs `prometheus`."""
+"""`uv run python -m benchmarks.fleet [--agents 50]`: what many agents cost a Prometheus. Needs it."""
 
 from __future__ import annotations
 
