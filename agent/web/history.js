@@ -7,8 +7,8 @@ export const MEASURES = ["utilization", "memory", "temperature", "power"];
 
 const series = new Map(); // by uuid: [milliseconds, values in the order of MEASURES]
 
-export async function load() {
-  const history = await get("history").catch(() => ({ ts: [], devices: [] }));
+export async function load(signal) {
+  const history = await get("history", signal).catch(() => ({ ts: [], devices: [] }));
   for (const device of history.devices) {
     const rows = history.ts.map((at, row) => [
       at,

@@ -71,15 +71,15 @@ function down(error, pause) {
   problem(error.message);
 }
 
-async function lookAround() {
+async function lookAround(signal) {
   try {
-    await processes.load();
+    await processes.load(signal);
     filter();
-    const free = await get("free?count=64");
+    const free = await get("free?count=64", signal);
     const names = free.gpus.map((gpu) => `${gpu.idx}`).join(", ");
     $("free").textContent = names ? TEXTS.free(names) : TEXTS.noneFree;
   } catch (error) {
-    if (!(error instanceof Refused)) $("free").textContent = "";
+    if (!signal.aborted && !(error instanceof Refused)) $("free").textContent = "";
   }
 }
 
@@ -103,10 +103,11 @@ async function start() {
   } catch (error) {
     if (error instanceof Refused) return askForToken();
   }
-  await history.load();
-  lookAround();
-  seldom = setInterval(lookAround, SELDOM);
-  follow("gpu/stream?interval=2", watching.signal, seen, down);
+  await history.load(signal);
+  if (signal.aborted) return;
+  lookAround(signal);
+  seldom = setInterval(() => lookAround(signal), SELDOM);
+  follow("gpu/stream?interval=2", signal, seen, down);
 }
 
 function stop() {

@@ -26,8 +26,8 @@ export function columns(row) {
   }
 }
 
-export async function load() {
-  processes = (await get("processes")).processes;
+export async function load(signal) {
+  processes = (await get("processes", signal)).processes;
 }
 
 export function render(body, note, user, gpu) {

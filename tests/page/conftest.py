@@ -17,8 +17,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Gone before the tests of the next folder: as long as it runs, this thread can run no other event loop."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")
