@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
+
+from agent.routes.parameters import CurrentAgent  # noqa: TC001  (FastAPI reads it)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 router = APIRouter()
 
 WEB = Path(__file__).parents[1] / "web"
+SHELL = (WEB / "index.html").read_text("utf-8")
 HEADERS = {
     # Nothing inline, nothing from another origin: a process named <script> is only ever text.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -27,9 +30,13 @@ HEADERS = {
 
 
 @router.get("/", include_in_schema=False)
-async def page() -> FileResponse:
-    """The shell of the page; it holds no data of the host, so that it can ask for the token."""
-    return FileResponse(WEB / "index.html", headers=HEADERS)
+async def page(agent: CurrentAgent) -> HTMLResponse:
+    """The shell of the page; it holds no data of the host, so that it can ask for the token.
+
+    Whether there is a FLEET stands in it, so that the page of a single host need not ask.
+    """
+    html = SHELL.replace("<html", "<html data-fleet", 1) if agent.settings.fleet else SHELL
+    return HTMLResponse(html, headers=HEADERS)
 
 
 class WebFiles(StaticFiles):

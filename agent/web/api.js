@@ -1,4 +1,6 @@
 // The agent, as seen from here: paths are relative, so that any prefix works; the token never stands in a URL.
+import { TEXTS } from "./texts.js";
+
 const key = (path = location.pathname) => `agent-token ${path}`;
 const MAX_PAUSE = 30;
 
@@ -19,11 +21,13 @@ export const token = {
 async function ask(path, signal, agent) {
   const given = token.get(agent) ?? token.get(); // TOKEN, or where there is none a key of the stream
   const headers = given ? { Authorization: given, "X-API-Key": given } : {};
-  const answer = await fetch(path, { headers, signal, cache: "no-store" });
+  const answer = await fetch(path, { headers, signal, cache: "no-store" }).catch((error) => {
+    throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error; // the browser's words name no cause either
+  });
   if (answer.status === 401) throw new Refused();
   if (!answer.ok) {
     const body = await answer.json().catch(() => null);
-    throw new Error(body?.error ?? `${path}: HTTP ${answer.status}`);
+    throw new Error(body?.error ?? TEXTS.httpStatus(answer.status));
   }
   return answer;
 }
@@ -52,7 +56,7 @@ export async function follow(path, signal, seen, down) {
           seen(JSON.parse(event.slice(6)));
         }
       }
-      throw new Error("the stream ended");
+      throw new Error(TEXTS.streamEnded);
     } catch (error) {
       if (signal.aborted) return;
       down(error, pause);

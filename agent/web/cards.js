@@ -1,8 +1,6 @@
 // A card for each GPU: made once, then only its texts change.
-import { chart, draw } from "./chart.js";
-import { known, memoryOf, number, of } from "./format.js";
-import { MEASURES, SHORT, points } from "./history.js";
-import { TEXTS, UNKNOWN } from "./texts.js";
+import { MEASURES, SHORT, chart, draw, points } from "./chart.js";
+import { TEXTS, UNKNOWN, known, memoryOf, number, of } from "./texts.js";
 
 const cards = new Map(); // by GPU index
 

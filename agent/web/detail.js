@@ -1,10 +1,8 @@
 // Everything that is known of one GPU, with charts over the whole history.
 import { get } from "./api.js";
 import { element } from "./cards.js";
-import { chart, draw } from "./chart.js";
-import { known, label } from "./format.js";
-import { MEASURES, points } from "./history.js";
-import { TEXTS, UNKNOWN } from "./texts.js";
+import { MEASURES, chart, draw, points } from "./chart.js";
+import { TEXTS, UNKNOWN, known, label } from "./texts.js";
 
 const SPAN = 3600_000;
 

@@ -1,10 +1,10 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, get } from "./api.js";
 import { element } from "./cards.js";
-import { known, memory, number } from "./format.js";
-import { TEXTS, UNKNOWN } from "./texts.js";
+import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
+const NAMED = 6; // hosts whose free GPUs are listed
 const PATIENCE = 4000; // milliseconds until a host counts as down
 const $ = (id) => document.getElementById(id);
 
@@ -28,7 +28,7 @@ function make({ name, path }) {
   head.append(title, note);
   row.append(head, tiles);
   $("hosts").append(row);
-  return { name, path, row, note, tiles, devices: [], processes: [], free: new Set(), seen: null, timer: null };
+  return { name, path, row, note, tiles, devices: [], processes: [], free: new Set(), up: false, seen: null, timer: null };
 }
 
 function fillTile(tile, host, gpu) {
@@ -69,6 +69,7 @@ async function look(host, signal) {
     host.devices = status.devices;
     host.processes = status.processes;
     host.free = new Set(free.gpus.map((gpu) => gpu.idx));
+    host.up = true;
     host.seen = Date.now();
     host.row.className = "host";
     host.note.textContent = TEXTS.gpuCount(status.count);
@@ -76,6 +77,7 @@ async function look(host, signal) {
     if (signal.aborted) return;
     host.devices = host.processes = []; // what was true once is not shown as true now
     host.free = new Set();
+    host.up = false;
     host.row.className = "host down";
     const why = error instanceof Refused ? TEXTS.wantsToken : error.name === "TimeoutError" ? TEXTS.silent : error.message;
     host.note.textContent = `✖ ${why}${host.seen ? TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString()) : ""}`;
@@ -84,7 +86,7 @@ async function look(host, signal) {
 }
 
 function summary() {
-  const up = hosts.filter((host) => host.devices.length || host.row.className === "host");
+  const up = hosts.filter((host) => host.up).length;
   const gpus = hosts.flatMap((host) => host.devices);
   const values = (read) => gpus.map(read).filter(known);
   const utilization = mean(values((gpu) => whole(gpu.gpu_utilization)));
@@ -92,15 +94,24 @@ function summary() {
   const memoryTotal = total(values((gpu) => whole(gpu.memory_total_human)));
   const power = total(values((gpu) => whole(gpu.power_status)));
   $("totals").textContent = [
-    TEXTS.hostsUp(up.filter((host) => host.seen).length, hosts.length),
+    TEXTS.hostsUp(up, hosts.length),
     TEXTS.gpuCount(gpus.length),
     `${TEXTS.measures.utilization} ${number(utilization, " %")}`,
     `${TEXTS.measures.memory} ${memory(memoryUsed)} / ${memory(memoryTotal)}`,
     `${TEXTS.measures.power} ${number(power, " W")}`,
   ].join("   ");
-  const free = hosts.filter((host) => host.free.size).map((host) => `${host.name}: ${[...host.free].join(", ")}`);
-  $("free-anywhere").textContent = free.length ? TEXTS.free(free.join("   ")) : TEXTS.noneFree;
-  document.title = `${number(utilization, " %")} ${TEXTS.hostsUp(up.length, hosts.length)}`;
+  $("free-anywhere").textContent = freeAnywhere();
+  document.title = `${number(utilization, " %")} ${TEXTS.hostsUp(up, hosts.length)}`;
+}
+
+// The hosts with most to give by name, the others by number.
+function freeAnywhere() {
+  const giving = hosts.filter((host) => host.free.size).sort((one, other) => other.free.size - one.free.size);
+  if (!giving.length) return TEXTS.noneFree;
+  const named = giving.slice(0, NAMED).map((host) => `${host.name}: ${[...host.free].join(", ")}`);
+  const others = giving.slice(NAMED);
+  if (others.length) named.push(TEXTS.more(total(others.map((host) => host.free.size)), others.length));
+  return TEXTS.free(named.join("   "));
 }
 
 function users() {

@@ -1,19 +1,18 @@
 // Brings it together: token, stream, what is asked now and then, and the parts of the page.
 import { Refused, follow, get, token } from "./api.js";
 import * as cards from "./cards.js";
-import { show } from "./detail.js";
-import { known, number } from "./format.js";
-import * as history from "./history.js";
-import * as overview from "./overview.js";
-import * as processes from "./processes.js";
-import { TEXTS, UNKNOWN } from "./texts.js";
+import * as history from "./chart.js";
+import { TEXTS, UNKNOWN, known, number } from "./texts.js";
 
+// What is not needed to show the GPUs comes when it is: processes.js, detail.js, overview.js.
 const SELDOM = 5000; // milliseconds between two looks at processes and free GPUs
 const $ = (id) => document.getElementById(id);
 
 let watching = null; // what ends the stream
 let latest = null; // when the newest event came
 let seldom = null;
+let shown = []; // the GPUs of the newest event
+let processes = null; // the module, once it is here
 
 function problem(text) {
   $("problem").textContent = text ?? "";
@@ -43,7 +42,8 @@ function seen(event) {
   $("host-line").textContent = hostLine(event.system_info);
   $("simulated").hidden = !event.simulated;
   $("simulated").textContent = TEXTS.simulated;
-  cards.render($("gpus"), event.gpus, (index) => show($("detail"), index));
+  shown = event.gpus;
+  draw();
   const choices = $("filter-gpu");
   if (choices.length !== event.gpu_count + 1) {
     choices.length = 1;
@@ -52,6 +52,10 @@ function seen(event) {
   const busiest = Math.max(...event.gpus.map((gpu) => gpu.utilization.gpu_percent ?? -1));
   document.title = `${busiest < 0 ? UNKNOWN : `${busiest} %`} ${event.system_info.hostname ?? "GPUs"}`;
   connection();
+}
+
+function draw() {
+  cards.render($("gpus"), shown, async (index) => (await import("./detail.js")).show($("detail"), index));
 }
 
 function connection() {
@@ -73,6 +77,10 @@ function down(error, pause) {
 
 async function lookAround(signal) {
   try {
+    if (!processes) {
+      processes = await import("./processes.js");
+      processes.columns($("columns"));
+    }
     await processes.load(signal);
     filter();
     const free = await get("free?count=64", signal);
@@ -84,7 +92,7 @@ async function lookAround(signal) {
 }
 
 function filter() {
-  processes.render($("processes"), $("no-processes"), $("filter-user").value, $("filter-gpu").value);
+  processes?.render($("processes"), $("no-processes"), $("filter-user").value, $("filter-gpu").value);
 }
 
 async function start() {
@@ -93,21 +101,38 @@ async function start() {
   watching = new AbortController();
   const { signal } = watching;
   connection();
-  try {
-    const hosts = await get("fleet");
-    if (signal.aborted) return;
-    if (hosts.length && !new URLSearchParams(location.search).has("host")) {
-      $("connection").textContent = "";
-      return overview.watch(hosts, signal);
-    }
-  } catch (error) {
-    if (error instanceof Refused) return askForToken();
-  }
-  await history.load(signal);
+  if ("fleet" in document.documentElement.dataset && !new URLSearchParams(location.search).has("host")) return many(signal);
+  let first = true;
+  const each = (event) => {
+    seen(event);
+    if (first) requestAnimationFrame(() => setTimeout(complete, 0, signal)); // the GPUs are painted before the rest is asked
+    first = false;
+  };
+  follow("gpu/stream?interval=2", signal, each, down);
+}
+
+async function complete(signal) {
   if (signal.aborted) return;
   lookAround(signal);
-  seldom = setInterval(() => lookAround(signal), SELDOM);
-  follow("gpu/stream?interval=2", signal, seen, down);
+  seldom = setInterval(lookAround, SELDOM, signal);
+  await history.load(signal);
+  if (!signal.aborted) draw();
+}
+
+async function many(signal) {
+  try {
+    const [overview, hosts] = await Promise.all([import("./overview.js"), get("fleet", signal)]);
+    $("connection").textContent = "";
+    overview.watch(hosts, signal);
+  } catch (error) {
+    if (error instanceof Refused) askForToken();
+    else if (!signal.aborted) tryAgain(error, signal);
+  }
+}
+
+function tryAgain(error, signal) {
+  down(error, SELDOM / 1000);
+  setTimeout(() => signal.aborted || many(signal), SELDOM);
 }
 
 function stop() {
@@ -150,6 +175,6 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
-processes.columns($("columns"));
 setInterval(() => latest !== null && watching && connection(), 1000); // only a stream sets `latest`
-start();
+if (document.hidden) $("connection").textContent = TEXTS.paused;
+else start();

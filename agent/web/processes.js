@@ -1,8 +1,7 @@
 // The table of processes, filtered by user and GPU. What comes from outside goes in as text.
 import { get } from "./api.js";
 import { element } from "./cards.js";
-import { duration, memory, number } from "./format.js";
-import { TEXTS, UNKNOWN } from "./texts.js";
+import { TEXTS, UNKNOWN, duration, memory, number } from "./texts.js";
 
 let processes = [];
 
@@ -48,7 +47,7 @@ export function render(body, note, user, gpu) {
         element("td", "", number(process.sm_utilization_percent, " %")),
         element("td", "", duration(process.running_seconds)),
         element("td", "", belongs(process)),
-        element("td", "idle", process.idle_holder ? `${TEXTS.idleHolder} ${duration(process.idle_seconds)}` : ""),
+        element("td", "idle", process.idle_holder ? duration(process.idle_seconds) : ""),
       );
       return row;
     }),

@@ -19,7 +19,7 @@ ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Gone before the tests of the next folder: as long as it runs, this thread can run no other event loop."""
+    """Gone before the tests of the next folder: while it runs, this thread can run no other event loop."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")
