@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -145,6 +146,8 @@ def test_a_section_runs(section: str) -> None:
     """Its figures are not judged here: the machine may be busy."""
     if lacking := wrk.missing():
         pytest.skip(lacking)
+    if section == "page" and shutil.which("chromium") is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
     machine, measured = benchmarks.measured([section], quick=True)
     assert "Python" in machine[0]
     assert len(measured[0].splitlines()) > 4

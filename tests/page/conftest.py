@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.page.fleet import FLEET, gateway
+from tests.support.agents import agent_process
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,3 +32,13 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="package")
+def fleet_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The origin of thirty hosts, of which one is down."""
+    with (
+        agent_process("--simulate", "8", FLEET=FLEET) as agent,
+        gateway(tmp_path_factory.mktemp("nginx"), agent.url) as origin,
+    ):
+        yield origin

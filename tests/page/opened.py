@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,9 +14,9 @@ SECONDS = 30_000  # milliseconds until something shows
 
 
 @contextmanager
-def opened(browser: Browser, url: str) -> Iterator[Page]:
+def opened(browser: Browser, url: str, **context_options: Any) -> Iterator[Page]:
     """The page at this address; it has no error, and asks nobody else."""
-    context = browser.new_context()
+    context = browser.new_context(**context_options)
     page = context.new_page()
     faults: list[str] = []
     asked: list[str] = []

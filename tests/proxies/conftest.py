@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.proxies.reverse_proxy import PROGRAMS, TOKENS, Certificate, Origin, Program, Setup, proxy, require
+from tests.proxies.reverse_proxy import (
+    PROGRAMS,
+    TOKENS,
+    Certificate,
+    Origin,
+    Program,
+    Setup,
+    made_certificate,
+    proxy,
+    require,
+)
 from tests.support.agents import agent_process
 
 if TYPE_CHECKING:
@@ -23,17 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Made by openssl for an hour of tests."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("certificate")
-    made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "both.pem")
-    command = "openssl req -x509 -nodes -days 1 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-    command += " -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    files = ["-out", f"{made.certificate}", "-keyout", f"{made.key}"]
-    subprocess.run([*command.split(), *files], check=True, capture_output=True)  # noqa: S603  (our own command)
-    made.both.write_text(made.certificate.read_text() + made.key.read_text())
-    return made
+    return made_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="package", params=PROGRAMS, ids=lambda program: program.name)

@@ -43,6 +43,19 @@ class Certificate:
         return ssl.create_default_context(cafile=self.certificate)
 
 
+def made_certificate(folder: Path) -> Certificate:
+    """Made by openssl for a day of tests."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "both.pem")
+    command = "openssl req -x509 -nodes -days 1 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
+    command += " -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    files = ["-out", f"{made.certificate}", "-keyout", f"{made.key}"]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)  # noqa: S603  (our own command)
+    made.both.write_text(made.certificate.read_text() + made.key.read_text())
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What takes the place of the values in a file of deploy/."""

@@ -1,0 +1,95 @@
+"""Everybody can use it: axe's rules, the keyboard alone, a narrow screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from agent.simulation import SimulatedProcess, Simulation
+from tests.page.opened import opened
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+LOOKS: list[dict[str, Any]] = [
+    {"viewport": viewport, "color_scheme": scheme}
+    for viewport in (WIDE, PHONE)
+    for scheme in ("light", "dark")
+]
+NAMES = ["light", "dark", "phone", "dark phone"]
+
+
+def grave(page: Page) -> list[str]:
+    """What axe finds serious or critical, each with the first place where it does."""
+    return [
+        f"{found['id']}: {found['help']}: {found['nodes'][0]['html']} {found['nodes'][0]['failureSummary']}"
+        for found in Axe().run(page).response["violations"]
+        if found["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=NAMES)
+def test_axe_finds_nothing_serious_on_the_page_of_a_host(browser: Browser, look: dict[str, Any]) -> None:
+    with Simulation(3) as simulation:
+        simulation.gpus[0].processes = [SimulatedProcess(4_200_001, "C", 2**30)]
+        simulation.gpus[1].lose()
+        simulation.gpus[2].fix(fan_speed=0, temperature=93)
+        with agent_server() as url, opened(browser, f"{url}/", **look) as page:
+            page.locator("#processes tr").first.wait_for()
+            assert grave(page) == []
+            page.locator(".card button").first.click()
+            page.locator("dialog dt").first.wait_for()
+            assert grave(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=NAMES)
+def test_axe_finds_nothing_serious_where_the_token_is_asked_for(
+    browser: Browser, look: dict[str, Any]
+) -> None:
+    with (
+        Simulation(1),
+        agent_server(TOKEN="x" * 20) as url,
+        opened(browser, f"{url}/", **look) as page,
+    ):
+        page.get_by_label("Token of this agent").wait_for()
+        assert grave(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=NAMES)
+def test_axe_finds_nothing_serious_on_the_overview(
+    browser: Browser, fleet_url: str, look: dict[str, Any]
+) -> None:
+    with opened(browser, f"{fleet_url}/node00/", **look) as page:
+        page.locator("#users tr").first.wait_for()
+        page.locator(".host.down").wait_for()
+        assert grave(page) == []
+
+
+def test_the_keyboard_opens_and_closes_the_details(browser: Browser) -> None:
+    with Simulation(2), agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator(".card").nth(1).wait_for()
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent").startswith("GPU 1"):
+                break
+        page.keyboard.press("Enter")
+        page.locator("dialog").get_by_text("vbios version").wait_for()
+        page.keyboard.press("Escape")
+        page.locator("dialog").wait_for(state="hidden")
+        assert page.evaluate("document.activeElement.textContent").startswith("GPU 1")
+
+
+@pytest.mark.parametrize("width", [360, 768, 1920])
+def test_nothing_has_to_be_scrolled_sideways(browser: Browser, fleet_url: str, width: int) -> None:
+    look = {"viewport": {"width": width, "height": 740}}
+    for path, shown in (("/node00/", "#users tr"), ("/node00/?host", ".card")):
+        with opened(browser, fleet_url + path, **look) as page:
+            page.locator(shown).first.wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,63 @@
+"""The page behind nginx as deploy/ configures it: TLS, prefixes, tokens that the browser never sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.page.opened import opened
+from tests.proxies.reverse_proxy import PROGRAMS, TOKENS, Setup, made_certificate, proxy, require
+from tests.support.agents import agent_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """server1 knows the fleet; server2 is a host like any other."""
+    (nginx,) = (program for program in PROGRAMS if program.name == "nginx")
+    require(nginx)
+    fleet = "server1=/server1,server2=/server2"
+    with (
+        agent_process(
+            "--simulate", "2", prefix="/server1", TOKEN=TOKENS["server1"], URL_PREFIX="server1", FLEET=fleet
+        ) as one,
+        agent_process(
+            "--simulate", "3", prefix="/server2", TOKEN=TOKENS["server2"], URL_PREFIX="server2"
+        ) as other,
+    ):
+        certificate = made_certificate(tmp_path_factory.mktemp("certificate"))
+        setup = Setup(tmp_path_factory.mktemp("nginx"), certificate, (one.url, other.url))
+        with proxy(nginx, setup) as running:
+            yield running.url
+
+
+def test_a_host_is_shown_and_no_token_asked_for(browser: Browser, origin: str) -> None:
+    with opened(browser, f"{origin}/server2/", ignore_https_errors=True) as page:
+        page.locator("#connection.live").wait_for()
+        assert page.locator(".card").count() == 3
+        assert not page.locator("#login").is_visible()
+
+
+def test_the_overview_has_both_hosts_and_a_click_opens_one(browser: Browser, origin: str) -> None:
+    with opened(browser, f"{origin}/server1/", ignore_https_errors=True) as page:
+        page.get_by_text("2 of 2 hosts").wait_for()
+        assert page.locator(".tile").count() == 5
+        page.get_by_role("link", name="server2").click()
+        page.locator(".card").nth(2).wait_for()
+
+
+def test_no_token_reaches_the_browser(browser: Browser, origin: str) -> None:
+    with opened(browser, f"{origin}/server1/?host", ignore_https_errors=True) as page:
+        answers: list[str] = []
+        page.on("response", lambda response: answers.append(f"{response.all_headers()}"))
+        page.reload()
+        page.locator("#processes tr, #no-processes:not([hidden])").first.wait_for()
+        assert answers
+        assert not [text for text in [*answers, page.content()] if TOKENS["server1"] in text]
