@@ -1,25 +1,45 @@
 // The agent, as seen from here: paths are relative, so that any prefix works; the token never stands in a URL.
 import { TEXTS } from "./texts.js";
 
+const MAX_PAUSE = 30; // seconds between two tries at most
+const SILENCE = 10_000; // milliseconds without an event after which a stream counts as broken
+const FIT_FOR_A_HEADER = /^[\x20-\x7e\xa0-\xff]+$/;
+
+// null where the browser is told to keep nothing: the page then asks for the token each time.
+function storage(name) {
+  try {
+    return window[name];
+  } catch {
+    return null;
+  }
+}
+const tab = storage("sessionStorage");
+const browser = storage("localStorage");
+let inMemory = null; // the token, where there is no storage
 const key = (path = location.pathname) => `agent-token ${path}`;
-const MAX_PAUSE = 30;
 
-export class Refused extends Error {}
-
+export const kept = { tab, browser };
 export const token = {
-  get: (path) => sessionStorage.getItem(key(path)) ?? localStorage.getItem(key(path)),
+  get: (path) => tab?.getItem(key(path)) ?? browser?.getItem(key(path)) ?? inMemory,
   set(value, remember) {
     token.clear();
-    (remember ? localStorage : sessionStorage).setItem(key(), value);
+    const place = remember ? browser : tab;
+    if (place) place.setItem(key(), value);
+    else inMemory = value;
   },
   clear() {
-    sessionStorage.removeItem(key());
-    localStorage.removeItem(key());
+    tab?.removeItem(key());
+    browser?.removeItem(key());
+    inMemory = null;
   },
 };
 
+// The agent wants another credential, or any.
+export class Refused extends Error {}
+
 async function ask(path, signal, agent) {
   const given = token.get(agent) ?? token.get(); // TOKEN, or where there is none a key of the stream
+  if (given && !FIT_FOR_A_HEADER.test(given)) throw new Refused();
   const headers = given ? { Authorization: given, "X-API-Key": given } : {};
   const answer = await fetch(path, { headers, signal, cache: "no-store" }).catch((error) => {
     throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error; // the browser's words name no cause either
@@ -38,31 +58,48 @@ export async function get(path, signal, agent) {
   return "code" in body ? body.data : body;
 }
 
+// Each event of one connection; `heard` is called whenever something comes.
+async function* events(path, signal, heard) {
+  const answer = await ask(path, signal);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + part.value).split("\n\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      if (!line.startsWith("data: ")) continue;
+      heard();
+      yield JSON.parse(line.slice(6));
+    }
+  }
+  throw new Error(TEXTS.streamEnded);
+}
+
 // Calls `seen(event)` for each event of the stream and `down(error, seconds)` before each new try, for ever.
-// EventSource would neither send a header nor try again after an answer that is no stream.
+// EventSource would neither send a header, nor notice a silent peer, nor try again after an answer that is no stream.
 export async function follow(path, signal, seen, down) {
   let pause = 1;
   while (!signal.aborted) {
+    const silent = new AbortController();
+    let timer = null;
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silent.abort(new Error(TEXTS.silent)), SILENCE);
+    };
+    heard();
     try {
-      const answer = await ask(path, signal);
-      let rest = "";
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      for (let part = await reader.read(); !part.done; part = await reader.read()) {
-        const events = (rest + part.value).split("\n\n");
-        rest = events.pop();
-        for (const event of events) {
-          if (!event.startsWith("data: ")) continue;
-          pause = 1;
-          seen(JSON.parse(event.slice(6)));
-        }
+      for await (const event of events(path, AbortSignal.any([signal, silent.signal]), heard)) {
+        pause = 1;
+        seen(event);
       }
-      throw new Error(TEXTS.streamEnded);
     } catch (error) {
       if (signal.aborted) return;
       down(error, pause);
       if (error instanceof Refused) return;
-      await new Promise((resume) => setTimeout(resume, pause * 1000));
-      pause = Math.min(MAX_PAUSE, pause * 2);
+    } finally {
+      clearTimeout(timer);
     }
+    await new Promise((resume) => setTimeout(resume, pause * 1000));
+    pause = Math.min(MAX_PAUSE, pause * 2);
   }
 }

@@ -1,92 +1,90 @@
-// A card for each GPU: made once, then only its texts change.
-import { MEASURES, SHORT, chart, draw, points } from "./chart.js";
-import { TEXTS, UNKNOWN, known, memoryOf, number, of } from "./texts.js";
+// A card for each GPU: what it does, who uses it, how well it is, what holds it back.
+import { element, facts, line, show } from "./draw.js";
+import { TEXTS, UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
 
-const cards = new Map(); // by GPU index
+export const MINUTES = 300_000; // milliseconds that the small lines show
+const HEIGHT = 28;
 
-export function element(name, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
+// The product name without its maker.
+export const model = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
 
-function make(index, open) {
-  const card = element("article", "card");
-  const parts = { card };
-  const head = element("div", "card-head");
-  const title = element("h3");
-  const button = element("button", "link");
-  button.type = "button";
-  button.addEventListener("click", () => open(index));
-  title.append(button);
-  parts.title = button;
-  parts.badge = element("span", "badge");
-  head.append(title, parts.badge);
-  parts.reason = element("p", "reason");
-  card.append(head, parts.reason);
-  parts.measures = MEASURES.map((measure) => {
-    const row = element("div", "measure");
-    const value = element("span", "value");
-    const svg = chart(TEXTS.measures[measure], 24);
-    row.append(element("span", "name", TEXTS.measures[measure]), value, svg);
-    card.append(row);
-    return { value, svg };
-  });
-  const facts = element("dl", "facts");
-  parts.facts = Object.values(TEXTS.facts).map((name) => {
-    const value = element("dd");
-    facts.append(element("dt", "", name), value);
-    return value;
-  });
-  card.append(facts);
-  return parts;
-}
+// The indices of the GPUs that an answer of /free offers.
+export const freeIn = (offer) => new Set(offer.gpus.map((gpu) => gpu.idx).sort((one, other) => one - other));
 
-function fill(parts, gpu) {
-  const unread = gpu.state === "lost" || gpu.state === "stuck" || gpu.state === "starting";
-  const verdict = gpu.health?.verdict;
-  parts.card.className = `card ${gpu.state} ${verdict ?? "unknown"}`;
-  parts.title.textContent = `${TEXTS.gpu(gpu.id)}  ${gpu.name ?? UNKNOWN}`;
-  parts.badge.textContent =
-    gpu.state === "ok" ? (TEXTS.verdicts[verdict] ?? TEXTS.unknownHealth) : `✖ ${TEXTS.states[gpu.state]}`;
-  const reasons = gpu.error ? [gpu.error] : (gpu.health?.reasons ?? []);
-  parts.reason.textContent = reasons.join(". ");
-  const { memory: ram, power } = gpu;
-  const shown = [
-    number(gpu.utilization.gpu_percent, " %"),
-    memoryOf(ram.used_mb, ram.total_mb),
-    number(gpu.temperature_celsius, " °C"),
-    of(power.usage_watts, power.limit_watts, "W"),
+// The values of a GPU that are drawn, in the order of history.js: now, the most there can be, whether that is a limit, and
+// how they are written.
+export function measures(gpu) {
+  const total = gpu.memory.total_mb;
+  return [
+    { name: "utilization", now: gpu.utilization.gpu_percent, top: 100, write: (value) => number(value, " %") },
+    { name: "memory", now: gpu.memory.used_mb, top: total, limited: true, write: (value) => memory(value, total ?? value) },
+    { name: "temperature", now: gpu.temperature_celsius, top: 100, write: (value) => number(value, " °C") },
+    { name: "power", now: gpu.power.usage_watts, top: gpu.power.limit_watts, limited: true, write: (value) => number(value, " W") },
   ];
-  const tops = [100, ram.total_mb, 100, power.limit_watts ?? power.usage_watts];
-  parts.measures.forEach(({ value, svg }, measure) => {
-    value.textContent = shown[measure];
-    draw(svg, points(gpu.uuid, measure, SHORT), tops[measure]);
-  });
-  const limits = gpu.throttling.bottlenecks ?? [];
-  const { pcie, clocks } = gpu;
-  const link = (generation, width) => (known(generation) ? `gen ${generation} x${width ?? UNKNOWN}` : UNKNOWN);
-  const facts = [
-    number(gpu.fan_speed_percent, " %"),
-    of(clocks.graphics_mhz, clocks.memory_mhz, "MHz"),
-    `${link(pcie.current_generation, pcie.current_width)} of ${link(pcie.generation, pcie.width)}`,
-    unread ? UNKNOWN : limits.map((name) => name.replaceAll("_", " ")).join(", ") || TEXTS.nothingLimits,
-  ];
-  parts.facts.forEach((value, fact) => (value.textContent = facts[fact]));
 }
 
-export function render(container, gpus, open) {
-  for (const index of [...cards.keys()]) {
-    if (gpus.some((gpu) => gpu.id === index)) continue;
-    cards.get(index).card.remove();
-    cards.delete(index);
-  }
-  for (const gpu of gpus) {
-    if (!cards.has(gpu.id)) {
-      cards.set(gpu.id, make(gpu.id, open));
-      container.append(cards.get(gpu.id).card);
-    }
-    fill(cards.get(gpu.id), gpu);
-  }
+export function badge(gpu) {
+  const verdict = gpu.health.verdict ?? "unknown";
+  const text = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict] ?? TEXTS.unknownHealth;
+  const age = gpu.state === "stale" ? `, ${TEXTS.age(number(gpu.age_ms / 1000, "", 1))}` : "";
+  return element("span", { class: `badge ${gpu.state} ${verdict}` }, text + age);
+}
+
+function measure({ name, now, top, limited, write }, rows, place) {
+  const value = limited && known(top) ? write(now).replace(/\s.*/, "") : write(now); // the unit stands behind the limit
+  return element(
+    "div",
+    { class: `measure ${name}` },
+    element("span", { class: "name" }, TEXTS.measures[name]),
+    element("span", { class: "value" }, value, limited ? element("small", {}, ` / ${write(top)}`) : null),
+    line(rows, place, top ?? now, HEIGHT),
+  );
+}
+
+function users(gpu) {
+  if (!gpu.top_processes) return UNKNOWN;
+  return [...new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN))].join(", ") || TEXTS.nobody;
+}
+
+function pcieLink({ generation, width, current_generation, current_width }) {
+  if (!known(current_generation) && !known(generation)) return UNKNOWN;
+  const written = (gen, lanes) => TEXTS.link(gen ?? UNKNOWN, lanes ?? UNKNOWN);
+  const [now, best] = [written(current_generation, current_width), written(generation, width)];
+  return now === best ? now : TEXTS.linkBelow(now, best);
+}
+
+// In words; a GPU without values tells none.
+const listed = (names) => (names ? names.map(words).join(", ") || TEXTS.nothing : UNKNOWN);
+
+function card(gpu, rows, free) {
+  const { clocks, pcie, throttling } = gpu;
+  const unread = ["lost", "stuck", "starting"].includes(gpu.state);
+  const traffic = known(pcie.tx_throughput_mbps) ? TEXTS.traffic(throughput(pcie.tx_throughput_mbps), throughput(pcie.rx_throughput_mbps)) : "";
+  return element(
+    "article",
+    { class: `card ${gpu.state} ${gpu.health.verdict ?? "unknown"}` },
+    element(
+      "div",
+      { class: "card-head" },
+      element("h3", {}, element("a", { href: `#gpu${gpu.id}` }, TEXTS.gpu(gpu.id))),
+      free ? element("span", { class: "badge free" }, TEXTS.free) : null,
+      badge(gpu),
+    ),
+    element("p", { class: "model" }, model(gpu)),
+    element("p", { class: "reason" }, gpu.error ?? gpu.health.reasons.join(". ")),
+    element("div", { class: "measures" }, measures(gpu).map((one, place) => measure(one, rows, place))),
+    element("dl", { class: "facts" }, facts([
+      [TEXTS.facts.users, users(gpu)],
+      [TEXTS.facts.clocks, known(clocks.graphics_mhz) ? TEXTS.clocks(number(clocks.graphics_mhz), number(clocks.memory_mhz, " MHz")) : UNKNOWN],
+      [TEXTS.facts.limited, listed(throttling.reason_names)],
+      [TEXTS.facts.fan, number(gpu.fan_speed_percent, " %")],
+      [TEXTS.facts.pcie, `${pcieLink(pcie)} ${traffic}`],
+      [TEXTS.facts.bottlenecks, listed(unread ? null : throttling.bottlenecks)],
+    ])),
+  );
+}
+
+// `history` is null until it is here; `free` holds the indices of the GPUs that can be taken.
+export function render(container, gpus, history, free) {
+  show(container, ...gpus.map((gpu) => card(gpu, history?.recent(gpu.uuid, MINUTES) ?? [], free.has(gpu.id))));
 }

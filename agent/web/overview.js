@@ -1,172 +1,187 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, get } from "./api.js";
-import { element } from "./cards.js";
+import { freeIn, model } from "./cards.js";
+import { bar, element, facts, headings, show } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
+const OLD = 3 * INTERVAL; // milliseconds after which values are no longer those of now
+const PATIENCE = 4000; // milliseconds until a host counts as silent
 const NAMED = 6; // hosts whose free GPUs are listed
-const PATIENCE = 4000; // milliseconds until a host counts as down
+// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its connection all the while:
+// hosts that were silent have one for all of them, so that the others never wait for them.
+const LANES = { quick: 4, silent: 1 };
 const $ = (id) => document.getElementById(id);
 
 let hosts = [];
+const busy = { quick: 0, silent: 0 };
 
-// "65254MiB" as 65254; "N/A" as null.
-const whole = (text) => (/^\d/.test(text) ? parseInt(text, 10) : null);
-const mean = (values) => (values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null);
 const total = (values) => (values.length ? values.reduce((sum, value) => sum + value, 0) : null);
+const mean = (values) => (values.length ? total(values) / values.length : null);
 
-function make({ name, path }) {
-  const row = element("article", "host");
-  const head = element("div", "host-head");
-  const title = element("h3");
-  const link = element("a", "", name);
-  link.href = `${path}?host`;
-  title.append(link);
-  const note = element("p", "note", TEXTS.connecting);
-  const tiles = element("ul", "tiles");
-  tiles.setAttribute("aria-label", TEXTS.gpusOf(name));
-  head.append(title, note);
-  row.append(head, tiles);
-  $("hosts").append(row);
-  return { name, path, row, note, tiles, devices: [], processes: [], free: new Set(), up: false, seen: null, timer: null };
-}
-
-function fillTile(tile, host, gpu) {
-  const users = [...new Set(host.processes.filter((one) => one.idx === gpu.idx).map((one) => one.username))];
-  const verdict = gpu.health?.verdict ?? "unknown";
-  const mark = gpu.state === "ok" ? "" : `✖ ${TEXTS.states[gpu.state]}`;
-  const sign = { warning: "▲ ", critical: "✖ " }[verdict] ?? "";
-  const utilization = whole(gpu.gpu_utilization);
-  const free = host.free.has(gpu.idx);
-  tile.className = `tile ${gpu.state} ${verdict} ${free ? "free" : ""}`;
-  tile.dataset.users = JSON.stringify(users);
-  const [index, load, rest] = tile.children;
-  index.textContent = `${sign}${gpu.idx}`;
-  load.textContent = mark || number(utilization, " %");
-  rest.textContent = free ? TEXTS.freeTile : TEXTS.memoryTile(number(whole(gpu.memory_utilization), " %"));
-  tile.style.setProperty("--load", `${utilization ?? 0}%`);
-  const words = [TEXTS.gpu(gpu.idx), gpu.name, TEXTS.verdicts[verdict] ?? TEXTS.unknownHealth, ...(gpu.health?.reasons ?? [])];
-  tile.title = [...words, number(whole(gpu.temperature), " °C"), gpu.power_status, users.join(", ")].filter(Boolean).join("\n");
-}
-
-function fillRow(host) {
-  while (host.tiles.children.length > host.devices.length) host.tiles.lastChild.remove();
-  while (host.tiles.children.length < host.devices.length) {
-    const tile = element("li");
-    tile.append(element("span", "index"), element("span", "load"), element("span", "rest"));
-    host.tiles.append(tile);
-  }
-  host.devices.forEach((gpu, place) => fillTile(host.tiles.children[place], host, gpu));
-}
+const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false };
 
 async function look(host, signal) {
   const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+  const ask = (path) => get(host.path + path, patience, host.path);
   try {
-    const [status, free] = await Promise.all([
-      get(`${host.path}status`, patience, host.path),
-      get(`${host.path}free?count=64`, patience, host.path),
-    ]);
-    host.devices = status.devices;
-    host.processes = status.processes;
-    host.free = new Set(free.gpus.map((gpu) => gpu.idx));
-    host.up = true;
-    host.seen = Date.now();
-    host.row.className = "host";
-    host.note.textContent = TEXTS.gpuCount(status.count);
+    const { gpus, simulated } = await ask("gpu");
+    const { users } = await ask("users");
+    const offer = await ask("free?count=128");
+    Object.assign(host, { gpus, simulated, users, free: freeIn(offer), fault: null, seen: Date.now(), lane: "quick" });
   } catch (error) {
     if (signal.aborted) return;
-    host.devices = host.processes = []; // what was true once is not shown as true now
-    host.free = new Set();
-    host.up = false;
-    host.row.className = "host down";
-    const why = error instanceof Refused ? TEXTS.wantsToken : error.name === "TimeoutError" ? TEXTS.silent : error.message;
-    host.note.textContent = `✖ ${why}${host.seen ? TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString()) : ""}`;
+    const silent = error.name === "TimeoutError";
+    const fault = error instanceof Refused ? TEXTS.wantsToken : silent ? TEXTS.silent : error.message;
+    Object.assign(host, NOTHING, { fault, lane: silent ? "silent" : "quick" }); // what was true once is not shown as true now
   }
-  fillRow(host);
 }
 
-function summary() {
-  const up = hosts.filter((host) => host.up).length;
-  const gpus = hosts.flatMap((host) => host.devices);
+// Asks the hosts whose turn it is, as far as there are connections.
+function turn(signal) {
+  const due = hosts.filter((host) => !host.asking && host.due <= Date.now()).sort((one, other) => one.due - other.due);
+  for (const host of due) {
+    const { lane } = host;
+    if (busy[lane] >= LANES[lane]) continue;
+    busy[lane] += 1;
+    host.asking = true;
+    host.due = Math.max(host.due + INTERVAL, Date.now() + INTERVAL / 2);
+    look(host, signal).finally(() => {
+      busy[lane] -= 1;
+      host.asking = false;
+    });
+  }
+}
+
+function tile(host, gpu) {
+  const verdict = gpu.health.verdict ?? "unknown";
+  const users = usersOf(host, gpu);
+  const free = host.free.has(gpu.id);
+  const words = [
+    `${TEXTS.gpu(gpu.id)} ${model(gpu)}`,
+    TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict] ?? TEXTS.unknownHealth,
+    gpu.error ?? gpu.health.reasons.join(". "),
+    `${number(gpu.temperature_celsius, " °C")}, ${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`,
+    users.join(", "),
+  ];
+  const wanted = $("search-user").value.toLowerCase();
+  const found = wanted !== "" && users.some((user) => user.toLowerCase().includes(wanted));
+  // With the keyboard one goes by the host: two hundred more stops would be in the way.
+  return element(
+    "li",
+    { class: `tile ${gpu.state} ${verdict}${free ? " free" : ""}${found ? " found" : ""}`, title: words.filter(Boolean).join("\n") },
+    element(
+      "a",
+      { href: `${host.path}?host#gpu${gpu.id}`, tabindex: "-1" },
+      element("span", { class: "index" }, `${TEXTS.marks[verdict] ?? ""} ${gpu.id}`.trim()),
+      element("span", { class: "load" }, TEXTS.states[gpu.state] ?? number(gpu.utilization.gpu_percent, " %")),
+      bar(gpu.utilization.gpu_percent),
+      element("span", { class: "rest" }, free ? TEXTS.free : TEXTS.tileMemory(number(gpu.memory.utilization_percent, " %"))),
+    ),
+  );
+}
+
+const usersOf = (host, gpu) => host.users.filter((user) => user.gpus.includes(gpu.id)).map((user) => user.username ?? UNKNOWN);
+
+function models(gpus) {
+  const counts = new Map();
+  for (const gpu of gpus) counts.set(model(gpu), (counts.get(model(gpu)) ?? 0) + 1);
+  return TEXTS.models([...counts]) || TEXTS.noGpus;
+}
+
+function row(host) {
+  const last = host.seen ? [TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())] : [];
+  const note = host.fault ? [TEXTS.down(host.fault), ...last].join(", ") : host.seen ? models(host.gpus) : TEXTS.connecting;
+  const old = host.seen && Date.now() - host.seen > OLD;
+  const tiles = host.gpus.map((gpu) => tile(host, gpu));
+  const searched = $("search-user").value !== "" && !tiles.some((one) => one.classList.contains("found"));
+  return element(
+    "article",
+    { class: `host${host.fault ? " down" : old ? " old" : ""}`, hidden: searched },
+    element("div", { class: "host-head" }, element("h3", {}, element("a", { href: `${host.path}?host` }, host.name)), element("p", { class: "note" }, note)),
+    element("ul", { class: "tiles", "aria-label": TEXTS.gpusOf(host.name) }, tiles),
+  );
+}
+
+function totals() {
+  const up = hosts.filter((host) => host.seen && !host.fault).length;
+  const gpus = hosts.flatMap((host) => host.gpus);
   const values = (read) => gpus.map(read).filter(known);
-  const utilization = mean(values((gpu) => whole(gpu.gpu_utilization)));
-  const memoryUsed = total(values((gpu) => whole(gpu.memory_used_human)));
-  const memoryTotal = total(values((gpu) => whole(gpu.memory_total_human)));
-  const power = total(values((gpu) => whole(gpu.power_status)));
-  $("totals").textContent = [
-    TEXTS.hostsUp(up, hosts.length),
-    TEXTS.gpuCount(gpus.length),
-    `${TEXTS.measures.utilization} ${number(utilization, " %")}`,
-    `${TEXTS.measures.memory} ${memory(memoryUsed)} / ${memory(memoryTotal)}`,
-    `${TEXTS.measures.power} ${number(power, " W")}`,
-  ].join("   ");
-  $("free-anywhere").textContent = freeAnywhere();
-  document.title = `${number(utilization, " %")} ${TEXTS.hostsUp(up, hosts.length)}`;
+  const utilization = number(mean(values((gpu) => gpu.utilization.gpu_percent)), " %");
+  const all = total(values((gpu) => gpu.memory.total_mb));
+  const watts = total(values((gpu) => gpu.power.usage_watts));
+  const judged = (verdict) => gpus.filter((gpu) => gpu.health.verdict === verdict).length;
+  document.title = `${utilization} ${TEXTS.hostsUp(up, hosts.length)}`;
+  return [
+    [TEXTS.totals.hosts, TEXTS.part(up, hosts.length)],
+    [TEXTS.totals.gpus, `${gpus.length}`],
+    [TEXTS.totals.free, `${total(hosts.map((host) => host.free.size))}`],
+    [TEXTS.totals.trouble, TEXTS.trouble(judged("critical"), judged("warning"))],
+    [TEXTS.totals.utilization, utilization],
+    [TEXTS.totals.memory, TEXTS.part(memory(total(values((gpu) => gpu.memory.used_mb)), all), memory(all))],
+    [TEXTS.totals.power, known(watts) ? number(watts / 1000, " kW", 1) : UNKNOWN],
+  ];
 }
 
 // The hosts with most to give by name, the others by number.
 function freeAnywhere() {
   const giving = hosts.filter((host) => host.free.size).sort((one, other) => other.free.size - one.free.size);
-  if (!giving.length) return TEXTS.noneFree;
-  const named = giving.slice(0, NAMED).map((host) => `${host.name}: ${[...host.free].join(", ")}`);
+  if (!giving.length) return [TEXTS.noneFree];
+  const chip = (host) => element("a", { href: `${host.path}?host`, class: "badge free" }, `${host.name}: ${[...host.free].join(", ")}`);
   const others = giving.slice(NAMED);
-  if (others.length) named.push(TEXTS.more(total(others.map((host) => host.free.size)), others.length));
-  return TEXTS.free(named.join("   "));
+  const rest = others.length ? [TEXTS.more(total(others.map((host) => host.free.size)), others.length)] : [];
+  return [element("strong", {}, TEXTS.freeNow), ...giving.slice(0, NAMED).map(chip), ...rest];
 }
 
+// What one user holds, by host.
+function use(name, rows) {
+  const sum = (read) => total(rows.map(read).filter(known));
+  const gpus = sum((row) => row.gpus.length);
+  const told = rows.filter((row) => known(row.sm_utilization_percent));
+  const load = total(told.map((row) => row.sm_utilization_percent * row.gpus.length)) / total(told.map((row) => row.gpus.length));
+  const where = rows.map((row) => `${row.host}: ${row.gpus.join(", ")}`).join(" · ");
+  const idle = sum((row) => row.idle_holdings?.count);
+  const idleText = idle ? TEXTS.idleHolders(idle, memory(sum((row) => row.idle_holdings?.gpu_memory_mb))) : known(idle) ? "" : UNKNOWN;
+  const mib = sum((row) => row.gpu_memory_mb);
+  const cells = [name, `${gpus}`, where, `${sum((row) => row.processes)}`, memory(mib), number(told.length ? load : null, " %"), idleText];
+  return { gpus, mib: mib ?? 0, line: element("tr", {}, cells.map((text, place) => element("td", { class: place === 2 && "where" }, text))) };
+}
+
+// Who uses what: one line for each user, over all hosts, who uses most first.
 function users() {
-  const wanted = $("search-user").value;
+  const wanted = $("search-user").value.toLowerCase();
   const found = new Map();
   for (const host of hosts) {
-    for (const one of host.processes) {
-      const user = one.username ?? UNKNOWN;
-      if (!user.includes(wanted)) continue;
-      const use = found.get(user) ?? { gpus: new Map(), processes: 0, mib: null };
-      use.gpus.set(host.name, (use.gpus.get(host.name) ?? new Set()).add(one.idx));
-      use.processes += 1;
-      if (known(whole(one.gpu_memory))) use.mib = (use.mib ?? 0) + whole(one.gpu_memory);
-      found.set(user, use);
+    for (const user of host.users) {
+      const name = user.username ?? UNKNOWN;
+      if (user.processes && name.toLowerCase().includes(wanted)) found.set(name, [...(found.get(name) ?? []), { ...user, host: host.name }]);
     }
   }
-  const rows = [...found].sort(([, one], [, other]) => (other.mib ?? 0) - (one.mib ?? 0));
-  $("users").replaceChildren(
-    ...rows.map(([user, use]) => {
-      const row = element("tr");
-      const places = [...use.gpus].map(([host, gpus]) => `${host}: ${[...gpus].sort((a, b) => a - b).join(", ")}`);
-      const cells = [user, `${total([...use.gpus.values()].map((gpus) => gpus.size))}`, places.join("   "), `${use.processes}`, memory(use.mib)];
-      row.append(...cells.map((text) => element("td", "", text)));
-      return row;
-    }),
-  );
-  for (const host of hosts) {
-    let any = false;
-    for (const tile of host.tiles.children) {
-      const its = wanted !== "" && JSON.parse(tile.dataset.users ?? "[]").some((user) => (user ?? "").includes(wanted));
-      tile.classList.toggle("searched", its);
-      any ||= its;
-    }
-    host.row.hidden = wanted !== "" && !any;
-  }
+  const uses = [...found].map(([name, rows]) => use(name, rows));
+  return uses.sort((one, other) => other.gpus - one.gpus || other.mib - one.mib).map(({ line }) => line);
+}
+
+function draw() {
+  $("simulated").hidden = !hosts.some((host) => host.simulated);
+  show($("totals"), ...facts(totals()));
+  show($("free-anywhere"), ...freeAnywhere());
+  show($("hosts"), ...hosts.map(row));
+  show($("users"), ...users());
 }
 
 // Until `signal` ends it. `names`: [{name, path}].
 export function watch(names, signal) {
   if (!hosts.length) {
-    hosts = names.map(make);
-    $("user-columns").append(...TEXTS.userColumns.map((name) => Object.assign(element("th", "", name), { scope: "col" })));
-    $("search-user").addEventListener("input", users);
+    hosts = names.map((host) => ({ ...host, ...NOTHING, fault: null, seen: null, lane: "quick", asking: false, due: 0 }));
+    show($("user-columns"), ...headings(TEXTS.userColumns));
+    $("search-user").addEventListener("input", draw);
   }
-  $("overview").hidden = false;
+  $("many").hidden = false;
   $("host").textContent = TEXTS.overview;
-  hosts.forEach((host, place) => {
-    const again = async () => {
-      const began = Date.now();
-      await look(host, signal);
-      if (!signal.aborted) host.timer = setTimeout(again, Math.max(0, INTERVAL - (Date.now() - began)));
-    };
-    host.timer = setTimeout(again, (INTERVAL / hosts.length) * place * (host.seen ? 1 : 0.2)); // the first look is soon
-    signal.addEventListener("abort", () => clearTimeout(host.timer));
-  });
-  const redraw = setInterval(() => { summary(); users(); }, 1000);
-  signal.addEventListener("abort", () => clearInterval(redraw));
+  $("age").textContent = TEXTS.asked(INTERVAL / 1000);
+  const began = Date.now();
+  hosts.forEach((host, place) => (host.due = began + (INTERVAL / hosts.length) * place * (host.seen ? 1 : 0.2))); // the first look is soon
+  const timers = [setInterval(turn, 50, signal), setInterval(draw, 1000)];
+  signal.addEventListener("abort", () => timers.forEach(clearInterval));
+  draw();
 }

@@ -1,138 +1,171 @@
 // Brings it together: token, stream, what is asked now and then, and the parts of the page.
-import { Refused, follow, get, token } from "./api.js";
+import { Refused, follow, get, kept, token } from "./api.js";
 import * as cards from "./cards.js";
-import * as history from "./chart.js";
-import { TEXTS, UNKNOWN, known, number } from "./texts.js";
+import { element, facts, show } from "./draw.js";
+import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
-// What is not needed to show the GPUs comes when it is: processes.js, detail.js, overview.js.
+// What is not needed to show the GPUs comes when it is: history.js, processes.js, detail.js, overview.js.
+const INTERVAL = 2; // seconds between two events of the stream
+const OLD = 3 * INTERVAL * 1000; // milliseconds after which values are no longer those of now
 const SELDOM = 5000; // milliseconds between two looks at processes and free GPUs
+const FLEET = "fleet" in document.documentElement.dataset && !new URLSearchParams(location.search).has("host");
 const $ = (id) => document.getElementById(id);
 
-let watching = null; // what ends the stream
-let latest = null; // when the newest event came
-let seldom = null;
-let shown = []; // the GPUs of the newest event
-let processes = null; // the module, once it is here
+let watching = null; // what ends the stream and all that is asked
+let seldom = null; // the timer of what is asked now and then
+let newest = null; // {event, at}: the last that had values, and when it came
+let fresh = false; // whether the last thing heard had values
+let lost = false; // whether the connection is
+let complete = false; // whether this connection's history was asked for
+let free = new Set(); // indices of the GPUs that can be taken
+let history = null; // the modules, once they are here
+let processes = null;
+let detail = null;
 
 function problem(text) {
   $("problem").textContent = text ?? "";
   $("problem").hidden = !text;
 }
 
-function hostLine(host) {
-  return [
-    `CPU ${number(host.cpu.cpu_percent, " %")}`,
-    `memory ${number(host.memory.percent, " %")}`,
-    `disk ${number(host.disk_used_gb)} GiB used, ${number(host.disk_available_gb)} GiB free`,
-    known(host.temperature_celsius) ? number(host.temperature_celsius, " °C") : "",
-  ].filter(Boolean).join("   ");
+// A status is said again by screen readers when it changes: the age, which always does, stands beside it.
+function connection(state, text) {
+  $("connection").className = state;
+  if ($("connection").textContent !== text) $("connection").textContent = text;
 }
 
-function seen(event) {
-  latest = Date.now();
-  if (event.status === "error") {
-    problem(event.error);
-    return;
-  }
-  problem(null);
-  const at = Date.parse(event.timestamp);
-  for (const gpu of event.gpus) history.add(at, gpu);
-  $("main").hidden = false;
-  $("host").textContent = event.system_info.hostname ?? "GPUs";
-  $("host-line").textContent = hostLine(event.system_info);
-  $("simulated").hidden = !event.simulated;
-  $("simulated").textContent = TEXTS.simulated;
-  shown = event.gpus;
-  draw();
-  const choices = $("filter-gpu");
-  if (choices.length !== event.gpu_count + 1) {
-    choices.length = 1;
-    for (const gpu of event.gpus) choices.add(new Option(`${gpu.id}`, `${gpu.id}`));
-  }
-  const busiest = Math.max(...event.gpus.map((gpu) => gpu.utilization.gpu_percent ?? -1));
-  document.title = `${busiest < 0 ? UNKNOWN : `${busiest} %`} ${event.system_info.hostname ?? "GPUs"}`;
-  connection();
+function hostLine({ cpu, memory: ram, disk_used_gb: used, disk_available_gb: available, temperature_celsius: celsius, ...versions }) {
+  const disk = known(used) && known(available) ? TEXTS.diskFree(number(available), number(used + available)) : UNKNOWN;
+  return [
+    [TEXTS.host.cpu, number(cpu.cpu_percent, " %")],
+    [TEXTS.host.memory, TEXTS.memoryUsed(number(ram.percent, " %"), memory(ram.total_mb))],
+    [TEXTS.host.disk, disk],
+    [TEXTS.host.temperature, number(celsius, " °C")],
+    [TEXTS.host.driver, versions.driver_version ?? UNKNOWN],
+    [TEXTS.host.cuda, versions.cuda_version ?? UNKNOWN],
+  ];
 }
 
 function draw() {
-  cards.render($("gpus"), shown, async (index) => (await import("./detail.js")).show($("detail"), index));
+  cards.render($("gpus"), newest.event.gpus, history, free);
 }
 
-function connection() {
-  const age = latest === null ? null : Math.round((Date.now() - latest) / 1000);
-  $("connection").className = age !== null && age < 6 ? "live" : "";
-  $("connection").textContent = age === null ? TEXTS.connecting : age < 6 ? TEXTS.live : TEXTS.age(age);
+function seen(event) {
+  lost = false;
+  fresh = event.status !== "error";
+  if (!fresh) {
+    problem(event.error);
+    return tick();
+  }
+  problem(null);
+  newest = { event, at: Date.now() };
+  history?.add(event);
+  const host = event.system_info.hostname ?? TEXTS.gpus;
+  $("one").hidden = false;
+  $("host").textContent = host;
+  show($("host-line"), ...facts(hostLine(event.system_info)));
+  $("simulated").hidden = !event.simulated;
+  draw();
+  tick();
+  const choices = ["", ...event.gpus.map((gpu) => `${gpu.id}`)];
+  show($("filter-gpu"), ...choices.map((gpu) => element("option", { value: gpu }, gpu || TEXTS.all)));
+  detail?.look(watching.signal);
+  if (!complete) {
+    complete = true;
+    requestAnimationFrame(() => setTimeout(loadRest, 0, watching.signal)); // the GPUs are painted before the rest is asked
+  }
+}
+
+// Says how old the values are, every second.
+function tick() {
+  if (!newest || !watching) return;
+  const age = Math.max(0, Date.now() - newest.at);
+  const old = !fresh || age > OLD;
+  document.body.classList.toggle("old", old);
+  $("age").textContent = TEXTS.age(Math.round(age / 1000));
+  if (!lost) connection(old ? "late" : "live", old ? TEXTS.late : TEXTS.live);
+  const { gpus, system_info: { hostname } } = newest.event;
+  const busiest = gpus.reduce((most, gpu) => ((gpu.utilization.gpu_percent ?? -1) > (most?.utilization.gpu_percent ?? -1) ? gpu : most), null);
+  const host = hostname ?? TEXTS.gpus;
+  document.title = old || !busiest ? TEXTS.titleUnknown(host) : TEXTS.title(number(busiest.utilization.gpu_percent, " %"), busiest.id, host);
 }
 
 function down(error, pause) {
-  if (error instanceof Refused) {
-    askForToken();
-    return;
-  }
-  latest = null;
-  $("connection").className = "down";
-  $("connection").textContent = TEXTS.lostConnection(pause);
+  if (error instanceof Refused) return askForToken();
+  fresh = complete = false;
+  lost = true;
+  connection("down", TEXTS.lostConnection(pause));
   problem(error.message);
+  tick();
+}
+
+// What the first paint does not need; again after each new connection, for what happened meanwhile.
+async function loadRest(signal) {
+  try {
+    if (!processes) {
+      [history, processes] = await Promise.all([import("./history.js"), import("./processes.js")]);
+      processes.headings($("columns"), filter);
+    }
+    if (signal.aborted) return;
+    clearInterval(seldom);
+    seldom = setInterval(lookAround, SELDOM, signal);
+    await Promise.all([lookAround(signal), history.load(signal).then(draw)]);
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof Refused)) problem(error.message);
+  }
+  if (!signal.aborted) openDetail();
 }
 
 async function lookAround(signal) {
+  let fault = null;
   try {
-    if (!processes) {
-      processes = await import("./processes.js");
-      processes.columns($("columns"));
-    }
     await processes.load(signal);
-    filter();
-    const free = await get("free?count=64", signal);
-    const names = free.gpus.map((gpu) => `${gpu.idx}`).join(", ");
-    $("free").textContent = names ? TEXTS.free(names) : TEXTS.noneFree;
+    const answer = await get("free?count=128", signal);
+    free = cards.freeIn(answer);
   } catch (error) {
-    if (!signal.aborted && !(error instanceof Refused)) $("free").textContent = "";
+    if (signal.aborted) return;
+    free = new Set(); // what was true once is not shown as true now
+    processes.forget();
+    fault = error instanceof Refused ? TEXTS.onlyStream : error.message;
   }
+  const chips = [...free].map((gpu) => element("a", { href: `#gpu${gpu}`, class: "badge free" }, TEXTS.gpu(gpu)));
+  show($("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [fault ?? TEXTS.noneFree]));
+  draw();
+  filter();
 }
 
 function filter() {
-  processes?.render($("processes"), $("no-processes"), $("filter-user").value, $("filter-gpu").value);
+  processes?.render($("processes"), $("processes-note"), $("filter-user").value, $("filter-gpu").value);
 }
 
-async function start() {
+// "#gpu3" shows GPU 3.
+async function openDetail() {
+  const wanted = /^#gpu(\d+)$/.exec(location.hash);
+  if (!wanted) return $("detail").close();
+  detail ??= await import("./detail.js");
+  if (watching && newest) detail.open($("detail"), Number(wanted[1]), watching.signal);
+}
+
+function start() {
   stop();
   $("login").hidden = true;
   watching = new AbortController();
-  const { signal } = watching;
-  connection();
-  if ("fleet" in document.documentElement.dataset && !new URLSearchParams(location.search).has("host")) return many(signal);
-  let first = true;
-  const each = (event) => {
-    seen(event);
-    if (first) requestAnimationFrame(() => setTimeout(complete, 0, signal)); // the GPUs are painted before the rest is asked
-    first = false;
-  };
-  follow("gpu/stream?interval=2", signal, each, down);
-}
-
-async function complete(signal) {
-  if (signal.aborted) return;
-  lookAround(signal);
-  seldom = setInterval(lookAround, SELDOM, signal);
-  await history.load(signal);
-  if (!signal.aborted) draw();
+  complete = false;
+  connection("", TEXTS.connecting);
+  if (FLEET) many(watching.signal);
+  else follow(`gpu/stream?interval=${INTERVAL}`, watching.signal, seen, down);
 }
 
 async function many(signal) {
   try {
     const [overview, hosts] = await Promise.all([import("./overview.js"), get("fleet", signal)]);
-    $("connection").textContent = "";
+    problem(null);
+    connection("", "");
     overview.watch(hosts, signal);
   } catch (error) {
-    if (error instanceof Refused) askForToken();
-    else if (!signal.aborted) tryAgain(error, signal);
+    if (signal.aborted) return;
+    down(error, SELDOM / 1000);
+    setTimeout(() => signal.aborted || many(signal), SELDOM);
   }
-}
-
-function tryAgain(error, signal) {
-  down(error, SELDOM / 1000);
-  setTimeout(() => signal.aborted || many(signal), SELDOM);
 }
 
 function stop() {
@@ -143,12 +176,29 @@ function stop() {
 
 function askForToken() {
   stop();
+  connection("", "");
   if (token.get()) problem(TEXTS.wrongToken);
   token.clear();
-  $("main").hidden = $("overview").hidden = true;
+  $("one").hidden = $("many").hidden = true;
+  $("detail").close();
   $("login").hidden = false;
   $("token").focus();
 }
+
+function colours(theme) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  $("theme").textContent = TEXTS.themes[theme];
+}
+
+let theme = kept.browser?.getItem("theme") ?? "auto";
+if (!(theme in TEXTS.themes)) theme = "auto";
+colours(theme);
+for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
+if (FLEET) kept.tab?.setItem("overview", location.pathname);
+const overview = kept.tab?.getItem("overview"); // of the page that led here
+$("back").hidden = FLEET || !overview;
+if (overview) $("back").href = overview;
 
 $("login").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -160,21 +210,22 @@ $("login").addEventListener("submit", (event) => {
 $("filter-user").addEventListener("input", filter);
 $("filter-gpu").addEventListener("change", filter);
 $("close").addEventListener("click", () => $("detail").close());
+$("detail").addEventListener("close", () => window.history.replaceState(null, "", location.pathname + location.search));
+addEventListener("hashchange", openDetail);
 $("theme").addEventListener("click", () => {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
+  const themes = Object.keys(TEXTS.themes);
+  theme = themes[(themes.indexOf(theme) + 1) % themes.length];
+  kept.browser?.setItem("theme", theme);
+  colours(theme);
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stop();
-    $("connection").textContent = TEXTS.paused;
+    connection("", TEXTS.paused);
   } else if ($("login").hidden) {
     start();
   }
 });
-if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
-setInterval(() => latest !== null && watching && connection(), 1000); // only a stream sets `latest`
-if (document.hidden) $("connection").textContent = TEXTS.paused;
+setInterval(tick, 1000);
+if (document.hidden) connection("", TEXTS.paused);
 else start();

@@ -1,57 +1,93 @@
-// The table of processes, filtered by user and GPU. What comes from outside goes in as text.
+// The table of processes: filtered by user and GPU, sorted by any column.
 import { get } from "./api.js";
-import { element } from "./cards.js";
-import { TEXTS, UNKNOWN, duration, memory, number } from "./texts.js";
-
-let processes = [];
+import { element, show } from "./draw.js";
+import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 
 function belongs(process) {
+  const { slurm, pod, container, session } = TEXTS.belongs;
   const ways = [
-    ["slurm", process.slurm_job_id],
-    ["pod", process.pod_uid],
-    ["container", process.container_name ?? process.container_id?.slice(0, 12)],
+    [slurm, process.slurm_job_id],
+    [pod, process.pod_uid],
+    [container, process.container_name ?? process.container_id?.slice(0, 12)],
     ["", process.systemd_unit],
-    ["session", process.user_session],
+    [session, process.user_session],
   ];
   const found = ways.find(([, value]) => value);
-  return found ? found.join(" ").trim() : UNKNOWN;
+  return found ? found.join(" ").trim() : null;
 }
 
-export function columns(row) {
-  for (const name of TEXTS.columns) {
-    const cell = element("th", "", name);
-    cell.scope = "col";
-    row.append(cell);
-  }
-}
+const idleMark = (seconds, { idle_holder }) => (idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : "");
+
+// By the name of its text: the field that is shown and compared, and how it is written.
+const COLUMNS = {
+  gpu: { field: "idx", write: (idx, { mig_index }) => (known(mig_index) ? TEXTS.mig(idx, mig_index) : `${idx}`), numeric: true },
+  user: { field: "username" },
+  pid: { field: "pid", numeric: true },
+  command: { field: "command" },
+  memory: { field: "gpu_memory_mb", write: (mib) => memory(mib), numeric: true },
+  sm: { field: "sm_utilization_percent", write: (percent) => number(percent, " %"), numeric: true },
+  running: { field: "running_seconds", write: (seconds) => duration(seconds), numeric: true },
+  belongs: { field: "belongs" },
+  idle: { field: "idle_seconds", write: idleMark },
+};
+
+let processes = [];
+let unknown = []; // indices of the GPUs whose processes are not known
+let order = { column: "gpu", descending: false };
 
 export async function load(signal) {
-  processes = (await get("processes", signal)).processes;
+  const answer = await get("processes", signal);
+  processes = answer.processes.map((process) => ({ ...process, belongs: belongs(process) }));
+  unknown = answer.unknown_idx;
+}
+
+// What is known of nobody is known no longer.
+export function forget() {
+  processes = [];
+  unknown = [];
+}
+
+// What is unknown comes last, whichever way.
+function compare(one, other) {
+  const { field } = COLUMNS[order.column];
+  const [a, b] = [one[field], other[field]];
+  if (!known(a) || !known(b)) return known(b) - known(a);
+  const difference = typeof a === "number" ? a - b : `${a}`.localeCompare(`${b}`);
+  return order.descending ? -difference : difference;
+}
+
+// `changed` is called when another order is wanted.
+export function headings(row, changed) {
+  const heading = (column) => {
+    const button = element("button", { type: "button", class: "sort" }, TEXTS.columns[column]);
+    button.addEventListener("click", () => {
+      order = { column, descending: order.column === column && !order.descending };
+      for (const other of row.children) other.removeAttribute("aria-sort");
+      button.parentNode.setAttribute("aria-sort", order.descending ? "descending" : "ascending");
+      changed();
+    });
+    return element("th", { scope: "col", class: COLUMNS[column].numeric ? "numeric" : null, "aria-sort": column === order.column && "ascending" }, button);
+  };
+  row.replaceChildren(...Object.keys(COLUMNS).map(heading));
+}
+
+function line(process) {
+  const cell = ([column, { field, write, numeric }]) => {
+    const value = process[field];
+    const text = write ? write(value, process) : `${value ?? UNKNOWN}`;
+    return element("td", { class: numeric ? "numeric" : column, title: column === "command" ? text : null }, text);
+  };
+  return element("tr", {}, Object.entries(COLUMNS).map(cell));
 }
 
 export function render(body, note, user, gpu) {
+  const wanted = user.toLowerCase();
   const shown = processes.filter(
-    (process) => (!user || (process.username ?? "").includes(user)) && (gpu === "" || process.idx === Number(gpu)),
+    (process) => (process.username ?? "").toLowerCase().includes(wanted) && (gpu === "" || process.idx === Number(gpu)),
   );
-  body.replaceChildren(
-    ...shown.map((process) => {
-      const row = element("tr");
-      const command = element("td", "command", process.command ?? UNKNOWN);
-      command.title = process.command ?? "";
-      row.append(
-        element("td", "", `${process.idx}`),
-        element("td", "", process.username ?? UNKNOWN),
-        element("td", "", `${process.pid}`),
-        command,
-        element("td", "", memory(process.gpu_memory_mb)),
-        element("td", "", number(process.sm_utilization_percent, " %")),
-        element("td", "", duration(process.running_seconds)),
-        element("td", "", belongs(process)),
-        element("td", "idle", process.idle_holder ? duration(process.idle_seconds) : ""),
-      );
-      return row;
-    }),
-  );
-  note.hidden = shown.length > 0;
-  note.textContent = TEXTS.noProcesses;
+  show(body, ...shown.sort(compare).map(line));
+  const notes = [];
+  if (!shown.length) notes.push(processes.length ? TEXTS.noneSelected : unknown.length ? "" : TEXTS.noProcesses);
+  if (unknown.length) notes.push(TEXTS.processesUnknown(unknown.join(", ")));
+  note.textContent = notes.join(" ");
 }

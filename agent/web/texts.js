@@ -1,62 +1,118 @@
-// Every text of the page that a person reads and that does not come from the agent; and how numbers are written.
+// Every text of the page that a person reads and that does not come from the agent; and how values are written.
 export const UNKNOWN = "–";
 export const TEXTS = {
+  // standing texts, by the name in data-text
+  allHosts: "← All hosts",
+  simulated: "Simulated: no real GPU is behind these numbers.",
+  token: "Token of this agent",
+  remember: "Remember it in this browser",
+  login: "Show the GPUs",
+  gpus: "GPUs",
+  processes: "Processes",
+  filterUser: "User",
+  filterGpu: "GPU",
+  hosts: "Hosts",
+  searchUser: "Search by user",
+  users: "Users",
+  close: "Close",
+  // connection
   live: "live",
   paused: "paused while this tab is hidden",
   connecting: "connecting …",
+  late: "no new values",
   lostConnection: (seconds) => `connection lost, next try in ${seconds} s`,
   age: (seconds) => `${seconds} s old`,
   wrongToken: "That token is wrong.",
-  simulated: "Simulated: no real GPU is behind these numbers.",
-  free: (list) => `Free now: ${list}`,
-  noneFree: "No GPU is free now.",
-  noProcesses: "No process on a GPU.",
-  gpu: (index) => `GPU ${index}`,
-  states: { starting: "starting", ok: "ok", stale: "late", stuck: "stuck", lost: "lost" },
-  verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical" },
-  unknownHealth: "? unknown",
-  measures: { utilization: "GPU", memory: "Memory", temperature: "Temperature", power: "Power" },
-  facts: { fan: "Fan", clocks: "Clocks", pcie: "PCIe", limits: "Held back by" },
-  nothingLimits: "nothing",
-  lastMinutes: (minutes) => `the last ${minutes} min`,
-  overview: "All hosts",
-  gpusOf: (host) => `GPUs of ${host}`,
-  gpuCount: (count) => (count === 1 ? "1 GPU" : `${count} GPUs`),
-  hostsUp: (up, all) => `${up} of ${all} hosts`,
-  freeTile: "free",
-  memoryTile: (share) => `mem ${share}`,
-  wantsToken: "asks for a token: open it and give one",
-  silent: "does not answer",
+  onlyStream: "The agent asks for its TOKEN here; a key opens only the stream.",
   unreachable: "cannot be reached",
+  silent: "does not answer",
   httpStatus: (status) => `answers with HTTP ${status}`,
   streamEnded: "the stream ended",
+  themes: { auto: "◐ System", dark: "● Dark", light: "○ Light" },
+  // one host
+  all: "all",
+  freeNow: "Free now",
+  noneFree: "No GPU is free now.",
+  noProcesses: "No process on a GPU.",
+  noneSelected: "No process of these.",
+  processesUnknown: (gpus) => `Unknown for now: the processes of GPU ${gpus}.`,
+  gpu: (index) => `GPU ${index}`,
+  title: (busiest, index, host) => `${busiest} GPU ${index} · ${host}`,
+  titleUnknown: (host) => `${UNKNOWN} ${host}`,
+  states: { starting: "… starting", stale: "◔ late", stuck: "✖ stuck", lost: "✖ lost" },
+  verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical" },
+  marks: { warning: "▲", critical: "✖" },
+  unknownHealth: "? unknown",
+  free: "free",
+  measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
+  host: { cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
+  diskFree: (free, total) => `${free} of ${total} GiB free`,
+  memoryUsed: (share, total) => `${share} of ${total}`,
+  facts: { users: "Users", clocks: "Clocks", limited: "Limited by", fan: "Fan", pcie: "PCIe", bottlenecks: "Bottlenecks" },
+  clocks: (graphics, memory) => `${graphics}, memory ${memory}`,
+  link: (generation, lanes) => `gen ${generation} x${lanes}`,
+  linkBelow: (now, best) => `${now} of ${best}`,
+  traffic: (tx, rx) => `↑\u00a0${tx} ↓\u00a0${rx}`,
+  nobody: "nobody",
+  nothing: "nothing",
+  columns: {
+    gpu: "GPU", user: "User", pid: "PID", command: "Command", memory: "Memory",
+    sm: "SM", running: "Running", belongs: "Belongs to", idle: "Idle",
+  },
+  mig: (gpu, instance) => `${gpu} MIG ${instance}`,
+  belongs: { slurm: "Slurm job", pod: "pod", container: "container", session: "session" },
+  idleFor: (time) => `idle for ${time}`,
+  // one GPU
+  now: "now",
+  scale: (top) => `0 to ${top}`,
+  ago: (minutes) => `${minutes} min ago`,
+  range: (now, low, high) => `${now} now, ${low} to ${high}`,
+  atTime: (value, time) => `${value} at ${time}`,
+  yes: "yes",
+  no: "no",
+  none: "none",
+  sections: { topology: "Connected by", debug_info: "Why active or idle" },
+  // many hosts
+  overview: "All hosts",
+  asked: (seconds) => `each host is asked every ${seconds} s`,
+  gpusOf: (host) => `GPUs of ${host}`,
+  models: (list) => list.map(([model, count]) => `${count} × ${model}`).join(", "),
+  noGpus: "no GPU",
+  totals: { hosts: "Hosts", gpus: "GPUs", free: "Free", trouble: "Trouble", utilization: "Utilization", memory: "Memory", power: "Power" },
+  part: (some, all) => `${some} of ${all}`,
+  hostsUp: (up, all) => `${up} of ${all} hosts`,
+  trouble: (critical, warning) => (critical + warning ? `✖ ${critical} critical, ▲ ${warning} warning` : "none"),
   more: (gpus, hosts) => `and ${gpus} more on ${hosts} ${hosts === 1 ? "host" : "hosts"}`,
-  lastSeen: (time) => `, last seen ${time}`,
-  userColumns: ["User", "GPUs", "Where", "Processes", "Memory"],
-  columns: ["GPU", "User", "PID", "Command", "Memory", "SM", "Running", "Belongs to", "Idle"],
+  wantsToken: "asks for a token: open it and give one",
+  down: (why) => `✖ ${why}`,
+  lastSeen: (time) => `last seen ${time}`,
+  tileMemory: (share) => `memory ${share}`,
+  userColumns: ["User", "GPUs", "Where", "Processes", "Memory", "SM", "Idle holders"],
+  idleHolders: (count, memory) => `${count}, ${memory}`,
+};
+// Parts of the agent's names that are not written as they stand.
+const WRITTEN = {
+  pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID", vbios: "VBIOS", id: "ID",
+  bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID", crc: "CRC", tx: "sent", rx: "received",
+  hw: "hardware", sw: "software", temp: "temperature", util: "utilization", max: "maximum", rpm: "rpm",
 };
 
 // Unknown is never 0.
 export const known = (value) => value !== null && value !== undefined;
 
 export function number(value, unit = "", digits = 0) {
-  return known(value) ? `${value.toFixed(digits)}${unit}` : UNKNOWN;
+  return known(value) ? `${value.toFixed(digits)}${unit.replace(" ", "\u00a0")}` : UNKNOWN; // no line ends between the two
 }
 
-export function memory(mib) {
+// In the unit of `whole`, so that a part and its whole can be compared.
+export function memory(mib, whole = mib) {
   if (!known(mib)) return UNKNOWN;
-  return mib >= 1024 ? `${(mib / 1024).toFixed(1)} GiB` : `${Math.round(mib)} MiB`;
+  if (whole >= 1024 ** 2) return number(mib / 1024 ** 2, " TiB", 1);
+  return whole >= 1024 ? number(mib / 1024, " GiB", 1) : number(mib, " MiB");
 }
 
-// Both in the unit of the whole: "63.9 / 79.6 GiB".
-export function memoryOf(part, whole) {
-  const unit = (whole ?? part ?? 0) >= 1024 ? "GiB" : "MiB";
-  const shown = (mib) => (unit === "GiB" && known(mib) ? number(mib / 1024, "", 1) : number(mib));
-  return `${shown(part)} / ${shown(whole)} ${unit}`;
-}
-
-export function of(part, whole, unit) {
-  return `${number(part)} / ${number(whole)} ${unit}`;
+export function throughput(mbps) {
+  return mbps >= 1000 ? number(mbps / 1024, " GB/s", 1) : number(mbps, " MB/s");
 }
 
 export function duration(seconds) {
@@ -67,7 +123,37 @@ export function duration(seconds) {
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${Math.floor(seconds % 60)} s`;
 }
 
-// `memory_used_mb` as "memory used (mb)": names of the agent, made readable.
+// How a value is written, by the end of its name.
+const UNITS = {
+  _celsius: (value) => number(value, " °C"),
+  _watts: (value) => number(value, " W", 1),
+  _mhz: (value) => number(value, " MHz"),
+  _percent: (value) => number(value, " %", Number.isInteger(value) ? 0 : 1),
+  _mb: (value) => memory(value),
+  _mbps: throughput,
+  _joules: (value) => number(value / 3.6e6, " kWh", 2),
+  _ms: (value) => number(value, " ms"),
+  _rpm: (value) => number(value, " rpm"),
+};
+
+const unitOf = (name) => Object.keys(UNITS).find((end) => name.endsWith(end));
+
+// "sw_power_cap" as "software power cap".
+export function words(name) {
+  return name.split("_").map((word) => WRITTEN[word] ?? word).join(" ");
+}
+
+// "memory_used_mb" as "Memory used".
 export function label(name) {
-  return name.replaceAll("_", " ");
+  const text = words(name.slice(0, name.length - (unitOf(name) ?? "").length));
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export function written(name, value) {
+  if (!known(value)) return UNKNOWN;
+  if (typeof value === "boolean") return value ? TEXTS.yes : TEXTS.no;
+  if (Array.isArray(value)) return value.map((one) => (typeof one === "string" ? words(one) : `${one}`)).join(", ") || TEXTS.none;
+  if (typeof value !== "number") return `${value}` || UNKNOWN;
+  const unit = unitOf(name);
+  return unit ? UNITS[unit](value) : `${value}`;
 }

@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def fleet_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The origin of thirty hosts, of which one is down."""
+    """The origin of thirty hosts: see fleet.py."""
     with (
         agent_process("--simulate", "8", FLEET=FLEET) as agent,
         gateway(tmp_path_factory.mktemp("nginx"), agent.url) as origin,

@@ -1,8 +1,9 @@
-"""Thirty hosts on one origin, behind a real nginx."""
+"""Thirty hosts on one origin, behind a real nginx: most lead to one agent, some never answer, one is down."""
 
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOSTS = 30
-FLEET = ",".join(f"node{number:02}=/node{number:02}" for number in range(HOSTS))
-# Every node but the last leads to the same agent; the last to a port on which nobody listens.
+SILENT = 6  # more than a browser has connections, to which somebody listens who never answers
+DOWN = 1  # nobody listens there
+UP = HOSTS - SILENT - DOWN
+NAMES = [f"node{number:02}" for number in range(HOSTS)]  # in the order up, silent, down
+FLEET = ",".join(f"{name}=/{name}" for name in NAMES)
 CONFIG = """
 daemon off;
 pid nginx.pid;
@@ -30,7 +34,8 @@ http {{
     fastcgi_temp_path fcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     server {{
         listen 127.0.0.1:{port};
-        location ~ ^/node29/ {{ proxy_pass http://127.0.0.1:{nobody}; }}
+        location ~ ^/({down})/ {{ proxy_pass http://127.0.0.1:{nobody}; }}
+        location ~ ^/({silent})/ {{ proxy_pass http://127.0.0.1:{listener}; }}
         location ~ ^/node[0-9]+/(?<rest>.*)$ {{
             proxy_pass http://{agent}/$rest$is_args$args;
             proxy_buffering off;
@@ -42,12 +47,20 @@ http {{
 
 @contextmanager
 def gateway(folder: Path, agent: str) -> Iterator[str]:
-    """One origin with thirty hosts, of which one is down."""
+    """The origin of the thirty hosts."""
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:
         pytest.skip("needs nginx (Debian, Ubuntu: apt-get install nginx-light)")
     port = free_port()
-    config = CONFIG.format(port=port, nobody=free_port(), agent=agent.removeprefix("http://"))
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # the kernel accepts, and that is all
+    config = CONFIG.format(
+        port=port,
+        agent=agent.removeprefix("http://"),
+        silent="|".join(NAMES[UP:-DOWN]),
+        listener=listener.getsockname()[1],
+        down="|".join(NAMES[-DOWN:]),
+        nobody=free_port(),
+    )
     (folder / "nginx.conf").write_text(config)
     popen = subprocess.Popen(  # noqa: S603  (no outside input)
         [nginx, "-p", str(folder), "-c", "nginx.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -59,6 +72,7 @@ def gateway(folder: Path, agent: str) -> Iterator[str]:
     finally:
         popen.terminate()
         popen.wait(timeout=10)
+        listener.close()
 
 
 def answers(url: str) -> bool:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 SECONDS = 30_000  # milliseconds until something shows
 
 
 @contextmanager
-def opened(browser: Browser, url: str, **context_options: Any) -> Iterator[Page]:
-    """The page at this address; it has no error, and asks nobody else."""
+def opened(browser: Browser, url: str, *, script: str = "", **context_options: Any) -> Iterator[Page]:
+    """The page at this address; it has no error, and asks nobody else. `script` runs before it."""
     context = browser.new_context(**context_options)
     page = context.new_page()
     faults: list[str] = []
@@ -24,13 +24,31 @@ def opened(browser: Browser, url: str, **context_options: Any) -> Iterator[Page]
     page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
     page.on("request", lambda request: asked.append(request.url))
     page.set_default_timeout(SECONDS)
+    page.add_init_script(script)
     page.goto(url)
     yield page
     context.close()
     origin = url.split("/", 3)[2]
     assert [one for one in asked if one.split("/", 3)[2] != origin] == []
-    expected = ("401", "ERR_", "502", "503")  # the browser's own words for what a test made happen
+    expected = (
+        "400",
+        "401",
+        "ERR_",
+        "502",
+        "503",
+        "504",
+    )  # the browser's own words for what a test made happen
     assert [fault for fault in faults if not any(word in fault for word in expected)] == []
+
+
+def facts(part: Locator) -> dict[str, str]:
+    """Names and values of the lists in a part of the page."""
+    texts = part.evaluate(
+        """part => [...part.querySelectorAll("dl > div")].map(
+            (pair) => [...pair.children].map((one) => one.innerText)
+        )"""
+    )
+    return {name: value.replace("\xa0", " ").strip() for name, value in texts}
 
 
 def hide(page: Page, *, hidden: bool) -> None:

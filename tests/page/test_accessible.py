@@ -44,7 +44,7 @@ def test_axe_finds_nothing_serious_on_the_page_of_a_host(browser: Browser, look:
         with agent_server() as url, opened(browser, f"{url}/", **look) as page:
             page.locator("#processes tr").first.wait_for()
             assert grave(page) == []
-            page.locator(".card button").first.click()
+            page.locator(".card a").first.click()
             page.locator("dialog dt").first.wait_for()
             assert grave(page) == []
 
@@ -68,7 +68,7 @@ def test_axe_finds_nothing_serious_on_the_overview(
 ) -> None:
     with opened(browser, f"{fleet_url}/node00/", **look) as page:
         page.locator("#users tr").first.wait_for()
-        page.locator(".host.down").wait_for()
+        page.locator(".host.down").first.wait_for()
         assert grave(page) == []
 
 
@@ -80,7 +80,7 @@ def test_the_keyboard_opens_and_closes_the_details(browser: Browser) -> None:
             if page.evaluate("document.activeElement.textContent").startswith("GPU 1"):
                 break
         page.keyboard.press("Enter")
-        page.locator("dialog").get_by_text("vbios version").wait_for()
+        page.locator("dialog").get_by_text("VBIOS version").wait_for()
         page.keyboard.press("Escape")
         page.locator("dialog").wait_for(state="hidden")
         assert page.evaluate("document.activeElement.textContent").startswith("GPU 1")
@@ -88,7 +88,7 @@ def test_the_keyboard_opens_and_closes_the_details(browser: Browser) -> None:
 
 @pytest.mark.parametrize("width", [360, 768, 1920])
 def test_nothing_has_to_be_scrolled_sideways(browser: Browser, fleet_url: str, width: int) -> None:
-    look = {"viewport": {"width": width, "height": 740}}
+    look: dict[str, Any] = {"viewport": {"width": width, "height": 740}}
     for path, shown in (("/node00/", "#users tr"), ("/node00/?host", ".card")):
         with opened(browser, fleet_url + path, **look) as page:
             page.locator(shown).first.wait_for()

@@ -1,41 +1,125 @@
-"""The page in a real Chromium: true values, honest where there are none, nothing run from outside."""
+"""The page of one host in a real Chromium: true values, and honest where there are none."""
 
 from __future__ import annotations
 
+import getpass
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.derive.throttling import ClocksEventReason
 from agent.simulation import SimulatedProcess, Simulation
-from tests.page.opened import hide, opened
-from tests.support.agents import agent_server
+from tests.page.opened import facts, hide, opened
+from tests.support.agents import agent_process, agent_server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Locator
 
 pytestmark = pytest.mark.slow
 
-TOKEN = "the-token-of-the-page"  # noqa: S105  (guards nothing)
 UNKNOWN = "\N{EN DASH}"
+GIB = 2**30
 
 
 def test_the_values_are_the_agents_and_a_change_is_followed(browser: Browser) -> None:
     with Simulation(2) as simulation:
         gpu = simulation.gpus[0]
-        gpu.fix(gpu_utilization=42, temperature=61, power_usage=350_000, memory_used=20 * 2**30)
-        with (
-            agent_server(URL_PREFIX="server1", HISTORY_INTERVAL="1") as url,
-            opened(browser, f"{url}/server1/") as page,
-        ):
+        gpu.fix(gpu_utilization=42, temperature=61, power_usage=350_000, memory_used=20 * GIB)
+        with agent_server(URL_PREFIX="server1") as url, opened(browser, f"{url}/server1/") as page:
             card = page.locator(".card").first
             card.get_by_text("42 %").wait_for()
             card.get_by_text("61 °C").wait_for()
             card.get_by_text("350 / 700 W").wait_for()
             card.get_by_text("20.0 / 79.6 GiB").wait_for()
-            assert "✓ healthy" in card.inner_text()
+            card.get_by_text("H100 80GB HBM3").wait_for()
+            card.get_by_text("✓ healthy").wait_for()
             gpu.fix(gpu_utilization=99)
             card.get_by_text("99 %").wait_for()
-            assert "99 %" in page.title()
+            assert page.title().startswith("99\xa0% GPU 0 · ")
+
+
+def test_what_holds_a_gpu_back_is_told_in_words(browser: Browser) -> None:
+    with Simulation(1, models=["rtx4090"]) as simulation:
+        gpu = simulation.gpus[0]
+        gpu.processes = [SimulatedProcess(os.getpid(), "C", GIB)]
+        gpu.fix(
+            clocks_event_reasons=ClocksEventReason.SW_POWER_CAP | ClocksEventReason.HW_THERMAL_SLOWDOWN,
+            fan_speed=37,
+            graphics_clock=1500,
+            memory_clock=9000,
+            pcie_generation=3,
+        )
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            page.locator(".card").get_by_text("9000").wait_for()
+            told = facts(page.locator(".card"))
+    assert told["Users"] == getpass.getuser()
+    assert told["Clocks"] == "1500, memory 9000 MHz"
+    assert told["Limited by"] == "software power cap, hardware thermal slowdown"
+    assert told["Bottlenecks"] == "thermal throttling, power throttling"
+    assert told["Fan"] == "37 %"
+    assert told["PCIe"].startswith("gen 3 x16 of gen 4 x16")
+
+
+def test_the_lines_begin_with_what_the_agent_remembers(browser: Browser) -> None:
+    with Simulation(1), agent_server(HISTORY_INTERVAL="1") as url:
+        with opened(browser, f"{url}/") as page:
+            page.wait_for_timeout(8000)  # the agent remembers what nobody looks at
+        with opened(browser, f"{url}/") as page:
+            line = page.locator(".card .stroke").first
+            page.wait_for_function(
+                "() => document.querySelector('.card .stroke').getAttribute('d').split('L').length > 5"
+            )
+            assert line.is_visible()
+
+
+def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
+    with Simulation(3) as simulation:
+        for gpu in simulation.gpus:
+            gpu.processes = []
+        simulation.gpus[1].processes = [SimulatedProcess(os.getpid(), "C", GIB)]
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            page.locator("#free a").nth(1).wait_for()
+            assert page.locator("#free").inner_text().split("\n") == ["Free now", "GPU 0", "GPU 2"]
+            assert page.locator(".card .badge.free").count() == 2
+
+
+def test_processes_are_filtered_by_user_and_gpu_and_sorted(browser: Browser) -> None:
+    with Simulation(2) as simulation:
+        simulation.gpus[0].processes = [
+            SimulatedProcess(os.getpid(), "C", 2 * GIB),
+            SimulatedProcess(1, "C", 3 * GIB),
+        ]
+        simulation.gpus[1].processes = [SimulatedProcess(os.getpid(), "C", GIB)]
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            rows = page.locator("#processes tr")
+            rows.nth(2).wait_for()
+            page.get_by_role("button", name="Memory").click()
+            assert column(rows, 4) == ["1.0 GiB", "2.0 GiB", "3.0 GiB"]
+            page.get_by_role("button", name="Memory").click()
+            assert column(rows, 4) == ["3.0 GiB", "2.0 GiB", "1.0 GiB"]
+            page.locator("#filter-gpu").select_option("1")
+            assert rows.count() == 1
+            assert column(rows, 2) == [f"{os.getpid()}"]
+            page.get_by_label("User", exact=True).fill(getpass.getuser().upper())
+            assert rows.count() == 1
+            page.get_by_label("User", exact=True).fill("nobody has this name")
+            page.get_by_text("No process of these.").wait_for()
+            assert rows.count() == 0
+
+
+def column(rows: Locator, number: int) -> list[str]:
+    return [row.replace("\xa0", " ").split("\t")[number] for row in rows.all_inner_texts()]
+
+
+def test_processes_that_are_unknown_are_not_called_none(browser: Browser) -> None:
+    with Simulation(2) as simulation:
+        simulation.gpus[0].processes = []
+        simulation.gpus[1].lose()
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            page.get_by_text("Unknown for now: the processes of GPU 1.").wait_for()
+            assert not page.get_by_text("No process on a GPU.").is_visible()
 
 
 def test_a_lost_gpu_looks_so_and_has_no_value(browser: Browser) -> None:
@@ -45,41 +129,46 @@ def test_a_lost_gpu_looks_so_and_has_no_value(browser: Browser) -> None:
             card = page.locator(".card.lost")
             card.get_by_text("✖ lost").wait_for()
             assert "The GPU is lost" in card.inner_text()
-            assert f"{UNKNOWN} / {UNKNOWN}" in card.inner_text()
+            values = [text.split(" / ")[0] for text in card.locator(".value").all_inner_texts()]
+            assert values == [UNKNOWN] * 4
+            assert set(facts(card).values()) == {UNKNOWN}
 
 
-def test_a_process_named_like_a_script_is_only_shown(browser: Browser) -> None:
-    evil = "<script>document.title='run'</script>"
-    with Simulation(1) as simulation:
-        simulation.gpus[0].fix(name=f"GPU {evil}")
-        simulation.gpus[0].processes = [SimulatedProcess(4_200_001, "C", 2**30)]
-        with agent_server() as url, opened(browser, f"{url}/") as page:
-            page.locator(".card").get_by_text(evil).wait_for()
-            assert page.title() != "run"
-
-
-def test_the_token_is_asked_for_once_and_a_wrong_one_is_named(browser: Browser) -> None:
+def test_a_hung_gpu_is_told_as_stuck_and_the_others_go_on(browser: Browser) -> None:
     with (
-        Simulation(1),
-        agent_server(TOKEN=TOKEN) as url,
+        Simulation(2) as simulation,
+        agent_server(SAMPLE_TIMEOUT="0.5") as url,
         opened(browser, f"{url}/") as page,
     ):
-        page.get_by_label("Token of this agent").fill("wrong")
-        page.get_by_role("button", name="Show the GPUs").click()
-        page.get_by_text("That token is wrong.").wait_for()
-        page.get_by_label("Token of this agent").fill(TOKEN)
-        page.get_by_role("button", name="Show the GPUs").click()
-        page.locator(".card").wait_for()
-        page.reload()
-        page.locator(".card").wait_for()
-        assert TOKEN not in page.url
+        page.locator("#connection.live").wait_for()
+        simulation.gpus[1].hang()
+        page.locator(".card.stuck").get_by_text("✖ stuck").wait_for()
+        simulation.gpus[0].fix(gpu_utilization=23)
+        page.locator(".card.ok").get_by_text("23 %").wait_for()
+        simulation.gpus[1].release()
+        page.locator(".card.ok").nth(1).wait_for()
 
 
-def test_details_show_everything_else(browser: Browser) -> None:
-    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
-        page.locator(".card button").click()
-        page.locator("dialog").get_by_text("vbios version").wait_for()
-        assert "remapped rows" in page.locator("dialog").inner_text()
+def test_without_its_driver_no_value_is_called_live(browser: Browser) -> None:
+    with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator("#connection.live").wait_for()
+        simulation.remove_driver("not_loaded")
+        page.locator("#problem").get_by_text("NVIDIA driver").wait_for()
+        page.locator("body.old").wait_for()
+        assert page.locator("#connection").inner_text() == "no new values"
+        assert page.title().startswith(UNKNOWN)
+        simulation.restore_driver()
+        page.locator("#connection.live").wait_for()
+        page.locator("#problem").wait_for(state="hidden")
+        assert page.locator("body.old").count() == 0
+
+
+def test_an_agent_without_a_driver_says_what_is_missing(browser: Browser) -> None:
+    with Simulation(1) as simulation:
+        simulation.remove_driver()
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            page.locator("#problem").get_by_text("No NVIDIA driver").wait_for()
+            assert not page.locator("#one").is_visible()
 
 
 def test_a_lost_connection_is_announced_and_mended(browser: Browser) -> None:
@@ -98,23 +187,63 @@ def test_a_lost_connection_is_announced_and_mended(browser: Browser) -> None:
         page.locator(".card").get_by_text("17 %").wait_for()
 
 
-def test_a_hung_gpu_is_told_as_stuck_and_the_others_go_on(browser: Browser) -> None:
-    with (
-        Simulation(2) as simulation,
-        agent_server(SAMPLE_TIMEOUT="0.5") as url,
-        opened(browser, f"{url}/") as page,
-    ):
+def test_an_agent_that_falls_silent_is_noticed_and_its_values_are_shown_as_old(browser: Browser) -> None:
+    with agent_process("--simulate", "1") as agent, opened(browser, f"{agent.url}/") as page:
         page.locator("#connection.live").wait_for()
-        simulation.gpus[1].hang()
-        page.locator(".card.stuck").get_by_text("✖ stuck").wait_for()
-        simulation.gpus[0].fix(gpu_utilization=23)
-        page.locator(".card.ok").get_by_text("23 %").wait_for()
-        simulation.gpus[1].release()
+        agent.popen.send_signal(signal.SIGSTOP)
+        try:
+            page.locator("#connection.late").get_by_text("no new values").wait_for()
+            page.locator("#problem").get_by_text("does not answer").wait_for()
+            assert page.locator("body.old .card").count() == 1
+            assert int(page.locator("#age").inner_text().split()[0]) >= 6
+        finally:
+            agent.popen.send_signal(signal.SIGCONT)
+        page.locator("#connection.live").wait_for()
+
+
+def test_too_many_streams_are_told_in_the_agents_words(browser: Browser) -> None:
+    with (
+        Simulation(1),
+        agent_server(MAX_STREAMS="1") as url,
+        opened(browser, f"{url}/") as first,
+        opened(browser, f"{url}/") as second,
+    ):
+        first.locator("#connection.live").wait_for()
+        second.locator("#problem").get_by_text("MAX_STREAMS").wait_for()
+
+
+def test_simulated_data_wears_a_banner(browser: Browser) -> None:
+    with agent_process("--simulate", "1") as agent, opened(browser, f"{agent.url}/") as page:
+        page.get_by_text("Simulated: no real GPU is behind these numbers.").wait_for()
+
+
+def test_a_process_named_like_a_script_is_only_shown(browser: Browser) -> None:
+    evil = "<script>document.title='run'</script>"
+    with Simulation(1) as simulation:
+        simulation.gpus[0].fix(name=f"GPU {evil}")
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            page.locator(".card").get_by_text(evil).wait_for()
+            page.route(
+                "**/processes",
+                lambda route: route.fulfill(
+                    json={"code": 0, "data": {"processes": [process(evil)], "unknown_idx": []}}
+                ),
+            )
+            page.locator("#processes").get_by_text(evil).first.wait_for()
+            assert page.title() != "run"
+            assert page.locator("script").count() == 1
+
+
+def process(evil: str) -> dict[str, object]:
+    """A process all of whose texts are this one."""
+    texts = dict.fromkeys(["username", "name", "command", "systemd_unit"], evil)
+    numbers = {"idx": 0, "pid": 7, "gpu_memory_mb": None, "sm_utilization_percent": None}
+    return {**texts, **numbers, "running_seconds": None, "idle_seconds": 9000, "idle_holder": True}
 
 
 def test_a_hidden_tab_asks_nothing_until_it_shows_again(browser: Browser) -> None:
-    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
-        page.locator("#connection.live").wait_for()
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
+        page.locator("dialog dt").first.wait_for()
         hide(page, hidden=True)
         page.get_by_text("paused while this tab is hidden").wait_for()
         asked: list[str] = []
@@ -123,14 +252,22 @@ def test_a_hidden_tab_asks_nothing_until_it_shows_again(browser: Browser) -> Non
         assert asked == []
         hide(page, hidden=False)
         page.locator("#connection.live").wait_for()
+        page.wait_for_function("() => document.querySelector('#age').textContent.startsWith('0')")
 
 
-def test_a_token_that_is_to_be_remembered_is_there_in_the_next_tab(browser: Browser) -> None:
-    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/") as page:
-        page.get_by_label("Token of this agent").fill(TOKEN)
-        page.get_by_label("Remember it in this browser").check()
-        page.get_by_role("button", name="Show the GPUs").click()
+def test_colours_are_the_systems_until_others_are_chosen(browser: Browser) -> None:
+    background = "() => getComputedStyle(document.body).backgroundColor"
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", color_scheme="dark") as page:
+        dark = page.evaluate(background)
+        button = page.locator("#theme")
+        button.click()
+        assert "Dark" in button.inner_text()
+        assert page.evaluate(background) == dark
+        button.click()
+        light = page.evaluate(background)
+        assert light != dark
+        page.reload()
         page.locator(".card").wait_for()
-        second = page.context.new_page()
-        second.goto(f"{url}/")
-        second.locator(".card").wait_for()
+        assert page.evaluate(background) == light
+        button.click()
+        assert page.evaluate(background) == dark

@@ -1,4 +1,4 @@
-"""The page stays small, and asks nothing of anybody but its agent."""
+"""The page stays small, asks nothing of anybody but its agent, and its modules fit together."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.routes.page import WEB
+from agent.routes.page import SHELL, WEB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = sorted(WEB.iterdir())
+MODULES = [file for file in FILES if file.suffix == ".js"]
+TEXTS = (WEB / "texts.js").read_text()
+IMPORT = re.compile(r'^import (?:\* as (\w+)|\{ ([^}]+) \}) from "\./(\w+\.js)";$', re.MULTILINE)
 
 
 def test_all_of_it_is_at_most_60_kilobytes() -> None:
@@ -26,3 +29,45 @@ def test_nothing_comes_from_another_origin_and_nothing_is_inline(file: Path) -> 
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
     assert "innerHTML" not in text
     assert not re.search(r"\son\w+=|<style|style=", text)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda file: file.name)
+def test_what_a_module_imports_is_there_and_used(module: Path) -> None:
+    text = module.read_text()
+    body = IMPORT.sub("", text)
+
+    for everything, names, source in IMPORT.findall(text):
+        there = (WEB / source).read_text()
+        assert names or f"{everything}." in body
+        for name in filter(None, names.split(", ")):
+            assert re.search(rf"^export (?:const|class|(?:async )?function) {name}\b", there, re.MULTILINE), (
+                name
+            )
+            assert re.search(rf"\b{name}\b", body), f"{name} is not used"
+
+
+def test_what_is_needed_first_is_fetched_at_once() -> None:
+    """A module that is found only when another has come costs a round trip of its own."""
+    needed = {"page.js"}
+    for name in (found := ["page.js"]):
+        new = {source for *_, source in IMPORT.findall((WEB / name).read_text())} - needed
+        needed |= new
+        found.extend(sorted(new))
+    preloaded = re.findall(r'<link rel="modulepreload" href="web/(\w+\.js)">', SHELL)
+
+    assert {*preloaded, "page.js"} == needed
+
+
+def test_every_text_is_in_one_place_and_used() -> None:
+    standing = set(re.findall(r'data-text="(\w+)"', SHELL))
+    texts = set(re.findall(r"^  (\w+):", TEXTS.partition("const WRITTEN")[0], re.MULTILINE))
+    code = "".join(module.read_text() for module in MODULES)
+    used = {name for name in texts if re.search(rf"TEXTS\.{name}\b", code)}
+
+    assert texts == standing | used
+
+
+def test_the_shell_itself_has_no_text_but_its_title_and_a_word_for_those_without_javascript() -> None:
+    body = re.sub(r"<!--.*?-->|<noscript>.*?</noscript>", "", SHELL.partition("<body>")[2], flags=re.DOTALL)
+
+    assert re.sub(r"<[^>]+>", "", body).split() == ["GPUs"]

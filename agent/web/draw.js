@@ -1,0 +1,92 @@
+// How things get onto the page: elements whose texts are only ever text, parts brought up to date, lines drawn.
+import { known } from "./texts.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const DRAWN = new Set(["svg", "path", "rect"]);
+
+// `attributes`: null and false leave one out. `children`: elements and texts; null and "" are left out.
+export function element(name, attributes = {}, ...children) {
+  const made = DRAWN.has(name) ? document.createElementNS(SVG, name) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (known(value) && value !== false) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.flat().filter((child) => known(child) && child !== ""));
+  return made;
+}
+
+// Makes the children of `parent` look like `wanted`, elements and texts, and touches only what differs: the focus and
+// a selection stay.
+export function show(parent, ...wanted) {
+  const had = [...parent.childNodes];
+  const nodes = wanted.map((one) => (typeof one === "string" ? new Text(one) : one));
+  nodes.forEach((node, place) => (place < had.length ? adapt(had[place], node) : parent.append(node)));
+  for (const node of had.slice(nodes.length)) node.remove();
+}
+
+function adapt(had, wanted) {
+  if (had.nodeName !== wanted.nodeName) {
+    had.replaceWith(wanted);
+  } else if (had.nodeType === Node.TEXT_NODE) {
+    if (had.data !== wanted.data) had.data = wanted.data;
+  } else {
+    for (const { name } of [...had.attributes]) if (!wanted.hasAttribute(name)) had.removeAttribute(name);
+    for (const { name, value } of wanted.attributes) if (had.getAttribute(name) !== value) had.setAttribute(name, value);
+    show(had, ...wanted.childNodes);
+  }
+}
+
+// Names and values, for a <dl>.
+export function facts(pairs) {
+  return pairs.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
+}
+
+export function headings(columns) {
+  return columns.map((name) => element("th", { scope: "col" }, name));
+}
+
+const WIDTH = 240;
+const SHORTEST = 60_000; // milliseconds: a young history fills the width, a newborn one does not
+
+// What a line of these rows shows, in milliseconds.
+export function period(rows) {
+  const end = rows.length ? rows[rows.length - 1][0] : 0;
+  const span = Math.max(SHORTEST, rows.length ? end - rows[0][0] : 0);
+  return { begin: end - span, span };
+}
+
+// A line with the area below it. `rows`: [milliseconds, values], the oldest first; `place` says which value is drawn.
+// A gap in what is known is a gap in the line.
+export function line(rows, place, top, height) {
+  const { begin, span } = period(rows);
+  let stroke = "";
+  let area = "";
+  let last = null; // x of the point before; null: none, or a gap
+  const close = () => {
+    if (last !== null) area += `V${height}Z`;
+    last = null;
+  };
+  for (const [at, values] of rows) {
+    const value = values[place];
+    if (!known(value)) {
+      close();
+      continue;
+    }
+    const x = (WIDTH * ((at - begin) / span)).toFixed(1);
+    const y = (height - 1 - (height - 2) * Math.min(1, Math.max(0, value / (top || 1)))).toFixed(1);
+    stroke += last === null ? `M${x} ${y}h.1` : `L${x} ${y}`; // a single moment is a dot
+    area += last === null ? `M${x} ${height}V${y}` : `L${x} ${y}`;
+    last = x;
+  }
+  close();
+  return element(
+    "svg",
+    { viewBox: `0 0 ${WIDTH} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    element("path", { class: "area", d: area }),
+    element("path", { class: "stroke", d: stroke, "vector-effect": "non-scaling-stroke" }),
+  );
+}
+
+// How much of something is used, from left to right; nothing where that is unknown.
+export function bar(percent) {
+  return element("svg", { class: "bar", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, element("rect", { width: Math.min(100, percent ?? 0), height: 4 }));
+}

@@ -1,0 +1,41 @@
+// What was measured in the last hour, by GPU: filled from /history, kept up by the stream.
+import { get } from "./api.js";
+
+const KEPT = 3600_000; // milliseconds
+const GAP = 10_000; // milliseconds without an event: nothing is known of the time between
+
+const series = new Map(); // by UUID: rows of [milliseconds, [utilization, memory, temperature, power]]
+
+export async function load(signal) {
+  const history = await get("history", signal);
+  for (const device of history.devices) {
+    const rows = history.ts.map((at, row) => [
+      at,
+      [device.gpu_utilization[row], device.memory_used_mb[row], device.temperature_celsius[row], device.power_watts[row]],
+    ]);
+    const newest = rows.length ? rows[rows.length - 1][0] : 0;
+    series.set(device.uuid, [...rows, ...recent(device.uuid).filter(([at]) => at > newest)]);
+  }
+}
+
+// One event of the stream.
+export function add(event) {
+  const at = Date.parse(event.timestamp);
+  for (const gpu of event.gpus) {
+    const rows = series.get(gpu.uuid) ?? [];
+    series.set(gpu.uuid, rows);
+    const newest = rows.length ? rows[rows.length - 1][0] : at - 1;
+    if (newest >= at) continue;
+    if (at - newest > GAP) rows.push([newest + 1, [null, null, null, null]]);
+    rows.push([at, [gpu.utilization.gpu_percent, gpu.memory.used_mb, gpu.temperature_celsius, gpu.power.usage_watts]]);
+    const old = rows.findIndex(([moment]) => moment >= at - KEPT);
+    if (old > 0) rows.splice(0, old);
+  }
+}
+
+// The rows of the last milliseconds that are there, the oldest first.
+export function recent(uuid, span = KEPT) {
+  const rows = series.get(uuid) ?? [];
+  const since = rows.length ? rows[rows.length - 1][0] - span : 0;
+  return rows.slice(rows.findIndex(([at]) => at >= since));
+}

@@ -1,0 +1,80 @@
+"""With TOKEN or API keys set the page asks once, keeps what it is told to, and never puts it in a URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.simulation import Simulation
+from tests.page.opened import opened
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+TOKEN = "the-token-of-the-page"  # noqa: S105  (guards nothing)
+KEY = "a-key-of-the-stream"
+
+
+def give(page: Page, token: str, *, remember: bool = False) -> None:
+    page.get_by_label("Token of this agent").fill(token)
+    if remember:
+        page.get_by_label("Remember it in this browser").check()
+    page.get_by_role("button", name="Show the GPUs").click()
+
+
+@pytest.mark.parametrize("wrong", ["wrong", "wröng", "\N{SNOWMAN}"])
+def test_the_token_is_asked_for_once_and_a_wrong_one_is_named(browser: Browser, wrong: str) -> None:
+    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/") as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        give(page, wrong)
+        page.get_by_text("That token is wrong.").wait_for()
+        give(page, TOKEN)
+        page.locator(".card").wait_for()
+        assert not page.get_by_text("That token is wrong.").is_visible()
+        page.reload()
+        page.locator(".card").wait_for()
+        assert [url for url in asked if TOKEN in url] == []
+
+
+def test_the_next_tab_asks_again_unless_the_token_is_to_be_remembered(browser: Browser) -> None:
+    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/") as page:
+        give(page, TOKEN)
+        page.locator(".card").wait_for()
+        second = page.context.new_page()
+        second.goto(f"{url}/")
+        give(second, TOKEN, remember=True)
+        second.locator(".card").wait_for()
+        third = page.context.new_page()
+        third.goto(f"{url}/")
+        third.locator(".card").wait_for()
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(browser: Browser) -> None:
+    blocked = """for (const name of ["localStorage", "sessionStorage"]) {
+        const get = () => { throw new DOMException("blocked", "SecurityError"); };
+        Object.defineProperty(window, name, { get });
+    }"""
+    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/", script=blocked) as page:
+        give(page, TOKEN, remember=True)
+        page.locator(".card").wait_for()
+        page.locator("#theme").click()
+        page.locator("#connection.live").wait_for()
+
+
+def test_a_key_of_the_stream_shows_the_gpus_and_what_it_does_not_open_is_said(browser: Browser) -> None:
+    with Simulation(1), agent_server(TOKEN=TOKEN, API_KEY=KEY) as url, opened(browser, f"{url}/") as page:
+        give(page, KEY)
+        page.locator(".card").wait_for()
+        page.get_by_text("The agent asks for its TOKEN here; a key opens only the stream.").wait_for()
+
+
+def test_with_keys_alone_a_key_opens_everything(browser: Browser) -> None:
+    with Simulation(1), agent_server(API_KEY=KEY) as url, opened(browser, f"{url}/") as page:
+        give(page, KEY)
+        page.locator(".card").wait_for()
+        page.locator("#processes tr").first.wait_for()
