@@ -20,9 +20,9 @@ router = APIRouter()
 WEB = Path(__file__).parents[1] / "web"
 SHELL = (WEB / "index.html").read_text("utf-8")
 HEADERS = {
-    # Nothing inline, nothing from another origin: a process named <script> is only ever text.
+    # Nothing inline but the icon, nothing from another origin: a process named <script> is only ever text.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+    " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",  # kept, but asked for again: the agent may be another version now

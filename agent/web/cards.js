@@ -50,7 +50,7 @@ function pcieLink({ generation, width, current_generation, current_width }) {
   if (!known(current_generation) && !known(generation)) return UNKNOWN;
   const written = (gen, lanes) => TEXTS.link(gen ?? UNKNOWN, lanes ?? UNKNOWN);
   const [now, best] = [written(current_generation, current_width), written(generation, width)];
-  return now === best ? now : TEXTS.linkBelow(now, best);
+  return now === best ? now : TEXTS.part(now, best);
 }
 
 // In words; a GPU without values tells none.

@@ -19,11 +19,12 @@ export function element(name, attributes = {}, ...children) {
 export function show(parent, ...wanted) {
   const had = [...parent.childNodes];
   const nodes = wanted.map((one) => (typeof one === "string" ? new Text(one) : one));
-  nodes.forEach((node, place) => (place < had.length ? adapt(had[place], node) : parent.append(node)));
+  nodes.forEach((node, place) => (place < had.length ? update(had[place], node) : parent.append(node)));
   for (const node of had.slice(nodes.length)) node.remove();
 }
 
-function adapt(had, wanted) {
+// The same for one node, in its place.
+export function update(had, wanted) {
   if (had.nodeName !== wanted.nodeName) {
     had.replaceWith(wanted);
   } else if (had.nodeType === Node.TEXT_NODE) {

@@ -1,7 +1,7 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, get } from "./api.js";
 import { freeIn, model } from "./cards.js";
-import { bar, element, facts, headings, show } from "./draw.js";
+import { bar, element, facts, headings, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
@@ -49,6 +49,7 @@ function turn(signal) {
     look(host, signal).finally(() => {
       busy[lane] -= 1;
       host.asking = false;
+      draw(host);
     });
   }
 }
@@ -92,12 +93,11 @@ function models(gpus) {
 function row(host) {
   const last = host.seen ? [TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())] : [];
   const note = host.fault ? [TEXTS.down(host.fault), ...last].join(", ") : host.seen ? models(host.gpus) : TEXTS.connecting;
-  const old = host.seen && Date.now() - host.seen > OLD;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));
   const searched = $("search-user").value !== "" && !tiles.some((one) => one.classList.contains("found"));
   return element(
     "article",
-    { class: `host${host.fault ? " down" : old ? " old" : ""}`, hidden: searched },
+    { class: `host${host.fault ? " down" : host.old ? " old" : ""}`, hidden: searched },
     element("div", { class: "host-head" }, element("h3", {}, element("a", { href: `${host.path}?host` }, host.name)), element("p", { class: "note" }, note)),
     element("ul", { class: "tiles", "aria-label": TEXTS.gpusOf(host.name) }, tiles),
   );
@@ -161,27 +161,41 @@ function users() {
   return uses.sort((one, other) => other.gpus - one.gpus || other.mib - one.mib).map(({ line }) => line);
 }
 
-function draw() {
+const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
+
+// A host is drawn when something of it is new: all at once would take longer than a frame.
+function draw(host) {
+  host.old = isOld(host);
+  update($("hosts").children[hosts.indexOf(host)], row(host));
+}
+
+function summarize() {
   $("simulated").hidden = !hosts.some((host) => host.simulated);
   show($("totals"), ...facts(totals()));
   show($("free-anywhere"), ...freeAnywhere());
-  show($("hosts"), ...hosts.map(row));
   show($("users"), ...users());
+  hosts.filter((host) => isOld(host) !== host.old).forEach(draw);
+}
+
+function search() {
+  hosts.forEach(draw);
+  summarize();
 }
 
 // Until `signal` ends it. `names`: [{name, path}].
 export function watch(names, signal) {
   if (!hosts.length) {
-    hosts = names.map((host) => ({ ...host, ...NOTHING, fault: null, seen: null, lane: "quick", asking: false, due: 0 }));
+    hosts = names.map((host) => ({ ...host, ...NOTHING, fault: null, seen: null, lane: "quick", old: false, asking: false, due: 0 }));
     show($("user-columns"), ...headings(TEXTS.userColumns));
-    $("search-user").addEventListener("input", draw);
+    $("search-user").addEventListener("input", search);
+    show($("hosts"), ...hosts.map(row));
   }
   $("many").hidden = false;
   $("host").textContent = TEXTS.overview;
   $("age").textContent = TEXTS.asked(INTERVAL / 1000);
   const began = Date.now();
   hosts.forEach((host, place) => (host.due = began + (INTERVAL / hosts.length) * place * (host.seen ? 1 : 0.2))); // the first look is soon
-  const timers = [setInterval(turn, 50, signal), setInterval(draw, 1000)];
+  const timers = [setInterval(turn, 50, signal), setInterval(summarize, 1000)];
   signal.addEventListener("abort", () => timers.forEach(clearInterval));
-  draw();
+  search();
 }

@@ -37,7 +37,7 @@ function hostLine({ cpu, memory: ram, disk_used_gb: used, disk_available_gb: ava
   const disk = known(used) && known(available) ? TEXTS.diskFree(number(available), number(used + available)) : UNKNOWN;
   return [
     [TEXTS.host.cpu, number(cpu.cpu_percent, " %")],
-    [TEXTS.host.memory, TEXTS.memoryUsed(number(ram.percent, " %"), memory(ram.total_mb))],
+    [TEXTS.host.memory, TEXTS.part(number(ram.percent, " %"), memory(ram.total_mb))],
     [TEXTS.host.disk, disk],
     [TEXTS.host.temperature, number(celsius, " °C")],
     [TEXTS.host.driver, versions.driver_version ?? UNKNOWN],

@@ -3,17 +3,12 @@ import { get } from "./api.js";
 import { element, show } from "./draw.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 
+// The nearest thing that a process belongs to.
 function belongs(process) {
-  const { slurm, pod, container, session } = TEXTS.belongs;
-  const ways = [
-    [slurm, process.slurm_job_id],
-    [pod, process.pod_uid],
-    [container, process.container_name ?? process.container_id?.slice(0, 12)],
-    ["", process.systemd_unit],
-    [session, process.user_session],
-  ];
-  const found = ways.find(([, value]) => value);
-  return found ? found.join(" ").trim() : null;
+  const way = Object.keys(TEXTS.belongs).find((field) => process[field]);
+  if (!way) return null;
+  const name = way === "container_id" ? process[way].slice(0, 12) : process[way];
+  return `${TEXTS.belongs[way]} ${name}`.trim();
 }
 
 const idleMark = (seconds, { idle_holder }) => (idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : "");

@@ -31,6 +31,7 @@ export const TEXTS = {
   themes: { auto: "◐ System", dark: "● Dark", light: "○ Light" },
   // one host
   all: "all",
+  part: (some, all) => `${some} of ${all}`,
   freeNow: "Free now",
   noneFree: "No GPU is free now.",
   noProcesses: "No process on a GPU.",
@@ -47,11 +48,9 @@ export const TEXTS = {
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
   host: { cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
   diskFree: (free, total) => `${free} of ${total} GiB free`,
-  memoryUsed: (share, total) => `${share} of ${total}`,
   facts: { users: "Users", clocks: "Clocks", limited: "Limited by", fan: "Fan", pcie: "PCIe", bottlenecks: "Bottlenecks" },
   clocks: (graphics, memory) => `${graphics}, memory ${memory}`,
   link: (generation, lanes) => `gen ${generation} x${lanes}`,
-  linkBelow: (now, best) => `${now} of ${best}`,
   traffic: (tx, rx) => `↑\u00a0${tx} ↓\u00a0${rx}`,
   nobody: "nobody",
   nothing: "nothing",
@@ -60,7 +59,10 @@ export const TEXTS = {
     sm: "SM", running: "Running", belongs: "Belongs to", idle: "Idle",
   },
   mig: (gpu, instance) => `${gpu} MIG ${instance}`,
-  belongs: { slurm: "Slurm job", pod: "pod", container: "container", session: "session" },
+  belongs: {
+    slurm_job_id: "Slurm job", pod_uid: "pod", container_name: "container", container_id: "container",
+    systemd_unit: "", user_session: "session",
+  },
   idleFor: (time) => `idle for ${time}`,
   // one GPU
   now: "now",
@@ -79,7 +81,6 @@ export const TEXTS = {
   models: (list) => list.map(([model, count]) => `${count} × ${model}`).join(", "),
   noGpus: "no GPU",
   totals: { hosts: "Hosts", gpus: "GPUs", free: "Free", trouble: "Trouble", utilization: "Utilization", memory: "Memory", power: "Power" },
-  part: (some, all) => `${some} of ${all}`,
   hostsUp: (up, all) => `${up} of ${all} hosts`,
   trouble: (critical, warning) => (critical + warning ? `✖ ${critical} critical, ▲ ${warning} warning` : "none"),
   more: (gpus, hosts) => `and ${gpus} more on ${hosts} ${hosts === 1 ? "host" : "hosts"}`,
@@ -94,7 +95,7 @@ export const TEXTS = {
 const WRITTEN = {
   pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID", vbios: "VBIOS", id: "ID",
   bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID", crc: "CRC", tx: "sent", rx: "received",
-  hw: "hardware", sw: "software", temp: "temperature", util: "utilization", max: "maximum", rpm: "rpm",
+  hw: "hardware", sw: "software", max: "maximum",
 };
 
 // Unknown is never 0.
@@ -133,7 +134,6 @@ const UNITS = {
   _mbps: throughput,
   _joules: (value) => number(value / 3.6e6, " kWh", 2),
   _ms: (value) => number(value, " ms"),
-  _rpm: (value) => number(value, " rpm"),
 };
 
 const unitOf = (name) => Object.keys(UNITS).find((end) => name.endsWith(end));
