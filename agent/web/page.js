@@ -116,19 +116,17 @@ async function loadRest(signal) {
 }
 
 async function lookAround(signal) {
-  let fault = null;
+  let chips = [UNKNOWN];
   try {
     await processes.load(signal);
-    const answer = await get("free?count=128", signal);
-    free = cards.freeIn(answer);
+    free = cards.freeIn(await get("free?count=128", signal));
+    chips = [...free].map((gpu) => element("a", { href: `#gpu${gpu}`, class: "badge free" }, TEXTS.gpu(gpu)));
   } catch (error) {
     if (signal.aborted) return;
     free = new Set(); // what was true once is not shown as true now
-    processes.forget();
-    fault = error instanceof Refused ? TEXTS.onlyStream : error.message;
+    processes.forget(error instanceof Refused ? TEXTS.onlyStream : error.message);
   }
-  const chips = [...free].map((gpu) => element("a", { href: `#gpu${gpu}`, class: "badge free" }, TEXTS.gpu(gpu)));
-  show($("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [fault ?? TEXTS.noneFree]));
+  show($("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [TEXTS.noneFree]));
   draw();
   filter();
 }
@@ -191,7 +189,7 @@ function colours(theme) {
   $("theme").textContent = TEXTS.themes[theme];
 }
 
-let theme = kept.browser?.getItem("theme") ?? "auto";
+let theme = kept.browser?.getItem("agent-theme") ?? "auto";
 if (!(theme in TEXTS.themes)) theme = "auto";
 colours(theme);
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
@@ -215,7 +213,7 @@ addEventListener("hashchange", openDetail);
 $("theme").addEventListener("click", () => {
   const themes = Object.keys(TEXTS.themes);
   theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-  kept.browser?.setItem("theme", theme);
+  kept.browser?.setItem("agent-theme", theme);
   colours(theme);
 });
 document.addEventListener("visibilitychange", () => {

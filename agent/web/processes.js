@@ -28,18 +28,21 @@ const COLUMNS = {
 
 let processes = [];
 let unknown = []; // indices of the GPUs whose processes are not known
+let fault = null; // why none are
 let order = { column: "gpu", descending: false };
 
 export async function load(signal) {
   const answer = await get("processes", signal);
   processes = answer.processes.map((process) => ({ ...process, belongs: belongs(process) }));
   unknown = answer.unknown_idx;
+  fault = null;
 }
 
-// What is known of nobody is known no longer.
-export function forget() {
+// What was true once is not shown as true now.
+export function forget(why) {
   processes = [];
   unknown = [];
+  fault = why;
 }
 
 // What is unknown comes last, whichever way.
@@ -81,8 +84,8 @@ export function render(body, note, user, gpu) {
     (process) => (process.username ?? "").toLowerCase().includes(wanted) && (gpu === "" || process.idx === Number(gpu)),
   );
   show(body, ...shown.sort(compare).map(line));
-  const notes = [];
-  if (!shown.length) notes.push(processes.length ? TEXTS.noneSelected : unknown.length ? "" : TEXTS.noProcesses);
+  const notes = [fault];
   if (unknown.length) notes.push(TEXTS.processesUnknown(unknown.join(", ")));
-  note.textContent = notes.join(" ");
+  else if (!shown.length && !fault) notes.push(processes.length ? TEXTS.noneSelected : TEXTS.noProcesses);
+  note.textContent = notes.filter(known).join(" ");
 }

@@ -122,6 +122,16 @@ def test_processes_that_are_unknown_are_not_called_none(browser: Browser) -> Non
             assert not page.get_by_text("No process on a GPU.").is_visible()
 
 
+def test_where_processes_cannot_be_asked_for_the_agent_says_why(browser: Browser) -> None:
+    fault = {"code": 2, "data": None, "error": "The processes are away"}
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator("#processes tr").first.wait_for()
+        page.route("**/processes", lambda route: route.fulfill(status=503, json=fault))
+        page.get_by_text("The processes are away").wait_for()
+        assert page.locator("#processes tr").count() == 0
+        assert page.locator("#free").inner_text().split("\n") == ["Free now", UNKNOWN]
+
+
 def test_a_lost_gpu_looks_so_and_has_no_value(browser: Browser) -> None:
     with Simulation(2) as simulation:
         simulation.gpus[1].lose()
