@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.simulation import Simulation
+from agent.sources import xid_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytest_plugins = ["tests.packaging.ci_skips"]
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end: no collection of garbage needs to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -25,3 +33,9 @@ def simulation() -> Iterator[Simulation]:
     """Eight simulated GPUs in the place of the driver."""
     with Simulation(gpus=8) as simulation:
         yield simulation
+
+
+@pytest.fixture
+def short_xid_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent with history ends with its present wait for an XID: here in no time."""
+    monkeypatch.setattr(xid_events, "WAIT_MILLISECONDS", 20)

@@ -47,7 +47,7 @@ def url() -> Iterator[str]:
         yield agent.url
 
 
-def curl(*arguments: str, seconds: int = 10) -> str:
+def curl(*arguments: str, seconds: float = 10) -> str:
     """What curl prints; a stream is cut after `seconds`."""
     command = ["curl", "--silent", "--show-error", "--max-time", str(seconds), *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=30).stdout  # noqa: S603  (our own command)
@@ -65,7 +65,7 @@ def test_curl_with_the_token_reads_the_status(url: str) -> None:
 
 @needs_curl
 def test_curl_with_the_key_in_a_header_reads_the_stream(url: str) -> None:
-    events = events_in(curl("-N", "-H", f"X-API-Key: {API_KEY}", f"{url}/gpu/stream?interval=1", seconds=3))
+    events = events_in(curl("-N", "-H", f"X-API-Key: {API_KEY}", f"{url}/gpu/stream?interval=1", seconds=2.2))
     assert 2 <= len(events) <= 4
     assert all(event["gpu_count"] == 2 for event in events)
 

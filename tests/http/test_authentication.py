@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 
 from agent.app import create_app
@@ -16,7 +17,6 @@ from tests.support.agents import agent_client, agent_server, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import httpx
     from starlette.types import ASGIApp, Message
 
 TOKEN = "changeme-T0ken"  # noqa: S105  opens nothing but the agents of these tests
@@ -144,14 +144,28 @@ def every_path(document: dict[str, Any]) -> set[str]:
     return {*document["paths"], *OPEN, *UNKNOWN}
 
 
-async def paths_of(client: httpx.AsyncClient, prefix: str) -> set[str]:
+@pytest.fixture(scope="module")
+def paths() -> set[str]:
     """The same, asked for."""
-    return every_path((await client.get(f"{prefix}/openapi.json")).json())
+    with Simulation(gpus=1), agent_server() as url:
+        return every_path(httpx.get(f"{url}/openapi.json").json())
+
+
+# Quick: every configuration without a prefix, every layout with both secrets. The rest of the matrix is slow.
+COMBINATIONS = [
+    pytest.param(
+        layout,
+        configured,
+        marks=() if layout == "no prefix" or configured == "both" else pytest.mark.slow,
+        id=f"{layout}-{configured}",
+    )
+    for layout in LAYOUTS
+    for configured in CONFIGURED
+]
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("configured", CONFIGURED)
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("layout", "configured"), COMBINATIONS)
 @pytest.mark.usefixtures("simulation")
 async def test_the_whole_matrix(layout: str, configured: str) -> None:
     """A 401 is an envelope that asks for a bearer; an admitted unknown path is a 404."""
@@ -160,10 +174,10 @@ async def test_the_whole_matrix(layout: str, configured: str) -> None:
     app = create_app(settings(**environ))
     async with app.router.lifespan_context(app):
         documents = await ask(app, f"{prefix}/openapi.json", [], [])
-        paths = every_path(json.loads(documents[2]))
+        asked = every_path(json.loads(documents[2]))
         expected = {
             (path, name): may_read(path, credential, configured)
-            for path in paths
+            for path in asked
             for name, credential in CREDENTIALS.items()
         }
         found = {}
@@ -213,11 +227,10 @@ async def ask(
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", ["none", "wrong", "TOKEN and a key"])
 @pytest.mark.usefixtures("simulation")
-async def test_outside_the_prefix_there_is_nothing(name: str) -> None:
+async def test_outside_the_prefix_there_is_nothing(name: str, paths: set[str]) -> None:
     """Not even for the TOKEN: another agent may live there."""
     async with agent_client(URL_PREFIX="server1", **CONFIGURED["both"]) as client:
         credential = CREDENTIALS[name]
-        paths = await paths_of(client, "/server1")
         for path in [
             *paths,
             "/server10",
@@ -236,11 +249,11 @@ async def test_outside_the_prefix_there_is_nothing(name: str) -> None:
     "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"]
 )
 @pytest.mark.usefixtures("simulation")
-async def test_no_method_gets_round_it(method: str) -> None:
+async def test_no_method_gets_round_it(method: str, paths: set[str]) -> None:
     """Also a preflight, while CORS is not configured."""
     preflight = {"Origin": "http://evil", "Access-Control-Request-Method": "GET"}
     async with agent_client(**CONFIGURED["both"]) as client:
-        for path in (await paths_of(client, "")) - OPEN:
+        for path in paths - OPEN:
             assert (401, path) == ((await client.request(method, path, headers=preflight)).status_code, path)
 
 
@@ -305,12 +318,12 @@ async def test_a_401_says_what_the_path_takes(configured: str, path: str, ways: 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_no_secret_is_told() -> None:
+async def test_no_secret_is_told(paths: set[str]) -> None:
     """Not by an open path, not by a failing one, whoever asks."""
     async with agent_client(**CONFIGURED["both"]) as client:
         for credential in (CREDENTIALS["none"], CREDENTIALS["TOKEN and a key"]):
             for path in [
-                *(await paths_of(client, "")),
+                *paths,
                 "/status?idx=x",
                 "/status?process=x",
                 f"{STREAM}?interval=x",

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from agent import errors
 from agent.simulation import NvmlReturn, Simulation
 from tests.http.wire import error_in
-from tests.support.agents import agent_client
+from tests.support.agents import agent_client, hung_agent_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,22 +97,22 @@ async def test_a_driver_that_comes_late_is_found(simulation: Simulation) -> None
         assert response.json() == {"code": 0, "data": 8}
 
 
-@pytest.mark.usefixtures("hung_at_first_contact")
 @pytest.mark.parametrize("path", [*SNAPSHOT_PATHS, "/ready"])
-async def test_before_first_contact_it_is_503(path: str) -> None:
+async def test_before_first_contact_it_is_503(path: str, hung_at_first_contact: Simulation) -> None:
     """Never "0 GPUs"; and worth another try in a second."""
-    async with agent_client() as client:
+    async with hung_agent_client() as client:
         response = await client.get(path)
+        hung_at_first_contact.release()  # the end of the agent would wait for it
     assert (response.status_code, error_in(response)) == (503, NOT_YET)
     assert response.headers["retry-after"] == "1"
 
 
-@pytest.mark.usefixtures("hung_at_first_contact")
-async def test_a_bad_request_is_told_so_even_before_first_contact() -> None:
+async def test_a_bad_request_is_told_so_even_before_first_contact(hung_at_first_contact: Simulation) -> None:
     """What is wrong with it does not depend on any GPU."""
-    async with agent_client() as client:
+    async with hung_agent_client() as client:
         assert (await client.get("/status?idx=a")).status_code == 400
         assert (await client.get("/gpu?idx=a")).status_code == 400
+        hung_at_first_contact.release()  # the end of the agent would wait for it
 
 
 async def test_health_never_touches_the_driver(simulation: Simulation) -> None:

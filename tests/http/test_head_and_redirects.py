@@ -56,12 +56,12 @@ def test_head_is_get_without_the_body(url: str, path: str) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.usefixtures("simulation")
-async def test_head_has_no_body_for_any_server(path: str) -> None:
+async def test_head_has_no_body_for_any_server() -> None:
     """Whether or not the server below would have cut it off."""
     async with agent_client() as client:
-        assert (await client.head(path)).content == b""
+        for path in PATHS:
+            assert (path, b"") == (path, (await client.head(path)).content)
 
 
 @pytest.mark.anyio
@@ -86,17 +86,15 @@ def test_head_of_a_stream_is_405(url: str, query: str) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    "path", ["/status/", "/gpu/", "/gpu/stream/", "/docs/", "/health/", "/openapi.json/"]
-)
-@pytest.mark.parametrize("prefix", ["", "server1"])
+@pytest.mark.parametrize("prefix", ["", "/server1"])
 @pytest.mark.usefixtures("simulation")
-async def test_a_slash_too_many_is_not_redirected(prefix: str, path: str) -> None:
+async def test_a_slash_too_many_is_not_redirected(prefix: str) -> None:
     """A redirect would carry the client's Host header, behind a proxy a wrong one."""
-    async with agent_client(URL_PREFIX=prefix) as client:
-        response = await client.get((f"/{prefix}" if prefix else "") + path, headers={"Host": "evil.example"})
-    assert response.status_code == 404
-    assert error_in(response)
+    async with agent_client(URL_PREFIX=prefix.removeprefix("/")) as client:
+        for path in ("/status/", "/gpu/", "/gpu/stream/", "/docs/", "/health/", "/openapi.json/"):
+            response = await client.get(prefix + path, headers={"Host": "evil.example"})
+            assert (path, 404) == (path, response.status_code)
+            assert error_in(response)
 
 
 @pytest.mark.anyio

@@ -13,7 +13,7 @@ import pytest
 from agent.simulation import MODELS, Simulation
 from tests.http.schema import faults, resolve, response_schema
 from tests.http.wire import A_TOKEN
-from tests.support.agents import agent_client, agent_server
+from tests.support.agents import agent_client, agent_server, hung_agent_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -328,10 +328,10 @@ async def test_failures_are_as_documented(path: str, simulation: Simulation, doc
             found[500] = await client.get(path)
     simulation.restore_driver()
     simulation.hang("nvmlInitWithFlags")
-    async with agent_client() as client:
+    async with hung_agent_client() as client:
         if path != STREAM:
             found[503] = await client.get(path)
-    simulation.release()
+        simulation.release()  # the end of the agent would wait for it
     documented = {int(status) for status in document["paths"][path]["get"]["responses"]} - {200}
     assert documented - ({503} if path == STREAM else set()) == found.keys()
     for status, response in found.items():

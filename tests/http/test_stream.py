@@ -175,7 +175,10 @@ def test_a_comment_breaks_the_silence() -> None:
 @pytest.mark.usefixtures("simulation")
 def test_one_stream_too_many_is_503_until_one_ends() -> None:
     """MAX_STREAMS bounds them; polls go on."""
-    with agent_server(MAX_STREAMS="2") as url, opened(url) as (_, first):
+    with (
+        agent_server(MAX_STREAMS="2", DEFAULT_STREAM_INTERVAL="0.5") as url,
+        opened(url) as (_, first),
+    ):
         event(next(first))
         with opened(url, "?idx=1") as (_, second):
             event(next(second))

@@ -116,7 +116,9 @@ def test_a_gpu_is_followed_by_its_uuid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "mib"), [(10.0, 2), pytest.param(1.0, 8, marks=pytest.mark.slow)], ids=["default", "shortest"]
+    ("interval", "mib"),
+    [(10.0, 2), pytest.param(1.0, 8, marks=pytest.mark.slow)],
+    ids=["default", "shortest"],
 )
 def test_memory_is_bounded_as_the_readme_says(interval: float, mib: int) -> None:
     """Eight GPUs, half a second between samples, no value like the one before."""

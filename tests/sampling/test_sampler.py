@@ -130,7 +130,10 @@ async def test_history_samples_at_its_own_pace_when_nobody_looks() -> None:
         assert 4 <= await reads_in(hardware, 0.6) <= 7
 
 
-@pytest.mark.parametrize("streams", [1, 50], ids=["one stream", "fifty streams"])
+@pytest.mark.parametrize(
+    "streams",
+    [pytest.param(1, marks=pytest.mark.slow, id="one stream"), pytest.param(50, id="fifty streams")],
+)
 async def test_any_number_of_streams_costs_the_same_samples(streams: int) -> None:
     hardware = FakeHardware()
     async with sampling(hardware) as sampler:

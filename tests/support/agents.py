@@ -44,12 +44,25 @@ def settings(**environ: str) -> Settings:
 async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an agent in this process, over the NVML library that is installed now. Not for streams."""
     app = create_app(settings(**environ))
+    async with _client_of(app) as client:
+        await _first_contact(app.state.agent.sampler)
+        yield client
+
+
+@asynccontextmanager
+async def hung_agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The same where the driver hangs from the start: there is no first contact to wait for."""
+    async with _client_of(create_app(settings(**environ))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _client_of(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://agent") as client,
     ):
-        await _first_contact(app.state.agent.sampler)
         yield client
 
 
@@ -75,6 +88,9 @@ def agent_server(**environ: str) -> Iterator[str]:
 def server(app: Starlette) -> Iterator[str]:
     """The address of any app on a real socket, in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # Inherited by what it accepts. asyncio sets it only on sockets that name their protocol, and this one
+        # does not: the second half of an answer would wait 40 ms for the acknowledgement of the first.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listener.getsockname()[1]
         running = uvicorn.Server(
             uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=1)
