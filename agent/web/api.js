@@ -3,6 +3,7 @@ import { TEXTS } from "./texts.js";
 
 const MAX_PAUSE = 30; // seconds between two tries at most
 const SILENCE = 10_000; // milliseconds without an event after which a stream counts as broken
+const PATIENCE = 4000; // milliseconds for an answer: less than between two looks, so that they never pile up
 const FIT_FOR_A_HEADER = /^[\x20-\x7e\xa0-\xff]+$/;
 
 // null where the browser is told to keep nothing: the page then asks for the token each time.
@@ -13,12 +14,11 @@ function storage(name) {
     return null;
   }
 }
-const tab = storage("sessionStorage");
-const browser = storage("localStorage");
+export const tab = storage("sessionStorage");
+export const browser = storage("localStorage");
 let inMemory = null; // the token, where there is no storage
 const key = (path = location.pathname) => `agent-token ${path}`;
 
-export const kept = { tab, browser };
 export const token = {
   get: (path) => tab?.getItem(key(path)) ?? browser?.getItem(key(path)) ?? inMemory,
   set(value, remember) {
@@ -35,10 +35,18 @@ export const token = {
 };
 
 // The agent wants another credential, or any.
-export class Refused extends Error {}
+export class Refused extends Error {
+  message = TEXTS.onlyStream;
+}
+export class Silent extends Error {
+  message = TEXTS.silent;
+}
+
+// An error in words for people; the engine's own are of something that is no agent's answer.
+export const worded = (error) => (error instanceof SyntaxError || error instanceof TypeError ? TEXTS.noAgent : error.message);
 
 async function ask(path, signal, agent) {
-  const given = token.get(agent) ?? token.get(); // TOKEN, or where there is none a key of the stream
+  const given = token.get(agent); // TOKEN, or where there is none a key of the stream
   if (given && !FIT_FOR_A_HEADER.test(given)) throw new Refused();
   const headers = given ? { Authorization: given, "X-API-Key": given } : {};
   const answer = await fetch(path, { headers, signal, cache: "no-store" }).catch((error) => {
@@ -54,8 +62,13 @@ async function ask(path, signal, agent) {
 
 // `agent`: the path of another agent of this origin, with a token of its own where one was given there.
 export async function get(path, signal, agent) {
-  const body = await (await ask(path, signal, agent)).json();
-  return "code" in body ? body.data : body;
+  const patience = AbortSignal.timeout(PATIENCE);
+  try {
+    const body = await (await ask(path, AbortSignal.any([signal, patience]), agent)).json();
+    return "code" in body ? body.data : body;
+  } catch (error) {
+    throw error.name === "TimeoutError" ? new Silent() : error;
+  }
 }
 
 // Each event of one connection; `heard` is called whenever something comes.
@@ -84,7 +97,7 @@ export async function follow(path, signal, seen, down) {
     let timer = null;
     const heard = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => silent.abort(new Error(TEXTS.silent)), SILENCE);
+      timer = setTimeout(() => silent.abort(new Silent()), SILENCE);
     };
     heard();
     try {

@@ -25,7 +25,7 @@ export function measures(gpu) {
 
 export function badge(gpu) {
   const verdict = gpu.health.verdict ?? "unknown";
-  const text = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict] ?? TEXTS.unknownHealth;
+  const text = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict];
   const age = gpu.state === "stale" ? `, ${TEXTS.age(number(gpu.age_ms / 1000, "", 1))}` : "";
   return element("span", { class: `badge ${gpu.state} ${verdict}` }, text + age);
 }
@@ -35,9 +35,9 @@ function measure({ name, now, top, limited, write }, rows, place) {
   return element(
     "div",
     { class: `measure ${name}` },
-    element("span", { class: "name" }, TEXTS.measures[name]),
-    element("span", { class: "value" }, value, limited ? element("small", {}, ` / ${write(top)}`) : null),
-    line(rows, place, top ?? now, HEIGHT),
+    element("span.name", {}, TEXTS.measures[name]),
+    element("span.value", {}, value, limited ? element("small", {}, ` / ${write(top)}`) : null),
+    line(rows, place, top, HEIGHT),
   );
 }
 
@@ -64,16 +64,16 @@ function card(gpu, rows, free) {
     "article",
     { class: `card ${gpu.state} ${gpu.health.verdict ?? "unknown"}` },
     element(
-      "div",
-      { class: "card-head" },
+      "div.card-head",
+      {},
       element("h3", {}, element("a", { href: `#gpu${gpu.id}` }, TEXTS.gpu(gpu.id))),
-      free ? element("span", { class: "badge free" }, TEXTS.free) : null,
+      free ? element("span.badge.free", {}, TEXTS.free) : null,
       badge(gpu),
     ),
-    element("p", { class: "model" }, model(gpu)),
-    element("p", { class: "reason" }, gpu.error ?? gpu.health.reasons.join(". ")),
-    element("div", { class: "measures" }, measures(gpu).map((one, place) => measure(one, rows, place))),
-    element("dl", { class: "facts" }, facts([
+    element("p.model", {}, model(gpu)),
+    element("p.reason", {}, gpu.error ?? gpu.health.reasons.join(". ")),
+    element("div.measures", {}, measures(gpu).map((one, place) => measure(one, rows, place))),
+    element("dl.facts", {}, facts([
       [TEXTS.facts.users, users(gpu)],
       [TEXTS.facts.clocks, known(clocks.graphics_mhz) ? TEXTS.clocks(number(clocks.graphics_mhz), number(clocks.memory_mhz, " MHz")) : UNKNOWN],
       [TEXTS.facts.limited, listed(throttling.reason_names)],
@@ -84,7 +84,7 @@ function card(gpu, rows, free) {
   );
 }
 
-// `history` is null until it is here; `free` holds the indices of the GPUs that can be taken.
-export function render(container, gpus, history, free) {
-  show(container, ...gpus.map((gpu) => card(gpu, history?.recent(gpu.uuid, MINUTES) ?? [], free.has(gpu.id))));
+// `past` is history.js, null until it is here; `free` holds the indices of the GPUs that can be taken.
+export function render(container, gpus, past, free) {
+  show(container, ...gpus.map((gpu) => card(gpu, past?.recent(gpu, MINUTES) ?? [], free.has(gpu.id))));
 }

@@ -1,5 +1,5 @@
 // Everything that is known of one GPU, with charts over the whole history.
-import { get } from "./api.js";
+import { get, worded } from "./api.js";
 import { badge, measures, model } from "./cards.js";
 import { element, facts, headings, line, period, show } from "./draw.js";
 import { recent } from "./history.js";
@@ -14,7 +14,7 @@ function table(rows) {
   const names = Object.keys(rows[0]);
   const row = (values) => element("tr", {}, names.map((name) => element("td", {}, isTable(values[name]) ? `${values[name].length}` : written(name, values[name]))));
   const made = element("table", {}, element("thead", {}, element("tr", {}, headings(names.map(label)))), element("tbody", {}, rows.map(row)));
-  return element("div", { class: "scroll", tabindex: "0" }, made);
+  return element("div.scroll", { tabindex: "0" }, made);
 }
 
 // A group within a group is written on its lines: "Banks all".
@@ -25,7 +25,7 @@ function pairs(group, before = "") {
 }
 
 function section(name, value) {
-  const content = isTable(value) ? table(value) : element("dl", { class: "facts" }, facts(pairs(value)));
+  const content = isTable(value) ? table(value) : element("dl.facts", {}, facts(pairs(value)));
   return element("section", { class: isTable(value) && "wide" }, element("h3", {}, TEXTS.sections[name] ?? label(name)), content);
 }
 
@@ -47,72 +47,78 @@ function sections(gpu, topology) {
   ];
 }
 
-// The chart of one measure over the whole history; `pointed` is the share of its width at which somebody points, or null.
-function chart({ name, now, top, write }, place, rows, pointed) {
-  const values = rows.map(([, values]) => values[place]).filter(known);
-  const { begin, span } = period(rows);
-  const range = values.length ? TEXTS.range(write(now), write(Math.min(...values)), write(Math.max(...values))) : write(now);
-  let text = range;
-  if (pointed !== null && rows.length) {
-    const at = begin + pointed * span;
-    const [moment, found] = rows.reduce((best, row) => (Math.abs(row[0] - at) < Math.abs(best[0] - at) ? row : best));
-    text = TEXTS.atTime(write(found[place]), new Date(moment).toLocaleTimeString());
+let pointed = { place: null, share: 0 }; // the chart that somebody points at, and at which part of its width
+
+// What stands above a chart: the value of the time pointed at, else the present one and the range.
+function readout({ now, write }, place, rows) {
+  if (pointed.place === place && rows.length) {
+    const { begin, span } = period(rows);
+    const at = begin + pointed.share * span;
+    const [moment, values] = rows.reduce((best, row) => (Math.abs(row[0] - at) < Math.abs(best[0] - at) ? row : best));
+    return TEXTS.atTime(write(values[place]), new Date(moment).toLocaleTimeString());
   }
-  const most = top ?? Math.max(1, ...values);
-  const drawn = line(rows, place, most, HEIGHT);
+  const values = rows.map(([, all]) => all[place]).filter(known);
+  return values.length ? TEXTS.range(write(now), write(Math.min(...values)), write(Math.max(...values))) : write(now);
+}
+
+// The chart of one measure over the whole history.
+function chart(measure, place, rows) {
+  const { name, top, write } = measure;
+  const text = readout(measure, place, rows);
+  const drawn = line(rows, place, top, HEIGHT);
   drawn.removeAttribute("aria-hidden");
   drawn.setAttribute("role", "img");
-  drawn.setAttribute("aria-label", `${TEXTS.measures[name]}: ${range}`);
+  drawn.setAttribute("aria-label", `${TEXTS.measures[name]}: ${text}`);
+  const axis = [TEXTS.ago(Math.round(period(rows).span / 60_000)), known(top) ? TEXTS.scale(write(top)) : "", TEXTS.now];
   return element(
     "figure",
-    { class: `measure ${name}`, "data-place": place },
-    element("figcaption", {}, element("span", { class: "name" }, TEXTS.measures[name]), element("span", { class: "value" }, text)),
+    { class: `measure ${name}` },
+    element("figcaption", {}, element("span.name", {}, TEXTS.measures[name]), element("span.value", {}, text)),
     drawn,
-    element("div", { class: "axis" }, [TEXTS.ago(Math.round(span / 60_000)), TEXTS.scale(write(most)), TEXTS.now].map((one) => element("span", {}, one))),
+    element("div.axis", {}, axis.map((one) => element("span", {}, one))),
   );
 }
 
 let dialog = null;
 let index = null; // of the GPU that is shown
 let gpu = null; // its newest values
-let pointed = { place: null, share: 0 };
-let asking = false;
+let asking = null; // the index that is asked for
 
 const part = (name) => dialog.querySelector(name);
-
-function draw() {
-  if (!gpu) return;
-  const rows = recent(gpu.uuid);
-  show(part("#charts"), ...measures(gpu).map((one, place) => chart(one, place, rows, pointed.place === place ? pointed.share : null)));
-}
 
 function point(event) {
   const figure = event.type === "pointermove" && event.target.closest("figure");
   const { left, width } = figure ? figure.querySelector("svg").getBoundingClientRect() : {};
-  pointed = figure ? { place: Number(figure.dataset.place), share: (event.clientX - left) / width } : { place: null };
-  draw();
+  pointed = figure ? { place: [...figure.parentNode.children].indexOf(figure), share: (event.clientX - left) / width } : { place: null };
+  if (!gpu) return;
+  const rows = recent(gpu);
+  part("#charts").querySelectorAll(".value").forEach((value, place) => (value.textContent = readout(measures(gpu)[place], place, rows)));
 }
 
 // Asks again, if a GPU is shown.
 export async function look(signal) {
-  if (!dialog?.open || asking) return;
-  asking = true;
-  const wanted = index;
+  if (!dialog?.open || asking === index) return;
+  const wanted = (asking = index);
   try {
     const answer = await get(`gpu?detail=1&idx=${wanted}`, signal);
     if (wanted !== index) return; // another one was opened meanwhile
     [gpu] = answer.gpus;
+    const rows = recent(gpu);
     show(part("#detail-title"), element("span", {}, `${TEXTS.gpu(index)} · ${model(gpu)}`), badge(gpu));
-    draw();
-    show(part("#facts"), element("p", { class: "reason" }, gpu.error ?? ""), element("div", { class: "sections" }, sections(gpu, answer.topology)));
+    show(part("#charts"), ...measures(gpu).map((one, place) => chart(one, place, rows)));
+    show(part("#facts"), element("p.reason", {}, gpu.error ?? ""), element("div.sections", {}, sections(gpu, answer.topology)));
   } catch (error) {
-    if (signal.aborted) return;
-    gpu = null; // what was true once is not shown as true now
-    show(part("#charts"));
-    show(part("#facts"), element("p", { class: "reason" }, error.message));
+    if (!signal.aborted && wanted === index) empty(worded(error)); // what was true once is not shown as true now
   } finally {
-    asking = false;
+    if (asking === wanted) asking = null;
   }
+}
+
+function empty(why) {
+  gpu = null;
+  show(part("#detail-title"), element("span", {}, TEXTS.gpu(index)));
+  show(part("#charts"));
+  show(part("#facts"), element("p.reason", {}, why));
 }
 
 export function open(shown, gpuIndex, signal) {
@@ -120,11 +126,10 @@ export function open(shown, gpuIndex, signal) {
     dialog = shown;
     for (const type of ["pointermove", "pointerleave"]) part("#charts").addEventListener(type, point);
   }
-  index = gpuIndex;
-  gpu = null;
-  show(part("#detail-title"), element("span", {}, TEXTS.gpu(index)));
-  show(part("#charts"));
-  show(part("#facts"));
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open || index !== gpuIndex) {
+    index = gpuIndex;
+    empty("");
+    if (!dialog.open) dialog.showModal();
+  }
   look(signal);
 }

@@ -4,9 +4,12 @@ import { known } from "./texts.js";
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWN = new Set(["svg", "path", "rect"]);
 
-// `attributes`: null and false leave one out. `children`: elements and texts; null and "" are left out.
+// `name`: a tag and its classes, as in "span.value". `attributes`: null and false leave one out. `children`: elements and
+// texts; null and "" are left out.
 export function element(name, attributes = {}, ...children) {
-  const made = DRAWN.has(name) ? document.createElementNS(SVG, name) : document.createElement(name);
+  const [tag, ...classes] = name.split(".");
+  const made = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  if (classes.length) made.setAttribute("class", classes.join(" "));
   for (const [key, value] of Object.entries(attributes)) {
     if (known(value) && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
@@ -55,10 +58,11 @@ export function period(rows) {
   return { begin: end - span, span };
 }
 
-// A line with the area below it. `rows`: [milliseconds, values], the oldest first; `place` says which value is drawn.
-// A gap in what is known is a gap in the line.
+// A line with the area below it. `rows`: [milliseconds, values], the oldest first; `place` says which value is drawn;
+// `top` is null where there is no limit. A gap in what is known is a gap in the line.
 export function line(rows, place, top, height) {
   const { begin, span } = period(rows);
+  const most = top ?? Math.max(1, ...rows.map(([, values]) => values[place]));
   let stroke = "";
   let area = "";
   let last = null; // x of the point before; null: none, or a gap
@@ -73,7 +77,7 @@ export function line(rows, place, top, height) {
       continue;
     }
     const x = (WIDTH * ((at - begin) / span)).toFixed(1);
-    const y = (height - 1 - (height - 2) * Math.min(1, Math.max(0, value / (top || 1)))).toFixed(1);
+    const y = (height - 1 - (height - 2) * Math.min(1, Math.max(0, value / most))).toFixed(1);
     stroke += last === null ? `M${x} ${y}h.1` : `L${x} ${y}`; // a single moment is a dot
     area += last === null ? `M${x} ${height}V${y}` : `L${x} ${y}`;
     last = x;
@@ -82,12 +86,12 @@ export function line(rows, place, top, height) {
   return element(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-    element("path", { class: "area", d: area }),
-    element("path", { class: "stroke", d: stroke, "vector-effect": "non-scaling-stroke" }),
+    element("path.area", { d: area }),
+    element("path.stroke", { d: stroke, "vector-effect": "non-scaling-stroke" }),
   );
 }
 
 // How much of something is used, from left to right; nothing where that is unknown.
 export function bar(percent) {
-  return element("svg", { class: "bar", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, element("rect", { width: Math.min(100, percent ?? 0), height: 4 }));
+  return element("svg.bar", { viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, element("rect", { width: Math.min(100, percent ?? 0), height: 4 }));
 }

@@ -4,17 +4,24 @@ import { get } from "./api.js";
 const KEPT = 3600_000; // milliseconds
 const GAP = 10_000; // milliseconds without an event: nothing is known of the time between
 
-const series = new Map(); // by UUID: rows of [milliseconds, [utilization, memory, temperature, power]]
+const UNKNOWN = [null, null, null, null];
+
+const series = new Map(); // by GPU: rows of [milliseconds, [utilization, memory, temperature, power]]
+const key = ({ uuid, id, idx }) => uuid ?? id ?? idx;
 
 export async function load(signal) {
   const history = await get("history", signal);
+  if (!history.ts.length) return;
+  const [first] = history.ts;
   for (const device of history.devices) {
     const rows = history.ts.map((at, row) => [
       at,
       [device.gpu_utilization[row], device.memory_used_mb[row], device.temperature_celsius[row], device.power_watts[row]],
     ]);
-    const newest = rows.length ? rows[rows.length - 1][0] : 0;
-    series.set(device.uuid, [...rows, ...recent(device.uuid).filter(([at]) => at > newest)]);
+    const mine = recent(device);
+    const older = mine.filter(([at]) => at < first); // the agent forgets it when it restarts
+    if (older.length) older.push([first - 1, UNKNOWN]);
+    series.set(key(device), [...older, ...rows, ...mine.filter(([at]) => at > rows[rows.length - 1][0])]);
   }
 }
 
@@ -22,20 +29,20 @@ export async function load(signal) {
 export function add(event) {
   const at = Date.parse(event.timestamp);
   for (const gpu of event.gpus) {
-    const rows = series.get(gpu.uuid) ?? [];
-    series.set(gpu.uuid, rows);
+    const rows = series.get(key(gpu)) ?? [];
+    series.set(key(gpu), rows);
     const newest = rows.length ? rows[rows.length - 1][0] : at - 1;
     if (newest >= at) continue;
-    if (at - newest > GAP) rows.push([newest + 1, [null, null, null, null]]);
+    if (at - newest > GAP) rows.push([newest + 1, UNKNOWN]);
     rows.push([at, [gpu.utilization.gpu_percent, gpu.memory.used_mb, gpu.temperature_celsius, gpu.power.usage_watts]]);
     const old = rows.findIndex(([moment]) => moment >= at - KEPT);
     if (old > 0) rows.splice(0, old);
   }
 }
 
-// The rows of the last milliseconds that are there, the oldest first.
-export function recent(uuid, span = KEPT) {
-  const rows = series.get(uuid) ?? [];
+// The rows of a GPU in the last milliseconds that are there, the oldest first.
+export function recent(gpu, span = KEPT) {
+  const rows = series.get(key(gpu)) ?? [];
   const since = rows.length ? rows[rows.length - 1][0] - span : 0;
   return rows.slice(rows.findIndex(([at]) => at >= since));
 }

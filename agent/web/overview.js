@@ -1,12 +1,11 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
-import { Refused, get } from "./api.js";
+import { Refused, Silent, get, worded } from "./api.js";
 import { freeIn, model } from "./cards.js";
 import { bar, element, facts, headings, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
 const OLD = 3 * INTERVAL; // milliseconds after which values are no longer those of now
-const PATIENCE = 4000; // milliseconds until a host counts as silent
 const NAMED = 6; // hosts whose free GPUs are listed
 // A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its connection all the while:
 // hosts that were silent have one for all of them, so that the others never wait for them.
@@ -22,18 +21,18 @@ const mean = (values) => (values.length ? total(values) / values.length : null);
 const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false };
 
 async function look(host, signal) {
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
-  const ask = (path) => get(host.path + path, patience, host.path);
+  const ask = (path) => get(host.path + path, signal, host.path);
   try {
     const { gpus, simulated } = await ask("gpu");
     const { users } = await ask("users");
     const offer = await ask("free?count=128");
     Object.assign(host, { gpus, simulated, users, free: freeIn(offer), fault: null, seen: Date.now(), lane: "quick" });
+    draw(host);
   } catch (error) {
     if (signal.aborted) return;
-    const silent = error.name === "TimeoutError";
-    const fault = error instanceof Refused ? TEXTS.wantsToken : silent ? TEXTS.silent : error.message;
-    Object.assign(host, NOTHING, { fault, lane: silent ? "silent" : "quick" }); // what was true once is not shown as true now
+    const fault = error instanceof Refused ? TEXTS.wantsToken : worded(error);
+    Object.assign(host, NOTHING, { fault, lane: error instanceof Silent ? "silent" : "quick" }); // what was true once is not shown as true now
+    draw(host);
   }
 }
 
@@ -49,7 +48,6 @@ function turn(signal) {
     look(host, signal).finally(() => {
       busy[lane] -= 1;
       host.asking = false;
-      draw(host);
     });
   }
 }
@@ -58,9 +56,10 @@ function tile(host, gpu) {
   const verdict = gpu.health.verdict ?? "unknown";
   const users = usersOf(host, gpu);
   const free = host.free.has(gpu.id);
+  const judged = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]; // a sign and a word
   const words = [
     `${TEXTS.gpu(gpu.id)} ${model(gpu)}`,
-    TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict] ?? TEXTS.unknownHealth,
+    judged,
     gpu.error ?? gpu.health.reasons.join(". "),
     `${number(gpu.temperature_celsius, " °C")}, ${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`,
     users.join(", "),
@@ -74,38 +73,38 @@ function tile(host, gpu) {
     element(
       "a",
       { href: `${host.path}?host#gpu${gpu.id}`, tabindex: "-1" },
-      element("span", { class: "index" }, `${TEXTS.marks[verdict] ?? ""} ${gpu.id}`.trim()),
-      element("span", { class: "load" }, TEXTS.states[gpu.state] ?? number(gpu.utilization.gpu_percent, " %")),
+      element("span.index", {}, `${judged[0]} ${gpu.id}`),
+      element("span.load", {}, TEXTS.states[gpu.state] ?? number(gpu.utilization.gpu_percent, " %")),
       bar(gpu.utilization.gpu_percent),
-      element("span", { class: "rest" }, free ? TEXTS.free : TEXTS.tileMemory(number(gpu.memory.utilization_percent, " %"))),
+      element("span.rest", {}, free ? TEXTS.free : TEXTS.tileMemory(number(gpu.memory.utilization_percent, " %"))),
     ),
   );
 }
 
 const usersOf = (host, gpu) => host.users.filter((user) => user.gpus.includes(gpu.id)).map((user) => user.username ?? UNKNOWN);
 
-function models(gpus) {
-  const counts = new Map();
-  for (const gpu of gpus) counts.set(model(gpu), (counts.get(model(gpu)) ?? 0) + 1);
-  return TEXTS.models([...counts]) || TEXTS.noGpus;
-}
+const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
+const live = () => hosts.filter((host) => !isOld(host));
+
+// "8 × H100 80GB HBM3"; of several models all.
+const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(model))].join(", ")}`;
 
 function row(host) {
   const last = host.seen ? [TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())] : [];
   const note = host.fault ? [TEXTS.down(host.fault), ...last].join(", ") : host.seen ? models(host.gpus) : TEXTS.connecting;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));
-  const searched = $("search-user").value !== "" && !tiles.some((one) => one.classList.contains("found"));
+  const searched = $("search-user").value !== "" && !host.fault && !tiles.some((one) => one.classList.contains("found"));
   return element(
     "article",
     { class: `host${host.fault ? " down" : host.old ? " old" : ""}`, hidden: searched },
-    element("div", { class: "host-head" }, element("h3", {}, element("a", { href: `${host.path}?host` }, host.name)), element("p", { class: "note" }, note)),
-    element("ul", { class: "tiles", "aria-label": TEXTS.gpusOf(host.name) }, tiles),
+    element("div.host-head", {}, element("h3", {}, element("a", { href: `${host.path}?host` }, host.name)), element("p.note", {}, note)),
+    element("ul.tiles", { "aria-label": TEXTS.gpusOf(host.name) }, tiles),
   );
 }
 
 function totals() {
-  const up = hosts.filter((host) => host.seen && !host.fault).length;
-  const gpus = hosts.flatMap((host) => host.gpus);
+  const up = live().filter((host) => host.seen && !host.fault).length;
+  const gpus = live().flatMap((host) => host.gpus);
   const values = (read) => gpus.map(read).filter(known);
   const utilization = number(mean(values((gpu) => gpu.utilization.gpu_percent)), " %");
   const all = total(values((gpu) => gpu.memory.total_mb));
@@ -115,7 +114,7 @@ function totals() {
   return [
     [TEXTS.totals.hosts, TEXTS.part(up, hosts.length)],
     [TEXTS.totals.gpus, `${gpus.length}`],
-    [TEXTS.totals.free, `${total(hosts.map((host) => host.free.size))}`],
+    [TEXTS.totals.free, `${total(live().map((host) => host.free.size)) ?? 0}`],
     [TEXTS.totals.trouble, TEXTS.trouble(judged("critical"), judged("warning"))],
     [TEXTS.totals.utilization, utilization],
     [TEXTS.totals.memory, TEXTS.part(memory(total(values((gpu) => gpu.memory.used_mb)), all), memory(all))],
@@ -125,9 +124,9 @@ function totals() {
 
 // The hosts with most to give by name, the others by number.
 function freeAnywhere() {
-  const giving = hosts.filter((host) => host.free.size).sort((one, other) => other.free.size - one.free.size);
+  const giving = live().filter((host) => host.free.size).sort((one, other) => other.free.size - one.free.size);
   if (!giving.length) return [TEXTS.noneFree];
-  const chip = (host) => element("a", { href: `${host.path}?host`, class: "badge free" }, `${host.name}: ${[...host.free].join(", ")}`);
+  const chip = (host) => element("a.badge.free", { href: `${host.path}?host` }, `${host.name}: ${[...host.free].join(", ")}`);
   const others = giving.slice(NAMED);
   const rest = others.length ? [TEXTS.more(total(others.map((host) => host.free.size)), others.length)] : [];
   return [element("strong", {}, TEXTS.freeNow), ...giving.slice(0, NAMED).map(chip), ...rest];
@@ -137,13 +136,11 @@ function freeAnywhere() {
 function use(name, rows) {
   const sum = (read) => total(rows.map(read).filter(known));
   const gpus = sum((row) => row.gpus.length);
-  const told = rows.filter((row) => known(row.sm_utilization_percent));
-  const load = total(told.map((row) => row.sm_utilization_percent * row.gpus.length)) / total(told.map((row) => row.gpus.length));
   const where = rows.map((row) => `${row.host}: ${row.gpus.join(", ")}`).join(" · ");
   const idle = sum((row) => row.idle_holdings?.count);
   const idleText = idle ? TEXTS.idleHolders(idle, memory(sum((row) => row.idle_holdings?.gpu_memory_mb))) : known(idle) ? "" : UNKNOWN;
   const mib = sum((row) => row.gpu_memory_mb);
-  const cells = [name, `${gpus}`, where, `${sum((row) => row.processes)}`, memory(mib), number(told.length ? load : null, " %"), idleText];
+  const cells = [name, `${gpus}`, where, `${sum((row) => row.processes)}`, memory(mib), idleText];
   return { gpus, mib: mib ?? 0, line: element("tr", {}, cells.map((text, place) => element("td", { class: place === 2 && "where" }, text))) };
 }
 
@@ -151,7 +148,7 @@ function use(name, rows) {
 function users() {
   const wanted = $("search-user").value.toLowerCase();
   const found = new Map();
-  for (const host of hosts) {
+  for (const host of live()) {
     for (const user of host.users) {
       const name = user.username ?? UNKNOWN;
       if (user.processes && name.toLowerCase().includes(wanted)) found.set(name, [...(found.get(name) ?? []), { ...user, host: host.name }]);
@@ -160,8 +157,6 @@ function users() {
   const uses = [...found].map(([name, rows]) => use(name, rows));
   return uses.sort((one, other) => other.gpus - one.gpus || other.mib - one.mib).map(({ line }) => line);
 }
-
-const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
 
 // A host is drawn when something of it is new: all at once would take longer than a frame.
 function draw(host) {

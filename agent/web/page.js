@@ -1,5 +1,5 @@
 // Brings it together: token, stream, what is asked now and then, and the parts of the page.
-import { Refused, follow, get, kept, token } from "./api.js";
+import { Refused, browser, follow, get, tab, token, worded } from "./api.js";
 import * as cards from "./cards.js";
 import { element, facts, show } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
@@ -15,10 +15,11 @@ let watching = null; // what ends the stream and all that is asked
 let seldom = null; // the timer of what is asked now and then
 let newest = null; // {event, at}: the last that had values, and when it came
 let fresh = false; // whether the last thing heard had values
-let lost = false; // whether the connection is
+let connected = false;
 let complete = false; // whether this connection's history was asked for
 let free = new Set(); // indices of the GPUs that can be taken
-let history = null; // the modules, once they are here
+let hosts = null; // of the overview
+let past = null; // the modules, once they are here
 let processes = null;
 let detail = null;
 
@@ -46,11 +47,11 @@ function hostLine({ cpu, memory: ram, disk_used_gb: used, disk_available_gb: ava
 }
 
 function draw() {
-  cards.render($("gpus"), newest.event.gpus, history, free);
+  cards.render($("gpus"), newest.event.gpus, past, free);
 }
 
 function seen(event) {
-  lost = false;
+  connected = true;
   fresh = event.status !== "error";
   if (!fresh) {
     problem(event.error);
@@ -58,10 +59,9 @@ function seen(event) {
   }
   problem(null);
   newest = { event, at: Date.now() };
-  history?.add(event);
-  const host = event.system_info.hostname ?? TEXTS.gpus;
+  past?.add(event);
   $("one").hidden = false;
-  $("host").textContent = host;
+  $("host").textContent = event.system_info.hostname ?? TEXTS.gpus;
   show($("host-line"), ...facts(hostLine(event.system_info)));
   $("simulated").hidden = !event.simulated;
   draw();
@@ -71,30 +71,31 @@ function seen(event) {
   detail?.look(watching.signal);
   if (!complete) {
     complete = true;
-    requestAnimationFrame(() => setTimeout(loadRest, 0, watching.signal)); // the GPUs are painted before the rest is asked
+    const { signal } = watching;
+    requestAnimationFrame(() => setTimeout(loadRest, 0, signal)); // the GPUs are painted before the rest is asked
   }
 }
 
 // Says how old the values are, every second.
 function tick() {
-  if (!newest || !watching) return;
-  const age = Math.max(0, Date.now() - newest.at);
+  if (!watching || FLEET) return;
+  const age = newest ? Math.max(0, Date.now() - newest.at) : 0;
   const old = !fresh || age > OLD;
   document.body.classList.toggle("old", old);
-  $("age").textContent = TEXTS.age(Math.round(age / 1000));
-  if (!lost) connection(old ? "late" : "live", old ? TEXTS.late : TEXTS.live);
-  const { gpus, system_info: { hostname } } = newest.event;
-  const busiest = gpus.reduce((most, gpu) => ((gpu.utilization.gpu_percent ?? -1) > (most?.utilization.gpu_percent ?? -1) ? gpu : most), null);
-  const host = hostname ?? TEXTS.gpus;
-  document.title = old || !busiest ? TEXTS.titleUnknown(host) : TEXTS.title(number(busiest.utilization.gpu_percent, " %"), busiest.id, host);
+  $("age").textContent = newest ? TEXTS.age(Math.round(age / 1000)) : "";
+  if (connected) connection(old ? "late" : "live", old ? TEXTS.late : TEXTS.live);
+  const load = (gpu) => gpu?.utilization.gpu_percent ?? -1;
+  const busiest = newest?.event.gpus.reduce((most, gpu) => (load(gpu) > load(most) ? gpu : most), null);
+  const host = $("host").textContent;
+  document.title = old || !busiest ? TEXTS.titleUnknown(host) : TEXTS.title(number(load(busiest), " %"), busiest.id, host);
 }
 
 function down(error, pause) {
   if (error instanceof Refused) return askForToken();
-  fresh = complete = false;
-  lost = true;
+  fresh = connected = complete = false;
+  clearInterval(seldom);
   connection("down", TEXTS.lostConnection(pause));
-  problem(error.message);
+  problem(worded(error));
   tick();
 }
 
@@ -102,15 +103,15 @@ function down(error, pause) {
 async function loadRest(signal) {
   try {
     if (!processes) {
-      [history, processes] = await Promise.all([import("./history.js"), import("./processes.js")]);
+      [past, processes] = await Promise.all([import("./history.js"), import("./processes.js")]);
       processes.headings($("columns"), filter);
     }
     if (signal.aborted) return;
     clearInterval(seldom);
     seldom = setInterval(lookAround, SELDOM, signal);
-    await Promise.all([lookAround(signal), history.load(signal).then(draw)]);
+    await Promise.all([lookAround(signal), past.load(signal).then(draw)]);
   } catch (error) {
-    if (!signal.aborted && !(error instanceof Refused)) problem(error.message);
+    if (!signal.aborted && !(error instanceof Refused)) complete = false; // again with the next event
   }
   if (!signal.aborted) openDetail();
 }
@@ -120,11 +121,11 @@ async function lookAround(signal) {
   try {
     await processes.load(signal);
     free = cards.freeIn(await get("free?count=128", signal));
-    chips = [...free].map((gpu) => element("a", { href: `#gpu${gpu}`, class: "badge free" }, TEXTS.gpu(gpu)));
+    chips = [...free].map((gpu) => element("a.badge.free", { href: `#gpu${gpu}` }, TEXTS.gpu(gpu)));
   } catch (error) {
     if (signal.aborted) return;
     free = new Set(); // what was true once is not shown as true now
-    processes.forget(error instanceof Refused ? TEXTS.onlyStream : error.message);
+    processes.forget(worded(error));
   }
   show($("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [TEXTS.noneFree]));
   draw();
@@ -140,14 +141,14 @@ async function openDetail() {
   const wanted = /^#gpu(\d+)$/.exec(location.hash);
   if (!wanted) return $("detail").close();
   detail ??= await import("./detail.js");
-  if (watching && newest) detail.open($("detail"), Number(wanted[1]), watching.signal);
+  if (watching && newest && location.hash === wanted[0]) detail.open($("detail"), Number(wanted[1]), watching.signal);
 }
 
 function start() {
   stop();
   $("login").hidden = true;
   watching = new AbortController();
-  complete = false;
+  complete = connected = false;
   connection("", TEXTS.connecting);
   if (FLEET) many(watching.signal);
   else follow(`gpu/stream?interval=${INTERVAL}`, watching.signal, seen, down);
@@ -155,10 +156,11 @@ function start() {
 
 async function many(signal) {
   try {
-    const [overview, hosts] = await Promise.all([import("./overview.js"), get("fleet", signal)]);
+    hosts ??= await get("fleet", signal);
+    const { watch } = await import("./overview.js");
     problem(null);
     connection("", "");
-    overview.watch(hosts, signal);
+    if (!signal.aborted) watch(hosts, signal);
   } catch (error) {
     if (signal.aborted) return;
     down(error, SELDOM / 1000);
@@ -177,6 +179,9 @@ function askForToken() {
   connection("", "");
   if (token.get()) problem(TEXTS.wrongToken);
   token.clear();
+  newest = null;
+  $("age").textContent = "";
+  show($("host-line"));
   $("one").hidden = $("many").hidden = true;
   $("detail").close();
   $("login").hidden = false;
@@ -189,14 +194,14 @@ function colours(theme) {
   $("theme").textContent = TEXTS.themes[theme];
 }
 
-let theme = kept.browser?.getItem("agent-theme") ?? "auto";
+let theme = browser?.getItem("agent-theme") ?? "auto";
 if (!(theme in TEXTS.themes)) theme = "auto";
 colours(theme);
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
-if (FLEET) kept.tab?.setItem("overview", location.pathname);
-const overview = kept.tab?.getItem("overview"); // of the page that led here
-$("back").hidden = FLEET || !overview;
-if (overview) $("back").href = overview;
+if (FLEET) tab?.setItem("overview", location.pathname);
+const back = tab?.getItem("overview"); // the page that led here
+$("back").hidden = FLEET || !back;
+if (back) $("back").href = back;
 
 $("login").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -208,18 +213,19 @@ $("login").addEventListener("submit", (event) => {
 $("filter-user").addEventListener("input", filter);
 $("filter-gpu").addEventListener("change", filter);
 $("close").addEventListener("click", () => $("detail").close());
-$("detail").addEventListener("close", () => window.history.replaceState(null, "", location.pathname + location.search));
+$("detail").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
 addEventListener("hashchange", openDetail);
 $("theme").addEventListener("click", () => {
   const themes = Object.keys(TEXTS.themes);
   theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-  kept.browser?.setItem("agent-theme", theme);
+  browser?.setItem("agent-theme", theme);
   colours(theme);
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stop();
     connection("", TEXTS.paused);
+    document.title = TEXTS.titleUnknown($("host").textContent);
   } else if ($("login").hidden) {
     start();
   }

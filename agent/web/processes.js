@@ -57,7 +57,7 @@ function compare(one, other) {
 // `changed` is called when another order is wanted.
 export function headings(row, changed) {
   const heading = (column) => {
-    const button = element("button", { type: "button", class: "sort" }, TEXTS.columns[column]);
+    const button = element("button.sort", { type: "button" }, TEXTS.columns[column]);
     button.addEventListener("click", () => {
       order = { column, descending: order.column === column && !order.descending };
       for (const other of row.children) other.removeAttribute("aria-sort");

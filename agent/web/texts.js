@@ -26,6 +26,7 @@ export const TEXTS = {
   onlyStream: "The agent asks for its TOKEN here; a key opens only the stream.",
   unreachable: "cannot be reached",
   silent: "does not answer",
+  noAgent: "answers, but not as an agent does",
   httpStatus: (status) => `answers with HTTP ${status}`,
   streamEnded: "the stream ended",
   themes: { auto: "◐ System", dark: "● Dark", light: "○ Light" },
@@ -41,9 +42,7 @@ export const TEXTS = {
   title: (busiest, index, host) => `${busiest} GPU ${index} · ${host}`,
   titleUnknown: (host) => `${UNKNOWN} ${host}`,
   states: { starting: "… starting", stale: "◔ late", stuck: "✖ stuck", lost: "✖ lost" },
-  verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical" },
-  marks: { warning: "▲", critical: "✖" },
-  unknownHealth: "? unknown",
+  verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
   free: "free",
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
   host: { cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
@@ -78,8 +77,6 @@ export const TEXTS = {
   overview: "All hosts",
   asked: (seconds) => `each host is asked every ${seconds} s`,
   gpusOf: (host) => `GPUs of ${host}`,
-  models: (list) => list.map(([model, count]) => `${count} × ${model}`).join(", "),
-  noGpus: "no GPU",
   totals: { hosts: "Hosts", gpus: "GPUs", free: "Free", trouble: "Trouble", utilization: "Utilization", memory: "Memory", power: "Power" },
   hostsUp: (up, all) => `${up} of ${all} hosts`,
   trouble: (critical, warning) => (critical + warning ? `✖ ${critical} critical, ▲ ${warning} warning` : "none"),
@@ -88,13 +85,13 @@ export const TEXTS = {
   down: (why) => `✖ ${why}`,
   lastSeen: (time) => `last seen ${time}`,
   tileMemory: (share) => `memory ${share}`,
-  userColumns: ["User", "GPUs", "Where", "Processes", "Memory", "SM", "Idle holders"],
+  userColumns: ["User", "GPUs", "Where", "Processes", "Memory", "Idle holders"],
   idleHolders: (count, memory) => `${count}, ${memory}`,
 };
 // Parts of the agent's names that are not written as they stand.
 const WRITTEN = {
   pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID", vbios: "VBIOS", id: "ID",
-  bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID", crc: "CRC", tx: "sent", rx: "received",
+  bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID", todo: "what to do", crc: "CRC", tx: "sent", rx: "received",
   hw: "hardware", sw: "software", max: "maximum",
 };
 

@@ -22,6 +22,8 @@ SILENT = 6  # more than a browser has connections, to which somebody listens who
 DOWN = 1  # nobody listens there
 UP = HOSTS - SILENT - DOWN
 NAMES = [f"node{number:02}" for number in range(HOSTS)]  # in the order up, silent, down
+NAMES[2] += "-with-a-name-that-is-longer-than-a-phone-is-wide"
+BROKEN = ["502", "503", "504", "ERR_"]  # what the browser says of those that are silent or down
 FLEET = ",".join(f"{name}=/{name}" for name in NAMES)
 CONFIG = """
 daemon off;
@@ -36,7 +38,7 @@ http {{
         listen 127.0.0.1:{port};
         location ~ ^/({down})/ {{ proxy_pass http://127.0.0.1:{nobody}; }}
         location ~ ^/({silent})/ {{ proxy_pass http://127.0.0.1:{listener}; }}
-        location ~ ^/node[0-9]+/(?<rest>.*)$ {{
+        location ~ ^/node[^/]+/(?<rest>.*)$ {{
             proxy_pass http://{agent}/$rest$is_args$args;
             proxy_buffering off;
         }}

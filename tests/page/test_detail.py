@@ -68,5 +68,5 @@ def test_pointing_at_a_chart_tells_the_value_of_that_time(browser: Browser) -> N
 
 
 def test_a_gpu_that_is_not_there_is_said_so_in_the_agents_words(browser: Browser) -> None:
-    with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu7") as page:
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu7", expected=["400"]) as page:
         page.locator("dialog").get_by_text("Invalid GPU index").wait_for()

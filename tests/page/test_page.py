@@ -7,12 +7,13 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from agent.derive.throttling import ClocksEventReason
 from agent.simulation import SimulatedProcess, Simulation
 from tests.page.opened import facts, hide, opened
-from tests.support.agents import agent_process, agent_server
+from tests.support.agents import agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.slow
 
 UNKNOWN = "\N{EN DASH}"
 GIB = 2**30
+POINTS = "document.querySelector('.card .stroke')?.getAttribute('d').split('L').length"
+LOST = ["ERR_"]
 
 
 def test_the_values_are_the_agents_and_a_change_is_followed(browser: Browser) -> None:
@@ -63,15 +66,13 @@ def test_what_holds_a_gpu_back_is_told_in_words(browser: Browser) -> None:
 
 
 def test_the_lines_begin_with_what_the_agent_remembers(browser: Browser) -> None:
-    with Simulation(1), agent_server(HISTORY_INTERVAL="1") as url:
-        with opened(browser, f"{url}/") as page:
-            page.wait_for_timeout(8000)  # the agent remembers what nobody looks at
-        with opened(browser, f"{url}/") as page:
-            line = page.locator(".card .stroke").first
-            page.wait_for_function(
-                "() => document.querySelector('.card .stroke').getAttribute('d').split('L').length > 5"
-            )
-            assert line.is_visible()
+    with Simulation(1), agent_server(HISTORY_INTERVAL="1") as url, opened(browser, f"{url}/") as page:
+        page.wait_for_timeout(8000)  # the agent remembers what nobody looks at
+        event = httpx.get(f"{url}/gpu").text
+        page.route("**/gpu/stream*", lambda route: route.fulfill(body=f"data: {event}\n\n"))
+        page.reload()
+        page.locator(".card").wait_for()
+        page.wait_for_function(f"() => {POINTS} > 5", timeout=3000)  # three events at most
 
 
 def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
@@ -124,7 +125,7 @@ def test_processes_that_are_unknown_are_not_called_none(browser: Browser) -> Non
 
 def test_where_processes_cannot_be_asked_for_the_agent_says_why(browser: Browser) -> None:
     fault = {"code": 2, "data": None, "error": "The processes are away"}
-    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=["503"]) as page:
         page.locator("#processes tr").first.wait_for()
         page.route("**/processes", lambda route: route.fulfill(status=503, json=fault))
         page.get_by_text("The processes are away").wait_for()
@@ -181,20 +182,62 @@ def test_an_agent_without_a_driver_says_what_is_missing(browser: Browser) -> Non
             assert not page.locator("#one").is_visible()
 
 
-def test_a_lost_connection_is_announced_and_mended(browser: Browser) -> None:
-    with (
-        Simulation(1) as simulation,
-        agent_server(MAX_STREAMS="2") as url,
-        opened(browser, f"{url}/") as page,
-    ):
+def test_an_agent_that_restarts_is_found_again_and_what_was_before_is_kept(browser: Browser) -> None:
+    port = str(free_port())
+    arguments = ("--simulate", "1")
+    with agent_process(*arguments, port=port, HISTORY_INTERVAL="1") as agent:
+        running = opened(browser, f"{agent.url}/", expected=LOST)
+        page = running.__enter__()
+        page.wait_for_function(f"() => {POINTS} > 2")
+        agent.stop()
+        page.locator("#connection.down").get_by_text("connection lost").wait_for()
+        page.locator("#problem").get_by_text("cannot be reached").wait_for()
+        assert page.locator("body.old").count() == 1
+    with agent_process(*arguments, port=port, HISTORY_INTERVAL="1"):
         page.locator("#connection.live").wait_for()
-        page.route("**/gpu/stream*", lambda route: route.abort())
-        simulation.gpus[0].fix(gpu_utilization=17)
-        page.goto(f"{url}/")
-        page.get_by_text("connection lost").wait_for()
-        page.unroute("**/gpu/stream*")
+        assert page.locator("body.old").count() == 0
+        page.wait_for_function(
+            "() => document.querySelector('.card .stroke').getAttribute('d').split('M').length === 3"
+        )  # two lines, with a gap between
+        running.__exit__(None, None, None)
+
+
+def test_requests_that_are_not_answered_do_not_pile_up(browser: Browser) -> None:
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator("#processes tr").first.wait_for()
+        waiting: list[str] = []
+        page.route("**/processes", lambda route: waiting.append(route.request.url))
+        page.locator("#processes-note").get_by_text("does not answer").wait_for()
+        page.wait_for_timeout(11_000)
+        assert len(waiting) <= 4
+        assert page.locator("#connection.live").is_visible()
+
+
+def test_a_tab_that_is_hidden_at_the_first_event_is_no_error(browser: Browser) -> None:
+    script = """new MutationObserver((_, observer) => {
+        if (!document.querySelector(".card")) return;
+        observer.disconnect();
+        Object.defineProperty(document, "hidden", { value: true, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }).observe(document, { childList: true, subtree: true });"""
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", script=script) as page:
+        page.get_by_text("paused while this tab is hidden").wait_for()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(2000)
+        assert asked == []
+
+
+def test_what_could_not_be_loaded_is_asked_for_again(browser: Browser) -> None:
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=LOST) as page:
+        page.locator("#processes tr").first.wait_for()
+        page.route("**/web/processes.js", lambda route: route.abort())
+        page.reload()
         page.locator("#connection.live").wait_for()
-        page.locator(".card").get_by_text("17 %").wait_for()
+        page.wait_for_timeout(1000)
+        assert page.locator("#processes tr").count() == 0
+        page.unroute("**/web/processes.js")
+        page.locator("#processes tr").first.wait_for()
 
 
 def test_an_agent_that_falls_silent_is_noticed_and_its_values_are_shown_as_old(browser: Browser) -> None:
@@ -216,7 +259,7 @@ def test_too_many_streams_are_told_in_the_agents_words(browser: Browser) -> None
         Simulation(1),
         agent_server(MAX_STREAMS="1") as url,
         opened(browser, f"{url}/") as first,
-        opened(browser, f"{url}/") as second,
+        opened(browser, f"{url}/", expected=["503"]) as second,
     ):
         first.locator("#connection.live").wait_for()
         second.locator("#problem").get_by_text("MAX_STREAMS").wait_for()
@@ -256,6 +299,7 @@ def test_a_hidden_tab_asks_nothing_until_it_shows_again(browser: Browser) -> Non
         page.locator("dialog dt").first.wait_for()
         hide(page, hidden=True)
         page.get_by_text("paused while this tab is hidden").wait_for()
+        assert page.title().startswith(UNKNOWN)
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.wait_for_timeout(6000)  # longer than between two looks at anything

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import Simulation
-from tests.page.opened import opened
+from tests.page.opened import hide, opened
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ def give(page: Page, token: str, *, remember: bool = False) -> None:
 
 @pytest.mark.parametrize("wrong", ["wrong", "wröng", "\N{SNOWMAN}"])
 def test_the_token_is_asked_for_once_and_a_wrong_one_is_named(browser: Browser, wrong: str) -> None:
-    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/") as page:
+    with (
+        Simulation(1),
+        agent_server(TOKEN=TOKEN) as url,
+        opened(browser, f"{url}/", expected=["401"]) as page,
+    ):
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         give(page, wrong)
@@ -42,7 +46,11 @@ def test_the_token_is_asked_for_once_and_a_wrong_one_is_named(browser: Browser, 
 
 
 def test_the_next_tab_asks_again_unless_the_token_is_to_be_remembered(browser: Browser) -> None:
-    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/") as page:
+    with (
+        Simulation(1),
+        agent_server(TOKEN=TOKEN) as url,
+        opened(browser, f"{url}/", expected=["401"]) as page,
+    ):
         give(page, TOKEN)
         page.locator(".card").wait_for()
         second = page.context.new_page()
@@ -59,7 +67,11 @@ def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(browser: Brows
         const get = () => { throw new DOMException("blocked", "SecurityError"); };
         Object.defineProperty(window, name, { get });
     }"""
-    with Simulation(1), agent_server(TOKEN=TOKEN) as url, opened(browser, f"{url}/", script=blocked) as page:
+    with (
+        Simulation(1),
+        agent_server(TOKEN=TOKEN) as url,
+        opened(browser, f"{url}/", script=blocked, expected=["401"]) as page,
+    ):
         give(page, TOKEN, remember=True)
         page.locator(".card").wait_for()
         page.locator("#theme").click()
@@ -67,14 +79,39 @@ def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(browser: Brows
 
 
 def test_a_key_of_the_stream_shows_the_gpus_and_what_it_does_not_open_is_said(browser: Browser) -> None:
-    with Simulation(1), agent_server(TOKEN=TOKEN, API_KEY=KEY) as url, opened(browser, f"{url}/") as page:
+    with (
+        Simulation(1),
+        agent_server(TOKEN=TOKEN, API_KEY=KEY) as url,
+        opened(browser, f"{url}/", expected=["401"]) as page,
+    ):
         give(page, KEY)
         page.locator(".card").wait_for()
         page.get_by_text("The agent asks for its TOKEN here; a key opens only the stream.").wait_for()
 
 
 def test_with_keys_alone_a_key_opens_everything(browser: Browser) -> None:
-    with Simulation(1), agent_server(API_KEY=KEY) as url, opened(browser, f"{url}/") as page:
+    with (
+        Simulation(1),
+        agent_server(API_KEY=KEY) as url,
+        opened(browser, f"{url}/", expected=["401"]) as page,
+    ):
         give(page, KEY)
         page.locator(".card").wait_for()
         page.locator("#processes tr").first.wait_for()
+
+
+def test_a_token_that_is_no_longer_right_is_asked_for_and_nothing_old_is_left(browser: Browser) -> None:
+    with (
+        Simulation(1),
+        agent_server(TOKEN=TOKEN) as url,
+        opened(browser, f"{url}/", expected=["401"]) as page,
+    ):
+        give(page, TOKEN)
+        page.locator("#connection.live").wait_for()
+        page.route("**/gpu/stream*", lambda route: route.fulfill(status=401))
+        hide(page, hidden=True)
+        hide(page, hidden=False)
+        page.get_by_text("That token is wrong.").wait_for()
+        assert page.locator("#host-line div").count() == 0
+        assert page.locator("#age").inner_text() == ""
+        assert not page.locator("#one").is_visible()
