@@ -2,7 +2,7 @@
 import { known } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path", "rect"]);
+const DRAWN = new Set(["svg", "path"]);
 
 // `name`: a tag and its classes, as in "span.value". `attributes`: null and false leave one out. `children`: elements and
 // texts; null and "" are left out.
@@ -89,9 +89,4 @@ export function line(rows, place, top, height) {
     element("path.area", { d: area }),
     element("path.stroke", { d: stroke, "vector-effect": "non-scaling-stroke" }),
   );
-}
-
-// How much of something is used, from left to right; nothing where that is unknown.
-export function bar(percent) {
-  return element("svg.bar", { viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" }, element("rect", { width: Math.min(100, percent ?? 0), height: 4 }));
 }

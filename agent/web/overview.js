@@ -1,7 +1,7 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, Silent, get, worded } from "./api.js";
 import { freeIn, model } from "./cards.js";
-import { bar, element, facts, headings, show, update } from "./draw.js";
+import { element, facts, headings, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
@@ -75,7 +75,7 @@ function tile(host, gpu) {
       { href: `${host.path}?host#gpu${gpu.id}`, tabindex: "-1" },
       element("span.index", {}, `${judged[0]} ${gpu.id}`),
       element("span.load", {}, TEXTS.states[gpu.state] ?? number(gpu.utilization.gpu_percent, " %")),
-      bar(gpu.utilization.gpu_percent),
+      element("progress", { max: 100, value: gpu.utilization.gpu_percent ?? 0, "aria-hidden": "true" }),
       element("span.rest", {}, free ? TEXTS.free : TEXTS.tileMemory(number(gpu.memory.utilization_percent, " %"))),
     ),
   );

@@ -78,11 +78,11 @@ def _load(browser: Browser, url: str, turns: int) -> Iterator[Row]:
         page = context.new_page()
         page.add_init_script(WATCH)
         page.goto(url)
-        shown.append(page.wait_for_function("window.shown").json_value())
+        shown.append(page.wait_for_function("() => window.shown").json_value())
         paints.append(page.evaluate(PAINT))
         page.locator("#processes tr").first.wait_for()
         page.locator("#free a, #free:not(:empty)").first.wait_for()
-        whole.append(page.evaluate("requests()"))
+        whole.append(page.evaluate("() => requests()"))
         context.close()
     yield Row("first paint", statistics.median(paints), "ms", goal=Goal("value", at_most=300))
     yield Row("GPUs shown", statistics.median(one["at"] for one in shown), "ms")
@@ -154,19 +154,26 @@ def _frames(browser: Browser, agent: str, seconds: int) -> Iterator[Row]:
         )
         page.wait_for_timeout(seconds * 1000)
         browser.stop_tracing()
-        busy = _busy(json.loads(trace.read_text("utf-8"))["traceEvents"], round(seconds / FRAME))
+        events = json.loads(trace.read_text("utf-8"))["traceEvents"]
     page.close()
-    where = f"{HOSTS} hosts: busy in a frame of 16.7 ms"
-    yield Row(f"{where}, p99", busy[int(len(busy) * 0.99)], "ms", goal=Goal("value", at_most=16))
-    yield Row(f"{where}, most", busy[-1], "ms")
+    frames = round(seconds / FRAME)
+    # The browser's other processes, the agent and this program share two cores with the page's thread.
+    for clock, by, goal in (("tdur", "CPU", Goal("value", at_most=16)), ("dur", "by the clock", None)):
+        busy = _busy(events, frames, clock)
+        where = f"{HOSTS} hosts: the page's thread in a frame of 16.7 ms, {by}"
+        yield Row(f"{where}, p99", busy[int(len(busy) * 0.99)], "ms", goal=goal)
+        yield Row(f"{where}, most", busy[-1], "ms")
 
 
-def _busy(events: list[dict[str, Any]], frames: int) -> list[float]:
-    """Milliseconds of each frame, the idlest first; a task counts in the frame in which it began."""
+def _busy(events: list[dict[str, Any]], frames: int, clock: str) -> list[float]:
+    """Milliseconds of each frame, the idlest first; a task counts in the frame in which it began.
+
+    `clock` is the trace's name of a duration: "tdur" is CPU time of the thread, "dur" what passed.
+    """
     main = {(one["pid"], one["tid"]) for one in events if one.get("args", {}).get("name") == "CrRendererMain"}
     spent: dict[int, float] = {}
     for one in events:
         if one["name"] == "RunTask" and (one["pid"], one["tid"]) in main:
             frame = int(one["ts"] / 1e6 / FRAME)
-            spent[frame] = spent.get(frame, 0.0) + one.get("dur", 0) / 1000
+            spent[frame] = spent.get(frame, 0.0) + one.get(clock, 0) / 1000
     return sorted([*spent.values(), *([0.0] * max(0, frames - len(spent)))])
