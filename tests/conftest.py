@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import Simulation
-from agent.sources import xid_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +32,3 @@ def simulation() -> Iterator[Simulation]:
     """Eight simulated GPUs in the place of the driver."""
     with Simulation(gpus=8) as simulation:
         yield simulation
-
-
-@pytest.fixture
-def short_xid_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An agent with history ends with its present wait for an XID: here in no time."""
-    monkeypatch.setattr(xid_events, "WAIT_MILLISECONDS", 20)

@@ -75,7 +75,9 @@ def test_every_runtime_dependency_has_its_reason() -> None:
 
 def test_every_folder_of_the_agent_is_explained() -> None:
     folders = {
-        f"`agent/{path.name}/`" for path in (ROOT / "agent").iterdir() if (path / "__init__.py").exists()
+        f"`agent/{path.name}/`"
+        for path in (ROOT / "agent").iterdir()
+        if path.is_dir() and path.name != "__pycache__"
     }
     assert folders == {row[0] for row in table("## How it works")}
 

@@ -20,7 +20,7 @@ let inMemory = null; // the token, where there is no storage
 const key = (path = location.pathname) => `agent-token ${path}`;
 
 export const token = {
-  get: (path) => tab?.getItem(key(path)) ?? browser?.getItem(key(path)) ?? inMemory,
+  get: (path) => tab?.getItem(key(path)) ?? browser?.getItem(key(path)) ?? (path ? null : inMemory),
   set(value, remember) {
     token.clear();
     const place = remember ? browser : tab;

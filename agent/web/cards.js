@@ -2,7 +2,7 @@
 import { element, facts, line, show } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
 
-export const MINUTES = 300_000; // milliseconds that the small lines show
+const SPAN = 300_000; // milliseconds that the small lines show
 const HEIGHT = 28;
 
 // The product name without its maker.
@@ -86,5 +86,5 @@ function card(gpu, rows, free) {
 
 // `past` is history.js, null until it is here; `free` holds the indices of the GPUs that can be taken.
 export function render(container, gpus, past, free) {
-  show(container, ...gpus.map((gpu) => card(gpu, past?.recent(gpu, MINUTES) ?? [], free.has(gpu.id))));
+  show(container, ...gpus.map((gpu) => card(gpu, past?.recent(gpu, SPAN) ?? [], free.has(gpu.id))));
 }

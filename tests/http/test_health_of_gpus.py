@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("short_xid_waits")]
+pytestmark = pytest.mark.anyio
 
 SICK = [  # the verdict on each GPU of the scenario, and what is wrong with it
     ("healthy", None),

@@ -10,7 +10,7 @@ from agent.simulation import Simulation
 from tests.http.wire import error_in
 from tests.support.agents import agent_client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("short_xid_waits")]
+pytestmark = pytest.mark.anyio
 
 
 async def test_what_was_sampled_is_remembered_in_columns() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("short_xid_waits")]
+pytestmark = pytest.mark.anyio
 
 ME = user_name(os.getuid())
 HERE = os.getpid()

@@ -125,8 +125,10 @@ def test_memory_is_bounded_as_the_readme_says(interval: float, mib: int) -> None
     history = History(interval)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
-    for number in range(2 * 3700):
-        history.add(snapshot(number / 2, *range(8), power_watts=number / 7, memory_used_bytes=GIB + number))
+    coarse = [number * interval for number in range(int(3400 / interval))]
+    fine = [3400 + number / 2 for number in range(int(2 * FINE_SECONDS))]
+    for number, at in enumerate(coarse + fine):
+        history.add(snapshot(at, *range(8), power_watts=number / 7, memory_used_bytes=GIB + number))
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
