@@ -3,7 +3,7 @@ import { TEXTS } from "./texts.js";
 
 const MAX_PAUSE = 30; // seconds between two tries at most
 const SILENCE = 10_000; // milliseconds without an event after which a stream counts as broken
-const PATIENCE = 4000; // milliseconds for an answer: less than between two looks, so that they never pile up
+const PATIENCE = 4000; // milliseconds for an answer: less than between two looks, so that few wait at once
 const FIT_FOR_A_HEADER = /^[\x20-\x7e\xa0-\xff]+$/;
 
 // null where the browser is told to keep nothing: the page then asks for the token each time.
@@ -67,7 +67,7 @@ export async function get(path, signal, agent) {
     const body = await (await ask(path, AbortSignal.any([signal, patience]), agent)).json();
     return "code" in body ? body.data : body;
   } catch (error) {
-    throw error.name === "TimeoutError" ? new Silent() : error;
+    throw patience.aborted ? new Silent() : error;
   }
 }
 
@@ -75,8 +75,9 @@ export async function get(path, signal, agent) {
 async function* events(path, signal, heard) {
   const answer = await ask(path, signal);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const next = () => reader.read().catch(() => ({ done: true }));
   let rest = "";
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+  for (let part = await next(); !part.done; part = await next()) {
     const lines = (rest + part.value).split("\n\n");
     rest = lines.pop();
     for (const line of lines) {
@@ -107,10 +108,11 @@ export async function follow(path, signal, seen, down) {
       }
     } catch (error) {
       if (signal.aborted) return;
-      down(error, pause);
+      down(silent.signal.reason ?? error, pause);
       if (error instanceof Refused) return;
     } finally {
       clearTimeout(timer);
+      silent.abort();
     }
     await new Promise((resume) => setTimeout(resume, pause * 1000));
     pause = Math.min(MAX_PAUSE, pause * 2);

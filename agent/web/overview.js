@@ -91,7 +91,8 @@ const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(model))].join
 
 function row(host) {
   const last = host.seen ? [TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())] : [];
-  const note = host.fault ? [TEXTS.down(host.fault), ...last].join(", ") : host.seen ? models(host.gpus) : TEXTS.connecting;
+  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? models(host.gpus) : TEXTS.connecting;
+  const note = [what, ...(host.fault || host.old ? last : [])].join(", ");
   const tiles = host.gpus.map((gpu) => tile(host, gpu));
   const searched = $("search-user").value !== "" && !host.fault && !tiles.some((one) => one.classList.contains("found"));
   return element(

@@ -1,4 +1,4 @@
-// Brings it together: token, stream, what is asked now and then, and the parts of the page.
+// Brings it together: token, stream, what is asked now and then.
 import { Refused, browser, follow, get, tab, token, worded } from "./api.js";
 import * as cards from "./cards.js";
 import { element, facts, show } from "./draw.js";
@@ -24,7 +24,7 @@ let processes = null;
 let detail = null;
 
 function problem(text) {
-  $("problem").textContent = text ?? "";
+  show($("problem"), text ?? "");
   $("problem").hidden = !text;
 }
 
@@ -55,6 +55,7 @@ function seen(event) {
   fresh = event.status !== "error";
   if (!fresh) {
     problem(event.error);
+    detail?.look(watching.signal);
     return tick();
   }
   problem(null);
@@ -97,10 +98,12 @@ function down(error, pause) {
   connection("down", TEXTS.lostConnection(pause));
   problem(worded(error));
   tick();
+  detail?.look(watching.signal);
 }
 
 // What the first paint does not need; again after each new connection, for what happened meanwhile.
 async function loadRest(signal) {
+  if (signal.aborted) return;
   try {
     if (!processes) {
       [past, processes] = await Promise.all([import("./history.js"), import("./processes.js")]);
@@ -140,8 +143,8 @@ function filter() {
 async function openDetail() {
   const wanted = /^#gpu(\d+)$/.exec(location.hash);
   if (!wanted) return $("detail").close();
-  detail ??= await import("./detail.js");
-  if (watching && newest && location.hash === wanted[0]) detail.open($("detail"), Number(wanted[1]), watching.signal);
+  detail ??= await import("./detail.js").catch(() => null);
+  if (watching && newest && location.hash === wanted[0]) detail?.open($("detail"), Number(wanted[1]), watching.signal);
 }
 
 function start() {
@@ -149,7 +152,9 @@ function start() {
   $("login").hidden = true;
   watching = new AbortController();
   complete = connected = false;
+  free = new Set();
   connection("", TEXTS.connecting);
+  tick();
   if (FLEET) many(watching.signal);
   else follow(`gpu/stream?interval=${INTERVAL}`, watching.signal, seen, down);
 }
@@ -158,9 +163,10 @@ async function many(signal) {
   try {
     hosts ??= await get("fleet", signal);
     const { watch } = await import("./overview.js");
+    if (signal.aborted) return;
     problem(null);
     connection("", "");
-    if (!signal.aborted) watch(hosts, signal);
+    watch(hosts, signal);
   } catch (error) {
     if (signal.aborted) return;
     down(error, SELDOM / 1000);
@@ -177,7 +183,7 @@ function stop() {
 function askForToken() {
   stop();
   connection("", "");
-  if (token.get()) problem(TEXTS.wrongToken);
+  problem(token.get() && TEXTS.wrongToken);
   token.clear();
   newest = null;
   $("age").textContent = "";
@@ -226,9 +232,8 @@ document.addEventListener("visibilitychange", () => {
     stop();
     connection("", TEXTS.paused);
     document.title = TEXTS.titleUnknown($("host").textContent);
-  } else if ($("login").hidden) {
-    start();
-  }
+  } else if ($("login").hidden) start();
+  else connection("", "");
 });
 setInterval(tick, 1000);
 if (document.hidden) connection("", TEXTS.paused);

@@ -11,7 +11,7 @@ function belongs(process) {
   return `${TEXTS.belongs[way]} ${name}`.trim();
 }
 
-const idleMark = (seconds, { idle_holder }) => (idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : "");
+const idleMark = (seconds, { idle_holder }) => (idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : known(idle_holder) ? "" : UNKNOWN);
 
 // By the name of its text: the field that is shown and compared, and how it is written.
 const COLUMNS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-GPUS = 100  # each with a fault of its own, every fourth without any
+# Each with a fault of its own, every fourth without any; two slow cores read them within SAMPLE_TIMEOUT.
+GPUS = 48
 SAMPLE_INTERVAL = 1.0
 SAMPLE_TIMEOUT = 0.5
 SHOWS_WITHIN = 2 * SAMPLE_INTERVAL + SAMPLE_TIMEOUT + SCHEDULING
@@ -155,8 +157,8 @@ async def the_truth_is_told(faults: dict[int, Fault], asker: Asker) -> None:
         }
 
     end = time.monotonic() + SHOWS_WITHIN
-    while (found := wrong(states_of(await asker.status()))) and time.monotonic() < end:
-        pass
+    while (found := wrong(states_of(await asker.status()))) and time.monotonic() < end:  # noqa: ASYNC110  polled
+        await asyncio.sleep(0.03)  # the GPUs are read by this process too
     assert not found
     gpus = (await asker.ask("/gpu")).json["gpus"]
     assert not wrong([gpu["state"] for gpu in gpus])

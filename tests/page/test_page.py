@@ -30,6 +30,7 @@ def test_the_values_are_the_agents_and_a_change_is_followed(browser: Browser) ->
     with Simulation(2) as simulation:
         gpu = simulation.gpus[0]
         gpu.fix(gpu_utilization=42, temperature=61, power_usage=350_000, memory_used=20 * GIB)
+        simulation.gpus[1].fix(gpu_utilization=7)
         with agent_server(URL_PREFIX="server1") as url, opened(browser, f"{url}/server1/") as page:
             card = page.locator(".card").first
             card.get_by_text("42 %").wait_for()
@@ -72,7 +73,7 @@ def test_the_lines_begin_with_what_the_agent_remembers(browser: Browser) -> None
         page.route("**/gpu/stream*", lambda route: route.fulfill(body=f"data: {event}\n\n"))
         page.reload()
         page.locator(".card").wait_for()
-        page.wait_for_function(f"() => {POINTS} > 5", timeout=3000)  # three events at most
+        page.wait_for_function(f"() => {POINTS} > 5")  # the event is one moment, however often it comes
 
 
 def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
@@ -161,9 +162,16 @@ def test_a_hung_gpu_is_told_as_stuck_and_the_others_go_on(browser: Browser) -> N
 
 
 def test_without_its_driver_no_value_is_called_live(browser: Browser) -> None:
-    with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/") as page:
-        page.locator("#connection.live").wait_for()
+    gone = ["500", "503"]
+    with (
+        Simulation(1) as simulation,
+        agent_server() as url,
+        opened(browser, f"{url}/#gpu0", expected=gone) as page,
+    ):
+        page.locator("dialog dt").first.wait_for()
         simulation.remove_driver("not_loaded")
+        page.locator("dialog").get_by_text("NVIDIA driver").wait_for()
+        assert page.locator("dialog figure").count() == 0
         page.locator("#problem").get_by_text("NVIDIA driver").wait_for()
         page.locator("body.old").wait_for()
         assert page.locator("#connection").inner_text() == "no new values"
@@ -197,7 +205,7 @@ def test_an_agent_that_restarts_is_found_again_and_what_was_before_is_kept(brows
         page.locator("#connection.live").wait_for()
         assert page.locator("body.old").count() == 0
         page.wait_for_function(
-            "() => document.querySelector('.card .stroke').getAttribute('d').split('M').length === 3"
+            "() => document.querySelector('.card .stroke').getAttribute('d').split('M').length >= 3"
         )  # two lines, with a gap between
         running.__exit__(None, None, None)
 
