@@ -62,7 +62,7 @@ def best(loads: Iterable[Load]) -> Load:
 
 
 def _percentile(report: str, percent: int) -> float:
-    found = re.search(rf"(?m)^ +{percent}% +([\d.]+)(us|ms|s|m)$", report)
+    found = re.search(rf"(?m)^ +{percent}% +([\d.]+)(us|ms|s|m) *$", report)
     if found is None:
         raise ValueError(f"wrk told no latency:\n{report}")
     return float(found[1]) * MILLISECONDS[found[2]]

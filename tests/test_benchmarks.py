@@ -75,6 +75,7 @@ def test_numbers_keep_three_digits_and_no_exponent() -> None:
 
 def test_a_report_of_wrk_is_read() -> None:
     assert wrk.parse(REPORT) == wrk.Load(per_second=9092.15, p50_ms=0.98, p99_ms=1020.0)
+    assert wrk.parse(REPORT.replace("1.02s\n", "1.02s \n")).p99_ms == 1020.0  # as wrk pads seconds
 
 
 @pytest.mark.parametrize(
