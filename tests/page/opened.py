@@ -25,10 +25,9 @@ def opened(
     page = context.new_page()
     faults: list[str] = []
     said: list[str] = []
-    asked: list[str] = []
+    asked = asked_from_now_on(page)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda request: asked.append(request.url))
     page.set_default_timeout(SECONDS)
     page.add_init_script(script)
     page.goto(url)
@@ -40,6 +39,13 @@ def opened(
     assert [one for one in asked if one.split("/", 3)[2] != origin] == []
     assert [one for one in said if not any(part in one for part in expected)] == []
     assert faults == []
+
+
+def asked_from_now_on(page: Page) -> list[str]:
+    """Grows with the address of each request that the page makes."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    return asked
 
 
 def facts(part: Locator) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import signal
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 
 from agent.derive.throttling import ClocksEventReason
 from agent.simulation import SimulatedProcess, Simulation
-from tests.page.opened import facts, hide, opened
+from tests.page.opened import asked_from_now_on, facts, hide, opened
 from tests.support.agents import agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
@@ -193,21 +194,20 @@ def test_an_agent_without_a_driver_says_what_is_missing(browser: Browser) -> Non
 def test_an_agent_that_restarts_is_found_again_and_what_was_before_is_kept(browser: Browser) -> None:
     port = str(free_port())
     arguments = ("--simulate", "1")
-    with agent_process(*arguments, port=port, HISTORY_INTERVAL="1") as agent:
-        running = opened(browser, f"{agent.url}/", expected=LOST)
-        page = running.__enter__()
-        page.wait_for_function(f"() => {POINTS} > 2")
-        agent.stop()
-        page.locator("#connection.down").get_by_text("connection lost").wait_for()
-        page.locator("#problem").get_by_text("cannot be reached").wait_for()
-        assert page.locator("body.old").count() == 1
-    with agent_process(*arguments, port=port, HISTORY_INTERVAL="1"):
+    with ExitStack() as stack:  # the page outlives the first agent
+        with agent_process(*arguments, port=port, HISTORY_INTERVAL="1") as agent:
+            page = stack.enter_context(opened(browser, f"{agent.url}/", expected=LOST))
+            page.wait_for_function(f"() => {POINTS} > 2")
+            agent.stop()
+            page.locator("#connection.down").get_by_text("connection lost").wait_for()
+            page.locator("#problem").get_by_text("cannot be reached").wait_for()
+            assert page.locator("body.old").count() == 1
+        stack.enter_context(agent_process(*arguments, port=port, HISTORY_INTERVAL="1"))
         page.locator("#connection.live").wait_for()
         assert page.locator("body.old").count() == 0
         page.wait_for_function(
             "() => document.querySelector('.card .stroke').getAttribute('d').split('M').length >= 3"
         )  # two lines, with a gap between
-        running.__exit__(None, None, None)
 
 
 def test_requests_that_are_not_answered_do_not_pile_up(browser: Browser) -> None:
@@ -230,8 +230,7 @@ def test_a_tab_that_is_hidden_at_the_first_event_is_no_error(browser: Browser) -
     }).observe(document, { childList: true, subtree: true });"""
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", script=script) as page:
         page.get_by_text("paused while this tab is hidden").wait_for()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        asked = asked_from_now_on(page)
         page.wait_for_timeout(2000)
         assert asked == []
 
@@ -308,8 +307,7 @@ def test_a_hidden_tab_asks_nothing_until_it_shows_again(browser: Browser) -> Non
         hide(page, hidden=True)
         page.get_by_text("paused while this tab is hidden").wait_for()
         assert page.title().startswith(UNKNOWN)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        asked = asked_from_now_on(page)
         page.wait_for_timeout(6000)  # longer than between two looks at anything
         assert asked == []
         hide(page, hidden=False)

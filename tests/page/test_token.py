@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import Simulation
-from tests.page.opened import hide, opened
+from tests.page.opened import asked_from_now_on, hide, opened
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def test_the_token_is_asked_for_once_and_a_wrong_one_is_named(browser: Browser, 
         agent_server(TOKEN=TOKEN) as url,
         opened(browser, f"{url}/", expected=["401"]) as page,
     ):
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        asked = asked_from_now_on(page)
         give(page, wrong)
         page.get_by_text("That token is wrong.").wait_for()
         give(page, TOKEN)
