@@ -158,7 +158,7 @@ async def the_truth_is_told(faults: dict[int, Fault], asker: Asker) -> None:
 
     end = time.monotonic() + SHOWS_WITHIN
     while (found := wrong(states_of(await asker.status()))) and time.monotonic() < end:  # noqa: ASYNC110  polled
-        await asyncio.sleep(0.03)  # the GPUs are read by this process too
+        await asyncio.sleep(0.1)  # the GPUs are read by this process too
     assert not found
     gpus = (await asker.ask("/gpu")).json["gpus"]
     assert not wrong([gpu["state"] for gpu in gpus])

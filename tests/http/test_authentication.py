@@ -12,7 +12,7 @@ import pytest
 from agent.app import create_app
 from agent.simulation import Simulation
 from tests.http.wire import error_in, error_of, request
-from tests.support.agents import agent_client, agent_server, settings
+from tests.support.agents import agent_client, agent_server, first_contact, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,6 +173,7 @@ async def test_the_whole_matrix(layout: str, configured: str) -> None:
     prefix = f"/{environ['URL_PREFIX']}" if "URL_PREFIX" in environ else ""
     app = create_app(settings(**environ))
     async with app.router.lifespan_context(app):
+        await first_contact(app.state.agent.sampler)
         documents = await ask(app, f"{prefix}/openapi.json", [], [])
         asked = every_path(json.loads(documents[2]))
         expected = {

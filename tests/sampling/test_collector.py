@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 # A loaded machine delays a wake-up; the driver itself may take no more than MAX_WAIT.
-SCHEDULING = 0.25
+SCHEDULING = 1.0
 
 
 class Shifted:

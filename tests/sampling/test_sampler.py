@@ -98,7 +98,7 @@ async def test_a_poll_is_answered_in_time_whatever_hangs() -> None:
         await asyncio.sleep(2 * INTERVAL)
         began = time.monotonic()
         await sampler.latest()
-        assert time.monotonic() - began < 2 * MAX_WAIT
+        assert time.monotonic() - began < MAX_WAIT + 1.0
 
 
 async def test_a_client_that_hangs_up_does_not_cancel_the_others_sample() -> None:
@@ -152,7 +152,7 @@ async def test_a_stream_begins_at_once_and_never_shows_a_snapshot_twice() -> Non
         await sampler.latest()
         began = time.monotonic()
         snapshots = await take(sampler, 0.1, 6)
-        assert 0.4 <= time.monotonic() - began <= 0.9
+        assert 0.4 <= time.monotonic() - began <= 2.0
         assert len({snapshot.taken_monotonic for snapshot in snapshots}) == 6
 
 
@@ -164,7 +164,7 @@ async def test_streams_of_mixed_intervals_keep_their_own_pace() -> None:
         )
     for (interval, number), snapshots in zip(intervals.items(), streams, strict=True):
         lasted = snapshots[-1].taken_monotonic - snapshots[0].taken_monotonic
-        assert lasted == pytest.approx(interval * number, abs=0.15), f"a stream of {interval} s"
+        assert lasted == pytest.approx(interval * number, abs=0.3), f"a stream of {interval} s"
 
 
 async def test_a_reader_that_comes_back_late_gets_the_newest_snapshot_only() -> None:

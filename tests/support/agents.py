@@ -45,7 +45,7 @@ async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an agent in this process, over the NVML library that is installed now. Not for streams."""
     app = create_app(settings(**environ))
     async with _client_of(app) as client:
-        await _first_contact(app.state.agent.sampler)
+        await first_contact(app.state.agent.sampler)
         yield client
 
 
@@ -66,7 +66,7 @@ async def _client_of(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _first_contact(sampler: Sampler) -> None:
+async def first_contact(sampler: Sampler) -> None:
     """Give a loaded machine time for it; where the driver hangs, the test is about that."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1.0):
