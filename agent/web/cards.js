@@ -58,7 +58,6 @@ const listed = (names) => (names ? names.map(words).join(", ") || TEXTS.nothing 
 
 function card(gpu, rows, free) {
   const { clocks, pcie, throttling } = gpu;
-  const unread = ["lost", "stuck", "starting"].includes(gpu.state);
   const traffic = known(pcie.tx_throughput_mbps) ? TEXTS.traffic(throughput(pcie.tx_throughput_mbps), throughput(pcie.rx_throughput_mbps)) : "";
   return element(
     "article",
@@ -79,7 +78,7 @@ function card(gpu, rows, free) {
       [TEXTS.facts.limited, listed(throttling.reason_names)],
       [TEXTS.facts.fan, number(gpu.fan_speed_percent, " %")],
       [TEXTS.facts.pcie, `${pcieLink(pcie)} ${traffic}`],
-      [TEXTS.facts.bottlenecks, listed(unread ? null : throttling.bottlenecks)],
+      [TEXTS.facts.bottlenecks, listed(throttling.bottlenecks)],
     ])),
   );
 }

@@ -29,12 +29,13 @@ function section(name, value) {
   return element("section", { class: isTable(value) && "wide" }, element("h3", {}, TEXTS.sections[name] ?? label(name)), content);
 }
 
-// All that the answer says, in sections: what is wrong, lone values, groups, tables.
+// All that the answer says: what is wrong, lone values, groups, tables.
 function sections(gpu, topology) {
   const { findings, ...detail } = gpu.detail;
   const all = { ...gpu, ...detail, power: { ...gpu.power, ...detail.power }, clocks: { ...gpu.clocks, ...detail.clocks } };
-  for (const name of ["id", "name", "health", "detail"]) delete all[name];
-  const entries = Object.entries(all);
+  for (const name of ["id", "name", "error", "health", "detail"]) delete all[name];
+  const unread = gpu.status === "unavailable"; // then an empty list says nothing
+  const entries = Object.entries(all).map(([name, value]) => [name, unread && value?.length === 0 ? null : value]);
   const of = (kind) => entries.filter(([, value]) => kind(value)).map(([name, value]) => section(name, value));
   const alone = entries.filter(([, value]) => !isGroup(value) && !isTable(value));
   const links = (topology?.[gpu.id] ?? []).map((link, other) => [TEXTS.gpu(other), link ?? UNKNOWN]).filter(([, link]) => link !== "X");

@@ -1,4 +1,4 @@
-// Every text of the page that a person reads and that does not come from the agent; and how values are written.
+// Every text that a person reads, but for the agent's own; and how values are written.
 export const UNKNOWN = "–";
 export const TEXTS = {
   // standing texts, by the name in data-text
@@ -127,7 +127,7 @@ const UNITS = {
   _watts: (value) => number(value, " W", 1),
   _mhz: (value) => number(value, " MHz"),
   _percent: (value) => number(value, " %", Number.isInteger(value) ? 0 : 1),
-  _mb: (value) => memory(value),
+  _mb: memory,
   _mbps: throughput,
   _joules: (value) => number(value / 3.6e6, " kWh", 2),
   _ms: (value) => number(value, " ms"),

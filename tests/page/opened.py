@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Locator, Page
 
+UNKNOWN = "\N{EN DASH}"
 SECONDS = 30_000  # milliseconds until something shows
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import Simulation
-from tests.page.opened import facts, opened
+from tests.page.opened import UNKNOWN, facts, opened
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -70,3 +70,15 @@ def test_pointing_at_a_chart_tells_the_value_of_that_time(browser: Browser) -> N
 def test_a_gpu_that_is_not_there_is_said_so_in_the_agents_words(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu7", expected=["400"]) as page:
         page.locator("dialog").get_by_text("Invalid GPU index").wait_for()
+
+
+def test_of_a_lost_gpu_nothing_is_called_none(browser: Browser) -> None:
+    with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
+        dialog = page.locator("dialog")
+        dialog.get_by_text("Fans").wait_for()
+        assert facts(dialog)["Fans"] == "none", "this model has no fan of its own"
+        simulation.gpus[0].lose()
+        dialog.locator(".reason").get_by_text("The GPU is lost").wait_for()
+        told = facts(dialog)
+        assert {told["Fans"], told["MIG instances"], told["Top processes"]} == {UNKNOWN}
+        assert "none" not in told.values()

@@ -13,7 +13,7 @@ import pytest
 
 from agent.derive.throttling import ClocksEventReason
 from agent.simulation import SimulatedProcess, Simulation
-from tests.page.opened import asked_from_now_on, facts, hide, opened
+from tests.page.opened import UNKNOWN, asked_from_now_on, facts, hide, opened
 from tests.support.agents import agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-UNKNOWN = "\N{EN DASH}"
 GIB = 2**30
 POINTS = "document.querySelector('.card .stroke')?.getAttribute('d').split('L').length"
 LOST = ["ERR_"]
