@@ -155,6 +155,11 @@ def states_of(status: Any) -> list[str]:
     return [device["state"] for device in status["data"]["devices"]] if status["data"] else []
 
 
+def every_gpu_is_ok(status: Any) -> bool:
+    """Whether each has been read: at first contact some may not have been."""
+    return set(states_of(status)) == {"ok"}
+
+
 def tells(status: Any, truth: Truth) -> bool:
     """Whether `/status` has come to tell it; all that it must tell is looked at afterwards."""
     if truth.gpus_are_shown and not truth.late:

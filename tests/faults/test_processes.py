@@ -13,7 +13,7 @@ from agent.simulation import SimulatedProcess, Simulation
 from agent.simulation.processes import BEYOND_ANY_PID
 from agent.sources.pid_namespace import is_initial
 from agent.sources.processes import ELSEWHERE
-from tests.faults.endpoints import SCHEDULING, Asker
+from tests.faults.endpoints import SCHEDULING, Asker, every_gpu_is_ok
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def test_a_process_that_exited_between_list_and_lookup_says_so() -> None:
         simulation.gpus[0].processes = [SimulatedProcess(BEYOND_ANY_PID, memory_bytes=2**30)]
         with agent_server() as url:
             async with Asker(url) as asker:
-                status = await asker.see(lambda status: status["data"], 5, "there is contact")
+                status = await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
                 top = (await asker.ask("/gpu")).json["gpus"][0]["top_processes"]
     process = only_process(status)
     assert (process["command"], process["gpu_memory"]) == (ELSEWHERE, "1024MiB")
@@ -65,7 +65,7 @@ async def test_a_process_that_exits_is_gone_when_the_driver_says_so(
         gpu.processes = [SimulatedProcess(child.pid)]
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
             async with Asker(url) as asker:
-                await asker.see(lambda status: status["data"], 5, "there is contact")
+                await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
                 child.kill()
                 child.wait()
                 within = 2 * 0.5 + SCHEDULING
@@ -85,7 +85,7 @@ async def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes])
         simulation.gpus[0].processes = [SimulatedProcess(child.pid, memory_bytes=2**30)]
         with agent_server() as url:
             async with Asker(url) as asker:
-                process = only_process(await asker.see(lambda status: status["data"], 5, "there is contact"))
+                process = only_process(await asker.see(every_gpu_is_ok, 5, "every GPU is ok"))
     assert process["command"].startswith("[python")
     assert (process["host_memory"], process["gpu_memory"]) == ("0MiB", "1024MiB")
     assert process["username"] != "N/A"
