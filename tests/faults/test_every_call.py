@@ -14,8 +14,8 @@ import pytest
 from agent.simulation import FieldId, NvmlReturn, SimulatedGpu, SimulatedProcess, Simulation
 from agent.sources.gpu import GpuSource
 from agent.sources.nvml import DriverSource
-from tests.faults.endpoints import SCHEDULING, Asker, states_of
-from tests.support.agents import agent_server
+from tests.faults.endpoints import SCHEDULING, Asker, every_gpu_is_ok, states_of
+from tests.support.agents import agent_server, hung_agent_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -127,15 +127,13 @@ async def test_each_call_in_each_way(at_start: bool, caplog: pytest.LogCaptureFi
             ) as url:
                 async with Asker(url) as asker:
                     if not at_start:
-                        await asker.see(lambda status: set(states_of(status)) == {"ok"}, 5, "all is well")
+                        await asker.see(every_gpu_is_ok, 5, "all is well")
                         begin(faults, simulation)
                     await the_truth_is_told(faults, asker)
                     for gpu in simulation.gpus:
                         gpu.heal()
                         gpu.release()
-                    await asker.see(
-                        lambda status: set(states_of(status)) == {"ok"}, WELL_WITHIN, "all is well again"
-                    )
+                    await asker.see(every_gpu_is_ok, WELL_WITHIN, "all is well again")
     faults_of_ours = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert not faults_of_ours, "what a driver does is no error of the agent"
 
@@ -191,7 +189,7 @@ async def test_each_call_of_the_library_as_a_whole(way: str, caplog: pytest.LogC
                 simulation.fail(symbol, NvmlReturn.UNKNOWN)
             else:
                 simulation.remove_function(symbol)
-            with agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url:
+            with hung_agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url:
                 async with Asker(url) as asker:
                     await asker.see(knows_what_is_wrong, 2.0, f"it is clear that {symbol} {way}")
                     simulation.release()

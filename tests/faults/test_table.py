@@ -12,7 +12,7 @@ from agent.simulation.faults import Faults
 from agent.simulation.gpu import SimulatedGpu
 from tests.faults.endpoints import GPUS, SCHEDULING, WELL, Asker, check, states_of, tells
 from tests.faults.table import FAULTS
-from tests.support.agents import agent_server
+from tests.support.agents import agent_server, hung_agent_server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ async def test_a_fault_that_was_there_before_the_agent(name: str) -> None:
     truth = replace(fault.at_start or WELL, celsius=BEFORE)
     with well_simulation() as simulation:
         fault.begin(simulation)
-        with agent_server(**SETTINGS) as url:
+        with hung_agent_server(**SETTINGS) as url:
             async with Asker(url) as asker, asker.twenty_dashboards():
                 await asker.see(lambda status: tells(status, truth), SHOWS_WITHIN, f"{name} is told")
                 for _ in range(2):

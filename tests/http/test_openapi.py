@@ -283,7 +283,7 @@ async def test_answers_of_a_troubled_host_are_as_documented(document: Schema) ->
 @pytest.mark.usefixtures("troubled")
 async def test_a_partitioned_gpu_is_listed_by_its_instances(document: Schema) -> None:
     """Only where asked for; elsewhere as one GPU."""
-    async with agent_client() as client:
+    async with agent_client(SAMPLE_TIMEOUT="0.5") as client:
         plain = (await client.get("/status?idx=0")).json()
         leaves = (await client.get("/status?idx=0&mig=1")).json()
     assert [device.get("mig_index") for device in plain["data"]["devices"]] == [None]

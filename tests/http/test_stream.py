@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.http.wire import A_TOKEN, error_in
-from tests.support.agents import agent_server, wait_until
+from tests.support.agents import agent_server, hung_agent_server, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ def test_without_a_driver_the_stream_says_so_and_goes_on(simulation: Simulation)
 def test_before_first_contact_the_stream_says_so(simulation: Simulation) -> None:
     """And goes on once the driver has answered."""
     simulation.hang("nvmlInitWithFlags")
-    with agent_server() as url, opened(url, "?interval=0.5") as (response, told):
+    with hung_agent_server() as url, opened(url, "?interval=0.5") as (response, told):
         assert response.status_code == 200
         said = event(next(told))
         assert said["error"] == "The NVIDIA driver has not answered yet; try again in a second"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -25,7 +24,7 @@ from agent.readings import GpuState
 from agent.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from starlette.applications import Starlette
 
@@ -67,26 +66,37 @@ async def _client_of(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def first_contact(sampler: Sampler) -> None:
-    """Give a loaded machine time for it; where the driver hangs, the test is about that."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(1.0):
-            snapshot = await sampler.latest()
-            while not snapshot.driver_error and (
-                snapshot.driver is None or GpuState.STARTING in {gpu.state for gpu in snapshot.gpus}
-            ):
-                snapshot = await sampler.latest(max_age=0)
+    """Until the driver has answered and every GPU too, as well as it can."""
+    async with asyncio.timeout(START_DEADLINE):
+        snapshot = await sampler.latest()
+        while not snapshot.driver_error and (
+            snapshot.driver is None or GpuState.STARTING in {gpu.state for gpu in snapshot.gpus}
+        ):
+            snapshot = await sampler.latest(max_age=0)
 
 
 @contextmanager
 def agent_server(**environ: str) -> Iterator[str]:
     """The address of an agent on a real socket, in a thread, over the NVML library that is installed now."""
+    app = create_app(settings(**environ))
+
+    async def contact() -> None:
+        await first_contact(app.state.agent.sampler)
+
+    with server(app, contact) as url:
+        yield url
+
+
+@contextmanager
+def hung_agent_server(**environ: str) -> Iterator[str]:
+    """The same where the driver hangs from the start: there is no first contact to wait for."""
     with server(create_app(settings(**environ))) as url:
         yield url
 
 
 @contextmanager
-def server(app: Starlette) -> Iterator[str]:
-    """The address of any app on a real socket, in a thread."""
+def server(app: Starlette, when_started: Callable[[], Awaitable[None]] | None = None) -> Iterator[str]:
+    """The address of any app on a real socket, in a thread, where `when_started` has been awaited."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # Inherited by what it accepts. asyncio sets it only on sockets that name their protocol, and this one
         # does not: the second half of an answer would wait 40 ms for the acknowledgement of the first.
@@ -95,12 +105,21 @@ def server(app: Starlette) -> Iterator[str]:
         running = uvicorn.Server(
             uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=1)
         )
-        thread = threading.Thread(
-            target=lambda: asyncio.run(running.serve(sockets=[listener])), name="test server"
-        )
+        ready = threading.Event()
+
+        async def serve() -> None:
+            serving = asyncio.create_task(running.serve(sockets=[listener]))
+            while not running.started and not serving.done():  # noqa: ASYNC110  (uvicorn tells in no other way)
+                await asyncio.sleep(0.001)
+            if when_started is not None:
+                await when_started()
+            ready.set()
+            await serving
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="test server")
         thread.start()
         try:
-            wait_until(lambda: running.started, "the server has started")
+            assert ready.wait(START_DEADLINE), "the server has started"
             yield f"http://127.0.0.1:{port}"
         finally:
             running.should_exit = True
