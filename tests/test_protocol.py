@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 DEADLINE = 10.0  # seconds until a test gives up
+ENDS_WITHIN = 3.0  # seconds: the 1.5 of SERVER, and a loaded machine
 GET = b"GET / HTTP/1.1\r\nHost: gpu\r\n"
 SLOW = b"GET /slow HTTP/1.1\r\nHost: gpu\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -462,7 +463,7 @@ def test_a_signal_ends_the_process_in_order_with_status_0(sig: signal.Signals) -
     with process("plain") as (child, _):
         status, said, seconds = stop(child, sig)
     assert (status, said) == (0, "ended\nleft\n")
-    assert seconds < 2
+    assert seconds < ENDS_WITHIN
 
 
 def test_two_signals_at_once_still_end_it_in_order() -> None:
@@ -477,17 +478,17 @@ def test_a_signal_during_the_start_ends_it_with_status_0() -> None:
     with process("hangs at start") as (child, _):
         status, said, seconds = stop(child, signal.SIGTERM)
     assert (status, said) == (0, "left\n")
-    assert seconds < 2
+    assert seconds < ENDS_WITHIN
 
 
 @pytest.mark.parametrize("mode", ["plain", "hangs at end"])
-def test_neither_an_open_answer_nor_a_hanging_end_outlasts_two_seconds(mode: str) -> None:
+def test_neither_an_open_answer_nor_a_hanging_end_outlasts_the_exit_deadline(mode: str) -> None:
     with process(mode) as (child, port), connection(port) as client:
         client.sendall(GET + b"\r\n")
         assert client.recv(65536).startswith(OK)
         status, _, seconds = stop(child, signal.SIGTERM)
     assert status == 0
-    assert seconds < 2
+    assert seconds < ENDS_WITHIN
 
 
 def test_a_hangup_that_nohup_has_switched_off_stays_off() -> None:

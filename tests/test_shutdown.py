@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from agent.cli import EXIT_DEADLINE
 from tests.support.agents import ROOT, Process, agent_process, clean_environ, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WITHIN = 2.0
+WITHIN = EXIT_DEADLINE + 1.3  # seconds: a loaded machine takes its time
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 slow = pytest.mark.slow

@@ -358,7 +358,7 @@ def test_a_signal_ends_those_who_wait_with_an_answer() -> None:
         wait_until(lambda: httpx.get(f"{agent.url}/free?wait=0.1").status_code == 503, "all places are taken")
         began = time.monotonic()
         assert agent.stop(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 3
         assert [future.result().status_code for future in waiting] == [200] * 4 + [409] * 4
         assert waiting[0].result().json()["data"]["satisfied"] is False
         assert "Traceback" not in agent.log
