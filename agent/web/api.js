@@ -1,4 +1,4 @@
-// The agent, as seen from here: paths are relative, so that any prefix works; the token never stands in a URL.
+// Asks the agent: paths are relative, so that any prefix works; the token never stands in a URL.
 import { TEXTS } from "./texts.js";
 
 const MAX_PAUSE = 30; // seconds between two tries at most
@@ -6,7 +6,7 @@ const SILENCE = 10_000; // milliseconds without an event after which a stream co
 const PATIENCE = 4000; // milliseconds for an answer: less than between two looks, so that few wait at once
 const FIT_FOR_A_HEADER = /^[\x20-\x7e\xa0-\xff]+$/;
 
-// null where the browser is told to keep nothing: the page then asks for the token each time.
+// null where the browser keeps nothing: the token is then asked for each time.
 function storage(name) {
   try {
     return window[name];
@@ -89,7 +89,7 @@ async function* events(path, signal, heard) {
   throw new Error(TEXTS.streamEnded);
 }
 
-// Calls `seen(event)` for each event of the stream and `down(error, seconds)` before each new try, for ever.
+// Calls `seen(event)` for each event of the stream and `down(error, seconds)` before each new try.
 // EventSource would neither send a header, nor notice a silent peer, nor try again after an answer that is no stream.
 export async function follow(path, signal, seen, down) {
   let pause = 1;

@@ -1,9 +1,10 @@
 // A card for each GPU: what it does, who uses it, how well it is, what holds it back.
-import { element, facts, line, show } from "./draw.js";
+import { element, facts, line, named, show } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
 
 const SPAN = 300_000; // milliseconds that the small lines show
 const HEIGHT = 28;
+const TOP = 5; // processes that the agent names at most
 
 // The product name without its maker.
 export const model = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
@@ -11,8 +12,7 @@ export const model = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
 // The indices of the GPUs that an answer of /free offers.
 export const freeIn = (offer) => new Set(offer.gpus.map((gpu) => gpu.idx).sort((one, other) => one - other));
 
-// The values of a GPU that are drawn, in the order of history.js: now, the most there can be, whether that is a limit, and
-// how they are written.
+// What is drawn of a GPU, in the order of history.js: the value now, the top of its scale, whether that is a limit.
 export function measures(gpu) {
   const total = gpu.memory.total_mb;
   return [
@@ -43,7 +43,9 @@ function measure({ name, now, top, limited, write }, rows, place) {
 
 function users(gpu) {
   if (!gpu.top_processes) return UNKNOWN;
-  return [...new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN))].join(", ") || TEXTS.nobody;
+  const names = new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN));
+  if (gpu.top_processes.length === TOP) names.add("…"); // there may be more
+  return [...names].join(", ") || TEXTS.nobody;
 }
 
 function pcieLink({ generation, width, current_generation, current_width }) {
@@ -58,7 +60,7 @@ const listed = (names) => (names ? names.map(words).join(", ") || TEXTS.nothing 
 
 function card(gpu, rows, free) {
   const { clocks, pcie, throttling } = gpu;
-  const traffic = known(pcie.tx_throughput_mbps) ? TEXTS.traffic(throughput(pcie.tx_throughput_mbps), throughput(pcie.rx_throughput_mbps)) : "";
+  const traffic = TEXTS.traffic(throughput(pcie.tx_throughput_mbps), throughput(pcie.rx_throughput_mbps));
   return element(
     "article",
     { class: `card ${gpu.state} ${gpu.health.verdict ?? "unknown"}` },
@@ -72,18 +74,18 @@ function card(gpu, rows, free) {
     element("p.model", {}, model(gpu)),
     element("p.reason", {}, gpu.error ?? gpu.health.reasons.join(". ")),
     element("div.measures", {}, measures(gpu).map((one, place) => measure(one, rows, place))),
-    element("dl.facts", {}, facts([
-      [TEXTS.facts.users, users(gpu)],
-      [TEXTS.facts.clocks, known(clocks.graphics_mhz) ? TEXTS.clocks(number(clocks.graphics_mhz), number(clocks.memory_mhz, " MHz")) : UNKNOWN],
-      [TEXTS.facts.limited, listed(throttling.reason_names)],
-      [TEXTS.facts.fan, number(gpu.fan_speed_percent, " %")],
-      [TEXTS.facts.pcie, `${pcieLink(pcie)} ${traffic}`],
-      [TEXTS.facts.bottlenecks, listed(throttling.bottlenecks)],
-    ])),
+    element("dl.facts", {}, facts(named(TEXTS.facts, {
+      users: users(gpu),
+      clocks: known(clocks.graphics_mhz) ? TEXTS.clocks(number(clocks.graphics_mhz), number(clocks.memory_mhz, " MHz")) : UNKNOWN,
+      fan: number(gpu.fan_speed_percent, " %"),
+      limited: listed(throttling.reason_names),
+      pcie: gpu.status === "unavailable" ? UNKNOWN : `${pcieLink(pcie)} ${traffic}`,
+      bottlenecks: listed(throttling.bottlenecks),
+    }))),
   );
 }
 
-// `past` is history.js, null until it is here; `free` holds the indices of the GPUs that can be taken.
+// `past`: history.js, null until it is here; `free`: the indices of the GPUs that can be taken.
 export function render(container, gpus, past, free) {
   show(container, ...gpus.map((gpu) => card(gpu, past?.recent(gpu, SPAN) ?? [], free.has(gpu.id))));
 }

@@ -1,4 +1,4 @@
-// Everything that is known of one GPU, with charts over the whole history.
+// All that is known of one GPU, with charts over the whole history.
 import { get, worded } from "./api.js";
 import { badge, measures, model } from "./cards.js";
 import { element, facts, headings, line, period, show } from "./draw.js";
@@ -109,7 +109,7 @@ export async function look(signal) {
     show(part("#charts"), ...measures(gpu).map((one, place) => chart(one, place, rows)));
     show(part("#facts"), element("p.reason", {}, gpu.error ?? ""), element("div.sections", {}, sections(gpu, answer.topology)));
   } catch (error) {
-    if (!signal.aborted && wanted === index) empty(worded(error)); // what was true once is not shown as true now
+    if (!signal.aborted && wanted === index) empty(worded(error));
   } finally {
     if (asking === wanted) asking = null;
   }

@@ -4,8 +4,7 @@ import { known } from "./texts.js";
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWN = new Set(["svg", "path"]);
 
-// `name`: a tag and its classes, as in "span.value". `attributes`: null and false leave one out. `children`: elements and
-// texts; null and "" are left out.
+// `name`: a tag and its classes, as in "span.value". Left out: attributes that are null or false, children null or "".
 export function element(name, attributes = {}, ...children) {
   const [tag, ...classes] = name.split(".");
   const made = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -17,8 +16,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// Makes the children of `parent` look like `wanted`, elements and texts, and touches only what differs: the focus and
-// a selection stay.
+// Makes the children of `parent` look like `wanted` and touches only what differs: focus and selection stay.
 export function show(parent, ...wanted) {
   const had = [...parent.childNodes];
   const nodes = wanted.map((one) => (typeof one === "string" ? new Text(one) : one));
@@ -38,6 +36,9 @@ export function update(had, wanted) {
     show(had, ...wanted.childNodes);
   }
 }
+
+// Values by the names of their texts, as pairs.
+export const named = (texts, values) => Object.entries(values).map(([name, value]) => [texts[name], value]);
 
 // Names and values, for a <dl>.
 export function facts(pairs) {

@@ -1,14 +1,15 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, Silent, get, worded } from "./api.js";
 import { freeIn, model } from "./cards.js";
-import { element, facts, headings, show, update } from "./draw.js";
+import { element, facts, headings, named, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
+const FIRST = 1000; // milliseconds over which the first looks are spread
 const OLD = 3 * INTERVAL; // milliseconds after which values are no longer those of now
 const NAMED = 6; // hosts whose free GPUs are listed
-// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its connection all the while:
-// hosts that were silent have one for all of them, so that the others never wait for them.
+// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while:
+// those that were silent share one, so that no other waits for them.
 const LANES = { quick: 4, silent: 1 };
 const $ = (id) => document.getElementById(id);
 
@@ -31,7 +32,7 @@ async function look(host, signal) {
   } catch (error) {
     if (signal.aborted) return;
     const fault = error instanceof Refused ? TEXTS.wantsToken : worded(error);
-    Object.assign(host, NOTHING, { fault, lane: error instanceof Silent ? "silent" : "quick" }); // what was true once is not shown as true now
+    Object.assign(host, NOTHING, { fault, lane: error instanceof Silent ? "silent" : "quick" });
     draw(host);
   }
 }
@@ -84,7 +85,7 @@ function tile(host, gpu) {
 const usersOf = (host, gpu) => host.users.filter((user) => user.gpus.includes(gpu.id)).map((user) => user.username ?? UNKNOWN);
 
 const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
-const live = () => hosts.filter((host) => !isOld(host));
+const live = () => hosts.filter((host) => host.seen && !host.fault && !isOld(host));
 
 // "8 × H100 80GB HBM3"; of several models all.
 const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(model))].join(", ")}`;
@@ -104,29 +105,30 @@ function row(host) {
 }
 
 function totals() {
-  const up = live().filter((host) => host.seen && !host.fault).length;
+  const up = live().length;
   const gpus = live().flatMap((host) => host.gpus);
   const values = (read) => gpus.map(read).filter(known);
   const utilization = number(mean(values((gpu) => gpu.utilization.gpu_percent)), " %");
   const all = total(values((gpu) => gpu.memory.total_mb));
   const watts = total(values((gpu) => gpu.power.usage_watts));
   const judged = (verdict) => gpus.filter((gpu) => gpu.health.verdict === verdict).length;
+  const told = (value) => (up ? `${value}` : UNKNOWN);
   document.title = `${utilization} ${TEXTS.hostsUp(up, hosts.length)}`;
-  return [
-    [TEXTS.totals.hosts, TEXTS.part(up, hosts.length)],
-    [TEXTS.totals.gpus, `${gpus.length}`],
-    [TEXTS.totals.free, `${total(live().map((host) => host.free.size)) ?? 0}`],
-    [TEXTS.totals.trouble, TEXTS.trouble(judged("critical"), judged("warning"))],
-    [TEXTS.totals.utilization, utilization],
-    [TEXTS.totals.memory, TEXTS.part(memory(total(values((gpu) => gpu.memory.used_mb)), all), memory(all))],
-    [TEXTS.totals.power, known(watts) ? number(watts / 1000, " kW", 1) : UNKNOWN],
-  ];
+  return named(TEXTS.totals, {
+    hosts: TEXTS.part(up, hosts.length),
+    gpus: told(gpus.length),
+    free: told(total(live().map((host) => host.free.size))),
+    trouble: told(TEXTS.trouble(judged("critical"), judged("warning"))),
+    utilization,
+    memory: TEXTS.part(memory(total(values((gpu) => gpu.memory.used_mb)), all), memory(all)),
+    power: known(watts) ? number(watts / 1000, " kW", 1) : UNKNOWN,
+  });
 }
 
 // The hosts with most to give by name, the others by number.
 function freeAnywhere() {
   const giving = live().filter((host) => host.free.size).sort((one, other) => other.free.size - one.free.size);
-  if (!giving.length) return [TEXTS.noneFree];
+  if (!giving.length) return [live().length ? TEXTS.noneFree : UNKNOWN];
   const chip = (host) => element("a.badge.free", { href: `${host.path}?host` }, `${host.name}: ${[...host.free].join(", ")}`);
   const others = giving.slice(NAMED);
   const rest = others.length ? [TEXTS.more(total(others.map((host) => host.free.size)), others.length)] : [];
@@ -145,7 +147,7 @@ function use(name, rows) {
   return { gpus, mib: mib ?? 0, line: element("tr", {}, cells.map((text, place) => element("td", { class: place === 2 && "where" }, text))) };
 }
 
-// Who uses what: one line for each user, over all hosts, who uses most first.
+// One line for each user over all hosts, who uses most first.
 function users() {
   const wanted = $("search-user").value.toLowerCase();
   const found = new Map();
@@ -189,8 +191,7 @@ export function watch(names, signal) {
   $("many").hidden = false;
   $("host").textContent = TEXTS.overview;
   $("age").textContent = TEXTS.asked(INTERVAL / 1000);
-  const began = Date.now();
-  hosts.forEach((host, place) => (host.due = began + (INTERVAL / hosts.length) * place * (host.seen ? 1 : 0.2))); // the first look is soon
+  hosts.forEach((host, place) => (host.due = Date.now() + (place / hosts.length) * FIRST));
   const timers = [setInterval(turn, 50, signal), setInterval(summarize, 1000)];
   signal.addEventListener("abort", () => timers.forEach(clearInterval));
   search();

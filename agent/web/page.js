@@ -1,7 +1,7 @@
 // Brings it together: token, stream, what is asked now and then.
 import { Refused, browser, follow, get, tab, token, worded } from "./api.js";
 import * as cards from "./cards.js";
-import { element, facts, show } from "./draw.js";
+import { element, facts, named, show } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 // What is not needed to show the GPUs comes when it is: history.js, processes.js, detail.js, overview.js.
@@ -28,7 +28,7 @@ function problem(text) {
   $("problem").hidden = !text;
 }
 
-// A status is said again by screen readers when it changes: the age, which always does, stands beside it.
+// Screen readers say a status again when it changes: the age, which always does, stands beside it.
 function connection(state, text) {
   $("connection").className = state;
   if ($("connection").textContent !== text) $("connection").textContent = text;
@@ -36,14 +36,14 @@ function connection(state, text) {
 
 function hostLine({ cpu, memory: ram, disk_used_gb: used, disk_available_gb: available, temperature_celsius: celsius, ...versions }) {
   const disk = known(used) && known(available) ? TEXTS.diskFree(number(available), number(used + available)) : UNKNOWN;
-  return [
-    [TEXTS.host.cpu, number(cpu.cpu_percent, " %")],
-    [TEXTS.host.memory, TEXTS.part(number(ram.percent, " %"), memory(ram.total_mb))],
-    [TEXTS.host.disk, disk],
-    [TEXTS.host.temperature, number(celsius, " °C")],
-    [TEXTS.host.driver, versions.driver_version ?? UNKNOWN],
-    [TEXTS.host.cuda, versions.cuda_version ?? UNKNOWN],
-  ];
+  return named(TEXTS.host, {
+    cpu: number(cpu.cpu_percent, " %"),
+    memory: TEXTS.part(number(ram.percent, " %"), memory(ram.total_mb)),
+    disk,
+    temperature: number(celsius, " °C"),
+    driver: versions.driver_version ?? UNKNOWN,
+    cuda: versions.cuda_version ?? UNKNOWN,
+  });
 }
 
 function draw() {
@@ -59,6 +59,7 @@ function seen(event) {
     return tick();
   }
   problem(null);
+  if (!complete) forget(TEXTS.connecting);
   newest = { event, at: Date.now() };
   past?.add(event);
   $("one").hidden = false;
@@ -101,7 +102,7 @@ function down(error, pause) {
   detail?.look(watching.signal);
 }
 
-// What the first paint does not need; again after each new connection, for what happened meanwhile.
+// What the first paint does not need; again after each new connection.
 async function loadRest(signal) {
   if (signal.aborted) return;
   try {
@@ -119,20 +120,29 @@ async function loadRest(signal) {
   if (!signal.aborted) openDetail();
 }
 
+function offer(...chips) {
+  show($("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [TEXTS.noneFree]));
+}
+
+// What was true once is not shown as true now.
+function forget(why) {
+  free = new Set();
+  offer(UNKNOWN);
+  processes?.forget(why);
+  filter();
+}
+
 async function lookAround(signal) {
-  let chips = [UNKNOWN];
   try {
     await processes.load(signal);
     free = cards.freeIn(await get("free?count=128", signal));
-    chips = [...free].map((gpu) => element("a.badge.free", { href: `#gpu${gpu}` }, TEXTS.gpu(gpu)));
+    offer(...[...free].map((gpu) => element("a.badge.free", { href: `#gpu${gpu}` }, TEXTS.gpu(gpu))));
+    filter();
   } catch (error) {
     if (signal.aborted) return;
-    free = new Set(); // what was true once is not shown as true now
-    processes.forget(worded(error));
+    forget(worded(error));
   }
-  show($("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [TEXTS.noneFree]));
   draw();
-  filter();
 }
 
 function filter() {
@@ -152,7 +162,6 @@ function start() {
   $("login").hidden = true;
   watching = new AbortController();
   complete = connected = false;
-  free = new Set();
   connection("", TEXTS.connecting);
   tick();
   if (FLEET) many(watching.signal);
@@ -195,12 +204,11 @@ function askForToken() {
 }
 
 function colours(theme) {
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
+  document.documentElement.dataset.theme = theme;
   $("theme").textContent = TEXTS.themes[theme];
 }
 
-let theme = browser?.getItem("agent-theme") ?? "auto";
+let theme = browser?.getItem("agent-theme");
 if (!(theme in TEXTS.themes)) theme = "auto";
 colours(theme);
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];

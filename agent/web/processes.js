@@ -21,7 +21,7 @@ const COLUMNS = {
   command: { field: "command" },
   memory: { field: "gpu_memory_mb", write: (mib) => memory(mib), numeric: true },
   sm: { field: "sm_utilization_percent", write: (percent) => number(percent, " %"), numeric: true },
-  running: { field: "running_seconds", write: (seconds) => duration(seconds), numeric: true },
+  running: { field: "running_seconds", write: duration, numeric: true },
   belongs: { field: "belongs" },
   idle: { field: "idle_seconds", write: idleMark },
 };
@@ -38,7 +38,6 @@ export async function load(signal) {
   fault = null;
 }
 
-// What was true once is not shown as true now.
 export function forget(why) {
   processes = [];
   unknown = [];

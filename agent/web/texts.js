@@ -20,16 +20,16 @@ export const TEXTS = {
   paused: "paused while this tab is hidden",
   connecting: "connecting …",
   late: "no new values",
-  lostConnection: (seconds) => `connection lost, next try in ${seconds} s`,
+  lostConnection: (seconds) => `connection lost, next try after ${seconds} s`,
   age: (seconds) => `${seconds} s old`,
   wrongToken: "That token is wrong.",
   onlyStream: "The agent asks for its TOKEN here; a key opens only the stream.",
-  unreachable: "cannot be reached",
-  silent: "does not answer",
-  noAgent: "answers, but not as an agent does",
-  httpStatus: (status) => `answers with HTTP ${status}`,
-  streamEnded: "the stream ended",
-  themes: { auto: "◐ System", dark: "● Dark", light: "○ Light" },
+  unreachable: "The agent cannot be reached",
+  silent: "The agent does not answer",
+  noAgent: "What answers is no agent",
+  httpStatus: (status) => `The agent answers with HTTP ${status}`,
+  streamEnded: "The stream ended",
+  themes: { auto: "◐ Theme: system", dark: "● Theme: dark", light: "○ Theme: light" },
   // one host
   all: "all",
   part: (some, all) => `${some} of ${all}`,
@@ -92,7 +92,7 @@ export const TEXTS = {
 const WRITTEN = {
   pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID", vbios: "VBIOS", id: "ID",
   bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID", todo: "what to do", crc: "CRC", tx: "sent", rx: "received",
-  hw: "hardware", sw: "software", max: "maximum",
+  reasons: "reason bits", hw: "hardware", sw: "software", max: "maximum",
 };
 
 // Unknown is never 0.
@@ -110,7 +110,7 @@ export function memory(mib, whole = mib) {
 }
 
 export function throughput(mbps) {
-  return mbps >= 1000 ? number(mbps / 1024, " GB/s", 1) : number(mbps, " MB/s");
+  return mbps >= 1000 ? number(mbps / 1024, " GiB/s", 1) : number(mbps, " MiB/s");
 }
 
 export function duration(seconds) {
@@ -127,8 +127,8 @@ const UNITS = {
   _watts: (value) => number(value, " W", 1),
   _mhz: (value) => number(value, " MHz"),
   _percent: (value) => number(value, " %", Number.isInteger(value) ? 0 : 1),
-  _mb: memory,
-  _mbps: throughput,
+  _mb: (value) => memory(value),
+  _mbps: (value, name) => (name.startsWith("max") ? number(value / 1000, " GB/s", 1) : throughput(value)),
   _joules: (value) => number(value / 3.6e6, " kWh", 2),
   _ms: (value) => number(value, " ms"),
 };
@@ -152,5 +152,5 @@ export function written(name, value) {
   if (Array.isArray(value)) return value.map((one) => (typeof one === "string" ? words(one) : `${one}`)).join(", ") || TEXTS.none;
   if (typeof value !== "number") return `${value}` || UNKNOWN;
   const unit = unitOf(name);
-  return unit ? UNITS[unit](value) : `${value}`;
+  return unit ? UNITS[unit](value, name) : `${value}`;
 }

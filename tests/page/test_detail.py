@@ -27,6 +27,8 @@ def test_a_click_shows_everything_and_follows_it(browser: Browser) -> None:
         assert told["VBIOS version"] == "09.00.74.00.01"
         assert told["Maximum operating"] == "87 °C"
         assert told["Banks all"] == "640"
+        assert told["Maximum bandwidth"] == "63.0 GB/s"
+        assert told["Total throughput"].endswith("iB/s")
         assert told["GPU 0"].startswith("NV")  # how the two are connected
         assert dialog.locator("figure").count() == 4
         simulation.gpus[1].fix(gpu_utilization=77)
@@ -70,6 +72,16 @@ def test_pointing_at_a_chart_tells_the_value_of_that_time(browser: Browser) -> N
 def test_a_gpu_that_is_not_there_is_said_so_in_the_agents_words(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu7", expected=["400"]) as page:
         page.locator("dialog").get_by_text("Invalid GPU index").wait_for()
+
+
+def test_on_a_phone_no_word_is_broken(browser: Browser) -> None:
+    phone = {"width": 360, "height": 800}
+    lines = "part => part.getBoundingClientRect().height / parseFloat(getComputedStyle(part).lineHeight)"
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu0", viewport=phone) as page:
+        page.get_by_role("cell", name="NVSwitch").first.wait_for()
+        for cell in page.locator("dialog .scroll").last.locator("td").all():
+            assert cell.evaluate(lines) < 2
+        assert page.get_by_role("button", name="Close").evaluate(lines) < 2
 
 
 def test_of_a_lost_gpu_nothing_is_called_none(browser: Browser) -> None:

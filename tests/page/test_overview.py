@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.page.fleet import BROKEN, DOWN, HOSTS, NAMES, SILENT, UP
-from tests.page.opened import facts, hide, opened
+from tests.page.opened import UNKNOWN, facts, hide, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -105,9 +105,20 @@ def test_what_answers_unlike_an_agent_is_named_and_disturbs_no_other(
         for name, body in zip(NAMES, odd, strict=False):
             page.route(f"**/{name}/gpu", partial(answer, body))
         page.get_by_text(f"{UP - len(odd)} of {HOSTS}").wait_for()
-        page.locator(".host.down", has_text="answers, but not as an agent does").nth(len(odd) - 1).wait_for()
+        page.locator(".host.down", has_text="What answers is no agent").nth(len(odd) - 1).wait_for()
         totals = facts(page.locator("#totals"))
         assert totals["GPUs"] == f"{(UP - len(odd)) * 8}"
+
+
+def test_where_no_host_answers_nothing_is_called_none(browser: Browser, fleet_url: str) -> None:
+    with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "ERR_"]) as page:
+        page.route("**/gpu", lambda route: route.abort())
+        page.reload()
+        page.locator(".host.down").nth(HOSTS - 1).wait_for()
+        page.get_by_text(f"0 of {HOSTS}").wait_for()
+        told = facts(page.locator("#totals"))
+        assert {told["GPUs"], told["Free"], told["Trouble"], told["Utilization"], told["Power"]} == {UNKNOWN}
+        assert page.locator("#free-anywhere").inner_text() == UNKNOWN
 
 
 def test_a_host_that_asks_for_a_token_says_so(browser: Browser, fleet_url: str) -> None:

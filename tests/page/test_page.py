@@ -13,6 +13,7 @@ import pytest
 
 from agent.derive.throttling import ClocksEventReason
 from agent.simulation import SimulatedProcess, Simulation
+from agent.simulation.processes import BEYOND_ANY_PID
 from tests.page.opened import UNKNOWN, asked_from_now_on, facts, hide, opened
 from tests.support.agents import agent_process, agent_server, free_port
 
@@ -85,6 +86,27 @@ def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
             page.locator("#free a").nth(1).wait_for()
             assert page.locator("#free").inner_text().split("\n") == ["Free now", "GPU 0", "GPU 2"]
             assert page.locator(".card .badge.free").count() == 2
+
+
+def test_what_was_free_before_a_pause_is_not_called_free_after_it(browser: Browser) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].processes = []
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            page.locator("#free a").wait_for()
+            hide(page, hidden=True)
+            page.route("**/free*", lambda _: None)  # it is not answered
+            hide(page, hidden=False)
+            page.locator("#connection.live").wait_for()
+            assert page.locator("#free").inner_text().split("\n") == ["Free now", UNKNOWN]
+            assert page.locator(".card .badge.free").count() == 0
+            page.locator("#processes-note").get_by_text("connecting").wait_for()
+
+
+def test_users_beyond_those_that_the_agent_names_are_hinted_at(browser: Browser) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].processes = [SimulatedProcess(BEYOND_ANY_PID + number) for number in range(6)]
+        with agent_server() as url, opened(browser, f"{url}/") as page:
+            assert facts(page.locator(".card"))["Users"] == f"{UNKNOWN}, …"
 
 
 def test_processes_are_filtered_by_user_and_gpu_and_sorted(browser: Browser) -> None:
@@ -320,7 +342,7 @@ def test_colours_are_the_systems_until_others_are_chosen(browser: Browser) -> No
         dark = page.evaluate(background)
         button = page.locator("#theme")
         button.click()
-        assert "Dark" in button.inner_text()
+        assert "dark" in button.inner_text()
         assert page.evaluate(background) == dark
         button.click()
         light = page.evaluate(background)
