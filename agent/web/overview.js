@@ -5,7 +5,6 @@ import { element, facts, headings, named, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
-const FIRST = 1000; // milliseconds over which the first looks are spread
 const OLD = 3 * INTERVAL; // milliseconds after which values are no longer those of now
 const NAMED = 6; // hosts whose free GPUs are listed
 // A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while:
@@ -45,7 +44,7 @@ function turn(signal) {
     if (busy[lane] >= LANES[lane]) continue;
     busy[lane] += 1;
     host.asking = true;
-    host.due = Math.max(host.due + INTERVAL, Date.now() + INTERVAL / 2);
+    while (host.due < Date.now() + INTERVAL / 2) host.due += INTERVAL;
     look(host, signal).finally(() => {
       busy[lane] -= 1;
       host.asking = false;
@@ -191,7 +190,7 @@ export function watch(names, signal) {
   $("many").hidden = false;
   $("host").textContent = TEXTS.overview;
   $("age").textContent = TEXTS.asked(INTERVAL / 1000);
-  hosts.forEach((host, place) => (host.due = Date.now() + (place / hosts.length) * FIRST));
+  hosts.forEach((host, place) => (host.due = Date.now() + (place / hosts.length - 1) * INTERVAL)); // now, then in its turn
   const timers = [setInterval(turn, 50, signal), setInterval(summarize, 1000)];
   signal.addEventListener("abort", () => timers.forEach(clearInterval));
   search();

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from tests.page.fleet import BROKEN, DOWN, HOSTS, NAMES, SILENT, UP
 from tests.page.opened import UNKNOWN, facts, hide, opened
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page, Request, Route
 
 pytestmark = pytest.mark.slow
 
@@ -48,19 +49,26 @@ def test_each_host_is_asked_in_its_turn_whatever_others_do_and_not_at_all_while_
 ) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)
-        asked: Counter[str] = Counter()
-        page.on("request", lambda request: asked.update([request.url.removeprefix(fleet_url)]))
+        asked: list[tuple[str, float]] = []
+
+        def note(request: Request) -> None:
+            asked.append((request.url.removeprefix(fleet_url), time.monotonic()))
+
+        page.on("request", note)
         page.wait_for_timeout(15_000)
-        counts = {name: asked[f"/{name}/gpu"] for name in NAMES}
-        assert {counts[name] for name in NAMES[:UP]} <= {2, 3, 4}  # 15 s at one in 5 s
-        assert sum(counts[name] for name in NAMES[UP:-DOWN]) <= 5  # one at a time, 4 s each
+        counts = Counter(path for path, _ in asked)
+        assert {counts[f"/{name}/gpu"] for name in NAMES[:UP]} <= {2, 3, 4}  # 15 s at one in 5 s
+        assert sum(counts[f"/{name}/gpu"] for name in NAMES[UP:-DOWN]) <= 5  # one at a time, 4 s each
+        looks = [at for path, at in asked if path.endswith("/gpu")]
+        in_a_second = [sum(begin <= at < begin + 1 for at in looks) for begin in looks]
+        assert max(in_a_second) < HOSTS / 2, "they are spread over the interval"
         hide(page, hidden=True)
         asked.clear()
         page.wait_for_timeout(6000)
-        assert asked == Counter()
+        assert asked == []
         hide(page, hidden=False)
         page.wait_for_timeout(6000)
-        assert {f"/{name}/gpu" for name in NAMES[:UP]} <= set(asked)
+        assert {f"/{name}/gpu" for name in NAMES[:UP]} <= {path for path, _ in asked}
 
 
 def test_a_user_is_found_across_hosts(browser: Browser, fleet_url: str) -> None:
