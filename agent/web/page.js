@@ -206,6 +206,7 @@ function askForToken() {
 function colours(theme) {
   document.documentElement.dataset.theme = theme;
   $("theme").textContent = TEXTS.themes[theme];
+  $("theme").title = TEXTS.theme;
 }
 
 let theme = browser?.getItem("agent-theme");

@@ -13,7 +13,7 @@ function belongs(process) {
 
 const idleMark = (seconds, { idle_holder }) => (idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : known(idle_holder) ? "" : UNKNOWN);
 
-// By the name of its text: the field that is shown and compared, and how it is written.
+// By the name of its text: the field shown and compared, and how it is written.
 const COLUMNS = {
   gpu: { field: "idx", write: (idx, { mig_index }) => (known(mig_index) ? TEXTS.mig(idx, mig_index) : `${idx}`), numeric: true },
   user: { field: "username" },

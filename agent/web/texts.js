@@ -29,7 +29,8 @@ export const TEXTS = {
   noAgent: "What answers is no agent",
   httpStatus: (status) => `The agent answers with HTTP ${status}`,
   streamEnded: "The stream ended",
-  themes: { auto: "◐ Theme: system", dark: "● Theme: dark", light: "○ Theme: light" },
+  theme: "Theme",
+  themes: { auto: "◐ System", dark: "● Dark", light: "○ Light" },
   // one host
   all: "all",
   part: (some, all) => `${some} of ${all}`,

@@ -342,7 +342,7 @@ def test_colours_are_the_systems_until_others_are_chosen(browser: Browser) -> No
         dark = page.evaluate(background)
         button = page.locator("#theme")
         button.click()
-        assert "dark" in button.inner_text()
+        assert "Dark" in button.inner_text()
         assert page.evaluate(background) == dark
         button.click()
         light = page.evaluate(background)
