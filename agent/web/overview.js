@@ -90,9 +90,9 @@ const live = () => hosts.filter((host) => host.seen && !host.fault && !isOld(hos
 const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(model))].join(", ")}`;
 
 function row(host) {
-  const last = host.seen ? [TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())] : [];
   const what = host.fault ? TEXTS.down(host.fault) : host.seen ? models(host.gpus) : TEXTS.connecting;
-  const note = [what, ...(host.fault || host.old ? last : [])].join(", ");
+  const dated = host.seen && (host.fault || host.old);
+  const note = dated ? `${what}, ${TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())}` : what;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));
   const searched = $("search-user").value !== "" && !host.fault && !tiles.some((one) => one.classList.contains("found"));
   return element(
@@ -104,19 +104,19 @@ function row(host) {
 }
 
 function totals() {
-  const up = live().length;
-  const gpus = live().flatMap((host) => host.gpus);
+  const up = live();
+  const gpus = up.flatMap((host) => host.gpus);
   const values = (read) => gpus.map(read).filter(known);
   const utilization = number(mean(values((gpu) => gpu.utilization.gpu_percent)), " %");
   const all = total(values((gpu) => gpu.memory.total_mb));
   const watts = total(values((gpu) => gpu.power.usage_watts));
   const judged = (verdict) => gpus.filter((gpu) => gpu.health.verdict === verdict).length;
-  const told = (value) => (up ? `${value}` : UNKNOWN);
-  document.title = `${utilization} ${TEXTS.hostsUp(up, hosts.length)}`;
+  const told = (value) => (up.length ? `${value}` : UNKNOWN);
+  document.title = `${utilization} ${TEXTS.hostsUp(up.length, hosts.length)}`;
   return named(TEXTS.totals, {
-    hosts: TEXTS.part(up, hosts.length),
+    hosts: TEXTS.part(up.length, hosts.length),
     gpus: told(gpus.length),
-    free: told(total(live().map((host) => host.free.size))),
+    free: told(total(up.map((host) => host.free.size))),
     trouble: told(TEXTS.trouble(judged("critical"), judged("warning"))),
     utilization,
     memory: TEXTS.part(memory(total(values((gpu) => gpu.memory.used_mb)), all), memory(all)),
