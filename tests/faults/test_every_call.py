@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -154,10 +153,7 @@ async def the_truth_is_told(faults: dict[int, Fault], asker: Asker) -> None:
             if state not in allowed[index]
         }
 
-    end = time.monotonic() + SHOWS_WITHIN
-    while (found := wrong(states_of(await asker.status()))) and time.monotonic() < end:  # noqa: ASYNC110  polled
-        await asyncio.sleep(0.1)  # the GPUs are read by this process too
-    assert not found
+    await asker.see(lambda status: not wrong(states_of(status)), SHOWS_WITHIN, f"it is told of {faults}")
     gpus = (await asker.ask("/gpu")).json["gpus"]
     assert not wrong([gpu["state"] for gpu in gpus])
     for gpu in gpus:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.page.fleet import BROKEN, DOWN, HOSTS, NAMES, SILENT, UP
-from tests.page.opened import UNKNOWN, facts, hide, opened
+from tests.page.opened import UNKNOWN, asked_from_now_on, facts, hide, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request, Route
@@ -140,12 +140,11 @@ def test_hosts_are_asked_on_when_the_agent_that_listed_them_is_gone(browser: Bro
         complete(page)
         page.route("**/node00/fleet", lambda route: route.abort())
         hide(page, hidden=True)
-        assert page.title().startswith("\N{EN DASH} ")
-        asked: Counter[str] = Counter()
-        page.on("request", lambda request: asked.update([request.url.removeprefix(fleet_url)]))
+        assert page.title().startswith(f"{UNKNOWN} ")
+        asked = asked_from_now_on(page)
         hide(page, hidden=False)
         page.wait_for_timeout(6000)
-        assert {f"/{name}/gpu" for name in NAMES[:UP]} <= set(asked)
+        assert {f"{fleet_url}/{name}/gpu" for name in NAMES[:UP]} <= set(asked)
 
 
 def test_a_list_of_hosts_that_fails_is_asked_for_again(browser: Browser, fleet_url: str) -> None:
