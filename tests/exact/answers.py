@@ -1,0 +1,106 @@
+"""The whole agent over one Snapshot that a substitute for the collector hands out, and what it answers."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+
+from agent import __version__
+from agent.app import create_app
+from agent.sampling.history import History
+from agent.sampling.pace import Pace
+from agent.sampling.sampler import Sampler
+from agent.sampling.waiting import Line
+from tests.exact.reading import before
+from tests.support.agents import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent.agent import Agent
+    from agent.readings import Snapshot
+    from agent.sampling.collector import Collector
+
+FOLDER = Path(__file__).parent / "answers"
+HISTORY_INTERVAL = 10.0
+
+# File -> the question, and what it accepts.
+QUESTIONS: dict[str, tuple[str, str]] = {
+    "count.json": ("/count", "*/*"),
+    "status.json": ("/status", "*/*"),
+    "status-mig.json": ("/status?mig=1", "*/*"),
+    "status-compute.json": ("/status?process=C", "*/*"),
+    "status-graphics.json": ("/status?process=G&idx=0", "*/*"),
+    "gpu.json": ("/gpu", "*/*"),
+    "gpu-detail.json": ("/gpu?detail=1", "*/*"),
+    "processes.json": ("/processes", "*/*"),
+    "processes-idle.json": ("/processes?user=bob&idle=1", "*/*"),
+    "users.json": ("/users", "*/*"),
+    "free.json": ("/free?count=2", "*/*"),
+    "free-shared.json": ("/free?max_utilization=100&min_free_memory=1GiB", "*/*"),
+    "history.json": ("/history", "*/*"),
+    "metrics.txt": ("/metrics", "text/plain"),
+    "openmetrics.txt": ("/metrics", "application/openmetrics-text"),
+}
+
+
+class FixedCollector:
+    """In the place of the workers and their sources."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    async def collect(self) -> Snapshot:
+        return self._snapshot
+
+
+class ExactAgent:
+    """An agent that answers about whichever Snapshot it is shown."""
+
+    def __init__(self, client: httpx.AsyncClient, agent: Agent) -> None:
+        self._client = client
+        self._agent = agent
+
+    def show(self, snapshot: Snapshot) -> None:
+        """From here on answer about this one, with three moments behind it."""
+        collector = cast("Collector", FixedCollector(snapshot))
+        self._agent.sampler = Sampler(collector, Pace(1.0, 0), clock=lambda: snapshot.taken_monotonic)
+        self._agent.line = Line()
+        self._agent.history = History(HISTORY_INTERVAL)
+        for seconds, k in ((75.0, 3), (20.0, 2), (10.0, 1)):  # after the first of them there is a gap
+            self._agent.history.add(before(snapshot, seconds, k))
+        self._agent.history.add(snapshot)
+
+    async def answer(self, file: str) -> str:
+        """To the question of this file, as the file has it."""
+        path, accept = QUESTIONS[file]
+        response = await self._client.get(path, headers={"Accept": accept, "Accept-Encoding": "identity"})
+        assert response.status_code == 200, f"GET {path}: {response.text}"
+        if file.endswith(".json"):
+            return readable(response.json()) + "\n"
+        return response.text.replace(f'version="{__version__}"', 'version="VERSION"')
+
+
+@asynccontextmanager
+async def exact_agent() -> AsyncIterator[ExactAgent]:
+    """No Snapshot is shown yet."""
+    app = create_app(settings(HISTORY_INTERVAL="10", METRICS_PROCESSES="1"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+        yield ExactAgent(client, app.state.agent)
+
+
+def readable(value: Any, indent: str = "") -> str:
+    """JSON with its keys as they came; what fits a line stands on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= 110 or not isinstance(value, dict | list):
+        return line
+    deeper = indent + "  "
+    if isinstance(value, list):
+        inside = [deeper + readable(entry, deeper) for entry in value]
+        return "[\n" + ",\n".join(inside) + f"\n{indent}]"
+    inside = [f"{deeper}{json.dumps(key)}: {readable(entry, deeper)}" for key, entry in value.items()]
+    return "{\n" + ",\n".join(inside) + f"\n{indent}}}"

@@ -1,0 +1,419 @@
+"""One Snapshot in which every field of every reading has a value of its own.
+
+The numbers are not plausible, they are different: within a GPU no two are the same, and no field is the same
+on two GPUs. `test_reading.py` holds that, and names what is missing here.
+
+GPUs 0 to 2 tell everything; GPU 3 is lost; GPU 4 can be taken; GPU 5 answers, and knows nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.readings import (
+    NVSWITCH,
+    Belonging,
+    Board,
+    Condition,
+    DiskIo,
+    DriverReading,
+    Fan,
+    GpuIdentity,
+    GpuProcess,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    HostProcess,
+    HostReading,
+    LedgerReading,
+    MemoryErrors,
+    MigInstance,
+    NvLink,
+    ProcessType,
+    ProcessUse,
+    RemapBanks,
+    Snapshot,
+    Topology,
+    UserUse,
+    XidCount,
+)
+
+MIB, GIB = 1024**2, 1024**3
+TAKEN_AT = 1_757_926_889.5
+MONOTONIC = 50_000.25
+
+# On the GPUs 0 to 2, in turn: six that differ from each other, for a yes looks like any other.
+# The seventh, of another reading, has one of them again.
+PENDING_RETIREMENT = (True, False, False)
+PENDING_REMAPPING = (False, True, False)
+FAILED_REMAPPING = (True, True, False)
+ECC = (False, False, True)
+PERSISTENCE = (True, False, True)
+GPM = (True, False, False)
+MIG = (False, True, False)
+
+
+def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
+    k = 100 * n + 10 * position
+    return GpuProcess(
+        pid=1_000 + k,
+        type=kind,
+        gpu_memory_bytes=(700 + k) * MIB,
+        sm_utilization_percent=30 + 3 * position + n,
+        memory_utilization_percent=45 + 3 * position + n,
+        encoder_utilization_percent=60 + 3 * position + n,
+        decoder_utilization_percent=75 + 3 * position + n,
+    )
+
+
+PROCESSES = tuple(
+    tuple(_process(n, position, kind) for position, kind in enumerate(ProcessType)) for n in range(3)
+)
+
+
+def _nvlink(n: int, link: int, *, is_active: bool, peer: str) -> NvLink:
+    k = 40 * n + 10 * link
+    return NvLink(
+        link=link,
+        is_active=is_active,
+        version=250 + k,
+        peer=peer,
+        tx_kib_per_second=1024 * (20_001.5 + k),
+        rx_kib_per_second=1024 * (30_003.5 + k),
+        replay_errors=2_201 + k,
+        recovery_errors=2_402 + k,
+        crc_flit_errors=2_603 + k,
+        crc_data_errors=2_804 + k,
+    )
+
+
+# GPU 0 leads to GPU 4 by one link, and has a dead one; GPUs 2 and 4 lead to the same switches.
+NVLINKS = (
+    _nvlink(0, 13, is_active=True, peer="00000000:47:00.0"),
+    _nvlink(0, 14, is_active=False, peer="00000000:9B:00.0"),
+)
+TO_SWITCHES = tuple(replace(_nvlink(1, link, is_active=True, peer=NVSWITCH), link=link) for link in (29, 30))
+
+
+def _mig_instance(mig_index: int, position: int) -> MigInstance:
+    k = 10 * position
+    process = _process(1, 3 + position, ProcessType.COMPUTE)
+    return MigInstance(
+        mig_index=mig_index,
+        uuid=f"MIG-uuid-{mig_index}",
+        name=f"NVIDIA Model B MIG {mig_index}g.10gb",
+        memory_total_bytes=(5_100 + k) * MIB,
+        memory_used_bytes=(2_501 + k) * MIB,
+        memory_free_bytes=(2_002 + k) * MIB,
+        processes=(process,),
+    )
+
+
+MIG_INSTANCES = (_mig_instance(8, 0), _mig_instance(9, 1))
+
+
+def _identity(n: int) -> GpuIdentity:
+    return GpuIdentity(
+        uuid=f"GPU-uuid-{n}",
+        name=f"NVIDIA Model {'ABC'[n]}",
+        pci_bus_id=f"00000000:{n}B:00.0",
+        memory_total_bytes=(40_000 + 5_000 * n) * MIB,
+        max_graphics_clock_mhz=1_980 + n,
+        max_memory_clock_mhz=10_501 + n,
+        pcie_max_generation=4 + n,
+        pcie_max_width=12 + n,
+    )
+
+
+def _condition(n: int) -> Condition:
+    return Condition(
+        performance_state=(11, 2, 10)[n],
+        persistence_mode=PERSISTENCE[n],
+        recovery_action=(6, 7, 0)[n],  # GPU 2 is not so ill that nothing else is said of it
+        memory_temperature_celsius=96 + n,
+        average_power_watts=211.5 + 10 * n,
+        instant_power_watts=233.5 + 10 * n,
+        enforced_power_limit_watts=255.5 + 10 * n,
+        energy_joules=9_876_543.5 + n,
+        sm_clock_mhz=1_410 + n,
+        video_clock_mhz=1_230 + n,
+        encoder_percent=15 + n,
+        decoder_percent=18 + n,
+        jpeg_percent=21 + n,
+        ofa_percent=24 + n,
+        bar1_total_bytes=(16_384 + n) * MIB,
+        bar1_used_bytes=(1_111 + n) * MIB,
+        fans=(Fan(121 + n, 3_300 + n), Fan(124 + n, 3_400 + n), Fan(127 + n, 3_500 + n)),
+        pcie_replays=8_001 + n,
+    )
+
+
+def _board(n: int) -> Board:
+    return Board(
+        serial=f"serial-{n}",
+        part_number=f"part-number-{n}",
+        vbios_version=f"vbios-{n}",
+        compute_capability=(140 + n, 150 + n),
+        default_power_limit_watts=301.5 + 10 * n,
+        max_sm_clock_mhz=2_110 + n,
+        max_video_clock_mhz=1_770 + n,
+        fan_count=160 + n,
+        shutdown_celsius=107 + n,
+        slowdown_celsius=104 + n,
+        max_operating_celsius=101 + n,
+        memory_max_celsius=110 + n,
+    )
+
+
+def _memory_errors(n: int) -> MemoryErrors:
+    return MemoryErrors(
+        ecc_enabled=ECC[n],
+        corrected_volatile=501 + n,
+        uncorrected_volatile=511 + n,
+        corrected_aggregate=521 + n,
+        uncorrected_aggregate=531 + n,
+        retired_pages_corrected=541 + n,
+        retired_pages_uncorrected=551 + n,
+        retirement_pending=PENDING_RETIREMENT[n],
+        remapped_rows_corrected=561 + n,
+        remapped_rows_uncorrected=571 + n,
+        remapping_pending=PENDING_REMAPPING[n],
+        remapping_failed=FAILED_REMAPPING[n],
+        remap_banks=RemapBanks(all=601 + n, most=611 + n, some=621 + n, few=631 + n, none=641 + n),
+    )
+
+
+def _reading(n: int) -> GpuReading:
+    return GpuReading(
+        sampled_at=TAKEN_AT - 20 - n,
+        sampled_monotonic=MONOTONIC - 30 - n,
+        identity=_identity(n),
+        memory_used_bytes=(25_001 + 4_000 * n) * MIB,
+        memory_free_bytes=(14_003 + 1_000 * n) * MIB,
+        gpu_utilization_percent=90 + n,
+        memory_controller_percent=93 + n,
+        gpm_supported=GPM[n],
+        sm_activity_percent=71.5 + n,
+        sm_occupancy_percent=27.5 + n,
+        tensor_activity_percent=36.5 + n,
+        dram_activity_percent=66.5 + n,
+        temperature_celsius=113 + n,
+        power_watts=183.5 + 10 * n,
+        power_limit_watts=277.5 + 10 * n,
+        graphics_clock_mhz=1_515 + n,
+        memory_clock_mhz=9_751 + n,
+        pcie_generation=3 + n,
+        pcie_width=(8, 10, 4)[n],
+        pcie_tx_kib_per_second=1024 * (2_222.5 + n),
+        pcie_rx_kib_per_second=1024 * (3_333.5 + n),
+        clocks_event_reasons=(0x1A4, 0x53, 0x9)[n],  # each of the nine on some GPU, and not on another
+        fan_speed_percent=131 + n,
+        fan_speed_rpm=2_900 + n,
+        compute_mode=(1, 3, 2)[n],
+        board=_board(n),
+        condition=_condition(n),
+        memory_errors=_memory_errors(n),
+        nvlinks=(NVLINKS, (), TO_SWITCHES)[n],
+        most_nvlinks_active=171 + n,
+        processes=PROCESSES[n],
+        mig_enabled=MIG[n],
+        mig_instances=MIG_INSTANCES if MIG[n] else (),
+    )
+
+
+def _sample(n: int) -> GpuSample:
+    reading = _reading(n)
+    return GpuSample(
+        index=n,
+        state=(GpuState.OK, GpuState.OK, GpuState.STALE)[n],
+        identity=reading.identity,
+        reading=reading,
+        sampled_at=TAKEN_AT - 12.25 - n,
+        age_ms=12_345 + n,
+        seconds=0.75 + n / 8,
+        xids={
+            31: XidCount(times=191 + n, last_at=TAKEN_AT - 300 - 10 * n),
+            79: XidCount(times=201 + n, last_at=TAKEN_AT - 600 - 10 * n),
+        },
+    )
+
+
+TELL_ALL = tuple(_sample(n) for n in range(3))
+
+LOST = GpuSample(
+    index=3,
+    state=GpuState.LOST,
+    identity=replace(_identity(0), uuid="GPU-uuid-3", name="NVIDIA Model D", pci_bus_id="00000000:3F:00.0"),
+    sampled_at=TAKEN_AT - 99,
+    age_ms=99_001,
+    error="The GPU is lost",
+    xids={79: XidCount(times=4, last_at=TAKEN_AT - 100)},
+)
+
+_FREE_IDENTITY = GpuIdentity(
+    uuid="GPU-uuid-4",
+    name="NVIDIA Model E",
+    pci_bus_id="00000000:47:00.0",
+    memory_total_bytes=60_000 * MIB,
+)
+FREE = GpuSample(
+    index=4,
+    state=GpuState.OK,
+    identity=_FREE_IDENTITY,
+    reading=GpuReading(
+        sampled_at=TAKEN_AT - 4,
+        sampled_monotonic=MONOTONIC - 4,
+        identity=_FREE_IDENTITY,
+        memory_used_bytes=9_009 * MIB,
+        memory_free_bytes=50_505 * MIB,
+        gpu_utilization_percent=41,
+        temperature_celsius=44,
+        nvlinks=TO_SWITCHES[:1],
+        processes=(
+            GpuProcess(2_001, ProcessType.COMPUTE, 1_414 * MIB, sm_utilization_percent=9),
+            GpuProcess(2_002, ProcessType.GRAPHICS, 1_515 * MIB),
+            GpuProcess(2_003, ProcessType.BOTH, None),
+        ),
+    ),
+    sampled_at=TAKEN_AT - 4,
+    age_ms=404,
+)
+
+KNOWS_NOTHING = GpuSample(
+    index=5,
+    state=GpuState.OK,
+    reading=GpuReading(sampled_at=TAKEN_AT - 5, sampled_monotonic=MONOTONIC - 5, identity=GpuIdentity()),
+)
+
+USERS = ("ann", "bob", "a-user-with-a-long-name")
+
+
+def _host_process(pid: int, position: int) -> HostProcess:
+    k = position
+    return HostProcess(
+        pid=pid,
+        username=USERS[position % 3],
+        name=f"name-{k}" if k else "a-program-with-a-long-name",
+        command=f"command-{k} --argument",
+        cpu_percent=110.5 + k,
+        memory_rss_bytes=(3_000 + 10 * k) * MIB,
+        memory_percent=10.5 + k,
+        running_seconds=40_000.5 + 3_000 * k,
+        start_ticks=7_000_000 + k,
+        belonging=Belonging(
+            container_id=f"container-id-{k}",
+            container_name=f"container-name-{k}" if k != 1 else None,
+            pod_uid=f"pod-{k}",
+            systemd_unit=f"unit-{k}.service",
+            slurm_job_id=f"job-{k}",
+            slurm_step=f"step-{k}",
+            user_session=f"session-{k}",
+        ),
+    )
+
+
+_PIDS = sorted(
+    {process.pid for processes in PROCESSES for process in processes}
+    | {process.pid for instance in MIG_INSTANCES for process in instance.processes}
+    | {2_001}  # of the others on GPU 4 the host tells nothing
+)
+
+HOST = HostReading(
+    hostname="host-name",
+    cpu_count_physical=64,
+    cpu_count_logical=192,
+    cpu_percent=43.5,
+    cpu_per_core_percent=(6.5, 7.5),
+    cpu_freq_current_mhz=2_701.5,
+    cpu_freq_min_mhz=801.5,
+    cpu_freq_max_mhz=3_901.5,
+    memory_total_bytes=500_003 * MIB,
+    memory_available_bytes=300_005 * MIB,
+    memory_used_bytes=190_007 * MIB,
+    memory_percent=39.5,
+    memory_cached_bytes=60_011 * MIB,
+    memory_buffers_bytes=2_013 * MIB,
+    disk_used_bytes=1_700 * GIB,
+    disk_available_bytes=2_300 * GIB,
+    disk_io=DiskIo(
+        total_read_bytes=88_001,
+        total_write_bytes=88_002,
+        total_read_ops=88_003,
+        total_write_ops=88_004,
+        read_bytes_per_second=66_001.5,
+        write_bytes_per_second=66_002.5,
+        read_ops_per_second=66_003.5,
+        write_ops_per_second=66_004.5,
+    ),
+    temperature_celsius=58.5,
+    top_processes=tuple(_host_process(9_001 + k, 20 + k) for k in range(5)),
+    gpu_processes={pid: _host_process(pid, position) for position, pid in enumerate(_PIDS)},
+)
+
+
+def _ledger() -> LedgerReading:
+    uses: dict[tuple[str, int], ProcessUse] = {}
+    for gpu in (*TELL_ALL, FREE):
+        on_instances = [one for instance in gpu.values.mig_instances for one in instance.processes]
+        for process in (*(gpu.values.processes or ()), *on_instances):
+            k = len(uses)
+            if process.pid != 2_003:
+                uses[gpu.identity.uuid or "", process.pid] = ProcessUse(
+                    first_seen_at=TAKEN_AT - 50_000.5 - k,
+                    gpu_seconds_held=20_000.5 + 10 * k,
+                    gpu_seconds_used=10_000.5 + 10 * k,
+                    idle_seconds=850.0 + 10 * k,  # around the 15 minutes of IDLE_HOLDER_MINUTES
+                )
+    users: dict[str | None, UserUse] = {
+        name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k)
+        for k, name in enumerate((*USERS, "gone", None))
+    }
+    peaks = {f"GPU-uuid-{n}": 83 + n for n in range(5)}
+    return LedgerReading(processes=uses, users=users, peak_utilization_percent=peaks)
+
+
+SNAPSHOT = Snapshot(
+    taken_at=TAKEN_AT,
+    taken_monotonic=MONOTONIC,
+    driver=DriverReading(
+        gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
+    ),
+    gpus=(*TELL_ALL, LOST, FREE, KNOWS_NOTHING),
+    host=HOST,
+    # NVML's six levels and an unknown one; from one side not as from the other.
+    topology=Topology(
+        levels=(
+            (None, 0, 10, 20, 30, 40),
+            (50, None, 0, 10, 20, 30),
+            (40, 50, None, 0, 10, 20),
+            (30, 40, 50, None, 0, 10),
+            (20, 30, 40, 50, None, None),
+            (10, 20, 30, 40, 50, None),
+        )
+    ),
+    simulated=True,
+    driver_calls=123_456,
+    ledger=_ledger(),
+)
+
+
+def before(snapshot: Snapshot, seconds: float, k: int) -> Snapshot:
+    """The same GPUs `seconds` earlier, with other values of what /history shows."""
+    return replace(
+        snapshot,
+        taken_at=snapshot.taken_at - seconds,
+        taken_monotonic=snapshot.taken_monotonic - seconds,
+        gpus=tuple(replace(gpu, reading=_was(gpu.reading, k)) for gpu in snapshot.gpus),
+    )
+
+
+def _was(reading: GpuReading | None, k: int) -> GpuReading | None:
+    if reading is None or reading.power_watts is None:
+        return reading
+    return replace(
+        reading,
+        gpu_utilization_percent=(reading.gpu_utilization_percent or 0) - k,
+        memory_used_bytes=(reading.memory_used_bytes or 0) - k * MIB,
+        temperature_celsius=(reading.temperature_celsius or 0) - 10 - k,
+        power_watts=reading.power_watts - 100 - k,
+    )

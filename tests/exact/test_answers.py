@@ -1,0 +1,104 @@
+"""Each answer to the letter, and every field of the reading in some answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.exact.answers import FOLDER, QUESTIONS, ExactAgent, exact_agent
+from tests.exact.reading import SNAPSHOT
+from tests.exact.walking import leaves, with_other
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = pytest.mark.anyio
+
+ANEW = "if it is meant, write the files anew with `python -m tests.exact` and review what changed"
+
+# Fields that no answer shows -> why.
+UNSHOWN = {
+    "GpuReading.sampled_at": "the sample says it, for a reading that may no longer be shown too",
+    "GpuReading.sampled_monotonic": "ages are taken from it before",
+    "HostProcess.start_ticks": "it says whether a pid was used again",
+    "Snapshot.taken_monotonic": "the clock of what is remembered and of who waits",
+}
+LIKELY = [
+    "gpu-detail.json",
+    "metrics.txt",
+    "processes.json",
+    "users.json",
+    "free-shared.json",
+    "history.json",
+]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for all of them: so is the agent."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def agent() -> AsyncIterator[ExactAgent]:
+    async with exact_agent() as agent:
+        yield agent
+
+
+@pytest.mark.parametrize("file", QUESTIONS)
+async def test_an_answer_is_the_same_to_the_letter(agent: ExactAgent, file: str) -> None:
+    agent.show(SNAPSHOT)
+
+    answer = await agent.answer(file)
+
+    assert answer == (FOLDER / file).read_text("utf-8"), f"GET {QUESTIONS[file][0]} changed; {ANEW}"
+
+
+def test_there_is_no_file_without_a_question() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(QUESTIONS)
+
+
+async def test_every_field_of_the_reading_shows_in_some_answer(agent: ExactAgent) -> None:
+    """Each is changed alone, and some answer must change with it."""
+    agent.show(SNAPSHOT)
+    expected = {file: await agent.answer(file) for file in QUESTIONS}
+    unshown = set()
+    for field in {leaf.field for leaf in leaves(SNAPSHOT) if leaf.value is not None}:
+        changed = with_other(SNAPSHOT, field)
+        assert changed is not SNAPSHOT
+        agent.show(changed)
+        for file in dict.fromkeys([*LIKELY, *QUESTIONS]):
+            if await agent.answer(file) != expected[file]:
+                break
+        else:
+            unshown.add(field)
+
+    assert unshown == set(UNSHOWN), "a field that no answer shows stands in UNSHOWN with its reason"
+
+
+async def test_every_name_in_an_answer_has_a_value_somewhere(agent: ExactAgent) -> None:
+    """One that is null in all of them is not held by any file."""
+    agent.show(SNAPSHOT)
+    told, named = set(), set()
+    for file in QUESTIONS:
+        if file.endswith(".json"):
+            for path, value in entries(json.loads(await agent.answer(file))):
+                named.add(path)
+                if value not in (None, "N/A", [], {}):
+                    told.add(path)
+
+    assert len(named) > 200
+    assert named - told == set(), "give them a value in tests/exact/reading.py"
+
+
+def entries(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every name in an answer with what it holds; the entries of a list have the same name."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, held in value.items():
+            yield from entries(held, f"{path}.{name}")
+    elif isinstance(value, list):
+        for held in value:
+            yield from entries(held, path)

@@ -1,0 +1,108 @@
+"""The reading that the exact answers are about: every field has a value of its own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from agent.readings import HistoryReading, Snapshot
+from agent.sampling.history import History
+from tests.exact.reading import SNAPSHOT, TELL_ALL, before
+from tests.exact.walking import fields_with_a_value, is_countable, leaves, names, readings
+
+FILE = "tests/exact/reading.py"
+
+# Fields without a value -> why.
+EMPTY = {"Snapshot.driver_error": "there is one only where there is no driver"}
+# Fields that may have a value that another field has -> why.
+ALIKE = {
+    "GpuSample.index": "it is the place in the list",
+    "Topology.levels": "NVML has six levels",
+    "Condition.recovery_action": "one that is not 0 makes a GPU ill: GPU 2 has none",
+}
+
+
+def history() -> HistoryReading:
+    remembered = History(10.0)
+    remembered.add(before(SNAPSHOT, 10.0, 1))
+    remembered.add(SNAPSHOT)
+    return remembered.read(SNAPSHOT, 3600.0, TELL_ALL)
+
+
+def test_every_field_of_every_reading_has_a_value() -> None:
+    fields = {f"{name}.{field}" for name, kind in readings().items() for field in names(kind)}
+    held = fields_with_a_value(SNAPSHOT) | fields_with_a_value(history())
+
+    assert len(fields) > 200
+    assert fields - held - set(EMPTY) == set(), f"give them a value of their own in {FILE}"
+    assert held & set(EMPTY) == set(), "they have a value now: take them out of EMPTY"
+
+
+# Within each of them no two numbers or texts are the same.
+WHOLES: dict[str, Any] = {
+    **{f"GPU {gpu.index}": gpu for gpu in TELL_ALL},
+    "host": SNAPSHOT.host,
+    "driver": SNAPSHOT.driver,
+    "ledger": SNAPSHOT.ledger,
+    "history": history(),
+}
+
+
+@pytest.mark.parametrize("whole", WHOLES)
+def test_no_two_fields_have_the_same_value(whole: str) -> None:
+    holders: dict[Any, set[str]] = defaultdict(set)
+    for leaf in leaves(WHOLES[whole]):
+        if leaf.field not in ALIKE and is_countable(leaf.value):
+            holders[leaf.value].add(leaf.field)
+
+    assert len(holders) > 3, "the walk has seen the values"
+    for value, fields in holders.items():
+        assert len(fields) == 1, f"{sorted(fields)} are all {value!r} ({whole}): tell them apart in {FILE}"
+
+
+def told(gpu: Any) -> dict[str, list[Any]]:
+    """The values of each field of one GPU."""
+    values: dict[str, list[Any]] = defaultdict(list)
+    for leaf in leaves(gpu):
+        values[leaf.field].append(leaf.value)
+    return values
+
+
+def test_no_field_is_the_same_on_two_gpus() -> None:
+    first, second, third = (told(gpu) for gpu in TELL_ALL)
+
+    for field in first.keys() & second.keys() & third.keys():
+        if is_countable(first[field][0]):
+            both = [set(first[field]) & set(second[field]), set(second[field]) & set(third[field])]
+            both += [set(first[field]) & set(third[field])]
+            assert both == [set()] * 3, f"{field} is the same on two GPUs: tell them apart in {FILE}"
+
+
+def test_each_yes_or_no_is_shown_both_ways_and_no_two_of_a_reading_alike() -> None:
+    patterns: dict[str, tuple[bool, ...]] = {}
+    for field in set().union(*(told(gpu) for gpu in TELL_ALL)):
+        values = [value for gpu in TELL_ALL for value in told(gpu).get(field, ())]
+        if values and all(isinstance(value, bool) for value in values):
+            patterns[field] = tuple(values)
+
+    assert {"MemoryErrors.ecc_enabled", "GpuReading.mig_enabled", "NvLink.is_active"} <= patterns.keys()
+    for field, pattern in patterns.items():
+        assert set(pattern) == {True, False}, f"{field} is always {pattern[0]}: show both in {FILE}"
+    of_reading: dict[tuple[str, tuple[bool, ...]], list[str]] = defaultdict(list)
+    for field, pattern in patterns.items():
+        of_reading[field.partition(".")[0], pattern].append(field)
+    for alike in of_reading.values():
+        assert len(alike) == 1, f"{alike} are the same on every GPU: tell them apart in {FILE}"
+
+
+def test_the_walk_sees_what_is_wrong() -> None:
+    """A field without a value, and one with its neighbour's: as this file would find them."""
+    bare = Snapshot(1.0, 2.0)
+
+    assert "Snapshot.host" not in fields_with_a_value(bare)
+    assert {leaf.field for leaf in leaves(Snapshot(3.0, 3.0)) if leaf.value == 3.0} == {
+        "Snapshot.taken_at",
+        "Snapshot.taken_monotonic",
+    }
