@@ -36,6 +36,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "status-compute.json": ("/status?process=C", "*/*"),
     "status-graphics.json": ("/status?process=G&idx=0", "*/*"),
     "gpu.json": ("/gpu", "*/*"),
+    "gpu-one.json": ("/gpu?idx=4", "*/*"),
     "gpu-detail.json": ("/gpu?detail=1", "*/*"),
     "processes.json": ("/processes", "*/*"),
     "processes-idle.json": ("/processes?user=bob&idle=1", "*/*"),

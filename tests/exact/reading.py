@@ -39,6 +39,7 @@ from agent.readings import (
 )
 
 MIB, GIB = 1024**2, 1024**3
+MORE = 629_146  # 0.6 MiB: rounded is not cut off
 TAKEN_AT = 1_757_926_889.5
 MONOTONIC = 50_000.25
 
@@ -58,7 +59,7 @@ def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
     return GpuProcess(
         pid=1_000 + k,
         type=kind,
-        gpu_memory_bytes=(700 + k) * MIB,
+        gpu_memory_bytes=(700 + k) * MIB + MORE,
         sm_utilization_percent=30 + 3 * position + n,
         memory_utilization_percent=45 + 3 * position + n,
         encoder_utilization_percent=60 + 3 * position + n,
@@ -102,9 +103,9 @@ def _mig_instance(mig_index: int, position: int) -> MigInstance:
         mig_index=mig_index,
         uuid=f"MIG-uuid-{mig_index}",
         name=f"NVIDIA Model B MIG {mig_index}g.10gb",
-        memory_total_bytes=(5_100 + k) * MIB,
-        memory_used_bytes=(2_501 + k) * MIB,
-        memory_free_bytes=(2_002 + k) * MIB,
+        memory_total_bytes=(5_100 + k) * MIB + MORE,
+        memory_used_bytes=(2_501 + k) * MIB + MORE,
+        memory_free_bytes=(2_002 + k) * MIB + MORE,
         processes=(process,),
     )
 
@@ -117,7 +118,7 @@ def _identity(n: int) -> GpuIdentity:
         uuid=f"GPU-uuid-{n}",
         name=f"NVIDIA Model {'ABC'[n]}",
         pci_bus_id=f"00000000:{n}B:00.0",
-        memory_total_bytes=(40_000 + 5_000 * n) * MIB,
+        memory_total_bytes=(40_000 + 5_000 * n) * MIB + MORE,
         max_graphics_clock_mhz=1_980 + n,
         max_memory_clock_mhz=10_501 + n,
         pcie_max_generation=4 + n,
@@ -141,8 +142,8 @@ def _condition(n: int) -> Condition:
         decoder_percent=18 + n,
         jpeg_percent=21 + n,
         ofa_percent=24 + n,
-        bar1_total_bytes=(16_384 + n) * MIB,
-        bar1_used_bytes=(1_111 + n) * MIB,
+        bar1_total_bytes=(16_384 + n) * MIB + MORE,
+        bar1_used_bytes=(1_111 + n) * MIB + MORE,
         fans=(Fan(121 + n, 3_300 + n), Fan(124 + n, 3_400 + n), Fan(127 + n, 3_500 + n)),
         pcie_replays=8_001 + n,
     )
@@ -188,8 +189,8 @@ def _reading(n: int) -> GpuReading:
         sampled_at=TAKEN_AT - 20 - n,
         sampled_monotonic=MONOTONIC - 30 - n,
         identity=_identity(n),
-        memory_used_bytes=(25_001 + 4_000 * n) * MIB,
-        memory_free_bytes=(14_003 + 1_000 * n) * MIB,
+        memory_used_bytes=(25_001 + 4_000 * n) * MIB + MORE,
+        memory_free_bytes=(14_003 + 1_000 * n) * MIB + MORE,
         gpu_utilization_percent=90 + n,
         memory_controller_percent=93 + n,
         gpm_supported=GPM[n],
@@ -296,7 +297,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
         name=f"name-{k}" if k else "a-program-with-a-long-name",
         command=f"command-{k} --argument",
         cpu_percent=110.5 + k,
-        memory_rss_bytes=(3_000 + 10 * k) * MIB,
+        memory_rss_bytes=(3_000 + 10 * k) * MIB + MORE,
         memory_percent=10.5 + k,
         running_seconds=40_000.5 + 3_000 * k,
         start_ticks=7_000_000 + k,
@@ -332,7 +333,7 @@ HOST = HostReading(
     memory_used_bytes=190_007 * MIB,
     memory_percent=39.5,
     memory_cached_bytes=60_011 * MIB,
-    memory_buffers_bytes=2_013 * MIB,
+    memory_buffers_bytes=2_013 * MIB + MORE,
     disk_used_bytes=1_700 * GIB,
     disk_available_bytes=2_300 * GIB,
     disk_io=DiskIo(
