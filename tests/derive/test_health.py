@@ -114,7 +114,16 @@ W, C = Verdict.WARNING, Verdict.CRITICAL
         ({"clocks_event_reasons": 0x17F & ~0x60}, []),
         ({"pcie_width": 8}, [("pcie_degraded", W)]),
         ({"pcie_generation": 4}, [("pcie_degraded", W)]),
-        ({"pcie_generation": 1, "condition": Condition(performance_state=8)}, []),
+        *(
+            ({"pcie_generation": 1, "condition": Condition(performance_state=state)}, expected)
+            for state, expected in [
+                (1, [("pcie_degraded", W)]),
+                (2, [("pcie_degraded", W)]),
+                (3, []),
+                (8, []),
+            ]
+        ),
+        ({"pcie_generation": 1, "gpu_utilization_percent": 50}, [("pcie_degraded", W)]),
         ({"pcie_generation": 1, "gpu_utilization_percent": 49}, []),
         ({"pcie_generation": 1, "condition": Condition()}, []),
         ({"pcie_generation": None, "pcie_width": None}, []),

@@ -36,9 +36,27 @@ def test_a_size_is_exact(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize(("unit", "blank", "number"), [*product(UNITS, ["", " "], [0, 1, 7, 4095])])
+# By the International System of Units and IEC 80000-13.
+BYTES = {
+    "B": 1,
+    "KB": 1_000,
+    "MB": 1_000_000,
+    "GB": 1_000_000_000,
+    "TB": 1_000_000_000_000,
+    "KiB": 1_024,
+    "MiB": 1_048_576,
+    "GiB": 1_073_741_824,
+    "TiB": 1_099_511_627_776,
+}
+
+
+@pytest.mark.parametrize(("unit", "blank", "number"), [*product(BYTES, ["", " "], [0, 1, 7, 4095])])
 def test_every_unit_multiplies(unit: str, blank: str, number: int) -> None:
-    assert parse_bytes(f"{number}{blank}{unit}") == number * UNITS[unit]
+    assert parse_bytes(f"{number}{blank}{unit}") == number * BYTES[unit]
+
+
+def test_there_is_no_other_unit() -> None:
+    assert set(UNITS) == set(BYTES)
 
 
 @pytest.mark.parametrize(("binary", "decimal"), [("KiB", "KB"), ("MiB", "MB"), ("GiB", "GB"), ("TiB", "TB")])

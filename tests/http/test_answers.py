@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
@@ -152,9 +153,18 @@ async def test_a_head_that_comes_first_keeps_no_empty_answer() -> None:
 async def test_a_new_sample_is_a_new_answer() -> None:
     """Nothing is served that is older than SAMPLE_INTERVAL."""
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
-        first = (await client.get("/status")).json()["data"]["devices"][0]["ts"]
-        while (await client.get("/status")).json()["data"]["devices"][0]["ts"] == first:
-            pass
+        first = await sampled_at(client)
+        async with asyncio.timeout(20):
+            while await sampled_at(client) == first:  # noqa: ASYNC110  (HTTP tells in no other way)
+                await asyncio.sleep(0.02)
+        assert await sampled_at(client) > first
+
+
+async def sampled_at(client: httpx.AsyncClient) -> int:
+    """When the first GPU was sampled, by /status, in milliseconds."""
+    response = await client.get("/status")
+    at: int = response.json()["data"]["devices"][0]["ts"]
+    return at
 
 
 @pytest.mark.usefixtures("simulation")

@@ -70,7 +70,21 @@ def test_the_last_minutes_are_fine_and_what_is_before_is_not() -> None:
     fine = [at for at in taken if at >= 1000 - FINE_SECONDS]
     coarse = [at for at in taken if at < 1000 - FINE_SECONDS]
     assert fine == [1000 - FINE_SECONDS + second for second in range(int(FINE_SECONDS) + 1)]
+    assert coarse[0] == 0, "the first moment is remembered"
     assert {round(later - earlier) for earlier, later in pairwise(coarse)} <= {9, 10}
+    assert 0 < fine[0] - coarse[-1] <= 10, "up to where the fine part begins"
+
+
+def test_what_is_coarse_keeps_its_own_values() -> None:
+    history = History(10)
+    last = filled(history, 3600)
+
+    found = history.read(last, HISTORY_SECONDS, last.gpus)
+
+    seconds = [int(at - EPOCH) for at in found.taken_at]
+    assert seconds[0] == 0
+    assert len(seconds) > 330 + FINE_SECONDS
+    assert found.gpus[0].gpu_utilization_percent == tuple(second % 101 for second in seconds)
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 300, 3600])
@@ -80,7 +94,7 @@ def test_only_what_was_asked_for_is_told(seconds: float) -> None:
 
     taken = history.read(last, seconds, last.gpus).taken_at
 
-    assert min(taken) >= last.taken_at - seconds
+    assert last.taken_at - seconds <= min(taken) <= last.taken_at - seconds + 10
     assert max(taken) == last.taken_at
 
 
@@ -89,7 +103,8 @@ def test_an_hour_is_kept_and_no_more() -> None:
     last = filled(history, 20_000)
 
     assert len(history) <= FINE_SECONDS + 1 + HISTORY_SECONDS / 9
-    assert min(history.read(last, HISTORY_SECONDS, last.gpus).taken_at) >= last.taken_at - HISTORY_SECONDS
+    oldest = min(history.read(last, HISTORY_SECONDS, last.gpus).taken_at)
+    assert last.taken_at - HISTORY_SECONDS <= oldest <= last.taken_at - HISTORY_SECONDS + 10
 
 
 def test_a_gap_is_told_as_one() -> None:

@@ -19,7 +19,7 @@ from agent.readings import (
     ProcessType,
     Snapshot,
 )
-from agent.sampling.waiting import WITHHOLD_SECONDS, Line
+from agent.sampling.waiting import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_a_gpu_just_given_is_withheld_from_everybody_for_30_seconds(host: Host) 
 
     assert host.look() == [2, 3]
     assert indices(host.join(ONE).offer) == [2]
-    host.tick(WITHHOLD_SECONDS - 0.1)
+    host.tick(29.9)
     assert host.look() == [3]
     host.tick(0.1)
     assert host.look() == [0, 1, 2, 3]
@@ -126,7 +126,7 @@ def test_a_gpu_that_a_job_has_taken_by_then_is_not_offered_again(host: Host) -> 
     host.join(ONE)
     host.busy = {0}
 
-    host.tick(WITHHOLD_SECONDS)
+    host.tick(30)
 
     assert host.look() == [1, 2, 3]
 
@@ -183,6 +183,39 @@ def test_a_later_smaller_wish_does_not_overtake(host: Host) -> None:
     host.tick()
 
     assert indices(small.offer) == [2]
+
+
+def test_who_waits_keeps_the_gpus_that_would_do_and_no_other(host: Host) -> None:
+    host.busy = {0, 3}
+    place = host.join(THREE)
+    assert (satisfied(place), sorted(place.keeps)) == ([False], ["GPU-1", "GPU-2"])
+    assert host.look() == []
+    assert kept(host) == [1, 2], "they would do, and are kept"
+
+    host.busy = {0, 2}
+    host.tick()
+    assert place.keeps == {"GPU-1", "GPU-3"}, "as the newest Snapshot has it"
+
+    host.busy = {0}
+    host.tick()
+    assert (satisfied(place), place.keeps) == ([True], frozenset()), "they are given: nothing is kept"
+    assert kept(host) == [1, 2, 3], "and withheld"
+
+
+def test_who_waits_keeps_no_more_than_was_wished_for(host: Host) -> None:
+    """Of two that wait for the same GPUs the second keeps what the first leaves."""
+    host.busy = {0, 1}
+    first, second = host.join(THREE), host.join(FOUR)
+    assert (sorted(first.keeps), sorted(second.keeps)) == (["GPU-2", "GPU-3"], [])
+
+    host.busy = set()
+    host.tick()
+    assert (satisfied(first, second), sorted(second.keeps)) == ([True, False], ["GPU-3"])
+
+
+def kept(host: Host) -> list[int]:
+    """What would do for somebody who only looks, were it not kept or withheld."""
+    return [gpu.index for gpu in host.line.look(FOUR, host.snapshot()).kept]
 
 
 def test_a_wish_for_other_gpus_overtakes(host: Host) -> None:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import psutil
 import pynvml
@@ -13,7 +14,7 @@ import pytest
 from nvitop import NA, Device, GpuProcess
 
 from agent.simulation import MODELS, SimulatedProcess, Simulation
-from agent.simulation.processes import LocalProcesses
+from agent.simulation.processes import LocalProcesses, default_processes
 
 
 def test_by_default_processes_are_real_and_alive() -> None:
@@ -112,11 +113,18 @@ def test_a_driver_before_r550_lacks_the_newer_utilization_function() -> None:
 
 
 def test_the_third_process_of_a_gpu_has_been_forgotten_by_its_owner() -> None:
-    processes = Simulation(3).gpus[2].processes
-    if len(processes) == 3:  # so many that may be read run here
-        assert processes[2].memory_bytes
-        assert (processes[2].sm_utilization, processes[2].decoder_utilization) == (0, 0)
-        assert processes[1].sm_utilization
+    gpu = Simulation(3).gpus[2]
+    pids = [101, 102, 103, 104, 105, 106, 107]  # as many as run elsewhere: there may be fewer here
+    busy = replace(gpu.values, gpu_utilization=90, memory_utilization=80, decoder_utilization=70)
+
+    first, second, third = default_processes(gpu.model, 2, busy, pids, mig_instances=0)
+
+    assert third.memory_bytes
+    assert (third.sm_utilization, third.memory_utilization, third.decoder_utilization) == (0, 0, 0)
+    for working in (first, second):
+        assert working.memory_bytes
+        assert working.sm_utilization
+        assert working.decoder_utilization
 
 
 def test_process_samples_carry_the_time_of_day() -> None:

@@ -319,6 +319,17 @@ def test_after_a_long_pause_only_what_works_now_counts(one: OneGpu) -> None:
     assert utilization(one, 3600) == 40
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_of_several_utilization_samples_the_newest_counts(one: OneGpu, newest_first: bool) -> None:
+    """The driver tells of each process several times since the list before, in no promised order."""
+    newest = SimulatedProcess(7, "C", GIB, 40, 30, 20, 10, worked_ago=0)
+    older = SimulatedProcess(7, "C", GIB, 90, 91, 92, 93, worked_ago=1)
+    oldest = SimulatedProcess(7, "C", GIB, 1, 2, 3, 4, worked_ago=3)
+    one.gpu.processes = [newest, older, oldest] if newest_first else [oldest, newest, older]
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 40, 30, 20, 10),)
+
+
 def test_processes_are_read_every_two_seconds(one: OneGpu) -> None:
     one.read(after=1)
     one.gpu.processes = [SimulatedProcess(7)]

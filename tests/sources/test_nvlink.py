@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from agent.readings import NVSWITCH, NvLink
 from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu import SLOW_PACE, GpuSource
 from tests.sources.one_gpu import one_gpu
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading
 
 BUS_IDS = ["00000000:01:00.0", "00000000:02:00.0", "00000000:03:00.0"]
 SWITCH_BUS_IDS = frozenset({f"00000001:0{number}:00.0" for number in range(4)})
@@ -76,6 +81,37 @@ def test_links_are_looked_at_again() -> None:
 
         assert one.read(after=SLOW_PACE - 1).nvlink_peers is None
         assert one.read(after=1).nvlink_peers == frozenset({NVSWITCH})
+
+
+def test_a_link_that_comes_up_has_a_peer_at_once() -> None:
+    with one_gpu() as one:
+        one.gpu.nvlinks_down = {3}
+        before = one.read().nvlinks
+        one.gpu.nvlinks_down = set()
+        after = one.read(after=SLOW_PACE).nvlinks
+
+    assert before is not None
+    assert after is not None
+    assert (before[3].is_active, before[3].peer) == (False, None)
+    assert (after[3].is_active, after[3].peer) == (True, NVSWITCH)
+
+
+@pytest.mark.parametrize("links", [4, 17, 1])
+def test_another_number_of_links_makes_no_rate_at_first(links: int) -> None:
+    """As after a driver that restarts, or a link that is not told any more: whose count would be whose?"""
+    with one_gpu() as one:
+        one.gpu.fix(nvlink_tx=1000, nvlink_rx=2000)
+        one.read()
+        assert rates_of_links(one.read(after=SLOW_PACE)) == [(1000.0, 2000.0)] * 18
+
+        one.gpu.nvlinks = one.gpu.nvlinks[:links]
+        assert rates_of_links(one.read(after=SLOW_PACE)) == [(None, None)] * links
+        assert rates_of_links(one.read(after=SLOW_PACE)) == [(1000.0, 2000.0)] * links
+
+
+def rates_of_links(reading: GpuReading) -> list[tuple[float | None, float | None]]:
+    """What each link sends and receives, KiB/s."""
+    return [(link.tx_kib_per_second, link.rx_kib_per_second) for link in reading.nvlinks or ()]
 
 
 def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:

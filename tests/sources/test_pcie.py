@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 import pytest
 
-from agent.simulation import FieldId
+from agent.simulation import FieldId, NvmlReturn
 from agent.sources.pcie import UNKNOWN, PcieCounters, PcieSource, PcieThroughput, throughput
 from tests.sources.one_gpu import OneGpu, one_gpu
 
@@ -177,6 +177,41 @@ class NarrowCounters:
             entry.valueType = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT
             entry.value.uiVal = entry.value.ullVal & 0xFFFF_FFFF
         return code
+
+
+class RefusedCounter:
+    """The simulated library, but one counter is refused; what was in its field before still stands there."""
+
+    def __init__(self, library: Any, field: FieldId) -> None:
+        self._library = library
+        self._field = field
+        self.refuses = False
+
+    def __getattr__(self, symbol: str) -> Any:
+        if symbol == "nvmlDeviceGetFieldValues":
+            return self._refuse
+        return getattr(self._library, symbol)
+
+    def _refuse(self, handle: Any, count: Any, entries: Any) -> int:
+        code: int = self._library.nvmlDeviceGetFieldValues(handle, count, entries)
+        for entry in entries._obj:  # noqa: SLF001  (what ctypes.byref refers to)
+            if self.refuses and entry.fieldId == self._field:
+                entry.nvmlReturn = NvmlReturn.UNKNOWN
+        return code
+
+
+@pytest.mark.parametrize("field", COUNTERS, ids=["sent", "received"])
+def test_a_counter_that_the_driver_refuses_is_not_taken_for_its_value(one: OneGpu, field: FieldId) -> None:
+    refusing = RefusedCounter(one.simulation, field)
+    pynvml.nvmlLib = refusing  # the simulation's end restores what was there before
+    rates(one, 1)
+
+    refusing.refuses = True
+    assert rates(one, 1) == (None, None)
+    refusing.refuses = False
+
+    assert rates(one, 1) == (1000, 2000), "it was a passing fault: windows are not measured"
+    assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
 
 
 def test_counters_of_32_bits_are_refused_and_windows_measured(one: OneGpu) -> None:
