@@ -207,7 +207,7 @@ def _reading(n: int) -> GpuReading:
         pcie_width=(8, 10, 4)[n],
         pcie_tx_kib_per_second=1024 * (2_222.5 + n),
         pcie_rx_kib_per_second=1024 * (3_333.5 + n),
-        clocks_event_reasons=(0x1A4, 0x53, 0x9)[n],  # each of the nine on some GPU, and not on another
+        clocks_event_reasons=(0x1A4, 0x4B, 0x113)[n],  # each of the nine on some GPU; no slowdown on GPU 2
         fan_speed_percent=131 + n,
         fan_speed_rpm=2_900 + n,
         compute_mode=(1, 3, 2)[n],

@@ -82,10 +82,10 @@ def test_no_field_is_the_same_on_two_gpus() -> None:
 
 def test_each_yes_or_no_is_shown_both_ways_and_no_two_of_a_reading_alike() -> None:
     patterns: dict[str, tuple[bool, ...]] = {}
-    for field in set().union(*(told(gpu) for gpu in TELL_ALL)):
-        values = [value for gpu in TELL_ALL for value in told(gpu).get(field, ())]
-        if values and all(isinstance(value, bool) for value in values):
-            patterns[field] = tuple(values)
+    for gpu in TELL_ALL:
+        for field, values in told(gpu).items():
+            if isinstance(values[0], bool):
+                patterns[field] = (*patterns.get(field, ()), *values)
 
     assert {"MemoryErrors.ecc_enabled", "GpuReading.mig_enabled", "NvLink.is_active"} <= patterns.keys()
     for field, pattern in patterns.items():

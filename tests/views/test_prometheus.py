@@ -27,6 +27,7 @@ from agent.simulation import MODELS, Simulation
 from agent.sources.gpu import GpuSource
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 from agent.views.prometheus.holders import MAX_PROCESSES
+from tests.exact.reading import SNAPSHOT
 from tests.sources.one_gpu import one_gpu
 from tests.support.agents import ROOT
 from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, READING, STARTING, STUCK, snapshot
@@ -213,15 +214,47 @@ def test_names_keep_to_the_rules(model: str) -> None:
                 assert 0 <= found.value <= 1.5
 
 
+def documented() -> dict[str, tuple[str, str, set[str]]]:
+    """Type, help and labels of each family, as docs/metrics.md has them."""
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    row = r"^\| `(\w+)` \| (gauge|counter) \| ([^|]*) \| [^|]* \| (.*) \|$"
+    return {
+        name: (kind, documentation, set(re.findall(r"`(\w+)`", labels)))
+        for name, kind, labels, documentation in re.findall(row, page, re.MULTILINE)
+    }
+
+
+def exported(shown: str) -> dict[str, tuple[str, str, set[str]]]:
+    """The same of an exposition, with the labels beside those of every GPU."""
+    families = {}
+    for name, documentation, kind in re.findall(
+        r"^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$", shown, re.MULTILINE
+    ):
+        samples = re.findall(rf"^{name}(\{{.*\}})? ", shown, re.MULTILINE)
+        labels = {label.partition("=")[0] for sample in samples for label in re.findall(LABEL, sample)}
+        assert samples, f"{name} has no sample"
+        families[name] = (kind, documentation, labels - {"uuid", "gpu"})
+    return families
+
+
+def test_the_documents_have_every_family_with_its_type_help_and_labels_and_no_other() -> None:
+    """Of a reading that tells everything; there is no family that it does not fill."""
+    assert exported(text(SNAPSHOT)) == documented()
+
+
+def test_every_family_about_gpus_says_of_which() -> None:
+    about_no_gpu = {name for name in documented() if re.match("nvidia_gpu_(agent|host|user)_", name)}
+    shown = text(SNAPSHOT)
+
+    for name in documented().keys() - about_no_gpu:
+        samples = re.findall(rf"^{name}(\{{.*\}})? ", shown, re.MULTILINE)
+        assert samples
+        for sample in samples:
+            assert {"uuid", "gpu"} <= {label.partition("=")[0] for label in re.findall(LABEL, sample)}
+
+
 @pytest.mark.parametrize("scenario", ["healthy", "mig", "sick", "mixed-models"])
 def test_every_family_is_in_the_documents_with_its_type_and_help(scenario: str) -> None:
-    page = (ROOT / "docs" / "metrics.md").read_text()
-    documented = {
-        name: (kind, documentation)
-        for name, kind, documentation in re.findall(
-            r"^\| `(\w+)` \| (gauge|counter) \| .* \| (.*) \|$", page, re.MULTILINE
-        )
-    }
     with Simulation(5, scenario=scenario):
         readings = [GpuSource(index).read() for index in range(5)]
     gpus = [
@@ -230,7 +263,6 @@ def test_every_family_is_in_the_documents_with_its_type_and_help(scenario: str) 
     ]
     shown = text(snapshot(*gpus)) + text(watched(TRAINING))
 
-    for name, documentation, kind in re.findall(
-        r"^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$", shown, re.MULTILINE
-    ):
-        assert documented.get(name) == (kind, documentation)
+    found = exported(shown)
+    assert len(found) > 60
+    assert {name: documented().get(name) for name in found} == found
