@@ -286,12 +286,14 @@ def test_help_tells_every_setting_with_default_range_and_help() -> None:
         "--version",
     ]:
         assert f"\n  {option}" in text
+    assert documented()
     for row in documented():
         assert f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}.\n" in text
 
 
 def test_help_tells_every_scenario() -> None:
     text = asked("--help")
+    assert scenarios()
     for name, what in scenarios().items():
         assert f"\n  {name}\n      {what}\n" in text
 

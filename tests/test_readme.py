@@ -88,7 +88,9 @@ def test_every_link_leads_to_a_file_or_a_heading() -> None:
         for line in README.splitlines()
         if line.startswith("#")
     }
-    for target in re.findall(r"\]\(([^)]+)\)", README):
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert targets
+    for target in targets:
         if target.startswith("#"):
             assert target[1:] in headings, target
         elif not target.startswith("https://"):

@@ -175,6 +175,7 @@ async def test_every_key_of_the_rich_example_is_there_whatever_the_gpu_lacks() -
         async with agent_client() as client:
             body = await answer(client, "/gpu")
 
+    assert len(body["gpus"]) == 5
     for gpu in body["gpus"]:
         assert keys(GPU_EXAMPLE) <= keys({**body, "gpus": [gpu]})
 

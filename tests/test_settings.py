@@ -274,6 +274,7 @@ def test_a_scenario_that_does_not_exist_is_told_with_those_that_do() -> None:
 
 def test_the_example_env_file_tells_every_setting_with_help_range_and_default() -> None:
     example = (ROOT / ".env.example").read_text()
+    assert documented()
     for row in documented():
         assert f"# {row.help}\n# Accepted: {row.accepted}.\n# {row.name}={row.default}\n" in example
 
@@ -284,6 +285,7 @@ def test_the_example_env_file_changes_nothing_until_edited() -> None:
 
 
 def test_every_setting_has_one_line_of_help() -> None:
+    assert documented()
     for row in documented():
         assert row.help.endswith(".")
         assert "\n" not in row.help + row.accepted

@@ -150,6 +150,7 @@ def test_of_any_topology_a_full_group_is_found_where_there_is_one(seed: int) -> 
     """Against the definition: the first of all combinations, by rank, in which everyone is linked."""
     chance = random.Random(seed)  # noqa: S311  (no secret)
     pairs = [pair for pair in combinations(range(8), 2) if chance.random() < 0.6]
+    assert pairs, "there is a group of two at least"
     gpus = linked([gpu(index) for index in range(8)], *pairs)
     for count in range(2, 9):
         full = (group for group in combinations(range(8), count) if set(combinations(group, 2)) <= set(pairs))

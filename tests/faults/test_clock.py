@@ -58,6 +58,7 @@ async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(secon
         finally:
             collector.close()
     assert after.taken_at - before.taken_at == PROCESS_PACE + seconds
+    assert after.gpus
     for gpu in after.gpus:
         assert (gpu.state, gpu.age_ms) == (GpuState.OK, 0)
         assert gpu.sampled_at == after.taken_at

@@ -142,6 +142,7 @@ def test_every_gpu_is_ok_fresh_and_not_simulated(looks: list[Look]) -> None:
     for look in looks:
         assert look.gpu["simulated"] is False
         assert look.gpu["status"] == "ok"
+        assert len(look.gpu["gpus"]) == len(look.status["devices"]) > 0
         for gpu in look.gpu["gpus"]:
             assert (gpu["state"], gpu["error"]) == ("ok", None)
             assert gpu["age_ms"] <= 2000, "two sample intervals"
@@ -153,6 +154,7 @@ def test_every_gpu_is_ok_fresh_and_not_simulated(looks: list[Look]) -> None:
 def test_the_processes_agree_with_nvidia_smi(
     agent: Process, looks: list[Look], record_property: Callable[[str, object], None]
 ) -> None:
+    assert looks[0].status["devices"]
     for index, uuid in enumerate([device["uuid"] for device in looks[0].status["devices"]]):
         per_look = [
             compare_processes(

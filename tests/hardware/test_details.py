@@ -52,6 +52,7 @@ def smi(field: str) -> list[str]:
 def gpus(agent: Process) -> Any:
     answer = httpx.get(f"{agent.url}/gpu?detail=1", timeout=30).json()
     print(f"topology: {answer['topology']}")  # noqa: T201  (what real hardware said, with pytest -s)
+    assert answer["gpus"]
     for gpu in answer["gpus"]:
         print(f"GPU {gpu['id']}: {gpu['health']} {gpu['detail']}")  # noqa: T201  (as above)
     return answer["gpus"]
@@ -60,7 +61,9 @@ def gpus(agent: Process) -> Any:
 @pytest.mark.parametrize("field", SAME)
 def test_a_detail_is_what_nvidia_smi_says(gpus: Any, field: str) -> None:
     (group, name), meaning = SAME[field]
-    for gpu, theirs in zip(gpus, smi(field), strict=False):
+    told = smi(field)
+    assert told
+    for gpu, theirs in zip(gpus, told, strict=False):
         ours = gpu["detail"][group][name]
         if theirs in UNTOLD:
             assert not ours, f"{field}: nvidia-smi does not know it"

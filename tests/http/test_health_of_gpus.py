@@ -86,6 +86,7 @@ async def test_details_are_only_told_when_asked_for() -> None:
         detailed = (await client.get("/gpu?detail=1")).json()
 
     assert "topology" not in plain
+    assert len(plain["gpus"]) == len(detailed["gpus"]) == 2
     assert all("detail" not in gpu for gpu in plain["gpus"])
     assert detailed["topology"] == [["X", "NV18"], ["NV18", "X"]]
     assert all("detail" in gpu for gpu in detailed["gpus"])

@@ -159,7 +159,9 @@ async def test_a_wrong_parameter_is_400_and_named(query: str, error: str) -> Non
 @pytest.mark.usefixtures("simulation")
 async def test_without_history_nothing_is_remembered_and_nobody_is_called_idle() -> None:
     async with client(HISTORY_INTERVAL="0") as agent:
-        for row in await rows(agent):
+        listed = await rows(agent)
+        assert listed
+        for row in listed:
             assert [row[name] for name in REMEMBERED] == [None] * 5
         response = await agent.get("/processes?idle=1")
         users = (await agent.get("/users")).json()["data"]["users"]

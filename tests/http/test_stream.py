@@ -100,6 +100,7 @@ def test_bytes_on_the_wire_are_exactly_one_line_of_data() -> None:
             if received.count(b"\n\n") >= 3:
                 break
     *complete, _ = received.split(b"\n\n")
+    assert len(complete) >= 3
     for message in complete:
         assert message[:7] == b"data: {"
         assert message[-1:] == b"}"

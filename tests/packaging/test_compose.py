@@ -67,6 +67,7 @@ def test_the_command_that_makes_the_token_gives_it_to_the_images_user() -> None:
 
 
 def test_every_variable_is_a_setting(service: dict[str, Any]) -> None:
+    assert service["environment"]
     assert {name.lower() for name in service["environment"]} <= set(Settings.__dataclass_fields__)
 
 
@@ -90,7 +91,11 @@ def test_compose_accepts_the_monitoring_beside_it(tmp_path: Path) -> None:
 
 
 def test_the_monitoring_mounts_what_there_is_and_answers_only_on_this_host() -> None:
-    for service in yaml.safe_load(MONITORING)["services"].values():
+    services = yaml.safe_load(MONITORING)["services"]
+    assert set(services) == {"prometheus", "alertmanager", "grafana"}
+    for service in services.values():
+        assert service["volumes"]
+        assert service["ports"]
         for mount in service["volumes"]:
             source = mount.partition(":")[0]
             assert not source.startswith(".") or (ROOT / source).exists(), source

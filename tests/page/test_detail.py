@@ -79,7 +79,9 @@ def test_on_a_phone_no_word_is_broken(browser: Browser) -> None:
     lines = "part => part.getBoundingClientRect().height / parseFloat(getComputedStyle(part).lineHeight)"
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu0", viewport=phone) as page:
         page.get_by_role("cell", name="NVSwitch").first.wait_for()
-        for cell in page.locator("dialog .scroll").last.locator("td").all():
+        cells = page.locator("dialog .scroll").last.locator("td").all()
+        assert cells
+        for cell in cells:
             assert cell.evaluate(lines) < 2
         assert page.get_by_role("button", name="Close").evaluate(lines) < 2
 

@@ -86,7 +86,9 @@ def test_a_dashboard_asks_the_data_source_that_was_chosen(name: str) -> None:
         "query": "prometheus",
     }
     assert [one["datasource"] for one in variables[1:]] == [chosen] * (len(variables) - 1)
+    assert dashboard["panels"]
     for panel in dashboard["panels"]:
+        assert panel["targets"]
         assert [panel["datasource"], *(target["datasource"] for target in panel["targets"])] == [chosen] * (
             1 + len(panel["targets"])
         )
@@ -96,6 +98,7 @@ def test_a_dashboard_asks_the_data_source_that_was_chosen(name: str) -> None:
 def test_every_panel_has_a_unit_and_a_place_of_its_own(name: str) -> None:
     panels = load(name)["panels"]
 
+    assert panels
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
         field = panel["fieldConfig"]

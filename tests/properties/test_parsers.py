@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote_plus
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -33,6 +32,7 @@ from tests.properties import PROPERTY
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    import pytest
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 T = TypeVar("T")
@@ -232,12 +232,34 @@ def test_any_file_is_an_env_file_or_is_refused_by_name(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.env"
     path.write_bytes(content)
-    with contextlib.suppress(SettingsError):
-        variables = read_env_file(str(path))
-        assert all(isinstance(text, str) for pair in variables.items() for text in pair)
-        return
-    with pytest.raises(SettingsError, match=r"any\.env"):
-        read_env_file(str(path))
+    variables, error = tried(lambda: read_env_file(str(path)), SettingsError)
+    if variables is None:
+        assert str(path) in error
+    else:
+        text = content.decode("utf-8-sig")  # it is text, then
+        assert "\0" not in text, "no environment holds it"
+        assert [name for name in variables if name not in text] == []
+
+
+GOOD_LINES = {"A=1": ("A", "1"), "export B='x y'": ("B", "x y"), "C=": ("C", ""), "# D=4": None, " ": None}
+BAD_LINES = ["=5", "F=a\0b", "G H=6"]
+
+
+@PROPERTY
+@given(st.lists(st.sampled_from([*GOOD_LINES, *BAD_LINES]), max_size=8))
+def test_an_env_file_is_read_whole_or_not_at_all(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    """A TOKEN that was skipped would leave the agent open."""
+    path = tmp_path_factory.getbasetemp() / "lines.env"
+    path.write_text("\n".join(lines), "utf-8")
+    variables, error = tried(lambda: read_env_file(str(path)), SettingsError)
+    bad = [number for number, line in enumerate(lines, 1) if line in BAD_LINES]
+    if bad:
+        assert variables is None
+        assert f" {bad[0]}" in error.partition("cannot be understood at line")[2]
+    else:
+        assert variables == dict(filter(None, (GOOD_LINES[line] for line in lines)))
 
 
 @PROPERTY

@@ -35,7 +35,9 @@ def test_every_scenario_works_with_a_single_gpu(name: str) -> None:
 def test_healthy_has_nothing_wrong() -> None:
     _, simulation = simulated("healthy")
     with simulation:
-        assert all(device.gpu_utilization() is not NA for device in Device.all())
+        devices = Device.all()
+        assert devices
+        assert all(device.gpu_utilization() is not NA for device in devices)
 
 
 def test_lost_takes_gpu_1_away_every_other_half_minute() -> None:

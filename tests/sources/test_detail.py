@@ -186,6 +186,7 @@ def test_every_model_on_every_driver_tells_finite_values(model: str, generation:
         one.read()
         told = details(one.read(after=6))
 
+    assert told
     for value in told.values():
         for number in astuple(value) if is_dataclass(value) and not isinstance(value, type) else [value]:
             assert number != -1

@@ -116,8 +116,8 @@ def test_the_second_reading_has_plausible_rates() -> None:
     assert len(host.cpu_per_core_percent) == os.cpu_count()
     assert all(0 <= percent <= 100 for percent in host.cpu_per_core_percent)
     assert host.gpu_processes[os.getpid()].cpu_percent is not None
-    if host.disk_io.total_read_bytes is not None:
-        assert host.disk_io.read_bytes_per_second is not None
+    has_disks = host.disk_io.total_read_bytes is not None  # there are machines without
+    assert (host.disk_io.read_bytes_per_second is not None) == has_disks
 
 
 def test_after_an_hour_without_readings_rates_are_unknown() -> None:
@@ -157,7 +157,9 @@ def test_of_a_process_that_has_ended_only_that_is_told() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         source = HostSource(pids_are_ours=True)
         pids = frozenset({child.pid, os.getpid()})
-        assert all(process.name for process in source.read(pids).gpu_processes.values())
+        alive = source.read(pids).gpu_processes
+        assert alive.keys() == pids
+        assert all(process.name for process in alive.values())
         child.kill()
         child.wait()
         described = source.read(pids).gpu_processes
