@@ -3,7 +3,7 @@
 The numbers are not plausible, they are different: within a GPU no two are the same, and no field is the same
 on two GPUs. `test_reading.py` holds that, and names what is missing here.
 
-GPUs 0 to 2 tell everything; GPU 3 is lost; GPU 4 can be taken; GPU 5 answers, and knows nothing.
+GPUs 0 to 2 tell everything; GPU 3 is lost; GPU 4 can be taken; GPU 5 answers, and knows little.
 """
 
 from __future__ import annotations
@@ -269,6 +269,7 @@ FREE = GpuSample(
         memory_free_bytes=50_505 * MIB,
         gpu_utilization_percent=41,
         temperature_celsius=44,
+        compute_mode=0,
         nvlinks=TO_SWITCHES[:1],
         processes=(
             GpuProcess(2_001, ProcessType.COMPUTE, 1_414 * MIB, sm_utilization_percent=9),
@@ -280,10 +281,17 @@ FREE = GpuSample(
     age_ms=404,
 )
 
-KNOWS_NOTHING = GpuSample(
+# What usually comes together does not here: that one is unknown says nothing of the other.
+KNOWS_LITTLE = GpuSample(
     index=5,
     state=GpuState.OK,
-    reading=GpuReading(sampled_at=TAKEN_AT - 5, sampled_monotonic=MONOTONIC - 5, identity=GpuIdentity()),
+    reading=GpuReading(
+        sampled_at=TAKEN_AT - 5,
+        sampled_monotonic=MONOTONIC - 5,
+        identity=GpuIdentity(),
+        clocks_event_reasons=0x2,
+    ),
+    age_ms=505,
 )
 
 USERS = ("ann", "bob", "a-user-with-a-long-name")
@@ -379,7 +387,7 @@ SNAPSHOT = Snapshot(
     driver=DriverReading(
         gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
     ),
-    gpus=(*TELL_ALL, LOST, FREE, KNOWS_NOTHING),
+    gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
     host=HOST,
     # NVML's six levels and an unknown one; from one side not as from the other.
     topology=Topology(
