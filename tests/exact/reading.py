@@ -324,7 +324,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
 _PIDS = sorted(
     {process.pid for processes in PROCESSES for process in processes}
     | {process.pid for instance in MIG_INSTANCES for process in instance.processes}
-    | {2_001}  # of the others on GPU 4 the host tells nothing
+    | {2_001}  # of the others on GPU 4 the host tells little and nothing
 )
 
 HOST = HostReading(
@@ -356,7 +356,10 @@ HOST = HostReading(
     ),
     temperature_celsius=58.5,
     top_processes=tuple(_host_process(9_001 + k, 20 + k) for k in range(5)),
-    gpu_processes={pid: _host_process(pid, position) for position, pid in enumerate(_PIDS)},
+    gpu_processes={
+        **{pid: _host_process(pid, position) for position, pid in enumerate(_PIDS)},
+        2_002: HostProcess(2_002, name="just-begun", memory_percent=70.5, running_seconds=0.25),
+    },
 )
 
 
