@@ -1,4 +1,4 @@
-"""`uv run --group slow python -m benchmarks [SECTION …] [--quick] [--write]`: a section is a file in `sections/`."""
+"""`python -m benchmarks [SECTION …] [--quick] [--write]`: a section is a file in `sections/`."""
 
 from __future__ import annotations
 
