@@ -1,1 +1,1 @@
-"""How fast the agent is: `uv run python -m benchmarks`. Figures stand beside a floor of the same run."""
+"""How fast the agent is: `python -m benchmarks` measures it. Figures stand beside a floor of the same run."""

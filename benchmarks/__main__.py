@@ -1,4 +1,4 @@
-"""`uv run python -m benchmarks [SECTION …] [--quick] [--write]`: a section is a file in `sections/`."""
+"""`python -m benchmarks [SECTION …] [--quick] [--write]`: a section is a file in `sections/`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import datetime as dt
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,9 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := sorted(set(given.sections) - set(SECTIONS)):
         parser.error(f"{', '.join(unknown)}: no such section; there are {', '.join(SECTIONS)}")
+    if "page" in (given.sections or SECTIONS) and find_spec("playwright") is None:
+        sys.stderr.write("Section page needs the group slow: uv run --group slow python -m benchmarks\n")
+        return 1
     if lacking := wrk.missing():
         sys.stderr.write(lacking + "\n")
         return 1

@@ -13,6 +13,7 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import wrk
 from benchmarks.server import ROOT, SETTINGS, running, sleepers
 from benchmarks.table import Goal, Row, shown, table
+from tests.support.groups import needs_slow
 
 REPORT = """Running 1s test @ http://127.0.0.1:8000/status
   1 threads and 32 connections
@@ -147,8 +148,10 @@ def test_a_section_runs(section: str) -> None:
     """Its figures are not judged here: the machine may be busy."""
     if lacking := wrk.missing():
         pytest.skip(lacking)
-    if section == "page" and shutil.which("chromium") is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    if section == "page":
+        needs_slow("playwright")
+        if shutil.which("chromium") is None:
+            pytest.skip("needs Chromium (Debian: apt-get install chromium)")
     machine, measured = benchmarks.measured([section], quick=True)
     assert "Python" in machine[0]
     assert len(measured[0].splitlines()) > 4

@@ -176,18 +176,12 @@ def test_docker_run_names_what_the_image_and_the_settings_know() -> None:
     assert mounts == compose["volumes"]
 
 
-def test_running_and_testing_begin_with_the_same_set_up() -> None:
-    """CI runs the one for the tests, so that of the other is shown too."""
-    whole = [command.split(" && ") for command in commands() if command.startswith("python3 -m venv")]
-    assert len(whole) == 2
-    assert whole[0][:2] == whole[1][:2]
-
-
-def test_ci_runs_the_readme_s_own_test_command() -> None:
-    """`.ci/run` looks the line up here by its own pattern."""
+@pytest.mark.parametrize("end", ["uv run main.py", "uv run pytest"])
+def test_ci_runs_the_readme_s_own_commands_for_newcomers(end: str) -> None:
+    """`.ci/run` looks the lines up here by its own patterns."""
     script = (ROOT / ".ci" / "run").read_text()
-    pattern = re.search(r"grep --max-count=1 --extended-regexp '([^']+)' README.md", script)
-    assert pattern
-    found = re.search(pattern.group(1), README, re.MULTILINE)
+    (pattern,) = re.findall(rf"grep --max-count=1 --extended-regexp '([^']+{end}\$)' README.md", script)
+    found = re.search(pattern, README, re.MULTILINE)
     assert found
-    assert found.group() == next(command for command in commands() if command.endswith("pytest"))
+    (shown,) = (command for command in commands() if command.startswith("python3") and command.endswith(end))
+    assert found.group() == shown

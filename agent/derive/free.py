@@ -6,8 +6,10 @@ What is unknown is never guessed: a GPU that does not tell what a wish asks abou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from agent.derive.groups import GroupSearch
 from agent.derive.health import examine
 from agent.derive.health_rules import Verdict
 from agent.readings import NVSWITCH, ComputeMode, ProcessType
@@ -68,8 +70,8 @@ class Offer:
 
 def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every GPU of the host."""
-    health = examine(snapshot)
-    return tuple(_candidate(gpu, snapshot, health[gpu.index]) for gpu in snapshot.gpus)
+    health, neighbours = examine(snapshot), _neighbours(snapshot.gpus)
+    return tuple(_candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index]) for gpu in snapshot.gpus)
 
 
 def choose(gpus: Sequence[Candidate], wish: Wish, kept: Collection[str] = ()) -> Offer:
@@ -137,7 +139,7 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
     return sum(fit) >= wish.count
 
 
-def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health) -> Candidate:
+def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
     identity, reading = gpu.identity, gpu.reading
     processes = reading.processes if reading else None
     present = reading.gpu_utilization_percent if reading else None
@@ -156,9 +158,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health) -> Candidate:
         if processes is None
         else sum(process.type is not ProcessType.GRAPHICS for process in processes),
         users=_users(reading, snapshot.host),
-        nvlink_neighbours=frozenset(
-            other.index for other in snapshot.gpus if other is not gpu and _linked(gpu, other)
-        ),
+        nvlink_neighbours=neighbours,
     )
 
 
@@ -186,15 +186,17 @@ def _users(reading: GpuReading | None, host: HostReading | None) -> frozenset[st
     return frozenset(owner.username if owner else None for owner in owners)
 
 
-def _linked(one: GpuSample, other: GpuSample) -> bool:
-    """Whether NVLink leads from one to the other, directly or through a switch."""
-    peers = one.values.nvlink_peers or frozenset()
-    others_peers = other.values.nvlink_peers or frozenset()
-    return (
-        other.identity.pci_bus_id in peers
-        or one.identity.pci_bus_id in others_peers
-        or NVSWITCH in peers & others_peers
-    )
+def _neighbours(gpus: Sequence[GpuSample]) -> dict[int, frozenset[int]]:
+    """By index, the GPUs that NVLink leads to, directly or through a switch; one end's word is enough."""
+    indices = {gpu.identity.pci_bus_id: gpu.index for gpu in gpus}
+    peers = {gpu.index: gpu.values.nvlink_peers or frozenset[str]() for gpu in gpus}
+    switched = {index for index, buses in peers.items() if NVSWITCH in buses}
+    found = {index: set(switched) if index in switched else set[int]() for index in peers}
+    for index, buses in peers.items():
+        for peer in {indices[bus] for bus in buses if bus in indices}:
+            found[index].add(peer)
+            found[peer].add(index)
+    return {index: frozenset(neighbours - {index}) for index, neighbours in found.items()}
 
 
 def _rank(gpu: Candidate) -> tuple[bool, int, float, int]:
@@ -206,31 +208,15 @@ def _rank(gpu: Candidate) -> tuple[bool, int, float, int]:
 
 def _together(gpus: Sequence[Candidate], count: int) -> list[Candidate]:
     """`count` of these GPUs, which come best first, in groups of NVLink neighbours as large as can be had."""
-    chosen: list[Candidate] = []
-    while len(chosen) < count and len(chosen) < len(gpus):
-        rest = [gpu for gpu in gpus if gpu not in chosen]
-        chosen += _largest_group(rest, count - len(chosen))
-    return chosen
+    if count < 2 or len(gpus) < 2:
+        return [*gpus[: max(count, 0)]]
+    chosen = _grouped(tuple((gpu.index, gpu.nvlink_neighbours) for gpu in gpus), count)
+    return [gpus[position] for position in chosen]
 
 
-def _largest_group(gpus: Sequence[Candidate], at_most: int) -> list[Candidate]:
-    """The best of the largest groups in which everyone is everyone else's neighbour; one alone is a group."""
-    indices = {gpu.index for gpu in gpus}
-    most_neighbours = max(len(gpu.nvlink_neighbours & indices) for gpu in gpus)
-    for size in range(min(at_most, most_neighbours + 1), 1, -1):
-        if group := _group([], gpus, size):
-            return group
-    return [gpus[0]]
-
-
-def _group(group: list[Candidate], others: Sequence[Candidate], size: int) -> list[Candidate]:
-    """`group` with as many of `others` as make it `size`, the best first; empty where there are none."""
-    if len(group) == size:
-        return group
-    for position, gpu in enumerate(others):
-        if len(group) + len(others) - position < size:
-            break
-        rest = [other for other in others[position + 1 :] if other.index in gpu.nvlink_neighbours]
-        if found := _group([*group, gpu], rest, size):
-            return found
-    return []
+@lru_cache(maxsize=64)  # many who wait wish for the same, and wishes change more often than GPUs do
+def _grouped(gpus: tuple[tuple[int, frozenset[int]], ...], count: int) -> tuple[int, ...]:
+    """The positions of `count` GPUs, each given by its index and those of its neighbours."""
+    bits = {index: 1 << position for position, (index, _) in enumerate(gpus)}
+    links = [sum(bits.get(neighbour, 0) for neighbour in neighbours) for _, neighbours in gpus]
+    return tuple(GroupSearch(links).together(count))

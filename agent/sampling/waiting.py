@@ -88,12 +88,16 @@ class Line:
 
     def _pass_on(self, freed: frozenset[str]) -> None:
         """What somebody who leaves had kept may be what the next one waits for: it has it at once."""
+        kept = self._kept()
         for place in list(self._places):
             if not freed:
                 return
+            kept -= place.keeps  # nobody else keeps these
             place.keeps = frozenset()
-            place.offer = choose(self._gpus, place.offer.wish, self._kept())
-            freed -= self._settle(place)
+            place.offer = choose(self._gpus, place.offer.wish, kept)
+            settled = self._settle(place)
+            kept |= settled
+            freed -= settled
 
     def _settle(self, place: Place) -> frozenset[str]:
         """Give a place what it is offered, or let it keep that; returns what nobody else may have then."""

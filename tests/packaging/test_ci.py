@@ -19,10 +19,10 @@ def test_it_is_a_shell_script_without_fault_of_syntax() -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        "uv run ruff check",
-        "uv run ruff format --check",
-        "uv run mypy",
-        "timeout 45m uv run pytest -n 0 -m slow",
+        "uv run --group lint ruff check",
+        "uv run --group lint ruff format --check",
+        "uv run --group lint --group slow mypy",
+        "timeout 40m uv run --group slow pytest -n 0 -m slow",
     ],
 )
 def test_it_runs_each_check(step: str) -> None:
@@ -30,7 +30,19 @@ def test_it_runs_each_check(step: str) -> None:
 
 
 def test_its_last_step_is_the_slow_suite_so_that_the_summary_ends_the_output() -> None:
-    assert re.findall(r"^step (.*)$", SCRIPT, re.MULTILINE)[-1].endswith("uv run pytest -n 0 -m slow")
+    assert re.findall(r"^step (.*)$", SCRIPT, re.MULTILINE)[-1].endswith("pytest -n 0 -m slow")
+
+
+def test_the_commands_of_the_readme_run_before_anything_is_installed_for_them() -> None:
+    """In folders of their own: a newcomer has neither uv nor what is installed in this checkout."""
+    readme = [SCRIPT.index("\nstep in_a_new_clone serves "), SCRIPT.index("\nstep in_a_new_clone timeout ")]
+    assert max(readme) < SCRIPT.index("pip install --quiet uv")
+
+
+def test_its_steps_together_end_within_an_hour() -> None:
+    minutes = [int(minutes) for minutes in re.findall(r"timeout (?:--\S+ )*(\d+)m ", SCRIPT)]
+    assert len(minutes) == 3
+    assert sum(minutes) < 60
 
 
 def test_no_committed_file_names_the_host_of_a_registry() -> None:

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml  # comes with uvicorn[standard]
+import yaml
 
 from agent.settings import Settings
 from tests.packaging.commands import succeed

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -44,6 +46,14 @@ def test_the_wheel_holds_the_package_and_nothing_else(archives: Path) -> None:
         names = {name for name in wheel.namelist() if not name.startswith(f"{NAME}.dist-info/")}
     assert names == PACKAGE
     assert "agent/simulation/__init__.py" in names
+
+
+def test_the_wheel_brings_the_runtime_dependencies_and_no_group(archives: Path) -> None:
+    """What `uv tool install .` and pip install for it."""
+    with zipfile.ZipFile(archives / f"{NAME}-py3-none-any.whl") as wheel:
+        metadata = wheel.read(f"{NAME}.dist-info/METADATA").decode()
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert sorted(re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)) == sorted(declared)
 
 
 def test_the_source_archive_holds_the_package_its_documents_and_the_pins(archives: Path) -> None:

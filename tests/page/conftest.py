@@ -9,6 +9,7 @@ import pytest
 
 from tests.page.fleet import FLEET, gateway
 from tests.support.agents import agent_process
+from tests.support.groups import needs_slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    needs_slow("playwright")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

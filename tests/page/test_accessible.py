@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from agent.simulation import SimulatedProcess, Simulation
 from tests.page.fleet import BROKEN
@@ -29,6 +28,8 @@ NAMES = ["light", "dark", "phone", "dark phone"]
 
 def grave(page: Page) -> list[str]:
     """What axe finds serious or critical, each with the first place where it does."""
+    from axe_playwright_python.sync_playwright import Axe
+
     return [
         f"{found['id']}: {found['help']}: {found['nodes'][0]['html']} {found['nodes'][0]['failureSummary']}"
         for found in Axe().run(page).response["violations"]

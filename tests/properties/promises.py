@@ -6,11 +6,9 @@ In process, and the same requests in each run. What a stream sends after its fir
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 import requests
 import schemathesis
 from anyio.from_thread import start_blocking_portal
@@ -29,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 from agent.app import create_app
 from agent.auth import STREAM_PATH
 from agent.simulation import Simulation
-from tests.http.wire import A_TOKEN, error_of
+from tests.http.wire import error_of
 from tests.properties import PROPERTY
 from tests.support.agents import settings
 
@@ -39,6 +37,8 @@ if TYPE_CHECKING:
     from schemathesis import APIOperation, BaseSchema, Case
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from tests.properties.worlds import World
+
 EVENTS = "text/event-stream"
 LONGEST_WAIT = 0.02  # seconds, in the place of up to 50
 # Generated text is hardly ever one of these.
@@ -47,37 +47,6 @@ GOOD_VALUES = {
     "min_free_memory": st.sampled_from(["", "1GiB", "20000 MB", "1.5TB", "0"]),
     "exclude_users": st.sampled_from(["", "root", "ann,bob"]),
     "user": st.sampled_from(["", "root", "nobody"]),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """Where an agent runs, and what a client brings along."""
-
-    settings: dict[str, str]
-    scenario: str = "healthy"
-    credential: str | None = None
-
-    @property
-    def admits(self) -> bool:
-        return "TOKEN" not in self.settings or self.credential is not None
-
-    @property
-    def has_driver(self) -> bool:
-        return self.scenario != "no-driver"
-
-
-GUARDED = {"TOKEN": A_TOKEN, "API_KEYS": "a key,another"}
-WORLDS = {
-    "open": World({}),
-    "no credential": World(GUARDED),
-    "TOKEN": World(GUARDED, credential=A_TOKEN),
-    "bearer, prefix, history": World(
-        {**GUARDED, "URL_PREFIX": "server1", "HISTORY_INTERVAL": "1"}, credential=f"Bearer {A_TOKEN}"
-    ),
-    "no driver": World({}, scenario="no-driver"),
-    "a GPU lost": World({"HISTORY_INTERVAL": "1"}, scenario="lost"),
-    "MIG": World({}, scenario="mig"),
 }
 
 
@@ -153,13 +122,6 @@ class Agent:
         return self._portal.call(lambda: self._http.request(method, url, headers=headers))
 
 
-@pytest.fixture(scope="module", params=WORLDS)
-def agent(request: pytest.FixtureRequest) -> Iterator[Agent]:
-    """One agent in each of the worlds."""
-    with Agent(WORLDS[request.param]).running() as agent:
-        yield agent
-
-
 def check(agent: Agent, case: Case[Any]) -> httpx.Response:
     """Ask, and compare the answer with the document and with what the world allows."""
     response = agent.ask(case)
@@ -225,18 +187,3 @@ def is_long(wait: object) -> bool:
         return float(str(wait)) > LONGEST_WAIT
     except ValueError:
         return False
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value
-)
-def test_every_answer_is_one_that_the_document_promises(agent: Agent, mode: GenerationMode) -> None:
-    is_asked_all_of_it(agent, mode, examples=60)
-
-
-def test_some_answers_are_what_the_document_promises() -> None:
-    """A few of them quickly: with no wrong parameter, and with some."""
-    with Agent(WORLDS["open"]).running() as agent:
-        for mode in GenerationMode:
-            is_asked_all_of_it(agent, mode, examples=4)

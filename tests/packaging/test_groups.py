@@ -1,0 +1,194 @@
+"""What pyproject.toml declares where, so that what most people install is light.
+
+The agent has the runtime dependencies alone. The quick suite has the group `dev` besides, which uv takes by
+default. That is all that loading a test file may need, whether its tests are slow or not; what needs more is
+imported by a fixture or a function of a slow test, or by a file that only such a one loads.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from functools import cache
+from importlib.metadata import requires
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.packaging.commands import succeed
+from tests.packaging.imports import OURS, loaded_with, source
+from tests.packaging.test_requirements import PINS
+from tests.support.agents import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME = "dependencies"
+GROUPS = {
+    group: {canonicalize_name(Requirement(text).name) for text in declared}
+    for group, declared in {
+        RUNTIME: PYPROJECT["project"]["dependencies"],
+        **PYPROJECT["dependency-groups"],
+    }.items()
+}
+
+# Import packages that are not called as what one installs.
+INSTALLED_AS = {"dotenv": "python-dotenv", "pynvml": "nvidia-ml-py", "yaml": "pyyaml"}
+# What has no line of its own, because it is the other half of something that has one.
+COMES_WITH = {"anyio": "httpx", "nvidia-ml-py": "nvitop", "pydantic": "fastapi", "starlette": "fastapi"}
+# What is used without an import or a word of its own, and by what.
+USED_BY = {
+    "httptools": ("agent/protocol.py", "uvicorn.protocols.http.httptools_impl"),
+    "pytest-xdist": ("pyproject.toml", " -n 3 --dist "),
+}
+
+AGENT = [ROOT / "main.py", *(ROOT / "agent").rglob("*.py")]
+TESTS = [*(ROOT / "tests").rglob("*.py")]
+BENCHMARKS = [*(ROOT / "benchmarks").rglob("*.py")]
+
+
+@cache
+def loaded() -> set[Path]:
+    """The files that the quick suite loads: those with tests, slow ones alone or not, and what they load."""
+    names = re.compile(r"test_.*|conftest|ci_skips")  # the last is a plugin
+    return loaded_with(path for path in TESTS if names.fullmatch(path.stem))
+
+
+def package_of(module: str) -> str | None:
+    """What is to be installed for an import; None: nothing."""
+    top = module.partition(".")[0]
+    if top in OURS or top in sys.stdlib_module_names:
+        return None
+    return INSTALLED_AS.get(top, str(canonicalize_name(top)))
+
+
+def missing(imports: Iterable[tuple[Path, str]], groups: Collection[str], *, remedy: str) -> list[str]:
+    """One sentence for each package that a file imports and none of these groups has."""
+    allowed = set().union(*(GROUPS[group] for group in groups))
+    sentences = set()
+    for path, module in imports:
+        package = package_of(module)
+        if package is not None and COMES_WITH.get(package, package) not in allowed:
+            has = [group for group, packages in GROUPS.items() if package in packages]
+            where = f"is in {has[0]!r}" if has else "is nowhere"
+            file = path.relative_to(ROOT)
+            sentences.add(f"{file} imports {package}, which {where} in pyproject.toml: {remedy}")
+    return sorted(sentences)
+
+
+def test_the_agent_imports_runtime_dependencies_alone() -> None:
+    imports = [(path, module) for path in AGENT for module in source(path).imports]
+    remedy = "declare it there in [project] dependencies, or do without"
+    assert missing(imports, [RUNTIME], remedy=remedy) == []
+
+
+def test_what_the_quick_suite_loads_is_in_dev_and_whatever_else_tests_import_in_dev_or_slow() -> None:
+    at_once = [(path, module) for path in loaded() for module in source(path).loading]
+    remedy = (
+        "declare it there in the group dev; or, if only slow tests need it, in the group slow, and import it"
+        " in a fixture after tests.support.groups.needs_slow"
+    )
+    assert missing(at_once, [RUNTIME, "dev"], remedy=remedy) == []
+
+    all_of_it = [(path, module) for path in [*TESTS, *BENCHMARKS] for module in source(path).imports]
+    remedy = "declare it there in the group slow, or in dev if a quick test needs it"
+    assert missing(all_of_it, [RUNTIME, "dev", "slow"], remedy=remedy) == []
+
+
+def test_each_package_is_used_where_it_is_declared() -> None:
+    """In dev, what slow tests alone use weighs on everybody; at runtime, what tests alone use."""
+    ours, quick, every = (
+        [source(path) for path in paths] for paths in (AGENT, loaded(), [*TESTS, *BENCHMARKS])
+    )
+    assert USED_BY.keys() <= set[str]().union(*GROUPS.values())
+    by_others = {package for package, (file, text) in USED_BY.items() if text in (ROOT / file).read_text()}
+    used = {
+        RUNTIME: packages_of(*(one.imports | one.strings for one in ours)),  # a server is given names
+        "dev": packages_of(*(one.loading | one.programs for one in quick)),
+        "slow": packages_of(*(one.imports | one.strings for one in every)),  # a command line, too
+    }
+    idle = [
+        f"{package} is in {group!r} of pyproject.toml, and {user} uses it: {remedy}"
+        for group, user, remedy in (
+            (RUNTIME, "nothing in agent/", "take it out"),
+            ("dev", "no quick test", "move it to the group slow, or take it out"),
+            ("slow", "no test and no benchmark", "take it out"),
+        )
+        for package in sorted(GROUPS[group] - used[group] - by_others)
+    ]
+    assert idle == []
+
+
+def packages_of(*modules: set[str]) -> set[str]:
+    return {package for module in set[str]().union(*modules) if (package := package_of(module))}
+
+
+def test_each_package_of_lint_is_a_step_of_ci_or_the_types_of_something_declared() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    steps = re.findall(r"^step uv run --group lint (?:--group slow )?(\w+)", script, re.MULTILINE)
+    types = {f"types-{package}" for group in (RUNTIME, "dev", "slow") for package in GROUPS[group]}
+    idle = [
+        f".ci/run has no step that runs {package}: take it out of the group lint in pyproject.toml"
+        for package in GROUPS["lint"] - set(steps) - types
+    ]
+    assert idle == []
+
+
+def test_no_package_is_declared_twice() -> None:
+    declared = [package for packages in GROUPS.values() for package in packages]
+    twice = {package for package in declared if declared.count(package) > 1}
+    assert twice == set(), f"pyproject.toml has {', '.join(sorted(twice))} in two places"
+
+
+def test_uv_takes_dev_and_nothing_else_by_default() -> None:
+    assert set(GROUPS) == {RUNTIME, "dev", "lint", "slow"}
+    assert "default-groups" not in PYPROJECT["tool"]["uv"]
+    assert "optional-dependencies" not in PYPROJECT["project"]
+
+
+@pytest.mark.parametrize(("package", "other"), COMES_WITH.items())
+def test_what_has_no_line_of_its_own_does_come_with_the_other(package: str, other: str) -> None:
+    assert package in {canonicalize_name(Requirement(text).name) for text in requires(other) or ()}
+
+
+# What it weighs
+
+
+def installed(folder: Path, *options: str) -> tuple[set[str], float]:
+    """The packages, and the MiB, of an environment that `uv sync` makes in a copy of the project."""
+    for name in ("pyproject.toml", "README.md", "LICENSE", "agent/__init__.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    environment = {"UV_PROJECT_ENVIRONMENT": ".venv", "VIRTUAL_ENV": ""}
+    command = ["uv", "sync", "--compile-bytecode", *options]  # with byte code, as after the first start
+    succeed([*dict.fromkeys(command)], folder, **environment)
+    listed = succeed(["uv", "pip", "list", "--quiet", "--python", ".venv", "--format", "freeze"], folder)
+    names = {str(canonicalize_name(re.split(r"[=@ ]", line)[0])) for line in listed.splitlines()}
+    kibibytes = succeed(["du", "--summarize", "--block-size=1K", ".venv"], folder).split()[0]
+    return names - {"nvidia-smi-web-agent"}, int(kibibytes) / 1024
+
+
+@pytest.mark.slow
+def test_uv_sync_installs_no_browser_and_no_type_checker(tmp_path: Path) -> None:
+    packages, mebibytes = installed(tmp_path)
+    assert packages & (GROUPS["lint"] | GROUPS["slow"]) == set()
+    assert GROUPS[RUNTIME] | GROUPS["dev"] <= packages
+    assert mebibytes <= 85
+
+
+@pytest.mark.slow
+def test_the_unit_s_installation_is_what_the_image_has(tmp_path: Path) -> None:
+    """The runtime dependencies and what they need; no group."""
+    unit = (ROOT / "nvidia-smi-web-agent.example.service").read_text()
+    command = re.search(r"uv sync (.*)$", unit, re.MULTILINE)
+    assert command
+    here = {name: str(value) for name, value in default_environment().items()}
+    packages, mebibytes = installed(tmp_path, *command[1].split())
+    assert packages == {name for name, pin in PINS.items() if pin.applies(here)}
+    assert mebibytes <= 48

@@ -1,0 +1,38 @@
+"""Where an agent may find itself when it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.http.wire import A_TOKEN
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where an agent runs, and what a client brings along."""
+
+    settings: dict[str, str]
+    scenario: str = "healthy"
+    credential: str | None = None
+
+    @property
+    def admits(self) -> bool:
+        return "TOKEN" not in self.settings or self.credential is not None
+
+    @property
+    def has_driver(self) -> bool:
+        return self.scenario != "no-driver"
+
+
+GUARDED = {"TOKEN": A_TOKEN, "API_KEYS": "a key,another"}
+WORLDS = {
+    "open": World({}),
+    "no credential": World(GUARDED),
+    "TOKEN": World(GUARDED, credential=A_TOKEN),
+    "bearer, prefix, history": World(
+        {**GUARDED, "URL_PREFIX": "server1", "HISTORY_INTERVAL": "1"}, credential=f"Bearer {A_TOKEN}"
+    ),
+    "no driver": World({}, scenario="no-driver"),
+    "a GPU lost": World({"HISTORY_INTERVAL": "1"}, scenario="lost"),
+    "MIG": World({}, scenario="mig"),
+}
