@@ -18,8 +18,8 @@ from starlette.routing import Mount, Route
 from agent import __version__, errors, openapi
 from agent.agent import Agent
 from agent.answers import Answers
-from agent.auth import STREAM_PATH, Authentication
-from agent.middleware import AllowedHosts, Cors, HeadAsGet, Mounted, RootPath, WholeFiles
+from agent.auth import OPEN_FOLDERS, STREAM_PATH, Authentication
+from agent.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
 from agent.routes import (
     count,
     fleet,
@@ -61,6 +61,9 @@ if TYPE_CHECKING:
 # Answered from one Snapshot each, so that their bytes can be kept as long as it is the newest.
 SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users", "/metrics", "/history"})
 
+# What is the same for everybody and at any time; the page says so itself.
+DOCUMENT_PATHS = frozenset({"/docs", "/openapi.json"})
+
 
 def create_app(settings: Settings) -> Starlette:
     """The whole agent as one ASGI app. A function, so that tests make as many as they like.
@@ -75,7 +78,11 @@ def create_app(settings: Settings) -> Starlette:
     agent = Agent(settings)
     prefix = settings.url_prefix
     guarded = Authentication(
-        Answers(_api(agent), agent=agent, paths=SNAPSHOT_PATHS),
+        Answers(
+            DataHeaders(_api(agent), documents=DOCUMENT_PATHS, folders=OPEN_FOLDERS),
+            agent=agent,
+            paths=SNAPSHOT_PATHS,
+        ),
         token=settings.token,
         api_keys=settings.api_keys,
     )

@@ -140,8 +140,11 @@ def _announce(settings: Settings, address: str) -> None:
 def _serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
     from uvicorn import Config
 
+    from agent.forwarded import ForwardedFor
     from agent.protocol import AgentServer, LimitedHttpProtocol
 
+    if settings.access_log:  # nothing else asks for the client's address
+        app = ForwardedFor(app, trusted=settings.forwarded_allow_ips)
     config = Config(
         app,
         interface="asgi3",
@@ -152,7 +155,7 @@ def _serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
         workers=1,  # named, or WEB_CONCURRENCY would be read
         log_config=None,
         access_log=settings.access_log,
-        proxy_headers=settings.access_log,  # nothing else asks for the client's address
+        proxy_headers=False,  # see ForwardedFor
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this

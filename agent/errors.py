@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CLIENT_FAULT = 1
 SERVER_FAULT = 2
 
+# What every answer carries that is data or a failure: it is of this moment, and is what it says it is.
+NO_STORE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
 
 class AgentError(Exception):
     """A failure with one clear sentence for the client."""
@@ -87,7 +90,9 @@ def envelope(code: int, message: str) -> bytes:
 
 def failure(code: int, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
     """The failing answer."""
-    return Response(envelope(code, message), status, headers, "application/json")
+    response = Response(envelope(code, message), status, headers, "application/json")
+    response.raw_headers.extend(NO_STORE)
+    return response
 
 
 def response_to(error: AgentError) -> Response:

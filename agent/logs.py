@@ -7,13 +7,17 @@ import re
 import sys
 from urllib.parse import quote, unquote_plus
 
+from agent.plain_text import PlainFormatter, plain
+
 _CREDENTIAL = re.compile(r"(?i)(key|token|secret|password|auth)[^=]*=")
 _MAX_DECODINGS = 16  # nobody encodes as often but to keep us busy
 
 
 def configure_logging(level: str) -> None:
     """Everything from `level` on goes to stderr; the access log too where it is on, credentials masked."""
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger().setLevel(level.upper())
     # uvicorn tells of each step of its start and end, and warns of each request that is none: only for those
     # who ask for detail.
@@ -25,12 +29,17 @@ def configure_logging(level: str) -> None:
 
 
 class RedactCredentials(logging.Filter):
-    """Masks `?api_key=` in the records of uvicorn's access log, whose third argument is path and query."""
+    """Masks `?api_key=` in the records of uvicorn's access log, whose third argument is path and query.
+
+    Makes their texts plain too: under `uvicorn main:app` the handler is uvicorn's own.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Lets every record pass."""
         if isinstance(record.args, tuple):
-            record.args = tuple(redacted(value) if isinstance(value, str) else value for value in record.args)
+            record.args = tuple(
+                plain(redacted(value)) if isinstance(value, str) else value for value in record.args
+            )
         return True
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
 
 from agent.answers import HEAD_KEY
-from agent.errors import InvalidRequest, response_to
+from agent.errors import NO_STORE, InvalidRequest, response_to
+from agent.request_head import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 class RootPath:
@@ -37,7 +42,7 @@ class AllowedHosts:
     def __init__(self, app: ASGIApp, *, hosts: Sequence[str], exempt: frozenset[str]) -> None:
         self._app = app
         self._names = frozenset(host for host in hosts if not host.startswith("*."))
-        self._suffixes = tuple(host[1:] for host in hosts if host.startswith("*."))
+        self._parents = frozenset(host[2:] for host in hosts if host.startswith("*."))
         self._exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,12 +54,48 @@ class AllowedHosts:
 
     def _allows(self, scope: Scope) -> bool:
         values = [value for name, value in scope["headers"] if name == b"host"]
-        if len(values) != 1:
+        host = host_of(values[0]) if len(values) == 1 else None
+        if host is None:
             return False
-        host = values[0].decode("latin-1").lower()
-        # The port goes; the colons of an IPv6 address stay inside its brackets.
-        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-        return name in self._names or name.endswith(self._suffixes)
+        name = host.removesuffix(".")  # which says that nothing follows: the same name
+        if name in self._names:
+            return True
+        labels = name.split(".")
+        below = any(".".join(labels[first:]) in self._parents for first in range(1, len(labels)))
+        return below and all(map(_LABEL.fullmatch, labels))
+
+
+class DataHeaders:
+    """Lets nobody keep data, nor take it for something else than it says.
+
+    Stands behind the answers that are kept, so that its headers are made once. An answer that says by itself
+    how long it may be kept goes on to say so; `documents` and what is in `folders` is no data.
+    """
+
+    def __init__(self, app: ASGIApp, *, documents: frozenset[str], folders: tuple[str, ...]) -> None:
+        self._app = app
+        self._documents = documents
+        self._folders = folders
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = get_route_path(scope)
+        document = path in self._documents or path.startswith(self._folders)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name for name, _ in message["headers"]}
+                added = [
+                    (name, value)
+                    for name, value in NO_STORE
+                    if name not in there and not (document and name == b"cache-control")
+                ]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 class Cors(CORSMiddleware):

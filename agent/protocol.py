@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 import threading
 from contextlib import contextmanager
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from agent.errors import CLIENT_FAULT, envelope
+from agent.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
+from agent.request_head import InvalidHead, checked_target
 from agent.signals import handled_signals
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 logger = logging.getLogger("agent")
+
+# The parser takes their request lines too, as those of HTTP with the same version, and does not tell.
+_OTHER_PROTOCOL = re.compile(rb" (RTSP|ICE)/[0-9]\.[0-9]\r\n")
+_OTHER_PROTOCOL_BYTES = len(" RTSP/1.0\r\n")
 
 
 class _Refused(Exception):
@@ -46,8 +52,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     head_timeout = 10.0  # seconds to the complete head, from the connection or from its first byte
     linger_timeout = 1.0  # seconds a refused client may go on sending: a reset would take the answer from it
+    answer_timeout = 60.0  # seconds that the answers before a refusal may take: all but streams are quicker
     max_request_line = 8 * 1024  # bytes
-    max_headers = 32 * 1024  # bytes of all header lines together
+    max_headers = 32 * 1024  # bytes of all header lines together, and of what follows a chunked body
     max_waiting = 8  # requests sent ahead, before the answer to the first is complete
 
     def __init__(
@@ -60,6 +67,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_begun = False
+        self._header_bytes = 0
+        self._in_trailer = False
+        self._received_last = b""  # the last bytes, to find what is split between two pieces
         self._unanswered: list[RequestResponseCycle] = []  # the one under way, and those that wait for it
         self._undigested = 0  # bytes fed to the parser since it last handed on a head or a piece of body
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
@@ -77,18 +87,25 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        received = self._received_last + data
+        if (b" RTSP/" in received or b" ICE/" in received) and _OTHER_PROTOCOL.search(received):
+            self._refuse(*self._refusal)
+            return
+        self._received_last = received[-_OTHER_PROTOCOL_BYTES:]
         # httptools keeps a header until its line ends, so a bound on whole headers alone would come too late.
         self._undigested += len(data)
         super().data_received(data)
         if self._undigested > self.max_request_line + self.max_headers:
             self._refuse(431, self._headers_too_long())
-        elif self._head_timer is None and not self._answering():
+        elif self._head_timer is None and not self._is_answering():
             self._await_head()  # a head that comes in one piece, as nearly all do, needs no timer
 
     # Parser callbacks
 
     def on_message_begin(self) -> None:
         self._head_begun = True
+        self._header_bytes = 0
+        self._in_trailer = False
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -98,25 +115,40 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 414, f"The request line is longer than the {self.max_request_line} bytes accepted"
             )
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's, but that what follows a chunked body is none of the request's headers."""
+        self._header_bytes += len(name) + len(value) + len(": \r\n")
+        if self._header_bytes > self.max_headers:
+            raise self._because(431, self._headers_too_long())
+        if not self._in_trailer:
+            super().on_header(name, value.rstrip(b" \t"))  # llhttp takes away the blanks before it only
+
     def on_headers_complete(self) -> None:
         self._undigested = 0
         self._cancel_head_timer()
         self._head_begun = False
-        if sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers) > self.max_headers:
-            raise self._because(431, self._headers_too_long())
+        self._in_trailer = True
+        version = self.parser.get_http_version()
+        try:
+            self.url, authority = checked_target(version, self.parser.get_method(), self.url, self.headers)
+        except InvalidHead as fault:
+            raise self._because(400, str(fault)) from None
+        if authority is not None and not any(name == b"host" for name, _ in self.headers):  # in HTTP/1.0
+            self.headers.append((b"host", authority))
         if self._get_upgrade() == b"websocket":
             raise self._because(
                 400, "WebSocket is not offered; GET /gpu/stream sends live values as an event stream"
             )
         if len(self.pipeline) == self.max_waiting:
-            raise self._because(400, f"More than {self.max_waiting} requests wait for an answer")
+            raise self._because(503, f"More than {self.max_waiting} requests wait for an answer")
         super().on_headers_complete()
         self._unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete]
         self._unanswered.append(self.cycle)
         if self.parser.should_upgrade():  # to h2c: answered in HTTP/1.1, but the parser takes nothing more
             self.cycle.keep_alive = False
-        if self.parser.get_http_version() == "1.0":
+        if version == "1.0":
             self.cycle.__class__ = _UnchunkedCycle  # uvicorn offers no way to say what it makes
+            self.cycle.waiting_for_100_continue = False  # an interim answer that HTTP/1.0 does not know
         if self.pipeline:
             self.flow.resume_reading()  # uvicorn paused it, and would not notice that the client goes
 
@@ -140,7 +172,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return _Refused()
 
     def _headers_too_long(self) -> str:
-        return f"The request's headers are longer than the {self.max_headers} bytes accepted"
+        what = "trailer, or a chunk's line, is" if self._in_trailer else "headers are"
+        return f"The request's {what} longer than the {self.max_headers} bytes accepted"
 
     def _unsupported_upgrade_warning(self) -> None:
         """Says nothing, for uvicorn's advice to install a WebSocket library would mislead."""
@@ -152,8 +185,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 cycle.disconnected = True
                 cycle.message_event.set()
 
-    def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+    def _is_answering(self) -> bool:
+        return any(not cycle.response_complete for cycle in self._unanswered)
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.head_timeout, self._on_head_timeout)
@@ -170,26 +203,55 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int, error: str) -> None:
+        """Says no and closes the connection, once the answers to the requests before are complete."""
         if self._refused or self.transport.is_closing():
             return
         logger.debug("Refused %s: %d, %s", self.client, status, error)
         self._refused = True
+        self._refusal = status, error
+        self._cancel_head_timer()
+        self._give_up_request_under_way()
+        if self._is_answering():
+            self.flow.resume_reading()  # or nobody would notice that the client goes
+            self._head_timer = self.loop.call_later(self.answer_timeout, self._give_up)
+        else:
+            self._write_refusal()
+
+    def _give_up_request_under_way(self) -> None:
+        """A request that broke off in its body gets the refusal, unless it has begun to get its answer."""
+        if not self._unanswered or not (cycle := self._unanswered[-1]).more_body or cycle.response_started:
+            return
+        self._unanswered.pop()
+        cycle.disconnected = True
+        cycle.message_event.set()
+        if self.pipeline:
+            self.pipeline.popleft()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._refused and not self._is_answering() and not self.transport.is_closing():
+            self._write_refusal()
+
+    def _write_refusal(self) -> None:
+        status, error = self._refusal
         self._cancel_head_timer()
         self._unset_keepalive_if_required()
-        if self._answering():
-            self._give_up_answers()  # they would come after ours
-            if self.cycle.response_started or self.pipeline:  # nothing may be written into another answer
-                self.transport.close()
-                return
-        body = envelope(CLIENT_FAULT, error)
+        body = envelope(CLIENT_FAULT if status < 500 else SERVER_FAULT, error)
+        headers = [*self.server_state.default_headers, *NO_STORE]
+        if status == 503:
+            headers.append((b"retry-after", b"1"))
         self.transport.write(
             STATUS_LINE[status]
-            + b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
+            + b"".join(name + b": " + value + b"\r\n" for name, value in headers)
             + b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             + (b"" if self.parser.get_method() == b"HEAD" else body)
         )
         self.transport.write_eof()
         self._head_timer = self.loop.call_later(self.linger_timeout, self.transport.close)
+
+    def _give_up(self) -> None:
+        self._give_up_answers()
+        self.transport.close()
 
 
 class AgentServer(Server):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")  # float() alone would take 
 _PATH = re.compile(r"/?[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?")
 _LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
+_FOUR_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _SENDABLE = re.compile(r"[\x20-\x7e\xa0-\xff]+")
 _SWITCH = {
     "1": True,
@@ -105,15 +106,32 @@ def _host(text: str) -> str:
 def _host_header(text: str) -> str:
     """As it stands in a Host header, without the port: an IPv6 address in brackets."""
     host = _host(text)
+    if "%" in host:
+        raise ValueError("no zone is ever sent")
+    if _FOUR_NUMBERS.fullmatch(host):
+        return str(IPv4Address(host))
     return f"[{host}]" if ":" in host else host
 
 
 def _allowed_host(text: str) -> str:
     if not text.startswith("*."):
         return _host_header(text)
-    if not _HOST_NAME.fullmatch(text[2:]):
+    name = _host_header(text[2:])
+    if name.startswith("[") or _FOUR_NUMBERS.fullmatch(name):
         raise ValueError("nothing is below an address")
-    return text.lower()
+    return f"*.{name}"
+
+
+def _proxy(text: str) -> str:
+    """An address or a network, as short as it gets."""
+    network = ip_network(text)
+    if "%" in text:
+        raise ValueError("a zone is no part of an address that is compared")
+    return str(network.network_address if network.num_addresses == 1 else network)
+
+
+def _proxies(text: str) -> tuple[str, ...]:
+    return ("*",) if text == "*" else _list_of(_proxy)(text)
 
 
 def _origin(text: str) -> str:
@@ -169,6 +187,9 @@ SECRET = Kind("printable latin-1 without blanks at either end", _secret)
 SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_secret))
 ALLOWED_HOSTS = Kind(
     "host names without port, comma-separated; *.example.org covers all below", _list_of(_allowed_host)
+)
+FORWARDED_ALLOW_IPS = Kind(
+    "IP addresses and networks (192.0.2.0/24), comma-separated, or * for any", _proxies
 )
 FLEET = Kind("NAME=/PATH for each host, comma-separated, each name and path once; PATH as URL_PREFIX", _fleet)
 ORIGINS = Kind("https://host[:port] or http://host[:port], comma-separated, or *", _list_of(_origin))

@@ -14,6 +14,7 @@ from agent.setting_kinds import (
     ALLOWED_HOSTS,
     FILE,
     FLEET,
+    FORWARDED_ALLOW_IPS,
     HOST,
     ORIGINS,
     SCENARIO,
@@ -117,6 +118,9 @@ class Settings:
     )
     simulate_scenario: str = _setting("", SCENARIO, "What the simulated GPUs go through.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
+    forwarded_allow_ips: tuple[str, ...] = _setting(
+        ("127.0.0.1", "::1"), FORWARDED_ALLOW_IPS, "Proxies whose X-Forwarded-For is logged as the client."
+    )
     log_level: str = _setting(
         "info", one_of("debug", "info", "warning", "error"), "Least severity that is logged."
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sys
 
 import pytest
 
 from agent.logs import RedactCredentials, redacted
+from agent.plain_text import PlainFormatter, plain
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,38 @@ def test_the_filter_masks_what_uvicorn_logs_and_lets_the_rest_be() -> None:
     )
     assert RedactCredentials().filter(record)
     assert record.getMessage() == '127.0.0.1:4711 - "GET /gpu/stream?api_key=*** HTTP/1.1" 200'
+
+
+@pytest.mark.parametrize(
+    ("text", "logged"),
+    [
+        pytest.param("a\nb\r\x1b[31m\x00\x7f", "a\\nb\\r\\x1b[31m\\x00\\x7f", id="C0 and DEL"),
+        pytest.param("\x85\x9b31m", "\\x85\\x9b31m", id="C1"),
+        pytest.param("a\u2028b\u2029", "a\\u2028b\\u2029", id="line separators"),
+        pytest.param("\u202egpu\u2066\u200f", "\\u202egpu\\u2066\\u200f", id="direction of writing"),
+        pytest.param("\u200b\ufeff\xad", "\\u200b\\ufeff\\xad", id="what cannot be seen"),
+        pytest.param("\udc85", "\\udc85", id="half a surrogate pair"),
+        pytest.param("Büro 2 — 日本", "Büro 2 — 日本", id="text"),
+    ],
+)
+def test_a_record_is_one_line_of_what_can_be_seen(text: str, logged: str) -> None:
+    record = logging.LogRecord("agent", logging.INFO, "", 0, "%s", (text,), None)
+    assert logged == PlainFormatter("%(message)s").format(record)
+    assert logged == plain(text)
+
+
+def test_a_traceback_keeps_its_lines_and_nothing_else() -> None:
+    try:
+        int("a\x9bb\nc")
+    except ValueError:
+        record = logging.LogRecord("agent", logging.ERROR, "", 0, "failed", (), sys.exc_info())
+    lines = PlainFormatter("%(message)s").format(record).split("\n")
+    assert lines[0] == "failed"
+    assert lines[-1] == "ValueError: invalid literal for int() with base 10: 'a\\x9bb\\nc'"
+
+
+def test_the_filter_cleans_what_uvicorn_logs_with_its_own_handler() -> None:
+    arguments = ("evil\x9b31m:0", "GET", "/", "1.1", 200)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, "%s %s %s %s %d", arguments, None)
+    assert RedactCredentials().filter(record)
+    assert record.getMessage() == "evil\\x9b31m:0 GET / 1.1 200"

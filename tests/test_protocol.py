@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import signal
@@ -37,15 +38,23 @@ class ImpatientProtocol(LimitedHttpProtocol):
 
     head_timeout = 0.3
     linger_timeout = 0.3
+    answer_timeout = 0.3
+
+
+class PatientProtocol(LimitedHttpProtocol):
+    """As it is, but that nobody waits for what a refused client still sends."""
+
+    linger_timeout = 0.3
 
 
 disconnected = threading.Event()  # set once /slow knows that its client has gone
+released = threading.Event()  # set to let /held answer
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers "hello", except that /slow says "slow" and then nothing until the client has gone.
 
-    /sized says how long its answer is.
+    /sized says how long its answer is, and /held does not answer until it is released.
     """
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":
@@ -53,6 +62,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "lifespan.shutdown.complete"})
         return
     headers = [(b"content-length", b"5")] if scope["path"] == "/sized" else []
+    while scope["path"] == "/held" and not released.is_set():  # noqa: ASYNC110  set in another thread
+        await asyncio.sleep(0.005)
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if scope["path"] == "/slow":
         await send({"type": "http.response.body", "body": b"slow", "more_body": True})
@@ -65,10 +76,21 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """The port of a real server on loopback, in a thread."""
+    yield from serving(ImpatientProtocol)
+
+
+@pytest.fixture(scope="module")
+def patient_port() -> Iterator[int]:
+    """The same, where no answer is cut for taking its time."""
+    yield from serving(PatientProtocol)
+
+
+def serving(protocol: type[LimitedHttpProtocol]) -> Iterator[int]:
+    """The port, as long as the server runs."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = Config(
         app,
-        http=ImpatientProtocol,
+        http=protocol,
         ws="none",
         loop="uvloop",
         lifespan="on",
@@ -138,7 +160,7 @@ def exchange(port: int, request: bytes) -> bytes:
         return read_to_end(client)
 
 
-def refusal(answer: bytes) -> tuple[int, str]:
+def refusal(answer: bytes, *, code: int = 1) -> tuple[int, str]:
     """Status and sentence of a refusal; fails where it is not one envelope on a connection that closes."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
@@ -146,7 +168,7 @@ def refusal(answer: bytes) -> tuple[int, str]:
     assert "connection: close" in lines
     assert f"content-length: {len(body)}" in lines
     envelope = json.loads(body)
-    assert envelope == {"code": 1, "data": None, "error": envelope["error"]}
+    assert envelope == {"code": code, "data": None, "error": envelope["error"]}
     return int(lines[0].split()[1]), envelope["error"]
 
 
@@ -232,11 +254,12 @@ def test_trailers_and_chunks_are_bounded_too(port: int) -> None:
         pytest.param(b"GET / HTTP/9.9\r\n\r\n", id="a version of the future"),
         pytest.param(b"GET / HTTP/1.1\r\nHost gpu\r\n\r\n", id="a header without colon"),
         pytest.param(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", id="a length that is none"),
-        pytest.param(b"CONNECT gpu:80 HTTP/1.1\r\n\r\n", id="CONNECT"),
+        pytest.param(b"GET gpu:80 HTTP/1.1\r\nHost: gpu\r\n\r\n", id="a target that is none"),
         pytest.param("GET /?user=jürgen HTTP/1.1\r\n\r\n".encode(), id="a URL that is not percent-encoded"),
         pytest.param(b"\x00" * 100_000, id="zeros"),
         pytest.param(
-            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="a chunk without length"
+            b"POST / HTTP/1.1\r\nHost: gpu\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            id="a chunk without length",
         ),
     ],
 )
@@ -330,6 +353,56 @@ def test_requests_sent_ahead_are_answered_in_turn(port: int) -> None:
     with connection(port) as client:
         client.sendall((GET + b"\r\n") * 8 + GET + b"Connection: close\r\n\r\n")
         assert read_to_end(client).count(END) == 9
+
+
+TOO_MANY = (503, "More than 8 requests wait for an answer")
+
+
+@pytest.mark.parametrize("behind", [b"", GET + b"\r\n", b"\0garbage", b"x" * 100_000])
+@pytest.mark.parametrize("reached", [False, True], ids=["at once", "once they wait"])
+def test_requests_past_the_bound_get_one_503_after_the_answers(
+    patient_port: int, behind: bytes, reached: bool
+) -> None:
+    """Whatever comes behind them; those that may wait get their whole answers first."""
+    released.clear()
+    held = b"GET /held HTTP/1.1\r\nHost: gpu\r\n\r\n"
+    waiting, too_many = (GET + b"\r\n") * 8, (GET + b"\r\n") * 5 + behind
+    with connection(patient_port) as client:
+        client.sendall(held + waiting + (b"" if reached else too_many))
+        if reached:
+            client.sendall(too_many)
+        released.set()
+        received = read_to_end(client)
+    answers, end, last = received.rpartition(END)
+    assert (answers + end).count(OK) == (answers + end).count(END) == 9
+    assert refusal(last, code=2) == TOO_MANY
+    assert b"\r\nretry-after: 1\r\n" in last
+
+
+@pytest.mark.parametrize(
+    ("behind", "status"),
+    [
+        pytest.param(b"\0garbage", 400, id="garbage"),
+        pytest.param(GET + b"X: " + b"x" * 50_000 + b"\r\n\r\n", 431, id="headers over the limit"),
+        pytest.param(b"GET / HTTP/2.0\r\nHost: gpu\r\n\r\n", 400, id="another version"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", 400, id="no Host"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: gpu\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            400,
+            id="a body that breaks off",
+        ),
+    ],
+)
+def test_what_is_refused_cuts_no_answer_to_what_came_before(
+    patient_port: int, behind: bytes, status: int
+) -> None:
+    released.clear()
+    with connection(patient_port) as client:
+        client.sendall(b"GET /held HTTP/1.1\r\nHost: gpu\r\n\r\n" + GET + b"\r\n" + behind)
+        released.set()
+        answers, end, last = read_to_end(client).rpartition(END)
+    assert (answers + end).count(OK) == (answers + end).count(END) == 2
+    assert refusal(last)[0] == status
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])

@@ -105,7 +105,26 @@ REFUSED = {
     "ACCESS_LOG": ["y"],
     "LOG_LEVEL": ["loud"],
     "HOST": ["a b", "http://x", "host:80", "[::1", "::g", "-x", "a..b", "a" * 64],
-    "ALLOWED_HOSTS": [",", "a:80", "*", "*.", "a.*.b", "http://a", "*.*.a"],
+    "ALLOWED_HOSTS": [
+        *[",", "a:80", "*", "*.", "a.*.b", "http://a", "*.*.a", "*.10.0.0.1", "*.[::1]", "*.::1"],
+        *[
+            "a..b",
+            "*.a..b",
+            ".a",
+            "a.",
+            "*.a:80",
+            "[::1]:80",
+            "10.0.0.256",
+            "[fe80::1%eth0]",
+            "a b",
+            "u@a",
+            "a/b",
+        ],
+    ],
+    "FORWARDED_ALLOW_IPS": [
+        *[",", "*,127.0.0.1", "10.0.0.1/8", "10.0.0.0/33", "proxy.example.org", "10.0.0", "10.0.0.1:80"],
+        *["[::1]", "::1%lo", "unix:", "1", "**"],
+    ],
     "FLEET": [
         *[",", "server1", "=/server1", "a=", "a=/", "a=/b,", "a=/../b", "a=/b?c", "a=//evil.example/b"],
         *["a=https://evil.example", "a=/b,a=/c", "a=/b,c=/b/", "a\x01=/b"],
@@ -150,6 +169,10 @@ def test_a_value_out_of_range_is_refused_with_what_is_accepted(name: str, writte
         ("CORS_ORIGINS", "https://A.example.org:443, http://[::1]:3000,http://b:80", (
             "https://a.example.org", "http://[::1]:3000", "http://b")),
         ("CORS_ORIGINS", "*", ("*",)),
+        ("ALLOWED_HOSTS", "*.LAB.example.org,4711", ("*.lab.example.org", "4711")),
+        ("FORWARDED_ALLOW_IPS", "*", ("*",)),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.0/8, 192.0.2.7,2001:DB8:0::/32,::1/128,", (
+            "10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1")),
         ("FLEET", "server1=/server1, Büro 2 = b/2/", (("server1", "/server1"), ("Büro 2", "/b/2"))),
     ],
 )  # fmt: skip  # one value a line

@@ -38,7 +38,7 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, agent: Agent, interval: float, indices: frozenset[int] | None) -> None:
-        super().__init__((), headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        super().__init__((), headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
         self._agent = agent
         self._interval = interval
         self._indices = indices

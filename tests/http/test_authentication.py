@@ -398,7 +398,7 @@ def only_keys() -> Iterator[str]:
         ("/server1/gpu%2Fstream", 401),
         ("/server1/gpu/stream%0A", 401),
         ("http://agent/server1/status", 401),
-        ("http://agent/server1/status#/docs", 401),
+        ("http://agent/server1/status#/docs", 400),
         ("/server1/status?/docs", 401),
         ("/server1/status?api_key=" + TOKEN, 401),
     ],

@@ -50,7 +50,7 @@ def test_the_headers_keep_proxies_from_holding_it_back() -> None:
     with agent_server() as url, opened(url) as (response, _):
         assert response.status_code == 200
         assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
-        assert response.headers["cache-control"] == "no-cache"
+        assert response.headers["cache-control"] == "no-cache, no-transform"
         assert response.headers["x-accel-buffering"] == "no"
         assert "content-length" not in response.headers
 

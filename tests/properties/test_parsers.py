@@ -39,9 +39,11 @@ T = TypeVar("T")
 
 # What a person or an attacker types: anything, and what looks much like something that is accepted.
 ODD_TEXT = st.text(max_size=40) | st.text("019.,-_/*:[]@%+&=?;#\\'\" aAeEnNxX\t\n\0é", max_size=20)
-HOST_NAME = st.lists(
-    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True), min_size=1, max_size=4
-).map(".".join)
+HOST_NAME = (
+    st.lists(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True), min_size=1, max_size=4)
+    .map(".".join)
+    .filter(lambda name: not name.replace(".", "").isdigit())  # four numbers are an address
+)
 IP_ADDRESS = st.ip_addresses().map(lambda address: f"[{address}]" if address.version == 6 else str(address))
 # Told apart by its frame from all that could stand there by chance.
 SECRET = st.text("abcXYZ019-._~!*' +/=", min_size=1, max_size=12).map("q7{}7q".format)

@@ -84,7 +84,7 @@ def test_a_stream_is_told_as_one_over_both_versions_of_http(origin: Origin, vers
         head = [line.lower() for line in iter(lines.__next__, "")]
     assert head[0].startswith("http/1.1 200" if version == "--http1.1" else "http/2 200")
     assert "content-type: text/event-stream; charset=utf-8" in head
-    assert "cache-control: no-cache" in head
+    assert "cache-control: no-cache, no-transform" in head
     assert not [line for line in head if line.startswith(("content-encoding:", "content-length:"))]
 
 

@@ -20,6 +20,7 @@ import httpx
 import uvicorn
 
 from agent.app import create_app
+from agent.protocol import LimitedHttpProtocol
 from agent.readings import GpuState
 from agent.settings import Settings
 
@@ -103,7 +104,16 @@ def server(app: Starlette, when_started: Callable[[], Awaitable[None]] | None = 
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listener.getsockname()[1]
         running = uvicorn.Server(
-            uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                http=LimitedHttpProtocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
         )
         ready = threading.Event()
 

@@ -1,0 +1,69 @@
+"""Whom a request comes from where a reverse proxy passes it on: for the access log."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+# An IPv4 address or a bracketed IPv6 address, with or without a port; or an IPv6 address as it is.
+_ENTRY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+)")
+
+MAX_PROXIES = 32  # between client and agent; a longer list is nobody's but a client's
+
+
+class ForwardedFor:
+    """Sets a request's client from X-Forwarded-For where a trusted proxy has sent it.
+
+    Stands in the place of uvicorn's own middleware, which takes any text for an address and does not know
+    that ::ffff:192.0.2.1 is 192.0.2.1. `trusted` is what FORWARDED_ALLOW_IPS accepts.
+    """
+
+    def __init__(self, app: ASGIApp, *, trusted: Sequence[str]) -> None:
+        self._app = app
+        self._anybody = "*" in trusted
+        self._networks = tuple(ip_network(entry) for entry in trusted if entry != "*")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["client"]:
+            scope["client"] = self._client(scope["client"], scope["headers"])
+        await self._app(scope, receive, send)
+
+    def _client(self, peer: tuple[str, int], headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, int]:
+        """The nearest address that is not trusted, or the farthest; the peer where that is no address."""
+        values = [value for name, value in headers if name == b"x-forwarded-for"]
+        if not values or not self._trusts(_unmapped(ip_address(peer[0]))):
+            return peer
+        entries = b",".join(values).decode("latin-1").split(",")
+        if self._anybody:
+            return _parsed(entries[0]) or peer
+        for entry in reversed(entries[-MAX_PROXIES:]):  # each proxy appends whom it was asked by
+            client = _parsed(entry)
+            if client is None or not self._trusts(ip_address(client[0])):
+                return client or peer
+        return client or peer
+
+    def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
+        return self._anybody or any(address in network for network in self._networks)
+
+
+def _parsed(entry: str) -> tuple[str, int] | None:
+    """Address and port (0: not told) of one entry; None: it is neither."""
+    found = _ENTRY.fullmatch(entry.strip(" \t"))
+    if found is None:
+        return None
+    bracketed, plain, port, bare = found.groups()
+    try:
+        return str(_unmapped(ip_address(bracketed or plain or bare))), int(port or 0)
+    except ValueError:
+        return None
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address as itself, as which a socket that listens on :: does not show it."""
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,86 @@
+"""What the parser leaves open about a request's head: version, target and Host (RFC 9112, 2.3 and 3.2)."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import AddressValueError, IPv6Address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# uri-host of RFC 3986 and a port: no user, no path, no blank, and where a colon is, a number behind it.
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?")
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]+)(.*)")
+
+MAX_HOST = 512  # bytes: no DNS name, and no address, comes near
+
+
+class InvalidHead(Exception):
+    """The head is no HTTP/1.1 or HTTP/1.0; one sentence says why."""
+
+
+def host_of(value: bytes) -> str | None:
+    """The host in `host[:port]`, in lower case, an IPv6 address in brackets and as short as it gets.
+
+    None: the value is something else.
+    """
+    found = _HOST.fullmatch(value) if len(value) <= MAX_HOST else None
+    if found is None or int(found[2] or 0) > 65535:
+        return None
+    host = found[1].decode("ascii").lower()
+    if not host.startswith("["):
+        return host
+    try:
+        return f"[{IPv6Address(host[1:-1])}]"
+    except AddressValueError:
+        return None
+
+
+def checked_target(
+    version: str, method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]]
+) -> tuple[bytes, bytes | None]:
+    """The target in origin form (path and query, or *), and the authority that stood before it.
+
+    Raises InvalidHead.
+    """
+    if version not in ("1.1", "1.0"):
+        raise InvalidHead(f"HTTP/{version} is not spoken here; accepted: HTTP/1.1 and HTTP/1.0")
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) > 1:
+        raise InvalidHead("There is more than one Host header; accepted: one")
+    if not hosts and version == "1.1":
+        raise InvalidHead("The Host header is missing, which HTTP/1.1 requires")
+    # An empty one is what a client has to send that does not know the host's name.
+    if hosts and hosts[0] and host_of(hosts[0]) is None:
+        raise InvalidHead("The Host header is not a host; accepted: host or host:port")
+    _check_coding(version, headers)
+    return _origin_form(method, target, hosts)
+
+
+def _check_coding(version: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Where the body ends must be told in the one way that everybody reads alike."""
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings and version == "1.0":
+        raise InvalidHead("HTTP/1.0 has no Transfer-Encoding")
+    if codings and codings != [b"chunked"]:
+        raise InvalidHead("The Transfer-Encoding is not known; accepted: chunked")
+
+
+def _origin_form(method: bytes, target: bytes, hosts: list[bytes]) -> tuple[bytes, bytes | None]:
+    absolute = _ABSOLUTE.fullmatch(target)
+    if b"#" in target or method == b"CONNECT":
+        known = False
+    elif absolute:
+        known = host_of(absolute[1]) is not None
+    else:
+        known = target.startswith(b"/") or (target == b"*" and method == b"OPTIONS")
+    if not known:
+        raise InvalidHead("The request target is not a path; accepted: /path and http://host/path")
+    if not absolute:
+        return target, None
+    # RFC 9112 has a server believe the target; where both differ, somebody on the way saw only the other one.
+    if any(host.lower() != absolute[1].lower() for host in hosts):
+        raise InvalidHead("The request target names another host than the Host header")
+    path = absolute[2]
+    return (path if path.startswith(b"/") else b"/" + path), absolute[1]

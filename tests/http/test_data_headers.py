@@ -1,0 +1,85 @@
+"""Data is of this moment: no cache keeps an answer, and no browser takes it for something else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.http.wire import A_TOKEN, exchange
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKEN = {"Authorization": A_TOKEN}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with (
+        Simulation(gpus=2),
+        agent_server(TOKEN=A_TOKEN, HISTORY_INTERVAL="1", CORS_ORIGINS="https://a.example") as url,
+        httpx.Client(base_url=url) as client,
+    ):
+        yield client
+
+
+def data_paths(client: httpx.Client) -> list[str]:
+    """Every path of the document but the stream."""
+    paths = list(client.get("/openapi.json").json()["paths"])
+    assert {"/count", "/gpu", "/metrics", "/health", "/ready", "/gpu/stream"} <= set(paths)
+    return [path for path in paths if path != "/gpu/stream"]
+
+
+def is_marked(response: httpx.Response) -> bool:
+    return response.headers.get_list("cache-control") == ["no-store"] and response.headers.get_list(
+        "x-content-type-options"
+    ) == ["nosniff"]
+
+
+def test_every_data_path_says_so(client: httpx.Client) -> None:
+    """The answer that is made, the one that is kept, that of HEAD, and each failure."""
+    for path in data_paths(client):
+        for _ in range(2):
+            answer = client.get(path, headers=TOKEN)
+            assert (path, True) == (path, is_marked(answer))
+        assert is_marked(client.head(path, headers=TOKEN)), path
+        assert is_marked(client.get(path)), f"{path} without a credential"
+        assert is_marked(client.post(path, headers=TOKEN)), f"POST {path}"
+        assert is_marked(client.get(f"{path}?idx=x&idx=x", headers=TOKEN)), f"{path} with a wrong parameter"
+        assert is_marked(client.get(f"{path}/nothing", headers=TOKEN)), f"below {path}"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(b"GET /count HTTP/1.1\r\n\r\n", id="no Host"),
+        pytest.param(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n", id="too long"),
+        pytest.param(b"\0", id="garbage"),
+    ],
+)
+def test_what_the_protocol_refuses_says_so_too(client: httpx.Client, request_bytes: bytes) -> None:
+    headers = exchange(str(client.base_url), request_bytes).headers
+    assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+
+
+def test_a_refused_preflight_says_so_too(client: httpx.Client) -> None:
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    assert is_marked(client.options("/count", headers=asked))
+
+
+def test_the_stream_is_not_kept_and_not_changed_on_its_way(client: httpx.Client) -> None:
+    with client.stream("GET", "/gpu/stream", headers=TOKEN) as response:
+        assert response.headers["cache-control"] == "no-cache, no-transform"
+    assert is_marked(client.get("/gpu/stream"))  # a failure
+
+
+@pytest.mark.parametrize("path", ["/", "/web/page.js", "/docs", "/openapi.json"])
+def test_page_and_documents_keep_their_own(client: httpx.Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
+    assert response.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert response.headers.get("cache-control") in {None, "no-cache"}
