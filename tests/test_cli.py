@@ -46,7 +46,7 @@ def create_app(settings):
 sys.modules["agent.app"] = types.ModuleType("agent.app")
 sys.modules["agent.app"].create_app = create_app
 """
-MAIN = "from agent.cli import main; sys.exit(main())"
+MAIN = "import main; main.run()"
 UVICORN = "import main; main.app"
 
 

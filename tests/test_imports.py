@@ -28,9 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sampling": {"derive", "readings"},  # it knows sources by protocols alone
     "derive": {"readings"},
     "views": {"derive", "readings"},
-    "routes": {"agent", "answers", "derive", "errors", "openapi", "readings", "sampling", "views"},
+    "routes": {"agent", "answers", "derive", "errors", "logs", "openapi", "readings", "sampling", "views"},
     "app": {"agent", "answers", "auth", "errors", "middleware", "openapi", "routes", "sampling", "settings"}
-    | {"simulation", "sources"},
+    | {"signals", "simulation", "sources"},
     "simulation": set(),
     # what the routes and the server stand on
     "agent": {"answers", "derive", "errors", "sampling", "settings"},
@@ -40,12 +40,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "middleware": {"answers", "errors"},
     "openapi": {"errors"},
     # how it is started
-    "cli": {"app", "environment", "listener", "logs", "protocol", "settings", "signals"},
+    "cli": {"app", "environment", "listener", "logs", "protocol", "server", "settings"},
     "environment": {"settings"},
     "listener": set(),
-    "logs": set(),
+    "log_writer": set(),
+    "logs": {"log_writer"},
     "probe": {"environment", "listener", "settings"},
-    "protocol": {"errors", "signals"},
+    "protocol": {"errors"},
+    "server": {"signals"},
     "setting_kinds": set(),
     "settings": {"setting_kinds", "simulation"},  # the names of the scenarios
     "signals": set(),
@@ -57,7 +59,7 @@ KNOWN_TO: dict[str, set[str]] = {
     "pynvml": {"sources", "simulation"},
     "psutil": {"sources", "simulation"},  # a simulated GPU runs processes of this host
     "dotenv": {"environment"},
-    "uvicorn": {"cli", "protocol"},
+    "uvicorn": {"cli", "protocol", "server"},
     "prometheus_client": {"views"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
@@ -46,14 +45,23 @@ class Sampler:
         self._ticker = asyncio.create_task(self._tick_for_ever())
 
     async def stop(self) -> bool:
-        """End everything; says whether every worker ended, or some driver call is still out."""
+        """End everything; says whether every worker ended, or some driver call is still out.
+
+        The workers end too if a round fails at this very moment, or whoever stops is cancelled meanwhile.
+        """
         self.end_streams()
-        for task in (self._ticker, self._round):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        return self._collector.close()
+        tasks = [task for task in (self._ticker, self._round) if task is not None]
+        for task in tasks:
+            task.cancel()
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            all_ended = self._collector.close()
+        for task in tasks:
+            if not task.cancelled() and (error := task.exception()):
+                logger.error("The last sample failed", exc_info=error)
+        return all_ended
 
     def end_streams(self) -> None:
         """Let every stream end after its present event, and no new one begin."""
