@@ -14,6 +14,7 @@ from agent.environment import load_settings
 from agent.listener import BACKLOG, CannotListen, listen, url_host
 from agent.logs import configure_logging, say
 from agent.settings import Settings, SettingsError, documented, scenarios
+from agent.single_worker import SingleWorker
 
 if TYPE_CHECKING:
     import socket
@@ -77,7 +78,7 @@ def app_from_environment() -> ASGIApp:
 
     app = create_app(settings)
     _announce(settings, "")
-    return app
+    return SingleWorker(app)
 
 
 def _refuse(error: SettingsError) -> int:

@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "middleware": {"answers", "errors"},
     "openapi": {"errors"},
     # how it is started
-    "cli": {"app", "environment", "listener", "logs", "protocol", "server", "settings"},
+    "cli": {"app", "environment", "listener", "logs", "protocol", "server", "settings"} | {"single_worker"},
     "environment": {"settings"},
     "listener": set(),
     "log_writer": set(),
@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "probe": {"environment", "listener", "settings"},
     "protocol": {"errors"},
     "server": {"signals"},
+    "single_worker": {"signals"},
     "setting_kinds": set(),
     "settings": {"setting_kinds", "simulation"},  # the names of the scenarios
     "signals": set(),
