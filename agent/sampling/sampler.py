@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.sampling.pace import RELEASE_AFTER, Pace, is_due, next_due
 
@@ -52,15 +52,13 @@ class Sampler:
         self.end_streams()
         tasks = [task for task in (self._ticker, self._round) if task is not None]
         for task in tasks:
+            task.add_done_callback(_log_fault)
             task.cancel()
         try:
             if tasks:
                 await asyncio.wait(tasks)
         finally:
             all_ended = self._collector.close()
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()):
-                logger.error("The last sample failed", exc_info=error)
         return all_ended
 
     def end_streams(self) -> None:
@@ -181,6 +179,11 @@ class Sampler:
                 return await self._demand_changed.wait()
         except TimeoutError:
             return False
+
+
+def _log_fault(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("Sampling ended with a fault", exc_info=error)
 
 
 def _settle(waiter: asyncio.Future[bool], ticked: bool) -> None:
