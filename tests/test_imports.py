@@ -8,6 +8,7 @@ cli -> app -> routes -> views -> derive -> readings
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -212,3 +213,13 @@ def test_there_are_no_cycles_when_modules_are_loaded() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"modules import each other: {' -> '.join(reversed(error.args[1]))}")
+
+
+def test_only_the_program_itself_ends_the_process_by_force() -> None:
+    """main.py may, once all is flushed; whoever imports `agent` keeps their process."""
+    users = [
+        str(path.relative_to(ROOT))
+        for path in [*FILES, ROOT / "main.py"]
+        if re.search(r"\b(os\._exit|_exit\(|abort\(|SIGKILL)", path.read_text())
+    ]
+    assert users == ["main.py"]
