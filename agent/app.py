@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,6 +39,7 @@ from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
+from agent.signals import when_stopped
 from agent.sources.gpu import GpuSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
@@ -47,16 +47,13 @@ from agent.sources.topology import TopologySource
 from agent.sources.xid_events import XidEventSource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-    from types import FrameType
+    from collections.abc import AsyncIterator, Iterator
 
     from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response
 
     from agent.settings import Settings
-
-    _Handler = Callable[[int, FrameType | None], object]
 
 # Answered from one Snapshot each, so that their bytes can be kept as long as it is the newest.
 SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users", "/metrics", "/history"})
@@ -178,11 +175,15 @@ async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
     )
     agent.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
-    agent.sampler.start()
-    _end_streams_on_signal(agent.sampler)
-    yield
-    if not await agent.sampler.stop():
-        abandon()
+    try:
+        agent.sampler.start()
+        # The server waits for open streams before it tells us to stop: they must end at the signal itself.
+        loop = asyncio.get_running_loop()
+        when_stopped(lambda: loop.call_soon_threadsafe(agent.sampler.end_streams))
+        yield
+    finally:
+        if not await agent.sampler.stop():
+            abandon()
 
 
 def _ledger(settings: Settings) -> Ledger | None:
@@ -190,21 +191,3 @@ def _ledger(settings: Settings) -> Ledger | None:
     if not settings.history_interval:
         return None
     return Ledger(sample_interval=settings.sample_interval, history_interval=settings.history_interval)
-
-
-def _end_streams_on_signal(sampler: Sampler) -> None:
-    """The server waits for open streams before it tells us to stop: they must end at the signal itself."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        previous = signal.getsignal(number)
-        if not callable(previous):
-            continue  # nobody handles it: it is not a graceful exit
-
-        def handle(sig: int, frame: FrameType | None, then: _Handler = previous) -> None:
-            loop.call_soon_threadsafe(sampler.end_streams)
-            then(sig, frame)
-
-        try:
-            signal.signal(number, handle)
-        except ValueError:  # not in the main thread, as in tests: there are no signals to follow
-            return

@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.environment import load_settings
 from agent.listener import BACKLOG, CannotListen, listen, url_host
-from agent.logs import configure_logging
+from agent.logs import configure_logging, say
 from agent.settings import Settings, SettingsError, documented, scenarios
-from agent.signals import STOP_SIGNALS, exit_at_once, handled_signals
+from agent.single_worker import SingleWorker
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.types import ASGIApp
 
@@ -38,31 +38,32 @@ _ARGUMENTS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the agent until a signal ends it. The exit status: 0, or 1 cannot listen, or 2 wrong settings."""
-    with handled_signals(exit_at_once):  # until the server runs
-        arguments = vars(_parser().parse_args(argv))
-        env_file = arguments.pop("env_file")
-        try:
-            settings = load_settings(
-                os.environ,
-                arguments={name: text for name, text in arguments.items() if text is not None},
-                env_file=env_file,
-            )
-            configure_logging(settings.log_level)
-            with listen(settings.host, settings.port) as listener:
-                from agent.app import create_app  # only now: a wrong setting or a port in use shows at once
+def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> int:
+    """Runs the agent until a signal ends it. The exit status: 0, or 1 cannot listen, or 2 wrong settings.
 
-                app = create_app(settings)
-                _announce(settings, f"http://{url_host(settings.host)}:{settings.port}")
-                _serve(app, settings, listener)
-        except SettingsError as error:
-            return _refuse(error)
-        except CannotListen as error:
-            logger.error("%s", error)  # noqa: TRY400  one clear line, no traceback
-            return 1
-    for sig in STOP_SIGNALS:
-        signal.signal(sig, signal.SIG_IGN)  # a second one must not turn a good end into a bad one
+    `end` ends the process with a status, at once: the server calls it EXIT_DEADLINE after a signal. Raises
+    SystemExit(3) if the app does not start.
+    """
+    arguments = vars(_parser().parse_args(argv))
+    env_file = arguments.pop("env_file")
+    try:
+        settings = load_settings(
+            os.environ,
+            arguments={name: text for name, text in arguments.items() if text is not None},
+            env_file=env_file,
+        )
+        configure_logging(settings.log_level)
+        with listen(settings.host, settings.port) as listener:
+            from agent.app import create_app  # only now: a wrong setting or a port in use shows at once
+
+            app = create_app(settings)
+            _announce(settings, f"http://{url_host(settings.host)}:{settings.port}")
+            _serve(app, settings, listener, end)
+    except SettingsError as error:
+        return _refuse(error)
+    except CannotListen as error:
+        logger.error("%s", error)  # noqa: TRY400  one clear line, no traceback
+        return 1
     return 0
 
 
@@ -77,18 +78,23 @@ def app_from_environment() -> ASGIApp:
 
     app = create_app(settings)
     _announce(settings, "")
-    return app
+    return SingleWorker(app)
 
 
 def _refuse(error: SettingsError) -> int:
     what = "a setting is wrong" if len(error.faults) == 1 else f"{len(error.faults)} settings are wrong"
     title = f"{NAME} cannot start: {what}"
-    sys.stderr.write("\n  ".join([title, *error.faults]) + "\n")
+    say("\n  ".join([title, *error.faults]))
     return 2
 
 
 class _Parser(argparse.ArgumentParser):
     """Makes the long part of its help when it is asked for: no start needs the scenarios loaded."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Whoever closes the pipe has read enough."""
+        with suppress(OSError):
+            super()._print_message(message, file)
 
     def format_help(self) -> str:
         self.epilog = "\n".join(
@@ -137,11 +143,12 @@ def _announce(settings: Settings, address: str) -> None:
         )
 
 
-def _serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
+def _serve(app: ASGIApp, settings: Settings, listener: socket.socket, end: Callable[[int], object]) -> None:
     from uvicorn import Config
 
     from agent.forwarded import ForwardedFor
-    from agent.protocol import AgentServer, LimitedHttpProtocol
+    from agent.protocol import LimitedHttpProtocol
+    from agent.server import AgentServer
 
     if settings.access_log:  # nothing else asks for the client's address
         app = ForwardedFor(app, trusted=settings.forwarded_allow_ips)
@@ -160,4 +167,4 @@ def _serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
-    AgentServer(config, exit_deadline=EXIT_DEADLINE).run(sockets=[listener])
+    AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end).run(sockets=[listener])

@@ -1,24 +1,33 @@
-"""The log: one handler on stderr, and no credential in it."""
+"""The log: to stderr, without waiting for its reader, and no credential in it."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+from itertools import chain
 from urllib.parse import quote, unquote_plus
 
+from agent.log_writer import LogWriter
 from agent.plain_text import PlainFormatter, plain
 
+# Whose handlers may be there before ours, from a server that loads the app.
+LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")
 _CREDENTIAL = re.compile(r"(?i)(key|token|secret|password|auth)[^=]*=")
 _MAX_DECODINGS = 16  # nobody encodes as often but to keep us busy
 
 
 def configure_logging(level: str) -> None:
-    """Everything from `level` on goes to stderr; the access log too where it is on, credentials masked."""
+    """Everything from `level` on goes to stderr; the access log too where it is on, credentials masked.
+
+    Whatever logs to stdout or stderr by now, as uvicorn's own loggers do under `uvicorn main:app`, keeps its
+    format but never waits for its reader.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger().setLevel(level.upper())
+    logging.captureWarnings(True)
     # uvicorn tells of each step of its start and end, and warns of each request that is none: only for those
     # who ask for detail.
     logging.getLogger("uvicorn.error").setLevel(logging.INFO if level == "debug" else logging.ERROR)
@@ -26,6 +35,41 @@ def configure_logging(level: str) -> None:
     access.setLevel(logging.INFO)  # whoever switched it on wants it at every LOG_LEVEL
     if not any(isinstance(known, RedactCredentials) for known in access.filters):
         access.addFilter(RedactCredentials())
+    for name in LOGGERS:
+        handlers = logging.getLogger(name).handlers
+        handlers[:] = map(_never_waiting, handlers)  # in place: loggers of gunicorn and uvicorn share a list
+
+
+def say(text: str) -> None:
+    """Writes a text to stderr as it is, without waiting for its reader."""
+    handler = _never_waiting(logging.StreamHandler(sys.stderr))
+    handler.setFormatter(None)
+    handler.emit(logging.makeLogRecord({"msg": text}))
+
+
+def dropped_lines() -> int:
+    """How many lines of the log were dropped since the start."""
+    return sum(writer.dropped for writer in _writers())
+
+
+def _writers() -> set[LogWriter]:
+    handlers = chain.from_iterable(logging.getLogger(name).handlers for name in LOGGERS)
+    return {handler for handler in handlers if isinstance(handler, LogWriter)}
+
+
+def _never_waiting(handler: logging.Handler) -> logging.Handler:
+    """The same handler, or a LogWriter in the place of one that writes to stdout or stderr."""
+    if type(handler) is not logging.StreamHandler or handler.stream not in (sys.stdout, sys.stderr):
+        return handler
+    try:
+        writer = LogWriter(handler.stream.fileno(), handler.stream.encoding)
+    except (AttributeError, OSError):  # closed, or a stand-in without a file
+        return handler
+    writer.setLevel(handler.level)
+    writer.setFormatter(handler.formatter)
+    for known in handler.filters:
+        writer.addFilter(known)
+    return writer
 
 
 class RedactCredentials(logging.Filter):

@@ -1,28 +1,20 @@
-"""What uvicorn does not do by itself: bounds on what a client may send, and exit status 0 after a signal."""
+"""What uvicorn's protocol does not do by itself: bounds on what a client may send."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
 import re
-import signal
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agent.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
 from agent.request_head import InvalidHead, checked_target
-from agent.signals import handled_signals
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Iterator
-    from types import FrameType
+    import asyncio
 
+    from uvicorn import Config
     from uvicorn._types import ASGISendEvent
     from uvicorn.server import ServerState
 
@@ -252,41 +244,3 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._give_up_answers()
         self.transport.close()
-
-
-class AgentServer(Server):
-    """uvicorn's server, for which a signal is an orderly end: it is not raised again afterwards."""
-
-    start_grace = 0.5  # seconds that a start under way has left when a signal comes
-
-    def __init__(self, config: Config, *, exit_deadline: float | None = None) -> None:
-        """`exit_deadline`: seconds from the first signal to exit status 0, come what may; None: no bound."""
-        super().__init__(config)
-        self.exit_deadline = exit_deadline
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        with handled_signals(self.handle_exit):
-            yield
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  a signal handler's shape
-        """Unlike uvicorn's, a second Ctrl-C cuts nothing short: a shell and `uv run` each send one."""
-        if self.exit_deadline is not None and not self.should_exit:
-            # An interval timer, not a thread: a signal handler may run while a lock of `threading` is held.
-            signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-            signal.setitimer(signal.ITIMER_REAL, self.exit_deadline)
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, unless a signal comes first: then what has not yet started is given up."""
-        starting = asyncio.create_task(super().startup(sockets))
-        while not starting.done() and not self.should_exit:
-            await asyncio.wait([starting], timeout=0.05)
-        await asyncio.wait([starting], timeout=self.start_grace)
-        if starting.done():
-            starting.result()
-        else:
-            starting.cancel()

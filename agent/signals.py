@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     Handler = Callable[[int, FrameType | None], object]
@@ -16,28 +15,40 @@ if TYPE_CHECKING:
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def handle_stop_signals(handler: Handler) -> Mapping[signal.Signals, object]:
+    """Calls `handler` on each of STOP_SIGNALS; a SIGHUP that nohup has switched off stays off.
+
+    Returns the handlers so far.
+    """
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return {
+        sig: signal.signal(sig, handler) for sig in STOP_SIGNALS if not (ignored and sig is signal.SIGHUP)
+    }
+
+
 @contextmanager
 def handled_signals(handler: Handler) -> Iterator[None]:
-    """Calls `handler` on each of STOP_SIGNALS; a SIGHUP that nohup has switched off stays off."""
-    previous = {sig: signal.signal(sig, handler) for sig in _not_switched_off()}
+    """The same for as long as the context lasts."""
+    previous = handle_stop_signals(handler)
     try:
         yield
     finally:
         for sig, old in previous.items():
-            signal.signal(sig, old)
+            signal.signal(sig, old)  # type: ignore[arg-type]  # what signal.signal returned
 
 
-def exit_on_signals() -> None:
-    """From now on a signal ends the process with status 0, at once: nothing has begun that needs an end."""
-    for sig in _not_switched_off():
-        signal.signal(sig, exit_at_once)
+def when_stopped(action: Callable[[], object]) -> None:
+    """Calls `action` at each of STOP_SIGNALS that the server handles, before the server does."""
+    for sig in STOP_SIGNALS:
+        previous = signal.getsignal(sig)
+        if not callable(previous):
+            continue  # nobody handles it: it is not a graceful exit
 
+        def handle(sig: int, frame: FrameType | None, then: Handler = previous) -> None:
+            action()
+            then(sig, frame)
 
-def exit_at_once(_sig: int, _frame: FrameType | None) -> None:
-    """The handler for as long as nothing has begun that needs an end."""
-    os._exit(0)
-
-
-def _not_switched_off() -> list[signal.Signals]:
-    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    return [sig for sig in STOP_SIGNALS if not (ignored and sig is signal.SIGHUP)]
+        try:
+            signal.signal(sig, handle)
+        except ValueError:  # not in the main thread, as in tests: there are no signals to follow
+            return

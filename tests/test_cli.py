@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 
 from agent import __version__
 from agent.settings import documented, scenarios
+from tests.support.agents import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +30,14 @@ DEADLINE = 10.0  # seconds until a test gives up
 STAND_IN = """
 import sys, time, types
 
+failed_start = False
+
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
+        if failed_start:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "It cannot start"})
+            return
         while (await receive())["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
@@ -41,12 +49,16 @@ def create_app(settings):
     if settings.url_prefix == "/slow-start":
         print("creating", file=sys.stderr, flush=True)
         time.sleep(3600)
+    if settings.url_prefix == "/crash":
+        raise RuntimeError("unforeseen")
+    global failed_start
+    failed_start = settings.url_prefix == "/failed-start"
     return app
 
 sys.modules["agent.app"] = types.ModuleType("agent.app")
 sys.modules["agent.app"].create_app = create_app
 """
-MAIN = "from agent.cli import main; sys.exit(main())"
+MAIN = "import main; main.run()"
 UVICORN = "import main; main.app"
 
 
@@ -157,6 +169,20 @@ def test_a_port_in_use_is_one_clear_line_and_status_1(tmp_path: Path) -> None:
     assert line.endswith(f" ERROR Cannot listen on 127.0.0.1:{port}: address already in use (PORT, HOST)")
 
 
+def test_a_start_that_fails_is_one_sentence_and_status_3(tmp_path: Path) -> None:
+    status, said = outcome(tmp_path, URL_PREFIX="failed-start", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
+    assert status == 3
+    assert " ERROR It cannot start\n" in said
+    assert "Traceback" not in said
+
+
+def test_a_crash_is_status_1_and_the_log_says_where(tmp_path: Path) -> None:
+    status, said = outcome(tmp_path, URL_PREFIX="crash", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
+    assert status == 1
+    assert " CRITICAL The agent ends because of a fault of its own\nTraceback" in said
+    assert said.endswith("RuntimeError: unforeseen\n")
+
+
 def test_uvicorn_main_app_stops_at_wrong_settings_too(tmp_path: Path) -> None:
     status, said = outcome(tmp_path, code=UVICORN, PORT="abc")
     assert (status, said.splitlines()[1]) == (2, "  PORT is 'abc'; accepted: a whole number from 1 to 65535")
@@ -258,11 +284,75 @@ def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, s
 
 
 def test_uvicorn_main_app_finds_the_app_configured_by_the_environment(tmp_path: Path) -> None:
-    code = f"{UVICORN}; assert main.app is app; assert main.app is main.app"
+    code = f"{UVICORN}; assert main.app._app is app; assert main.app is main.app"
     code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host needs none of it
     status, said = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
     assert status == 0
     assert said.rstrip().endswith(f"INFO nvidia-smi-web-agent {__version__} on /lab/ — authentication: TOKEN")
+
+
+# Nobody reads what it says
+
+CLOSED = {
+    "stdout closed": ">&-",
+    "stderr closed": "2>&-",
+    "all closed": "<&- >&- 2>&-",
+    "stdout full": ">/dev/full",
+    "stderr full": "2>/dev/full",
+    "no reader of stdout": "| true",
+    "no reader of either": "2>&1 | true",
+}
+QUICK = {("--help", "stdout full"), ("--port=x", "all closed")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected", "closed"),
+    [
+        pytest.param(
+            arguments,
+            expected,
+            closed,
+            marks=() if (arguments, name) in QUICK else pytest.mark.slow,
+            id=f"{arguments}, {name}",
+        )
+        for arguments, expected in [("--version", 0), ("--help", 0), ("--port=x", 2), ("--wrong", 2)]
+        for name, closed in CLOSED.items()
+    ],
+)
+def test_it_says_what_it_has_to_say_although_nobody_reads(arguments: str, expected: int, closed: str) -> None:
+    assert ended(f"{sys.executable} main.py {arguments}", closed) == (expected, "")
+
+
+def ended(command: str, closed: str) -> tuple[int, str]:
+    """The exit status, and what was said of a fault of ours on what is still open."""
+    script = f"{command} {closed}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(  # noqa: S603  our own script
+        ["/bin/bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE, check=False
+    )
+    said = done.stdout + done.stderr
+    return done.returncode, said if "Traceback" in said or "Exception" in said else ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+def test_it_serves_and_ends_although_nobody_reads(closed: str) -> None:
+    """stdout and stderr are a pipe that has lost its reader, unless `closed` says otherwise."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    port = free_port()
+    command = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "main.py", "--simulate", "1"]
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen([*command, *address], cwd=ROOT, stdout=write_end, stderr=write_end) as child:  # noqa: S603  our own
+        os.close(write_end)
+        try:
+            wait_for_port(port)
+            for _ in range(20):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=DEADLINE) as answer:
+                    assert json.load(answer)["status"] == "ok"
+            child.terminate()
+            assert child.wait(DEADLINE) == 0
+        finally:
+            child.kill()
 
 
 # What it tells of itself

@@ -8,6 +8,7 @@ cli -> app -> routes -> views -> derive -> readings
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -28,9 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sampling": {"derive", "readings"},  # it knows sources by protocols alone
     "derive": {"readings"},
     "views": {"derive", "readings"},
-    "routes": {"agent", "answers", "derive", "errors", "openapi", "readings", "sampling", "views"},
+    "routes": {"agent", "answers", "derive", "errors", "logs", "openapi", "readings", "sampling", "views"},
     "app": {"agent", "answers", "auth", "errors", "middleware", "openapi", "routes", "sampling", "settings"}
-    | {"simulation", "sources"},
+    | {"signals", "simulation", "sources"},
     "simulation": set(),
     # what the routes and the server stand on
     "agent": {"answers", "derive", "errors", "sampling", "settings"},
@@ -40,15 +41,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "middleware": {"answers", "errors", "request_head"},
     "openapi": {"errors"},
     # how it is started
-    "cli": {"app", "environment", "forwarded", "listener", "logs", "protocol", "settings", "signals"},
+    "cli": {"app", "environment", "forwarded", "listener", "logs", "protocol", "server", "settings"}
+    | {"single_worker"},
     "environment": {"settings"},
     "forwarded": set(),
     "listener": set(),
-    "logs": {"plain_text"},
+    "log_writer": set(),
+    "logs": {"log_writer", "plain_text"},
     "plain_text": set(),
     "probe": {"environment", "listener", "settings"},
-    "protocol": {"errors", "request_head", "signals"},
+    "protocol": {"errors", "request_head"},
     "request_head": set(),
+    "server": {"signals"},
+    "single_worker": {"signals"},
     "setting_kinds": set(),
     "settings": {"setting_kinds", "simulation"},  # the names of the scenarios
     "signals": set(),
@@ -60,7 +65,7 @@ KNOWN_TO: dict[str, set[str]] = {
     "pynvml": {"sources", "simulation"},
     "psutil": {"sources", "simulation"},  # a simulated GPU runs processes of this host
     "dotenv": {"environment"},
-    "uvicorn": {"cli", "protocol"},
+    "uvicorn": {"cli", "protocol", "server"},
     "prometheus_client": {"views"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}
@@ -212,3 +217,13 @@ def test_there_are_no_cycles_when_modules_are_loaded() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(f"modules import each other: {' -> '.join(reversed(error.args[1]))}")
+
+
+def test_only_the_program_itself_ends_the_process_by_force() -> None:
+    """main.py may, once all is flushed; whoever imports `agent` keeps their process."""
+    users = [
+        str(path.relative_to(ROOT))
+        for path in [*FILES, ROOT / "main.py"]
+        if re.search(r"\b(os\._exit|_exit\(|abort\(|SIGKILL)", path.read_text())
+    ]
+    assert users == ["main.py"]

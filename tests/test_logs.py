@@ -1,14 +1,23 @@
-"""A credential never reaches the log."""
+"""A credential never reaches the log, and whoever does not read it never stops the agent."""
 
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
+import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.log_writer import MAX_WAITING, LogWriter
 from agent.logs import RedactCredentials, redacted
 from agent.plain_text import PlainFormatter, plain
+from tests.support.agents import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize(
@@ -89,3 +98,128 @@ def test_the_filter_cleans_what_uvicorn_logs_with_its_own_handler() -> None:
     record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, "%s %s %s %s %d", arguments, None)
     assert RedactCredentials().filter(record)
     assert record.getMessage() == "evil\\x9b31m:0 GET / 1.1 200"
+
+
+# A pipe and its reader
+
+SAID = re.compile("([0-9]+) log lines were dropped because nobody read them")
+LINE = "line %04d " + "-" * 100
+
+
+class Reader(threading.Thread):
+    """Reads a pipe to its end."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._descriptor = descriptor
+
+    def run(self) -> None:
+        with os.fdopen(self._descriptor, encoding="utf-8") as pipe:
+            self.lines.extend(line.rstrip("\n") for line in pipe)
+
+
+class Pipe:
+    """The agent's logger writes to it; the reader does not read before it is started."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+        self.reader = Reader(self.read_end)
+        self.writer = LogWriter(self.write_end)
+        self.logger = logging.getLogger("agent")
+
+    def fill(self) -> int:
+        """Logs more than pipe and queue hold; says how many lines."""
+        number = 0
+        while not self.writer.dropped or number % 100:
+            self.logger.info(LINE, number)
+            number += 1
+            assert number < 10 * MAX_WAITING, "it never drops a line"
+        return number
+
+    def end(self) -> list[str]:
+        """The lines that came."""
+        self.writer.close()
+        os.close(self.write_end)
+        self.reader.join(10)
+        return self.reader.lines
+
+
+@pytest.fixture
+def pipe(caplog: pytest.LogCaptureFixture) -> Iterator[Pipe]:
+    pipe = Pipe()
+    pipe.logger.addHandler(pipe.writer)
+    with caplog.at_level(logging.INFO, "agent"):
+        yield pipe
+    pipe.logger.removeHandler(pipe.writer)
+    pipe.writer.close()
+
+
+def test_lines_that_nobody_reads_are_dropped_counted_and_told_once_somebody_does(pipe: Pipe) -> None:
+    logged = pipe.fill()
+    dropped = pipe.writer.dropped
+    assert os.get_blocking(pipe.write_end), "whoever shares the pipe has it as it was"
+    pipe.reader.start()
+    wait_until(lambda: any(map(SAID.fullmatch, pipe.reader.lines)), "the loss is told")
+    *lines, told = pipe.end()
+    assert SAID.fullmatch(told).groups() == (str(dropped),)  # type: ignore[union-attr]  # waited for
+    assert lines == [LINE % number for number in range(logged - dropped)], "the first ones, whole, in order"
+
+
+def test_the_end_does_not_wait_for_who_never_reads(pipe: Pipe) -> None:
+    pipe.fill()
+    closing = threading.Thread(target=pipe.writer.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
+    pipe.logger.info("too late, and nobody waits")
+
+
+def test_the_last_lines_before_the_end_are_written(pipe: Pipe) -> None:
+    pipe.reader.start()
+    lines = [LINE % number for number in range(100)]
+    for line in lines:
+        pipe.logger.info(line)
+    assert pipe.end() == lines
+
+
+def test_lines_of_many_threads_come_whole(pipe: Pipe) -> None:
+    pipe.reader.start()
+
+    def log(name: str) -> None:
+        for number in range(200):
+            pipe.logger.info("%s %d", name, number)
+
+    threads = [threading.Thread(target=log, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = pipe.end()
+    for name in "abcd":
+        assert [line for line in lines if line[0] == name] == [f"{name} {number}" for number in range(200)]
+
+
+def test_a_line_says_what_its_arguments_were_when_it_was_logged(pipe: Pipe) -> None:
+    names = ["GPU 0"]
+    pipe.logger.info("lost: %s", names)
+    names.append("GPU 1")
+    pipe.reader.start()
+    assert pipe.end() == ["lost: ['GPU 0']"]
+
+
+def test_a_pipe_that_others_made_non_blocking_still_takes_every_line(pipe: Pipe) -> None:
+    os.set_blocking(pipe.write_end, False)
+    for number in range(MAX_WAITING // 2):
+        pipe.logger.info(LINE, number)
+    pipe.reader.start()
+    wait_until(lambda: len(pipe.reader.lines) == MAX_WAITING // 2, "every line has come")
+    assert pipe.end()[-1] == LINE % (MAX_WAITING // 2 - 1)
+    assert not pipe.writer.dropped
+
+
+def test_lines_for_a_reader_that_has_gone_are_dropped_and_counted(pipe: Pipe) -> None:
+    os.close(pipe.read_end)
+    pipe.logger.info("to nobody")
+    wait_until(lambda: pipe.writer.dropped == 1, "it is counted")
+    os.close(pipe.write_end)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 from uvicorn import Config
 
-from agent.protocol import AgentServer, LimitedHttpProtocol
+from agent.protocol import LimitedHttpProtocol
+from agent.server import AgentServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -477,9 +478,9 @@ def test_an_offer_to_upgrade_to_http_2_is_answered_in_http_1(port: int) -> None:
 # Signals
 
 SERVER = """
-import asyncio, signal, socket, sys, time
+import asyncio, os, signal, socket, sys, time
 from uvicorn import Config
-from agent.protocol import AgentServer
+from agent.server import AgentServer
 
 mode = sys.argv[1]
 
@@ -504,7 +505,7 @@ async def app(scope, receive, send):
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 config = Config(app, loop="uvloop", ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=1)
-AgentServer(config, exit_deadline=1.5).run(sockets=[listener])
+AgentServer(config, exit_deadline=1.5, end=os._exit).run(sockets=[listener])
 print("left", flush=True)
 """
 

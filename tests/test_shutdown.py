@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from agent.cli import EXIT_DEADLINE
@@ -154,6 +156,95 @@ def test_a_signal_ends_it_with_status_0_and_whole_answers(number: signal.Signals
         crowd.join(5)
         assert not [client for client in crowd.clients if client.cut], "the last answer is complete"
         assert "Traceback" not in agent.log
+
+
+@contextmanager
+def busy_cores() -> Iterator[None]:
+    """24 programs that do nothing but compute, for a minute at most."""
+    loops = [
+        subprocess.Popen(["timeout", "60", "sh", "-c", "while :; do :; done"])  # noqa: S607
+        for _ in range(24)
+    ]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.terminate()  # `timeout` passes it on
+        for loop in loops:
+            loop.wait()
+
+
+@slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("name", ["idle", "five streams", "a hundred streams and every call hangs"])
+def test_busy_cores_do_not_change_the_status(number: signal.Signals, name: str) -> None:
+    situation = SITUATIONS[name]
+    with agent_on(situation.hanging) as agent, Crowd(agent.url, situation.clients()), busy_cores():
+        assert agent.stop(number) == 0, agent.log
+        assert "Traceback" not in agent.log
+
+
+@slow
+@pytest.mark.parametrize("seconds", [0, 0.5, 1, 2, 4])
+def test_busy_cores_do_not_change_the_status_of_an_end_during_the_start(seconds: float) -> None:
+    with busy_cores(), starting_agent() as agent:
+        wait_until(lambda: catches(agent.pid, signal.SIGTERM), "it catches the signal")
+        time.sleep(seconds)  # the moment that is meant
+        agent.terminate()
+        _, said = agent.communicate(timeout=20)
+        assert agent.returncode == 0, said
+        assert "Traceback" not in said
+
+
+@slow
+@pytest.mark.parametrize("program", [("main.py",), ("-m", "uvicorn", "main:app")], ids=["ours", "uvicorn"])
+def test_a_log_that_nobody_reads_stops_neither_the_agent_nor_its_end(program: tuple[str, ...]) -> None:
+    read_end, write_end = os.pipe()
+    port = free_port()
+    environ = {**clean_environ(), "SIMULATE_GPUS": "1", "ACCESS_LOG": "1"}
+    command = [sys.executable, *program, "--host", "127.0.0.1", "--port", str(port)]
+    with (
+        subprocess.Popen(command, cwd=ROOT, env=environ, stdout=write_end, stderr=write_end) as agent,  # noqa: S603  ours
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5) as client,
+        os.fdopen(read_end, "rb") as log,
+    ):
+        os.close(write_end)
+        try:
+            wait_until(lambda: answers(client), "it answers")
+            wait_until(lambda: client.get("/health?" + "x" * 4000) and dropped(client), "lines are dropped")
+            told = threading.Event()
+
+            def read() -> None:
+                for line in log:
+                    if b" log lines were dropped because nobody read them" in line:
+                        told.set()
+                        return
+
+            threading.Thread(target=read, daemon=True).start()
+            assert told.wait(10)
+            before = dropped(client)
+            wait_until(lambda: client.get("/health?" + "x" * 4000) and dropped(client) > before, "again")
+            agent.terminate()
+            agent.wait(WITHIN + 1)
+            assert agent.returncode == (0 if program == ("main.py",) else -signal.SIGTERM)
+        finally:
+            agent.kill()
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def dropped(client: httpx.Client) -> float:
+    """Lines of the log that /metrics counts as dropped."""
+    found = re.search(
+        r"^nvidia_gpu_agent_log_lines_dropped_total (\S+)", client.get("/metrics").text, re.MULTILINE
+    )
+    assert found
+    return float(found[1])
 
 
 def test_a_second_signal_changes_nothing() -> None:

@@ -6,6 +6,7 @@ import gzip
 
 from fastapi import APIRouter, Request, Response
 
+from agent.logs import dropped_lines
 from agent.routes.parameters import CurrentAgent, CurrentSnapshot  # noqa: TC001  (FastAPI reads them)
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 
@@ -42,6 +43,7 @@ def metrics(request: Request, agent: CurrentAgent, snapshot: CurrentSnapshot) ->
         processes=agent.settings.metrics_processes,
         streams=agent.open_streams,
         max_streams=agent.settings.max_streams,
+        log_lines_dropped=dropped_lines(),
     ).text(content_type)
     headers = {"Vary": "Accept, Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):

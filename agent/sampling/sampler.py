@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.sampling.pace import RELEASE_AFTER, Pace, is_due, next_due
 
@@ -46,14 +45,21 @@ class Sampler:
         self._ticker = asyncio.create_task(self._tick_for_ever())
 
     async def stop(self) -> bool:
-        """End everything; says whether every worker ended, or some driver call is still out."""
+        """End everything; says whether every worker ended, or some driver call is still out.
+
+        The workers end too if a round fails at this very moment, or whoever stops is cancelled meanwhile.
+        """
         self.end_streams()
-        for task in (self._ticker, self._round):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
-        return self._collector.close()
+        tasks = [task for task in (self._ticker, self._round) if task is not None]
+        for task in tasks:
+            task.add_done_callback(_log_fault)
+            task.cancel()
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        finally:
+            all_ended = self._collector.close()
+        return all_ended
 
     def end_streams(self) -> None:
         """Let every stream end after its present event, and no new one begin."""
@@ -173,6 +179,11 @@ class Sampler:
                 return await self._demand_changed.wait()
         except TimeoutError:
             return False
+
+
+def _log_fault(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("Sampling ended with a fault", exc_info=error)
 
 
 def _settle(waiter: asyncio.Future[bool], ticked: bool) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
-from agent.cli import main
+import main
 from benchmarks.programs import simulated
 
 if __name__ == "__main__":
     given, arguments = simulated.options().parse_known_args()
     simulated.answer_for_ever(simulated.install(given))
-    sys.exit(main(arguments))
+    main.run(arguments)

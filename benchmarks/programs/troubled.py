@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from agent.cli import main
+import main
 from agent.simulation import NvmlReturn, SimulatedProcess
 from benchmarks.programs import simulated
 
@@ -61,4 +60,4 @@ if __name__ == "__main__":
     threading.Thread(
         target=trouble, args=(simulation, given.fault_seconds), name="trouble", daemon=True
     ).start()
-    sys.exit(main(arguments))
+    main.run(arguments)

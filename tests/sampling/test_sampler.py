@@ -237,3 +237,48 @@ async def test_without_history_the_driver_is_let_go_after_a_minute_and_comes_bac
     assert (await sampler.latest()).gpus
     assert hardware.driver.reads == reads + 1
     assert await sampler.stop()
+
+
+class Faulty(Collector):
+    """Each round has a fault of ours, also when it is cancelled, and so has each release of the driver."""
+
+    closed = 0
+
+    async def collect(self) -> Snapshot:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise RuntimeError("the round has a fault")
+
+    async def release(self) -> bool:
+        raise RuntimeError("the ticker has a fault")
+
+    def close(self) -> bool:
+        self.closed += 1
+        return super().close()
+
+
+@pytest.mark.parametrize("cancelled", [False, True], ids=["stopped", "stopped, and cancelled meanwhile"])
+async def test_the_workers_end_whatever_the_last_round_raises(
+    cancelled: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    hardware = FakeHardware()
+    collector = Faulty(
+        hardware.driver, hardware.open_gpu, hardware.host, sample_interval=INTERVAL, sample_timeout=2.0
+    )
+    clock = Shifted()
+    sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
+    clock.shift = RELEASE_AFTER + 1  # so that the ticker releases the driver at once
+    sampler.start()
+    await asyncio.sleep(INTERVAL)
+    stopping = asyncio.create_task(sampler.stop())
+    await asyncio.sleep(0)
+    if cancelled:
+        stopping.cancel()
+    await asyncio.wait([stopping])
+    assert stopping.cancelled() == cancelled
+    assert collector.closed == 1
+    if not cancelled:
+        assert stopping.result(), "every worker ended"
+        assert "the round has a fault" in caplog.text
+        assert "the ticker has a fault" in caplog.text

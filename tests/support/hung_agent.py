@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from agent.cli import main
+import main
 from agent.simulation import Simulation
 
 if __name__ == "__main__":
@@ -21,4 +21,4 @@ if __name__ == "__main__":
         simulation.hang()
     elif symbol != "nothing":
         simulation.hang(symbol)
-    sys.exit(main(sys.argv[2:]))
+    main.run(sys.argv[2:])

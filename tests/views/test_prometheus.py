@@ -37,7 +37,14 @@ LABEL = r'\w+="(?:[^"\\]|\\.)*"'
 
 
 def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -> str:
-    exposition = Exposition(shown, idle_after_seconds=900, processes=processes, streams=3, max_streams=1000)
+    exposition = Exposition(
+        shown,
+        idle_after_seconds=900,
+        processes=processes,
+        streams=3,
+        max_streams=1000,
+        log_lines_dropped=7,
+    )
     return exposition.text(content_type).decode()
 
 
@@ -90,6 +97,7 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
         ),
         ("agent_driver_up", ["nvidia_gpu_agent_driver_up 1.0"]),
         ("agent_streams", ["nvidia_gpu_agent_streams 3.0"]),
+        ("agent_log_lines_dropped", ["nvidia_gpu_agent_log_lines_dropped_total 7.0"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -37,12 +37,14 @@ class Exposition(Collector):
         processes: bool,
         streams: int,
         max_streams: int,
+        log_lines_dropped: int,
     ) -> None:
         self._snapshot = snapshot
         self._idle_after_seconds = idle_after_seconds
         self._processes = processes
         self._streams = streams
         self._max_streams = max_streams
+        self._log_lines_dropped = log_lines_dropped
 
     def collect(self) -> Iterator[Metric]:
         """Families without a sample are left out."""
@@ -58,7 +60,12 @@ class Exposition(Collector):
 
     def _families(self) -> Iterator[Metric]:
         snapshot = self._snapshot
-        yield from agent_families(snapshot, streams=self._streams, max_streams=self._max_streams)
+        yield from agent_families(
+            snapshot,
+            streams=self._streams,
+            max_streams=self._max_streams,
+            log_lines_dropped=self._log_lines_dropped,
+        )
         if snapshot.driver is not None:
             yield from health_families(snapshot)
             yield from gpu_families(snapshot, snapshot.driver)

@@ -26,7 +26,9 @@ HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
 )
 
 
-def agent_families(snapshot: Snapshot, *, streams: int, max_streams: int) -> Iterator[Metric]:
+def agent_families(
+    snapshot: Snapshot, *, streams: int, max_streams: int, log_lines_dropped: int
+) -> Iterator[Metric]:
     """What is there even without a driver."""
     yield gauge("agent_build_info", "Always 1; which agent this is.", ("version",), [((__version__,), 1)])
     yield gauge("agent_driver_up", "1: the driver answers.", (), [((), snapshot.driver is not None)])
@@ -47,6 +49,12 @@ def agent_families(snapshot: Snapshot, *, streams: int, max_streams: int) -> Ite
     )
     yield gauge("agent_streams", "Streams open now.", (), [((), streams)])
     yield gauge("agent_max_streams", "Streams that may be open at once.", (), [((), max_streams)])
+    yield counter(
+        "agent_log_lines_dropped",
+        "Log lines dropped because nobody read them, since the agent started.",
+        (),
+        [((), log_lines_dropped)],
+    )
     if snapshot.host is not None:
         for name, documentation, value in HOST:
             yield gauge(name, documentation, (), [((), value(snapshot.host))])

@@ -1,0 +1,185 @@
+"""A second worker fails its start with one sentence; whatever runs one agent per server goes on."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.single_worker import REFUSAL
+from tests.packaging.commands import serving
+from tests.support.agents import ROOT, Process, clean_environ, free_port, wait_until
+from tests.support.groups import needs_slow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BIN = f"{sys.prefix}/bin"
+UVICORN = (f"{BIN}/uvicorn", "main:app", "--port")
+GUNICORN = (f"{BIN}/gunicorn", "main:app", "--no-control-socket", "--bind")
+CLASSES = ["uvicorn.workers.UvicornWorker", "asgi"]
+ENVIRON = {**clean_environ(), "SIMULATE_GPUS": "2", "PYTHONPATH": str(ROOT), "TOKEN": ""}
+ENDS_WITHIN = 30  # seconds, two starts among them
+
+# What a worker does at its start, with nothing of the agent but this.
+WORKER = """
+import asyncio, sys
+from agent.single_worker import SingleWorker
+
+async def app(scope, receive, send):
+    await send({"type": "lifespan.startup.complete"})
+
+async def send(message):
+    print(message["type"], message.get("message", ""), flush=True)
+
+async def receive():
+    return {"type": "lifespan.startup"}
+
+asyncio.run(SingleWorker(app, patience=float(sys.argv[1]))({"type": "lifespan"}, receive, send))
+sys.stdin.read()
+"""
+STARTED = "lifespan.startup.complete \n"
+REFUSED = f"lifespan.startup.failed {REFUSAL}\n"
+
+
+@contextmanager
+def worker(*sockets: socket.socket, patience: float = 0) -> Iterator[subprocess.Popen[str]]:
+    """A process that has these sockets from whoever started it."""
+    with subprocess.Popen(  # noqa: S603  our own script
+        [sys.executable, "-c", WORKER, str(patience)],
+        cwd=ROOT,
+        pass_fds=[one.fileno() for one in sockets],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def said(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline()
+
+
+def test_the_second_worker_on_the_same_socket_is_refused_until_the_first_has_ended() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as shared, worker(shared) as first:
+        assert said(first) == STARTED
+        with worker(shared) as second, worker(shared, patience=60) as successor:
+            assert said(second) == REFUSED
+            first.kill()
+            assert said(successor) == STARTED
+
+
+def test_workers_on_sockets_of_their_own_do_not_disturb_each_other() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.create_connection(one.getsockname()) as shared_connection,
+        worker(one, shared_connection) as first,
+        worker(other, shared_connection) as second,
+        worker(shared_connection) as third,
+    ):
+        assert [said(first), said(second), said(third)] == [STARTED, STARTED, STARTED]
+
+
+# The real servers
+
+
+@contextmanager
+def started(*command: str, folder: Path) -> Iterator[Process]:
+    """An agent under a server of others, answering."""
+    if command[0] == GUNICORN[0]:
+        needs_slow("gunicorn")
+    port = str(free_port())
+    arguments = [*command, port if command[0] == UVICORN[0] else f"127.0.0.1:{port}"]
+    with serving(arguments, folder, f"http://127.0.0.1:{port}", ENVIRON) as process:
+        try:
+            yield process
+        finally:
+            process.popen.terminate()  # a supervisor that is killed leaves its workers behind
+            process.popen.wait(ENDS_WITHIN)
+
+
+def with_option(command: tuple[str, ...], *options: str) -> tuple[str, ...]:
+    return (*command[:2], *options, *command[2:])
+
+
+MANY = {
+    "uvicorn": with_option(UVICORN, "--workers", "2"),
+    **{f"gunicorn, {name}": with_option(GUNICORN, "-w", "2", "-k", name) for name in CLASSES},
+}
+ONE = {
+    "uvicorn": UVICORN,
+    "uvicorn --workers 1": with_option(UVICORN, "--workers", "1"),
+    "uvicorn --reload": with_option(UVICORN, "--reload"),
+    **{f"gunicorn, {name}": with_option(GUNICORN, "-w", "1", "-k", name) for name in CLASSES},
+    "gunicorn --preload": with_option(GUNICORN, "-w", "1", "--preload", "-k", CLASSES[0]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", MANY.values(), ids=MANY)
+def test_a_second_worker_ends_the_server_with_one_sentence(command: tuple[str, ...], tmp_path: Path) -> None:
+    with started(*command, folder=tmp_path) as process:
+        process.popen.wait(ENDS_WITHIN)
+        assert process.log.count(REFUSAL) == 1
+        assert "Traceback" not in process.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ONE.values(), ids=ONE)
+def test_one_worker_serves_and_logs(command: tuple[str, ...], tmp_path: Path) -> None:
+    with started(*command, folder=tmp_path) as process:
+        assert httpx.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
+        wait_until(lambda: "INFO NVIDIA driver" in process.log, "the agent has logged")
+        assert REFUSAL not in process.log
+    assert "Traceback" not in process.log
+
+
+@pytest.mark.slow
+def test_two_agents_with_the_same_parent_serve_on_two_ports(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with started(*UVICORN, folder=tmp_path) as one, started(*UVICORN, folder=tmp_path / "other") as other:
+        for agent in (one, other):
+            assert httpx.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
+
+
+@pytest.mark.slow
+def test_uvicorn_reloads(tmp_path: Path) -> None:
+    source = tmp_path / "changed.py"
+    source.touch()
+    with started(
+        *with_option(UVICORN, "--reload", "--reload-dir", str(tmp_path)), folder=tmp_path
+    ) as process:
+        source.write_text("changed = True\n")
+        wait_until(lambda: process.log.count("INFO NVIDIA driver") == 2, lambda: process.log)
+        assert httpx.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
+        assert REFUSAL not in process.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLASSES)
+def test_gunicorn_replaces_its_worker_on_sighup_while_a_request_waits(name: str, tmp_path: Path) -> None:
+    """gunicorn starts the new worker before it ends the old one."""
+    command = with_option(GUNICORN, "-w", "1", "-k", name)
+    with (
+        started(*command, folder=tmp_path) as process,
+        httpx.stream("GET", f"{process.url}/gpu/stream") as stream,
+    ):
+        lines = stream.iter_lines()
+        next(lines)
+        process.popen.send_signal(signal.SIGHUP)
+        list(lines)  # raises if the body has no proper end
+        wait_until(lambda: process.log.count("INFO NVIDIA driver") == 2, lambda: process.log)
+        assert httpx.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
+        assert REFUSAL not in process.log
