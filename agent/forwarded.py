@@ -42,11 +42,15 @@ class ForwardedFor:
         entries = b",".join(values).decode("latin-1").split(",")
         if self._anybody:
             return _parsed(entries[0]) or peer
+        client = peer
         for entry in reversed(entries[-MAX_PROXIES:]):  # each proxy appends whom it was asked by
-            client = _parsed(entry)
-            if client is None or not self._trusts(ip_address(client[0])):
-                return client or peer
-        return client or peer
+            parsed = _parsed(entry)
+            if parsed is None:
+                return peer
+            client = parsed
+            if not self._trusts(ip_address(client[0])):
+                break
+        return client
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return self._anybody or any(address in network for network in self._networks)
