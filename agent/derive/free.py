@@ -214,7 +214,7 @@ def _together(gpus: Sequence[Candidate], count: int) -> list[Candidate]:
     return [gpus[position] for position in chosen]
 
 
-@lru_cache(maxsize=64)  # many who wait wish for the same, and wishes change more often than GPUs do
+@lru_cache(maxsize=64)  # those who wait ask again with each Snapshot, and many for as many GPUs
 def _grouped(gpus: tuple[tuple[int, frozenset[int]], ...], count: int) -> tuple[int, ...]:
     """The positions of `count` GPUs, each given by its index and those of its neighbours."""
     bits = {index: 1 << position for position, (index, _) in enumerate(gpus)}

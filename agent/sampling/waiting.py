@@ -88,7 +88,7 @@ class Line:
 
     def _pass_on(self, freed: frozenset[str]) -> None:
         """What somebody who leaves had kept may be what the next one waits for: it has it at once."""
-        kept = self._kept()
+        kept = self._kept() if freed else set()
         for place in list(self._places):
             if not freed:
                 return
