@@ -44,7 +44,7 @@ def test_a_pass_over_proc_lists_the_largest_first_and_skips_what_has_no_memory(t
         (tmp_path / pid / "statm").write_bytes(b"100 %d 0 0 0 0 0\n" % pages)
     (tmp_path / "40").mkdir()  # ended during the pass
     (tmp_path / "sys").mkdir()
-    assert by_resident_bytes(str(tmp_path)) == [(50 * PAGE_BYTES, 20), (5 * PAGE_BYTES, 10)]
+    assert by_resident_bytes(str(tmp_path), 5) == [(50 * PAGE_BYTES, 20), (5 * PAGE_BYTES, 10)]
 
 
 def test_this_process_can_be_read() -> None:

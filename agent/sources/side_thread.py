@@ -1,0 +1,75 @@
+"""A thread for reads that may hang: left behind when one does, so that everything else goes on.
+
+/proc/PID/cmdline and environ take the lock of that process's memory map, cgroup one of the kernel's: a reader
+waits as long as a process that is stuck in the driver holds it, and nothing can call it back.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+T = TypeVar("T")
+
+DEADLINE = 0.25  # seconds; what does not hang takes less than a millisecond
+MAX_LEFT_BEHIND = 4
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    reads: Iterator[T]
+    found: list[T] = field(default_factory=list)
+    error: Exception | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class SideThread:
+    """One daemon thread, replaced when it hangs. Owned by the thread that reads through it."""
+
+    def __init__(self, deadline: float = DEADLINE) -> None:
+        self._deadline = deadline
+        self._jobs: SimpleQueue[_Job[Any] | None] | None = None  # of the present thread
+        self._out: dict[Hashable, threading.Event] = {}  # what has hung, by key; set when it comes back
+
+    def __del__(self) -> None:
+        if self._jobs is not None:
+            self._jobs.put(None)
+
+    def read(self, key: Hashable, reads: Iterator[T]) -> list[T]:
+        """What `reads` yields until the deadline.
+
+        Nothing while an earlier read of the same key has not returned, which would hang again, or while
+        MAX_LEFT_BEHIND of any key have not. Raises what `reads` raises.
+        """
+        self._out = {out: done for out, done in self._out.items() if not done.is_set()}
+        if key in self._out or len(self._out) >= MAX_LEFT_BEHIND:
+            return []
+        if self._jobs is None:
+            self._jobs = SimpleQueue()
+            threading.Thread(target=_work, args=(self._jobs,), name="side thread", daemon=True).start()
+        job = _Job(reads)
+        self._jobs.put(job)
+        if not job.done.wait(self._deadline):
+            self._out[key] = job.done
+            self._jobs.put(None)  # should it ever come back, the thread ends
+            self._jobs = None
+        if job.error is not None:
+            raise job.error
+        return list(job.found)
+
+
+def _work(jobs: SimpleQueue[_Job[Any] | None]) -> None:
+    while (job := jobs.get()) is not None:
+        try:
+            for found in job.reads:
+                job.found.append(found)  # one by one: what was read before a read that hangs is known
+        except Exception as error:  # raised where it was asked for
+            job.error = error
+        finally:
+            job.done.set()
+        del job  # and what it read
