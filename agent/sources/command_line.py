@@ -57,9 +57,9 @@ def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_argu
         return None
     text = _program(arguments) if hide_arguments else " ".join(arguments)
     command = clean(text) or (f"[{name}]" if name else None)
-    return (
-        command if command is None or len(command) <= MAX_COMMAND else command[: MAX_COMMAND - 1] + ELLIPSIS
-    )
+    if command is not None and len(command) > MAX_COMMAND:
+        return command[: MAX_COMMAND - 1] + ELLIPSIS
+    return command
 
 
 def _program(arguments: Sequence[str]) -> str:

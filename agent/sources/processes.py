@@ -176,7 +176,7 @@ class ProcessReader:
         )
 
     def _describe(self, pid: int, stat: Stat) -> Description:
-        files = self._read_aside(pid, stat, "cgroup", "cmdline", "environ")
+        files = self._read_aside(pid, stat, "cgroup") | self._read_aside(pid, stat, "cmdline", "environ")
         arguments = parse_cmdline(files["cmdline"]) if "cmdline" in files else None
         name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
@@ -190,14 +190,14 @@ class ProcessReader:
         return full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
 
     def _read_aside(self, pid: int, stat: Stat, *names: str) -> dict[str, Content]:
-        """Those files of a process that may be read, and do not hang."""
+        """Those files of a process that may be read, and do not hang: all of them wait for one lock."""
 
         def read() -> Iterator[tuple[str, Content]]:
             for name in names:
                 with suppress(OSError):
                     yield name, read_file(self._proc_root, pid, name)
 
-        return dict(self._side_thread.read((pid, stat.start_ticks), read()))
+        return dict(self._side_thread.read((pid, stat.start_ticks, names[0]), read()))
 
     def _username(self, pid: int) -> str | None:
         try:

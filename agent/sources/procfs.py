@@ -105,18 +105,18 @@ def pids(proc_root: str = PROC) -> Iterator[int]:
                 yield int(entry.name)
 
 
-def open_files(proc_root: str, pid: int) -> Iterator[str]:
-    """Where the descriptors of a process lead, the first MAX_OPEN_FILES of them."""
+def open_files(proc_root: str, pid: int, limit: int = MAX_OPEN_FILES) -> Iterator[str]:
+    """Where the descriptors of a process lead, the first of them."""
     with os.scandir(f"{proc_root}/{pid}/fd") as entries:
-        for entry in islice(entries, MAX_OPEN_FILES):
+        for entry in islice(entries, limit):
             with suppress(FileNotFoundError):  # closed meanwhile
                 yield str(Path(entry.path).readlink())
 
 
-def by_resident_bytes(proc_root: str, count: int) -> list[tuple[int, int]]:
+def by_resident_bytes(proc_root: str, count: int, limit: int = MAX_PROCESSES) -> list[tuple[int, int]]:
     """Resident bytes and pid of the `count` largest processes and some to spare, largest first."""
-    numbers = list(islice(pids(proc_root), MAX_PROCESSES + 1))
-    if len(numbers) > MAX_PROCESSES:
+    numbers = list(islice(pids(proc_root), limit + 1))
+    if len(numbers) > limit:
         return []
     return nlargest(count + SPARE, _resident(proc_root, numbers))
 

@@ -344,9 +344,9 @@ async def test_a_host_and_processes_that_hang_and_come_back_are_a_line_each(
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
         "The host has not answered for 2 s: its values are unknown",
-        "/proc has not answered for 2 s: users, names and commands of processes are unknown",
+        "The process table has not answered for 2 s: users and commands are unknown",
         "The host answers again",
-        "/proc answers again",
+        "The process table answers again",
     ]
 
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import tracemalloc
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import HostProcess
+from agent.readings import Belonging, HostProcess
 from agent.sources.command_line import MAX_COMMAND, clean, command_text
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import INITIAL
@@ -20,6 +25,7 @@ from agent.sources.processes import (
     user_name,
 )
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
+from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
 
 HERE = os.getpid()
 NOBODY = 54321  # a uid without a name
+UNIT = Belonging(systemd_unit="a.service")
+CUT = "a-long-program-"  # by the kernel, after 15 bytes
 CONTAINER = "pid:[4026532281]"  # a PID namespace other than the initial one
 
 
@@ -56,6 +64,19 @@ class FakeProc:
 
     def say(self, cmdline: bytes) -> None:
         (self.root / "42" / "cmdline").write_bytes(cmdline)
+
+    @contextmanager
+    def hung(self, file: str) -> Iterator[None]:
+        """A pipe without a writer in its place: to open it hangs."""
+        path, kept = self.root / "42" / file, self.root / "42" / f"{file}.kept"
+        path.rename(kept)
+        os.mkfifo(path)
+        try:
+            yield
+        finally:
+            writer = os.open(path, os.O_RDWR)  # whoever waits, or still comes, goes on
+            kept.replace(path)
+            os.close(writer)
 
     def forbid(self, file: str) -> None:
         """It opens, but does not read: as root, nothing is forbidden."""
@@ -308,21 +329,13 @@ def test_hidden_arguments_do_not_return_in_the_name(proc: FakeProc) -> None:
 @pytest.mark.parametrize(
     ("comm", "cmdline", "expected"),
     [
-        pytest.param(
-            "a-long-program-", b"/opt/a-long-program-name\0-x\0", "a-long-program-name", id="completed"
-        ),
-        pytest.param(
-            "a-long-program-", b"a-long-program-name -x /a/b\0", "a-long-program-name", id="of a title"
-        ),
+        pytest.param(CUT, b"/opt/a-long-program-name\0-x\0", "a-long-program-name", id="completed"),
+        pytest.param(CUT, b"a-long-program-name -x /a/b\0", "a-long-program-name", id="of a title"),
         pytest.param("a-short-name", b"/opt/a-short-name-of-its-own\0", "a-short-name", id="not cut"),
-        pytest.param(
-            "a-long-program-", b"python3\0a-long-program-name\0", "a-long-program-", id="another program"
-        ),
-        pytest.param("a-long-program-", b"a-long-program-" + b"x" * 10_000, "a-long-program-", id="endless"),
-        pytest.param(
-            "a-long-program-", b"a-long-program-" + b"x" * 300 + b"\0", "a-long-program-", id="no file's"
-        ),
-        pytest.param("a-long-program-", b"", "a-long-program-", id="no arguments"),
+        pytest.param(CUT, b"python3\0a-long-program-name\0", CUT, id="another program"),
+        pytest.param(CUT, b"a-long-program-" + b"x" * 10_000, CUT, id="endless"),
+        pytest.param(CUT, b"a-long-program-" + b"x" * 300 + b"\0", CUT, id="no file's"),
+        pytest.param(CUT, b"", CUT, id="no arguments"),
         pytest.param(
             "größe-und-lä", "größe-und-länge\0".encode(), "größe-und-länge", id="15 bytes, not letters"
         ),
@@ -350,6 +363,71 @@ def test_an_endless_command_line_is_cut_before_anything_is_made_of_it(
 ) -> None:
     proc.say(cmdline)
     assert read(reader_of(proc, clock)).command == shown
+
+
+@pytest.mark.parametrize(
+    ("file", "hidden"),
+    [
+        pytest.param("cmdline", {"command": None, "belonging": UNIT}, id="command line and environment"),
+        pytest.param("cgroup", {"belonging": Belonging(slurm_job_id="7")}, id="cgroup"),
+    ],
+)
+def test_a_file_that_hangs_is_unknown_until_it_comes_back(
+    proc: FakeProc, clock: Clock, file: str, hidden: dict[str, object]
+) -> None:
+    (proc.root / "42/cgroup").write_text("0::/system.slice/a.service\n")
+    (proc.root / "42/environ").write_bytes(b"SLURM_JOB_ID=7\0")
+    reader = reader_of(proc, clock)
+    known = read(reader)
+    with proc.hung(file):
+        threads = []
+        for _ in range(3):
+            clock.now += DESCRIPTION_SECONDS
+            assert replace(known, cpu_percent=0.0, **hidden) == read(reader)  # type: ignore[arg-type]
+            threads.append(side_threads())
+        assert threads[2] <= threads[1], "it is not asked again: it would hang again"
+        clock.now += 1.0
+        assert [process.name for process in reader.largest(1, None)] == ["python3"]
+
+    def read_later() -> HostProcess:
+        clock.now += DESCRIPTION_SECONDS
+        return read(reader)
+
+    wait_until(lambda: read_later() == replace(known, cpu_percent=0.0), "it is known again")
+
+
+def test_a_process_that_hangs_does_not_keep_the_others(proc: FakeProc, clock: Clock) -> None:
+    for pid in range(50, 70):
+        shutil.copytree(proc.root / "42", proc.root / str(pid))
+    reader = reader_of(proc, clock)
+    with proc.hung("cmdline"):
+        processes = reader.read(frozenset({42, *range(50, 70)}), None)
+    assert processes.pop(42).command is None
+    assert {process.command for process in processes.values()} == {"python3 train.py"}
+
+
+def test_nothing_is_read_to_its_end(proc: FakeProc, clock: Clock) -> None:
+    """Whatever a process says of itself, and the kernel of it."""
+    proc.write(comm=CUT)
+    proc.say(b"python3\0")
+    for name in ("stat", "statm", "status", "cmdline", "environ", "cgroup", "comm"):
+        (proc.root / "42" / name).touch()
+        os.truncate(proc.root / "42" / name, 2**30)
+    reader = reader_of(proc, clock)
+    tracemalloc.start()
+    try:
+        process = read(reader)
+        largest = reader.largest(5, None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+    assert process.command == "python3…"
+    assert [process.name for process in largest] == [CUT]
+
+
+def side_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "side thread"}
 
 
 def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> None:
