@@ -253,9 +253,7 @@ class Collector:
         self._change_log.note(snapshot)
         self._log_stuck(self._driver, "The NVIDIA driver", "the number of GPUs may have changed")
         self._log_stuck(self._host, "The host", "its values are unknown")
-        self._log_stuck(
-            self._processes, "The process table", "users, names and commands of processes are unknown"
-        )
+        self._log_stuck(self._processes, "The process table", "users and commands are unknown")
 
     def _log_stuck(self, worker: Worker[Reading], name: str, meaning: str) -> None:
         stuck_after = self._sample_timeout if self._workers.is_stuck(worker) else None
