@@ -60,23 +60,22 @@ OF_PROC = re.compile(r"/proc(/|$)")
 
 def violations(code: str, file: Path = Path("agent/x.py")) -> list[str]:
     """What a file does that it may not, a sentence each."""
-    tree = ast.parse(code)
+    nodes = list(ast.walk(ast.parse(code)))
     docstrings = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    found = [
-        f"{file}:{getattr(node, 'lineno', 0)}: {what}"
-        for node in ast.walk(tree)
-        for what in (*_libraries(node), *(_files(node, file) if node not in docstrings else ()))
-    ]
-    attributes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    found += [
-        f"{file}:{node.lineno}: hands psutil on"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and node.id == "psutil" and id(node) not in attributes
-    ]
+    attributes = {node.value for node in nodes if isinstance(node, ast.Attribute)}
+    found: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Attribute):
+            wrong = list(_libraries(node))
+        elif isinstance(node, ast.Constant | ast.Call) and node not in docstrings and file != READER:
+            wrong = list(_files(node, file))
+        elif isinstance(node, ast.Name) and node.id == "psutil" and node not in attributes:
+            wrong = ["hands psutil on"]
+        else:
+            continue
+        found += [f"{file}:{node.lineno}: {what}" for what in wrong]
     return found
 
 
@@ -96,8 +95,6 @@ def _libraries(node: ast.AST) -> Iterator[str]:
 
 
 def _files(node: ast.AST, file: Path) -> Iterator[str]:
-    if file == READER:
-        return
     match node:
         case ast.Constant(value=str(text)) if OF_PROC.match(text):
             yield f"names {text}"

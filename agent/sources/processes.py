@@ -1,19 +1,20 @@
 """Processes: who runs what, and what it uses.
 
 What moves is read at every call; what stays, at most every ten seconds. A file that hangs is unknown, and so
-is what comes from it, even where it was known before: a process can have become another program since.
+is what comes from it, even where it was known before: a process can have become another program since. It is
+known again with the first call after the file has come back.
 """
 
 from __future__ import annotations
 
 import pwd
 import time
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import Belonging, HostProcess
-from agent.sources.attempt import UNREADABLE
+from agent.sources.attempt import UNREADABLE, attempt
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, clean, command_text, full_name, parse_cmdline
 from agent.sources.memory import percent_of
@@ -33,7 +34,7 @@ from agent.sources.rates import gap, rate
 from agent.sources.side_thread import SideThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 DESCRIPTION_SECONDS = 10.0  # a process can change its command and its user, but rarely does
 USERNAME_SECONDS = 600.0  # a look-up may ask a directory server
@@ -44,12 +45,13 @@ GONE = (FileNotFoundError, ProcessLookupError)
 
 
 class Description(NamedTuple):
-    """Who runs what, and where it belongs; None for what may not be read."""
+    """Who runs what, and where it belongs; None for what may not be read, or hangs."""
 
     username: str | None
     name: str | None
     command: str | None
     belonging: Belonging
+    is_whole: bool  # nothing of it hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class _Known:
     stat: Stat
     read_at: float  # seconds of the monotonic clock
     description: Description
-    described_in: float  # its description_window
+    described_in: float | None  # its description_window; None: it is to be described again
 
 
 def description_window(pid: int, at: float) -> float:
@@ -89,6 +91,11 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def _arguments(files: Mapping[str, Content | None]) -> list[str] | None:
+    cmdline = files.get("cmdline")
+    return None if cmdline is None else parse_cmdline(cmdline)
 
 
 class ProcessReader:
@@ -161,7 +168,7 @@ class ProcessReader:
             description = self._describe(pid, stat)
         else:
             description = before.description
-        self._known[pid] = _Known(stat, at, description, window)
+        self._known[pid] = _Known(stat, at, description, window if description.is_whole else None)
         return HostProcess(
             pid,
             username=description.username,
@@ -177,25 +184,23 @@ class ProcessReader:
 
     def _describe(self, pid: int, stat: Stat) -> Description:
         files = self._read_aside(pid, stat, "cgroup") | self._read_aside(pid, stat, "cmdline", "environ")
-        arguments = parse_cmdline(files["cmdline"]) if "cmdline" in files else None
+        arguments = _arguments(files)
         name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
         belonging = belonging_of(files.get("cgroup"), files.get("environ"))
-        return Description(self._username(pid), name, command, belonging)
+        return Description(self._username(pid), name, command, belonging, is_whole=len(files) == 3)
 
     def _name(self, pid: int) -> str | None:
         stat = read_stat(self._proc_root, pid)
         files = self._read_aside(pid, stat, "cmdline") if len(stat.comm) >= COMM_BYTES else {}
-        arguments = parse_cmdline(files["cmdline"]) if files else None
-        return full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
+        return full_name(stat.comm, _arguments(files), hide_arguments=self._hide_command_args)
 
-    def _read_aside(self, pid: int, stat: Stat, *names: str) -> dict[str, Content]:
-        """Those files of a process that may be read, and do not hang: all of them wait for one lock."""
+    def _read_aside(self, pid: int, stat: Stat, *names: str) -> dict[str, Content | None]:
+        """Those files of a process that do not hang, and all of them wait for one lock; None: refused."""
 
-        def read() -> Iterator[tuple[str, Content]]:
+        def read() -> Iterator[tuple[str, Content | None]]:
             for name in names:
-                with suppress(OSError):
-                    yield name, read_file(self._proc_root, pid, name)
+                yield name, attempt(partial(read_file, self._proc_root, pid, name), None)
 
         return dict(self._side_thread.read((pid, stat.start_ticks, names[0]), read()))
 

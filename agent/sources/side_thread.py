@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEADLINE = 0.25  # seconds; what does not hang takes less than a millisecond
+DEADLINE = 0.5  # seconds; what does not hang takes a millisecond, on a busy host some dozens
 MAX_LEFT_BEHIND = 4
 
 

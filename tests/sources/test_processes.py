@@ -389,11 +389,11 @@ def test_a_file_that_hangs_is_unknown_until_it_comes_back(
         clock.now += 1.0
         assert [process.name for process in reader.largest(1, None)] == ["python3"]
 
-    def read_later() -> HostProcess:
-        clock.now += DESCRIPTION_SECONDS
+    def later() -> HostProcess:
+        clock.now += 0.001
         return read(reader)
 
-    wait_until(lambda: read_later() == replace(known, cpu_percent=0.0), "it is known again")
+    wait_until(lambda: later() == replace(known, cpu_percent=0.0), "it is known again, and soon")
 
 
 def test_a_process_that_hangs_does_not_keep_the_others(proc: FakeProc, clock: Clock) -> None:
