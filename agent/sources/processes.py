@@ -126,6 +126,7 @@ class ProcessReader:
 
     def read(self, pids: frozenset[int], memory_total_bytes: int | None) -> dict[int, HostProcess]:
         """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE)."""
+        self._side_thread.begin_round()
         before, self._known = self._known, {}
         processes = {}
         for pid in pids:
@@ -139,6 +140,7 @@ class ProcessReader:
 
     def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...]:
         """The largest processes by resident memory: user, name and memory only."""
+        self._side_thread.begin_round()
         found: list[HostProcess] = []
         for resident, pid in by_resident_bytes(self._proc_root, count):
             if len(found) == count:
@@ -147,6 +149,8 @@ class ProcessReader:
                 username, name = self._username(pid), self._name(pid)
             except GONE:
                 continue
+            except UNREADABLE:
+                username = name = None
             percent = percent_of(resident, memory_total_bytes)
             found.append(HostProcess(pid, username, name, memory_rss_bytes=resident, memory_percent=percent))
         return tuple(found)

@@ -7,6 +7,7 @@ waits as long as a process that is stuck in the driver holds it, and nothing can
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEADLINE = 0.5  # seconds; what does not hang takes a millisecond, on a busy host some dozens
+PATIENCE = 1.0  # seconds for all reads of one round: many that are slow shall not add up
 MAX_LEFT_BEHIND = 4
 
 
@@ -31,8 +33,10 @@ class _Job(Generic[T]):
 class SideThread:
     """One daemon thread, replaced when it hangs. Owned by the thread that reads through it."""
 
-    def __init__(self, deadline: float = DEADLINE) -> None:
+    def __init__(self, deadline: float = DEADLINE, patience: float = PATIENCE) -> None:
         self._deadline = deadline
+        self._patience = patience
+        self._patient_until = float("inf")  # seconds of the monotonic clock
         self._jobs: SimpleQueue[_Job[Any] | None] | None = None  # of the present thread
         self._out: dict[Hashable, threading.Event] = {}  # what has hung, by key; set when it comes back
 
@@ -40,14 +44,19 @@ class SideThread:
         if self._jobs is not None:
             self._jobs.put(None)
 
+    def begin_round(self) -> None:
+        """From now on reads have PATIENCE together."""
+        self._patient_until = time.monotonic() + self._patience
+
     def read(self, key: Hashable, reads: Iterator[T]) -> list[T]:
         """What `reads` yields until the deadline.
 
-        Nothing while an earlier read of the same key has not returned, which would hang again, or while
-        MAX_LEFT_BEHIND of any key have not. Raises what `reads` raises.
+        Nothing while an earlier read of the same key has not returned, which would hang again, while
+        MAX_LEFT_BEHIND of any key have not, or when patience has run out. Raises what `reads` raises.
         """
         self._out = {out: done for out, done in self._out.items() if not done.is_set()}
-        if key in self._out or len(self._out) >= MAX_LEFT_BEHIND:
+        is_patient = time.monotonic() < self._patient_until
+        if key in self._out or len(self._out) >= MAX_LEFT_BEHIND or not is_patient:
             return []
         if self._jobs is None:
             self._jobs = SimpleQueue()

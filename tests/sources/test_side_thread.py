@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,3 +106,21 @@ def test_a_fault_is_raised_where_it_was_asked_for_and_the_thread_goes_on() -> No
     with pytest.raises(ZeroDivisionError):
         side.read(1, fail())
     assert side.read(1, iter([2])) == [2]
+
+
+def test_many_slow_reads_of_one_round_do_not_add_up() -> None:
+    def slow() -> Iterator[int]:
+        time.sleep(0.01)
+        yield 1
+
+    side = SideThread(PATIENT, patience=0.05)
+    side.begin_round()
+    found = [side.read(number, slow()) for number in range(20)]
+    assert [] in found
+    assert found == sorted(found, reverse=True), "the first are read, and then none"
+
+    def in_another_round() -> bool:
+        side.begin_round()
+        return side.read(0, iter([1])) == [1]
+
+    wait_until(in_another_round, "the others are read in the next round")
