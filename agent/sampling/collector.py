@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from agent.readings import HostReading, ProcessesReading, Snapshot
+from agent.readings import Snapshot
 from agent.sampling.change_log import ChangeLog
-from agent.sampling.gpu_slot import Gpu, GpuSlot
+from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.readings import DriverReading, GpuSample, Topology
+    from agent.readings import DriverReading, GpuSample, HostReading, ProcessesReading, Topology
+    from agent.sampling.gpu_slot import Gpu
     from agent.sampling.history import History
+    from agent.sampling.interfaces import Connections, Driver, Host, Processes
     from agent.sampling.ledger import Ledger
     from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
@@ -31,33 +33,6 @@ DRIVER_PACE = 5.0
 TOPOLOGY_RETRY = 60.0
 
 Reading = TypeVar("Reading")
-
-
-class Driver(Protocol):
-    """What the collector needs of the driver as a whole."""
-
-    @property
-    def calls(self) -> int: ...
-    def read(self) -> DriverReading: ...
-    def release(self) -> None: ...
-
-
-class Host(Protocol):
-    """What the collector needs of the host's own values."""
-
-    def read(self) -> HostReading: ...
-
-
-class Processes(Protocol):
-    """What the collector needs of the host's processes; `pids` are those on GPUs."""
-
-    def read(self, pids: frozenset[int]) -> ProcessesReading: ...
-
-
-class Connections(Protocol):
-    """What the collector needs of the source that knows how GPUs are connected."""
-
-    def read(self, gpu_count: int) -> Topology: ...
 
 
 class Collector:
