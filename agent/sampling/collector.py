@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
 
-# Seconds; no request waits longer than this for the driver. The host and its processes have the last part.
+# Seconds; no request waits longer than this for the driver. The processes have the last part of it.
 MAX_WAIT = 0.25
 MAX_WAIT_FOR_GPUS = 0.2
 # Seconds between two looks at the number of GPUs while all is well.
@@ -98,6 +98,7 @@ class Collector:
 
     async def _collect(self) -> Snapshot:
         started = self._clock()
+        self._host.request(self._host_source.read)
         if self._driver_is_in_doubt():
             self._ask_driver(started)
             await self._workers.wait([self._driver], started + MAX_WAIT_FOR_GPUS)
@@ -112,7 +113,6 @@ class Collector:
             if self._xids is not None:
                 self._xids.follow(len(self._gpus))
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
-        self._host.request(self._host_source.read)
         self._processes.request(lambda: self._process_source.read(pids))
         await self._workers.wait([self._host, self._processes], started + MAX_WAIT)
         snapshot = self._assemble(started)
