@@ -59,8 +59,9 @@ class SideThread:
         if key in self._out or len(self._out) >= MAX_LEFT_BEHIND or not is_patient:
             return []
         if self._jobs is None:
-            self._jobs = SimpleQueue()
-            threading.Thread(target=_work, args=(self._jobs,), name="side thread", daemon=True).start()
+            jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+            threading.Thread(target=_work, args=(jobs,), name="side thread", daemon=True).start()
+            self._jobs = jobs
         job = _Job(reads)
         self._jobs.put(job)
         if not job.done.wait(self._deadline):
