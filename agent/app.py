@@ -43,6 +43,7 @@ from agent.signals import when_stopped
 from agent.sources.gpu import GpuSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
+from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
 from agent.sources.xid_events import XidEventSource
 
@@ -163,7 +164,8 @@ async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
     collector = Collector(
         DriverSource(),
         GpuSource,
-        HostSource(hide_command_args=settings.hide_command_args, pids_are_ours=agent.simulated),
+        HostSource(),
+        ProcessSource(hide_command_args=settings.hide_command_args, pids_are_ours=agent.simulated),
         sample_interval=settings.sample_interval,
         sample_timeout=settings.sample_timeout,
         history_interval=settings.history_interval,

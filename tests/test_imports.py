@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "routes": {"agent", "answers", "derive", "errors", "logs", "openapi", "readings", "sampling", "views"},
     "app": {"agent", "answers", "auth", "errors", "middleware", "openapi", "routes", "sampling", "settings"}
     | {"signals", "simulation", "sources"},
-    "simulation": set(),
+    "simulation": {"sources"},  # procfs: a simulated GPU runs processes of this host
     # what the routes and the server stand on
     "agent": {"answers", "derive", "errors", "sampling", "settings"},
     "answers": {"agent", "readings"},
@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 KNOWN_TO: dict[str, set[str]] = {
     "nvitop": {"sources", "simulation"},
     "pynvml": {"sources", "simulation"},
-    "psutil": {"sources", "simulation"},  # a simulated GPU runs processes of this host
+    "psutil": {"sources"},
     "dotenv": {"environment"},
     "uvicorn": {"cli", "protocol", "server"},
     "prometheus_client": {"views"},

@@ -22,6 +22,7 @@ from agent.readings import (
     GpuState,
     HostProcess,
     HostReading,
+    ProcessesReading,
     Snapshot,
 )
 from agent.simulation import FieldId, SimulatedProcess, Simulation
@@ -213,7 +214,7 @@ DRIVER = DriverReading(gpu_count=1, driver_version="535.86.10", cuda_version="12
 
 
 def test_the_host_of_the_rich_example_comes_true() -> None:
-    shown = json.loads(system_info_view(DRIVER, HOST).model_dump_json())
+    shown = json.loads(system_info_view(DRIVER, HOST, None).model_dump_json())
 
     assert shown.pop("hostname") == "node1"  # added
     assert dict(leaves(shown)) == dict(leaves(GPU_EXAMPLE["system_info"]))
@@ -224,9 +225,9 @@ def test_the_host_of_the_rich_example_comes_true() -> None:
 
 def test_the_largest_processes_of_the_host_have_the_shape_of_those_of_a_gpu() -> None:
     largest = HostProcess(1, "root", "systemd", memory_rss_bytes=3 * MIB // 2, memory_percent=0.05)
-    host = HostReading(hostname="node1", top_processes=(largest, HostProcess(2)))
+    processes = ProcessesReading(top_processes=(largest, HostProcess(2)))
 
-    shown = system_info_view(DRIVER, host).memory.top_processes
+    shown = system_info_view(DRIVER, HOST, processes).memory.top_processes
 
     assert [process.model_dump() for process in shown] == [
         {"pid": 1, "name": "systemd", "username": "root", "memory_mb": 1.5, "memory_percent": 0.1},
@@ -236,7 +237,7 @@ def test_the_largest_processes_of_the_host_have_the_shape_of_those_of_a_gpu() ->
 
 @pytest.mark.parametrize("host", [None, HostReading(hostname="")], ids=["not read", "nothing known"])
 def test_a_host_of_which_nothing_is_known_is_null(host: HostReading | None) -> None:
-    shown = json.loads(system_info_view(DriverReading(gpu_count=1), host).model_dump_json())
+    shown = json.loads(system_info_view(DriverReading(gpu_count=1), host, None).model_dump_json())
 
     assert {path for path, value in leaves(shown) if value is not None} == {"memory.top_processes"}
     assert keys(GPU_EXAMPLE["system_info"]) <= keys(shown)
@@ -320,10 +321,8 @@ def test_the_envelope_example_comes_true_to_the_letter_on_its_own_host() -> None
             samples.append(
                 GpuSample(device["idx"], GpuState.OK, reading.identity, reading, reading.sampled_at, 0)
             )
-    host = HostReading(
-        hostname="node1", gpu_processes={USERS_PID: HostProcess(USERS_PID, "do1e", command="...")}
-    )
-    snapshot = Snapshot(0.0, 0.0, DRIVER, gpus=tuple(samples), host=host)
+    processes = ProcessesReading({USERS_PID: HostProcess(USERS_PID, "do1e", command="...")})
+    snapshot = Snapshot(0.0, 0.0, DRIVER, gpus=tuple(samples), processes=processes)
 
     shown = status_view(snapshot, samples, None, mig=False).model_dump(mode="json", exclude_unset=True)
 

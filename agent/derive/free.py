@@ -15,10 +15,10 @@ from agent.derive.health_rules import Verdict
 from agent.readings import NVSWITCH, ComputeMode, ProcessType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from agent.derive.health import Health
-    from agent.readings import GpuReading, GpuSample, HostReading, Snapshot
+    from agent.readings import GpuReading, GpuSample, HostProcess, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         compute_processes=None
         if processes is None
         else sum(process.type is not ProcessType.GRAPHICS for process in processes),
-        users=_users(reading, snapshot.host),
+        users=_users(reading, snapshot.host_processes),
         nvlink_neighbours=neighbours,
     )
 
@@ -179,9 +179,8 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     return None
 
 
-def _users(reading: GpuReading | None, host: HostReading | None) -> frozenset[str | None]:
+def _users(reading: GpuReading | None, described: Mapping[int, HostProcess]) -> frozenset[str | None]:
     processes = (reading.processes if reading else None) or ()
-    described = host.gpu_processes if host else {}
     owners = (described.get(process.pid) for process in processes)
     return frozenset(owner.username if owner else None for owner in owners)
 

@@ -17,7 +17,7 @@ from agent.readings.gpu import (
     RecoveryAction,
     RemapBanks,
 )
-from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading
+from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading, ProcessesReading
 from agent.readings.snapshot import (
     GpuSample,
     GpuSeries,
@@ -55,6 +55,7 @@ __all__ = [
     "NvLink",
     "ProcessType",
     "ProcessUse",
+    "ProcessesReading",
     "RecoveryAction",
     "RemapBanks",
     "Snapshot",

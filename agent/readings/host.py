@@ -74,5 +74,11 @@ class HostReading:
     disk_available_bytes: int | None = None
     disk_io: DiskIo = field(default_factory=DiskIo)
     temperature_celsius: float | None = None  # the hottest sensor
-    top_processes: tuple[HostProcess, ...] = ()  # the five largest by resident memory
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessesReading:
+    """The host's processes at one moment (/proc)."""
+
     gpu_processes: Mapping[int, HostProcess] = field(default_factory=dict)  # by pid
+    top_processes: tuple[HostProcess, ...] = ()  # the five largest by resident memory

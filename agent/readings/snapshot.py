@@ -11,7 +11,7 @@ from agent.readings.gpu import DriverReading, GpuIdentity, GpuReading
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent.readings.host import HostProcess, HostReading
+    from agent.readings.host import HostProcess, HostReading, ProcessesReading
 
 
 class GpuState(StrEnum):
@@ -110,7 +110,8 @@ class Snapshot:
     driver: DriverReading | None = None  # None: no contact
     driver_error: str | None = None  # one sentence: what is missing and what to do; None before first contact
     gpus: tuple[GpuSample, ...] = ()
-    host: HostReading | None = None
+    host: HostReading | None = None  # None: not read, or too long ago
+    processes: ProcessesReading | None = None  # as `host`
     topology: Topology | None = None  # None: not told, or not yet
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
@@ -119,7 +120,7 @@ class Snapshot:
     @property
     def host_processes(self) -> Mapping[int, HostProcess]:
         """The processes on GPUs as the host describes them, by pid; empty while it does not."""
-        return self.host.gpu_processes if self.host else {}
+        return self.processes.gpu_processes if self.processes else {}
 
 
 @dataclass(frozen=True, slots=True)

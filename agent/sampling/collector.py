@@ -3,55 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
-from agent.readings import HostReading, Snapshot
+from agent.readings import Snapshot
 from agent.sampling.change_log import ChangeLog
-from agent.sampling.gpu_slot import Gpu, GpuSlot
+from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
-from agent.sampling.worker import Worker
+from agent.sampling.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from agent.readings import DriverReading, GpuSample, Topology
+    from agent.readings import DriverReading, GpuSample, HostReading, ProcessesReading, Topology
+    from agent.sampling.gpu_slot import Gpu
     from agent.sampling.history import History
+    from agent.sampling.interfaces import Connections, Driver, Host, Processes
     from agent.sampling.ledger import Ledger
+    from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
 
-# Seconds; no request waits longer than this for the driver. The host has the last part of it.
+# Seconds; no request waits longer than this for the driver. The processes have the last part of it.
 MAX_WAIT = 0.25
 MAX_WAIT_FOR_GPUS = 0.2
 # Seconds between two looks at the number of GPUs while all is well.
 DRIVER_PACE = 5.0
 # Seconds until a topology that is not known in full is asked for again.
 TOPOLOGY_RETRY = 60.0
-# Seconds that the exit waits for the workers.
-JOIN_TIMEOUT = 0.5
 
-
-class Driver(Protocol):
-    """What the collector needs of the driver as a whole."""
-
-    @property
-    def calls(self) -> int: ...
-    def read(self) -> DriverReading: ...
-    def release(self) -> None: ...
-
-
-class Host(Protocol):
-    """What the collector needs of the host."""
-
-    def read(self, pids: frozenset[int]) -> HostReading: ...
-
-
-class Connections(Protocol):
-    """What the collector needs of the source that knows how GPUs are connected."""
-
-    def read(self, gpu_count: int) -> Topology: ...
+Reading = TypeVar("Reading")
 
 
 class Collector:
@@ -62,6 +43,7 @@ class Collector:
         driver: Driver,
         open_gpu: Callable[[int], Gpu],
         host: Host,
+        processes: Processes,
         *,
         sample_interval: float,
         sample_timeout: float,
@@ -77,6 +59,7 @@ class Collector:
         self._driver_source = driver
         self._open_gpu = open_gpu
         self._host_source = host
+        self._process_source = processes
         self._sample_interval = sample_interval
         self._sample_timeout = sample_timeout
         self._stale_after = STALE_INTERVALS * max(sample_interval, history_interval)
@@ -87,13 +70,12 @@ class Collector:
         self._xids = xids
         self._clock = clock
         self._now = now
-        self._loop = asyncio.get_running_loop()
-        self._waiting_for: set[Worker[Any]] = set()
-        self._all_answered = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
-        self._driver: Worker[DriverReading | None] = self._start("driver")
-        self._host: Worker[HostReading] = self._start("host")
-        self._topology: Worker[Topology] = self._start("topology")
+        self._workers = Workers(sample_timeout, clock)
+        self._driver: Worker[DriverReading | None] = self._workers.start("driver")
+        self._host: Worker[HostReading] = self._workers.start("host")
+        self._processes: Worker[ProcessesReading] = self._workers.start("processes")
+        self._topology: Worker[Topology] = self._workers.start("topology")
         self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
         self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")
@@ -112,32 +94,27 @@ class Collector:
 
     def close(self) -> bool:
         """End every worker; says whether all of them did, or some driver call is still out."""
-        threads: list[Worker[Any] | XidWatch] = [*self._workers(), *([self._xids] if self._xids else [])]
-        for thread in threads:
-            thread.stop()
-        deadline = self._clock() + JOIN_TIMEOUT
-        for thread in threads:
-            thread.join(max(0.0, deadline - self._clock()))
-        return all(thread.ended for thread in threads)
+        return self._workers.close(self._xids)
 
     async def _collect(self) -> Snapshot:
         started = self._clock()
+        self._host.request(self._host_source.read)
         if self._driver_is_in_doubt():
             self._ask_driver(started)
-            await self._wait([self._driver], started + MAX_WAIT_FOR_GPUS)
+            await self._workers.wait([self._driver], started + MAX_WAIT_FOR_GPUS)
         elif started - self._driver_asked_at >= DRIVER_PACE:
             self._ask_driver(started)
         self._follow_driver()
         if self._is_in_contact():
             for slot in self._gpus:
                 slot.request()
-            await self._wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
+            await self._workers.wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
             self._ask_topology(started)
             if self._xids is not None:
                 self._xids.follow(len(self._gpus))
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
-        self._host.request(lambda: self._host_source.read(pids))
-        await self._wait([self._host], started + MAX_WAIT)
+        self._processes.request(lambda: self._process_source.read(pids))
+        await self._workers.wait([self._host, self._processes], started + MAX_WAIT)
         snapshot = self._assemble(started)
         if self._ledger is not None:
             snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
@@ -152,55 +129,21 @@ class Collector:
             return not self._is_in_contact()
         for slot in self._slots:
             slot.release()
-        await self._wait((slot.worker for slot in self._slots), deadline)
+        await self._workers.wait((slot.worker for slot in self._slots), deadline)
         now = self._clock()
         for slot in self._slots:
             slot.released(now)
         if self._some_are_busy():
             return False
         self._driver.request(self._driver_source.release)
-        await self._wait([self._driver], deadline)
+        await self._workers.wait([self._driver], deadline)
         return True
 
     def _some_are_busy(self) -> bool:
-        return any(worker.busy_since is not None for worker in self._workers())
-
-    def _start(self, name: str) -> Worker[Any]:
-        return Worker(name, self._answered, self._clock)
-
-    def _workers(self) -> Iterable[Worker[Any]]:
-        yield self._driver
-        yield self._host
-        yield self._topology
-        for slot in self._slots:
-            yield slot.worker
-
-    # Waiting
-
-    def _answered(self, worker: Worker[Any]) -> None:
-        """In the worker's thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: a hung call came back during exit
-            self._loop.call_soon_threadsafe(self._count_off, worker)
-
-    def _count_off(self, worker: Worker[Any]) -> None:
-        if worker.busy_since is None:
-            self._waiting_for.discard(worker)
-        if not self._waiting_for:
-            self._all_answered.set()
-
-    async def _wait(self, workers: Iterable[Worker[Any]], deadline: float) -> None:
-        """Until each has answered, those apart that are stuck; or until `deadline`."""
-        now = self._clock()
-        self._waiting_for = {
-            worker
-            for worker in workers
-            if worker.busy_since is not None and now - worker.busy_since < self._sample_timeout
-        }
-        if self._waiting_for:
-            self._all_answered.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(deadline - now):
-                    await self._all_answered.wait()
+        """Whether some call of the driver is out."""
+        busy_since = [slot.worker.busy_since for slot in self._slots]
+        busy_since += [self._driver.busy_since, self._topology.busy_since]
+        return any(since is not None for since in busy_since)
 
     # The driver and its GPUs
 
@@ -247,25 +190,29 @@ class Collector:
             for slot in self._slots:
                 slot.renew(now)
         for index in range(len(self._slots), self._contact.gpu_count if self._contact else 0):
-            self._slots.append(GpuSlot(index, self._open_gpu(index), self._start(f"gpu{index}")))
+            self._slots.append(GpuSlot(index, self._open_gpu(index), self._workers.start(f"gpu{index}")))
 
     # The result
 
     def _assemble(self, started: float) -> Snapshot:
         now = self._clock()
-        host = self._host.answer
-        host_is_fresh = host is not None and now - host.started_at <= self._stale_after
         return Snapshot(
             taken_at=self._now(),
             taken_monotonic=started,
             driver=self._contact,
             driver_error=self._driver.answer.error if self._driver.answer else None,
             gpus=tuple(self._judge(slot, now) for slot in self._gpus),
-            host=host.reading if host is not None and host_is_fresh else None,
+            host=self._fresh(self._host, now),
+            processes=self._fresh(self._processes, now),
             topology=self._known_topology(),
             simulated=self._simulated,
             driver_calls=self._driver_source.calls,
         )
+
+    def _fresh(self, worker: Worker[Reading], now: float) -> Reading | None:
+        """Its reading, unless it is too old to be shown."""
+        answer = worker.answer
+        return answer.reading if answer and now - answer.started_at <= self._stale_after else None
 
     def _judge(self, slot: GpuSlot, now: float) -> GpuSample:
         sample = slot.judge(
@@ -280,9 +227,9 @@ class Collector:
     def _log(self, snapshot: Snapshot) -> None:
         self._change_log.note(snapshot)
         self._log_stuck(self._driver, "The NVIDIA driver", "the number of GPUs may have changed")
-        self._log_stuck(self._host, "The host", "its values and the names of processes are unknown")
+        self._log_stuck(self._host, "The host", "its values are unknown")
+        self._log_stuck(self._processes, "The process table", "users and commands are unknown")
 
-    def _log_stuck(self, worker: Worker[Any], name: str, meaning: str) -> None:
-        busy_since = worker.busy_since
-        is_stuck = busy_since is not None and self._clock() - busy_since >= self._sample_timeout
-        self._change_log.note_stuck(name, self._sample_timeout if is_stuck else None, meaning)
+    def _log_stuck(self, worker: Worker[Reading], name: str, meaning: str) -> None:
+        stuck_after = self._sample_timeout if self._workers.is_stuck(worker) else None
+        self._change_log.note_stuck(name, stuck_after, meaning)

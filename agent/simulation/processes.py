@@ -1,13 +1,14 @@
-"""Processes on simulated GPUs; by default real ones of this host, so that psutil can describe them."""
+"""Processes on simulated GPUs; by default real ones of this host, so that /proc can describe them."""
 
 from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import psutil
+from agent.sources import procfs
 
 if TYPE_CHECKING:
     from agent.simulation.models import GpuModel
@@ -66,18 +67,14 @@ def _runs(pid: int) -> bool:
 
 
 def _readable_pids() -> list[int]:
-    own = [os.getpid(), *(parent.pid for parent in psutil.Process().parents())]
-    found = own[:2]
-    for process in psutil.process_iter():
+    found = [pid for pid in (os.getpid(), os.getppid()) if pid]  # 0: the parent is outside of the container
+    for pid in procfs.pids():
         if len(found) >= MAX_LOCAL_PROCESSES:
             break
-        if process.pid in found:
-            continue
-        try:
-            if process.cmdline():  # kernel threads have none; others' may be refused
-                found.append(process.pid)
-        except psutil.Error:
-            continue
+        with suppress(OSError):
+            # kernel threads have no memory; others' may be refused
+            if pid not in found and procfs.read_resident_bytes(procfs.PROC, pid):
+                found.append(pid)
     return found
 
 

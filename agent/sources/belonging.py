@@ -1,20 +1,21 @@
 """Where a process belongs, read from /proc: container, pod, systemd unit, Slurm job, login session.
 
 Every runtime puts its processes into control groups of their own, with its ids in their names. What the
-environment says of Slurm is the process's own claim, and only asked for where the groups do not tell.
+environment says of Slurm is the process's own claim, and only believed where the groups do not tell.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import Belonging
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from agent.sources.procfs import Content
 
 # docker-ID.scope, cri-containerd-ID.scope, crio-ID, libpod-ID.scope, libpod-payload-ID, nerdctl-ID.scope, the
 # bare ID of the cgroupfs driver, SLICE:cri-containerd:ID. A conmon is the container's monitor, outside of it.
@@ -37,7 +38,6 @@ _SLURM_STEPS = {
     "4294967295": "extern",
 }
 _NUMBER = re.compile(rb"\d{1,10}")
-MAX_BYTES = 256 * 1024  # an environment may hold two megabytes
 
 
 class SlurmStep(NamedTuple):
@@ -47,12 +47,12 @@ class SlurmStep(NamedTuple):
     step: str | None = None
 
 
-def read_belonging(proc_root: str, pid: int) -> Belonging:
-    """Where a process belongs; what may not be read, or has ended, is unknown."""
-    belonging = parse_cgroup(_read(Path(proc_root, str(pid), "cgroup")).decode(errors="replace"))
-    if belonging.slurm_step is not None:
+def belonging_of(cgroup: Content | None, environ: Content | None) -> Belonging:
+    """Where a process with these files belongs; what may not be read (None) is unknown."""
+    belonging = parse_cgroup(cgroup.up_to(b"\n").decode(errors="replace") if cgroup else "")
+    if belonging.slurm_step is not None or environ is None:
         return belonging
-    slurm = parse_environ(_read(Path(proc_root, str(pid), "environ")))
+    slurm = parse_environ(environ.up_to(b"\0"))
     if slurm.job_id is None or belonging.slurm_job_id not in (None, slurm.job_id):
         return belonging
     return replace(belonging, slurm_job_id=slurm.job_id, slurm_step=slurm.step)
@@ -124,11 +124,3 @@ def _first(values: Iterable[str | None]) -> str | None:
 
 def _number(value: bytes | None) -> str | None:
     return value.decode() if value and _NUMBER.fullmatch(value) else None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES)
-    except OSError:
-        return b""

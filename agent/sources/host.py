@@ -9,68 +9,40 @@ from __future__ import annotations
 import socket
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 import psutil
 
-from agent.readings import DiskIo, HostProcess, HostReading
+from agent.readings import DiskIo, HostReading
 from agent.sources.attempt import attempt
 from agent.sources.cpu import CpuMeter, CpuPercent, Frequency, read_frequency
 from agent.sources.disks import DiskMeter, DiskSpace, read_disk_space
-from agent.sources.paced import Paced
-from agent.sources.processes import ProcessReader, percent_of, seconds_since_boot
+from agent.sources.memory import Memory, percent_of, read_memory
+from agent.sources.paced import slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-T = TypeVar("T")
-
-SLOW_PACE = 10.0  # seconds
-TOP_PROCESSES = 5
 HOTTEST_CREDIBLE_CELSIUS = 150.0  # sensors that are not wired up report 255, 0 or -273
-
-
-class Memory(NamedTuple):
-    """Bytes of RAM; cached includes what the kernel can reclaim, as `free` counts it."""
-
-    total: int | None = None
-    available: int | None = None
-    cached: int | None = None
-    buffers: int | None = None
 
 
 class HostSource:
     """Reads /proc, /sys and mounted file systems, mostly through psutil; owned by one worker thread."""
 
-    def __init__(
-        self,
-        *,
-        hide_command_args: bool = False,
-        pids_are_ours: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        since_boot: Callable[[], float] = seconds_since_boot,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._cpu = CpuMeter()
         self._disks = DiskMeter()
-        self._processes = ProcessReader(
-            hide_command_args=hide_command_args,
-            pids_are_ours=pids_are_ours,
-            clock=clock,
-            since_boot=since_boot,
-        )
-        self._memory = Memory()
-        self._frequency = _slow(read_frequency, Frequency())
-        self._disk_space = _slow(read_disk_space, DiskSpace())
-        self._temperature = _slow(_read_temperature, None)
-        self._top_processes: Paced[tuple[HostProcess, ...]] = _slow(self._read_top_processes, ())
+        self._frequency = slow(read_frequency, Frequency())
+        self._disk_space = slow(read_disk_space, DiskSpace())
+        self._temperature = slow(_read_temperature, None)
 
-    def read(self, pids: frozenset[int]) -> HostReading:
-        """The host now; `pids` are the processes on GPUs, described in `gpu_processes`."""
+    def read(self) -> HostReading:
+        """The host now."""
         at = self._clock()
         cpu = attempt(lambda: self._cpu.read(at), CpuPercent())
         disk_io = attempt(lambda: self._disks.read(at), DiskIo())
-        memory = self._memory = attempt(_read_memory, Memory())
+        memory = attempt(read_memory, Memory())
         used = None if memory.total is None or memory.available is None else memory.total - memory.available
         physical_cores, logical_cores = self._core_counts
         frequency = self._frequency.get(at)
@@ -94,21 +66,12 @@ class HostSource:
             disk_available_bytes=disk_space.available_bytes,
             disk_io=disk_io,
             temperature_celsius=self._temperature.get(at),
-            top_processes=self._top_processes.get(at),
-            gpu_processes=self._processes.read(pids, memory.total),
         )
 
     @cached_property
     def _core_counts(self) -> tuple[int | None, int | None]:
         """Physical and logical; read once, because psutil opens a file per core for it."""
         return attempt(lambda: psutil.cpu_count(logical=False), None), attempt(psutil.cpu_count, None)
-
-    def _read_top_processes(self) -> tuple[HostProcess, ...]:
-        return self._processes.largest(TOP_PROCESSES, self._memory.total)
-
-
-def _slow(read: Callable[[], T], otherwise: T) -> Paced[T]:
-    return Paced(SLOW_PACE, lambda: attempt(read, otherwise))
 
 
 def hottest(sensors: Iterable[float | None]) -> float | None:
@@ -119,8 +82,3 @@ def hottest(sensors: Iterable[float | None]) -> float | None:
 
 def _read_temperature() -> float | None:
     return hottest(sensor.current for chip in psutil.sensors_temperatures().values() for sensor in chip)
-
-
-def _read_memory() -> Memory:
-    memory = psutil.virtual_memory()
-    return Memory(memory.total, memory.available, memory.cached, memory.buffers)

@@ -1,14 +1,17 @@
-"""A dear value, read less often than the others."""
+"""Dear values, read less often than the others."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from agent.sources.attempt import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Value = TypeVar("Value")
 
+SLOW_PACE = 10.0  # seconds; what is dear to read and slow to change
 JITTER = 0.1  # seconds; samples come on a grid, and one some milliseconds early must not miss its turn
 
 
@@ -27,3 +30,8 @@ class Paced(Generic[Value]):
             self._value = self._read()
             self._read_at = now
         return self._value
+
+
+def slow(read: Callable[[], Value], otherwise: Value) -> Paced[Value]:
+    """Read about every ten seconds, whatever the pace of the calls; `otherwise` where it cannot be."""
+    return Paced(SLOW_PACE, lambda: attempt(read, otherwise))

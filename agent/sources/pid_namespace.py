@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from agent.sources.procfs import open_files
+
 # include/linux/proc_ns.h: PROC_PID_INIT_INO. A container with --pid=host is in this namespace too.
 INITIAL = "pid:[4026531836]"
 DEVICES = "/dev/nvidia"  # nvidia0, nvidiactl, nvidia-uvm, nvidia-caps/...
@@ -33,13 +35,6 @@ def has_gpu_open(proc_root: str, pid: int) -> bool:
     if pid == os.getpid():
         return False
     try:
-        return any(_leads_to_gpu(link) for link in Path(proc_root, str(pid), "fd").iterdir())
+        return any(target.startswith(DEVICES) for target in open_files(proc_root, pid))
     except OSError:
-        return False
-
-
-def _leads_to_gpu(link: Path) -> bool:
-    try:
-        return str(link.readlink()).startswith(DEVICES)
-    except FileNotFoundError:  # closed meanwhile
         return False

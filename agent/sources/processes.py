@@ -1,6 +1,8 @@
 """Processes: who runs what, and what it uses.
 
-What moves comes from procfs at every call; what stays is asked of psutil at most every ten seconds.
+What moves is read at every call; what stays, at most every ten seconds. A file that hangs is unknown, and so
+is what comes from it, even where it was known before: a process can have become another program since. It is
+known again with the first call after the file has come back.
 """
 
 from __future__ import annotations
@@ -8,43 +10,48 @@ from __future__ import annotations
 import pwd
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
-
-import psutil
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import Belonging, HostProcess
-from agent.sources.attempt import UNREADABLE
-from agent.sources.belonging import read_belonging
+from agent.sources.attempt import UNREADABLE, attempt
+from agent.sources.belonging import belonging_of
+from agent.sources.command_line import COMM_BYTES, clean, command_text, full_name, parse_cmdline
+from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import has_gpu_open, is_initial
-from agent.sources.procfs import TICKS_PER_SECOND, Stat, by_resident_bytes, read_resident_bytes, read_stat
+from agent.sources.procfs import (
+    PROC,
+    TICKS_PER_SECOND,
+    Content,
+    Stat,
+    by_resident_bytes,
+    read_file,
+    read_resident_bytes,
+    read_stat,
+    read_uid,
+)
 from agent.sources.rates import gap, rate
+from agent.sources.side_thread import SideThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-T = TypeVar("T")
+    from collections.abc import Callable, Iterator, Mapping
 
 DESCRIPTION_SECONDS = 10.0  # a process can change its command and its user, but rarely does
 USERNAME_SECONDS = 600.0  # a look-up may ask a directory server
-MAX_COMMAND = 4096  # characters; a command line may hold megabytes, and every answer repeats it for each GPU
-COMM_LENGTH = 15  # all that the kernel keeps of a process's name
 # The command of a process that the driver lists and that is not, or may not be, one of those seen here.
 ELSEWHERE = "[ended, or in another PID namespace]"
 
-GONE = (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess)
-# Names and arguments are any bytes: none may end a line, move a terminal's cursor or fail to encode.
-HARMLESS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ") | dict.fromkeys(
-    range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"
-)
+GONE = (FileNotFoundError, ProcessLookupError)
 
 
 class Description(NamedTuple):
-    """Who runs what, and where it belongs; None for what may not be read."""
+    """Who runs what, and where it belongs; None for what may not be read, or hangs."""
 
     username: str | None
     name: str | None
     command: str | None
     belonging: Belonging
+    is_whole: bool  # nothing of it hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +61,7 @@ class _Known:
     stat: Stat
     read_at: float  # seconds of the monotonic clock
     description: Description
-    described_in: float  # its description_window
-
-
-def clean(text: str) -> str:
-    """The text without control characters and undecodable bytes."""
-    return text.translate(HARMLESS).strip()
-
-
-def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_arguments: bool) -> str | None:
-    """The command line as `ps` prints it, cut if endless; [name] where empty, None where not readable."""
-    if arguments is None:
-        return None
-    if hide_arguments:
-        words = [word for word in arguments if word]
-        # a process that set its own title has everything in one word
-        arguments = words[0].translate(HARMLESS).split(" ")[:1] if len(words) == 1 else words[:1]
-    command = clean(" ".join(arguments)) or (f"[{name}]" if name else None)
-    return command if command is None or len(command) <= MAX_COMMAND else command[: MAX_COMMAND - 1] + "…"
+    described_in: float | None  # its description_window; None: it is to be described again
 
 
 def description_window(pid: int, at: float) -> float:
@@ -80,11 +70,6 @@ def description_window(pid: int, at: float) -> float:
     So the processes of a busy host are described a few at a time, not all in the same reading.
     """
     return (at + pid) // DESCRIPTION_SECONDS
-
-
-def percent_of(part: int | None, whole: int | None) -> float | None:
-    """None where either is unknown."""
-    return 100.0 * part / whole if part is not None and whole else None
 
 
 def cpu_percent(before: _Known | None, stat: Stat, at: float) -> float | None:
@@ -108,18 +93,9 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
-def _permitted(read: Callable[[], T]) -> T | None:
-    try:
-        return read()
-    except (psutil.AccessDenied, OSError):
-        return None
-
-
-def _arguments(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.ZombieProcess:  # its memory is gone, and the arguments with it
-        return []
+def _arguments(files: Mapping[str, Content | None]) -> list[str] | None:
+    cmdline = files.get("cmdline")
+    return None if cmdline is None else parse_cmdline(cmdline)
 
 
 class ProcessReader:
@@ -135,8 +111,7 @@ class ProcessReader:
         pids_are_ours: bool = False,
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
-        proc_root: str = "/proc",
-        open_process: Callable[[int], psutil.Process] = psutil.Process,
+        proc_root: str = PROC,
         look_up_user: Callable[[int], str] = user_name,
     ) -> None:
         self._hide_command_args = hide_command_args
@@ -144,13 +119,14 @@ class ProcessReader:
         self._clock = clock
         self._since_boot = since_boot
         self._proc_root = proc_root
-        self._open_process = open_process
         self._look_up_user = look_up_user
+        self._side_thread = SideThread()
         self._known: dict[int, _Known] = {}
         self._usernames: dict[int, tuple[str, float]] = {}
 
     def read(self, pids: frozenset[int], memory_total_bytes: int | None) -> dict[int, HostProcess]:
         """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE)."""
+        self._side_thread.begin_round()
         before, self._known = self._known, {}
         processes = {}
         for pid in pids:
@@ -164,15 +140,17 @@ class ProcessReader:
 
     def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...]:
         """The largest processes by resident memory: user, name and memory only."""
+        self._side_thread.begin_round()
         found: list[HostProcess] = []
-        for resident, pid in by_resident_bytes(self._proc_root):
+        for resident, pid in by_resident_bytes(self._proc_root, count):
             if len(found) == count:
                 break
             try:
-                process = self._open_process(pid)
-                username, name = self._username(process), self._name(process)
+                username, name = self._username(pid), self._name(pid)
             except GONE:
                 continue
+            except UNREADABLE:
+                username = name = None
             percent = percent_of(resident, memory_total_bytes)
             found.append(HostProcess(pid, username, name, memory_rss_bytes=resident, memory_percent=percent))
         return tuple(found)
@@ -191,10 +169,10 @@ class ProcessReader:
         ):
             if not self._pids_are_ours and not has_gpu_open(self._proc_root, pid):
                 raise ProcessLookupError(f"Whether the driver means the local process {pid} cannot be told")
-            description = self._describe(pid)
+            description = self._describe(pid, stat)
         else:
             description = before.description
-        self._known[pid] = _Known(stat, at, description, window)
+        self._known[pid] = _Known(stat, at, description, window if description.is_whole else None)
         return HostProcess(
             pid,
             username=description.username,
@@ -208,31 +186,41 @@ class ProcessReader:
             belonging=description.belonging,
         )
 
-    def _describe(self, pid: int) -> Description:
-        # psutil's oneshot() would only cost time: user, name and arguments are in three different files
-        process = self._open_process(pid)
-        name = self._name(process)
-        arguments = _permitted(lambda: _arguments(process))
+    def _describe(self, pid: int, stat: Stat) -> Description:
+        files = self._read_aside(pid, stat, "cgroup") | self._read_aside(pid, stat, "cmdline", "environ")
+        arguments = _arguments(files)
+        name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
-        belonging = read_belonging(self._proc_root, pid)
-        return Description(self._username(process), name, command, belonging)
+        belonging = belonging_of(files.get("cgroup"), files.get("environ"))
+        return Description(self._username(pid), name, command, belonging, is_whole=len(files) == 3)
 
-    def _name(self, process: psutil.Process) -> str | None:
-        name = clean(_permitted(process.name) or "")
-        if self._hide_command_args and " " in name:
-            name = name[:COMM_LENGTH]  # psutil completes a cut name from the title, arguments and all
-        return name or None
+    def _name(self, pid: int) -> str | None:
+        stat = read_stat(self._proc_root, pid)
+        files = self._read_aside(pid, stat, "cmdline") if len(stat.comm) >= COMM_BYTES else {}
+        return full_name(stat.comm, _arguments(files), hide_arguments=self._hide_command_args)
 
-    def _username(self, process: psutil.Process) -> str | None:
-        uids = _permitted(process.uids)
-        if uids is None:
+    def _read_aside(self, pid: int, stat: Stat, *names: str) -> dict[str, Content | None]:
+        """Those files of a process that do not hang, and all of them wait for one lock; None: refused."""
+
+        def read() -> Iterator[tuple[str, Content | None]]:
+            for name in names:
+                yield name, attempt(partial(read_file, self._proc_root, pid, name), None)
+
+        return dict(self._side_thread.read((pid, stat.start_ticks, names[0]), read()))
+
+    def _username(self, pid: int) -> str | None:
+        try:
+            uid = read_uid(self._proc_root, pid)
+        except GONE:
+            raise
+        except UNREADABLE:
             return None
         now = self._clock()
-        name, looked_up_at = self._usernames.get(uids.real, ("", 0.0))
+        name, looked_up_at = self._usernames.get(uid, ("", 0.0))
         if not name or now - looked_up_at >= USERNAME_SECONDS:
-            name = clean(self._look_up_user(uids.real))
+            name = clean(self._look_up_user(uid))
             self._usernames = {  # containers bring numbers without end
                 uid: entry for uid, entry in self._usernames.items() if now - entry[1] < USERNAME_SECONDS
             }
-            self._usernames[uids.real] = name, now
+            self._usernames[uid] = name, now
         return name

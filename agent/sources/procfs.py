@@ -1,16 +1,50 @@
-"""What moves in a process, from two small files of /proc.
+"""The only reader of /proc, and every read has a bound.
 
-psutil tells the same, but five times slower (it opens `stat` twice, to notice a reused pid), and this is read
-for every process on a GPU every second.
+Any local user decides how long the files of a process are: a command line can be stretched to hundreds of
+megabytes, an environment holds two, `fd` a million entries. So a few KiB are read, and cut as bytes.
+psutil reads all of it, and even what is small five times slower (it opens `stat` twice, to notice a reused
+pid); this is read for every process on a GPU every second.
 """
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+import re
+from contextlib import suppress
+from heapq import nlargest
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROC = "/proc"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+MAX_BYTES = 4096
+MAX_BYTES_OF = {
+    "cgroup": 8 * 1024,  # one path of cgroup v2 may have 4,095 bytes; v1 has a dozen, nested ones of 350 each
+    "environ": 32 * 1024,  # Slurm appends its variables to those of the shell, often some KiB of modules
+}
+MAX_OPEN_FILES = 4096  # of one process, that are looked at
+# With more, none is called the largest: looking at only some of them would name the wrong ones.
+MAX_PROCESSES = 65_536
+SPARE = 5  # processes more than asked for: one that ends before it is described gives its place to the next
+# The numbers are real, effective, saved and of the file system; the tab after the first proves it whole.
+_UID = re.compile(rb"^Uid:\t(\d+)\t", re.MULTILINE)
+
+
+class Content(NamedTuple):
+    """The beginning of a file, and whether there was more."""
+
+    data: bytes
+    is_cut: bool = False
+
+    def up_to(self, separator: bytes) -> bytes:
+        """Without the entry in which the file was cut: half a number is another number."""
+        return self.data.rpartition(separator)[0] if self.is_cut else self.data
 
 
 class Stat(NamedTuple):
@@ -33,35 +67,74 @@ def parse_resident_bytes(statm: bytes) -> int:
     return int(statm.split()[1]) * PAGE_BYTES
 
 
+def parse_uid(status: bytes) -> int:
+    """The real user in proc_pid_status(5), where a newline in the name is escaped. ValueError: none there."""
+    uid = _UID.search(status)
+    if uid is None:
+        raise ValueError("A /proc/PID/status without Uid")
+    return int(uid[1])
+
+
 def read_stat(proc_root: str, pid: int) -> Stat:
     """Who has this pid, and what it used."""
-    return parse_stat(_read(f"{proc_root}/{pid}/stat"))
+    return parse_stat(_read(f"{proc_root}/{pid}/stat", MAX_BYTES))
 
 
 def read_resident_bytes(proc_root: str, pid: int) -> int:
     """Memory of a process that is in RAM."""
-    return parse_resident_bytes(_read(f"{proc_root}/{pid}/statm"))
+    return parse_resident_bytes(_read(f"{proc_root}/{pid}/statm", MAX_BYTES))
 
 
-def by_resident_bytes(proc_root: str) -> list[tuple[int, int]]:
-    """Resident bytes and pid of every process that has memory, largest first: one pass over /proc/*/statm."""
+def read_uid(proc_root: str, pid: int) -> int:
+    """The real user of a process."""
+    return parse_uid(_read(f"{proc_root}/{pid}/status", MAX_BYTES))
+
+
+def read_file(proc_root: str, pid: int, name: str) -> Content:
+    """What a process says of itself: `cmdline`, `environ`, `cgroup`. May hang: see SideThread."""
+    limit = MAX_BYTES_OF.get(name, MAX_BYTES)
+    data = _read(f"{proc_root}/{pid}/{name}", limit + 1)
+    return Content(data[:limit], len(data) > limit)
+
+
+def pids(proc_root: str = PROC) -> Iterator[int]:
+    """Every process, one at a time, the lowest number first (as the kernel lists them)."""
     with os.scandir(proc_root) as entries:
-        pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
-    found = []
-    for pid in pids:
+        for entry in entries:
+            if entry.name.isdecimal():
+                yield int(entry.name)
+
+
+def open_files(proc_root: str, pid: int, limit: int = MAX_OPEN_FILES) -> Iterator[str]:
+    """Where the descriptors of a process lead, the first of them."""
+    with os.scandir(f"{proc_root}/{pid}/fd") as entries:
+        for entry in islice(entries, limit):
+            with suppress(FileNotFoundError):  # closed meanwhile
+                yield str(Path(entry.path).readlink())
+
+
+def by_resident_bytes(proc_root: str, count: int, limit: int = MAX_PROCESSES) -> list[tuple[int, int]]:
+    """Resident bytes and pid of the `count` largest processes and some to spare, largest first."""
+    numbers = list(islice(pids(proc_root), limit + 1))
+    if len(numbers) > limit:
+        return []
+    return nlargest(count + SPARE, _resident(proc_root, numbers))
+
+
+def _resident(proc_root: str, numbers: list[int]) -> Iterator[tuple[int, int]]:
+    for pid in numbers:
         try:
             resident = read_resident_bytes(proc_root, pid)
         except OSError:  # it has ended, or is not ours to see
             continue
         if resident:
-            found.append((resident, pid))
-    return sorted(found, reverse=True)
+            yield resident, pid
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, limit: int) -> bytes:
     # half the time that open() takes
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(file, 4096)
+        return os.read(file, limit)
     finally:
         os.close(file)

@@ -73,7 +73,7 @@ def metrics_view(
     metrics = GpuMetrics(
         timestamp=iso_utc(snapshot.taken_at),
         simulated=snapshot.simulated,
-        system_info=system_info_view(driver, snapshot.host),
+        system_info=system_info_view(driver, snapshot.host, snapshot.processes),
         gpu_count=len(snapshot.gpus),
         gpus=[gpu_view(gpu, described, thresholds, health[gpu.index]) for gpu in selected],
         summary=_summary_view(readings),

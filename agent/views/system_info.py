@@ -12,7 +12,7 @@ from agent.views.gpu_device import TopProcess, short
 from agent.views.units import gib, mib
 
 if TYPE_CHECKING:
-    from agent.readings import HostProcess
+    from agent.readings import HostProcess, ProcessesReading
 
 
 class Cpu(BaseModel):
@@ -67,7 +67,9 @@ class SystemInfo(BaseModel):
     temperature_celsius: float | None = Field(description="hottest sensor of the host, degrees Celsius")
 
 
-def system_info_view(driver: DriverReading, reading: HostReading | None) -> SystemInfo:
+def system_info_view(
+    driver: DriverReading, reading: HostReading | None, processes: ProcessesReading | None
+) -> SystemInfo:
     """The wire shape of the host; all null while it has not been read."""
     host = reading or HostReading(hostname="")
     return SystemInfo(
@@ -93,7 +95,7 @@ def system_info_view(driver: DriverReading, reading: HostReading | None) -> Syst
             percent=tenths(host.memory_percent),
             cached_mb=whole(mib(host.memory_cached_bytes)),
             buffers_mb=whole(mib(host.memory_buffers_bytes)),
-            top_processes=[_top_process(process) for process in host.top_processes],
+            top_processes=[_top_process(process) for process in processes.top_processes] if processes else [],
         ),
         disk_used_gb=tenths(gib(host.disk_used_bytes)),
         disk_available_gb=tenths(gib(host.disk_available_bytes)),

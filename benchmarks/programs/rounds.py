@@ -13,6 +13,7 @@ from agent.sampling.collector import Collector
 from agent.sources.gpu import GpuSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource
+from agent.sources.process_source import ProcessSource
 from benchmarks.programs import simulated
 
 WARM_UP = 2  # rounds; the first makes contact
@@ -21,7 +22,9 @@ PACE = 1.0  # seconds
 
 async def time_rounds(count: int) -> list[float]:
     """Seconds of each round."""
-    collector = Collector(DriverSource(), GpuSource, HostSource(), sample_interval=PACE, sample_timeout=2.0)
+    collector = Collector(
+        DriverSource(), GpuSource, HostSource(), ProcessSource(), sample_interval=PACE, sample_timeout=2.0
+    )
     taken = []
     for _ in range(WARM_UP + count):
         started = time.perf_counter()

@@ -17,9 +17,9 @@ from agent.readings import (
     GpuSample,
     GpuState,
     HostProcess,
-    HostReading,
     LedgerReading,
     NvLink,
+    ProcessesReading,
     ProcessType,
     Snapshot,
 )
@@ -47,7 +47,7 @@ def sample(index: int = 0, **values: Any) -> GpuSample:
 
 def snapshot(*gpus: GpuSample, owners: dict[int, str] | None = None, **values: Any) -> Snapshot:
     described = {pid: HostProcess(pid, name) for pid, name in (OWNERS if owners is None else owners).items()}
-    return Snapshot(0, 0, gpus=gpus, host=HostReading("node", gpu_processes=described), **values)
+    return Snapshot(0, 0, gpus=gpus, processes=ProcessesReading(described), **values)
 
 
 def seen(gpu: GpuSample, **values: Any) -> Candidate:
@@ -115,7 +115,7 @@ def test_compute_processes_and_owners(
 
 
 def test_without_a_host_reading_every_owner_is_unknown() -> None:
-    snap = replace(snapshot(sample(processes=(COMPUTE, GRAPHICS))), host=None)
+    snap = replace(snapshot(sample(processes=(COMPUTE, GRAPHICS))), processes=None)
 
     assert candidates(snap)[0].users == {None}
 

@@ -14,9 +14,9 @@ from agent.readings import (
     GpuSample,
     GpuState,
     HostProcess,
-    HostReading,
     LedgerReading,
     MigInstance,
+    ProcessesReading,
     ProcessType,
     ProcessUse,
     Snapshot,
@@ -35,8 +35,8 @@ def gpu(index: int, *processes: GpuProcess, instances: tuple[MigInstance, ...] =
 
 
 def snapshot(*gpus: GpuSample, ledger: LedgerReading | None = None) -> Snapshot:
-    host = HostReading("host", gpu_processes={7: HostProcess(7, "alice"), 8: HostProcess(8, "bob")})
-    return Snapshot(0, 0, gpus=gpus, host=host, ledger=ledger)
+    processes = ProcessesReading({7: HostProcess(7, "alice"), 8: HostProcess(8, "bob")})
+    return Snapshot(0, 0, gpus=gpus, processes=processes, ledger=ledger)
 
 
 def use(idle: float | None) -> ProcessUse:
@@ -76,7 +76,7 @@ def test_holdings_are_of_the_selected_gpus_with_what_host_and_ledger_know() -> N
         Holding(second, None, GpuProcess(7, C), HostProcess(7, "alice"), use(1), False),
     ]
     assert [one.gpu.index for one in holdings(everything, [second], 900)] == [1]
-    assert holdings(replace(everything, host=None, ledger=None), [second], 900) == [
+    assert holdings(replace(everything, processes=None, ledger=None), [second], 900) == [
         Holding(second, None, GpuProcess(7, C), HostProcess(7))
     ]
 

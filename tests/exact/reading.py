@@ -29,6 +29,7 @@ from agent.readings import (
     MemoryErrors,
     MigInstance,
     NvLink,
+    ProcessesReading,
     ProcessType,
     ProcessUse,
     RemapBanks,
@@ -355,6 +356,8 @@ HOST = HostReading(
         write_ops_per_second=66_004.5,
     ),
     temperature_celsius=58.5,
+)
+HOST_PROCESSES = ProcessesReading(
     top_processes=tuple(_host_process(9_001 + k, 20 + k) for k in range(5)),
     gpu_processes={
         **{pid: _host_process(pid, position) for position, pid in enumerate(_PIDS)},
@@ -392,6 +395,7 @@ SNAPSHOT = Snapshot(
     ),
     gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
     host=HOST,
+    processes=HOST_PROCESSES,
     # NVML's six levels and an unknown one; from one side not as from the other.
     topology=Topology(
         levels=(

@@ -10,6 +10,7 @@ from agent.simulation import SimulatedProcess, Simulation
 from agent.sources.gpu import GpuSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource
+from agent.sources.process_source import ProcessSource
 
 pytestmark = pytest.mark.anyio
 
@@ -42,7 +43,8 @@ async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(secon
         collector = Collector(
             DriverSource(),
             lambda index: GpuSource(index, clock=time.clock, now=time.now),
-            HostSource(clock=time.clock, pids_are_ours=True),
+            HostSource(clock=time.clock),
+            ProcessSource(clock=time.clock, pids_are_ours=True),
             sample_interval=1.0,
             sample_timeout=2.0,
             clock=time.clock,
@@ -67,8 +69,6 @@ async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(secon
     assert reading.processes is not None
     assert reading.processes[0].sm_utilization_percent == 30
     assert reading.pcie_tx_kib_per_second == pytest.approx(1024, rel=0.01)
-    running = [
-        snapshot.host.gpu_processes[1].running_seconds for snapshot in (before, after) if snapshot.host
-    ]
+    running = [snapshot.host_processes[1].running_seconds for snapshot in (before, after)]
     assert None not in running
     assert running[0] <= running[1] < running[0] + 60  # type: ignore[operator]  # both are known

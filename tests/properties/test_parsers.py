@@ -24,8 +24,15 @@ from agent.routes.parameters import parse_indices, select, single_valued
 from agent.settings import Settings, SettingsError, documented
 from agent.sources.attempt import UNREADABLE
 from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ
-from agent.sources.processes import MAX_COMMAND, clean, command_text
-from agent.sources.procfs import PAGE_BYTES, Stat, parse_resident_bytes, parse_stat
+from agent.sources.command_line import (
+    MAX_COMMAND,
+    MAX_FILE_NAME,
+    clean,
+    command_text,
+    full_name,
+    parse_cmdline,
+)
+from agent.sources.procfs import PAGE_BYTES, Content, Stat, parse_resident_bytes, parse_stat, parse_uid
 from tests.http.wire import A_TOKEN, error_of
 from tests.properties import PROPERTY
 
@@ -555,7 +562,7 @@ def test_a_stat_line_is_read_whatever_the_process_calls_itself(
 @given(st.binary(max_size=80), st.integers(0, 2**40))
 def test_any_other_line_fails_in_a_way_that_is_expected(line: bytes, pages: int) -> None:
     """The readers catch UNREADABLE, and only that."""
-    for parse in (parse_stat, parse_resident_bytes):
+    for parse in (parse_stat, parse_resident_bytes, parse_uid):
         with contextlib.suppress(*UNREADABLE):
             parse(line)
     assert parse_resident_bytes(b"9 %d 1 1 0 1 0\n" % pages) == pages * PAGE_BYTES
@@ -596,6 +603,38 @@ def test_hidden_arguments_stay_hidden(program: str, others: list[str], secret: s
     assert command_text([program, *others, secret], None, hide_arguments=True) == program
     title = command_text([f"python3{blank}{secret}", ""], "python3", hide_arguments=True)
     assert title == "python3"
+
+
+@PROPERTY
+@given(
+    SECRET,
+    st.sampled_from([b" ", b"\t", b"\n", b"\x1b"]),
+    st.sampled_from([b"", b"\0", b" x"]),
+    st.booleans(),
+)
+def test_arguments_stay_hidden_wherever_the_file_was_cut(
+    secret: str, blank: bytes, end: bytes, is_cut: bool
+) -> None:
+    arguments = parse_cmdline(Content(b"python3" + blank + secret.encode() + end, is_cut))
+    assert command_text(arguments, "python3", hide_arguments=True) == "python3"
+
+
+CMDLINE = st.binary(max_size=60) | st.text("ab/ \0é\n", max_size=60).map(str.encode)
+
+
+@PROPERTY
+@given(st.binary(max_size=15) | st.just(b"abababababababa"), CMDLINE, st.booleans(), st.booleans())
+def test_any_bytes_make_a_short_harmless_name_and_command(
+    comm: bytes, cmdline: bytes, is_cut: bool, hide: bool
+) -> None:
+    arguments = parse_cmdline(Content(cmdline, is_cut))
+    name = full_name(comm, arguments, hide_arguments=hide)
+    assert name is None or (name == clean(name) and len(name.encode()) <= MAX_FILE_NAME)
+    command = command_text(arguments, name, hide_arguments=hide)
+    assert command is None or command == clean(command)
+    if is_cut and not hide:
+        assert command is not None
+        assert command.endswith("…")
 
 
 # The log

@@ -46,6 +46,7 @@ async def collecting(
         hardware.driver,
         hardware.open_gpu,
         hardware.host,
+        hardware.processes,
         sample_interval=1.0,
         sample_timeout=2.0,
         history_interval=history_interval,
@@ -75,14 +76,13 @@ async def test_the_first_round_has_driver_gpus_and_host() -> None:
     assert snapshot.host is not None
 
 
-async def test_the_host_is_asked_for_the_processes_of_the_same_round() -> None:
+async def test_the_processes_of_the_same_round_are_asked_for() -> None:
     hardware = FakeHardware(2)
     async with collecting(hardware) as collector:
         await collector.collect()
         hardware.gpus[0].pids, hardware.gpus[1].pids = (10, 11), (11, 12)
         snapshot = await collector.collect()
-    assert snapshot.host is not None
-    assert set(snapshot.host.gpu_processes) == {10, 11, 12}
+    assert set(snapshot.host_processes) == {10, 11, 12}
 
 
 async def test_a_hung_gpu_costs_a_quarter_second_until_it_is_stuck_and_then_nothing() -> None:
@@ -173,7 +173,7 @@ async def test_gpus_that_appear_or_vanish_are_noticed() -> None:
             assert found == [(index, uuid, GpuState.OK) for index, uuid in enumerate(present)]
 
 
-async def test_a_hung_host_is_left_out_and_does_not_keep_the_gpus() -> None:
+async def test_a_hung_host_is_left_out_and_does_not_keep_the_others() -> None:
     hardware = FakeHardware()
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -183,7 +183,33 @@ async def test_a_hung_host_is_left_out_and_does_not_keep_the_gpus() -> None:
         clock.shift = 3.1
         snapshot = await collector.collect()
         assert snapshot.host is None, "older than three intervals"
+        assert snapshot.processes is not None
         assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
+
+
+async def test_processes_that_hang_are_left_out_and_do_not_keep_the_others() -> None:
+    hardware = FakeHardware()
+    clock = Shifted()
+    async with collecting(hardware, clock) as collector:
+        await collector.collect()
+        hardware.processes.valve.close()
+        assert (await collector.collect()).processes is not None, "the last values"
+        clock.shift = 3.1
+        snapshot = await collector.collect()
+        assert snapshot.processes is None, "older than three intervals"
+        assert snapshot.host is not None
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
+
+
+async def test_a_hung_host_and_hung_processes_do_not_keep_the_driver_from_being_let_go() -> None:
+    hardware = FakeHardware()
+    async with collecting(hardware) as collector:
+        await collector.collect()
+        hardware.host.valve.close()
+        hardware.processes.valve.close()
+        await collector.collect()
+        assert await collector.release()
+        assert hardware.driver.releases == 1
 
 
 async def test_letting_go_releases_every_gpu_and_then_the_driver_and_contact_is_made_anew() -> None:
@@ -297,23 +323,30 @@ async def test_each_change_of_state_is_one_line_in_the_log(caplog: pytest.LogCap
     assert lines[3] == "GPU 0 (GPU-0) is ok again"
 
 
-async def test_a_host_that_hangs_and_comes_back_is_a_line_each(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_host_and_processes_that_hang_and_come_back_are_a_line_each(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     hardware = FakeHardware()
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
         await collector.collect()
         with caplog.at_level(logging.INFO, logger="agent"):
             hardware.host.valve.close()
+            hardware.processes.valve.close()
             for _ in range(4):
                 await collector.collect()
                 clock.shift += 1
             hardware.host.valve.open()
+            hardware.processes.valve.open()
             wait_until(lambda: collector._host.busy_since is None, "the host is back")  # noqa: SLF001
+            wait_until(lambda: collector._processes.busy_since is None, "the processes too")  # noqa: SLF001
             await collector.collect()
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
-        "The host has not answered for 2 s: its values and the names of processes are unknown",
+        "The host has not answered for 2 s: its values are unknown",
+        "The process table has not answered for 2 s: users and commands are unknown",
         "The host answers again",
+        "The process table answers again",
     ]
 
 

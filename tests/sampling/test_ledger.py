@@ -14,8 +14,8 @@ from agent.readings import (
     GpuSample,
     GpuState,
     HostProcess,
-    HostReading,
     LedgerReading,
+    ProcessesReading,
     ProcessType,
     ProcessUse,
     Snapshot,
@@ -60,9 +60,9 @@ class Watch:
             pid: HostProcess(pid, self.users.get(pid, "alice"), start_ticks=self.starts.get(pid, 5))
             for pid in pids
         }
-        reading = HostReading("host", gpu_processes=described) if host else None
+        reading = ProcessesReading(described) if host else None
         contact = DriverReading(len(gpus)) if driver else None
-        return self.ledger.update(Snapshot(EPOCH + self.now, self.now, contact, gpus=gpus, host=reading))
+        return self.ledger.update(Snapshot(EPOCH + self.now, self.now, contact, gpus=gpus, processes=reading))
 
     def idle(self, *processes: GpuProcess, after: float = 10.0) -> float | None:
         """Of the first process, on one GPU."""

@@ -31,7 +31,12 @@ async def sampling(
     hardware: FakeHardware, *, sample_interval: float = INTERVAL, history_interval: float = 0
 ) -> AsyncIterator[Sampler]:
     collector = Collector(
-        hardware.driver, hardware.open_gpu, hardware.host, sample_interval=sample_interval, sample_timeout=2.0
+        hardware.driver,
+        hardware.open_gpu,
+        hardware.host,
+        hardware.processes,
+        sample_interval=sample_interval,
+        sample_timeout=2.0,
     )
     sampler = Sampler(collector, Pace(sample_interval, history_interval))
     sampler.start()
@@ -95,6 +100,7 @@ async def test_a_poll_is_answered_in_time_whatever_hangs() -> None:
         hardware.gpus[0].valve.close()
         hardware.driver.valve.close()
         hardware.host.valve.close()
+        hardware.processes.valve.close()
         await asyncio.sleep(2 * INTERVAL)
         began = time.monotonic()
         await sampler.latest()
@@ -221,6 +227,7 @@ async def test_without_history_the_driver_is_let_go_after_a_minute_and_comes_bac
         hardware.driver,
         hardware.open_gpu,
         hardware.host,
+        hardware.processes,
         sample_interval=INTERVAL,
         sample_timeout=2.0,
         clock=clock,
@@ -264,7 +271,12 @@ async def test_the_workers_end_whatever_the_last_round_raises(
 ) -> None:
     hardware = FakeHardware()
     collector = Faulty(
-        hardware.driver, hardware.open_gpu, hardware.host, sample_interval=INTERVAL, sample_timeout=2.0
+        hardware.driver,
+        hardware.open_gpu,
+        hardware.host,
+        hardware.processes,
+        sample_interval=INTERVAL,
+        sample_timeout=2.0,
     )
     clock = Shifted()
     sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)

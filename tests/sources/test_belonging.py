@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from agent.readings import Belonging
-from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ, read_belonging
+from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ProcessReader
+from agent.sources.procfs import MAX_BYTES_OF
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -291,8 +291,12 @@ class FakeNode:
             f"{pid} ({comm}) {state} 1 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid}00 0 0\n"
         )
         (folder / "statm").write_text("100 25 0 0 0 0 0\n")
+        (folder / "status").write_text(f"Name:\t{comm}\nUid:\t0\t0\t0\t0\n")
         (folder / "cgroup").write_text(cgroup)
         (folder / "environ").write_bytes(environ)
+
+    def belonging(self, pid: int) -> Belonging:
+        return ProcessReader(proc_root=str(self.root)).read(frozenset({pid}), None)[pid].belonging
 
 
 @pytest.fixture
@@ -308,7 +312,7 @@ def test_a_whole_node_is_attributed_exactly(node: FakeNode) -> None:
     node.add(14, v2(f"/kubepods.slice/kubepods-pod{UID_}.slice/cri-containerd-{OUTER}.scope"))
     node.add(15, v2("/user.slice/user-1000.slice/session-3.scope"), b"SHELL=/bin/bash\0")
     node.add(16, v2("/user.slice/user-1001.slice/session-8.scope (deleted)"), state="Z")
-    reader = ProcessReader(proc_root=str(node.root), open_process=lambda _: psutil.Process(os.getpid()))
+    reader = ProcessReader(proc_root=str(node.root))
 
     processes = reader.read(frozenset(range(11, 18)), None)
 
@@ -328,24 +332,40 @@ def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
     node.add(12, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=4711\0SLURM_STEP_ID=2\0")
     node.add(13, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=1\0SLURM_STEP_ID=2\0")
 
-    assert read_belonging(str(node.root), 11) == JOB
-    assert read_belonging(str(node.root), 12) == Belonging(slurm_job_id="4711", slurm_step="2")
-    assert read_belonging(str(node.root), 13) == Belonging(slurm_job_id="4711")
+    assert node.belonging(11) == JOB
+    assert node.belonging(12) == Belonging(slurm_job_id="4711", slurm_step="2")
+    assert node.belonging(13) == Belonging(slurm_job_id="4711")
 
 
 def test_what_may_not_be_read_is_unknown(node: FakeNode) -> None:
     node.add(11, v2("/user.slice/user-1000.slice/session-3.scope"))
     (node.root / "11/environ").unlink()
-    assert read_belonging(str(node.root), 11) == Belonging(user_session="3")
+    assert node.belonging(11) == Belonging(user_session="3")
     (node.root / "11/cgroup").unlink()
-    assert read_belonging(str(node.root), 11) == Belonging()
-    assert read_belonging(str(node.root), 12) == Belonging()
+    assert node.belonging(11) == Belonging()
+    assert node.belonging(12) == Belonging()
 
 
 def test_a_long_environment_is_not_read_to_its_end(node: FakeNode) -> None:
     node.add(11, v2("/"), b"A=" + b"x" * 2**20 + b"\0SLURM_JOB_ID=7\0")
-    assert read_belonging(str(node.root), 11) == Belonging()
+    assert node.belonging(11) == Belonging()
+
+
+def test_a_number_in_which_a_file_is_cut_is_unknown_not_wrong(node: FakeNode) -> None:
+    room = MAX_BYTES_OF["environ"] - len(b"A=\0SLURM_JOB_ID=47")
+    node.add(11, v2("/"), b"A=" + b"x" * room + b"\0SLURM_JOB_ID=4711\0")
+    assert node.belonging(11) == Belonging()
+
+    room = MAX_BYTES_OF["cgroup"] - len("2:x:\n1:cpu:/slurm/uid_1000/job_47")
+    node.add(12, "2:x:" + "a" * room + "\n1:cpu:/slurm/uid_1000/job_4711/step_0\n")
+    assert node.belonging(12) == Belonging()
+
+
+def test_slurm_is_found_behind_a_long_environment(node: FakeNode) -> None:
+    node.add(11, v2("/"), b"A=" + b"x" * 20_000 + b"\0SLURM_JOB_ID=4711\0SLURM_STEP_ID=0\0PWD=/\0")
+    assert node.belonging(11) == JOB
 
 
 def test_this_process_belongs_somewhere_or_nowhere_without_a_fault() -> None:
-    assert isinstance(read_belonging("/proc", os.getpid()), Belonging)
+    reader = ProcessReader(pids_are_ours=True)
+    assert isinstance(reader.read(frozenset({os.getpid()}), None)[os.getpid()].belonging, Belonging)

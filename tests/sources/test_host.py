@@ -12,7 +12,9 @@ import pytest
 
 from agent.readings import HostProcess
 from agent.sources.attempt import attempt
-from agent.sources.host import HostSource, _slow, hottest
+from agent.sources.host import HostSource, hottest
+from agent.sources.paced import slow
+from agent.sources.process_source import ProcessSource
 from agent.sources.processes import ELSEWHERE
 
 if TYPE_CHECKING:
@@ -77,8 +79,8 @@ def test_a_part_that_fails_is_unknown(error: Exception) -> None:
 
 def test_the_slow_tier_is_read_about_every_ten_seconds() -> None:
     values = iter([1, 2])
-    slow = _slow(lambda: next(values), 0)
-    assert [slow.get(at) for at in (100.0, 101.0, 110.0, 111.0)] == [1, 1, 2, 2]
+    kept = slow(lambda: next(values), 0)
+    assert [kept.get(at) for at in (100.0, 101.0, 110.0, 111.0)] == [1, 1, 2, 2]
 
 
 def test_a_slow_part_that_begins_to_fail_becomes_unknown() -> None:
@@ -90,49 +92,54 @@ def test_a_slow_part_that_begins_to_fail_becomes_unknown() -> None:
             raise value
         return value
 
-    slow = _slow(read, None)
-    assert [slow.get(at) for at in (0.0, 10.0, 20.0)] == [1, None, None]
+    kept = slow(read, None)
+    assert [kept.get(at) for at in (0.0, 10.0, 20.0)] == [1, None, None]
 
 
 def test_the_first_reading_has_no_rates() -> None:
-    host = HostSource(pids_are_ours=True).read(frozenset({os.getpid()}))
+    host = HostSource().read()
+    processes = ProcessSource(pids_are_ours=True).read(frozenset({os.getpid()}))
     assert host.cpu_percent is None
     assert host.cpu_per_core_percent is None
     assert host.disk_io.read_bytes_per_second is None
-    assert host.gpu_processes[os.getpid()].cpu_percent is None
+    assert processes.gpu_processes[os.getpid()].cpu_percent is None
 
 
 def test_the_second_reading_has_plausible_rates() -> None:
     clock = Clock()
-    source = HostSource(pids_are_ours=True, clock=clock)
-    source.read(frozenset({os.getpid()}))
+    source, process_source = HostSource(clock), ProcessSource(pids_are_ours=True, clock=clock)
+    source.read()
+    process_source.read(frozenset({os.getpid()}))
     # work until the kernel's clock, of a hundred ticks a second, has moved on every core
     subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
     clock.now += 1.0
-    host = source.read(frozenset({os.getpid()}))
+    host = source.read()
+    processes = process_source.read(frozenset({os.getpid()}))
     assert host.cpu_percent is not None
     assert host.cpu_per_core_percent is not None
     assert 0 < host.cpu_percent <= 100
     assert len(host.cpu_per_core_percent) == os.cpu_count()
     assert all(0 <= percent <= 100 for percent in host.cpu_per_core_percent)
-    assert host.gpu_processes[os.getpid()].cpu_percent is not None
+    assert processes.gpu_processes[os.getpid()].cpu_percent is not None
     has_disks = host.disk_io.total_read_bytes is not None  # there are machines without
     assert (host.disk_io.read_bytes_per_second is not None) == has_disks
 
 
 def test_after_an_hour_without_readings_rates_are_unknown() -> None:
     clock = Clock()
-    source = HostSource(pids_are_ours=True, clock=clock)
-    source.read(frozenset({os.getpid()}))
+    source, process_source = HostSource(clock), ProcessSource(pids_are_ours=True, clock=clock)
+    source.read()
+    process_source.read(frozenset({os.getpid()}))
     clock.now += 3600.0
-    host = source.read(frozenset({os.getpid()}))
+    host = source.read()
+    processes = process_source.read(frozenset({os.getpid()}))
     assert host.cpu_percent is None
     assert host.disk_io.read_bytes_per_second is None
-    assert host.gpu_processes[os.getpid()].cpu_percent is None
+    assert processes.gpu_processes[os.getpid()].cpu_percent is None
 
 
 def test_this_host_is_plausible() -> None:
-    host = HostSource().read(frozenset())
+    host, processes = HostSource().read(), ProcessSource().read(frozenset())
     assert host.hostname == socket.gethostname()
     assert host.cpu_count_logical == os.cpu_count()
     assert host.memory_total_bytes is not None
@@ -142,20 +149,20 @@ def test_this_host_is_plausible() -> None:
     assert host.memory_percent is not None
     assert 0 < host.memory_percent < 100
     assert host.disk_used_bytes is not None
-    assert 1 <= len(host.top_processes) <= 5
-    assert host.gpu_processes == {}
+    assert 1 <= len(processes.top_processes) <= 5
+    assert processes.gpu_processes == {}
 
 
 def test_no_number_of_a_reading_is_negative_or_not_a_number() -> None:
-    host = HostSource(pids_are_ours=True).read(frozenset({os.getpid()}))
-    found = list(numbers(asdict(host)))
+    host, processes = HostSource().read(), ProcessSource(pids_are_ours=True).read(frozenset({os.getpid()}))
+    found = [*numbers(asdict(host)), *numbers(asdict(processes))]
     assert len(found) > 20
     assert all(number >= 0 and math.isfinite(number) for number in found)
 
 
 def test_of_a_process_that_has_ended_only_that_is_told() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        source = HostSource(pids_are_ours=True)
+        source = ProcessSource(pids_are_ours=True)
         pids = frozenset({child.pid, os.getpid()})
         alive = source.read(pids).gpu_processes
         assert alive.keys() == pids

@@ -1,28 +1,31 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
+import tracemalloc
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
-from agent.readings import HostProcess
+from agent.readings import Belonging, HostProcess
+from agent.sources.command_line import MAX_COMMAND, clean, command_text
+from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import (
     DESCRIPTION_SECONDS,
     ELSEWHERE,
-    MAX_COMMAND,
     USERNAME_SECONDS,
     ProcessReader,
-    clean,
-    command_text,
     description_window,
-    percent_of,
     user_name,
 )
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
+from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 HERE = os.getpid()
 NOBODY = 54321  # a uid without a name
+UNIT = Belonging(systemd_unit="a.service")
+CUT = "a-long-program-"  # by the kernel, after 15 bytes
 CONTAINER = "pid:[4026532281]"  # a PID namespace other than the initial one
 
 
@@ -41,23 +46,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class GuardedProcess(psutil.Process):
-    """This process, as it looks to someone who may not read its user and arguments."""
-
-    def cmdline(self) -> list[str]:
-        raise psutil.AccessDenied(self.pid)
-
-    def uids(self) -> psutil._ntuples.puids:
-        raise psutil.AccessDenied(self.pid)
-
-
-class TitledProcess(psutil.Process):
-    """A process that put its arguments into its title, as setproctitle does."""
-
-    def name(self) -> str:
-        return "train.py --epochs 3 --token s3cret"
 
 
 class FakeProc:
@@ -72,6 +60,28 @@ class FakeProc:
         stat = f"42 ({comm}) R 1 42 42 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start_ticks} 0 0\n"
         (self.root / "42" / "stat").write_text(stat)
         (self.root / "42" / "statm").write_text("100 25 0 0 0 0 0\n")
+        (self.root / "42" / "status").write_text(f"Name:\t{comm}\nUid:\t{NOBODY}\t0\t0\t0\n")
+
+    def say(self, cmdline: bytes) -> None:
+        (self.root / "42" / "cmdline").write_bytes(cmdline)
+
+    @contextmanager
+    def hung(self, file: str) -> Iterator[None]:
+        """A pipe without a writer in its place: to open it hangs."""
+        path, kept = self.root / "42" / file, self.root / "42" / f"{file}.kept"
+        path.rename(kept)
+        os.mkfifo(path)
+        try:
+            yield
+        finally:
+            writer = os.open(path, os.O_RDWR)  # whoever waits, or still comes, goes on
+            kept.replace(path)
+            os.close(writer)
+
+    def forbid(self, file: str) -> None:
+        """It opens, but does not read: as root, nothing is forbidden."""
+        (self.root / "42" / file).unlink(missing_ok=True)
+        (self.root / "42" / file).mkdir()
 
     def link(self, path: str, target: str) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -87,18 +97,12 @@ def clock() -> Clock:
 def proc(tmp_path: Path) -> FakeProc:
     fake = FakeProc(tmp_path)
     fake.write()
+    fake.say(b"python3\0train.py\0")
     return fake
 
 
-def reader_of(
-    proc: FakeProc,
-    clock: Clock,
-    open_process: Callable[[int], psutil.Process] = lambda _: psutil.Process(HERE),
-) -> ProcessReader:
-    """A reader of the fake /proc; what it asks of psutil is answered by this test's own process."""
-    return ProcessReader(
-        clock=clock, since_boot=lambda: 65.0, proc_root=str(proc.root), open_process=open_process
-    )
+def reader_of(proc: FakeProc, clock: Callable[[], float]) -> ProcessReader:
+    return ProcessReader(clock=clock, since_boot=lambda: 65.0, proc_root=str(proc.root))
 
 
 def read(reader: ProcessReader, pid: int = 42) -> HostProcess:
@@ -184,7 +188,9 @@ def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None
     proc.write(start_ticks=5 * TICKS_PER_SECOND)
     process = read(reader_of(proc, clock))
     assert process.pid == 42
-    assert process.username == user_name(os.getuid())
+    assert process.username == str(NOBODY)
+    assert process.name == "python3"
+    assert process.command == "python3 train.py"
     assert process.memory_rss_bytes == 25 * PAGE_BYTES
     assert process.memory_percent == 2.5
     assert process.running_seconds == 60.0
@@ -239,19 +245,14 @@ def test_a_process_that_was_not_on_a_gpu_in_between_starts_anew(proc: FakeProc, 
 def test_what_stays_is_read_again_only_when_it_may_have_changed(
     proc: FakeProc, clock: Clock, seconds_later: float, comm: str, start_ticks: int, asked_again: bool
 ) -> None:
-    asked: list[int] = []
-
-    def open_process(pid: int) -> psutil.Process:
-        asked.append(pid)
-        return psutil.Process(HERE)
-
-    reader = reader_of(proc, clock, open_process)
+    reader = reader_of(proc, clock)
     first = read(reader)
     clock.now += seconds_later
     proc.write(comm=comm, start_ticks=start_ticks)
+    proc.say(b"other\0")
     second = read(reader)
-    assert asked == ([42, 42] if asked_again else [42])
-    assert (first.username, first.name, first.command) == (second.username, second.name, second.command)
+    assert (first.name, first.command) == ("python3", "python3 train.py")
+    assert (second.name, second.command) == ((comm, "other") if asked_again else (first.name, first.command))
 
 
 def test_processes_are_described_at_different_moments() -> None:
@@ -282,10 +283,12 @@ def test_a_user_is_looked_up_once_in_ten_minutes(clock: Clock) -> None:
 
 
 def test_what_may_not_be_read_is_unknown_and_the_rest_stays(proc: FakeProc, clock: Clock) -> None:
-    process = read(reader_of(proc, clock, lambda _: GuardedProcess(HERE)))
+    proc.forbid("status")
+    proc.forbid("cmdline")
+    process = read(reader_of(proc, clock))
     assert process.username is None
     assert process.command is None
-    assert process.name == psutil.Process(HERE).name()
+    assert process.name == "python3"
     assert process.memory_rss_bytes == 25 * PAGE_BYTES
 
 
@@ -295,17 +298,10 @@ def test_a_process_of_which_nothing_may_be_read_keeps_its_pid(tmp_path: Path, cl
     assert read(reader) == HostProcess(42)
 
 
-@pytest.mark.parametrize("file", ["stat", "statm"])
+@pytest.mark.parametrize("file", ["stat", "statm", "status"])
 def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clock, file: str) -> None:
     (proc.root / "42" / file).unlink()
     assert read(reader_of(proc, clock)) == HostProcess(42, command=ELSEWHERE)
-
-
-def test_a_process_that_ends_before_it_is_described_says_so(proc: FakeProc, clock: Clock) -> None:
-    def gone(pid: int) -> psutil.Process:
-        raise psutil.NoSuchProcess(pid)
-
-    assert read(reader_of(proc, clock, gone)) == HostProcess(42, command=ELSEWHERE)
 
 
 def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
@@ -325,10 +321,113 @@ def test_hidden_arguments_leave_the_program(child: subprocess.Popen[bytes]) -> N
 
 
 def test_hidden_arguments_do_not_return_in_the_name(proc: FakeProc) -> None:
-    reader = ProcessReader(
-        hide_command_args=True, proc_root=str(proc.root), open_process=lambda _: TitledProcess(HERE)
-    )
-    assert read(reader).name == "train.py --epoc"
+    proc.write(comm="train.py --epoc")
+    proc.say(b"train.py --epochs 3 --token s3cret\0x\0")
+    assert read(ProcessReader(hide_command_args=True, proc_root=str(proc.root))).name == "train.py --epoc"
+
+
+@pytest.mark.parametrize(
+    ("comm", "cmdline", "expected"),
+    [
+        pytest.param(CUT, b"/opt/a-long-program-name\0-x\0", "a-long-program-name", id="completed"),
+        pytest.param(CUT, b"a-long-program-name -x /a/b\0", "a-long-program-name", id="of a title"),
+        pytest.param("a-short-name", b"/opt/a-short-name-of-its-own\0", "a-short-name", id="not cut"),
+        pytest.param(CUT, b"python3\0a-long-program-name\0", CUT, id="another program"),
+        pytest.param(CUT, b"a-long-program-" + b"x" * 10_000, CUT, id="endless"),
+        pytest.param(CUT, b"a-long-program-" + b"x" * 300 + b"\0", CUT, id="no file's"),
+        pytest.param(CUT, b"", CUT, id="no arguments"),
+        pytest.param(
+            "größe-und-lä", "größe-und-länge\0".encode(), "größe-und-länge", id="15 bytes, not letters"
+        ),
+    ],
+)
+def test_a_name_that_the_kernel_cut_is_completed_from_the_program(
+    proc: FakeProc, clock: Clock, comm: str, cmdline: bytes, expected: str
+) -> None:
+    proc.write(comm=comm)
+    proc.say(cmdline)
+    assert read(reader_of(proc, clock)).name == expected
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "shown"),
+    [
+        pytest.param(b"prog\0" + b"x" * 5000, "prog " + "x" * (MAX_COMMAND - 6) + "…", id="long argument"),
+        pytest.param(b"prog\0-a\0" + b"\0" * 5000, "prog -a…", id="followed by nothing"),
+        pytest.param(b"p\0" + "é".encode() * 4000, "p " + "é" * 2047 + "…", id="in the middle of a letter"),
+        pytest.param(b"\0" * 5000, "…", id="nothing at all"),
+    ],
+)
+def test_an_endless_command_line_is_cut_before_anything_is_made_of_it(
+    proc: FakeProc, clock: Clock, cmdline: bytes, shown: str
+) -> None:
+    proc.say(cmdline)
+    assert read(reader_of(proc, clock)).command == shown
+
+
+@pytest.mark.parametrize(
+    ("file", "hidden"),
+    [
+        pytest.param("cmdline", {"command": None, "belonging": UNIT}, id="command line and environment"),
+        pytest.param("cgroup", {"belonging": Belonging(slurm_job_id="7")}, id="cgroup"),
+    ],
+)
+def test_a_file_that_hangs_is_unknown_until_it_comes_back(
+    proc: FakeProc, clock: Clock, file: str, hidden: dict[str, object]
+) -> None:
+    (proc.root / "42/cgroup").write_text("0::/system.slice/a.service\n")
+    (proc.root / "42/environ").write_bytes(b"SLURM_JOB_ID=7\0")
+    reader = reader_of(proc, clock)
+    known = read(reader)
+    with proc.hung(file):
+        threads = []
+        for _ in range(3):
+            clock.now += DESCRIPTION_SECONDS
+            assert replace(known, cpu_percent=0.0, **hidden) == read(reader)  # type: ignore[arg-type]
+            threads.append(side_threads())
+        assert threads[2] <= threads[1], "it is not asked again: it would hang again"
+        clock.now += 1.0
+        assert [process.name for process in reader.largest(1, None)] == ["python3"]
+
+    def later() -> HostProcess:
+        clock.now += 0.001
+        return read(reader)
+
+    wait_until(lambda: later() == replace(known, cpu_percent=0.0), "it is known again, and soon")
+
+
+def test_a_process_that_hangs_does_not_keep_the_others(proc: FakeProc, clock: Clock) -> None:
+    for pid in range(50, 70):
+        shutil.copytree(proc.root / "42", proc.root / str(pid))
+    reader = reader_of(proc, clock)
+    with proc.hung("cmdline"):
+        processes = reader.read(frozenset({42, *range(50, 70)}), None)
+    assert processes.pop(42).command is None
+    assert {process.command for process in processes.values()} == {"python3 train.py"}
+
+
+def test_nothing_is_read_to_its_end(proc: FakeProc, clock: Clock) -> None:
+    """Whatever a process says of itself, and the kernel of it."""
+    proc.write(comm=CUT)
+    proc.say(b"python3\0")
+    for name in ("stat", "statm", "status", "cmdline", "environ", "cgroup", "comm"):
+        (proc.root / "42" / name).touch()
+        os.truncate(proc.root / "42" / name, 2**30)
+    reader = reader_of(proc, clock)
+    tracemalloc.start()
+    try:
+        process = read(reader)
+        largest = reader.largest(5, None)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20
+    assert process.command == "python3…"
+    assert [process.name for process in largest] == [CUT]
+
+
+def side_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "side thread"}
 
 
 def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> None:
@@ -371,17 +470,14 @@ def test_a_stranger_with_the_same_number_is_never_named(
         proc.link("42/fd/3", opened)
     process = read(reader_of(proc, clock))
     if named:
-        assert process.name == psutil.Process(HERE).name()
+        assert process.name == "python3"
     else:
         assert process == HostProcess(42, command=ELSEWHERE)
 
 
 def test_a_driver_known_to_mean_our_processes_needs_no_proof(proc: FakeProc) -> None:
     proc.link("self/ns/pid", CONTAINER)
-    reader = ProcessReader(
-        pids_are_ours=True, proc_root=str(proc.root), open_process=lambda _: psutil.Process(HERE)
-    )
-    assert read(reader).name == psutil.Process(HERE).name()
+    assert read(ProcessReader(pids_are_ours=True, proc_root=str(proc.root))).name == "python3"
 
 
 def test_a_pid_reused_by_a_stranger_is_not_named_like_the_one_before(proc: FakeProc, clock: Clock) -> None:
@@ -407,11 +503,8 @@ def test_a_large_process_that_ends_gives_its_place_to_the_next(tmp_path: Path) -
     for pid, pages in {"10": 30, "20": 20, "30": 10}.items():
         (tmp_path / pid).mkdir()
         (tmp_path / pid / "statm").write_text(f"100 {pages} 0 0 0 0 0\n")
-
-    def open_process(pid: int) -> psutil.Process:
-        if pid == 10:
-            raise psutil.NoSuchProcess(pid)
-        return psutil.Process(HERE)
-
-    reader = ProcessReader(proc_root=str(tmp_path), open_process=open_process)
+        if pid != "10":  # it ends once its memory has been read
+            (tmp_path / pid / "stat").write_text(f"{pid} (x) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n")
+            (tmp_path / pid / "status").write_text("Name:\tx\nUid:\t0\t0\t0\t0\n")
+    reader = ProcessReader(proc_root=str(tmp_path))
     assert [process.pid for process in reader.largest(2, None)] == [20, 30]

@@ -9,8 +9,10 @@ from agent.sources.procfs import (
     PAGE_BYTES,
     Stat,
     by_resident_bytes,
+    open_files,
     parse_resident_bytes,
     parse_stat,
+    parse_uid,
     read_resident_bytes,
     read_stat,
 )
@@ -44,7 +46,28 @@ def test_a_pass_over_proc_lists_the_largest_first_and_skips_what_has_no_memory(t
         (tmp_path / pid / "statm").write_bytes(b"100 %d 0 0 0 0 0\n" % pages)
     (tmp_path / "40").mkdir()  # ended during the pass
     (tmp_path / "sys").mkdir()
-    assert by_resident_bytes(str(tmp_path)) == [(50 * PAGE_BYTES, 20), (5 * PAGE_BYTES, 10)]
+    assert by_resident_bytes(str(tmp_path), 5) == [(50 * PAGE_BYTES, 20), (5 * PAGE_BYTES, 10)]
+
+
+def test_among_too_many_processes_none_is_called_the_largest(tmp_path: Path) -> None:
+    for pid in (10, 20, 30):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "statm").write_bytes(b"100 5 0 0 0 0 0\n")
+    assert len(by_resident_bytes(str(tmp_path), 5, limit=3)) == 3
+    assert by_resident_bytes(str(tmp_path), 5, limit=2) == []
+
+
+def test_of_the_files_that_a_process_has_open_only_so_many_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "42/fd").mkdir(parents=True)
+    for number in range(9):
+        (tmp_path / "42/fd" / str(number)).symlink_to("/dev/null")
+    assert list(open_files(str(tmp_path), 42, limit=3)) == ["/dev/null"] * 3
+
+
+def test_the_owner_is_the_real_user_whatever_the_process_calls_itself() -> None:
+    assert parse_uid(b"Name:\tUid: 0\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nGid:\t7\t7\t7\t7\n") == 1000
+    with pytest.raises(ValueError, match="without Uid"):
+        parse_uid(b"Name:\tpython\nUid:\t10")  # cut: 1000, perhaps
 
 
 def test_this_process_can_be_read() -> None:

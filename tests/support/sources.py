@@ -13,6 +13,7 @@ from agent.readings import (
     GpuReading,
     HostProcess,
     HostReading,
+    ProcessesReading,
     ProcessType,
     SourceError,
 )
@@ -109,25 +110,37 @@ class FakeGpu:
 
 
 class FakeHost:
+    """Has a name."""
+
+    def __init__(self) -> None:
+        self.valve = Valve()
+
+    def read(self) -> HostReading:
+        self.valve.pass_through()
+        return HostReading(hostname="host")
+
+
+class FakeProcesses:
     """Describes whatever pids it is asked for."""
 
     def __init__(self) -> None:
         self.asked: list[frozenset[int]] = []
         self.valve = Valve()
 
-    def read(self, pids: frozenset[int]) -> HostReading:
+    def read(self, pids: frozenset[int]) -> ProcessesReading:
         self.asked.append(pids)
         self.valve.pass_through()
-        return HostReading(hostname="host", gpu_processes={pid: HostProcess(pid) for pid in pids})
+        return ProcessesReading({pid: HostProcess(pid) for pid in pids})
 
 
 class FakeHardware:
-    """All three, and the GPUs by index as they are opened; `present` are the UUIDs in the driver's order."""
+    """All of them, and the GPUs by index as they are opened; `present` are UUIDs in the driver's order."""
 
     def __init__(self, gpu_count: int = 2) -> None:
         self.present = [f"GPU-{number}" for number in range(gpu_count)]
         self.driver = FakeDriver(self.present)
         self.host = FakeHost()
+        self.processes = FakeProcesses()
         self.gpus: dict[int, FakeGpu] = {}
         self.clock: Callable[[], float] = time.monotonic
 
@@ -136,5 +149,6 @@ class FakeHardware:
         return self.gpus[index]
 
     def open_all_valves(self) -> None:
-        for valve in (self.driver.valve, self.host.valve, *(gpu.valve for gpu in self.gpus.values())):
+        sources = (self.driver, self.host, self.processes)
+        for valve in (*(source.valve for source in sources), *(gpu.valve for gpu in self.gpus.values())):
             valve.open()

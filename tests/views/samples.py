@@ -11,6 +11,7 @@ from agent.readings import (
     GpuState,
     HostProcess,
     HostReading,
+    ProcessesReading,
     ProcessType,
     Snapshot,
 )
@@ -53,11 +54,9 @@ READING = GpuReading(
         GpuProcess(200, ProcessType.GRAPHICS, None, None),
     ),
 )
-HOST = HostReading(
-    hostname="node1",
-    gpu_processes={
-        100: HostProcess(100, "do1e", "python", "python train.py", 99.96, 2048 * MIB, 3.1, 363_661.9),
-    },
+HOST = HostReading(hostname="node1")
+PROCESSES = ProcessesReading(
+    {100: HostProcess(100, "do1e", "python", "python train.py", 99.96, 2048 * MIB, 3.1, 363_661.9)}
 )
 STUCK_SENTENCE = "A driver call on this GPU has not returned for 4 s"
 LOST_SENTENCE = "The GPU is lost"
@@ -80,5 +79,6 @@ def snapshot(*gpus: GpuSample) -> Snapshot:
         driver=DRIVER,
         gpus=gpus,
         host=HOST,
+        processes=PROCESSES,
         driver_calls=1234,
     )

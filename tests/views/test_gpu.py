@@ -18,12 +18,12 @@ from tests.sources.one_gpu import one_gpu
 from tests.views.samples import (
     DRIVER,
     HEALTHY,
-    HOST,
     IDENTITY,
     KNOWS_NOTHING,
     LOST,
     LOST_SENTENCE,
     MIB,
+    PROCESSES,
     READING,
     STARTING,
     STARTING_SENTENCE,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def shown(gpu: GpuSample) -> Any:
     """The JSON of one GPU."""
-    return json.loads(view(gpu, HOST.gpu_processes))
+    return json.loads(view(gpu, PROCESSES.gpu_processes))
 
 
 def view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thresholds | None = None) -> str:

@@ -10,9 +10,9 @@ from agent.readings import (
     GpuProcess,
     GpuReading,
     HostProcess,
-    HostReading,
     LedgerReading,
     MigInstance,
+    ProcessesReading,
     ProcessType,
     ProcessUse,
     UserUse,
@@ -39,7 +39,7 @@ LEDGER = LedgerReading(
 )
 WATCHED = replace(
     snapshot(HEALTHY, STUCK),
-    host=HostReading("node1", gpu_processes={100: NOTEBOOK}),
+    processes=ProcessesReading({100: NOTEBOOK}),
     ledger=LEDGER,
 )
 GOLDEN_ROW = {

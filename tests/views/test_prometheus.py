@@ -15,8 +15,8 @@ from agent.readings import (
     GpuSample,
     GpuState,
     HostProcess,
-    HostReading,
     LedgerReading,
+    ProcessesReading,
     ProcessType,
     ProcessUse,
     Snapshot,
@@ -142,9 +142,8 @@ def test_without_gpus_the_agent_still_tells_of_itself(driver: DriverReading | No
 
 def watched(*processes: GpuProcess) -> Snapshot:
     reading = replace(READING, processes=processes)
-    host = HostReading(
-        "node1",
-        gpu_processes={
+    described = ProcessesReading(
+        {
             100: HostProcess(
                 100,
                 "ann",
@@ -157,7 +156,7 @@ def watched(*processes: GpuProcess) -> Snapshot:
         processes={("GPU-1", 100): ProcessUse(0.0, 50.0, 20.0, 1000.0)},
         users={"ann": UserUse(50.0, 20.0)},
     )
-    return replace(snapshot(replace(HEALTHY, reading=reading)), host=host, ledger=ledger)
+    return replace(snapshot(replace(HEALTHY, reading=reading)), processes=described, ledger=ledger)
 
 
 TRAINING = GpuProcess(100, ProcessType.COMPUTE, 2**30, 40)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import GpuIdentity, GpuProcess, HostProcess, HostReading, MigInstance, ProcessType
+from agent.readings import GpuIdentity, GpuProcess, HostProcess, MigInstance, ProcessesReading, ProcessType
 from agent.views.status import status_view
 from tests.views.samples import (
     HEALTHY,
@@ -168,7 +168,7 @@ def test_processes_exactly() -> None:
 
 
 def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
-    without_host = replace(snapshot(HEALTHY), host=None)
+    without_host = replace(snapshot(HEALTHY), processes=None)
 
     (first, _) = status_view(without_host, [HEALTHY], None, mig=False).processes
 
@@ -192,9 +192,11 @@ def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
     ],
 )
 def test_running_time_has_unbounded_hours(seconds: float | None, expected: str) -> None:
-    host = HostReading(hostname="node1", gpu_processes={100: HostProcess(100, running_seconds=seconds)})
+    processes = ProcessesReading({100: HostProcess(100, running_seconds=seconds)})
 
-    first = status_view(replace(snapshot(HEALTHY), host=host), [HEALTHY], None, mig=False).processes[0]
+    first = status_view(
+        replace(snapshot(HEALTHY), processes=processes), [HEALTHY], None, mig=False
+    ).processes[0]
 
     assert first.running_time == expected
 

@@ -1,0 +1,35 @@
+"""What the collector needs of its sources; of a GPU's source, see gpu_slot.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from agent.readings import DriverReading, HostReading, ProcessesReading, Topology
+
+
+class Driver(Protocol):
+    """The driver as a whole."""
+
+    @property
+    def calls(self) -> int: ...
+    def read(self) -> DriverReading: ...
+    def release(self) -> None: ...
+
+
+class Host(Protocol):
+    """The host's own values."""
+
+    def read(self) -> HostReading: ...
+
+
+class Processes(Protocol):
+    """The host's processes; `pids` are those on GPUs."""
+
+    def read(self, pids: frozenset[int]) -> ProcessesReading: ...
+
+
+class Connections(Protocol):
+    """How GPUs are connected."""
+
+    def read(self, gpu_count: int) -> Topology: ...

@@ -1,0 +1,74 @@
+"""The name and the command line of a process as text: harmless, and of a bounded length."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.sources.procfs import Content
+
+MAX_COMMAND = 4096  # characters; every answer repeats a command for each GPU
+COMM_BYTES = 15  # all that the kernel keeps of a process's name
+MAX_FILE_NAME = 255  # bytes; limits.h: NAME_MAX
+ELLIPSIS = "…"
+# Names and arguments are any bytes: none may end a line, move a terminal's cursor or fail to encode.
+HARMLESS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ") | dict.fromkeys(
+    range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"
+)
+
+
+def clean(text: str) -> str:
+    """The text without control characters and undecodable bytes."""
+    return text.translate(HARMLESS).strip()
+
+
+def parse_cmdline(cmdline: Content) -> list[str]:
+    """The arguments in /proc/PID/cmdline; where the file was cut, the last ends in an ellipsis.
+
+    Each is ended by a zero byte. What is not is a title that the process wrote over them: one word, with
+    whatever is in it. Kernel threads and zombies have no arguments.
+    """
+    data = cmdline.data
+    if cmdline.is_cut:
+        *words, last = data.rstrip(b"\0").split(b"\0")  # a title is padded with zero bytes, up to the cut too
+        return [*map(_decode, words), _decode(last, is_cut=True) + ELLIPSIS]
+    if not data.endswith(b"\0"):
+        return [_decode(data)] if data else []
+    return [_decode(word) for word in data[:-1].split(b"\0")]
+
+
+def full_name(comm: bytes, arguments: Sequence[str] | None, *, hide_arguments: bool) -> str | None:
+    """The kernel's name of a process, completed by the name of its program where the kernel has cut it."""
+    name = _decode(comm, is_cut=len(comm) >= COMM_BYTES)
+    if len(comm) >= COMM_BYTES and arguments:
+        program = _program(arguments).rpartition("/")[2]
+        is_title = hide_arguments and " " in program  # arguments and all
+        if program.startswith(name) and len(program.encode()) <= MAX_FILE_NAME and not is_title:
+            name = program
+    return clean(name) or None
+
+
+def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_arguments: bool) -> str | None:
+    """The command line as `ps` prints it, cut if endless; [name] where empty, None where not readable."""
+    if arguments is None:
+        return None
+    text = _program(arguments) if hide_arguments else " ".join(arguments)
+    command = clean(text) or (f"[{name}]" if name else None)
+    if command is not None and len(command) > MAX_COMMAND:
+        return command[: MAX_COMMAND - 1] + ELLIPSIS
+    return command
+
+
+def _program(arguments: Sequence[str]) -> str:
+    words = [word for word in arguments if word]
+    if len(words) == 1:  # a title has the arguments in the same word
+        return words[0].translate(HARMLESS).partition(" ")[0]
+    return words[0] if words else ""
+
+
+def _decode(data: bytes, *, is_cut: bool = False) -> str:
+    """UTF-8; without the character in which the bytes were cut."""
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=not is_cut)

@@ -1,0 +1,27 @@
+"""Memory of the host."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import psutil
+
+
+class Memory(NamedTuple):
+    """Bytes of RAM; cached includes what the kernel can reclaim, as `free` counts it."""
+
+    total: int | None = None
+    available: int | None = None
+    cached: int | None = None
+    buffers: int | None = None
+
+
+def read_memory() -> Memory:
+    """Of the whole host; a container's limit is not in it."""
+    memory = psutil.virtual_memory()
+    return Memory(memory.total, memory.available, memory.cached, memory.buffers)
+
+
+def percent_of(part: int | None, whole: int | None) -> float | None:
+    """None where either is unknown."""
+    return 100.0 * part / whole if part is not None and whole else None

@@ -1,0 +1,50 @@
+"""The processes that matter: those on GPUs, and the host's largest."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from agent.readings import HostProcess, ProcessesReading
+from agent.sources.memory import Memory, read_memory
+from agent.sources.paced import Paced, slow
+from agent.sources.processes import ProcessReader, seconds_since_boot
+from agent.sources.procfs import PROC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOP_PROCESSES = 5
+
+
+class ProcessSource:
+    """Reads /proc; owned by one worker thread, apart from the host's: a process can make it wait."""
+
+    def __init__(
+        self,
+        *,
+        hide_command_args: bool = False,
+        pids_are_ours: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        since_boot: Callable[[], float] = seconds_since_boot,
+        proc_root: str = PROC,
+    ) -> None:
+        self._clock = clock
+        self._reader = ProcessReader(
+            hide_command_args=hide_command_args,
+            pids_are_ours=pids_are_ours,
+            clock=clock,
+            since_boot=since_boot,
+            proc_root=proc_root,
+        )
+        self._memory = slow(read_memory, Memory())
+        self._top_processes: Paced[tuple[HostProcess, ...]] = slow(self._read_top_processes, ())
+
+    def read(self, pids: frozenset[int]) -> ProcessesReading:
+        """The processes now; `pids` are those on GPUs."""
+        at = self._clock()
+        top_processes = self._top_processes.get(at)
+        return ProcessesReading(self._reader.read(pids, self._memory.get(at).total), top_processes)
+
+    def _read_top_processes(self) -> tuple[HostProcess, ...]:
+        return self._reader.largest(TOP_PROCESSES, self._memory.get(self._clock()).total)

@@ -1,0 +1,126 @@
+"""Reads that hang are left behind, and only so many of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sources.side_thread import MAX_LEFT_BEHIND, SideThread
+from tests.support.agents import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENT = 20.0  # seconds; what does not hang is waited for on a loaded machine too
+HANGS = 0.01
+
+
+class Hang:
+    """A read that gives one value and then hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self._let_go = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def read(self) -> Iterator[str]:
+        self.thread = threading.current_thread()
+        self.entered.set()
+        yield "before"
+        assert self._let_go.wait(30), "the test forgot to let a read go"
+        yield "after"
+
+    def let_go(self) -> None:
+        """And wait until its thread has ended."""
+        self._let_go.set()
+        assert self.entered.wait(30)
+        assert self.thread is not None
+        self.thread.join(30)
+        assert not self.thread.is_alive(), "a thread that was left behind ends once it comes back"
+
+
+def the_thread() -> Iterator[threading.Thread]:
+    yield threading.current_thread()
+
+
+def test_one_thread_serves_every_read() -> None:
+    side = SideThread(PATIENT)
+    threads = [side.read(key, the_thread()) for key in range(3)]
+    assert threads[0] == threads[1] == threads[2]
+    assert threads[0] != [threading.current_thread()]
+
+
+def test_the_thread_ends_with_its_owner() -> None:
+    side = SideThread(PATIENT)
+    (thread,) = side.read(1, the_thread())
+    del side
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_what_was_read_before_a_hang_is_known_and_others_are_read_meanwhile() -> None:
+    side, hang = SideThread(HANGS), Hang()
+    found = side.read("hung", hang.read())
+    assert found in (["before"], []), "a loaded machine may not even begin in time"
+    wait_until(lambda: side.read("other", iter([1, 2])) == [1, 2], "another thread reads")
+    hang.let_go()
+
+
+def test_what_hangs_is_not_asked_again_until_it_has_come_back() -> None:
+    side, hang = SideThread(HANGS), Hang()
+    side.read("hung", hang.read())
+    assert side.read("hung", the_thread()) == []
+    hang.let_go()
+    wait_until(lambda: side.read("hung", iter([1])) == [1], "it is read again")
+
+
+def test_only_so_many_threads_are_left_behind() -> None:
+    side, hangs = SideThread(HANGS), [Hang() for _ in range(MAX_LEFT_BEHIND)]
+    for number, hang in enumerate(hangs):
+        side.read(number, hang.read())
+    before = threading.active_count()
+    asked: list[int] = []
+
+    def ask() -> Iterator[int]:
+        asked.append(1)
+        yield 1
+
+    assert [side.read(f"other {number}", ask()) for number in range(20)] == [[]] * 20
+    assert asked == []
+    assert threading.active_count() <= before
+    hangs[0].let_go()
+    wait_until(lambda: side.read("other", ask()) == [1], "one has come back: others are read again")
+    for hang in hangs[1:]:
+        hang.let_go()
+
+
+def test_a_fault_is_raised_where_it_was_asked_for_and_the_thread_goes_on() -> None:
+    def fail() -> Iterator[int]:
+        yield 1
+        raise ZeroDivisionError
+
+    side = SideThread(PATIENT)
+    with pytest.raises(ZeroDivisionError):
+        side.read(1, fail())
+    assert side.read(1, iter([2])) == [2]
+
+
+def test_many_slow_reads_of_one_round_do_not_add_up() -> None:
+    def slow() -> Iterator[int]:
+        time.sleep(0.01)
+        yield 1
+
+    side = SideThread(PATIENT, patience=0.05)
+    side.begin_round()
+    found = [side.read(number, slow()) for number in range(20)]
+    assert [] in found
+    assert found == sorted(found, reverse=True), "the first are read, and then none"
+
+    def in_another_round() -> bool:
+        side.begin_round()
+        return side.read(0, iter([1])) == [1]
+
+    wait_until(in_another_round, "the others are read in the next round")

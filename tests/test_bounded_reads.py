@@ -1,0 +1,140 @@
+"""What others decide the size of is read in one place, up to a bound: a walk through the code holds that.
+
+psutil reads files of /proc to their end, and any local user can stretch the command line of a process to
+hundreds of megabytes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(path.relative_to(ROOT) for path in [*(ROOT / "agent").rglob("*.py"), ROOT / "main.py"])
+
+# Of psutil only what reads files of the system, whose length no user decides. Never a process: name(),
+# cmdline(), environ(), open_files() and their kind read to the end, process_iter() lists every process.
+PSUTIL = {
+    "Error",
+    "cpu_count",
+    "cpu_freq",
+    "cpu_times",
+    "disk_io_counters",  # /proc/diskstats: no user makes a block device
+    # The mounts of our own namespace: what is mounted in a user's is not among them, and fusermount allows a
+    # user a thousand.
+    "disk_partitions",
+    "disk_usage",
+    "sensors_temperatures",
+    "virtual_memory",
+}
+# nvitop's own Device, GpuProcess and HostProcess ask psutil of processes.
+NVITOP = {"NA", "libnvml"}
+READER = Path("agent/sources/procfs.py")
+# Who else opens files, and which.
+OPENS = {
+    Path("agent/settings.py"): {"open"},  # TOKEN_FILE
+    Path("agent/environment.py"): {"read_text"},  # .env
+    Path("agent/routes/page.py"): {"read_text"},  # the page's own files
+    Path("agent/single_worker.py"): {"iterdir"},  # of OWN
+    Path("main.py"): {"open"},  # /dev/null
+}
+OWN = {"/proc/self/fd"}  # the agent's own descriptors, as many as its own limit allows
+FILE_CALLS = {
+    "open",
+    "fdopen",
+    "read_text",
+    "read_bytes",
+    "scandir",
+    "listdir",
+    "iterdir",
+    "glob",
+    "rglob",
+    "walk",
+}
+OF_PROC = re.compile(r"/proc(/|$)")
+
+
+def violations(code: str, file: Path = Path("agent/x.py")) -> list[str]:
+    """What a file does that it may not, a sentence each."""
+    nodes = list(ast.walk(ast.parse(code)))
+    docstrings = {
+        node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    attributes = {node.value for node in nodes if isinstance(node, ast.Attribute)}
+    found: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Attribute):
+            wrong = list(_libraries(node))
+        elif isinstance(node, ast.Constant | ast.Call) and node not in docstrings and file != READER:
+            wrong = list(_files(node, file))
+        elif isinstance(node, ast.Name) and node.id == "psutil" and node not in attributes:
+            wrong = ["hands psutil on"]
+        else:
+            continue
+        found += [f"{file}:{node.lineno}: {what}" for what in wrong]
+    return found
+
+
+def _libraries(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.ImportFrom(module="psutil"):
+            yield "takes something out of psutil"
+        case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "nvitop":
+            if not {alias.name for alias in names} <= NVITOP:
+                yield f"takes more of {module} than {NVITOP}"
+        case ast.Import(names=names):
+            for alias in names:
+                if alias.name.startswith("nvitop") or (alias.name.startswith("psutil") and alias.asname):
+                    yield f"imports {alias.name}"
+        case ast.Attribute(value=ast.Name(id="psutil"), attr=attribute) if attribute not in PSUTIL:
+            yield f"uses psutil.{attribute}"
+
+
+def _files(node: ast.AST, file: Path) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(text)) if OF_PROC.match(text) and text not in OWN:
+            yield f"names {text}"
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in FILE_CALLS:
+            if name not in OPENS.get(file, set()):
+                yield f"reads files by {name}()"
+
+
+def test_what_others_decide_the_size_of_is_read_by_one_reader() -> None:
+    found = [one for file in FILES for one in violations((ROOT / file).read_text(), file)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import psutil\npsutil.Process(1).name()",
+        "import psutil\nfor process in psutil.process_iter(): pass",
+        "from psutil import Process",
+        "import psutil as ps",
+        "import psutil\ngetattr(psutil, 'Process')",
+        "from nvitop import Device",
+        "import nvitop",
+        "from nvitop.api import libnvml, HostProcess",
+        "open('/x')",
+        "Path('x').read_text()",
+        "os.open(path, 0)",
+        "os.listdir(path)",
+        "Path(path, 'fd').iterdir()",
+        "root = '/proc'",
+        "path = f'/proc/{pid}/cmdline'",
+    ],
+)
+def test_the_walk_refuses(code: str) -> None:
+    assert violations(code)
+
+
+def test_the_walk_sees_the_code() -> None:
+    assert READER in FILES
+    assert violations((ROOT / READER).read_text()), "in another file the reader's calls are refused"
