@@ -1,7 +1,7 @@
 """A simulated NVML library: a Python object in the place of `pynvml.nvmlLib`; all above it runs for real."""
 
+from agent.simulation.call_faults import Faults
 from agent.simulation.codes import ClocksEventReason, FieldId, NvmlReturn
-from agent.simulation.faults import Faults
 from agent.simulation.generations import DRIVER_GENERATIONS
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.mig import MigInstance

@@ -102,12 +102,12 @@ def _fall_ill(simulation: Simulation) -> None:
 
 
 def _remapping_pending(gpu: SimulatedGpu) -> None:
-    gpu.ailments.remapped_rows_uncorrected = 1
-    gpu.ailments.remapping_pending = True
+    gpu.error_counters.remapped_rows_uncorrected = 1
+    gpu.error_counters.remapping_pending = True
 
 
 def _uncorrected_errors(gpu: SimulatedGpu) -> None:
-    gpu.ailments.uncorrected_volatile = gpu.ailments.uncorrected_aggregate = 2
+    gpu.error_counters.uncorrected_volatile = gpu.error_counters.uncorrected_aggregate = 2
 
 
 def _link_down(gpu: SimulatedGpu) -> None:

@@ -8,16 +8,17 @@ from collections import Counter
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from agent.simulation import handles
+from agent.simulation.call_faults import Faults, check_symbol
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.events import EventSets
-from agent.simulation.faults import Faults, check_symbol
 from agent.simulation.generations import DRIVER_GENERATIONS
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.installation import Before, forget_functions, put_in_place, take_away
 from agent.simulation.models import MODELS
-from agent.simulation.nvml import FUNCTIONS, Device, gpm, handles
+from agent.simulation.nvml import FUNCTIONS, Device, gpm
 from agent.simulation.processes import LocalProcesses
 from agent.simulation.scenarios import Scenario, scenario_named
+from agent.simulation.xid import EventSets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.simulation import Simulation
-from agent.simulation.faults import Faults
+from agent.simulation.call_faults import Faults
 from agent.simulation.gpu import SimulatedGpu
 from tests.faults.endpoints import GPUS, SCHEDULING, WELL, Asker, check, states_of, tells
 from tests.faults.table import FAULTS

@@ -81,7 +81,7 @@ def test_links_are_looked_at_again() -> None:
 def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
     with one_gpu() as one:
         one.gpu.fix(nvlink_tx=1000, nvlink_rx=2000)
-        one.gpu.ailments.nvlink_errors = {(3, 0): 4, (3, 1): 5, (3, 2): 6, (3, 3): 7}
+        one.gpu.error_counters.nvlink_errors = {(3, 0): 4, (3, 1): 5, (3, 2): 6, (3, 3): 7}
         first = one.read()
         second = one.read(after=SLOW_PACE)
 

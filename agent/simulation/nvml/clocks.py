@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 _DOMAINS = ("graphics", "graphics", "memory", "video")  # by nvmlClockType_t; SM (1) runs with graphics (0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import FieldId, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _nvlink_rx(device: Device, link: int) -> int | None:
 
 
 def _recovery_action(device: Device, _: int) -> int | None:
-    return device.gpu.ailments.recovery_action if device.simulation.recovery_action else None
+    return device.gpu.error_counters.recovery_action if device.simulation.recovery_action else None
 
 
 _FIELDS: Mapping[int, Callable[[Device, int], int | None]] = {

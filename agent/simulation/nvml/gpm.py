@@ -6,13 +6,13 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function, library_function
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.signals import GpuValues
+    from agent.simulation.load_curves import GpuValues
     from agent.simulation.simulation import Simulation
 
 _METRICS = {  # NVML_GPM_METRIC_...: value of GpuValues

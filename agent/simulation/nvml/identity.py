@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation.nvml import wire
+from agent.simulation import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.mig import MAX_INSTANCES, MigInstance
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.identity import fill_pci_info
 from agent.simulation.nvml.registry import Device, device_function
 
@@ -56,5 +56,5 @@ def link_version(device: Device, link: Any, version: Any) -> None:
 @device_function("nvmlDeviceGetNvLinkErrorCounter")
 def link_errors(device: Device, link: Any, counter: Any, count: Any) -> None:
     _remote(device, link)
-    errors = device.gpu.ailments.nvlink_errors
+    errors = device.gpu.error_counters.nvlink_errors
     wire.write(count, errors.get((wire.number(link), wire.number(counter)), 0))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import (
     VALUE_NOT_AVAILABLE_32,
     VALUE_NOT_AVAILABLE_64,
     NvmlFailure,
     NvmlReturn,
 )
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.load_curves import GpuValues
     from agent.simulation.mig import MigInstance
-    from agent.simulation.signals import GpuValues
     from agent.simulation.simulation import Simulation
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.identity import bus_id
 from agent.simulation.nvml.registry import library_function
 

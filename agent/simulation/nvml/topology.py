@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.simulation.nvml import wire
+from agent.simulation import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 _INTERNAL, _SINGLE_SWITCH, _NODE, _SYSTEM = 0, 10, 40, 50  # nvmlGpuTopologyLevel_t

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 _CORRECTED, _VOLATILE = 0, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t; the others are 1
@@ -24,15 +24,17 @@ def ecc_errors(device: Device, kind: Any, counter: Any, count: Any) -> None:
     _refuse_unless(device.gpu.model.ecc)
     kind_name = "corrected" if wire.number(kind) == _CORRECTED else "uncorrected"
     since = "volatile" if wire.number(counter) == _VOLATILE else "aggregate"
-    wire.write(count, getattr(device.gpu.ailments, f"{kind_name}_{since}"))
+    wire.write(count, getattr(device.gpu.error_counters, f"{kind_name}_{since}"))
 
 
 @device_function("nvmlDeviceGetRetiredPages")
 def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> None:
     _refuse_unless(device.gpu.model.page_retirement)
-    ailments = device.gpu.ailments
+    error_counters = device.gpu.error_counters
     is_corrected = wire.number(cause) == _MANY_SINGLE_BIT
-    pages = ailments.retired_pages_corrected if is_corrected else ailments.retired_pages_uncorrected
+    pages = (
+        error_counters.retired_pages_corrected if is_corrected else error_counters.retired_pages_uncorrected
+    )
     room = wire.number(wire.target(count))
     wire.write(count, pages)
     if room < pages:
@@ -44,17 +46,17 @@ def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> Non
 @device_function("nvmlDeviceGetRetiredPagesPendingStatus")
 def retirement_pending(device: Device, pending: Any) -> None:
     _refuse_unless(device.gpu.model.page_retirement)
-    wire.write(pending, int(device.gpu.ailments.retirement_pending))
+    wire.write(pending, int(device.gpu.error_counters.retirement_pending))
 
 
 @device_function("nvmlDeviceGetRemappedRows")
 def remapped_rows(device: Device, corrected: Any, uncorrected: Any, pending: Any, failed: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
-    ailments = device.gpu.ailments
-    wire.write(corrected, ailments.remapped_rows_corrected)
-    wire.write(uncorrected, ailments.remapped_rows_uncorrected)
-    wire.write(pending, int(ailments.remapping_pending))
-    wire.write(failed, int(ailments.remapping_failed))
+    error_counters = device.gpu.error_counters
+    wire.write(corrected, error_counters.remapped_rows_corrected)
+    wire.write(uncorrected, error_counters.remapped_rows_uncorrected)
+    wire.write(pending, int(error_counters.remapping_pending))
+    wire.write(failed, int(error_counters.remapping_failed))
 
 
 @device_function("nvmlDeviceGetRowRemapperHistogram")
@@ -62,7 +64,7 @@ def remap_banks(device: Device, histogram: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
     histogram = wire.target(histogram)
     for name, banks in zip(
-        ("max", "high", "partial", "low", "none"), device.gpu.ailments.remap_banks, strict=True
+        ("max", "high", "partial", "low", "none"), device.gpu.error_counters.remap_banks, strict=True
     ):
         setattr(histogram, name, banks)
 
@@ -70,7 +72,7 @@ def remap_banks(device: Device, histogram: Any) -> None:
 @device_function("nvmlDeviceGetPcieReplayCounter")
 def pcie_replays(device: Device, count: Any) -> None:
     _refuse_unless(device.gpu.model.pcie_generations is not None)
-    wire.write(count, device.gpu.ailments.pcie_replays)
+    wire.write(count, device.gpu.error_counters.pcie_replays)
 
 
 def _refuse_unless(supported: bool) -> None:

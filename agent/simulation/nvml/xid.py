@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function, library_function
 
 if TYPE_CHECKING:
-    from agent.simulation.events import EventSet
     from agent.simulation.simulation import Simulation
+    from agent.simulation.xid import EventSet
 
 XID = 0x8  # nvmlEventTypeXidCriticalError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.registry import Device, device_function
 
 SAMPLING_PERIOD_MICROSECONDS = 167_000  # a sixth of a second, as on real GPUs
