@@ -6,31 +6,39 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation import load_curves, mig
-from agent.simulation.call_faults import Faults, check_symbol
+from agent.simulation.call_faults import Faults
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.error_counters import ErrorCounters
 from agent.simulation.meter import Meter
-from agent.simulation.processes import LocalProcesses, churned, default_processes
+from agent.simulation.processes import churned, default_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from agent.simulation.load_curves import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
-    from agent.simulation.processes import SimulatedProcess
+    from agent.simulation.processes import LocalProcesses, SimulatedProcess
 
 UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
 _FIXABLE = frozenset(field.name for field in fields(load_curves.GpuValues))
 
 
 class SimulatedGpu(Faults):
-    """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start."""
+    """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start.
+
+    `symbols`: the NVML functions that there are, which can be made to hang, to fail or to be not supported.
+    """
 
     def __init__(
-        self, index: int, model: GpuModel, elapsed: Callable[[], float], local: LocalProcesses | None = None
+        self,
+        index: int,
+        model: GpuModel,
+        symbols: Container[str],
+        elapsed: Callable[[], float],
+        local: LocalProcesses,
     ) -> None:
-        super().__init__()
+        super().__init__(symbols)
         self.index = index
         self.model = model
         self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
@@ -42,7 +50,7 @@ class SimulatedGpu(Faults):
         self.error_counters = ErrorCounters()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
-        self._local = local or LocalProcesses()
+        self._local = local
         self._lost = False
         self._denied = False
         self._unsupported: set[str | int] = set(model.unsupported)
@@ -86,7 +94,7 @@ class SimulatedGpu(Faults):
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""
         for symbol in symbols:
             if isinstance(symbol, str):
-                check_symbol(symbol)
+                self._check_symbol(symbol)
         self._unsupported.update(symbols)
 
     def support(self, *symbols: str | int) -> None:

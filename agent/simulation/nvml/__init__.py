@@ -2,6 +2,8 @@
 
 from agent.simulation.nvml import (
     clocks,
+    engines,
+    fans,
     fields,
     gpm,
     identity,
@@ -11,32 +13,38 @@ from agent.simulation.nvml import (
     modes,
     nvlink,
     pcie,
+    power,
     processes,
+    recovery,
     system,
     thermal,
     topology,
+    utilization,
     xid,
 )
-from agent.simulation.nvml.registry import FUNCTIONS, Device, device_function, library_function
+from agent.simulation.nvml.registry import FUNCTIONS, NvmlFunction
 
 __all__ = [
     "FUNCTIONS",
-    "Device",
+    "NvmlFunction",
     "clocks",
-    "device_function",
+    "engines",
+    "fans",
     "fields",
     "gpm",
     "identity",
-    "library_function",
     "memory",
     "memory_errors",
     "mig",
     "modes",
     "nvlink",
     "pcie",
+    "power",
     "processes",
+    "recovery",
     "system",
     "thermal",
     "topology",
+    "utilization",
     "xid",
 ]

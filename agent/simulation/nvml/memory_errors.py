@@ -1,12 +1,15 @@
-"""Errors that were counted: of memory, and of the PCIe link."""
+"""Memory errors: ECC, retired pages and remapped rows."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
 
 _CORRECTED, _VOLATILE = 0, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t; the others are 1
 _MANY_SINGLE_BIT = 0  # nvmlPageRetirementCause_t; the other is 1
@@ -30,11 +33,9 @@ def ecc_errors(device: Device, kind: Any, counter: Any, count: Any) -> None:
 @device_function("nvmlDeviceGetRetiredPages")
 def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> None:
     _refuse_unless(device.gpu.model.page_retirement)
-    error_counters = device.gpu.error_counters
+    counters = device.gpu.error_counters
     is_corrected = wire.number(cause) == _MANY_SINGLE_BIT
-    pages = (
-        error_counters.retired_pages_corrected if is_corrected else error_counters.retired_pages_uncorrected
-    )
+    pages = counters.retired_pages_corrected if is_corrected else counters.retired_pages_uncorrected
     room = wire.number(wire.target(count))
     wire.write(count, pages)
     if room < pages:
@@ -52,11 +53,11 @@ def retirement_pending(device: Device, pending: Any) -> None:
 @device_function("nvmlDeviceGetRemappedRows")
 def remapped_rows(device: Device, corrected: Any, uncorrected: Any, pending: Any, failed: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
-    error_counters = device.gpu.error_counters
-    wire.write(corrected, error_counters.remapped_rows_corrected)
-    wire.write(uncorrected, error_counters.remapped_rows_uncorrected)
-    wire.write(pending, int(error_counters.remapping_pending))
-    wire.write(failed, int(error_counters.remapping_failed))
+    counters = device.gpu.error_counters
+    wire.write(corrected, counters.remapped_rows_corrected)
+    wire.write(uncorrected, counters.remapped_rows_uncorrected)
+    wire.write(pending, int(counters.remapping_pending))
+    wire.write(failed, int(counters.remapping_failed))
 
 
 @device_function("nvmlDeviceGetRowRemapperHistogram")
@@ -67,12 +68,6 @@ def remap_banks(device: Device, histogram: Any) -> None:
         ("max", "high", "partial", "low", "none"), device.gpu.error_counters.remap_banks, strict=True
     ):
         setattr(histogram, name, banks)
-
-
-@device_function("nvmlDeviceGetPcieReplayCounter")
-def pcie_replays(device: Device, count: Any) -> None:
-    _refuse_unless(device.gpu.model.pcie_generations is not None)
-    wire.write(count, device.gpu.error_counters.pcie_replays)
 
 
 def _refuse_unless(supported: bool) -> None:
