@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
 
 from agent.answers import HEAD_KEY
 from agent.errors import InvalidRequest, response_to
+from agent.route_path import get_route_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

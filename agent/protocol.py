@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from uvicorn._types import ASGISendEvent
     from uvicorn.server import ServerState
 
 logger = logging.getLogger("agent")
@@ -34,7 +33,7 @@ class _Refused(Exception):
 class _UnchunkedCycle(RequestResponseCycle):
     """An answer in HTTP/1.0, which knows no chunks: the end of the connection is the end of the body."""
 
-    async def send(self, message: ASGISendEvent) -> None:
+    async def send(self, message: Any) -> None:  # uvicorn gives its type no public name
         self.chunked_encoding = False
         if message["type"] == "http.response.body":
             self.expected_content_length = len(message.get("body", b""))  # whatever comes was expected

@@ -33,11 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulation": set(),
     # what the routes and the server stand on
     "agent": {"answers", "derive", "errors", "sampling", "settings"},
-    "answers": {"agent", "readings"},
-    "auth": {"errors"},
+    "answers": {"agent", "readings", "route_path"},
+    "auth": {"errors", "route_path"},
     "errors": set(),
-    "middleware": {"answers", "errors"},
+    "middleware": {"answers", "errors", "route_path"},
     "openapi": {"errors"},
+    "route_path": set(),
     # how it is started
     "cli": {"app", "environment", "listener", "logs", "protocol", "settings", "signals"},
     "environment": {"settings"},
@@ -250,6 +251,8 @@ def test_a_circle_is_found() -> None:
 
 def test_no_modules_import_each_other_not_even_for_a_type_checker() -> None:
     found = circles(imported_modules())
+    new = [" <-> ".join(sorted(circle)) for circle in found - CIRCLES_STILL_ALLOWED]
+    gone = [" <-> ".join(sorted(circle)) for circle in CIRCLES_STILL_ALLOWED - found]
 
-    assert found - CIRCLES_STILL_ALLOWED == set(), "modules that import each other, by one way or another"
-    assert CIRCLES_STILL_ALLOWED - found == set(), "these are gone: take them out of CIRCLES_STILL_ALLOWED"
+    assert not new, "these import each other, by one way or another:\n" + "\n".join(new)
+    assert not gone, "no circles any more; take them out of CIRCLES_STILL_ALLOWED:\n" + "\n".join(gone)
