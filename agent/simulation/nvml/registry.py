@@ -6,7 +6,7 @@ To add one: decorate a Python function with @device_function in the module of it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from agent.simulation.codes import FieldId
     from agent.simulation.library import Device, SimulatedLibrary
+
+_Key = TypeVar("_Key", str, int)
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def library_function(
 
     def register(body: Callable[..., Any]) -> Callable[..., Any]:
         for symbol in symbols:
-            _add(symbol, NvmlFunction(lambda library, _, rest: body(library, *rest), needs_init))
+            _add(FUNCTIONS, symbol, NvmlFunction(lambda library, _, rest: body(library, *rest), needs_init))
         return body
 
     return register
@@ -71,7 +74,7 @@ def device_function(
 
     def register(body: Callable[..., None]) -> Callable[..., None]:
         for symbol in symbols:
-            _add(symbol, NvmlFunction(lambda *call: run(body, *call)))
+            _add(FUNCTIONS, symbol, NvmlFunction(lambda *call: run(body, *call)))
         return body
 
     return register
@@ -83,13 +86,14 @@ def field_value(
     """Let nvmlDeviceGetFieldValues answer these fields; `is_counter`: in 64 bits, else in 32."""
 
     def register(read: Callable[[Device, int], int | None]) -> Callable[[Device, int], int | None]:
-        FIELDS.update(dict.fromkeys(fields, FieldValue(read, is_counter)))
+        for field in fields:
+            _add(FIELDS, field, FieldValue(read, is_counter))
         return read
 
     return register
 
 
-def _add(symbol: str, function: NvmlFunction) -> None:
-    if symbol in FUNCTIONS:
-        raise ValueError(f"{symbol} is exported twice.")
-    FUNCTIONS[symbol] = function
+def _add(table: dict[_Key, _Entry], key: _Key, entry: _Entry) -> None:
+    if key in table:
+        raise ValueError(f"{key} is exported twice.")
+    table[key] = entry
