@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
 
 from agent.answers import HEAD_KEY
 from agent.errors import NO_STORE, InvalidRequest, response_to
 from agent.request_head import host_of
+from agent.route_path import get_route_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

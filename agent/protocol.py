@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from uvicorn import Config
-    from uvicorn._types import ASGISendEvent
     from uvicorn.server import ServerState
 
 logger = logging.getLogger("agent")
@@ -32,7 +31,7 @@ class _Refused(Exception):
 class _UnchunkedCycle(RequestResponseCycle):
     """An answer in HTTP/1.0, which knows no chunks: the end of the connection is the end of the body."""
 
-    async def send(self, message: ASGISendEvent) -> None:
+    async def send(self, message: Any) -> None:  # uvicorn gives its type no public name
         self.chunked_encoding = False
         if message["type"] == "http.response.body":
             self.expected_content_length = len(message.get("body", b""))  # whatever comes was expected

@@ -1,7 +1,12 @@
-"""A simulated NVML library: a Python object in the place of `pynvml.nvmlLib`; all above it runs for real."""
+"""A simulated NVML library: a Python object in the place of `pynvml.nvmlLib`; all above it runs for real.
 
+From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, what one GPU tells; `library`, the
+driver and its GPUs; `nvml`, the functions that ask them, a file a subject; `simulation`, which takes the
+place of the real library.
+"""
+
+from agent.simulation.call_faults import Faults
 from agent.simulation.codes import ClocksEventReason, FieldId, NvmlReturn
-from agent.simulation.faults import Faults
 from agent.simulation.generations import DRIVER_GENERATIONS
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.mig import MigInstance

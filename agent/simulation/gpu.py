@@ -5,32 +5,40 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation import mig, signals
-from agent.simulation.ailments import Ailments
+from agent.simulation import load_curves, mig
+from agent.simulation.call_faults import Faults
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.faults import Faults, check_symbol
+from agent.simulation.error_counters import ErrorCounters
 from agent.simulation.meter import Meter
-from agent.simulation.processes import LocalProcesses, churned, default_processes
+from agent.simulation.processes import churned, default_processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
+    from agent.simulation.load_curves import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
-    from agent.simulation.processes import SimulatedProcess
-    from agent.simulation.signals import GpuValues
+    from agent.simulation.processes import LocalProcesses, SimulatedProcess
 
 UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
-_FIXABLE = frozenset(field.name for field in fields(signals.GpuValues))
+_FIXABLE = frozenset(field.name for field in fields(load_curves.GpuValues))
 
 
 class SimulatedGpu(Faults):
-    """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start."""
+    """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start.
+
+    `symbols`: the NVML functions that there are, which can be made to hang, to fail or to be not supported.
+    """
 
     def __init__(
-        self, index: int, model: GpuModel, elapsed: Callable[[], float], local: LocalProcesses | None = None
+        self,
+        index: int,
+        model: GpuModel,
+        symbols: Container[str],
+        elapsed: Callable[[], float],
+        local: LocalProcesses,
     ) -> None:
-        super().__init__()
+        super().__init__(symbols)
         self.index = index
         self.model = model
         self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
@@ -39,10 +47,10 @@ class SimulatedGpu(Faults):
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
-        self.ailments = Ailments()
+        self.error_counters = ErrorCounters()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
-        self._local = local or LocalProcesses()
+        self._local = local
         self._lost = False
         self._denied = False
         self._unsupported: set[str | int] = set(model.unsupported)
@@ -52,14 +60,14 @@ class SimulatedGpu(Faults):
         self._held: tuple[tuple[int, int], GpuValues] | None = None
         self._fixings = 0
         self.pcie_tx_bytes = Meter(
-            lambda t: signals.pcie_bytes(model, index, t, signals.PCIE_TX_SHARE), elapsed
+            lambda t: load_curves.pcie_bytes(model, index, t, load_curves.PCIE_TX_SHARE), elapsed
         )
         self.pcie_rx_bytes = Meter(
-            lambda t: signals.pcie_bytes(model, index, t, signals.PCIE_RX_SHARE), elapsed
+            lambda t: load_curves.pcie_bytes(model, index, t, load_curves.PCIE_RX_SHARE), elapsed
         )
-        self.nvlink_tx_kib = Meter(lambda t: signals.nvlink_kib(index, t), elapsed)
-        self.nvlink_rx_kib = Meter(lambda t: signals.nvlink_kib(index, t), elapsed)
-        self.energy_mj = Meter(lambda t: signals.energy_mj(model, index, t), elapsed)
+        self.nvlink_tx_kib = Meter(lambda t: load_curves.nvlink_kib(index, t), elapsed)
+        self.nvlink_rx_kib = Meter(lambda t: load_curves.nvlink_kib(index, t), elapsed)
+        self.energy_mj = Meter(lambda t: load_curves.energy_mj(model, index, t), elapsed)
 
     def lose(self) -> None:
         """Fall off the bus: every call, the handle lookup included, gives GPU_IS_LOST."""
@@ -86,7 +94,7 @@ class SimulatedGpu(Faults):
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""
         for symbol in symbols:
             if isinstance(symbol, str):
-                check_symbol(symbol)
+                self._check_symbol(symbol)
         self._unsupported.update(symbols)
 
     def support(self, *symbols: str | int) -> None:
@@ -180,7 +188,7 @@ class SimulatedGpu(Faults):
             raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
 
     def _values_at(self, elapsed: float) -> GpuValues:
-        values = signals.values_at(self.model, self.index, elapsed)
+        values = load_curves.values_at(self.model, self.index, elapsed)
         if not self._fixed:
             return values
         values = replace(values, **self._fixed)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from agent.sources import procfs
 
 if TYPE_CHECKING:
+    from agent.simulation.load_curves import GpuValues
     from agent.simulation.models import GpuModel
-    from agent.simulation.signals import GpuValues
 
 REFRESH_SECONDS = 10.0
 MAX_LOCAL_PROCESSES = 16

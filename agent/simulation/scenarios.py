@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.simulation import Simulation
+    from agent.simulation.library import SimulatedLibrary
 
-Step = tuple[float, "Callable[[Simulation], None]"]  # seconds since the start, or of the period
+Step = tuple[float, "Callable[[SimulatedLibrary], None]"]  # seconds since the start, or of the period
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ def scenario_named(name: str) -> Scenario:
     return SCENARIOS[name]
 
 
-def _second(simulation: Simulation) -> SimulatedGpu:
+def _second(library: SimulatedLibrary) -> SimulatedGpu:
     """The GPU in trouble: the second one, so that the first shows what healthy looks like."""
-    return simulation.gpus[min(1, len(simulation.gpus) - 1)]
+    return library.gpus[min(1, len(library.gpus) - 1)]
 
 
-def _miss_functions(simulation: Simulation) -> None:
+def _miss_functions(library: SimulatedLibrary) -> None:
     for symbol in (
         "nvmlDeviceGetFanSpeed",
         "nvmlDeviceGetFanSpeedRPM",
@@ -58,11 +58,11 @@ def _miss_functions(simulation: Simulation) -> None:
         "nvmlDeviceGetProcessesUtilizationInfo",
         "nvmlGpmQueryDeviceSupport",
     ):
-        simulation.remove_function(symbol)
+        library.remove_function(symbol)
 
 
-def _support_little(simulation: Simulation) -> None:
-    for gpu in simulation.gpus:
+def _support_little(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
         gpu.unsupport(
             "nvmlDeviceGetUtilizationRates",
             "nvmlDeviceGetPowerUsage",
@@ -77,37 +77,37 @@ def _support_little(simulation: Simulation) -> None:
         )
 
 
-def _slow_down(simulation: Simulation) -> None:
-    simulation.call_seconds = 0.001
-    for gpu in simulation.gpus:
+def _slow_down(library: SimulatedLibrary) -> None:
+    library.call_seconds = 0.001
+    for gpu in library.gpus:
         gpu.unsupport(FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
 
 
-def _churn(simulation: Simulation) -> None:
-    for gpu in simulation.gpus:
+def _churn(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
         gpu.churn = True
 
 
-def _enable_mig(simulation: Simulation) -> None:
-    for gpu in simulation.gpus[::2]:
+def _enable_mig(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus[::2]:
         if gpu.model.mig_profiles:
             gpu.enable_mig()
 
 
-def _fall_ill(simulation: Simulation) -> None:
+def _fall_ill(library: SimulatedLibrary) -> None:
     """All but the first GPU, each with a trouble of its own."""
     troubles = cycle((_remapping_pending, _uncorrected_errors, _link_down, _narrow_slot, _power_brake))
-    for gpu, trouble in zip(simulation.gpus[1:], troubles, strict=False):
+    for gpu, trouble in zip(library.gpus[1:], troubles, strict=False):
         trouble(gpu)
 
 
 def _remapping_pending(gpu: SimulatedGpu) -> None:
-    gpu.ailments.remapped_rows_uncorrected = 1
-    gpu.ailments.remapping_pending = True
+    gpu.error_counters.remapped_rows_uncorrected = 1
+    gpu.error_counters.remapping_pending = True
 
 
 def _uncorrected_errors(gpu: SimulatedGpu) -> None:
-    gpu.ailments.uncorrected_volatile = gpu.ailments.uncorrected_aggregate = 2
+    gpu.error_counters.uncorrected_volatile = gpu.error_counters.uncorrected_aggregate = 2
 
 
 def _link_down(gpu: SimulatedGpu) -> None:

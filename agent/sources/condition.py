@@ -8,7 +8,7 @@ from typing import Any
 import pynvml
 
 from agent.readings import Condition, Fan
-from agent.sources.nvml import ask, byte_count, field_values, watts
+from agent.sources.nvml import ask, byte_count, call_c_function, field_values, watts
 
 _FIELDS = (
     pynvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION,
@@ -63,6 +63,5 @@ def _fan_speed_rpm(handle: Any, fan: int) -> int:
     """NVML: nvmlDeviceGetFanSpeedRPM; pynvml's own function asks for the first fan only."""
     info = pynvml.c_nvmlFanSpeedInfo_t()
     info.version, info.fan = pynvml.nvmlFanSpeedInfo_v1, fan
-    function = pynvml._nvmlGetFunctionPointer("nvmlDeviceGetFanSpeedRPM")  # noqa: SLF001  # nothing public takes a fan
-    pynvml._nvmlCheckReturn(function(handle, byref(info)))  # noqa: SLF001  # as above
+    call_c_function("nvmlDeviceGetFanSpeedRPM", handle, byref(info))
     return int(info.speed)

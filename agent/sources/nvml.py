@@ -70,6 +70,17 @@ def demand(function: str | Callable[..., Any], *arguments: Any) -> Any:
     return None if value is NA or (isinstance(value, int) and value in NOT_AVAILABLE) else value
 
 
+def call_c_function(symbol: str, *arguments: Any) -> None:
+    """Call a function of nvml.h for which pynvml has no wrapper, or one that is too narrow.
+
+    `arguments` as in C. Raises `pynvml.NVMLError`, so that `ask` and `demand` take a caller of it.
+    """
+    function = pynvml._nvmlGetFunctionPointer(symbol)  # noqa: SLF001  (nothing public gives the C function)
+    code = function(*arguments)
+    if code != pynvml.NVML_SUCCESS:
+        raise pynvml.NVMLError(code)
+
+
 def byte_count(struct: Any, field: str) -> int | None:
     """A number of bytes out of an NVML struct, unless it is garbage: no GPU has 2^62 of them."""
     value = getattr(struct, field, None)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.simulation import Simulation
-from agent.simulation.faults import Faults
+from agent.simulation.call_faults import Faults
 from agent.simulation.gpu import SimulatedGpu
+from agent.simulation.library import SimulatedLibrary
 from tests.faults.endpoints import GPUS, SCHEDULING, WELL, Asker, check, states_of, tells
 from tests.faults.table import FAULTS
 from tests.support.agents import agent_server, hung_agent_server
@@ -120,7 +121,7 @@ def test_every_fault_that_the_simulated_driver_knows_is_in_the_table() -> None:
     """A new one must get a row, or be named here as none."""
     known = {
         name
-        for kind in (Faults, Simulation, SimulatedGpu)
+        for kind in (Faults, SimulatedLibrary, Simulation, SimulatedGpu)
         for name, member in vars(kind).items()
         if callable(member) and not name.startswith("_")
     }
@@ -142,6 +143,7 @@ ENDS = {
 NO_FAULT = {
     "bridge",
     "install",
+    "lacks",
     "uninstall",
     "elapsed",
     "advance",

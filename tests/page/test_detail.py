@@ -37,7 +37,7 @@ def test_a_click_shows_everything_and_follows_it(browser: Browser) -> None:
 
 def test_findings_come_first_with_what_to_do(browser: Browser) -> None:
     with Simulation(1) as simulation:
-        simulation.gpus[0].ailments.remapping_pending = True
+        simulation.gpus[0].error_counters.remapping_pending = True
         with agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
             section = page.locator("dialog section").first
             section.get_by_text("Findings").wait_for()

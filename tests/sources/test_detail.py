@@ -9,7 +9,7 @@ import pytest
 
 from agent.readings import Board, Condition, Fan, GpuReading, MemoryErrors, RemapBanks
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
-from agent.simulation.ailments import Ailments
+from agent.simulation.error_counters import ErrorCounters
 from agent.sources.gpu import BOARD_PACE, ERRORS_PACE
 from tests.sources.detail_feeds import DETAIL_FEEDS
 from tests.sources.one_gpu import OneGpu, one_gpu
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GROUPS = ("board", "condition", "memory_errors")
-ILL = Ailments(
+ILL = ErrorCounters(
     corrected_volatile=1,
     uncorrected_volatile=2,
     corrected_aggregate=3,
@@ -36,7 +36,7 @@ ILL = Ailments(
 @pytest.fixture
 def one() -> Iterator[OneGpu]:
     with one_gpu() as one:
-        one.gpu.ailments = ILL
+        one.gpu.error_counters = ILL
         one.gpu.fix(
             power_usage=350_250,
             power_limit=600_000,
@@ -112,7 +112,7 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
 
 def test_pages_are_retired_before_ampere() -> None:
     with one_gpu("k80") as one:
-        one.gpu.ailments = Ailments(
+        one.gpu.error_counters = ErrorCounters(
             retired_pages_corrected=3, retired_pages_uncorrected=1, retirement_pending=True
         )
         errors = one.read().memory_errors

@@ -117,7 +117,7 @@ def rates_of_links(reading: GpuReading) -> list[tuple[float | None, float | None
 def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
     with one_gpu() as one:
         one.gpu.fix(nvlink_tx=1000, nvlink_rx=2000)
-        one.gpu.ailments.nvlink_errors = {(3, 0): 4, (3, 1): 5, (3, 2): 6, (3, 3): 7}
+        one.gpu.error_counters.nvlink_errors = {(3, 0): 4, (3, 1): 5, (3, 2): 6, (3, 3): 7}
         first = one.read()
         second = one.read(after=SLOW_PACE)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
 
 _DOMAINS = ("graphics", "graphics", "memory", "video")  # by nvmlClockType_t; SM (1) runs with graphics (0)
 
@@ -32,8 +35,3 @@ def max_clock_info(device: Device, clock_type: Any, megahertz: Any) -> None:
 @device_function("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
 def clocks_event_reasons(device: Device, reasons: Any) -> None:
     wire.write(reasons, device.values.clocks_event_reasons)
-
-
-@device_function("nvmlDeviceGetPerformanceState")
-def performance_state(device: Device, state: Any) -> None:
-    wire.write(state, device.values.performance_state)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function, library_function
+from agent.simulation.gpm import GpmSample
+from agent.simulation.nvml.registry import device_function, library_function
 
 if TYPE_CHECKING:
-    from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.signals import GpuValues
-    from agent.simulation.simulation import Simulation
+    from agent.simulation.library import Device, SimulatedLibrary
+    from agent.simulation.load_curves import GpuValues
 
 _METRICS = {  # NVML_GPM_METRIC_...: value of GpuValues
     2: "sm_activity",
@@ -21,24 +19,6 @@ _METRICS = {  # NVML_GPM_METRIC_...: value of GpuValues
     5: "tensor_activity",
     10: "dram_activity",
 }
-_FIRST_SAMPLE = 0x6000_0000  # the pointers handed out are numbers, far from those of device handles
-
-
-@dataclass(frozen=True, slots=True)
-class GpmSample:
-    """What one nvmlGpmSampleGet put into a sample."""
-
-    gpu: SimulatedGpu
-    elapsed: float
-    values: GpuValues
-
-
-@dataclass
-class GpmSamples:
-    """The samples allocated and not freed; None for one that was never filled."""
-
-    by_pointer: dict[int, GpmSample | None] = field(default_factory=dict)
-    pointers: itertools.count[int] = field(default_factory=lambda: itertools.count(_FIRST_SAMPLE, 16))
 
 
 @device_function("nvmlGpmQueryDeviceSupport")
@@ -47,18 +27,18 @@ def query_device_support(device: Device, support: Any) -> None:
 
 
 @library_function("nvmlGpmSampleAlloc")
-def sample_alloc(simulation: Simulation, sample: Any) -> None:
-    pointer = next(simulation.gpm_samples.pointers)
-    simulation.gpm_samples.by_pointer[pointer] = None
+def sample_alloc(library: SimulatedLibrary, sample: Any) -> None:
+    pointer = next(library.gpm_samples.pointers)
+    library.gpm_samples.by_pointer[pointer] = None
     wire.write_handle(sample, pointer)
 
 
 @library_function("nvmlGpmSampleFree")
-def sample_free(simulation: Simulation, sample: Any) -> None:
+def sample_free(library: SimulatedLibrary, sample: Any) -> None:
     pointer = wire.read_handle(sample)
-    if pointer not in simulation.gpm_samples.by_pointer:
+    if pointer not in library.gpm_samples.by_pointer:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    del simulation.gpm_samples.by_pointer[pointer]
+    del library.gpm_samples.by_pointer[pointer]
 
 
 @device_function("nvmlGpmSampleGet")
@@ -77,20 +57,20 @@ def mig_sample_get(device: Device, gpu_instance_id: Any, sample: Any) -> None:
 def _take(device: Device, sample: Any) -> None:
     if not device.gpu.model.gpm:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
-    samples, pointer = device.simulation.gpm_samples.by_pointer, wire.read_handle(sample)
+    samples, pointer = device.library.gpm_samples.by_pointer, wire.read_handle(sample)
     if pointer not in samples:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    samples[pointer] = GpmSample(device.gpu, device.simulation.elapsed(), device.values)
+    samples[pointer] = GpmSample(device.gpu, device.library.elapsed(), device.values)
 
 
 @library_function("nvmlGpmMetricsGet")
-def metrics_get(simulation: Simulation, request: Any) -> None:
+def metrics_get(library: SimulatedLibrary, request: Any) -> None:
     request = wire.target(request)
-    samples = simulation.gpm_samples.by_pointer
+    samples = library.gpm_samples.by_pointer
     first, second = (samples.get(wire.read_handle(one)) for one in (request.sample1, request.sample2))
     if first is None or second is None or first.gpu is not second.gpu or second.elapsed < first.elapsed:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    first.gpu.raise_if_faulty("nvmlGpmMetricsGet", simulation.advance)
+    first.gpu.raise_if_faulty("nvmlGpmMetricsGet", library.advance)
     for metric in (request.metrics[number] for number in range(request.numMetrics)):
         value = _mean(metric.metricId, first.values, second.values)
         metric.nvmlReturn = NvmlReturn.NOT_SUPPORTED if value is None else NvmlReturn.SUCCESS

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation import wire
+from agent.simulation.nvml.registry import device_function
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.library import Device
 
 
 def bus_id(gpu: SimulatedGpu) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.models import MIB
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
 
 
 def memory_of(device: Device) -> tuple[int, int, int]:

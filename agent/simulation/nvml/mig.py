@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.mig import MAX_INSTANCES, MigInstance
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
 
 
 @device_function("nvmlDeviceGetMigMode")
@@ -30,13 +33,13 @@ def mig_device_handle(device: Device, index: Any, handle: Any) -> None:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     if mig_index >= len(device.gpu.mig_instances):
         raise NvmlFailure(NvmlReturn.NOT_FOUND)
-    wire.write_handle(handle, device.simulation.handle_of(device.gpu, mig_index))
+    wire.write_handle(handle, device.library.handle_of(device.gpu, mig_index))
 
 
 @device_function("nvmlDeviceGetDeviceHandleFromMigDeviceHandle", on_instance=True)
 def parent_handle(device: Device, handle: Any) -> None:
     _instance(device)
-    wire.write_handle(handle, device.simulation.handle_of(device.gpu))
+    wire.write_handle(handle, device.library.handle_of(device.gpu))
 
 
 @device_function("nvmlDeviceIsMigDeviceHandle", on_instance=True)

@@ -1,12 +1,20 @@
-"""Modes an administrator sets; they do not change by themselves."""
+"""The performance state, and the modes that an administrator sets."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
+
+
+@device_function("nvmlDeviceGetPerformanceState")
+def performance_state(device: Device, state: Any) -> None:
+    wire.write(state, device.values.performance_state)
 
 
 @device_function("nvmlDeviceGetPersistenceMode")

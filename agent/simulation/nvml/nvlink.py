@@ -1,16 +1,17 @@
-"""NVLink: how many links there are, and what is at the other end of each."""
+"""NVLink: how many links there are, what is at the other end of each, and what they carry."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
+from agent.simulation import wire
+from agent.simulation.codes import FieldId, NvmlFailure, NvmlReturn
 from agent.simulation.nvml.identity import fill_pci_info
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function, field_value
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.library import Device
 
 _TO_GPU, _TO_SWITCH = 0, 2  # nvmlIntNvLinkDeviceType_t
 _SWITCH_DOMAIN = 1  # switches are on a bus of their own
@@ -56,5 +57,15 @@ def link_version(device: Device, link: Any, version: Any) -> None:
 @device_function("nvmlDeviceGetNvLinkErrorCounter")
 def link_errors(device: Device, link: Any, counter: Any, count: Any) -> None:
     _remote(device, link)
-    errors = device.gpu.ailments.nvlink_errors
+    errors = device.gpu.error_counters.nvlink_errors
     wire.write(count, errors.get((wire.number(link), wire.number(counter)), 0))
+
+
+@field_value(FieldId.NVLINK_THROUGHPUT_DATA_TX, is_counter=True)
+def tx_kib(device: Device, link: int) -> int | None:
+    return device.gpu.nvlink_tx_kib.read() if link < len(device.gpu.nvlinks) else None
+
+
+@field_value(FieldId.NVLINK_THROUGHPUT_DATA_RX, is_counter=True)
+def rx_kib(device: Device, link: int) -> int | None:
+    return device.gpu.nvlink_rx_kib.read() if link < len(device.gpu.nvlinks) else None

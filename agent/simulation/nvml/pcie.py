@@ -1,13 +1,16 @@
-"""The PCIe link: its shape and its throughput."""
+"""The PCIe link: its shape, its throughput and its errors."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation import wire
+from agent.simulation.codes import FieldId, NvmlFailure, NvmlReturn
+from agent.simulation.nvml.registry import device_function, field_value
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
 
 
 @device_function("nvmlDeviceGetCurrPcieLinkGeneration")
@@ -36,5 +39,24 @@ def throughput(device: Device, counter: Any, kib_per_second: Any) -> None:
     if wire.number(counter) not in rates:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     rate = wire.told(rates[wire.number(counter)])
-    time.sleep(device.simulation.pcie_window_seconds)  # the real one counts bytes meanwhile
+    time.sleep(device.library.pcie_window_seconds)  # the real one counts bytes meanwhile
     wire.write(kib_per_second, rate)
+
+
+@field_value(FieldId.PCIE_COUNT_TX_BYTES, is_counter=True)
+def tx_bytes(device: Device, _scope: int) -> int | None:
+    is_told = device.library.pcie_counters and device.values.pcie_tx is not None
+    return device.gpu.pcie_tx_bytes.read() if is_told else None
+
+
+@field_value(FieldId.PCIE_COUNT_RX_BYTES, is_counter=True)
+def rx_bytes(device: Device, _scope: int) -> int | None:
+    is_told = device.library.pcie_counters and device.values.pcie_rx is not None
+    return device.gpu.pcie_rx_bytes.read() if is_told else None
+
+
+@device_function("nvmlDeviceGetPcieReplayCounter")
+def replays(device: Device, count: Any) -> None:
+    if device.gpu.model.pcie_generations is None:
+        raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+    wire.write(count, device.gpu.error_counters.pcie_replays)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import (
     VALUE_NOT_AVAILABLE_32,
     VALUE_NOT_AVAILABLE_64,
     NvmlFailure,
     NvmlReturn,
 )
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function
 
 if TYPE_CHECKING:
+    from agent.simulation.library import Device
     from agent.simulation.processes import SimulatedProcess
 
 SAMPLES_PER_SECOND = 6
@@ -87,7 +88,7 @@ def process_details(device: Device, details: Any) -> None:
 
 def _samples(device: Device, last_seen: int, *, filling: bool) -> list[tuple[SimulatedProcess, int]]:
     """The busy processes, each with when it was sampled (us since the epoch); NOT_FOUND if none is newer."""
-    newest = int(device.simulation.wall_clock() * SAMPLES_PER_SECOND) * 1_000_000 // SAMPLES_PER_SECOND
+    newest = int(device.library.wall_clock() * SAMPLES_PER_SECOND) * 1_000_000 // SAMPLES_PER_SECOND
     sampled = [
         (one, newest - int(one.worked_ago * 1_000_000))
         for one in _processes(device, "", filling=filling)

@@ -1,55 +1,55 @@
-"""How an NVML function is added: a decorated Python function, one screen above or below its relatives."""
+"""Every NVML function that there is.
+
+To add one: decorate a Python function with @device_function in the module of its subject.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.mig import MigInstance
-    from agent.simulation.signals import GpuValues
-    from agent.simulation.simulation import Simulation
+    from agent.simulation.codes import FieldId
+    from agent.simulation.library import Device, SimulatedLibrary
 
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What a handle names: a GPU, or one of its MIG instances."""
-
-    simulation: Simulation
-    gpu: SimulatedGpu
-    instance: MigInstance | None = None
-
-    @property
-    def values(self) -> GpuValues:
-        """What the GPU tells now."""
-        return self.gpu.values
+_Key = TypeVar("_Key", str, int)
+_Entry = TypeVar("_Entry")
 
 
 @dataclass(frozen=True, slots=True)
 class NvmlFunction:
-    """An exported symbol. `run` takes the simulation, the symbol and the C arguments."""
+    """An exported symbol. `run` takes the library, the symbol and the C arguments."""
 
-    run: Callable[[Simulation, str, tuple[Any, ...]], Any]  # Any: C arguments, and nvmlErrorString's bytes
+    # Any: C arguments, and nvmlErrorString's bytes
+    run: Callable[[SimulatedLibrary, str, tuple[Any, ...]], Any]
     needs_init: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """A field of nvmlDeviceGetFieldValues. `read` takes the scope (a link, say); None: not supported."""
+
+    read: Callable[[Device, int], int | None]
+    is_counter: bool
+
+
 FUNCTIONS: dict[str, NvmlFunction] = {}
+FIELDS: dict[int, FieldValue] = {}
 
 
 def library_function(
     *symbols: str, needs_init: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Export a function of the library as a whole, called with the Simulation and the C arguments."""
+    """Export a function of the library as a whole, called with the SimulatedLibrary and the C arguments."""
 
     def register(body: Callable[..., Any]) -> Callable[..., Any]:
         for symbol in symbols:
-            _add(symbol, NvmlFunction(lambda simulation, _, rest: body(simulation, *rest), needs_init))
+            _add(FUNCTIONS, symbol, NvmlFunction(lambda library, _, rest: body(library, *rest), needs_init))
         return body
 
     return register
@@ -64,9 +64,9 @@ def device_function(
     """
 
     def run(
-        body: Callable[..., None], simulation: Simulation, symbol: str, arguments: tuple[Any, ...]
+        body: Callable[..., None], library: SimulatedLibrary, symbol: str, arguments: tuple[Any, ...]
     ) -> None:
-        device = simulation.device(wire.read_handle(arguments[0]), symbol)
+        device = library.device(wire.read_handle(arguments[0]), symbol)
         partitioned = device.instance is None and device.gpu.mig_instances
         if (device.instance and not on_instance) or (partitioned and not on_partitioned):
             raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
@@ -74,13 +74,26 @@ def device_function(
 
     def register(body: Callable[..., None]) -> Callable[..., None]:
         for symbol in symbols:
-            _add(symbol, NvmlFunction(lambda *call: run(body, *call)))
+            _add(FUNCTIONS, symbol, NvmlFunction(lambda *call: run(body, *call)))
         return body
 
     return register
 
 
-def _add(symbol: str, function: NvmlFunction) -> None:
-    if symbol in FUNCTIONS:
-        raise ValueError(f"{symbol} is exported twice.")
-    FUNCTIONS[symbol] = function
+def field_value(
+    *fields: FieldId, is_counter: bool = False
+) -> Callable[[Callable[[Device, int], int | None]], Callable[[Device, int], int | None]]:
+    """Let nvmlDeviceGetFieldValues answer these fields; `is_counter`: in 64 bits, else in 32."""
+
+    def register(read: Callable[[Device, int], int | None]) -> Callable[[Device, int], int | None]:
+        for field in fields:
+            _add(FIELDS, field, FieldValue(read, is_counter))
+        return read
+
+    return register
+
+
+def _add(table: dict[_Key, _Entry], key: _Key, entry: _Entry) -> None:
+    if key in table:
+        raise ValueError(f"{key} is exported twice.")
+    table[key] = entry

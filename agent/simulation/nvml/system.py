@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
 from agent.simulation.nvml.identity import bus_id
 from agent.simulation.nvml.registry import library_function
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.simulation import Simulation
+    from agent.simulation.library import SimulatedLibrary
 
 
 @library_function("nvmlInit_v2", "nvmlInitWithFlags", needs_init=False)
-def init(simulation: Simulation, *_flags: Any) -> None:
-    simulation.initialise()
+def init(library: SimulatedLibrary, *_flags: Any) -> None:
+    library.initialise()
 
 
 @library_function("nvmlShutdown")
-def shutdown(simulation: Simulation) -> None:
-    simulation.shut_down()
+def shutdown(library: SimulatedLibrary) -> None:
+    library.shut_down()
 
 
 @library_function("nvmlErrorString", needs_init=False)
-def error_string(_: Simulation, code: Any) -> bytes:
+def error_string(_: SimulatedLibrary, code: Any) -> bytes:
     try:
         return NvmlReturn(wire.number(code)).name.replace("_", " ").capitalize().encode()
     except ValueError:
@@ -33,57 +33,57 @@ def error_string(_: Simulation, code: Any) -> bytes:
 
 
 @library_function("nvmlSystemGetDriverVersion")
-def driver_version(simulation: Simulation, buffer: Any, size: Any) -> None:
-    wire.write_text(buffer, size, simulation.driver_version)
+def driver_version(library: SimulatedLibrary, buffer: Any, size: Any) -> None:
+    wire.write_text(buffer, size, library.driver_version)
 
 
 @library_function("nvmlSystemGetNVMLVersion", needs_init=False)
-def nvml_version(simulation: Simulation, buffer: Any, size: Any) -> None:
-    wire.write_text(buffer, size, simulation.nvml_version)
+def nvml_version(library: SimulatedLibrary, buffer: Any, size: Any) -> None:
+    wire.write_text(buffer, size, library.nvml_version)
 
 
 @library_function("nvmlSystemGetCudaDriverVersion", "nvmlSystemGetCudaDriverVersion_v2", needs_init=False)
-def cuda_driver_version(simulation: Simulation, version: Any) -> None:
-    if simulation.driver != "present":
+def cuda_driver_version(library: SimulatedLibrary, version: Any) -> None:
+    if library.driver != "present":
         raise NvmlFailure(NvmlReturn.LIBRARY_NOT_FOUND)
-    wire.write(version, simulation.cuda_version)
+    wire.write(version, library.cuda_version)
 
 
 @library_function("nvmlDeviceGetCount_v2")
-def device_count(simulation: Simulation, count: Any) -> None:
-    wire.write(count, len(simulation.gpus))  # lost and forbidden ones too
+def device_count(library: SimulatedLibrary, count: Any) -> None:
+    wire.write(count, len(library.gpus))  # lost and forbidden ones too
 
 
 @library_function("nvmlDeviceGetHandleByIndex_v2")
-def handle_by_index(simulation: Simulation, index: Any, handle: Any) -> None:
+def handle_by_index(library: SimulatedLibrary, index: Any, handle: Any) -> None:
     number = wire.number(index)
-    if number >= len(simulation.gpus):
+    if number >= len(library.gpus):
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    _hand_out(simulation, simulation.gpus[number], handle, "nvmlDeviceGetHandleByIndex_v2")
+    _hand_out(library, library.gpus[number], handle, "nvmlDeviceGetHandleByIndex_v2")
 
 
 @library_function("nvmlDeviceGetHandleByUUID")
-def handle_by_uuid(simulation: Simulation, uuid: Any, handle: Any) -> None:
+def handle_by_uuid(library: SimulatedLibrary, uuid: Any, handle: Any) -> None:
     wanted = uuid.value.decode()
-    for gpu in simulation.gpus:
+    for gpu in library.gpus:
         if gpu.values.uuid == wanted:
-            return _hand_out(simulation, gpu, handle, "nvmlDeviceGetHandleByUUID")
+            return _hand_out(library, gpu, handle, "nvmlDeviceGetHandleByUUID")
         for instance in gpu.mig_instances:
             if instance.uuid == wanted:
-                return _hand_out(simulation, gpu, handle, "nvmlDeviceGetHandleByUUID", instance.mig_index)
+                return _hand_out(library, gpu, handle, "nvmlDeviceGetHandleByUUID", instance.mig_index)
     raise NvmlFailure(NvmlReturn.NOT_FOUND)
 
 
 @library_function("nvmlDeviceGetHandleByPciBusId_v2")
-def handle_by_pci_bus_id(simulation: Simulation, wanted: Any, handle: Any) -> None:
-    for gpu in simulation.gpus:
+def handle_by_pci_bus_id(library: SimulatedLibrary, wanted: Any, handle: Any) -> None:
+    for gpu in library.gpus:
         if bus_id(gpu) == wanted.value.decode().upper():
-            return _hand_out(simulation, gpu, handle, "nvmlDeviceGetHandleByPciBusId_v2")
+            return _hand_out(library, gpu, handle, "nvmlDeviceGetHandleByPciBusId_v2")
     raise NvmlFailure(NvmlReturn.NOT_FOUND)
 
 
 def _hand_out(
-    simulation: Simulation, gpu: SimulatedGpu, handle: Any, symbol: str, mig_index: int | None = None
+    library: SimulatedLibrary, gpu: SimulatedGpu, handle: Any, symbol: str, mig_index: int | None = None
 ) -> None:
-    gpu.raise_if_faulty(symbol, simulation.advance)
-    wire.write_handle(handle, simulation.handle_of(gpu, mig_index))
+    gpu.raise_if_faulty(symbol, library.advance)
+    wire.write_handle(handle, library.handle_of(gpu, mig_index))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation import wire
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
 
 _INTERNAL, _SINGLE_SWITCH, _NODE, _SYSTEM = 0, 10, 40, 50  # nvmlGpuTopologyLevel_t
 
@@ -13,7 +16,7 @@ _INTERNAL, _SINGLE_SWITCH, _NODE, _SYSTEM = 0, 10, 40, 50  # nvmlGpuTopologyLeve
 @device_function("nvmlDeviceGetTopologyCommonAncestor")
 def common_ancestor(device: Device, other: Any, level: Any) -> None:
     symbol = "nvmlDeviceGetTopologyCommonAncestor"
-    one, two = device.gpu.index, device.simulation.device(wire.read_handle(other), symbol).gpu.index
+    one, two = device.gpu.index, device.library.device(wire.read_handle(other), symbol).gpu.index
     if one == two:
         wire.write(level, _INTERNAL)
     elif one // 2 == two // 2:

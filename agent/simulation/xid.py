@@ -1,4 +1,4 @@
-"""Event sets: XID errors wait in them until somebody asks."""
+"""XID errors wait in event sets until somebody asks for them."""
 
 from __future__ import annotations
 

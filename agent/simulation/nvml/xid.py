@@ -1,29 +1,29 @@
-"""Events: XID errors, for who waits for them."""
+"""XID errors: events, for those who wait for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function, library_function
+from agent.simulation.nvml.registry import device_function, library_function
 
 if TYPE_CHECKING:
-    from agent.simulation.events import EventSet
-    from agent.simulation.simulation import Simulation
+    from agent.simulation.library import Device, SimulatedLibrary
+    from agent.simulation.xid import EventSet
 
 XID = 0x8  # nvmlEventTypeXidCriticalError
 
 
 @library_function("nvmlEventSetCreate")
-def create(simulation: Simulation, event_set: Any) -> None:
-    wire.write_handle(event_set, simulation.event_sets.create())
+def create(library: SimulatedLibrary, event_set: Any) -> None:
+    wire.write_handle(event_set, library.event_sets.create())
 
 
 @library_function("nvmlEventSetFree")
-def free(simulation: Simulation, event_set: Any) -> None:
-    _find(simulation, event_set).close()
-    del simulation.event_sets.by_pointer[wire.read_handle(event_set)]
+def free(library: SimulatedLibrary, event_set: Any) -> None:
+    _find(library, event_set).close()
+    del library.event_sets.by_pointer[wire.read_handle(event_set)]
 
 
 @device_function("nvmlDeviceGetSupportedEventTypes")
@@ -35,20 +35,20 @@ def supported_types(_: Device, types: Any) -> None:
 def register(device: Device, types: Any, event_set: Any) -> None:
     if wire.number(types) & ~XID:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
-    handle = device.simulation.handle_of(device.gpu)
-    _find(device.simulation, event_set).register(handle, device.gpu)
+    handle = device.library.handle_of(device.gpu)
+    _find(device.library, event_set).register(handle, device.gpu)
 
 
 @library_function("nvmlEventSetWait_v2")
-def wait(simulation: Simulation, event_set: Any, data: Any, timeout_milliseconds: Any) -> None:
-    waiting_in = _find(simulation, event_set)
+def wait(library: SimulatedLibrary, event_set: Any, data: Any, timeout_milliseconds: Any) -> None:
+    waiting_in = _find(library, event_set)
     pointer = wire.read_handle(event_set)
     event = waiting_in.take(
         wire.number(timeout_milliseconds) / 1000,
-        simulation.advance,
-        lambda: pointer not in simulation.event_sets.by_pointer,
+        library.advance,
+        lambda: pointer not in library.event_sets.by_pointer,
     )
-    if event is None and pointer not in simulation.event_sets.by_pointer:
+    if event is None and pointer not in library.event_sets.by_pointer:
         raise NvmlFailure(NvmlReturn.UNINITIALIZED)
     if event is None:
         raise NvmlFailure(NvmlReturn.GPU_IS_LOST if waiting_in.has_lost_one else NvmlReturn.TIMEOUT)
@@ -58,8 +58,8 @@ def wait(simulation: Simulation, event_set: Any, data: Any, timeout_milliseconds
     data.eventType = XID
 
 
-def _find(simulation: Simulation, event_set: Any) -> EventSet:
-    found = simulation.event_sets.by_pointer.get(wire.read_handle(event_set))
+def _find(library: SimulatedLibrary, event_set: Any) -> EventSet:
+    found = library.event_sets.by_pointer.get(wire.read_handle(event_set))
     if found is None:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Ailments:
+class ErrorCounters:
     """Counts since the driver was loaded, but for what is told otherwise. A new GPU has none."""
 
     corrected_volatile: int = 0  # ECC errors

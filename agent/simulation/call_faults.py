@@ -6,24 +6,21 @@ import threading
 from typing import TYPE_CHECKING
 
 from agent.simulation.codes import NvmlFailure
-from agent.simulation.nvml import FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 POLL_SECONDS = 0.05  # a scenario may end a hang while nobody else calls
 
 
-def check_symbol(symbol: str) -> None:
-    """ValueError for what is no simulated function: a fault of it would never show."""
-    if symbol not in FUNCTIONS:
-        raise ValueError(f"{symbol!r} is not a simulated NVML function.")
-
-
 class Faults:
-    """Calls of an NVML function, by symbol, can be made to hang or to fail."""
+    """Calls of an NVML function, by symbol, can be made to hang or to fail.
 
-    def __init__(self) -> None:
+    `symbols`: the functions that there are. ValueError for a fault of any other: it would never show.
+    """
+
+    def __init__(self, symbols: Container[str]) -> None:
+        self._symbols = symbols
         self._changed = threading.Condition()
         self._hung: set[str | None] = set()  # None: every symbol
         self._failing: dict[str, tuple[int, int | None]] = {}  # symbol -> return code, times left
@@ -42,7 +39,7 @@ class Faults:
     def hang(self, symbol: str | None = None) -> None:
         """Calls of `symbol`, or all calls, do not return until released. Other threads go on."""
         if symbol is not None:
-            check_symbol(symbol)
+            self._check_symbol(symbol)
         with self._changed:
             self._hung.add(symbol)
 
@@ -57,7 +54,7 @@ class Faults:
 
     def fail(self, symbol: str, error_code: int, times: int | None = None) -> None:
         """Let `symbol` return `error_code` (NVML_ERROR_...), for the next `times` calls or until healed."""
-        check_symbol(symbol)
+        self._check_symbol(symbol)
         with self._changed:
             self._failing[symbol] = (int(error_code), times)
 
@@ -103,3 +100,8 @@ class Faults:
 
     def _hangs(self, symbol: str) -> bool:
         return None in self._hung or symbol in self._hung
+
+    def _check_symbol(self, symbol: str) -> None:
+        """ValueError for what is no simulated function."""
+        if symbol not in self._symbols:
+            raise ValueError(f"{symbol!r} is not a simulated NVML function.")

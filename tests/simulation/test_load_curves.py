@@ -9,7 +9,7 @@ import pytest
 from nvitop import Device, libnvml
 
 from agent.simulation import MODELS, ClocksEventReason, FieldId, Simulation
-from agent.simulation.signals import workload
+from agent.simulation.load_curves import workload
 
 MOMENTS = [second * 7.3 for second in range(100)]
 

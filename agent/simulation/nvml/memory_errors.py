@@ -1,12 +1,15 @@
-"""Errors that were counted: of memory, and of the PCIe link."""
+"""Memory errors: ECC, retired pages and remapped rows."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml import wire
-from agent.simulation.nvml.registry import Device, device_function
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
 
 _CORRECTED, _VOLATILE = 0, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t; the others are 1
 _MANY_SINGLE_BIT = 0  # nvmlPageRetirementCause_t; the other is 1
@@ -24,15 +27,15 @@ def ecc_errors(device: Device, kind: Any, counter: Any, count: Any) -> None:
     _refuse_unless(device.gpu.model.ecc)
     kind_name = "corrected" if wire.number(kind) == _CORRECTED else "uncorrected"
     since = "volatile" if wire.number(counter) == _VOLATILE else "aggregate"
-    wire.write(count, getattr(device.gpu.ailments, f"{kind_name}_{since}"))
+    wire.write(count, getattr(device.gpu.error_counters, f"{kind_name}_{since}"))
 
 
 @device_function("nvmlDeviceGetRetiredPages")
 def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> None:
     _refuse_unless(device.gpu.model.page_retirement)
-    ailments = device.gpu.ailments
+    counters = device.gpu.error_counters
     is_corrected = wire.number(cause) == _MANY_SINGLE_BIT
-    pages = ailments.retired_pages_corrected if is_corrected else ailments.retired_pages_uncorrected
+    pages = counters.retired_pages_corrected if is_corrected else counters.retired_pages_uncorrected
     room = wire.number(wire.target(count))
     wire.write(count, pages)
     if room < pages:
@@ -44,17 +47,17 @@ def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> Non
 @device_function("nvmlDeviceGetRetiredPagesPendingStatus")
 def retirement_pending(device: Device, pending: Any) -> None:
     _refuse_unless(device.gpu.model.page_retirement)
-    wire.write(pending, int(device.gpu.ailments.retirement_pending))
+    wire.write(pending, int(device.gpu.error_counters.retirement_pending))
 
 
 @device_function("nvmlDeviceGetRemappedRows")
 def remapped_rows(device: Device, corrected: Any, uncorrected: Any, pending: Any, failed: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
-    ailments = device.gpu.ailments
-    wire.write(corrected, ailments.remapped_rows_corrected)
-    wire.write(uncorrected, ailments.remapped_rows_uncorrected)
-    wire.write(pending, int(ailments.remapping_pending))
-    wire.write(failed, int(ailments.remapping_failed))
+    counters = device.gpu.error_counters
+    wire.write(corrected, counters.remapped_rows_corrected)
+    wire.write(uncorrected, counters.remapped_rows_uncorrected)
+    wire.write(pending, int(counters.remapping_pending))
+    wire.write(failed, int(counters.remapping_failed))
 
 
 @device_function("nvmlDeviceGetRowRemapperHistogram")
@@ -62,15 +65,9 @@ def remap_banks(device: Device, histogram: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
     histogram = wire.target(histogram)
     for name, banks in zip(
-        ("max", "high", "partial", "low", "none"), device.gpu.ailments.remap_banks, strict=True
+        ("max", "high", "partial", "low", "none"), device.gpu.error_counters.remap_banks, strict=True
     ):
         setattr(histogram, name, banks)
-
-
-@device_function("nvmlDeviceGetPcieReplayCounter")
-def pcie_replays(device: Device, count: Any) -> None:
-    _refuse_unless(device.gpu.model.pcie_generations is not None)
-    wire.write(count, device.gpu.ailments.pcie_replays)
 
 
 def _refuse_unless(supported: bool) -> None:

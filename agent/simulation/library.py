@@ -1,0 +1,194 @@
+"""The simulated library as its functions find it: the driver, its GPUs and the handles that it gave out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from agent.simulation import handles
+from agent.simulation.call_faults import Faults
+from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.generations import DRIVER_GENERATIONS
+from agent.simulation.gpm import GpmSamples
+from agent.simulation.gpu import SimulatedGpu
+from agent.simulation.installation import Before, forget_functions
+from agent.simulation.processes import LocalProcesses
+from agent.simulation.xid import EventSets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable
+
+    from agent.simulation.load_curves import GpuValues
+    from agent.simulation.mig import MigInstance
+    from agent.simulation.models import GpuModel
+
+Driver = Literal["present", "absent", "not_loaded", "mismatched"]
+_INIT_FAILURES: dict[Driver, NvmlReturn] = {
+    "absent": NvmlReturn.LIBRARY_NOT_FOUND,
+    "not_loaded": NvmlReturn.DRIVER_NOT_LOADED,
+    "mismatched": NvmlReturn.LIB_RM_VERSION_MISMATCH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a handle names: a GPU, or one of its MIG instances."""
+
+    library: SimulatedLibrary
+    gpu: SimulatedGpu
+    instance: MigInstance | None = None
+
+    @property
+    def values(self) -> GpuValues:
+        """What the GPU tells now."""
+        return self.gpu.values
+
+
+class SimulatedLibrary(Faults):
+    """One GPU of each model, and their driver; `Simulation` adds the functions that ask it, and time.
+
+    `symbols`: the NVML functions that there are. `clock` moves the values; `wall_clock` (seconds since the
+    epoch) stamps process samples. Each call takes `call_seconds`, and each reading of PCIe throughput
+    `pcie_window_seconds`, as the real one does.
+    """
+
+    def __init__(
+        self,
+        models: Iterable[GpuModel],
+        symbols: Container[str],
+        *,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        call_seconds: float,
+        pcie_window_seconds: float,
+    ) -> None:
+        super().__init__(symbols)
+        self.call_seconds = call_seconds
+        self.pcie_window_seconds = pcie_window_seconds
+        self.wall_clock = wall_clock
+        self.driver: Driver = "present"
+        self.driver_version = ""
+        self.cuda_version = 0  # 1000 * major + 10 * minor
+        self.nvml_version = ""
+        self.pcie_counters = True
+        self.recovery_action = True  # its field value is known
+        self.gpm_samples = GpmSamples()
+        self.event_sets = EventSets()
+        self._clock = clock
+        self._started = clock()
+        self._initialising = threading.Lock()
+        self._initialised = 0  # nvmlInit less nvmlShutdown
+        self._epoch = 1  # driver loads; handles of earlier ones are stale
+        self._absent: frozenset[str] = frozenset()  # symbols this driver generation lacks
+        self._removed: set[str] = set()
+        self._before: Before | None = None  # what this one took the place of, while it is installed
+        local = LocalProcesses()
+        self.gpus = [
+            SimulatedGpu(index, model, symbols, self.elapsed, local) for index, model in enumerate(models)
+        ]
+        self.set_driver_generation("current")
+
+    def elapsed(self) -> float:
+        """Seconds since the simulation was made, by its clock."""
+        return self._clock() - self._started
+
+    def advance(self) -> None:
+        """Let happen what is due by now. Nothing is, without a scenario."""
+
+    # The driver
+
+    def remove_driver(self, kind: Literal["absent", "not_loaded", "mismatched"] = "absent") -> None:
+        """Let nvmlInit fail: no library, driver not loaded, or library and driver not of one version."""
+        if kind not in _INIT_FAILURES:
+            raise ValueError(f"{kind!r}: a driver can be {', '.join(_INIT_FAILURES)}.")
+        self.reload_driver()
+        self.driver = kind
+
+    def restore_driver(self) -> None:
+        """Load the driver, afresh."""
+        if self.driver != "present":
+            self.reload_driver()
+        self.driver = "present"
+
+    def reload_driver(self) -> None:
+        """The driver is loaded anew beneath us: nvmlInit is needed, handles of before are stale for good."""
+        self._epoch += 1
+        self._initialised = 0
+        self.event_sets.close_all()
+
+    def shutdown_nvml(self) -> None:
+        """Somebody called nvmlShutdown: every call is UNINITIALIZED until nvmlInit. Handles stay good."""
+        self._initialised = 0
+
+    def initialise(self) -> None:
+        """NVML: nvmlInit. NvmlFailure when there is no usable driver."""
+        if self.driver != "present":
+            raise NvmlFailure(_INIT_FAILURES[self.driver])
+        with self._initialising:
+            self._initialised += 1
+
+    def shut_down(self) -> None:
+        """NVML: nvmlShutdown; the last of as many as there were nvmlInit takes effect."""
+        with self._initialising:
+            self._initialised -= 1
+
+    @property
+    def is_initialised(self) -> bool:
+        """Whether there was an nvmlInit that no nvmlShutdown ended."""
+        return self._initialised > 0
+
+    # Its functions
+
+    def set_driver_generation(self, name: str) -> None:
+        """Be a driver of DRIVER_GENERATIONS; as with a new process, functions are looked for again."""
+        if name not in DRIVER_GENERATIONS:
+            raise ValueError(
+                f"{name!r} is no driver generation; accepted are {', '.join(DRIVER_GENERATIONS)}."
+            )
+        generation = DRIVER_GENERATIONS[name]
+        self._absent = generation.absent
+        self.driver_version = generation.driver_version
+        self.cuda_version = generation.cuda_version
+        self.nvml_version = f"{generation.cuda_version // 1000}.{generation.driver_version}"
+        self.pcie_counters = generation.pcie_counters
+        self.recovery_action = generation.recovery_action
+        self._functions_changed()
+
+    def remove_function(self, symbol: str) -> None:
+        """Let the library lack an NVML symbol (FunctionNotFound). ValueError for one it never had."""
+        self._check_symbol(symbol)
+        self._removed.add(symbol)
+        self._functions_changed()
+
+    def restore_function(self, symbol: str) -> None:
+        """End `remove_function`."""
+        self._removed.discard(symbol)
+        self._functions_changed()
+
+    def lacks(self, symbol: str) -> bool:
+        """Whether this driver generation has no such function, or it was removed."""
+        return symbol in self._absent or symbol in self._removed
+
+    def _functions_changed(self) -> None:
+        if self._before is not None:
+            forget_functions()
+
+    # Its handles
+
+    def device(self, handle: int, symbol: str) -> Device:
+        """The GPU or MIG instance behind a handle, with what is wrong with it raised as NvmlFailure."""
+        epoch, index, mig_index = handles.decode(handle)
+        if epoch != self._epoch or index >= len(self.gpus):
+            raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+        gpu = self.gpus[index]
+        gpu.raise_if_faulty(symbol, self.advance)
+        if mig_index is None:
+            return Device(self, gpu)
+        if mig_index >= len(gpu.mig_instances):
+            raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+        return Device(self, gpu, gpu.mig_instances[mig_index])
+
+    def handle_of(self, gpu: SimulatedGpu, mig_index: int | None = None) -> int:
+        """The handle of a GPU or one of its MIG instances, good until the driver is reloaded."""
+        return handles.encode(self._epoch, gpu.index, mig_index)

@@ -1,0 +1,33 @@
+"""The engines beside the SMs: encoder, decoder, JPEG and optical flow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation import wire
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
+
+SAMPLING_PERIOD_MICROSECONDS = 167_000  # a sixth of a second, as on real GPUs
+
+
+@device_function("nvmlDeviceGetEncoderUtilization", on_partitioned=False)
+def encoder_utilization(device: Device, percent: Any, period: Any) -> None:
+    _write_engine(device.values.encoder_utilization, percent, period)
+
+
+@device_function("nvmlDeviceGetDecoderUtilization", on_partitioned=False)
+def decoder_utilization(device: Device, percent: Any, period: Any) -> None:
+    _write_engine(device.values.decoder_utilization, percent, period)
+
+
+@device_function("nvmlDeviceGetJpgUtilization", "nvmlDeviceGetOfaUtilization", on_partitioned=False)
+def idle_engine_utilization(_: Device, percent: Any, period: Any) -> None:
+    _write_engine(0, percent, period)
+
+
+def _write_engine(value: int | None, percent: Any, period: Any) -> None:
+    wire.write(percent, value)
+    wire.write(period, SAMPLING_PERIOD_MICROSECONDS)

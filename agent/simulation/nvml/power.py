@@ -1,0 +1,37 @@
+"""Power draw, its limits, and energy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation import wire
+from agent.simulation.codes import FieldId
+from agent.simulation.nvml.registry import device_function, field_value
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
+
+
+@device_function("nvmlDeviceGetPowerUsage")
+def power_usage(device: Device, milliwatts: Any) -> None:
+    wire.write(milliwatts, device.values.power_usage)
+
+
+@device_function("nvmlDeviceGetPowerManagementLimit", "nvmlDeviceGetEnforcedPowerLimit")
+def power_limit(device: Device, milliwatts: Any) -> None:
+    wire.write(milliwatts, device.values.power_limit)
+
+
+@device_function("nvmlDeviceGetPowerManagementDefaultLimit")
+def default_power_limit(device: Device, milliwatts: Any) -> None:
+    wire.write(milliwatts, 1000 * wire.told(device.gpu.model.power_limit_watts))
+
+
+@device_function("nvmlDeviceGetTotalEnergyConsumption")
+def energy(device: Device, millijoules: Any) -> None:
+    wire.write(millijoules, device.gpu.energy_mj.read())
+
+
+@field_value(FieldId.POWER_AVERAGE, FieldId.POWER_INSTANT)
+def power_of_a_window(device: Device, _scope: int) -> int | None:
+    return device.values.power_usage

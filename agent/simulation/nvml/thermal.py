@@ -1,0 +1,47 @@
+"""Temperatures, and their thresholds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation import wire
+from agent.simulation.codes import FieldId, NvmlFailure, NvmlReturn
+from agent.simulation.nvml.registry import device_function, field_value
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
+
+
+@device_function("nvmlDeviceGetTemperature")
+def temperature(device: Device, sensor: Any, value: Any) -> None:
+    _check_sensor(wire.number(sensor))
+    wire.write(value, device.values.temperature)
+
+
+@device_function("nvmlDeviceGetTemperatureV")
+def temperature_v(device: Device, reading: Any) -> None:
+    reading = wire.target(reading)
+    _check_sensor(reading.sensorType)
+    reading.temperature = wire.told(device.values.temperature)
+
+
+@device_function("nvmlDeviceGetTemperatureThreshold")
+def temperature_threshold(device: Device, which: Any, value: Any) -> None:
+    model = device.gpu.model
+    thresholds = {  # nvmlTemperatureThresholds_t
+        0: model.slowdown_celsius + 8,  # shutdown
+        1: model.slowdown_celsius + 5,  # slowdown by the hardware
+        2: model.memory_max_celsius,
+        3: model.slowdown_celsius,  # by the driver
+    }
+    wire.write(value, thresholds.get(wire.number(which)))
+
+
+def _check_sensor(sensor: int) -> None:
+    if sensor != 0:  # NVML_TEMPERATURE_GPU, the only one
+        raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
+
+
+@field_value(FieldId.MEMORY_TEMP)
+def memory_temperature(device: Device, _scope: int) -> int | None:
+    return device.values.memory_temperature

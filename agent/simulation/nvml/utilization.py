@@ -1,0 +1,18 @@
+"""How busy the GPU and its memory are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation import wire
+from agent.simulation.nvml.registry import device_function
+
+if TYPE_CHECKING:
+    from agent.simulation.library import Device
+
+
+@device_function("nvmlDeviceGetUtilizationRates", on_partitioned=False)
+def utilization_rates(device: Device, rates: Any) -> None:
+    rates = wire.target(rates)
+    rates.gpu = wire.told(device.values.gpu_utilization)
+    rates.memory = wire.told(device.values.memory_utilization)
