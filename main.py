@@ -6,12 +6,16 @@ Only here is the process ended by force: whoever imports `agent` keeps theirs.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
+
+FLUSH_DEADLINE = 0.5  # seconds; the log itself waits less, but another thread may hold one of its locks
 
 
 def __getattr__(name: str) -> object:
@@ -51,10 +55,13 @@ def end(status: int) -> NoReturn:
     the exit hooks of the driver's libraries while threads may still be in a call. It has nothing left to do.
     """
     try:
+        with suppress(OSError):  # nobody reads it
+            sys.stdout.flush()  # of --help
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(status))
+        signal.setitimer(signal.ITIMER_REAL, FLUSH_DEADLINE)
         logging: Any = sys.modules.get("logging")
         if hasattr(logging, "shutdown"):  # a signal may come in the middle of its import
             logging.shutdown()
-        sys.stdout.flush()  # of --help; fails if nobody reads it
     finally:
         os._exit(status)
 

@@ -41,10 +41,12 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(archives: Path) -> None:
+def test_the_wheel_holds_the_package_the_program_that_its_command_runs_and_nothing_else(
+    archives: Path,
+) -> None:
     with zipfile.ZipFile(archives / f"{NAME}-py3-none-any.whl") as wheel:
         names = {name for name in wheel.namelist() if not name.startswith(f"{NAME}.dist-info/")}
-    assert names == PACKAGE
+    assert names == PACKAGE | {"main.py"}
     assert "agent/simulation/__init__.py" in names
 
 
@@ -76,6 +78,8 @@ def test_the_wheel_runs_and_serves_in_an_empty_environment(archives: Path, tmp_p
     with serving(command, tmp_path, f"http://127.0.0.1:{port}", clean_environ()) as agent:
         assert httpx.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
         assert agent.stop() == 0
+    refused = run(["/bin/sh", "-c", f"{script} --port x >&- 2>&-"], tmp_path)
+    assert (refused.returncode, refused.stderr) == (2, "")
 
 
 @pytest.fixture
