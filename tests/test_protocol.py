@@ -65,10 +65,17 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """The port of a real server on loopback, in a thread."""
+    with serving(ImpatientProtocol) as port:
+        yield port
+
+
+@contextmanager
+def serving(protocol: type[LimitedHttpProtocol]) -> Iterator[int]:
+    """The port of a server that speaks this protocol."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = Config(
         app,
-        http=ImpatientProtocol,
+        http=protocol,
         ws="none",
         loop="uvloop",
         lifespan="on",
@@ -79,9 +86,11 @@ def port() -> Iterator[int]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     wait_until(lambda: server.started)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join(DEADLINE)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE)
     assert not thread.is_alive()
 
 
