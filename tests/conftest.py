@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytest_plugins = ["tests.packaging.ci_skips"]
+
+
+def pytest_configure() -> None:
+    """What tests start begins with SIGHUP in force, also where `nohup` has switched it off for us.
+
+    A child inherits that a signal is ignored, but not a handler: with one, it has the default again.
+    """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _sig, _frame: None)
 
 
 def pytest_collection_finish() -> None:

@@ -77,17 +77,20 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """The port of a real server on loopback, in a thread."""
-    yield from serving(ImpatientProtocol)
+    with serving(ImpatientProtocol) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
 def patient_port() -> Iterator[int]:
     """The same, where no answer is cut for taking its time."""
-    yield from serving(PatientProtocol)
+    with serving(PatientProtocol) as port:
+        yield port
 
 
+@contextmanager
 def serving(protocol: type[LimitedHttpProtocol]) -> Iterator[int]:
-    """The port, as long as the server runs."""
+    """The port of a server that speaks this protocol."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = Config(
         app,
@@ -102,9 +105,11 @@ def serving(protocol: type[LimitedHttpProtocol]) -> Iterator[int]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     wait_until(lambda: server.started)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join(DEADLINE)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE)
     assert not thread.is_alive()
 
 

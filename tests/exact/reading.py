@@ -361,7 +361,9 @@ HOST_PROCESSES = ProcessesReading(
     top_processes=tuple(_host_process(9_001 + k, 20 + k) for k in range(5)),
     gpu_processes={
         **{pid: _host_process(pid, position) for position, pid in enumerate(_PIDS)},
-        2_002: HostProcess(2_002, name="just-begun", memory_percent=70.5, running_seconds=0.25),
+        2_002: HostProcess(
+            2_002, name="just-begun", memory_rss_bytes=7_777 * MIB, memory_percent=70.5, running_seconds=0.25
+        ),
     },
 )
 

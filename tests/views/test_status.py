@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.readings import GpuIdentity, GpuProcess, HostProcess, MigInstance, ProcessesReading, ProcessType
-from agent.views.status import status_view
+from agent.views.status import Status, status_view
 from tests.views.samples import (
     HEALTHY,
     KNOWS_NOTHING,
@@ -33,6 +33,16 @@ def shown(*gpus: GpuSample, process: ProcessFilter | None = None, mig: bool = Fa
     """The JSON of these GPUs."""
     view = status_view(snapshot(*gpus), gpus, process, mig=mig)
     return json.loads(view.model_dump_json(exclude_unset=True))
+
+
+@pytest.mark.parametrize("percent", [0, 100, 101, 133, 255])
+def test_a_fan_faster_than_its_maximum_is_told_as_it_is(percent: int) -> None:
+    """The driver says so of some cards; the documents promise that it is not cut to 100."""
+    gpu = replace(HEALTHY, reading=replace(READING, fan_speed_percent=percent))
+
+    assert shown(gpu)["devices"][0]["fan_speed"] == percent
+    described = Status.model_json_schema()["$defs"]["StatusDevice"]["properties"]["fan_speed"]
+    assert described["description"].endswith("may exceed 100")
 
 
 UNKNOWN = {

@@ -1,0 +1,72 @@
+"""The timer of a request's head: when it runs, when it does not, and that it ends with the connection."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakSet
+
+from agent.protocol import LimitedHttpProtocol
+from tests.test_protocol import (
+    GET,
+    SLOW,
+    connection,
+    port,
+    read_until,
+    serving,
+    stays_open,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["port"]  # the fixture: a server whose timer is short
+
+
+def test_a_head_has_ten_seconds() -> None:
+    assert LimitedHttpProtocol.head_timeout == 10
+
+
+def test_a_head_in_pieces_is_timed_no_more_once_it_is_complete(port: int) -> None:
+    with connection(port) as client:
+        client.sendall(GET + b"\r\n")
+        read_until(client, b"\r\n0\r\n\r\n")
+        for piece in (SLOW[:3], SLOW[3:12], SLOW[12:]):
+            client.sendall(piece)
+            time.sleep(0.02)  # so that they come one by one
+        read_until(client, b"slow\r\n")
+        assert stays_open(client)
+
+
+def test_the_head_of_a_request_sent_ahead_is_not_timed_while_an_answer_is_under_way(port: int) -> None:
+    with connection(port) as client:
+        client.sendall(SLOW)
+        read_until(client, b"slow\r\n")
+        client.sendall(GET + b"X: y")
+        assert stays_open(client)
+
+
+class Patient(LimitedHttpProtocol):
+    """With a timer that outlasts the test; knows its connections as long as anything holds them."""
+
+    head_timeout = 3600.0
+    there: ClassVar[WeakSet[Patient]] = WeakSet()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self.there.add(self)
+
+
+def test_a_connection_that_is_gone_is_held_by_no_timer() -> None:
+    def is_gone() -> bool:
+        gc.collect()
+        return not Patient.there
+
+    with serving(Patient) as patient_port:
+        for said in (b"", b"GET / HT", GET):
+            with connection(patient_port) as client:
+                client.sendall(said)
+                wait_until(lambda: Patient.there)
+            wait_until(is_gone)
