@@ -41,10 +41,10 @@ from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.sources.gpu import GpuSource
+from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
 from agent.sources.topology import TopologySource
-from agent.sources.xid_events import XidEventSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -140,7 +140,7 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health) -> Candidate:
     identity, reading = gpu.identity, gpu.reading
     processes = reading.processes if reading else None
-    present = reading.gpu_utilization_percent if reading else None
+    present = reading.utilization.gpu_percent if reading else None
     # Where nothing is remembered (HISTORY_INTERVAL=0) the present is all there is.
     peaks = snapshot.ledger.peak_utilization_percent if snapshot.ledger else {}
     return Candidate(
@@ -148,9 +148,9 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health) -> Candidate:
         uuid=identity.uuid,
         name=identity.name,
         obstacle=_obstacle(gpu, health),
-        memory_total_bytes=identity.memory_total_bytes,
-        memory_free_bytes=reading.memory_free_bytes if reading else None,
-        temperature_celsius=reading.temperature_celsius if reading else None,
+        memory_total_bytes=gpu.values.memory.total_bytes,
+        memory_free_bytes=reading.memory.free_bytes if reading else None,
+        temperature_celsius=reading.thermal.gpu_celsius if reading else None,
         peak_utilization_percent=peaks.get(identity.uuid or "", present),
         compute_processes=None
         if processes is None
@@ -170,9 +170,9 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return f"it is not healthy: {health.findings[0].what}"
     if gpu.identity.uuid is None:
         return "its UUID is unknown"
-    if reading.mig_enabled:
+    if reading.mig.enabled:
         return "MIG is enabled: a program takes one of its instances"
-    if reading.compute_mode == ComputeMode.PROHIBITED:
+    if reading.modes.compute_mode == ComputeMode.PROHIBITED:
         return "its compute mode is prohibited"
     if reading.processes is None:
         return "its processes are unknown"
@@ -188,8 +188,8 @@ def _users(reading: GpuReading | None, host: HostReading | None) -> frozenset[st
 
 def _linked(one: GpuSample, other: GpuSample) -> bool:
     """Whether NVLink leads from one to the other, directly or through a switch."""
-    peers = one.values.nvlink_peers or frozenset()
-    others_peers = other.values.nvlink_peers or frozenset()
+    peers = one.values.nvlink.peers or frozenset()
+    others_peers = other.values.nvlink.peers or frozenset()
     return (
         other.identity.pci_bus_id in peers
         or one.identity.pci_bus_id in others_peers

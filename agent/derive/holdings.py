@@ -92,8 +92,8 @@ def memory_bytes(held: Iterable[Holding]) -> int | None:
 def processes_on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
     """The processes on a GPU, by pid; each with its MIG instance's index where there are instances."""
     reading = gpu.reading
-    if reading is not None and reading.mig_instances:
-        for instance in reading.mig_instances:
+    if reading is not None and reading.mig.instances:
+        for instance in reading.mig.instances:
             for process in instance.processes:
                 yield instance.mig_index, process
     elif reading is not None:

@@ -40,57 +40,58 @@ if TYPE_CHECKING:
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
     """The wire shape of what one reading tells beyond the plain answer."""
     reading = gpu.values
-    board, condition, errors = reading.board, reading.condition, reading.memory_errors
+    errors = reading.memory_errors
     return GpuDetail(
         board=GpuBoard(
-            serial=board.serial,
-            part_number=board.part_number,
-            vbios_version=board.vbios_version,
+            serial=reading.identity.serial,
+            part_number=reading.identity.part_number,
+            vbios_version=reading.identity.vbios_version,
             pci_bus_id=gpu.identity.pci_bus_id,
             compute_capability=None
-            if board.compute_capability is None
-            else "{}.{}".format(*board.compute_capability),
+            if reading.identity.compute_capability is None
+            else "{}.{}".format(*reading.identity.compute_capability),
         ),
         modes=_modes(reading, is_known=gpu.reading is not None),
         temperatures=GpuTemperatures(
-            memory_celsius=condition.memory_temperature_celsius,
-            max_operating_celsius=board.max_operating_celsius,
-            slowdown_celsius=board.slowdown_celsius,
-            shutdown_celsius=board.shutdown_celsius,
-            memory_max_celsius=board.memory_max_celsius,
+            memory_celsius=reading.thermal.memory_celsius,
+            max_operating_celsius=reading.thermal.max_operating_celsius,
+            slowdown_celsius=reading.thermal.slowdown_celsius,
+            shutdown_celsius=reading.thermal.shutdown_celsius,
+            memory_max_celsius=reading.thermal.memory_max_celsius,
         ),
         power=GpuPowerDetail(
-            instant_watts=tenths(condition.instant_power_watts),
-            average_watts=tenths(condition.average_power_watts),
-            enforced_limit_watts=tenths(condition.enforced_power_limit_watts),
-            default_limit_watts=tenths(board.default_power_limit_watts),
-            energy_joules=tenths(condition.energy_joules),
+            instant_watts=tenths(reading.power.instant_watts),
+            average_watts=tenths(reading.power.average_watts),
+            enforced_limit_watts=tenths(reading.power.enforced_limit_watts),
+            default_limit_watts=tenths(reading.power.default_limit_watts),
+            energy_joules=tenths(reading.power.energy_joules),
         ),
         clocks=GpuClockDetail(
-            sm_mhz=condition.sm_clock_mhz,
-            video_mhz=condition.video_clock_mhz,
-            max_sm_mhz=board.max_sm_clock_mhz,
-            max_video_mhz=board.max_video_clock_mhz,
+            sm_mhz=reading.clocks.sm_mhz,
+            video_mhz=reading.clocks.video_mhz,
+            max_sm_mhz=reading.clocks.max_sm_mhz,
+            max_video_mhz=reading.clocks.max_video_mhz,
         ),
         engines=GpuEngines(
-            encoder_percent=condition.encoder_percent,
-            decoder_percent=condition.decoder_percent,
-            jpeg_percent=condition.jpeg_percent,
-            ofa_percent=condition.ofa_percent,
+            encoder_percent=reading.engines.encoder_percent,
+            decoder_percent=reading.engines.decoder_percent,
+            jpeg_percent=reading.engines.jpeg_percent,
+            ofa_percent=reading.engines.ofa_percent,
         ),
         performance=GpuPerformance(
-            sm_percent=tenths(reading.sm_activity_percent),
-            sm_occupancy_percent=tenths(reading.sm_occupancy_percent),
-            tensor_percent=tenths(reading.tensor_activity_percent),
-            dram_percent=tenths(reading.dram_activity_percent),
+            sm_percent=tenths(reading.gpm.sm_activity_percent),
+            sm_occupancy_percent=tenths(reading.gpm.sm_occupancy_percent),
+            tensor_percent=tenths(reading.gpm.tensor_activity_percent),
+            dram_percent=tenths(reading.gpm.dram_activity_percent),
         ),
         bar1=GpuBar1(
-            total_mb=tenths(mib(condition.bar1_total_bytes)), used_mb=tenths(mib(condition.bar1_used_bytes))
+            total_mb=tenths(mib(reading.memory.bar1_total_bytes)),
+            used_mb=tenths(mib(reading.memory.bar1_used_bytes)),
         ),
-        fan_count=board.fan_count,
-        fans=[GpuFan(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm) for fan in condition.fans],
-        pcie_replays=condition.pcie_replays,
-        nvlinks=None if reading.nvlinks is None else [_nvlink(link) for link in reading.nvlinks],
+        fan_count=reading.fans.count,
+        fans=[GpuFan(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm) for fan in reading.fans.each],
+        pcie_replays=reading.pcie.replays,
+        nvlinks=None if reading.nvlink.links is None else [_nvlink(link) for link in reading.nvlink.links],
         ecc=GpuEcc(
             corrected_volatile=errors.corrected_volatile,
             uncorrected_volatile=errors.uncorrected_volatile,
@@ -110,7 +111,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
             banks=None if errors.remap_banks is None else GpuRemapBanks(**asdict(errors.remap_banks)),
         ),
         xids=_xids(gpu),
-        mig_instances=[_mig_instance(instance) for instance in reading.mig_instances],
+        mig_instances=[_mig_instance(instance) for instance in reading.mig.instances],
         findings=[
             GpuFinding(name=finding.name, verdict=finding.verdict.word, what=finding.what, todo=finding.todo)
             for finding in health.findings
@@ -119,14 +120,14 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
 
 
 def _modes(reading: GpuReading, *, is_known: bool) -> GpuModes:
-    condition, mode = reading.condition, reading.compute_mode
-    state = condition.performance_state
+    mode = reading.modes.compute_mode
+    state = reading.modes.performance_state
     return GpuModes(
         performance_state=None if state is None else f"P{state}",
-        persistence_mode=condition.persistence_mode,
+        persistence_mode=reading.modes.persistence_mode,
         compute_mode=ComputeMode(mode).name.lower() if mode in set(ComputeMode) else None,
         ecc_enabled=reading.memory_errors.ecc_enabled,
-        mig_enabled=reading.mig_enabled if is_known else None,
+        mig_enabled=reading.mig.enabled if is_known else None,
     )
 
 

@@ -142,7 +142,7 @@ def gpu_view(
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity = gpu.identity
     reading = gpu.values
-    best_bandwidth = pcie.max_bandwidth_mbps(identity.pcie_max_generation, identity.pcie_max_width)
+    best_bandwidth = pcie.max_bandwidth_mbps(reading.pcie.max_generation, reading.pcie.max_width)
     verdict = judge(gpu.reading, thresholds)
     return Gpu(
         id=gpu.index,
@@ -153,51 +153,55 @@ def gpu_view(
         age_ms=gpu.age_ms,
         error=gpu.error,
         memory=GpuMemory(
-            total_mb=tenths(mib(identity.memory_total_bytes)),
-            used_mb=tenths(mib(reading.memory_used_bytes)),
-            free_mb=tenths(mib(reading.memory_free_bytes)),
-            utilization_percent=tenths(percent(reading.memory_used_bytes, identity.memory_total_bytes)),
+            total_mb=tenths(mib(reading.memory.total_bytes)),
+            used_mb=tenths(mib(reading.memory.used_bytes)),
+            free_mb=tenths(mib(reading.memory.free_bytes)),
+            utilization_percent=tenths(percent(reading.memory.used_bytes, reading.memory.total_bytes)),
             bandwidth_utilization_percent=tenths(
-                _gpm_or(reading, reading.dram_activity_percent, reading.memory_controller_percent)
+                _gpm_or(
+                    reading, reading.gpm.dram_activity_percent, reading.utilization.memory_controller_percent
+                )
             ),
         ),
         utilization=GpuUtilization(
-            gpu_percent=reading.gpu_utilization_percent,
-            memory_percent=reading.memory_controller_percent,
-            sm_percent=whole(_gpm_or(reading, reading.sm_activity_percent, reading.gpu_utilization_percent)),
+            gpu_percent=reading.utilization.gpu_percent,
+            memory_percent=reading.utilization.memory_controller_percent,
+            sm_percent=whole(
+                _gpm_or(reading, reading.gpm.sm_activity_percent, reading.utilization.gpu_percent)
+            ),
         ),
-        temperature_celsius=reading.temperature_celsius,
+        temperature_celsius=reading.thermal.gpu_celsius,
         power=GpuPower(
-            usage_watts=tenths(reading.power_watts),
-            limit_watts=tenths(reading.power_limit_watts),
-            efficiency_percent=whole(percent(reading.power_watts, reading.power_limit_watts)),
+            usage_watts=tenths(reading.power.usage_watts),
+            limit_watts=tenths(reading.power.limit_watts),
+            efficiency_percent=whole(percent(reading.power.usage_watts, reading.power.limit_watts)),
         ),
         clocks=GpuClocks(
-            graphics_mhz=reading.graphics_clock_mhz,
-            memory_mhz=reading.memory_clock_mhz,
-            max_graphics_mhz=identity.max_graphics_clock_mhz,
-            max_memory_mhz=identity.max_memory_clock_mhz,
-            efficiency_percent=whole(percent(reading.graphics_clock_mhz, identity.max_graphics_clock_mhz)),
+            graphics_mhz=reading.clocks.graphics_mhz,
+            memory_mhz=reading.clocks.memory_mhz,
+            max_graphics_mhz=reading.clocks.max_graphics_mhz,
+            max_memory_mhz=reading.clocks.max_memory_mhz,
+            efficiency_percent=whole(percent(reading.clocks.graphics_mhz, reading.clocks.max_graphics_mhz)),
         ),
         pcie=GpuPcie(
-            generation=identity.pcie_max_generation,
-            width=identity.pcie_max_width,
-            current_generation=reading.pcie_generation,
-            current_width=reading.pcie_width,
-            tx_throughput_mbps=tenths(pcie.mbps(reading.pcie_tx_kib_per_second)),
-            rx_throughput_mbps=tenths(pcie.mbps(reading.pcie_rx_kib_per_second)),
+            generation=reading.pcie.max_generation,
+            width=reading.pcie.max_width,
+            current_generation=reading.pcie.generation,
+            current_width=reading.pcie.width,
+            tx_throughput_mbps=tenths(pcie.mbps(reading.pcie.tx_kib_per_second)),
+            rx_throughput_mbps=tenths(pcie.mbps(reading.pcie.rx_kib_per_second)),
             total_throughput_mbps=tenths(pcie.total_mbps(reading)),
             max_bandwidth_mbps=best_bandwidth,
             utilization_percent=whole(pcie.utilization_percent(reading)),
         ),
         throttling=GpuThrottling(
-            reasons=reading.clocks_event_reasons,
-            reason_names=throttling.reason_names(reading.clocks_event_reasons),
-            is_throttled=throttling.is_throttled(reading.clocks_event_reasons),
+            reasons=reading.clocks.event_reasons,
+            reason_names=throttling.reason_names(reading.clocks.event_reasons),
+            is_throttled=throttling.is_throttled(reading.clocks.event_reasons),
             bottlenecks=throttling.bottlenecks(gpu.reading) if gpu.reading else None,
         ),
-        fan_speed_rpm=reading.fan_speed_rpm,
-        fan_speed_percent=reading.fan_speed_percent,
+        fan_speed_rpm=reading.fans.speed_rpm,
+        fan_speed_percent=reading.fans.speed_percent,
         status=verdict.activity,
         health=health_view(health),
         debug_info=_debug_info(verdict),
@@ -207,7 +211,7 @@ def gpu_view(
 
 def _gpm_or(reading: GpuReading, gpm: float | None, rate: int | None) -> float | None:
     """GPM's value where the GPU has GPM, known or not: the coarser rate must not stand in now and then."""
-    return gpm if reading.gpm_supported else rate
+    return gpm if reading.gpm.supported else rate
 
 
 def short(name: str | None) -> str | None:
@@ -236,7 +240,7 @@ def _top_processes(reading: GpuReading, described: Mapping[int, HostProcess]) ->
             name=short(host.name) if host else None,
             username=short(host.username) if host else None,
             memory_mb=tenths(mib(process.gpu_memory_bytes)),
-            memory_percent=tenths(percent(process.gpu_memory_bytes, reading.identity.memory_total_bytes)),
+            memory_percent=tenths(percent(process.gpu_memory_bytes, reading.memory.total_bytes)),
         )
         for process in largest[:TOP_PROCESSES]
         for host in [described.get(process.pid)]

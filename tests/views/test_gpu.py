@@ -15,6 +15,7 @@ from agent.simulation import MODELS, SimulatedProcess
 from agent.views.gpu import error_view, metrics_view
 from agent.views.gpu_device import gpu_view
 from tests.sources.one_gpu import one_gpu
+from tests.support.readings import with_values
 from tests.views.samples import (
     DRIVER,
     HEALTHY,
@@ -180,7 +181,7 @@ def test_types_are_those_of_the_golden_gpu() -> None:
     [
         pytest.param({"gpm_supported": False}, 5, 2.0, id="no GPM: the coarser rates"),
         pytest.param(
-            {"gpm_supported": True, "sm_activity_percent": 44.5, "dram_activity_percent": 15.25},
+            {"gpm_supported": True, "gpm_sm_activity_percent": 44.5, "gpm_dram_activity_percent": 15.25},
             45,
             15.3,
             id="GPM",
@@ -189,7 +190,7 @@ def test_types_are_those_of_the_golden_gpu() -> None:
             {"gpm_supported": True}, None, None, id="GPM without a value: the coarser rates do not stand in"
         ),
         pytest.param(
-            {"gpm_supported": True, "sm_activity_percent": 0.0, "dram_activity_percent": 0.0},
+            {"gpm_supported": True, "gpm_sm_activity_percent": 0.0, "gpm_dram_activity_percent": 0.0},
             0,
             0.0,
             id="GPM at zero",
@@ -199,7 +200,7 @@ def test_types_are_those_of_the_golden_gpu() -> None:
 def test_gpm_goes_before_the_coarser_rates(
     values: dict[str, Any], sm_percent: int | None, bandwidth: float | None
 ) -> None:
-    gpu = shown(replace(HEALTHY, reading=replace(READING, **values)))
+    gpu = shown(replace(HEALTHY, reading=with_values(READING, **values)))
 
     assert gpu["utilization"]["sm_percent"] == sm_percent
     assert gpu["memory"]["bandwidth_utilization_percent"] == bandwidth
@@ -224,7 +225,7 @@ def test_gpm_goes_before_the_coarser_rates(
     ],
 )
 def test_top_processes(processes: tuple[GpuProcess, ...] | None, expected: list[int] | None) -> None:
-    top = shown(replace(HEALTHY, reading=replace(READING, processes=processes)))["top_processes"]
+    top = shown(replace(HEALTHY, reading=with_values(READING, processes=processes)))["top_processes"]
 
     assert (None if top is None else [process["pid"] for process in top]) == expected
 
@@ -250,11 +251,11 @@ def test_the_thresholds_in_force_decide_and_are_told() -> None:
 def test_the_summary_is_of_the_gpus_that_could_be_read() -> None:
     other = replace(
         HEALTHY,
-        reading=replace(
+        reading=with_values(
             READING,
-            gpu_utilization_percent=10,
-            temperature_celsius=56,
-            power_watts=100.06,
+            utilization_gpu_percent=10,
+            thermal_gpu_celsius=56,
+            power_usage_watts=100.06,
             memory_used_bytes=MIB,
         ),
     )
@@ -337,7 +338,7 @@ def test_a_gpu_stays_within_2_kib(model: str) -> None:
         one.gpu.fix(clocks_event_reasons=0xEC)
         one.read()
         reading = one.read(after=6)
-    sample = GpuSample(127, HEALTHY.state, reading.identity, reading, reading.sampled_at, 1999)
+    sample = GpuSample(127, HEALTHY.state, reading, None, reading.sampled_at, 1999)
 
     text = view(sample, LONG_NAMES)
 

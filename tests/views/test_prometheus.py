@@ -29,6 +29,7 @@ from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 from agent.views.prometheus.holders import MAX_PROCESSES
 from tests.sources.one_gpu import one_gpu
 from tests.support.agents import ROOT
+from tests.support.readings import with_values
 from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, READING, STARTING, STUCK, snapshot
 
 GPU = 'uuid="GPU-1",gpu="0"'
@@ -132,7 +133,7 @@ def test_without_gpus_the_agent_still_tells_of_itself(driver: DriverReading | No
 
 
 def watched(*processes: GpuProcess) -> Snapshot:
-    reading = replace(READING, processes=processes)
+    reading = with_values(READING, processes=processes)
     host = HostReading(
         "node1",
         gpu_processes={
@@ -199,7 +200,7 @@ def test_names_keep_to_the_rules(model: str) -> None:
     with one_gpu(model) as one:
         one.read()
         reading = one.read(after=6)
-    sample = GpuSample(0, GpuState.OK, reading.identity, reading, 0, 0)
+    sample = GpuSample(0, GpuState.OK, reading, None, 0, 0)
     families = list(text_string_to_metric_families(text(snapshot(sample), content_type=OPENMETRICS)))
 
     assert len(families) > 30
@@ -225,7 +226,7 @@ def test_every_family_is_in_the_documents_with_its_type_and_help(scenario: str) 
     with Simulation(5, scenario=scenario):
         readings = [GpuSource(index).read() for index in range(5)]
     gpus = [
-        GpuSample(index, GpuState.OK, reading.identity, reading, 0, 0, seconds=0.1, xids={31: XidCount(1, 0)})
+        GpuSample(index, GpuState.OK, reading, None, 0, 0, seconds=0.1, xids={31: XidCount(1, 0)})
         for index, reading in enumerate(readings)
     ]
     shown = text(snapshot(*gpus)) + text(watched(TRAINING))

@@ -19,75 +19,75 @@ KIB, MHZ = 1024, 1_000_000
 
 # Name, documentation, value of a reading; None leaves the series out.
 GAUGES: tuple[tuple[str, str, Callable[[GpuReading], float | None]], ...] = (
-    ("utilization_ratio", "Time in which a kernel ran, 0 to 1.", lambda r: ratio(r.gpu_utilization_percent)),
+    ("utilization_ratio", "Time in which a kernel ran, 0 to 1.", lambda r: ratio(r.utilization.gpu_percent)),
     (
         "memory_controller_utilization_ratio",
         "Time in which memory was read or written, 0 to 1.",
-        lambda r: ratio(r.memory_controller_percent),
+        lambda r: ratio(r.utilization.memory_controller_percent),
     ),
-    ("sm_activity_ratio", "SMs that were busy (GPM), 0 to 1.", lambda r: ratio(r.sm_activity_percent)),
-    ("sm_occupancy_ratio", "Warps in flight (GPM), 0 to 1.", lambda r: ratio(r.sm_occupancy_percent)),
+    ("sm_activity_ratio", "SMs that were busy (GPM), 0 to 1.", lambda r: ratio(r.gpm.sm_activity_percent)),
+    ("sm_occupancy_ratio", "Warps in flight (GPM), 0 to 1.", lambda r: ratio(r.gpm.sm_occupancy_percent)),
     (
         "tensor_activity_ratio",
         "Time in which tensor cores worked (GPM), 0 to 1.",
-        lambda r: ratio(r.tensor_activity_percent),
+        lambda r: ratio(r.gpm.tensor_activity_percent),
     ),
     (
         "dram_activity_ratio",
         "Memory bandwidth in use (GPM), 0 to 1.",
-        lambda r: ratio(r.dram_activity_percent),
+        lambda r: ratio(r.gpm.dram_activity_percent),
     ),
-    ("encoder_utilization_ratio", "Video encoder, 0 to 1.", lambda r: ratio(r.condition.encoder_percent)),
-    ("decoder_utilization_ratio", "Video decoder, 0 to 1.", lambda r: ratio(r.condition.decoder_percent)),
-    ("jpeg_utilization_ratio", "JPEG decoder, 0 to 1.", lambda r: ratio(r.condition.jpeg_percent)),
-    ("ofa_utilization_ratio", "Optical flow accelerator, 0 to 1.", lambda r: ratio(r.condition.ofa_percent)),
-    ("memory_total_bytes", "GPU memory.", lambda r: r.identity.memory_total_bytes),
-    ("memory_used_bytes", "GPU memory in use.", lambda r: r.memory_used_bytes),
-    ("memory_free_bytes", "GPU memory that can be taken.", lambda r: r.memory_free_bytes),
+    ("encoder_utilization_ratio", "Video encoder, 0 to 1.", lambda r: ratio(r.engines.encoder_percent)),
+    ("decoder_utilization_ratio", "Video decoder, 0 to 1.", lambda r: ratio(r.engines.decoder_percent)),
+    ("jpeg_utilization_ratio", "JPEG decoder, 0 to 1.", lambda r: ratio(r.engines.jpeg_percent)),
+    ("ofa_utilization_ratio", "Optical flow accelerator, 0 to 1.", lambda r: ratio(r.engines.ofa_percent)),
+    ("memory_total_bytes", "GPU memory.", lambda r: r.memory.total_bytes),
+    ("memory_used_bytes", "GPU memory in use.", lambda r: r.memory.used_bytes),
+    ("memory_free_bytes", "GPU memory that can be taken.", lambda r: r.memory.free_bytes),
     (
         "bar1_total_bytes",
         "Window through which the host sees GPU memory.",
-        lambda r: r.condition.bar1_total_bytes,
+        lambda r: r.memory.bar1_total_bytes,
     ),
-    ("bar1_used_bytes", "Of that window, in use.", lambda r: r.condition.bar1_used_bytes),
-    ("temperature_celsius", "GPU core.", lambda r: r.temperature_celsius),
-    ("memory_temperature_celsius", "GPU memory.", lambda r: r.condition.memory_temperature_celsius),
-    ("power_watts", "Draw.", lambda r: r.power_watts),
-    ("power_limit_watts", "Power management limit.", lambda r: r.power_limit_watts),
+    ("bar1_used_bytes", "Of that window, in use.", lambda r: r.memory.bar1_used_bytes),
+    ("temperature_celsius", "GPU core.", lambda r: r.thermal.gpu_celsius),
+    ("memory_temperature_celsius", "GPU memory.", lambda r: r.thermal.memory_celsius),
+    ("power_watts", "Draw.", lambda r: r.power.usage_watts),
+    ("power_limit_watts", "Power management limit.", lambda r: r.power.limit_watts),
     (
         "power_enforced_limit_watts",
         "The least of all power limits in force.",
-        lambda r: r.condition.enforced_power_limit_watts,
+        lambda r: r.power.enforced_limit_watts,
     ),
     (
         "power_default_limit_watts",
         "The limit it is shipped with.",
-        lambda r: r.board.default_power_limit_watts,
+        lambda r: r.power.default_limit_watts,
     ),
-    ("performance_state", "P-state: 0 the fastest, 15 the slowest.", lambda r: r.condition.performance_state),
-    ("persistence_mode", "1: the driver stays loaded.", lambda r: r.condition.persistence_mode),
-    ("pcie_link_generation", "PCIe generation in use.", lambda r: r.pcie_generation),
-    ("pcie_link_width", "PCIe lanes in use.", lambda r: r.pcie_width),
+    ("performance_state", "P-state: 0 the fastest, 15 the slowest.", lambda r: r.modes.performance_state),
+    ("persistence_mode", "1: the driver stays loaded.", lambda r: r.modes.persistence_mode),
+    ("pcie_link_generation", "PCIe generation in use.", lambda r: r.pcie.generation),
+    ("pcie_link_width", "PCIe lanes in use.", lambda r: r.pcie.width),
     (
         "pcie_max_generation",
         "PCIe generation of this GPU in this slot.",
-        lambda r: r.identity.pcie_max_generation,
+        lambda r: r.pcie.max_generation,
     ),
-    ("pcie_max_width", "PCIe lanes of this GPU in this slot.", lambda r: r.identity.pcie_max_width),
+    ("pcie_max_width", "PCIe lanes of this GPU in this slot.", lambda r: r.pcie.max_width),
     (
         "pcie_tx_bytes_per_second",
         "PCIe throughput that leaves the GPU.",
-        lambda r: scaled(r.pcie_tx_kib_per_second, KIB),
+        lambda r: scaled(r.pcie.tx_kib_per_second, KIB),
     ),
     (
         "pcie_rx_bytes_per_second",
         "PCIe throughput that enters the GPU.",
-        lambda r: scaled(r.pcie_rx_kib_per_second, KIB),
+        lambda r: scaled(r.pcie.rx_kib_per_second, KIB),
     ),
-    ("fans", "Number of fans.", lambda r: r.board.fan_count),
-    ("fan_speed_ratio", "First fan, as intended; may exceed 1.", lambda r: ratio(r.fan_speed_percent)),
-    ("fan_speed_rpm", "First fan, revolutions per minute.", lambda r: r.fan_speed_rpm),
-    ("mig_enabled", "1: partitioned by MIG.", lambda r: r.mig_enabled),
+    ("fans", "Number of fans.", lambda r: r.fans.count),
+    ("fan_speed_ratio", "First fan, as intended; may exceed 1.", lambda r: ratio(r.fans.speed_percent)),
+    ("fan_speed_rpm", "First fan, revolutions per minute.", lambda r: r.fans.speed_rpm),
+    ("mig_enabled", "1: partitioned by MIG.", lambda r: r.mig.enabled),
     (
         "retirement_pending",
         "1: a memory page is retired with the next reset.",
@@ -103,11 +103,11 @@ GAUGES: tuple[tuple[str, str, Callable[[GpuReading], float | None]], ...] = (
         "1: a memory row could not be remapped.",
         lambda r: r.memory_errors.remapping_failed,
     ),
-    ("recovery_action", "What the driver asks for; 0: nothing.", lambda r: r.condition.recovery_action),
+    ("recovery_action", "What the driver asks for; 0: nothing.", lambda r: r.recovery.action),
 )
 COUNTERS: tuple[tuple[str, str, Callable[[GpuReading], float | None]], ...] = (
-    ("energy_joules", "Energy used since the driver was loaded.", lambda r: r.condition.energy_joules),
-    ("pcie_replays", "PCIe packets sent again since the GPU was reset.", lambda r: r.condition.pcie_replays),
+    ("energy_joules", "Energy used since the driver was loaded.", lambda r: r.power.energy_joules),
+    ("pcie_replays", "PCIe packets sent again since the GPU was reset.", lambda r: r.pcie.replays),
 )
 # Name, label, documentation, value by the label's value.
 BY_LABEL: tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | None]]], ...] = (
@@ -116,10 +116,10 @@ BY_LABEL: tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | No
         "threshold",
         "Where the driver or the hardware acts.",
         lambda r: {
-            "max_operating": r.board.max_operating_celsius,
-            "slowdown": r.board.slowdown_celsius,
-            "shutdown": r.board.shutdown_celsius,
-            "memory_max": r.board.memory_max_celsius,
+            "max_operating": r.thermal.max_operating_celsius,
+            "slowdown": r.thermal.slowdown_celsius,
+            "shutdown": r.thermal.shutdown_celsius,
+            "memory_max": r.thermal.memory_max_celsius,
         },
     ),
     (
@@ -127,10 +127,10 @@ BY_LABEL: tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | No
         "clock",
         "Clock now.",
         lambda r: {
-            "graphics": scaled(r.graphics_clock_mhz, MHZ),
-            "memory": scaled(r.memory_clock_mhz, MHZ),
-            "sm": scaled(r.condition.sm_clock_mhz, MHZ),
-            "video": scaled(r.condition.video_clock_mhz, MHZ),
+            "graphics": scaled(r.clocks.graphics_mhz, MHZ),
+            "memory": scaled(r.clocks.memory_mhz, MHZ),
+            "sm": scaled(r.clocks.sm_mhz, MHZ),
+            "video": scaled(r.clocks.video_mhz, MHZ),
         },
     ),
     (
@@ -138,10 +138,10 @@ BY_LABEL: tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | No
         "clock",
         "The highest clock.",
         lambda r: {
-            "graphics": scaled(r.identity.max_graphics_clock_mhz, MHZ),
-            "memory": scaled(r.identity.max_memory_clock_mhz, MHZ),
-            "sm": scaled(r.board.max_sm_clock_mhz, MHZ),
-            "video": scaled(r.board.max_video_clock_mhz, MHZ),
+            "graphics": scaled(r.clocks.max_graphics_mhz, MHZ),
+            "memory": scaled(r.clocks.max_memory_mhz, MHZ),
+            "sm": scaled(r.clocks.max_sm_mhz, MHZ),
+            "video": scaled(r.clocks.max_video_mhz, MHZ),
         },
     ),
     (
@@ -150,8 +150,8 @@ BY_LABEL: tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | No
         "1: holds the clocks back now.",
         lambda r: {
             (reason.name or "").lower(): None
-            if r.clocks_event_reasons is None
-            else bool(r.clocks_event_reasons & reason)
+            if r.clocks.event_reasons is None
+            else bool(r.clocks.event_reasons & reason)
             for reason in ClocksEventReason
         },
     ),
@@ -160,7 +160,7 @@ BY_LABEL: tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | No
         "mode",
         "1: in force.",
         lambda r: {
-            mode.name.lower(): None if r.compute_mode is None else r.compute_mode == mode
+            mode.name.lower(): None if r.modes.compute_mode is None else r.modes.compute_mode == mode
             for mode in ComputeMode
         },
     ),
@@ -186,19 +186,19 @@ BY_LABEL: tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | No
         "nvlink_up",
         "link",
         "1: the NVLink is up.",
-        lambda r: {str(one.link): one.is_active for one in r.nvlinks or ()},
+        lambda r: {str(one.link): one.is_active for one in r.nvlink.links or ()},
     ),
     (
         "nvlink_tx_bytes_per_second",
         "link",
         "Data that leaves the GPU.",
-        lambda r: {str(one.link): scaled(one.tx_kib_per_second, KIB) for one in r.nvlinks or ()},
+        lambda r: {str(one.link): scaled(one.tx_kib_per_second, KIB) for one in r.nvlink.links or ()},
     ),
     (
         "nvlink_rx_bytes_per_second",
         "link",
         "Data that enters the GPU.",
-        lambda r: {str(one.link): scaled(one.rx_kib_per_second, KIB) for one in r.nvlinks or ()},
+        lambda r: {str(one.link): scaled(one.rx_kib_per_second, KIB) for one in r.nvlink.links or ()},
     ),
 )
 
@@ -236,7 +236,7 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading) -> Iterator[Metric]:
         "Errors of all NVLinks of a GPU.",
         (*GPU_LABELS, "type"),
         (
-            (of(gpu, kind), _sum(getattr(link, f"{kind}_errors") for link in reading.nvlinks or ()))
+            (of(gpu, kind), _sum(getattr(link, f"{kind}_errors") for link in reading.nvlink.links or ()))
             for gpu, reading in readings
             for kind in ("replay", "recovery", "crc_flit", "crc_data")
         ),
@@ -255,9 +255,9 @@ def _info(snapshot: Snapshot, driver: DriverReading) -> Metric:
                     gpu,
                     gpu.identity.name or "",
                     gpu.identity.pci_bus_id or "",
-                    gpu.values.board.serial or "",
-                    gpu.values.board.vbios_version or "",
-                    ".".join(map(str, gpu.values.board.compute_capability or ())),
+                    gpu.values.identity.serial or "",
+                    gpu.values.identity.vbios_version or "",
+                    ".".join(map(str, gpu.values.identity.compute_capability or ())),
                     driver.driver_version or "",
                     driver.cuda_version or "",
                 ),
@@ -269,7 +269,7 @@ def _info(snapshot: Snapshot, driver: DriverReading) -> Metric:
 
 
 def _mig_families(readings: list[tuple[GpuSample, GpuReading]]) -> Iterator[Metric]:
-    instances = [(gpu, one) for gpu, reading in readings for one in reading.mig_instances]
+    instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances]
     for name, documentation, field in (
         ("mig_memory_total_bytes", "Memory of a MIG instance.", "memory_total_bytes"),
         ("mig_memory_used_bytes", "Memory of a MIG instance in use.", "memory_used_bytes"),

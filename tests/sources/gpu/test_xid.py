@@ -6,8 +6,8 @@ import pytest
 
 from agent.readings import SourceError
 from agent.simulation import NvmlReturn, Simulation
+from agent.sources.gpu.xid import XidEventSource
 from agent.sources.nvml import DriverSource
-from agent.sources.xid_events import XidEventSource
 
 WAIT = "nvmlEventSetWait_v2"
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields, is_dataclass
+from dataclasses import astuple, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import Board, Condition, Fan, GpuReading, MemoryErrors, RemapBanks
+from agent.readings import Fan, GpuReading, MemoryErrors, RemapBanks
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
 from agent.simulation.ailments import Ailments
-from agent.sources.gpu import BOARD_PACE, ERRORS_PACE
-from tests.sources.detail_feeds import DETAIL_FEEDS
+from agent.sources.gpu.paces import ERRORS_PACE, FIXED_PACE
+from tests.sources.gpu.detail_feeds import DETAIL_FEEDS, DETAILS
 from tests.sources.one_gpu import OneGpu, one_gpu
+from tests.support.readings import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GROUPS = ("board", "condition", "memory_errors")
 ILL = Ailments(
     corrected_volatile=1,
     uncorrected_volatile=2,
@@ -52,50 +52,46 @@ def one() -> Iterator[OneGpu]:
 
 def details(reading: GpuReading) -> dict[str, Any]:
     """Every detail by its dotted name."""
-    return {
-        f"{group}.{field.name}": getattr(getattr(reading, group), field.name)
-        for group in GROUPS
-        for field in fields(getattr(reading, group))
-    }
+    return {name: value for name, value in leaves(reading).items() if name in DETAILS}
 
 
 def test_every_detail_is_told_exactly(one: OneGpu) -> None:
     reading = one.read()
 
-    assert reading.board == Board(
-        serial="1320621000000",
-        part_number="900-2G520-0000-000",
-        vbios_version="09.00.74.00.01",
-        compute_capability=(9, 0),
-        default_power_limit_watts=700.0,
-        max_sm_clock_mhz=1980,
-        max_video_clock_mhz=1545,
-        fan_count=0,
-        shutdown_celsius=95,
-        slowdown_celsius=92,
-        max_operating_celsius=87,
-        memory_max_celsius=95,
-    )
-    assert reading.condition == Condition(
-        performance_state=2,
-        persistence_mode=True,
-        recovery_action=1,
-        memory_temperature_celsius=71,
-        average_power_watts=350.25,
-        instant_power_watts=350.25,
-        enforced_power_limit_watts=600.0,
-        energy_joules=one.gpu.energy_mj.read() / 1000,
-        sm_clock_mhz=1755,
-        video_clock_mhz=1300,
-        encoder_percent=11,
-        decoder_percent=12,
-        jpeg_percent=0,
-        ofa_percent=0,
-        bar1_total_bytes=128 * 2**30,
-        bar1_used_bytes=2 * 2**20,
-        fans=(),
-        pcie_replays=7,
-    )
+    told = details(reading)
+    apart = {name for name in told if name.startswith(("memory_errors.", "gpm."))}
+    assert {name: told[name] for name in told.keys() - apart} == {
+        "identity.serial": "1320621000000",
+        "identity.part_number": "900-2G520-0000-000",
+        "identity.vbios_version": "09.00.74.00.01",
+        "identity.compute_capability": (9, 0),
+        "power.default_limit_watts": 700.0,
+        "clocks.max_sm_mhz": 1980,
+        "clocks.max_video_mhz": 1545,
+        "fans.count": 0,
+        "thermal.shutdown_celsius": 95,
+        "thermal.slowdown_celsius": 92,
+        "thermal.max_operating_celsius": 87,
+        "thermal.memory_max_celsius": 95,
+        "modes.performance_state": 2,
+        "modes.persistence_mode": True,
+        "recovery.action": 1,
+        "thermal.memory_celsius": 71,
+        "power.average_watts": 350.25,
+        "power.instant_watts": 350.25,
+        "power.enforced_limit_watts": 600.0,
+        "power.energy_joules": one.gpu.energy_mj.read() / 1000,
+        "clocks.sm_mhz": 1755,
+        "clocks.video_mhz": 1300,
+        "engines.encoder_percent": 11,
+        "engines.decoder_percent": 12,
+        "engines.jpeg_percent": 0,
+        "engines.ofa_percent": 0,
+        "memory.bar1_total_bytes": 128 * 2**30,
+        "memory.bar1_used_bytes": 2 * 2**20,
+        "pcie.replays": 7,
+    }
+    assert reading.fans.each == ()
     assert reading.memory_errors == MemoryErrors(
         ecc_enabled=True,
         corrected_volatile=1,
@@ -127,8 +123,8 @@ def test_each_fan_has_its_speed() -> None:
         one.gpu.fix(fan_speed=40, fan_speed_rpm=1280)
         reading = one.read()
 
-    assert reading.board.fan_count == 2
-    assert reading.condition.fans == (Fan(40, 1280), Fan(40, 1280))
+    assert reading.fans.count == 2
+    assert reading.fans.each == (Fan(40, 1280), Fan(40, 1280))
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
@@ -153,10 +149,10 @@ def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str)
 @pytest.mark.parametrize(
     ("field", "name"),
     [
-        (FieldId.MEMORY_TEMP, "condition.memory_temperature_celsius"),
-        (FieldId.POWER_AVERAGE, "condition.average_power_watts"),
-        (FieldId.POWER_INSTANT, "condition.instant_power_watts"),
-        (FieldId.GPU_RECOVERY_ACTION, "condition.recovery_action"),
+        (FieldId.MEMORY_TEMP, "thermal.memory_celsius"),
+        (FieldId.POWER_AVERAGE, "power.average_watts"),
+        (FieldId.POWER_INSTANT, "power.instant_watts"),
+        (FieldId.GPU_RECOVERY_ACTION, "recovery.action"),
     ],
 )
 def test_a_missing_field_value_costs_its_own_detail_only(one: OneGpu, field: FieldId, name: str) -> None:
@@ -173,7 +169,7 @@ def test_a_passing_fault_costs_no_detail_for_ever(one: OneGpu, symbol: str) -> N
     one.read()
     one.simulation.heal()
 
-    told = details(one.read(after=max(BOARD_PACE, ERRORS_PACE)))
+    told = details(one.read(after=max(FIXED_PACE, ERRORS_PACE)))
 
     assert None not in [told[name] for name in DETAIL_FEEDS[symbol] if "retire" not in name]
 
@@ -196,13 +192,13 @@ def test_every_model_on_every_driver_tells_finite_values(model: str, generation:
 def test_an_engine_above_100_percent_is_garbage(one: OneGpu, percent: int) -> None:
     one.gpu.fix(encoder_utilization=percent)
 
-    assert one.read().condition.encoder_percent is None
+    assert one.read().engines.encoder_percent is None
 
 
 def test_an_unknown_performance_state_is_none(one: OneGpu) -> None:
     one.gpu.fix(performance_state=32)  # NVML_PSTATE_UNKNOWN
 
-    assert one.read().condition.performance_state is None
+    assert one.read().modes.performance_state is None
 
 
 CALLS_IN_A_MINUTE = {

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import pynvml
 import pytest
 
+from agent.readings import Gpm
 from agent.simulation import NvmlReturn
-from agent.sources.gpm import UNKNOWN, Gpm, GpmSource, _percent
+from agent.sources.gpu.gpm import GpmSource, _percent
 from agent.sources.rates import MAX_GAP_SECONDS
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+UNKNOWN = Gpm()
 HELD = Gpm(sm_activity_percent=70.5, dram_activity_percent=30.25)
 
 
@@ -37,7 +39,7 @@ def samples(one: OneGpu, *after: float) -> list[Gpm]:
     found = []
     for seconds in after:
         reading = one.read(after=seconds)
-        found.append(replace(UNKNOWN, **{name: getattr(reading, name) for name in HELD_NAMES}))
+        found.append(replace(UNKNOWN, **{name: getattr(reading.gpm, name) for name in HELD_NAMES}))
     return found
 
 
@@ -72,7 +74,7 @@ def test_over_a_long_gap_the_value_is_unknown_once(one: OneGpu) -> None:
 def test_where_there_is_no_gpm_nothing_is_asked_of_it(model: str) -> None:
     with one_gpu(model) as one:
         assert samples(one, 0, 1, 1) == [UNKNOWN] * 3
-        assert not one.read(after=1).gpm_supported
+        assert not one.read(after=1).gpm.supported
         asked = {symbol: count for symbol, count in one.simulation.calls.items() if "Gpm" in symbol}
         assert asked == {"nvmlGpmQueryDeviceSupport": 1}
 
@@ -82,7 +84,7 @@ def test_a_refused_question_about_support_means_no_gpm(one: OneGpu, code: NvmlRe
     one.gpu.fail("nvmlGpmQueryDeviceSupport", code)
 
     assert samples(one, 0, 1) == [UNKNOWN, UNKNOWN]
-    assert not one.read(after=1).gpm_supported
+    assert not one.read(after=1).gpm.supported
 
 
 def test_a_metric_of_its_own_may_be_missing(one: OneGpu) -> None:

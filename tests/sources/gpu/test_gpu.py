@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 import pytest
 
-from agent.readings import (
-    Board,
-    Condition,
-    GpuIdentity,
-    GpuProcess,
-    GpuReading,
-    MemoryErrors,
-    ProcessType,
-    SourceError,
-)
+from agent.readings import GpuIdentity, GpuProcess, GpuReading, NvLinks, ProcessType, SourceError
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
-from agent.sources.gpu import PROCESS_PACE, SLOW_PACE
+from agent.sources.gpu.paces import PROCESS_PACE, SLOW_PACE
 from agent.sources.nvml import DriverSource
-from tests.sources.detail_feeds import DETAIL_FEEDS, LINK_FEEDS
+from tests.sources.gpu.detail_feeds import DETAIL_FEEDS, DETAILS, LINK_FEEDS
 from tests.sources.one_gpu import OneGpu, one_gpu
+from tests.support.readings import leaves, reading, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,68 +81,47 @@ def expected(one: OneGpu) -> GpuReading:
         )
         for process in one.gpu.processes
     ]
-    return GpuReading(
+    return reading(
         sampled_at=one.clock.wall(),
         sampled_monotonic=one.clock.now,
-        identity=GpuIdentity(
-            uuid=values.uuid,
-            name=values.name,
-            pci_bus_id="00000000:01:00.0",
-            memory_total_bytes=values.memory_total,
-            max_graphics_clock_mhz=values.max_graphics_clock,
-            max_memory_clock_mhz=values.max_memory_clock,
-            pcie_max_generation=values.pcie_max_generation,
-            pcie_max_width=values.pcie_max_width,
-        ),
+        identity=GpuIdentity(uuid=values.uuid, name=values.name, pci_bus_id="00000000:01:00.0"),
+        memory_total_bytes=values.memory_total,
+        clocks_max_graphics_mhz=values.max_graphics_clock,
+        clocks_max_memory_mhz=values.max_memory_clock,
+        pcie_max_generation=values.pcie_max_generation,
+        pcie_max_width=values.pcie_max_width,
         memory_used_bytes=values.memory_used,
         memory_free_bytes=values.memory_free,
-        gpu_utilization_percent=values.gpu_utilization,
-        memory_controller_percent=values.memory_utilization,
+        utilization_gpu_percent=values.gpu_utilization,
+        utilization_memory_controller_percent=values.memory_utilization,
         gpm_supported=model.gpm,
-        sm_activity_percent=values.sm_activity,
-        dram_activity_percent=values.dram_activity,
-        temperature_celsius=values.temperature,
-        power_watts=None if values.power_usage is None else values.power_usage / 1000,
+        gpm_sm_activity_percent=values.sm_activity,
+        gpm_dram_activity_percent=values.dram_activity,
+        thermal_gpu_celsius=values.temperature,
+        power_usage_watts=None if values.power_usage is None else values.power_usage / 1000,
         power_limit_watts=None if values.power_limit is None else values.power_limit / 1000,
-        graphics_clock_mhz=values.graphics_clock,
-        memory_clock_mhz=values.memory_clock,
+        clocks_graphics_mhz=values.graphics_clock,
+        clocks_memory_mhz=values.memory_clock,
         pcie_generation=values.pcie_generation,
         pcie_width=values.pcie_width,
         pcie_tx_kib_per_second=values.pcie_tx,
         pcie_rx_kib_per_second=values.pcie_rx,
         clocks_event_reasons=values.clocks_event_reasons,
-        fan_speed_percent=values.fan_speed,
-        fan_speed_rpm=values.fan_speed_rpm,
-        compute_mode=one.gpu.compute_mode,
+        fans_speed_percent=values.fan_speed,
+        fans_speed_rpm=values.fan_speed_rpm,
+        modes_compute_mode=one.gpu.compute_mode,
         processes=tuple(sorted(processes, key=lambda process: process.pid)),
     )
 
 
-def plain(reading: GpuReading) -> GpuReading:
+def plain(told: GpuReading) -> GpuReading:
     """What every answer shows; the rest is tested in test_detail."""
-    return replace(
-        reading,
-        board=Board(),
-        condition=Condition(),
-        memory_errors=MemoryErrors(),
-        nvlinks=None,
-        most_nvlinks_active=0,
-        sm_occupancy_percent=None,
-        tensor_activity_percent=None,
-    )
+    return with_values(without(told, *DETAILS), fans_each=(), nvlink=NvLinks())
 
 
-def without(reading: GpuReading, *unknown: str) -> GpuReading:
-    """The same reading with these fields unknown; identity.uuid too."""
-    for name in unknown:
-        match name.split("."):
-            case ["identity", field]:
-                identity: Any = {field: None}
-                reading = replace(reading, identity=replace(reading.identity, **identity))
-            case _:
-                live: Any = {name: None}
-                reading = replace(reading, **live)
-    return reading
+def without(told: GpuReading, *unknown: str) -> GpuReading:
+    """The same reading with these fields unknown, as in power.usage_watts."""
+    return with_values(told, **{name.replace(".", "_", 1): None for name in unknown})
 
 
 def test_every_value_is_told_exactly(one: OneGpu) -> None:
@@ -160,7 +130,7 @@ def test_every_value_is_told_exactly(one: OneGpu) -> None:
     reading = one.read(after=ALL_ANEW)
 
     assert plain(reading) == expected(one)
-    told = [getattr(reading, field.name) for field in fields(reading)]
+    told = [value for name, value in leaves(reading).items() if name not in DETAILS]
     assert None not in told, "the test would not see a field that is never filled"
 
 
@@ -192,9 +162,9 @@ def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
     with one_gpu("gb10") as one:
         reading = one.read()
 
-    assert reading.identity.memory_total_bytes is None
-    assert (reading.memory_used_bytes, reading.memory_free_bytes) == (None, None)
-    assert reading.power_watts is not None
+    assert reading.memory.total_bytes is None
+    assert (reading.memory.used_bytes, reading.memory.free_bytes) == (None, None)
+    assert reading.power.usage_watts is not None
 
 
 def test_a_total_of_zero_bytes_is_unified_memory_too(one: OneGpu) -> None:
@@ -202,32 +172,32 @@ def test_a_total_of_zero_bytes_is_unified_memory_too(one: OneGpu) -> None:
 
     reading = one.read()
 
-    assert reading.identity.memory_total_bytes is None
-    assert (reading.memory_used_bytes, reading.memory_free_bytes) == (None, None)
+    assert reading.memory.total_bytes is None
+    assert (reading.memory.used_bytes, reading.memory.free_bytes) == (None, None)
 
 
-MEMORY = ("identity.memory_total_bytes", "memory_used_bytes", "memory_free_bytes")
-GPM = ("sm_activity_percent", "dram_activity_percent")
+MEMORY = ("memory.total_bytes", "memory.used_bytes", "memory.free_bytes")
+GPM = ("gpm.sm_activity_percent", "gpm.dram_activity_percent")
 FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing else can fill
     "nvmlDeviceGetUUID": ("identity.uuid",),
     "nvmlDeviceGetName": ("identity.name",),
     "nvmlDeviceGetPciInfo_v3": ("identity.pci_bus_id",),
-    "nvmlDeviceGetMaxClockInfo": ("identity.max_graphics_clock_mhz", "identity.max_memory_clock_mhz"),
-    "nvmlDeviceGetMaxPcieLinkGeneration": ("identity.pcie_max_generation",),
-    "nvmlDeviceGetMaxPcieLinkWidth": ("identity.pcie_max_width",),
+    "nvmlDeviceGetMaxClockInfo": ("clocks.max_graphics_mhz", "clocks.max_memory_mhz"),
+    "nvmlDeviceGetMaxPcieLinkGeneration": ("pcie.max_generation",),
+    "nvmlDeviceGetMaxPcieLinkWidth": ("pcie.max_width",),
     "nvmlDeviceGetMemoryInfo_v2": MEMORY,
-    "nvmlDeviceGetUtilizationRates": ("gpu_utilization_percent", "memory_controller_percent"),
-    "nvmlDeviceGetTemperatureV": ("temperature_celsius",),
-    "nvmlDeviceGetPowerUsage": ("power_watts",),
-    "nvmlDeviceGetPowerManagementLimit": ("power_limit_watts",),
-    "nvmlDeviceGetClockInfo": ("graphics_clock_mhz", "memory_clock_mhz"),
-    "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie_generation",),
-    "nvmlDeviceGetCurrPcieLinkWidth": ("pcie_width",),
+    "nvmlDeviceGetUtilizationRates": ("utilization.gpu_percent", "utilization.memory_controller_percent"),
+    "nvmlDeviceGetTemperatureV": ("thermal.gpu_celsius",),
+    "nvmlDeviceGetPowerUsage": ("power.usage_watts",),
+    "nvmlDeviceGetPowerManagementLimit": ("power.limit_watts",),
+    "nvmlDeviceGetClockInfo": ("clocks.graphics_mhz", "clocks.memory_mhz"),
+    "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie.generation",),
+    "nvmlDeviceGetCurrPcieLinkWidth": ("pcie.width",),
     "nvmlDeviceGetFieldValues": (),  # the windows stand in
     "nvmlDeviceGetCurrentClocksEventReasons": (),  # its old name stands in
-    "nvmlDeviceGetFanSpeed": ("fan_speed_percent",),
-    "nvmlDeviceGetFanSpeedRPM": ("fan_speed_rpm",),
-    "nvmlDeviceGetComputeMode": ("compute_mode",),
+    "nvmlDeviceGetFanSpeed": ("fans.speed_percent",),
+    "nvmlDeviceGetFanSpeedRPM": ("fans.speed_rpm",),
+    "nvmlDeviceGetComputeMode": ("modes.compute_mode",),
     "nvmlDeviceGetComputeRunningProcesses_v3": ("processes",),
     "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
     "nvmlDeviceGetProcessUtilization": (),  # a newer one stands in
@@ -281,8 +251,13 @@ PASSING = [NvmlReturn.TIMEOUT, NvmlReturn.UNKNOWN, NvmlReturn.INVALID_ARGUMENT]
 PROBE = "nvmlDeviceGetMemoryInfo_v2"
 
 
-IDENTITY = {symbol for symbol, unknown in FEEDS.items() if unknown and unknown[0].startswith("identity.")} - {
-    PROBE
+ONCE = {
+    "nvmlDeviceGetUUID",
+    "nvmlDeviceGetName",
+    "nvmlDeviceGetPciInfo_v3",
+    "nvmlDeviceGetMaxClockInfo",
+    "nvmlDeviceGetMaxPcieLinkGeneration",
+    "nvmlDeviceGetMaxPcieLinkWidth",
 }
 
 
@@ -295,8 +270,8 @@ def test_a_passing_fault_costs_one_reading_of_its_own_fields(
     one.simulation.fail(symbol, code)
 
     unknown = {
-        **dict.fromkeys(IDENTITY, ()),  # known already
-        "nvmlDeviceGetFieldValues": ("pcie_tx_kib_per_second", "pcie_rx_kib_per_second"),  # no window yet
+        **dict.fromkeys(ONCE, ()),  # known already
+        "nvmlDeviceGetFieldValues": ("pcie.tx_kib_per_second", "pcie.rx_kib_per_second"),  # no window yet
     }.get(symbol, FEEDS[symbol])
     assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *unknown)
     one.simulation.heal()
@@ -304,12 +279,12 @@ def test_a_passing_fault_costs_one_reading_of_its_own_fields(
 
 
 @pytest.mark.parametrize("code", PASSING, ids=lambda code: code.name)
-@pytest.mark.parametrize("symbol", sorted(IDENTITY))
+@pytest.mark.parametrize("symbol", sorted(ONCE))
 def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
     one: OneGpu, symbol: str, code: NvmlReturn
 ) -> None:
     one.simulation.fail(symbol, code)
-    assert one.read().identity == without(expected(one), *FEEDS[symbol]).identity
+    assert one.read().lasting() == without(expected(one), *FEEDS[symbol]).lasting()
 
     one.simulation.heal()
 
@@ -322,14 +297,14 @@ def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
 def test_clocks_event_reasons_go_by_either_name(one: OneGpu, symbol: str) -> None:
     one.simulation.remove_function(symbol)
 
-    assert one.read().clocks_event_reasons == 4
+    assert one.read().clocks.event_reasons == 4
 
 
 def test_clocks_event_reasons_without_either_name_are_unknown(one: OneGpu) -> None:
     one.simulation.remove_function("nvmlDeviceGetCurrentClocksEventReasons")
     one.simulation.remove_function("nvmlDeviceGetCurrentClocksThrottleReasons")
 
-    assert one.read().clocks_event_reasons is None
+    assert one.read().clocks.event_reasons is None
 
 
 @pytest.mark.parametrize("percent", [101, 255, 2**31, 2**32 - 1])
@@ -338,7 +313,7 @@ def test_a_utilization_above_100_is_garbage(one: OneGpu, percent: int) -> None:
 
     reading = one.read()
 
-    assert (reading.gpu_utilization_percent, reading.memory_controller_percent) == (None, None)
+    assert (reading.utilization.gpu_percent, reading.utilization.memory_controller_percent) == (None, None)
 
 
 def test_a_utilization_of_100_is_believed(one: OneGpu) -> None:
@@ -346,13 +321,13 @@ def test_a_utilization_of_100_is_believed(one: OneGpu) -> None:
 
     reading = one.read()
 
-    assert (reading.gpu_utilization_percent, reading.memory_controller_percent) == (100, 0)
+    assert (reading.utilization.gpu_percent, reading.utilization.memory_controller_percent) == (100, 0)
 
 
 def test_a_fan_may_exceed_100_percent(one: OneGpu) -> None:
     one.gpu.fix(fan_speed=117)
 
-    assert one.read().fan_speed_percent == 117
+    assert one.read().fans.speed_percent == 117
 
 
 @pytest.mark.parametrize("garbage", [2**62, 2**64 - 1])
@@ -362,15 +337,15 @@ def test_memory_beyond_all_measure_is_garbage(one: OneGpu, garbage: int) -> None
     reading = one.read()
 
     assert plain(reading) == without(
-        expected(one), *MEMORY, *GPM, "pcie_tx_kib_per_second", "pcie_rx_kib_per_second"
+        expected(one), *MEMORY, *GPM, "pcie.tx_kib_per_second", "pcie.rx_kib_per_second"
     )
 
 
 LACKS = {
     "current": (),
-    "r535": ("fan_speed_rpm",),
-    "r470": ("fan_speed_rpm", *GPM),
-    "r418": ("fan_speed_rpm", *GPM),
+    "r535": ("fans.speed_rpm",),
+    "r470": ("fans.speed_rpm", *GPM),
+    "r418": ("fans.speed_rpm", *GPM),
 }
 
 
@@ -383,7 +358,7 @@ def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str
 
     has_gpm = generation in {"current", "r535"}
     told = without(expected(one), *LACKS[generation])
-    assert plain(reading) == replace(told, gpm_supported=has_gpm)
+    assert plain(reading) == with_values(told, gpm_supported=has_gpm)
 
 
 WHY = {
@@ -484,9 +459,9 @@ def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
     with pytest.raises(SourceError):
         one.read(after=1)
 
-    identity = one.read(after=1).identity
+    reading = one.read(after=1)
 
-    assert (identity.uuid, identity.name, identity.max_graphics_clock_mhz) == (
+    assert (reading.identity.uuid, reading.identity.name, reading.clocks.max_graphics_mhz) == (
         "GPU-another",
         "NVIDIA H200",
         1995,
@@ -570,16 +545,18 @@ def test_what_20_seconds_cost(one: OneGpu) -> None:
     assert calls_of(one, 20, 1.0) == CALLS_IN_20_SECONDS
 
 
-def test_dear_values_keep_their_pace_whoever_looks_how_often(one: OneGpu) -> None:
+def test_expensive_values_keep_their_pace_whoever_looks_how_often(one: OneGpu) -> None:
     calls = calls_of(one, 80, 0.25)
 
-    dear = {symbol: number for symbol, number in CALLS_IN_20_SECONDS.items() if number <= 20}
+    expensive = {symbol: number for symbol, number in CALLS_IN_20_SECONDS.items() if number <= 20}
     cheap_or_gpm = {symbol for symbol, number in CALLS_IN_20_SECONDS.items() if number >= 19}
-    dear_only = dear.keys() - cheap_or_gpm | {
+    expensive_only = expensive.keys() - cheap_or_gpm | {
         "nvmlDeviceGetComputeRunningProcesses_v3",
         "nvmlDeviceGetProcessUtilization",
     }
-    assert {symbol: calls[symbol] for symbol in dear_only} == {symbol: dear[symbol] for symbol in dear_only}
+    assert {symbol: calls[symbol] for symbol in expensive_only} == {
+        symbol: expensive[symbol] for symbol in expensive_only
+    }
 
 
 def test_a_sample_that_comes_a_little_early_does_not_miss_its_pace(one: OneGpu) -> None:

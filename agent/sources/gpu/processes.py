@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pynvml
 
 from agent.readings import GpuProcess, ProcessType
-from agent.sources.nvml import FATAL, byte_count, demand
+from agent.sources.gpu.paces import PROCESS_PACE
+from agent.sources.nvml import FATAL, byte_count, query
+from agent.sources.paced import Paced
+from agent.sources.rates import gap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 # The second (R550 and newer) is asked where the first does not tell.
 _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
@@ -27,6 +30,32 @@ class Utilization(NamedTuple):
 
 IDLE = Utilization(0, 0, 0, 0)
 UNKNOWN = Utilization(None, None, None, None)
+
+
+class ProcessesSource:
+    """The processes on the GPU behind one handle.
+
+    `clock`: seconds of the monotonic clock; `now`: seconds since the epoch.
+    """
+
+    def __init__(self, handle: Any, clock: Callable[[], float], now: Callable[[], float]) -> None:
+        self._handle = handle
+        self._clock = clock
+        self._now = now
+        self._read_at = float("-inf")
+        self._paced = Paced(PROCESS_PACE, self._read)
+
+    def read(self, now: float) -> tuple[GpuProcess, ...] | None:
+        """By pid; None: this driver does not list them."""
+        return self._paced.get(now)
+
+    def _read(self) -> tuple[GpuProcess, ...] | None:
+        """With the utilization since the list before, so that no work between two lists is missed."""
+        at = self._clock()
+        # By the monotonic clock: NVML's time stamps are of a clock that may be set back.
+        look_back = gap(self._read_at, at) or 0.0
+        self._read_at = at
+        return read_processes(self._handle, self._now(), max(look_back, PROCESS_PACE))
 
 
 def read_processes(handle: Any, now: float, look_back: float) -> tuple[GpuProcess, ...] | None:
@@ -53,7 +82,7 @@ def _read_utilization(handle: Any, since: float) -> Mapping[int, Utilization] | 
     """Newest utilization by pid since then; None: neither function tells. NVML's time stamps are in µs."""
     for function in _UTILIZATION_FUNCTIONS:
         try:
-            samples = demand(function, handle, int(since * 1_000_000))
+            samples = query(function, handle, int(since * 1_000_000))
         except pynvml.NVMLError_NotFound:
             return {}
         except FATAL:
@@ -85,7 +114,7 @@ def read_list(function: str, handle: Any) -> list[Any] | None:
     """One of NVML's process lists; asked again if it grew between NVML's two calls."""
     for _ in range(3):
         try:
-            listed: list[Any] | None = demand(function, handle)
+            listed: list[Any] | None = query(function, handle)
         except pynvml.NVMLError_InsufficientSize:
             continue
         except FATAL:

@@ -265,7 +265,7 @@ def test_ceaseless_churn_costs_no_sample(one: OneGpu) -> None:
     pids = set()
     for _ in range(30):
         reading = one.read(after=2)
-        assert reading.temperature_celsius is not None
+        assert reading.thermal.gpu_celsius is not None
         pids |= {process.pid for process in reading.processes or ()}
 
     assert {pid for pid in pids if pid < BEYOND_ANY_PID} == {7, 8}

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pynvml
 
-from agent.readings import NVSWITCH, NvLink
-from agent.sources.nvml import ask, field_values
+from agent.readings import NVSWITCH, NvLink, NvLinks
+from agent.sources.gpu.identity import bus_id
+from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
+from agent.sources.nvml import field_values, query_or_none
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# Seconds between two looks at what hardly changes; six calls per link.
-FACTS_PACE = 60.0
+    from collections.abc import Callable, Iterator
 
 _ERROR_COUNTERS = (
     pynvml.NVML_NVLINK_ERROR_DL_REPLAY,
@@ -41,23 +40,29 @@ class _Counters(NamedTuple):
 
 
 class NvLinkSource:
-    """The NVLinks of the GPU behind one handle."""
+    """The NVLinks of the GPU behind one handle. `clock`: seconds of the monotonic clock."""
 
-    def __init__(self, handle: Any) -> None:
-        self.most_active = 0  # links at once, since the first reading
+    def __init__(self, handle: Any, clock: Callable[[], float]) -> None:
         self._handle = handle
+        self._clock = clock
+        self._most_active = 0  # links at once, since the first reading
         self._states: tuple[bool, ...] = ()
-        self._paced_facts = Paced(FACTS_PACE, self._read_facts)
+        self._paced_facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
         self._counters: _Counters | None = None
+        self._paced_links = Paced(SLOW_PACE, self._read_links)
 
-    def read(self, now: float) -> tuple[NvLink, ...] | None:
-        """Every link; None where there is none. NVML: see the fields of NvLink."""
+    def read(self, now: float) -> NvLinks:
+        """Every link. NVML: see the fields of NvLink."""
+        return NvLinks(self._paced_links.get(now), self._most_active)
+
+    def _read_links(self) -> tuple[NvLink, ...] | None:
+        now = self._clock()
         states = tuple(self._read_states())
         if not states:
             return None
         if states != self._states:  # a link that came up has a peer now
-            self._states, self._paced_facts = states, Paced(FACTS_PACE, self._read_facts)
-        self.most_active = max(self.most_active, sum(states))
+            self._states, self._paced_facts = states, Paced(NVLINK_FACTS_PACE, self._read_facts)
+        self._most_active = max(self._most_active, sum(states))
         rates = self._rates(now)
         return tuple(
             NvLink(
@@ -74,7 +79,7 @@ class NvLinkSource:
 
     def _read_states(self) -> Iterator[bool]:
         for link in range(pynvml.NVML_NVLINK_MAX_LINKS):
-            state = ask("nvmlDeviceGetNvLinkState", self._handle, link)
+            state = query_or_none("nvmlDeviceGetNvLinkState", self._handle, link)
             if state is None:  # links are numbered without gaps: there are no more, or none at all
                 return
             yield state == pynvml.NVML_FEATURE_ENABLED
@@ -83,10 +88,10 @@ class NvLinkSource:
         handle = self._handle
         return tuple(
             _Facts(
-                version=ask("nvmlDeviceGetNvLinkVersion", handle, link),
+                version=query_or_none("nvmlDeviceGetNvLinkVersion", handle, link),
                 peer=_peer(handle, link) if is_active else None,
                 errors=tuple(
-                    ask("nvmlDeviceGetNvLinkErrorCounter", handle, link, counter)
+                    query_or_none("nvmlDeviceGetNvLinkErrorCounter", handle, link, counter)
                     for counter in _ERROR_COUNTERS
                 ),
             )
@@ -113,22 +118,10 @@ class NvLinkSource:
         ]
 
 
-def read_bus_id(handle: Any) -> str | None:
-    """Where this GPU is on the PCI bus. NVML: nvmlDeviceGetPciInfo_v3."""
-    return _bus_id(ask("nvmlDeviceGetPciInfo", handle))
-
-
 def _peer(handle: Any, link: int) -> str | None:
     """NVML: nvmlDeviceGetNvLinkRemoteDeviceType, nvmlDeviceGetNvLinkRemotePciInfo_v2."""
-    kind = ask("nvmlDeviceGetNvLinkRemoteDeviceType", handle, link)
+    kind = query_or_none("nvmlDeviceGetNvLinkRemoteDeviceType", handle, link)
     if kind == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
         return NVSWITCH
     # A driver that does not tell the type does tell the bus id; that of anything but a GPU is no GPU's.
-    return _bus_id(ask("nvmlDeviceGetNvLinkRemotePciInfo", handle, link))
-
-
-def _bus_id(info: Any) -> str | None:
-    """Out of nvmlPciInfo_t; empty where a virtual machine hides the other end."""
-    text = getattr(info, "busId", "")
-    bus_id = (text.decode() if isinstance(text, bytes) else text).upper()
-    return bus_id or None
+    return bus_id(query_or_none("nvmlDeviceGetNvLinkRemotePciInfo", handle, link))

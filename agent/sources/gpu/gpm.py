@@ -1,19 +1,19 @@
-"""GPU performance monitoring (GPM), Hopper and newer: how busy SMs, tensor cores and DRAM really are."""
+"""GPU performance monitoring (GPM): each value is the comparison of two samples."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 import pynvml
 
-from agent.sources.nvml import ask
+from agent.readings import Gpm
+from agent.sources.nvml import query_or_none
 from agent.sources.rates import gap
 
 MIN_GAP = 0.1  # seconds; nvml.h wants the two samples of a metric at least 100 ms apart
 
-_METRICS = (  # in the order of Gpm's fields
+_METRICS = (  # in the order of Gpm's fields, after `supported`
     pynvml.NVML_GPM_METRIC_SM_UTIL,
     pynvml.NVML_GPM_METRIC_SM_OCCUPANCY,
     pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL,
@@ -21,17 +21,7 @@ _METRICS = (  # in the order of Gpm's fields
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Gpm:
-    """Percent, 0 to 100, as a mean over the time since the sample before."""
-
-    sm_activity_percent: float | None = None
-    sm_occupancy_percent: float | None = None
-    tensor_activity_percent: float | None = None
-    dram_activity_percent: float | None = None
-
-
-UNKNOWN = Gpm()
+UNKNOWN = Gpm(supported=True)  # but no value now
 
 
 class GpmSource:
@@ -39,20 +29,20 @@ class GpmSource:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
-        support = ask("nvmlGpmQueryDeviceSupport", handle)
+        support = query_or_none("nvmlGpmQueryDeviceSupport", handle)
         self.supported = bool(support is not None and support.isSupportedDevice)
         self._previous: Any = None
         self._previous_at = float("-inf")
         self._spare: Any = None
-        self._gpm = UNKNOWN
+        self._gpm = UNKNOWN if self.supported else Gpm()
 
-    def sample(self, now: float) -> Gpm:
+    def read(self, now: float) -> Gpm:
         """NVML: nvmlGpmSampleGet and nvmlGpmMetricsGet. Unknown until there are two samples."""
         if not self.supported or now - self._previous_at < MIN_GAP:
             return self._gpm
         if self._spare is None:
-            self._spare = ask("nvmlGpmSampleAlloc")
-        if self._spare is None or ask("nvmlGpmSampleGet", self._handle, self._spare) is None:
+            self._spare = query_or_none("nvmlGpmSampleAlloc")
+        if self._spare is None or query_or_none("nvmlGpmSampleGet", self._handle, self._spare) is None:
             self._gpm = UNKNOWN
             return UNKNOWN
         earlier, recent = self._previous, gap(self._previous_at, now) is not None
@@ -66,7 +56,7 @@ class GpmSource:
         for buffer in buffers:
             if buffer is not None:
                 with contextlib.suppress(pynvml.NVMLError):  # a lost GPU does not keep us from going on
-                    ask("nvmlGpmSampleFree", buffer)
+                    query_or_none("nvmlGpmSampleFree", buffer)
 
 
 def _compare(earlier: Any, later: Any) -> Gpm:
@@ -76,9 +66,9 @@ def _compare(earlier: Any, later: Any) -> Gpm:
     request.sample1, request.sample2 = earlier, later
     for slot, metric in enumerate(_METRICS):
         request.metrics[slot].metricId = metric
-    if ask("nvmlGpmMetricsGet", request) is None:
+    if query_or_none("nvmlGpmMetricsGet", request) is None:
         return UNKNOWN
-    return Gpm(*(_percent(request.metrics[slot]) for slot in range(len(_METRICS))))
+    return Gpm(True, *(_percent(request.metrics[slot]) for slot in range(len(_METRICS))))
 
 
 def _percent(metric: Any) -> float | None:

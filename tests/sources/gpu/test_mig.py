@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import GpuProcess, MigInstance, ProcessType
+from agent.readings import Engines, GpuProcess, Mig, MigInstance, ProcessType, Utilization
 from agent.simulation import NvmlReturn, SimulatedProcess
 from tests.sources.one_gpu import OneGpu, one_gpu
 
@@ -62,7 +62,7 @@ def expected(one: OneGpu) -> tuple[MigInstance, ...]:
 
 
 def test_instances_are_told_exactly(parted: OneGpu) -> None:
-    assert parted.read().mig_instances == expected(parted)
+    assert parted.read().mig.instances == expected(parted)
 
 
 def test_the_processes_of_a_parted_gpu_are_those_of_its_instances(parted: OneGpu) -> None:
@@ -77,23 +77,15 @@ def test_a_parted_gpu_has_no_utilization_but_everything_else(parted: OneGpu) -> 
 
     assert parted.read() == replace(
         whole,
-        gpu_utilization_percent=None,
-        memory_controller_percent=None,
+        utilization=Utilization(),
         processes=(*PROCESSES[0], *PROCESSES[1]),
-        mig_enabled=True,
-        mig_instances=expected(parted),
-        condition=replace(
-            whole.condition,
-            encoder_percent=None,
-            decoder_percent=None,
-            jpeg_percent=None,
-            ofa_percent=None,
-        ),
+        mig=Mig(enabled=True, instances=expected(parted)),
+        engines=Engines(),
     )
 
 
 def test_without_mig_only_the_mode_is_asked_for(one: OneGpu) -> None:
-    assert one.read().mig_instances == ()
+    assert one.read().mig.instances == ()
     assert one.simulation.calls["nvmlDeviceGetMigMode"] == 1
     assert one.simulation.calls["nvmlDeviceGetMaxMigDeviceCount"] == 0
 
@@ -104,7 +96,7 @@ def test_mig_is_enabled_before_there_is_an_instance(one: OneGpu) -> None:
 
     reading = one.read()
 
-    assert (reading.mig_enabled, reading.mig_instances) == (True, ())
+    assert (reading.mig.enabled, reading.mig.instances) == (True, ())
 
 
 def test_mig_switched_on_and_off_shows_within_five_seconds(one: OneGpu) -> None:
@@ -115,8 +107,8 @@ def test_mig_switched_on_and_off_shows_within_five_seconds(one: OneGpu) -> None:
         if second == 18:
             one.gpu.disable_mig()
         reading = one.read(after=1)
-        assert reading.memory_used_bytes == 16 * GIB
-        instances.append(len(reading.mig_instances))
+        assert reading.memory.used_bytes == 16 * GIB
+        instances.append(len(reading.mig.instances))
 
     assert instances == [0] * 10 + [2] * 10 + [0] * 10
 
@@ -148,7 +140,7 @@ def test_where_instances_are_not_told_there_is_the_whole_gpu(
 
     reading = parted.read()
 
-    assert reading.mig_instances == ()
+    assert reading.mig.instances == ()
     assert {process.pid for process in reading.processes or ()} == {10, 20, 30, 40}
 
 
@@ -158,7 +150,7 @@ def test_processes_that_an_instance_does_not_tell_cost_neither_it_nor_the_gpu(
 ) -> None:
     parted.gpu.fail("nvmlDeviceGetComputeRunningProcesses_v3", code)
 
-    instances = parted.read().mig_instances
+    instances = parted.read().mig.instances
 
     assert instances == tuple(replace(instance, processes=()) for instance in expected(parted))
 
@@ -175,22 +167,22 @@ def test_instances_destroyed_while_they_are_read_cost_no_sample(parted: OneGpu) 
 
     parted.gpu.churn = destroy
 
-    assert parted.read().memory_used_bytes == 16 * GIB
+    assert parted.read().memory.used_bytes == 16 * GIB
     assert lists_filled == 2
     after = parted.read(after=6)
-    assert after.mig_instances == ()
+    assert after.mig.instances == ()
     assert {process.pid for process in after.processes or ()} == {10, 20, 30, 40}
 
 
 def test_an_older_driver_has_no_mig(parted: OneGpu) -> None:
     parted.simulation.set_driver_generation("r418")
 
-    assert parted.read().mig_instances == ()
+    assert parted.read().mig.instances == ()
 
 
 def test_r470_tells_instances(parted: OneGpu) -> None:
     parted.simulation.set_driver_generation("r470")
 
-    assert [instance.uuid for instance in parted.read().mig_instances] == [
+    assert [instance.uuid for instance in parted.read().mig.instances] == [
         instance.uuid for instance in parted.gpu.mig_instances
     ]

@@ -6,7 +6,8 @@ import pytest
 
 from agent.readings import NVSWITCH, NvLink
 from agent.simulation import NvmlReturn, Simulation
-from agent.sources.gpu import SLOW_PACE, GpuSource
+from agent.sources.gpu import GpuSource
+from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import one_gpu
 
 BUS_IDS = ["00000000:01:00.0", "00000000:02:00.0", "00000000:03:00.0"]
@@ -21,7 +22,7 @@ STATE = "nvmlDeviceGetNvLinkState"
 )
 def test_each_model_has_the_links_of_the_real_one(model: str, peers: set[str] | None) -> None:
     with one_gpu(model) as one:
-        assert one.read().nvlink_peers == peers
+        assert one.read().nvlink.peers == peers
 
 
 def test_a_bridge_leads_to_the_other_gpu() -> None:
@@ -30,7 +31,7 @@ def test_a_bridge_leads_to_the_other_gpu() -> None:
         readings = [GpuSource(index).read() for index in range(3)]
 
     assert [reading.identity.pci_bus_id for reading in readings] == BUS_IDS
-    assert [reading.nvlink_peers for reading in readings] == [{BUS_IDS[2]}, None, {BUS_IDS[0]}]
+    assert [reading.nvlink.peers for reading in readings] == [{BUS_IDS[2]}, None, {BUS_IDS[0]}]
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
@@ -39,14 +40,14 @@ def test_without_the_type_of_the_other_end_its_bus_id_is_told(code: NvmlReturn) 
     with one_gpu() as one:
         one.simulation.fail(TYPE, code)
 
-        assert one.read().nvlink_peers == SWITCH_BUS_IDS
+        assert one.read().nvlink.peers == SWITCH_BUS_IDS
 
 
 def test_a_driver_that_knows_no_types_tells_the_bus_id() -> None:
     with one_gpu() as one:
         one.simulation.set_driver_generation("r418")
 
-        assert one.read().nvlink_peers == SWITCH_BUS_IDS
+        assert one.read().nvlink.peers == SWITCH_BUS_IDS
 
 
 def test_where_nothing_is_told_of_the_other_end_the_link_leads_nowhere() -> None:
@@ -54,7 +55,7 @@ def test_where_nothing_is_told_of_the_other_end_the_link_leads_nowhere() -> None
         one.simulation.fail(TYPE, NvmlReturn.NOT_SUPPORTED)
         one.simulation.fail("nvmlDeviceGetNvLinkRemotePciInfo_v2", NvmlReturn.NOT_SUPPORTED)
 
-        assert one.read().nvlink_peers == frozenset()
+        assert one.read().nvlink.peers == frozenset()
 
 
 def test_a_link_that_is_down_leads_nowhere() -> None:
@@ -64,7 +65,7 @@ def test_a_link_that_is_down_leads_nowhere() -> None:
         first.nvlinks = [second, third]
         first.nvlinks_down = {0}
 
-        assert GpuSource(0).read().nvlink_peers == frozenset({BUS_IDS[2]})
+        assert GpuSource(0).read().nvlink.peers == frozenset({BUS_IDS[2]})
 
 
 def test_links_are_looked_at_again() -> None:
@@ -74,8 +75,8 @@ def test_links_are_looked_at_again() -> None:
         one.read()
         one.simulation.heal()
 
-        assert one.read(after=SLOW_PACE - 1).nvlink_peers is None
-        assert one.read(after=1).nvlink_peers == frozenset({NVSWITCH})
+        assert one.read(after=SLOW_PACE - 1).nvlink.peers is None
+        assert one.read(after=1).nvlink.peers == frozenset({NVSWITCH})
 
 
 def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
@@ -85,11 +86,11 @@ def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
         first = one.read()
         second = one.read(after=SLOW_PACE)
 
-    assert first.nvlinks is not None
-    assert second.nvlinks is not None
-    assert len(second.nvlinks) == 18
-    assert first.nvlinks[0].tx_kib_per_second is None, "one count makes no rate"
-    assert second.nvlinks[3] == NvLink(
+    assert first.nvlink.links is not None
+    assert second.nvlink.links is not None
+    assert len(second.nvlink.links) == 18
+    assert first.nvlink.links[0].tx_kib_per_second is None, "one count makes no rate"
+    assert second.nvlink.links[3] == NvLink(
         link=3,
         is_active=True,
         version=4,
@@ -110,7 +111,7 @@ def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
 def test_a_missing_function_costs_its_own_fields_of_a_link_only(symbol: str, field: str) -> None:
     with one_gpu() as one:
         one.simulation.remove_function(symbol)
-        links = one.read().nvlinks
+        links = one.read().nvlink.links
 
     assert links is not None
     assert getattr(links[0], field) is None
@@ -124,9 +125,9 @@ def test_the_most_links_that_were_ever_active_are_remembered() -> None:
 
         reading = one.read(after=SLOW_PACE)
 
-    assert reading.nvlinks is not None
-    assert sum(link.is_active for link in reading.nvlinks) == 16
-    assert reading.most_nvlinks_active == 18
+    assert reading.nvlink.links is not None
+    assert sum(link.is_active for link in reading.nvlink.links) == 16
+    assert reading.nvlink.most_active == 18
 
 
 def test_what_a_minute_of_links_costs() -> None:

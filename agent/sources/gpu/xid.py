@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import SourceError
-from agent.sources.nvml import demand
+from agent.sources.nvml import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +37,12 @@ class XidEventSource:
         """
         with _explained():
             if self._events is None:
-                self._events = demand("nvmlEventSetCreate")
+                self._events = query("nvmlEventSetCreate")
         for index in range(gpu_count if self._events is not None else 0):
             with contextlib.suppress(pynvml.NVMLError):  # lost or forbidden; maybe later
-                handle = demand("nvmlDeviceGetHandleByIndex", index)
+                handle = query("nvmlDeviceGetHandleByIndex", index)
                 if _number(handle) not in self._uuids:
-                    uuid = demand("nvmlDeviceGetUUID", handle)
+                    uuid = query("nvmlDeviceGetUUID", handle)
                     pynvml.nvmlDeviceRegisterEvents(
                         handle, pynvml.nvmlEventTypeXidCriticalError, self._events
                     )

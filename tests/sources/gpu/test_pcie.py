@@ -8,7 +8,7 @@ import pynvml
 import pytest
 
 from agent.simulation import FieldId
-from agent.sources.pcie import UNKNOWN, PcieCounters, PcieSource, PcieThroughput, throughput
+from agent.sources.gpu.pcie import UNKNOWN, PcieCounters, PcieSource, PcieThroughput, throughput
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_one_reading_makes_no_rate() -> None:
 def rates(one: OneGpu, after: float) -> tuple[float | None, float | None]:
     """What leaves and what enters the GPU, KiB/s, by a sample `after` seconds from now."""
     reading = one.read(after=after)
-    return reading.pcie_tx_kib_per_second, reading.pcie_rx_kib_per_second
+    return reading.pcie.tx_kib_per_second, reading.pcie.rx_kib_per_second
 
 
 def test_counters_give_exact_rates_from_the_second_sample_on(one: OneGpu) -> None:
@@ -96,7 +96,7 @@ def test_with_counters_no_window_is_ever_measured(one: OneGpu) -> None:
 
 def test_windows_are_measured_after_the_sample_and_shown_in_the_next(without_counters: OneGpu) -> None:
     one = without_counters
-    assert one.source.read().pcie_tx_kib_per_second is None
+    assert one.source.read().pcie.tx_kib_per_second is None
     assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
 
     one.source.afterwards()

@@ -1,14 +1,24 @@
-"""PCIe throughput: from byte counters where they can be trusted, else from the driver's 20 ms windows."""
+"""The PCIe link of one GPU.
+
+Throughput comes from byte counters where they can be trusted, else from the driver's 20 ms windows.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from agent.sources.nvml import ask
+from agent.readings import Pcie
+from agent.sources.gpu.once import Once
+from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.nvml import query_or_none
+from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 # nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
@@ -51,8 +61,22 @@ def _kib(size: float | None) -> float | None:
     return None if size is None else size / 1024
 
 
+_ONCE: Mapping[str, Callable[[Any], Any]] = {
+    "max_generation": lambda handle: query_or_none("nvmlDeviceGetMaxPcieLinkGeneration", handle),
+    "max_width": lambda handle: query_or_none("nvmlDeviceGetMaxPcieLinkWidth", handle),
+}
+
+
+def _read_slow(handle: Any) -> dict[str, int | None]:
+    return {
+        "generation": query_or_none("nvmlDeviceGetCurrPcieLinkGeneration", handle),
+        "width": query_or_none("nvmlDeviceGetCurrPcieLinkWidth", handle),
+        "replays": query_or_none("nvmlDeviceGetPcieReplayCounter", handle),
+    }
+
+
 class PcieSource:
-    """The PCIe throughput of the GPU behind one handle."""
+    """The PCIe link of the GPU behind one handle."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
@@ -60,9 +84,21 @@ class PcieSource:
         self._has_counters = True  # until the driver says otherwise
         self._window = UNKNOWN
         self._window_at = float("-inf")
+        self._once = Once(handle, _ONCE)
+        self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
 
-    def sample(self, now: float) -> PcieThroughput:
-        """The newest known rate; never waits. NVML: field values 197 and 198."""
+    def read(self, now: float) -> Pcie:
+        """NVML: see the fields of Pcie. Throughput is the newest known; nothing waits for a window."""
+        throughput = self._throughput(now)
+        return Pcie(
+            tx_kib_per_second=throughput.tx_kib_per_second,
+            rx_kib_per_second=throughput.rx_kib_per_second,
+            **self._once.get(now),
+            **self._slow.get(now),
+        )
+
+    def _throughput(self, now: float) -> PcieThroughput:
+        """The newest known rate. NVML: field values 197 and 198."""
         if self._has_counters:
             earlier, counters = self._counters, self._read_counters(now)
             if counters is not None:
@@ -78,13 +114,13 @@ class PcieSource:
         if self._has_counters or now - self._window_at < WINDOW_PACE - 0.1:
             return
         self._window = PcieThroughput(
-            ask("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_TX_BYTES),
-            ask("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_RX_BYTES),
+            query_or_none("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_TX_BYTES),
+            query_or_none("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_RX_BYTES),
         )
         self._window_at = now
 
     def _read_counters(self, now: float) -> PcieCounters | None:
-        fields = ask("nvmlDeviceGetFieldValues", self._handle, _COUNTERS)
+        fields = query_or_none("nvmlDeviceGetFieldValues", self._handle, _COUNTERS)
         # Some drivers give 32 bits, which wrap within 70 ms at the full speed of generation 5 x 16:
         # a difference over a second is then a number without meaning.
         if fields is None or any(
