@@ -13,7 +13,7 @@ from agent.derive.health import examine
 from agent.readings import GpuProcess, GpuSample, HostProcess, ProcessType
 from agent.simulation import MODELS, SimulatedProcess
 from agent.views.gpu import error_view, metrics_view
-from agent.views.gpu_device import gpu_view
+from agent.views.gpu.device import gpu_view
 from tests.sources.one_gpu import one_gpu
 from tests.support.readings import with_values
 from tests.views.samples import (

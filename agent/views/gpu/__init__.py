@@ -10,8 +10,8 @@ from agent.derive.health import examine
 from agent.derive.rounding import tenths, whole
 from agent.derive.summary import summarize
 from agent.derive.topology import topology_matrix
-from agent.views.gpu_detail import detail_view
-from agent.views.gpu_device import Gpu, gpu_view
+from agent.views.gpu.detail import detail_view
+from agent.views.gpu.device import Gpu, gpu_view
 from agent.views.system_info import SystemInfo, system_info_view
 from agent.views.units import iso_utc, mib
 

@@ -9,7 +9,7 @@ from agent.derive import pcie
 from agent.derive.rounding import tenths
 from agent.derive.xid import look_up
 from agent.readings import ComputeMode
-from agent.views.gpu_detail_shape import (
+from agent.views.gpu.detail_shape import (
     GpuBar1,
     GpuBoard,
     GpuClockDetail,

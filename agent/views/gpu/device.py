@@ -10,7 +10,7 @@ from agent.derive import pcie, throttling
 from agent.derive.activity import Activity, Thresholds, judge
 from agent.derive.rounding import percent, tenths, whole
 from agent.readings import GpuReading, GpuSample, GpuState
-from agent.views.gpu_detail_shape import GpuDetail
+from agent.views.gpu.detail_shape import GpuDetail
 from agent.views.health import GpuHealth, health_view
 from agent.views.units import iso_utc, mib
 
