@@ -26,7 +26,7 @@ from agent.readings import (
 from agent.simulation import MODELS, Simulation
 from agent.sources.gpu import GpuSource
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
-from agent.views.prometheus.holders import MAX_PROCESSES
+from agent.views.prometheus.processes import MAX_PROCESSES
 from tests.sources.one_gpu import one_gpu
 from tests.support.agents import ROOT
 from tests.support.readings import with_values
