@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.rounding import known_sum, percent
+from agent.derive.rounding import percent, sum_if_all_known
 
 if TYPE_CHECKING:
     from agent.readings import GpuReading
@@ -26,7 +26,7 @@ def mbps(kib_per_second: float | None) -> float | None:
 
 def total_mbps(reading: GpuReading) -> float | None:
     """Both directions together, MB/s."""
-    return mbps(known_sum(reading.pcie.tx_kib_per_second, reading.pcie.rx_kib_per_second))
+    return mbps(sum_if_all_known(reading.pcie.tx_kib_per_second, reading.pcie.rx_kib_per_second))
 
 
 def utilization_percent(reading: GpuReading) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.derive.holdings import Holding, by_user, holdings, memory_bytes, untold
+from agent.derive.holdings import Holding, by_user, holdings, indices_with_unknown_processes, memory_bytes
 from agent.readings import (
     GpuProcess,
     GpuSample,
@@ -95,7 +95,7 @@ def test_processes_of_a_mig_gpu_are_told_by_instance() -> None:
 def test_gpus_that_do_not_tell_their_processes_are_named() -> None:
     lost = GpuSample(1, GpuState.LOST, lasting=reading(identity_uuid="GPU-0"))
     silent = GpuSample(2, GpuState.OK, reading(identity_uuid="GPU-0"))
-    assert untold([gpu(0), lost, silent]) == [1, 2]
+    assert indices_with_unknown_processes([gpu(0), lost, silent]) == [1, 2]
     assert holdings(snapshot(lost, silent), [lost, silent], 900) == []
 
 
