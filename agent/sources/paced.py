@@ -1,4 +1,4 @@
-"""An expensive value, read less often than the others."""
+"""A dear value, read less often than the others."""
 
 from __future__ import annotations
 

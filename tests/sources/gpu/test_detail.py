@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import Fan, GpuReading, MemoryErrors, RemapBanks
+from agent.readings import GpuReading, MemoryErrors, RemapBanks
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
 from agent.simulation.ailments import Ailments
 from agent.sources.gpu.paces import ERRORS_PACE, FIXED_PACE
@@ -106,27 +106,6 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
     )
 
 
-def test_pages_are_retired_before_ampere() -> None:
-    with one_gpu("k80") as one:
-        one.gpu.ailments = Ailments(
-            retired_pages_corrected=3, retired_pages_uncorrected=1, retirement_pending=True
-        )
-        errors = one.read().memory_errors
-
-    assert (errors.retired_pages_corrected, errors.retired_pages_uncorrected) == (3, 1)
-    assert errors.retirement_pending is True
-    assert errors.remapping_pending is None
-
-
-def test_each_fan_has_its_speed() -> None:
-    with one_gpu("rtx4090") as one:
-        one.gpu.fix(fan_speed=40, fan_speed_rpm=1280)
-        reading = one.read()
-
-    assert reading.fans.count == 2
-    assert reading.fans.each == (Fan(40, 1280), Fan(40, 1280))
-
-
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
 @pytest.mark.parametrize("symbol", DETAIL_FEEDS)
 def test_a_refused_function_costs_its_own_details_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
@@ -186,19 +165,6 @@ def test_every_model_on_every_driver_tells_finite_values(model: str, generation:
         for number in astuple(value) if is_dataclass(value) and not isinstance(value, type) else [value]:
             assert number != -1
             assert not isinstance(number, float) or number >= 0
-
-
-@pytest.mark.parametrize("percent", [101, 2**31])
-def test_an_engine_above_100_percent_is_garbage(one: OneGpu, percent: int) -> None:
-    one.gpu.fix(encoder_utilization=percent)
-
-    assert one.read().engines.encoder_percent is None
-
-
-def test_an_unknown_performance_state_is_none(one: OneGpu) -> None:
-    one.gpu.fix(performance_state=32)  # NVML_PSTATE_UNKNOWN
-
-    assert one.read().modes.performance_state is None
 
 
 CALLS_IN_A_MINUTE = {

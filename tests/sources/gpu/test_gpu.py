@@ -158,24 +158,6 @@ def test_each_model_tells_exactly_what_it_has(model: str, seconds: float) -> Non
         assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
-def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
-    with one_gpu("gb10") as one:
-        reading = one.read()
-
-    assert reading.memory.total_bytes is None
-    assert (reading.memory.used_bytes, reading.memory.free_bytes) == (None, None)
-    assert reading.power.usage_watts is not None
-
-
-def test_a_total_of_zero_bytes_is_unified_memory_too(one: OneGpu) -> None:
-    one.gpu.fix(memory_total=0, memory_used=0)
-
-    reading = one.read()
-
-    assert reading.memory.total_bytes is None
-    assert (reading.memory.used_bytes, reading.memory.free_bytes) == (None, None)
-
-
 MEMORY = ("memory.total_bytes", "memory.used_bytes", "memory.free_bytes")
 GPM = ("gpm.sm_activity_percent", "gpm.dram_activity_percent")
 FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing else can fill
@@ -289,45 +271,6 @@ def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
     one.simulation.heal()
 
     assert plain(one.read(after=ALL_ANEW)) == expected(one)
-
-
-@pytest.mark.parametrize(
-    "symbol", ["nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"]
-)
-def test_clocks_event_reasons_go_by_either_name(one: OneGpu, symbol: str) -> None:
-    one.simulation.remove_function(symbol)
-
-    assert one.read().clocks.event_reasons == 4
-
-
-def test_clocks_event_reasons_without_either_name_are_unknown(one: OneGpu) -> None:
-    one.simulation.remove_function("nvmlDeviceGetCurrentClocksEventReasons")
-    one.simulation.remove_function("nvmlDeviceGetCurrentClocksThrottleReasons")
-
-    assert one.read().clocks.event_reasons is None
-
-
-@pytest.mark.parametrize("percent", [101, 255, 2**31, 2**32 - 1])
-def test_a_utilization_above_100_is_garbage(one: OneGpu, percent: int) -> None:
-    one.gpu.fix(gpu_utilization=percent, memory_utilization=percent)
-
-    reading = one.read()
-
-    assert (reading.utilization.gpu_percent, reading.utilization.memory_controller_percent) == (None, None)
-
-
-def test_a_utilization_of_100_is_believed(one: OneGpu) -> None:
-    one.gpu.fix(gpu_utilization=100, memory_utilization=0)
-
-    reading = one.read()
-
-    assert (reading.utilization.gpu_percent, reading.utilization.memory_controller_percent) == (100, 0)
-
-
-def test_a_fan_may_exceed_100_percent(one: OneGpu) -> None:
-    one.gpu.fix(fan_speed=117)
-
-    assert one.read().fans.speed_percent == 117
 
 
 @pytest.mark.parametrize("garbage", [2**62, 2**64 - 1])
@@ -449,23 +392,6 @@ def test_a_handle_that_the_driver_no_longer_knows_is_replaced(one: OneGpu) -> No
 
     one.read(after=1)
     assert plain(one.read(after=ALL_ANEW)) == expected(one)
-
-
-def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
-    one.read()
-    one.gpu.fix(uuid="GPU-another", name="NVIDIA H200", max_graphics_clock=1995)
-    one.simulation.reload_driver()
-    pynvml.nvmlInit()
-    with pytest.raises(SourceError):
-        one.read(after=1)
-
-    reading = one.read(after=1)
-
-    assert (reading.identity.uuid, reading.identity.name, reading.clocks.max_graphics_mhz) == (
-        "GPU-another",
-        "NVIDIA H200",
-        1995,
-    )
 
 
 def test_a_call_that_hangs_goes_on_as_if_nothing_had_been(one: OneGpu) -> None:
