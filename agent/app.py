@@ -41,11 +41,11 @@ from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.signals import when_stopped
 from agent.sources.gpu import GpuSource
+from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
 from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
-from agent.sources.xid_events import XidEventSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

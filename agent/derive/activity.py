@@ -56,19 +56,19 @@ def judge(reading: GpuReading | None, thresholds: Thresholds) -> Verdict:
     """Judge one reading; `unavailable` where nothing is known that could tell."""
     if reading is None:
         return Verdict(Activity.UNAVAILABLE)
-    max_clock = reading.identity.max_graphics_clock_mhz
+    max_clock = reading.clocks.max_graphics_mhz
     # Clocks are whole MHz: above 931.5 is above 931, and the words tell that without a decimal.
     clock_limit = None if max_clock is None else math.floor(max_clock * thresholds.clock_percent / 100)
     criteria = (
-        _at_least(reading.gpu_utilization_percent, thresholds.gpu_percent, "%"),
-        _above(reading.power_watts, thresholds.power_watts, "W"),
+        _at_least(reading.utilization.gpu_percent, thresholds.gpu_percent, "%"),
+        _above(reading.power.usage_watts, thresholds.power_watts, "W"),
         _at_least(
-            percent(reading.memory_used_bytes, reading.identity.memory_total_bytes),
+            percent(reading.memory.used_bytes, reading.memory.total_bytes),
             thresholds.memory_percent,
             "%",
         ),
-        _above(reading.graphics_clock_mhz, clock_limit, "MHz"),
-        _above(reading.temperature_celsius, thresholds.temperature_celsius, "°C"),
+        _above(reading.clocks.graphics_mhz, clock_limit, "MHz"),
+        _above(reading.thermal.gpu_celsius, thresholds.temperature_celsius, "°C"),
     )
     known = [criterion.holds for criterion in criteria if criterion.holds is not None]
     if not known:

@@ -142,7 +142,7 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
     identity, reading = gpu.identity, gpu.reading
     processes = reading.processes if reading else None
-    present = reading.gpu_utilization_percent if reading else None
+    present = reading.utilization.gpu_percent if reading else None
     # Where nothing is remembered (HISTORY_INTERVAL=0) the present is all there is.
     peaks = snapshot.ledger.peak_utilization_percent if snapshot.ledger else {}
     return Candidate(
@@ -150,9 +150,9 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         uuid=identity.uuid,
         name=identity.name,
         obstacle=_obstacle(gpu, health),
-        memory_total_bytes=identity.memory_total_bytes,
-        memory_free_bytes=reading.memory_free_bytes if reading else None,
-        temperature_celsius=reading.temperature_celsius if reading else None,
+        memory_total_bytes=gpu.values.memory.total_bytes,
+        memory_free_bytes=reading.memory.free_bytes if reading else None,
+        temperature_celsius=reading.thermal.gpu_celsius if reading else None,
         peak_utilization_percent=peaks.get(identity.uuid or "", present),
         compute_processes=None
         if processes is None
@@ -170,9 +170,9 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return f"it is not healthy: {health.findings[0].what}"
     if gpu.identity.uuid is None:
         return "its UUID is unknown"
-    if reading.mig_enabled:
+    if reading.mig.enabled:
         return "MIG is enabled: a program takes one of its instances"
-    if reading.compute_mode == ComputeMode.PROHIBITED:
+    if reading.modes.compute_mode == ComputeMode.PROHIBITED:
         return "its compute mode is prohibited"
     if reading.processes is None:
         return "its processes are unknown"
@@ -188,7 +188,7 @@ def _users(reading: GpuReading | None, described: Mapping[int, HostProcess]) -> 
 def _neighbours(gpus: Sequence[GpuSample]) -> dict[int, frozenset[int]]:
     """By index, the GPUs that NVLink leads to, directly or through a switch; one end's word is enough."""
     indices = {gpu.identity.pci_bus_id: gpu.index for gpu in gpus}
-    peers = {gpu.index: gpu.values.nvlink_peers or frozenset[str]() for gpu in gpus}
+    peers = {gpu.index: gpu.values.nvlink.peers or frozenset[str]() for gpu in gpus}
     switched = {index for index, buses in peers.items() if NVSWITCH in buses}
     found = {index: set(switched) if index in switched else set[int]() for index in peers}
     for index, buses in peers.items():

@@ -29,7 +29,7 @@ def examine(snapshot: Snapshot) -> dict[int, Health]:
     """The health of every GPU, by index."""
     nvlinks: dict[str | None, int] = defaultdict(int)
     for gpu in snapshot.gpus:
-        nvlinks[gpu.identity.name] = max(nvlinks[gpu.identity.name], gpu.values.most_nvlinks_active)
+        nvlinks[gpu.identity.name] = max(nvlinks[gpu.identity.name], gpu.values.nvlink.most_active)
     return {
         gpu.index: judge(Patient(gpu, gpu.values, snapshot.taken_at, nvlinks[gpu.identity.name]))
         for gpu in snapshot.gpus

@@ -137,7 +137,7 @@ _RECOVERY_ADVICE = {
 
 
 def _recovery(patient: Patient) -> Iterator[Finding]:
-    action = patient.reading.condition.recovery_action
+    action = patient.reading.recovery.action
     if action:
         todo = _RECOVERY_ADVICE.get(
             RecoveryAction(action) if action in set(RecoveryAction) else RecoveryAction.NONE,
@@ -186,7 +186,7 @@ def _memory(patient: Patient) -> Iterator[Finding]:
 
 
 def _slowdown(patient: Patient) -> Iterator[Finding]:
-    reasons = ClocksEventReason(patient.reading.clocks_event_reasons or 0)
+    reasons = ClocksEventReason(patient.reading.clocks.event_reasons or 0)
     if ClocksEventReason.HW_THERMAL_SLOWDOWN in reasons:
         yield Finding(
             "thermal_slowdown_hw",
@@ -211,12 +211,12 @@ def _slowdown(patient: Patient) -> Iterator[Finding]:
 
 
 def _pcie(patient: Patient) -> Iterator[Finding]:
-    reading, identity = patient.reading, patient.gpu.identity
-    state, load = reading.condition.performance_state, reading.gpu_utilization_percent
+    reading = patient.reading
+    state, load = reading.modes.performance_state, reading.utilization.gpu_percent
     if state is None or state > LAST_STATE_UNDER_LOAD or load is None or load < LOADED_PERCENT:
         return
-    generation, most = reading.pcie_generation, identity.pcie_max_generation
-    width, widest = reading.pcie_width, identity.pcie_max_width
+    generation, most = reading.pcie.generation, reading.pcie.max_generation
+    width, widest = reading.pcie.width, reading.pcie.max_width
     slow = generation is not None and most is not None and generation < most
     narrow = width is not None and widest is not None and width < widest
     if slow or narrow:
@@ -229,9 +229,9 @@ def _pcie(patient: Patient) -> Iterator[Finding]:
 
 
 def _nvlink(patient: Patient) -> Iterator[Finding]:
-    if patient.reading.nvlinks is None:
+    if patient.reading.nvlink.links is None:
         return
-    active = sum(link.is_active for link in patient.reading.nvlinks)
+    active = sum(link.is_active for link in patient.reading.nvlink.links)
     if active < patient.expected_nvlinks:
         yield Finding(
             "nvlink_down",
@@ -243,9 +243,9 @@ def _nvlink(patient: Patient) -> Iterator[Finding]:
 
 def _fan(patient: Patient) -> Iterator[Finding]:
     reading = patient.reading
-    temperature = reading.temperature_celsius
+    temperature = reading.thermal.gpu_celsius
     # Where it is measured, that is the truth; the percentage is what is intended.
-    speed = reading.fan_speed_percent if reading.fan_speed_rpm is None else reading.fan_speed_rpm
+    speed = reading.fans.speed_percent if reading.fans.speed_rpm is None else reading.fans.speed_rpm
     if speed == 0 and temperature is not None and temperature >= HOT_CELSIUS:
         yield Finding(
             "fan_stopped",

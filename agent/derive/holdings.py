@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from agent.derive.rounding import known_sum
+from agent.derive.rounding import sum_if_all_known
 from agent.readings import HostProcess, UserUse
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: 
     return found
 
 
-def untold(gpus: Iterable[GpuSample]) -> list[int]:
+def indices_with_unknown_processes(gpus: Iterable[GpuSample]) -> list[int]:
     """The indices of the GPUs whose processes are not known now."""
     return [gpu.index for gpu in gpus if gpu.reading is None or gpu.reading.processes is None]
 
@@ -72,28 +72,28 @@ def by_user(held: Iterable[Holding], uses: Mapping[str | None, UserUse] | None) 
 
     `uses` are the totals since the start; None: nothing is remembered.
     """
-    of: dict[str | None, list[Holding]] = {name: [] for name in uses or ()}
+    by_name: dict[str | None, list[Holding]] = {name: [] for name in uses or ()}
     for holding in held:
-        of.setdefault(holding.host.username, []).append(holding)
-    names = sorted(of, key=lambda name: (name is None, name or ""))
+        by_name.setdefault(holding.host.username, []).append(holding)
+    names = sorted(by_name, key=lambda name: (name is None, name or ""))
     return [
-        _user(name, of[name], None if uses is None else uses.get(name) or UserUse(gpu_seconds_held=0.0))
+        _user(name, by_name[name], None if uses is None else uses.get(name) or UserUse(gpu_seconds_held=0.0))
         for name in names
-        if of[name] or name is not None
+        if by_name[name] or name is not None
     ]
 
 
 def memory_bytes(held: Iterable[Holding]) -> int | None:
     """GPU memory of all of them; unknown if any's is."""
-    total = known_sum(*(holding.process.gpu_memory_bytes for holding in held))
+    total = sum_if_all_known(*(holding.process.gpu_memory_bytes for holding in held))
     return None if total is None else int(total)
 
 
 def processes_on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
     """The processes on a GPU, by pid; each with its MIG instance's index where there are instances."""
     reading = gpu.reading
-    if reading is not None and reading.mig_instances:
-        for instance in reading.mig_instances:
+    if reading is not None and reading.mig.instances:
+        for instance in reading.mig.instances:
             for process in instance.processes:
                 yield instance.mig_index, process
     elif reading is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.rounding import known_sum, percent
+from agent.derive.rounding import percent, sum_if_all_known
 
 if TYPE_CHECKING:
     from agent.readings import GpuReading
@@ -26,12 +26,11 @@ def mbps(kib_per_second: float | None) -> float | None:
 
 def total_mbps(reading: GpuReading) -> float | None:
     """Both directions together, MB/s."""
-    return mbps(known_sum(reading.pcie_tx_kib_per_second, reading.pcie_rx_kib_per_second))
+    return mbps(sum_if_all_known(reading.pcie.tx_kib_per_second, reading.pcie.rx_kib_per_second))
 
 
 def utilization_percent(reading: GpuReading) -> float | None:
     """Total throughput over the best that this GPU in this slot can do in one direction; at most 100."""
-    identity = reading.identity
-    best = max_bandwidth_mbps(identity.pcie_max_generation, identity.pcie_max_width)
+    best = max_bandwidth_mbps(reading.pcie.max_generation, reading.pcie.max_width)
     share = percent(total_mbps(reading), best)
     return None if share is None else min(share, 100.0)

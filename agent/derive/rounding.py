@@ -34,7 +34,7 @@ def percent(part: float | None, total: float | None) -> float | None:
     return None if part is None or not total else part * 100 / total
 
 
-def known_sum(*values: float | None) -> float | None:
+def sum_if_all_known(*values: float | None) -> float | None:
     """The sum, unknown if any part is."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None

@@ -29,19 +29,19 @@ class Summary:
 def summarize(readings: Sequence[GpuReading]) -> Summary:
     """Memory counts the GPUs that tell both total and use, so that the percentage compares like with like."""
     memories = [
-        (reading.identity.memory_total_bytes, reading.memory_used_bytes)
+        (reading.memory.total_bytes, reading.memory.used_bytes)
         for reading in readings
-        if reading.identity.memory_total_bytes is not None and reading.memory_used_bytes is not None
+        if reading.memory.total_bytes is not None and reading.memory.used_bytes is not None
     ]
     total = sum(memory[0] for memory in memories) if memories else None
     used = sum(memory[1] for memory in memories) if memories else None
-    power = _known(reading.power_watts for reading in readings)
+    power = _known(reading.power.usage_watts for reading in readings)
     return Summary(
         total_memory_bytes=total,
         total_used_memory_bytes=used,
         memory_utilization_percent=percent(used, total),
-        average_gpu_utilization_percent=_mean(reading.gpu_utilization_percent for reading in readings),
-        average_temperature_celsius=_mean(reading.temperature_celsius for reading in readings),
+        average_gpu_utilization_percent=_mean(reading.utilization.gpu_percent for reading in readings),
+        average_temperature_celsius=_mean(reading.thermal.gpu_celsius for reading in readings),
         total_power_watts=sum(power) if power else None,
     )
 

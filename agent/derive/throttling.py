@@ -60,10 +60,10 @@ def reason_names(reasons: int | None) -> list[str] | None:
 
 def bottlenecks(reading: GpuReading) -> list[str]:
     """What limits this GPU, as far as it can be known; the seed's names in the seed's order."""
-    reasons = ClocksEventReason(reading.clocks_event_reasons or 0)
-    power = percent(reading.power_watts, reading.power_limit_watts)
-    memory = percent(reading.memory_used_bytes, reading.identity.memory_total_bytes)
-    gpu = reading.gpu_utilization_percent
+    reasons = ClocksEventReason(reading.clocks.event_reasons or 0)
+    power = percent(reading.power.usage_watts, reading.power.limit_watts)
+    memory = percent(reading.memory.used_bytes, reading.memory.total_bytes)
+    gpu = reading.utilization.gpu_percent
     hw_slowdown = ClocksEventReason.HW_SLOWDOWN in reasons
     near_limit = power is not None and power >= NEAR_POWER_LIMIT_PERCENT
     below_limit = power is not None and power < NEAR_POWER_LIMIT_PERCENT

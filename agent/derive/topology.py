@@ -40,10 +40,10 @@ def _connection(snapshot: Snapshot, one: GpuSample, other: GpuSample) -> str | N
 
 def _links_to(one: GpuSample, other: GpuSample) -> int:
     """Active NVLinks of `one` that lead to `other`, or to switches that lead to it too."""
-    links = [link for link in one.values.nvlinks or () if link.is_active]
+    links = [link for link in one.values.nvlink.links or () if link.is_active]
     direct = sum(link.peer is not None and link.peer == other.identity.pci_bus_id for link in links)
     if direct:
         return direct
     return (
-        sum(link.peer == NVSWITCH for link in links) if NVSWITCH in (other.values.nvlink_peers or ()) else 0
+        sum(link.peer == NVSWITCH for link in links) if NVSWITCH in (other.values.nvlink.peers or ()) else 0
     )

@@ -1,22 +1,24 @@
 """What was measured: frozen values with their unit in their name. `None` means the driver did not tell."""
 
-from agent.readings.gpu import (
-    NVSWITCH,
-    Board,
-    ComputeMode,
-    Condition,
-    DriverReading,
-    Fan,
-    GpuIdentity,
-    GpuProcess,
-    GpuReading,
-    MemoryErrors,
-    MigInstance,
-    NvLink,
-    ProcessType,
-    RecoveryAction,
-    RemapBanks,
-)
+from agent.readings.driver import DriverReading
+from agent.readings.gpu import GpuReading
+from agent.readings.gpu.clocks import Clocks
+from agent.readings.gpu.engines import Engines
+from agent.readings.gpu.fans import Fan, Fans
+from agent.readings.gpu.gpm import Gpm
+from agent.readings.gpu.identity import GpuIdentity
+from agent.readings.gpu.memory import Memory
+from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks
+from agent.readings.gpu.mig import Mig, MigInstance
+from agent.readings.gpu.modes import ComputeMode, Modes
+from agent.readings.gpu.nvlink import NVSWITCH, NvLink, NvLinks
+from agent.readings.gpu.pcie import Pcie
+from agent.readings.gpu.power import Power
+from agent.readings.gpu.processes import GpuProcess, ProcessType
+from agent.readings.gpu.recovery import Recovery, RecoveryAction
+from agent.readings.gpu.thermal import Thermal
+from agent.readings.gpu.utilization import Utilization
+from agent.readings.gpu.xid import XidCount
 from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading, ProcessesReading
 from agent.readings.snapshot import (
     GpuSample,
@@ -28,18 +30,19 @@ from agent.readings.snapshot import (
     Snapshot,
     Topology,
     UserUse,
-    XidCount,
 )
 
 __all__ = [
     "NVSWITCH",
     "Belonging",
-    "Board",
+    "Clocks",
     "ComputeMode",
-    "Condition",
     "DiskIo",
     "DriverReading",
+    "Engines",
     "Fan",
+    "Fans",
+    "Gpm",
     "GpuIdentity",
     "GpuProcess",
     "GpuReading",
@@ -50,18 +53,27 @@ __all__ = [
     "HostProcess",
     "HostReading",
     "LedgerReading",
+    "Memory",
     "MemoryErrors",
+    "Mig",
     "MigInstance",
+    "Modes",
     "NvLink",
+    "NvLinks",
+    "Pcie",
+    "Power",
     "ProcessType",
     "ProcessUse",
     "ProcessesReading",
+    "Recovery",
     "RecoveryAction",
     "RemapBanks",
     "Snapshot",
     "SourceError",
+    "Thermal",
     "Topology",
     "UserUse",
+    "Utilization",
     "XidCount",
 ]
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.readings.gpu import DriverReading, GpuIdentity, GpuReading
+from agent.readings.gpu import GpuReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.readings.driver import DriverReading
+    from agent.readings.gpu.identity import GpuIdentity
+    from agent.readings.gpu.xid import XidCount
     from agent.readings.host import HostProcess, HostReading, ProcessesReading
 
 
@@ -24,11 +27,7 @@ class GpuState(StrEnum):
     LOST = "lost"  # the driver refuses: fallen off the bus, no permission, ...
 
 
-class XidCount(NamedTuple):
-    """How often the driver reported one XID on a GPU."""
-
-    times: int
-    last_at: float  # seconds since the epoch
+_NOTHING = GpuReading(sampled_at=0.0, sampled_monotonic=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,8 @@ class GpuSample:
 
     index: int
     state: GpuState
-    identity: GpuIdentity = field(default_factory=GpuIdentity)
     reading: GpuReading | None = None
+    lasting: GpuReading | None = None  # what is known of the GPU without a reading
     sampled_at: float | None = None  # seconds since the epoch, of the last reading, shown or not
     age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
     error: str | None = None  # one sentence, only for a GPU that could not be read
@@ -48,7 +47,12 @@ class GpuSample:
     @property
     def values(self) -> GpuReading:
         """What may be shown as current; without a reading, one in which every live value is unknown."""
-        return self.reading or GpuReading(sampled_at=0, sampled_monotonic=0, identity=self.identity)
+        return self.reading or self.lasting or _NOTHING
+
+    @property
+    def identity(self) -> GpuIdentity:
+        """Which GPU it is, also while it cannot be read."""
+        return self.values.identity
 
 
 class ProcessUse(NamedTuple):

@@ -30,7 +30,7 @@ class GpuSlot:
         self.index = index
         self.worker = worker
         self._source = source
-        self._last: GpuReading | None = None  # the latest there was, for identity and age
+        self._last: GpuReading | None = None  # the latest there was, for age and for what lasts
         self._contact_from = float(
             "-inf"
         )  # seconds of the monotonic clock; older answers are of another contact

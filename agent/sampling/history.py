@@ -90,10 +90,10 @@ class History:
 def _values(gpu: GpuSample) -> _Values:
     reading = gpu.values
     return _Values(
-        reading.gpu_utilization_percent,
-        reading.memory_used_bytes,
-        reading.temperature_celsius,
-        reading.power_watts,
+        reading.utilization.gpu_percent,
+        reading.memory.used_bytes,
+        reading.thermal.gpu_celsius,
+        reading.power.usage_watts,
     )
 
 

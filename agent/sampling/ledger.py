@@ -130,7 +130,7 @@ class Ledger:
             if uuid is None:
                 continue
             gpu = self._gpus[uuid] = before.get(uuid) or _Gpu()
-            peaks[uuid] = gpu.peak.add(now, reading.gpu_utilization_percent if reading else None)
+            peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
             if reading is None or reading.processes is None:
                 continue  # what is not told is not gone
             were_there = gpu.users.keys()

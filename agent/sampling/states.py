@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState
+from agent.readings import GpuReading, GpuSample, GpuState
 
 if TYPE_CHECKING:
     from agent.sampling.worker import Answer
@@ -29,16 +29,16 @@ def judge(
 ) -> GpuSample:
     """The GPU as a Snapshot taken at `now` shows it; times are seconds of the monotonic clock.
 
-    `answer` is how the latest read ended, `last` the latest reading there ever was, for identity and age.
+    `answer` is how the latest read ended, `last` the latest reading there ever was, for age and what lasts.
     """
-    identity = last.identity if last else GpuIdentity()
     sampled_at = last.sampled_at if last else None
     age = None if last is None else now - last.sampled_monotonic
     age_ms = None if age is None else int(age * 1000)
 
     def sample(state: GpuState, reading: GpuReading | None, error: str | None) -> GpuSample:
         seconds = answer.seconds if answer is not None and reading is not None else None
-        return GpuSample(index, state, identity, reading, sampled_at, age_ms, error, seconds=seconds)
+        lasting = last.lasting() if last is not None and reading is None else None
+        return GpuSample(index, state, reading, lasting, sampled_at, age_ms, error, seconds=seconds)
 
     if busy_since is not None and now - busy_since >= sample_timeout:
         return sample(

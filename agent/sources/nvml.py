@@ -43,20 +43,20 @@ FATAL = (
 _calls: dict[int, int] = {}
 
 
-def ask(function: str | Callable[..., Any], *arguments: Any) -> Any:
+def query_or_none(function: str | Callable[..., Any], *arguments: Any) -> Any:
     """Call an NVML function; None where the driver, the GPU or this user's rights do not give a value.
 
     Raises `pynvml.NVMLError` only for what concerns the whole GPU (`FATAL`).
     """
     try:
-        return demand(function, *arguments)
+        return query(function, *arguments)
     except FATAL:
         raise
     except pynvml.NVMLError:
         return None
 
 
-def demand(function: str | Callable[..., Any], *arguments: Any) -> Any:
+def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
     """Call an NVML function; None only where it is not supported, or missing from this driver.
 
     Raises `pynvml.NVMLError` for everything else: lost, no permission, stale handle ...
@@ -87,11 +87,6 @@ def byte_count(struct: Any, field: str) -> int | None:
     return int(value) if value is not None and value < 1 << 62 else None
 
 
-def watts(milliwatts: int | None) -> float | None:
-    """NVML tells power in mW."""
-    return None if milliwatts is None else milliwatts / 1000
-
-
 # The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
 _WHOLE_NUMBERS = {
     pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
@@ -106,7 +101,7 @@ def field_values(handle: Any, fields: Sequence[int | tuple[int, int]]) -> list[i
 
     NVML: nvmlDeviceGetFieldValues.
     """
-    values = ask("nvmlDeviceGetFieldValues", handle, list(fields))
+    values = query_or_none("nvmlDeviceGetFieldValues", handle, list(fields))
     return [None] * len(fields) if values is None else [_whole(value) for value in values]
 
 
@@ -136,9 +131,9 @@ class DriverSource:
             if self._reading is None or self._reading.gpu_count != count:
                 self._reading = DriverReading(
                     gpu_count=count,
-                    driver_version=ask("nvmlSystemGetDriverVersion"),
-                    cuda_version=_cuda_version(ask("nvmlSystemGetCudaDriverVersion")),
-                    nvml_version=ask("nvmlSystemGetNVMLVersion"),
+                    driver_version=query_or_none("nvmlSystemGetDriverVersion"),
+                    cuda_version=_cuda_version(query_or_none("nvmlSystemGetCudaDriverVersion")),
+                    nvml_version=query_or_none("nvmlSystemGetNVMLVersion"),
                 )
         except FATAL as error:
             self._reading = None
@@ -161,12 +156,12 @@ class DriverSource:
 
     def _count(self) -> int:
         try:
-            count = demand("nvmlDeviceGetCount")
+            count = query("nvmlDeviceGetCount")
         except pynvml.NVMLError_Uninitialized:
             # NVML was shut down beneath nvitop, which still believes in it: only the raw call repairs that.
             pynvml.nvmlInit()
             self._reading = None  # it may be another driver by now
-            count = demand("nvmlDeviceGetCount")
+            count = query("nvmlDeviceGetCount")
         if count is None:  # unknown is not 0
             raise pynvml.NVMLError_NotSupported
         return int(count)

@@ -7,7 +7,7 @@ from typing import Any
 import pynvml
 
 from agent.readings import Topology
-from agent.sources.nvml import ask
+from agent.sources.nvml import query_or_none
 
 
 class TopologySource:
@@ -30,6 +30,6 @@ class TopologySource:
 
 def _ask(function: str, *arguments: Any) -> Any:
     try:
-        return ask(function, *arguments)
+        return query_or_none(function, *arguments)
     except pynvml.NVMLError:
         return None

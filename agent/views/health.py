@@ -29,3 +29,20 @@ def health_view(health: Health) -> GpuHealth:
         verdict=None if health.verdict is None else health.verdict.word,
         reasons=[finding.what for finding in health.findings[:MAX_REASONS]],
     )
+
+
+class GpuFinding(BaseModel):
+    """One reason of the verdict."""
+
+    name: str = Field(description="for programs, as in remapping_pending")
+    verdict: VerdictWord = Field(description="what it makes of the GPU")
+    what: str = Field(description="what is wrong")
+    todo: str = Field(description="what to do")
+
+
+def findings_view(health: Health) -> list[GpuFinding]:
+    """The wire shape of every reason."""
+    return [
+        GpuFinding(name=finding.name, verdict=finding.verdict.word, what=finding.what, todo=finding.todo)
+        for finding in health.findings
+    ]

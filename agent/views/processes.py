@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
-from agent.derive.holdings import holdings, untold
+from agent.derive.holdings import holdings, indices_with_unknown_processes
 from agent.derive.rounding import tenths, whole
 from agent.views.units import mib
 
@@ -80,7 +80,7 @@ def processes_view(
             for holding in holdings(snapshot, selected, idle_after_seconds)
             if (user is None or holding.host.username == user) and (holding.idle_holder or not idle_only)
         ],
-        unknown_idx=untold(selected),
+        unknown_idx=indices_with_unknown_processes(selected),
     )
 
 

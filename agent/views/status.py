@@ -97,7 +97,7 @@ def status_view(
 
 
 def _devices(gpu: GpuSample, health: Health, *, mig: bool) -> Iterator[StatusDevice]:
-    instances = gpu.reading.mig_instances if gpu.reading and mig else ()
+    instances = gpu.reading.mig.instances if gpu.reading and mig else ()
     if instances:
         for instance in instances:
             yield _mig_device(gpu, health, instance)
@@ -111,14 +111,14 @@ def _device(gpu: GpuSample, health: Health) -> StatusDevice:
     device = StatusDevice(
         idx=gpu.index,
         name=_text(identity.name),
-        fan_speed=_number(reading.fan_speed_percent),
-        temperature=_number(reading.temperature_celsius),
-        power_status=f"{_watts(reading.power_watts)} / {_watts(reading.power_limit_watts)}",
-        gpu_utilization=_number(reading.gpu_utilization_percent),
-        memory_total_human=_mib(identity.memory_total_bytes),
-        memory_used_human=_mib(reading.memory_used_bytes),
-        memory_free_human=_mib(reading.memory_free_bytes),
-        memory_utilization=_number(whole(percent(reading.memory_used_bytes, identity.memory_total_bytes))),
+        fan_speed=_number(reading.fans.speed_percent),
+        temperature=_number(reading.thermal.gpu_celsius),
+        power_status=f"{_watts(reading.power.usage_watts)} / {_watts(reading.power.limit_watts)}",
+        gpu_utilization=_number(reading.utilization.gpu_percent),
+        memory_total_human=_mib(reading.memory.total_bytes),
+        memory_used_human=_mib(reading.memory.used_bytes),
+        memory_free_human=_mib(reading.memory.free_bytes),
+        memory_utilization=_number(whole(percent(reading.memory.used_bytes, reading.memory.total_bytes))),
         ts=_number(None if gpu.sampled_at is None else int(gpu.sampled_at * 1000)),
         uuid=_text(identity.uuid),
         state=gpu.state,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent.derive.rounding import tenths, whole
 from agent.readings import DiskIo, DriverReading, HostReading
-from agent.views.gpu_device import TopProcess, short
+from agent.views.top_process import TopProcess, short
 from agent.views.units import gib, mib
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from agent.derive.holdings import by_user, holdings, memory_bytes, untold
+from agent.derive.holdings import by_user, holdings, indices_with_unknown_processes, memory_bytes
 from agent.derive.rounding import tenths
 from agent.views.units import mib
 
@@ -51,7 +51,10 @@ def users_view(snapshot: Snapshot, *, idle_after_seconds: float) -> Users:
     """Every user, over all GPUs."""
     held = holdings(snapshot, snapshot.gpus, idle_after_seconds)
     uses = snapshot.ledger.users if snapshot.ledger else None
-    return Users(users=[_row(user) for user in by_user(held, uses)], unknown_idx=untold(snapshot.gpus))
+    return Users(
+        users=[_row(user) for user in by_user(held, uses)],
+        unknown_idx=indices_with_unknown_processes(snapshot.gpus),
+    )
 
 
 def _row(user: UserHoldings) -> UserRow:

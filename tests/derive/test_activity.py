@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from agent.derive.activity import Activity, Criterion, Thresholds, Verdict, judge
-from tests.derive.readings import reading
+from tests.support.readings import reading
 
 QUIET = {  # a GPU that is idle by every criterion, each exactly at its edge
-    "gpu_utilization_percent": 4,
-    "power_watts": 10.0,
+    "utilization_gpu_percent": 4,
+    "power_usage_watts": 10.0,
     "memory_total_bytes": 1000,
     "memory_used_bytes": 49,
-    "max_graphics_clock_mhz": 2520,
-    "graphics_clock_mhz": 756,
-    "temperature_celsius": 40,
+    "clocks_max_graphics_mhz": 2520,
+    "clocks_graphics_mhz": 756,
+    "thermal_gpu_celsius": 40,
 }
 
 
@@ -34,14 +34,14 @@ def test_a_quiet_gpu_is_idle_and_every_criterion_says_so() -> None:
 @pytest.mark.parametrize(
     ("criterion", "value", "expected"),
     [
-        pytest.param("gpu_utilization", {"gpu_utilization_percent": 0}, "0.0% < 5.0%", id="GPU at 0"),
-        pytest.param("gpu_utilization", {"gpu_utilization_percent": 4}, "4.0% < 5.0%", id="GPU below"),
-        pytest.param("gpu_utilization", {"gpu_utilization_percent": 5}, "5.0% >= 5.0%", id="GPU at"),
-        pytest.param("gpu_utilization", {"gpu_utilization_percent": 45}, "45.0% >= 5.0%", id="GPU above"),
-        pytest.param("power", {"power_watts": 9.9}, "9.9W <= 10.0W", id="power below"),
-        pytest.param("power", {"power_watts": 10.0}, "10.0W <= 10.0W", id="power at"),
-        pytest.param("power", {"power_watts": 10.1}, "10.1W > 10.0W", id="power above"),
-        pytest.param("power", {"power_watts": 185.25}, "185.3W > 10.0W", id="power rounds half up"),
+        pytest.param("gpu_utilization", {"utilization_gpu_percent": 0}, "0.0% < 5.0%", id="GPU at 0"),
+        pytest.param("gpu_utilization", {"utilization_gpu_percent": 4}, "4.0% < 5.0%", id="GPU below"),
+        pytest.param("gpu_utilization", {"utilization_gpu_percent": 5}, "5.0% >= 5.0%", id="GPU at"),
+        pytest.param("gpu_utilization", {"utilization_gpu_percent": 45}, "45.0% >= 5.0%", id="GPU above"),
+        pytest.param("power", {"power_usage_watts": 9.9}, "9.9W <= 10.0W", id="power below"),
+        pytest.param("power", {"power_usage_watts": 10.0}, "10.0W <= 10.0W", id="power at"),
+        pytest.param("power", {"power_usage_watts": 10.1}, "10.1W > 10.0W", id="power above"),
+        pytest.param("power", {"power_usage_watts": 185.25}, "185.3W > 10.0W", id="power rounds half up"),
         pytest.param("memory_utilization", {"memory_used_bytes": 49}, "4.9% < 5.0%", id="memory below"),
         pytest.param("memory_utilization", {"memory_used_bytes": 50}, "5.0% >= 5.0%", id="memory at"),
         pytest.param("memory_utilization", {"memory_used_bytes": 51}, "5.1% >= 5.0%", id="memory above"),
@@ -51,24 +51,24 @@ def test_a_quiet_gpu_is_idle_and_every_criterion_says_so() -> None:
             "8.3% >= 5.0%",
             id="memory rounds half up, as its field does",
         ),
-        pytest.param("clock", {"graphics_clock_mhz": 755}, "755MHz <= 756MHz", id="clock below"),
-        pytest.param("clock", {"graphics_clock_mhz": 756}, "756MHz <= 756MHz", id="clock at"),
-        pytest.param("clock", {"graphics_clock_mhz": 757}, "757MHz > 756MHz", id="clock above"),
+        pytest.param("clock", {"clocks_graphics_mhz": 755}, "755MHz <= 756MHz", id="clock below"),
+        pytest.param("clock", {"clocks_graphics_mhz": 756}, "756MHz <= 756MHz", id="clock at"),
+        pytest.param("clock", {"clocks_graphics_mhz": 757}, "757MHz > 756MHz", id="clock above"),
         pytest.param(
             "clock",
-            {"graphics_clock_mhz": 932, "max_graphics_clock_mhz": 3105},
+            {"clocks_graphics_mhz": 932, "clocks_max_graphics_mhz": 3105},
             "932MHz > 931MHz",
             id="clock above 931.5",
         ),
         pytest.param(
             "clock",
-            {"graphics_clock_mhz": 931, "max_graphics_clock_mhz": 3105},
+            {"clocks_graphics_mhz": 931, "clocks_max_graphics_mhz": 3105},
             "931MHz <= 931MHz",
             id="clock below 931.5",
         ),
-        pytest.param("temperature", {"temperature_celsius": 39}, "39.0°C <= 40.0°C", id="temperature below"),
-        pytest.param("temperature", {"temperature_celsius": 40}, "40.0°C <= 40.0°C", id="temperature at"),
-        pytest.param("temperature", {"temperature_celsius": 41}, "41.0°C > 40.0°C", id="temperature above"),
+        pytest.param("temperature", {"thermal_gpu_celsius": 39}, "39.0°C <= 40.0°C", id="temperature below"),
+        pytest.param("temperature", {"thermal_gpu_celsius": 40}, "40.0°C <= 40.0°C", id="temperature at"),
+        pytest.param("temperature", {"thermal_gpu_celsius": 41}, "41.0°C > 40.0°C", id="temperature above"),
     ],
 )
 def test_each_criterion_alone_makes_a_gpu_active(
@@ -116,13 +116,13 @@ def test_a_gpu_of_which_nothing_is_known_is_unavailable() -> None:
 @pytest.mark.parametrize(
     ("unknown", "criterion"),
     [
-        ("gpu_utilization_percent", "gpu_utilization"),
-        ("power_watts", "power"),
+        ("utilization_gpu_percent", "gpu_utilization"),
+        ("power_usage_watts", "power"),
         ("memory_used_bytes", "memory_utilization"),
         ("memory_total_bytes", "memory_utilization"),
-        ("graphics_clock_mhz", "clock"),
-        ("max_graphics_clock_mhz", "clock"),
-        ("temperature_celsius", "temperature"),
+        ("clocks_graphics_mhz", "clock"),
+        ("clocks_max_graphics_mhz", "clock"),
+        ("thermal_gpu_celsius", "temperature"),
     ],
 )
 def test_an_unknown_value_leaves_its_criterion_open_and_the_others_decide(
@@ -135,5 +135,5 @@ def test_an_unknown_value_leaves_its_criterion_open_and_the_others_decide(
 
 
 def test_one_known_criterion_is_enough() -> None:
-    assert judge(reading(power_watts=10.1), Thresholds()).activity is Activity.ACTIVE
-    assert judge(reading(power_watts=9.9), Thresholds()).activity is Activity.IDLE
+    assert judge(reading(power_usage_watts=10.1), Thresholds()).activity is Activity.ACTIVE
+    assert judge(reading(power_usage_watts=9.9), Thresholds()).activity is Activity.IDLE

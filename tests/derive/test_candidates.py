@@ -13,7 +13,6 @@ from agent.readings import (
     ComputeMode,
     GpuIdentity,
     GpuProcess,
-    GpuReading,
     GpuSample,
     GpuState,
     HostProcess,
@@ -23,6 +22,7 @@ from agent.readings import (
     ProcessType,
     Snapshot,
 )
+from tests.support.readings import reading
 
 GIB = 1024**3
 COMPUTE = GpuProcess(100, ProcessType.COMPUTE)
@@ -32,17 +32,15 @@ OWNERS = {100: "ann", 200: "gdm", 300: "bob"}
 
 
 def sample(index: int = 0, **values: Any) -> GpuSample:
-    identity = GpuIdentity(f"GPU-{index}", "NVIDIA H100", f"00000000:0{index}:00.0", 80 * GIB)
-    reading = GpuReading(
-        sampled_at=0,
-        sampled_monotonic=0,
-        identity=identity,
-        memory_free_bytes=70 * GIB,
-        gpu_utilization_percent=7,
-        temperature_celsius=30,
-        processes=(),
-    )
-    return GpuSample(index, GpuState.OK, identity, replace(reading, **values))
+    known: dict[str, Any] = {
+        "identity": GpuIdentity(f"GPU-{index}", "NVIDIA H100", f"00000000:0{index}:00.0"),
+        "memory_total_bytes": 80 * GIB,
+        "memory_free_bytes": 70 * GIB,
+        "utilization_gpu_percent": 7,
+        "thermal_gpu_celsius": 30,
+        "processes": (),
+    }
+    return GpuSample(index, GpuState.OK, reading(**known | values))
 
 
 def snapshot(*gpus: GpuSample, owners: dict[int, str] | None = None, **values: Any) -> Snapshot:
@@ -70,7 +68,7 @@ def test_a_candidate_knows_what_the_snapshot_tells() -> None:
 
 
 WITHOUT_READING = {
-    state: GpuSample(0, state, GpuIdentity("GPU-0"))
+    state: GpuSample(0, state, lasting=reading(identity_uuid="GPU-0"))
     for state in (GpuState.STARTING, GpuState.STALE, GpuState.STUCK, GpuState.LOST)
 }
 
@@ -80,12 +78,12 @@ WITHOUT_READING = {
     [
         *[(gpu, f"it cannot be read: {state}") for state, gpu in WITHOUT_READING.items()],
         (replace(sample(), state=GpuState.STALE), None),
-        (replace(sample(), identity=GpuIdentity(name="NVIDIA H100")), "its UUID is unknown"),
+        (sample(identity_uuid=None), "its UUID is unknown"),
         (sample(mig_enabled=True), "MIG is enabled: a program takes one of its instances"),
-        (sample(compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),
-        (sample(compute_mode=ComputeMode.EXCLUSIVE_PROCESS), None),
-        (sample(compute_mode=ComputeMode.DEFAULT), None),
-        (sample(compute_mode=99), None),
+        (sample(modes_compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),
+        (sample(modes_compute_mode=ComputeMode.EXCLUSIVE_PROCESS), None),
+        (sample(modes_compute_mode=ComputeMode.DEFAULT), None),
+        (sample(modes_compute_mode=99), None),
         (sample(processes=None), "its processes are unknown"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -136,7 +134,9 @@ def test_the_peak_is_the_ledgers(peaks: dict[str, int | None] | None, peak: int 
 
 
 def peers(*bus_ids: str) -> dict[str, tuple[NvLink, ...]]:
-    return {"nvlinks": tuple(NvLink(link, is_active=True, peer=peer) for link, peer in enumerate(bus_ids))}
+    return {
+        "nvlink_links": tuple(NvLink(link, is_active=True, peer=peer) for link, peer in enumerate(bus_ids))
+    }
 
 
 ZERO, ONE = "00000000:00:00.0", "00000000:01:00.0"

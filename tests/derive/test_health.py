@@ -16,9 +16,7 @@ from agent.derive.health_rules import (
 )
 from agent.derive.xid import CATALOGUE, Remedy, look_up
 from agent.readings import (
-    Condition,
     GpuIdentity,
-    GpuReading,
     GpuSample,
     GpuState,
     MemoryErrors,
@@ -28,27 +26,28 @@ from agent.readings import (
     Snapshot,
     XidCount,
 )
+from tests.support.readings import reading, with_values
 
 NOW = 1_000_000.0
-IDENTITY = GpuIdentity(uuid="GPU-0", name="NVIDIA H100", pcie_max_generation=5, pcie_max_width=16)
-WELL = GpuReading(
+WELL = reading(
     sampled_at=NOW,
-    sampled_monotonic=0,
-    identity=IDENTITY,
-    gpu_utilization_percent=90,
-    temperature_celsius=60,
+    identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100"),
+    utilization_gpu_percent=90,
+    thermal_gpu_celsius=60,
     pcie_generation=5,
     pcie_width=16,
+    pcie_max_generation=5,
+    pcie_max_width=16,
     clocks_event_reasons=0,
-    fan_speed_percent=50,
-    condition=Condition(performance_state=0),
+    fans_speed_percent=50,
+    modes_performance_state=0,
     memory_errors=MemoryErrors(uncorrected_volatile=0, remapping_pending=False),
 )
 
 
 def gpu(index: int = 0, **values: Any) -> GpuSample:
     """A GPU that is well but for these values of its reading."""
-    return GpuSample(index, GpuState.OK, IDENTITY, replace(WELL, **values), NOW, 0)
+    return GpuSample(index, GpuState.OK, with_values(WELL, **values), sampled_at=NOW, age_ms=0)
 
 
 def health(*gpus: GpuSample) -> Health:
@@ -65,9 +64,7 @@ def test_a_gpu_without_a_finding_is_healthy() -> None:
 
 
 def test_a_gpu_that_tells_nothing_is_not_ill_for_that() -> None:
-    nothing = GpuReading(NOW, 0, GpuIdentity())
-
-    assert health(GpuSample(0, GpuState.OK, GpuIdentity(), nothing)) == Health(Verdict.HEALTHY)
+    assert health(GpuSample(0, GpuState.OK, reading())) == Health(Verdict.HEALTHY)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +77,7 @@ def test_a_gpu_that_tells_nothing_is_not_ill_for_that() -> None:
     ],
 )
 def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[Verdict | None, list[str]]) -> None:
-    found = health(GpuSample(0, state, IDENTITY, None, NOW, 9000, "It is so"))
+    found = health(GpuSample(0, state, None, WELL.lasting(), NOW, 9000, "It is so"))
 
     assert (found.verdict, [finding.name for finding in found.findings]) == expected
     assert all(finding.what == "It is so" for finding in found.findings)
@@ -115,7 +112,7 @@ W, C = Verdict.WARNING, Verdict.CRITICAL
         ({"pcie_width": 8}, [("pcie_degraded", W)]),
         ({"pcie_generation": 4}, [("pcie_degraded", W)]),
         *(
-            ({"pcie_generation": 1, "condition": Condition(performance_state=state)}, expected)
+            ({"pcie_generation": 1, "modes_performance_state": state}, expected)
             for state, expected in [
                 (1, [("pcie_degraded", W)]),
                 (2, [("pcie_degraded", W)]),
@@ -123,22 +120,22 @@ W, C = Verdict.WARNING, Verdict.CRITICAL
                 (8, []),
             ]
         ),
-        ({"pcie_generation": 1, "gpu_utilization_percent": 50}, [("pcie_degraded", W)]),
-        ({"pcie_generation": 1, "gpu_utilization_percent": 49}, []),
-        ({"pcie_generation": 1, "condition": Condition()}, []),
+        ({"pcie_generation": 1, "utilization_gpu_percent": 50}, [("pcie_degraded", W)]),
+        ({"pcie_generation": 1, "utilization_gpu_percent": 49}, []),
+        ({"pcie_generation": 1, "modes_performance_state": None}, []),
         ({"pcie_generation": None, "pcie_width": None}, []),
-        ({"fan_speed_percent": 0, "temperature_celsius": HOT_CELSIUS}, [("fan_stopped", C)]),
-        ({"fan_speed_percent": 0, "temperature_celsius": HOT_CELSIUS - 1}, []),
-        ({"fan_speed_percent": 0, "temperature_celsius": None}, []),
+        ({"fans_speed_percent": 0, "thermal_gpu_celsius": HOT_CELSIUS}, [("fan_stopped", C)]),
+        ({"fans_speed_percent": 0, "thermal_gpu_celsius": HOT_CELSIUS - 1}, []),
+        ({"fans_speed_percent": 0, "thermal_gpu_celsius": None}, []),
         (
-            {"fan_speed_percent": 80, "fan_speed_rpm": 0, "temperature_celsius": HOT_CELSIUS},
+            {"fans_speed_percent": 80, "fans_speed_rpm": 0, "thermal_gpu_celsius": HOT_CELSIUS},
             [("fan_stopped", C)],
         ),
-        ({"fan_speed_percent": 0, "fan_speed_rpm": 900, "temperature_celsius": HOT_CELSIUS}, []),
-        ({"fan_speed_percent": None, "temperature_celsius": 99}, []),
-        ({"condition": Condition(recovery_action=RecoveryAction.NONE)}, []),
+        ({"fans_speed_percent": 0, "fans_speed_rpm": 900, "thermal_gpu_celsius": HOT_CELSIUS}, []),
+        ({"fans_speed_percent": None, "thermal_gpu_celsius": 99}, []),
+        ({"recovery_action": RecoveryAction.NONE}, []),
         *(
-            ({"condition": Condition(recovery_action=action)}, [("recovery_action", C)])
+            ({"recovery_action": action}, [("recovery_action", C)])
             for action in [*RecoveryAction, 99]
             if action
         ),
@@ -152,8 +149,8 @@ def test_each_rule(values: dict[str, Any], expected: list[tuple[str, Verdict]]) 
 def links(active: int, most: int) -> dict[str, Any]:
     """NVLinks of which some are active, and as many as ever were at once."""
     return {
-        "nvlinks": tuple(NvLink(link, is_active=link < active) for link in range(6)),
-        "most_nvlinks_active": most,
+        "nvlink_links": tuple(NvLink(link, is_active=link < active) for link in range(6)),
+        "nvlink_most_active": most,
     }
 
 
@@ -164,7 +161,7 @@ def links(active: int, most: int) -> dict[str, Any]:
         pytest.param(links(4, 4), [links(4, 4)], 0, id="two that nothing is plugged into"),
         pytest.param(links(5, 6), [], 1, id="one that was up"),
         pytest.param(links(5, 5), [links(6, 6)], 1, id="one that is up on its sister"),
-        pytest.param({"nvlinks": None}, [links(6, 6)], 0, id="no links at all"),
+        pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="no links at all"),
     ],
 )
 def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]], down: int) -> None:
@@ -178,7 +175,7 @@ def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]]
 
 
 def test_another_model_has_other_links() -> None:
-    other = replace(gpu(1, **links(6, 6)), identity=GpuIdentity(name="NVIDIA H100 NVL"))
+    other = gpu(1, **links(6, 6), identity_name="NVIDIA H100 NVL")
 
     assert findings(gpu(**links(4, 4)), other) == []
 
@@ -213,7 +210,7 @@ def test_a_harmless_xid_does_not_hide_a_grave_one_before_it() -> None:
 
 
 def test_a_lost_gpu_still_tells_its_xid() -> None:
-    lost = GpuSample(0, GpuState.LOST, IDENTITY, None, NOW, 0, "Gone", xids={79: XidCount(1, NOW)})
+    lost = GpuSample(0, GpuState.LOST, None, WELL.lasting(), NOW, 0, "Gone", xids={79: XidCount(1, NOW)})
 
     assert findings(lost) == [("lost", C), ("xid_79", C)]
 

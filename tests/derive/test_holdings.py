@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from agent.derive.holdings import Holding, by_user, holdings, memory_bytes, untold
+from agent.derive.holdings import Holding, by_user, holdings, indices_with_unknown_processes, memory_bytes
 from agent.readings import (
-    GpuIdentity,
     GpuProcess,
-    GpuReading,
     GpuSample,
     GpuState,
     HostProcess,
@@ -22,16 +20,15 @@ from agent.readings import (
     Snapshot,
     UserUse,
 )
+from tests.support.readings import reading
 
 C = ProcessType.COMPUTE
-IDENTITY = GpuIdentity(uuid="GPU-0")
 MIB = 2**20
 
 
 def gpu(index: int, *processes: GpuProcess, instances: tuple[MigInstance, ...] = ()) -> GpuSample:
-    identity = GpuIdentity(uuid=f"GPU-{index}")
-    reading = GpuReading(0, 0, identity, processes=processes, mig_instances=instances)
-    return GpuSample(index, GpuState.OK, identity, reading)
+    known = reading(identity_uuid=f"GPU-{index}", processes=processes, mig_instances=instances)
+    return GpuSample(index, GpuState.OK, known)
 
 
 def snapshot(*gpus: GpuSample, ledger: LedgerReading | None = None) -> Snapshot:
@@ -96,9 +93,9 @@ def test_processes_of_a_mig_gpu_are_told_by_instance() -> None:
 
 
 def test_gpus_that_do_not_tell_their_processes_are_named() -> None:
-    lost = GpuSample(1, GpuState.LOST, IDENTITY)
-    silent = GpuSample(2, GpuState.OK, IDENTITY, GpuReading(0, 0, IDENTITY))
-    assert untold([gpu(0), lost, silent]) == [1, 2]
+    lost = GpuSample(1, GpuState.LOST, lasting=reading(identity_uuid="GPU-0"))
+    silent = GpuSample(2, GpuState.OK, reading(identity_uuid="GPU-0"))
+    assert indices_with_unknown_processes([gpu(0), lost, silent]) == [1, 2]
     assert holdings(snapshot(lost, silent), [lost, silent], 900) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.derive.pcie import max_bandwidth_mbps, mbps, total_mbps, utilization_percent
-from tests.derive.readings import reading
+from tests.support.readings import reading
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
-from agent.derive.rounding import known_sum, percent, tenths, whole
+from agent.derive.rounding import percent, sum_if_all_known, tenths, whole
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_every_whole_percentage_of_every_total_is_exact() -> None:
     [((1.5, 2), 3.5), ((0, 0), 0), ((None, 2), None), ((1, None), None), ((None, None), None)],
 )
 def test_a_sum_is_unknown_if_a_part_is(values: tuple[float | None, ...], expected: float | None) -> None:
-    assert known_sum(*values) == expected
+    assert sum_if_all_known(*values) == expected

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.derive.summary import Summary, summarize
-from tests.derive.readings import reading
+from tests.support.readings import reading
 
 if TYPE_CHECKING:
     from agent.readings import GpuReading
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 FULL = reading(
     memory_total_bytes=1000,
     memory_used_bytes=250,
-    gpu_utilization_percent=40,
-    temperature_celsius=58,
-    power_watts=185.2,
+    utilization_gpu_percent=40,
+    thermal_gpu_celsius=58,
+    power_usage_watts=185.2,
 )
 OTHER = reading(
     memory_total_bytes=3000,
     memory_used_bytes=1750,
-    gpu_utilization_percent=45,
-    temperature_celsius=59,
-    power_watts=100.0,
+    utilization_gpu_percent=45,
+    thermal_gpu_celsius=59,
+    power_usage_watts=100.0,
 )
-UNIFIED = reading(gpu_utilization_percent=5, temperature_celsius=60, power_watts=10.0)
+UNIFIED = reading(utilization_gpu_percent=5, thermal_gpu_celsius=60, power_usage_watts=10.0)
 ONLY_TOTAL = reading(memory_total_bytes=5000)
 
 
@@ -43,7 +43,14 @@ ONLY_TOTAL = reading(memory_total_bytes=5000)
         ),
         pytest.param([UNIFIED], Summary(None, None, None, 5.0, 60.0, 10.0), id="unified memory alone"),
         pytest.param(
-            [reading(memory_total_bytes=8, memory_used_bytes=0, gpu_utilization_percent=0, power_watts=0.0)],
+            [
+                reading(
+                    memory_total_bytes=8,
+                    memory_used_bytes=0,
+                    utilization_gpu_percent=0,
+                    power_usage_watts=0.0,
+                )
+            ],
             Summary(8, 0, 0.0, 0.0, None, 0.0),
             id="zero is a value",
         ),

@@ -8,7 +8,7 @@ import pynvml
 import pytest
 
 from agent.derive.throttling import ClocksEventReason, bottlenecks, is_throttled, reason_names
-from tests.derive.readings import reading
+from tests.support.readings import reading
 
 BITS = [  # bit, name, whether it is a slowdown, the bottleneck it points to at 50 % of the power limit
     (0x1, "gpu_idle", False, []),
@@ -23,7 +23,7 @@ BITS = [  # bit, name, whether it is a slowdown, the bottleneck it points to at 
     (0x200, "0x200", False, []),
     (0x8000_0000_0000_0000, "0x8000000000000000", False, []),
 ]
-AT_HALF_POWER = {"power_watts": 175.0, "power_limit_watts": 350.0}
+AT_HALF_POWER = {"power_usage_watts": 175.0, "power_limit_watts": 350.0}
 
 
 @pytest.mark.parametrize(("bit", "name", "slowdown", "found"), BITS, ids=[name for _, name, _, _ in BITS])
@@ -79,10 +79,9 @@ HW_SLOWDOWN = 0x8
 def test_a_hardware_slowdown_is_the_limits_work_at_95_percent_and_the_boards_below(
     watts: float | None, limit: float | None, found: list[str]
 ) -> None:
-    assert (
-        bottlenecks(reading(clocks_event_reasons=HW_SLOWDOWN, power_watts=watts, power_limit_watts=limit))
-        == found
-    )
+    slowed = reading(clocks_event_reasons=HW_SLOWDOWN, power_usage_watts=watts, power_limit_watts=limit)
+
+    assert bottlenecks(slowed) == found
 
 
 LINK = {"pcie_max_generation": 4, "pcie_max_width": 16}
@@ -92,32 +91,32 @@ LINK = {"pcie_max_generation": 4, "pcie_max_width": 16}
     ("values", "found"),
     [
         pytest.param({}, [], id="nothing known"),
-        pytest.param({"memory_used_bytes": 79, "gpu_utilization_percent": 90}, [], id="memory 79 %"),
+        pytest.param({"memory_used_bytes": 79, "utilization_gpu_percent": 90}, [], id="memory 79 %"),
         pytest.param(
-            {"memory_used_bytes": 80, "gpu_utilization_percent": 90}, [], id="memory 80 %: not above"
+            {"memory_used_bytes": 80, "utilization_gpu_percent": 90}, [], id="memory 80 %: not above"
         ),
         pytest.param(
-            {"memory_used_bytes": 81, "gpu_utilization_percent": 90}, ["high_memory_usage"], id="memory 81 %"
+            {"memory_used_bytes": 81, "utilization_gpu_percent": 90}, ["high_memory_usage"], id="memory 81 %"
         ),
         pytest.param({"memory_used_bytes": 81}, ["high_memory_usage"], id="memory 81 %, GPU unknown"),
         pytest.param(
-            {"memory_used_bytes": 59, "gpu_utilization_percent": 40}, [], id="memory 59 %, GPU 40 %"
+            {"memory_used_bytes": 59, "utilization_gpu_percent": 40}, [], id="memory 59 %, GPU 40 %"
         ),
         pytest.param(
-            {"memory_used_bytes": 60, "gpu_utilization_percent": 40},
+            {"memory_used_bytes": 60, "utilization_gpu_percent": 40},
             ["memory_bound_workload"],
             id="memory 60 %, GPU 40 %",
         ),
         pytest.param(
-            {"memory_used_bytes": 60, "gpu_utilization_percent": 41}, [], id="memory 60 %, GPU 41 %"
+            {"memory_used_bytes": 60, "utilization_gpu_percent": 41}, [], id="memory 60 %, GPU 41 %"
         ),
         pytest.param(
-            {"memory_used_bytes": 100, "gpu_utilization_percent": 0},
+            {"memory_used_bytes": 100, "utilization_gpu_percent": 0},
             ["high_memory_usage", "memory_bound_workload"],
             id="memory 100 %, GPU 0 %",
         ),
         pytest.param({"memory_used_bytes": 60}, [], id="memory 60 %, GPU unknown"),
-        pytest.param({"gpu_utilization_percent": 0}, [], id="memory unknown, GPU 0 %"),
+        pytest.param({"utilization_gpu_percent": 0}, [], id="memory unknown, GPU 0 %"),
         pytest.param(
             {**LINK, "pcie_tx_kib_per_second": 25203.2 * 1024, "pcie_rx_kib_per_second": 0},
             [],
@@ -133,10 +132,10 @@ LINK = {"pcie_max_generation": 4, "pcie_max_width": 16}
             {
                 **LINK,
                 "clocks_event_reasons": 0xEC,
-                "power_watts": 100.0,
+                "power_usage_watts": 100.0,
                 "power_limit_watts": 100.0,
                 "memory_used_bytes": 90,
-                "gpu_utilization_percent": 10,
+                "utilization_gpu_percent": 10,
                 "pcie_tx_kib_per_second": 31504 * 1024,
                 "pcie_rx_kib_per_second": 0,
             },

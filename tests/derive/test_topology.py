@@ -7,20 +7,18 @@ from typing import Any
 from agent.derive.topology import topology_matrix
 from agent.readings import (
     NVSWITCH,
-    GpuIdentity,
-    GpuReading,
     GpuSample,
     GpuState,
     NvLink,
     Snapshot,
     Topology,
 )
+from tests.support.readings import reading
 
 
 def gpu(index: int, *peers: str, state: GpuState = GpuState.OK) -> GpuSample:
-    identity = GpuIdentity(pci_bus_id=f"bus {index}")
     links = tuple(NvLink(number, is_active=True, peer=peer) for number, peer in enumerate(peers))
-    return GpuSample(index, state, identity, GpuReading(0, 0, identity, nvlinks=links or None))
+    return GpuSample(index, state, reading(identity_pci_bus_id=f"bus {index}", nvlink_links=links or None))
 
 
 def matrix(*gpus: GpuSample, **values: Any) -> list[list[str | None]]:

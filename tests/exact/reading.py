@@ -13,11 +13,13 @@ from dataclasses import replace
 from agent.readings import (
     NVSWITCH,
     Belonging,
-    Board,
-    Condition,
+    Clocks,
     DiskIo,
     DriverReading,
+    Engines,
     Fan,
+    Fans,
+    Gpm,
     GpuIdentity,
     GpuProcess,
     GpuReading,
@@ -26,18 +28,28 @@ from agent.readings import (
     HostProcess,
     HostReading,
     LedgerReading,
+    Memory,
     MemoryErrors,
+    Mig,
     MigInstance,
+    Modes,
     NvLink,
+    NvLinks,
+    Pcie,
+    Power,
     ProcessesReading,
     ProcessType,
     ProcessUse,
+    Recovery,
     RemapBanks,
     Snapshot,
+    Thermal,
     Topology,
     UserUse,
+    Utilization,
     XidCount,
 )
+from tests.support.readings import with_values
 
 MIB, GIB = 1024**2, 1024**3
 MORE = 629_146  # 0.6 MiB: rounded is not cut off
@@ -119,51 +131,69 @@ def _identity(n: int) -> GpuIdentity:
         uuid=f"GPU-uuid-{n}",
         name=f"NVIDIA Model {'ABC'[n]}",
         pci_bus_id=f"00000000:{n}B:00.0",
-        memory_total_bytes=(40_000 + 5_000 * n) * MIB + MORE,
-        max_graphics_clock_mhz=1_980 + n,
-        max_memory_clock_mhz=10_501 + n,
-        pcie_max_generation=4 + n,
-        pcie_max_width=12 + n,
-    )
-
-
-def _condition(n: int) -> Condition:
-    return Condition(
-        performance_state=(11, 2, 10)[n],
-        persistence_mode=PERSISTENCE[n],
-        recovery_action=(6, 7, 0)[n],  # GPU 2 is not so ill that nothing else is said of it
-        memory_temperature_celsius=96 + n,
-        average_power_watts=211.5 + 10 * n,
-        instant_power_watts=233.5 + 10 * n,
-        enforced_power_limit_watts=255.5 + 10 * n,
-        energy_joules=9_876_543.5 + n,
-        sm_clock_mhz=1_410 + n,
-        video_clock_mhz=1_230 + n,
-        encoder_percent=15 + n,
-        decoder_percent=18 + n,
-        jpeg_percent=21 + n,
-        ofa_percent=24 + n,
-        bar1_total_bytes=(16_384 + n) * MIB + MORE,
-        bar1_used_bytes=(1_111 + n) * MIB + MORE,
-        fans=(Fan(121 + n, 3_300 + n), Fan(124 + n, 3_400 + n), Fan(127 + n, 3_500 + n)),
-        pcie_replays=8_001 + n,
-    )
-
-
-def _board(n: int) -> Board:
-    return Board(
         serial=f"serial-{n}",
         part_number=f"part-number-{n}",
         vbios_version=f"vbios-{n}",
         compute_capability=(140 + n, 150 + n),
-        default_power_limit_watts=301.5 + 10 * n,
-        max_sm_clock_mhz=2_110 + n,
-        max_video_clock_mhz=1_770 + n,
-        fan_count=160 + n,
+    )
+
+
+def _memory(n: int) -> Memory:
+    return Memory(
+        total_bytes=(40_000 + 5_000 * n) * MIB + MORE,
+        used_bytes=(25_001 + 4_000 * n) * MIB + MORE,
+        free_bytes=(14_003 + 1_000 * n) * MIB + MORE,
+        bar1_total_bytes=(16_384 + n) * MIB + MORE,
+        bar1_used_bytes=(1_111 + n) * MIB + MORE,
+    )
+
+
+def _power(n: int) -> Power:
+    return Power(
+        usage_watts=183.5 + 10 * n,
+        average_watts=211.5 + 10 * n,
+        instant_watts=233.5 + 10 * n,
+        limit_watts=277.5 + 10 * n,
+        enforced_limit_watts=255.5 + 10 * n,
+        default_limit_watts=301.5 + 10 * n,
+        energy_joules=9_876_543.5 + n,
+    )
+
+
+def _clocks(n: int) -> Clocks:
+    return Clocks(
+        graphics_mhz=1_515 + n,
+        memory_mhz=9_751 + n,
+        sm_mhz=1_410 + n,
+        video_mhz=1_230 + n,
+        max_graphics_mhz=1_980 + n,
+        max_memory_mhz=10_501 + n,
+        max_sm_mhz=2_110 + n,
+        max_video_mhz=1_770 + n,
+        event_reasons=(0x1A4, 0x4B, 0x113)[n],  # each of the nine on some GPU; no slowdown on GPU 2
+    )
+
+
+def _thermal(n: int) -> Thermal:
+    return Thermal(
+        gpu_celsius=113 + n,
+        memory_celsius=96 + n,
         shutdown_celsius=107 + n,
         slowdown_celsius=104 + n,
         max_operating_celsius=101 + n,
         memory_max_celsius=110 + n,
+    )
+
+
+def _pcie(n: int) -> Pcie:
+    return Pcie(
+        generation=3 + n,
+        width=(8, 10, 4)[n],
+        max_generation=4 + n,
+        max_width=12 + n,
+        tx_kib_per_second=1024 * (2_222.5 + n),
+        rx_kib_per_second=1024 * (3_333.5 + n),
+        replays=8_001 + n,
     )
 
 
@@ -190,36 +220,36 @@ def _reading(n: int) -> GpuReading:
         sampled_at=TAKEN_AT - 20 - n,
         sampled_monotonic=MONOTONIC - 30 - n,
         identity=_identity(n),
-        memory_used_bytes=(25_001 + 4_000 * n) * MIB + MORE,
-        memory_free_bytes=(14_003 + 1_000 * n) * MIB + MORE,
-        gpu_utilization_percent=90 + n,
-        memory_controller_percent=93 + n,
-        gpm_supported=GPM[n],
-        sm_activity_percent=71.5 + n,
-        sm_occupancy_percent=27.5 + n,
-        tensor_activity_percent=36.5 + n,
-        dram_activity_percent=66.5 + n,
-        temperature_celsius=113 + n,
-        power_watts=183.5 + 10 * n,
-        power_limit_watts=277.5 + 10 * n,
-        graphics_clock_mhz=1_515 + n,
-        memory_clock_mhz=9_751 + n,
-        pcie_generation=3 + n,
-        pcie_width=(8, 10, 4)[n],
-        pcie_tx_kib_per_second=1024 * (2_222.5 + n),
-        pcie_rx_kib_per_second=1024 * (3_333.5 + n),
-        clocks_event_reasons=(0x1A4, 0x4B, 0x113)[n],  # each of the nine on some GPU; no slowdown on GPU 2
-        fan_speed_percent=131 + n,
-        fan_speed_rpm=2_900 + n,
-        compute_mode=(1, 3, 2)[n],
-        board=_board(n),
-        condition=_condition(n),
+        memory=_memory(n),
+        utilization=Utilization(gpu_percent=90 + n, memory_controller_percent=93 + n),
+        gpm=Gpm(
+            supported=GPM[n],
+            sm_activity_percent=71.5 + n,
+            sm_occupancy_percent=27.5 + n,
+            tensor_activity_percent=36.5 + n,
+            dram_activity_percent=66.5 + n,
+        ),
+        engines=Engines(
+            encoder_percent=15 + n, decoder_percent=18 + n, jpeg_percent=21 + n, ofa_percent=24 + n
+        ),
+        power=_power(n),
+        clocks=_clocks(n),
+        thermal=_thermal(n),
+        fans=Fans(
+            count=160 + n,
+            speed_percent=131 + n,
+            speed_rpm=2_900 + n,
+            each=(Fan(121 + n, 3_300 + n), Fan(124 + n, 3_400 + n), Fan(127 + n, 3_500 + n)),
+        ),
+        pcie=_pcie(n),
+        nvlink=NvLinks((NVLINKS, (), TO_SWITCHES)[n], most_active=171 + n),
         memory_errors=_memory_errors(n),
-        nvlinks=(NVLINKS, (), TO_SWITCHES)[n],
-        most_nvlinks_active=171 + n,
+        modes=Modes(
+            performance_state=(11, 2, 10)[n], persistence_mode=PERSISTENCE[n], compute_mode=(1, 3, 2)[n]
+        ),
+        recovery=Recovery((6, 7, 0)[n]),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
-        mig_enabled=MIG[n],
-        mig_instances=MIG_INSTANCES if MIG[n] else (),
+        mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
     )
 
 
@@ -228,7 +258,6 @@ def _sample(n: int) -> GpuSample:
     return GpuSample(
         index=n,
         state=(GpuState.OK, GpuState.OK, GpuState.STALE)[n],
-        identity=reading.identity,
         reading=reading,
         sampled_at=TAKEN_AT - 12.25 - n,
         age_ms=12_345 + n,
@@ -245,33 +274,27 @@ TELL_ALL = tuple(_sample(n) for n in range(3))
 LOST = GpuSample(
     index=3,
     state=GpuState.LOST,
-    identity=replace(_identity(0), uuid="GPU-uuid-3", name="NVIDIA Model D", pci_bus_id="00000000:3F:00.0"),
+    lasting=replace(
+        _reading(0).lasting(), identity=GpuIdentity("GPU-uuid-3", "NVIDIA Model D", "00000000:3F:00.0")
+    ),
     sampled_at=TAKEN_AT - 99,
     age_ms=99_001,
     error="The GPU is lost",
     xids={79: XidCount(times=4, last_at=TAKEN_AT - 100)},
 )
 
-_FREE_IDENTITY = GpuIdentity(
-    uuid="GPU-uuid-4",
-    name="NVIDIA Model E",
-    pci_bus_id="00000000:47:00.0",
-    memory_total_bytes=60_000 * MIB,
-)
 FREE = GpuSample(
     index=4,
     state=GpuState.OK,
-    identity=_FREE_IDENTITY,
     reading=GpuReading(
         sampled_at=TAKEN_AT - 4,
         sampled_monotonic=MONOTONIC - 4,
-        identity=_FREE_IDENTITY,
-        memory_used_bytes=9_009 * MIB,
-        memory_free_bytes=50_505 * MIB,
-        gpu_utilization_percent=41,
-        temperature_celsius=44,
-        compute_mode=0,
-        nvlinks=TO_SWITCHES[:1],
+        identity=GpuIdentity(uuid="GPU-uuid-4", name="NVIDIA Model E", pci_bus_id="00000000:47:00.0"),
+        memory=Memory(total_bytes=60_000 * MIB, used_bytes=9_009 * MIB, free_bytes=50_505 * MIB),
+        utilization=Utilization(gpu_percent=41),
+        thermal=Thermal(gpu_celsius=44),
+        modes=Modes(compute_mode=0),
+        nvlink=NvLinks(TO_SWITCHES[:1]),
         processes=(
             GpuProcess(2_001, ProcessType.COMPUTE, 1_414 * MIB, sm_utilization_percent=9),
             GpuProcess(2_002, ProcessType.GRAPHICS, 1_515 * MIB),
@@ -289,8 +312,7 @@ KNOWS_LITTLE = GpuSample(
     reading=GpuReading(
         sampled_at=TAKEN_AT - 5,
         sampled_monotonic=MONOTONIC - 5,
-        identity=GpuIdentity(),
-        clocks_event_reasons=0x2,
+        clocks=Clocks(event_reasons=0x2),
     ),
     age_ms=505,
 )
@@ -371,7 +393,7 @@ HOST_PROCESSES = ProcessesReading(
 def _ledger() -> LedgerReading:
     uses: dict[tuple[str, int], ProcessUse] = {}
     for gpu in (*TELL_ALL, FREE):
-        on_instances = [one for instance in gpu.values.mig_instances for one in instance.processes]
+        on_instances = [one for instance in gpu.values.mig.instances for one in instance.processes]
         for process in (*(gpu.values.processes or ()), *on_instances):
             k = len(uses)
             if process.pid != 2_003:
@@ -426,12 +448,12 @@ def before(snapshot: Snapshot, seconds: float, k: int) -> Snapshot:
 
 
 def _was(reading: GpuReading | None, k: int) -> GpuReading | None:
-    if reading is None or reading.power_watts is None:
+    if reading is None or reading.power.usage_watts is None:
         return reading
-    return replace(
+    return with_values(
         reading,
-        gpu_utilization_percent=(reading.gpu_utilization_percent or 0) - k,
-        memory_used_bytes=(reading.memory_used_bytes or 0) - k * MIB,
-        temperature_celsius=(reading.temperature_celsius or 0) - 10 - k,
-        power_watts=reading.power_watts - 100 - k,
+        utilization_gpu_percent=(reading.utilization.gpu_percent or 0) - k,
+        memory_used_bytes=(reading.memory.used_bytes or 0) - k * MIB,
+        thermal_gpu_celsius=(reading.thermal.gpu_celsius or 0) - 10 - k,
+        power_usage_watts=reading.power.usage_watts - 100 - k,
     )

@@ -20,7 +20,7 @@ EMPTY = {"Snapshot.driver_error": "there is one only where there is no driver"}
 ALIKE = {
     "GpuSample.index": "it is the place in the list",
     "Topology.levels": "NVML has six levels",
-    "Condition.recovery_action": "one that is not 0 makes a GPU ill: GPU 2 has none",
+    "Recovery.action": "one that is not 0 makes a GPU ill: GPU 2 has none",
 }
 
 
@@ -87,7 +87,7 @@ def test_each_yes_or_no_is_shown_both_ways_and_no_two_of_a_reading_alike() -> No
             if isinstance(values[0], bool):
                 patterns[field] = (*patterns.get(field, ()), *values)
 
-    assert {"MemoryErrors.ecc_enabled", "GpuReading.mig_enabled", "NvLink.is_active"} <= patterns.keys()
+    assert {"MemoryErrors.ecc_enabled", "Mig.enabled", "NvLink.is_active"} <= patterns.keys()
     for field, pattern in patterns.items():
         assert set(pattern) == {True, False}, f"{field} is always {pattern[0]}: show both in {FILE}"
     of_reading: dict[tuple[str, tuple[bool, ...]], list[str]] = defaultdict(list)

@@ -68,7 +68,7 @@ async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(secon
     assert reading is not None
     assert reading.processes is not None
     assert reading.processes[0].sm_utilization_percent == 30
-    assert reading.pcie_tx_kib_per_second == pytest.approx(1024, rel=0.01)
+    assert reading.pcie.tx_kib_per_second == pytest.approx(1024, rel=0.01)
     running = [snapshot.host_processes[1].running_seconds for snapshot in (before, after)]
     assert None not in running
     assert running[0] <= running[1] < running[0] + 60  # type: ignore[operator]  # both are known

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from agent.sources.nvml import DriverSource, demand
+from agent.sources.nvml import DriverSource, query
 from tests.hardware.driver import LIBRARY, TimedLibrary, timed_driver
 from tests.hardware.smi import SmiError, SmiLog, run_smi
 from tests.support.agents import Process, agent_process, wait_until
@@ -73,4 +73,4 @@ def library(first_log: SmiLog) -> Iterator[TimedLibrary]:  # noqa: ARG001  (skip
 @pytest.fixture
 def handle(library: TimedLibrary) -> Any:  # noqa: ARG001  (NVML is started)
     """NVML's handle of the first GPU."""
-    return demand("nvmlDeviceGetHandleByIndex", 0)
+    return query("nvmlDeviceGetHandleByIndex", 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from agent.sources.gpu import PROCESS_PACE
+from agent.sources.gpu.paces import PROCESS_PACE
 from tests.hardware.comparing import (
     Comparison,
     Verdict,

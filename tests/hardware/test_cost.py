@@ -13,9 +13,9 @@ import pytest
 
 from agent.sampling.collector import MAX_WAIT_FOR_GPUS
 from agent.sampling.pace import POLL_LINGER_INTERVALS, RELEASE_AFTER
-from agent.sources.gpm import MIN_GAP, GpmSource
-from agent.sources.gpu import SLOW_PACE
-from agent.sources.nvml import ask, demand
+from agent.sources.gpu.gpm import MIN_GAP, GpmSource
+from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.nvml import query, query_or_none
 from tests.hardware.conftest import READY_DEADLINE, all_ok
 from tests.hardware.driver import micro, sample_costs
 from tests.support.agents import Process, agent_process, wait_until
@@ -48,18 +48,18 @@ def test_gpm_is_known_after_two_samples_where_the_gpu_has_it(
     handle: Any, record_property: Callable[[str, object], None]
 ) -> None:
     source = GpmSource(handle)
-    capability = ask("nvmlDeviceGetCudaComputeCapability", handle)
+    capability = query_or_none("nvmlDeviceGetCudaComputeCapability", handle)
     text = f"compute capability {capability}, GPM {'supported' if source.supported else 'not supported'}"
     record_property("GPM", text)
     sys.stdout.write(f"\n{text}\n")
     try:
         if not source.supported:
-            assert source.sample(time.monotonic()).sm_activity_percent is None
+            assert source.read(time.monotonic()).sm_activity_percent is None
             return
         skip_if_refused(handle)
-        source.sample(time.monotonic())
+        source.read(time.monotonic())
         time.sleep(MIN_GAP * 2)
-        gpm = source.sample(time.monotonic())
+        gpm = source.read(time.monotonic())
         sys.stdout.write(f"{gpm}\n")
         assert gpm.sm_activity_percent is not None
         assert gpm.dram_activity_percent is not None
@@ -69,20 +69,20 @@ def test_gpm_is_known_after_two_samples_where_the_gpu_has_it(
 
 def skip_if_refused(handle: Any) -> None:
     """Skip where the driver has GPM but does not let this user sample it."""
-    buffer = demand("nvmlGpmSampleAlloc")
+    buffer = query("nvmlGpmSampleAlloc")
     try:
-        demand("nvmlGpmSampleGet", handle, buffer)
+        query("nvmlGpmSampleGet", handle, buffer)
     except pynvml.NVMLError as error:
         pytest.skip(f"the driver refuses a GPM sample: {error}")
     finally:
-        ask("nvmlGpmSampleFree", buffer)
+        query_or_none("nvmlGpmSampleFree", buffer)
 
 
 def test_a_hopper_or_newer_gpu_has_gpm(handle: Any) -> None:
-    capability = ask("nvmlDeviceGetCudaComputeCapability", handle)
+    capability = query_or_none("nvmlDeviceGetCudaComputeCapability", handle)
     if capability is None or tuple(capability) < (9, 0):
         pytest.skip(f"compute capability {capability}: GPM begins with 9.0")
-    mode = ask("nvmlDeviceGetMigMode", handle)
+    mode = query_or_none("nvmlDeviceGetMigMode", handle)
     if mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE:
         pytest.skip("MIG is on: GPM is told for its instances")
     assert GpmSource(handle).supported

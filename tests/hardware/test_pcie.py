@@ -11,8 +11,8 @@ import httpx
 import pynvml
 import pytest
 
-from agent.sources.nvml import ask
-from agent.sources.pcie import WINDOW_PACE, PcieSource
+from agent.sources.gpu.pcie import WINDOW_PACE, PcieSource
+from agent.sources.nvml import query_or_none
 from tests.hardware.cuda import copied_rate, cuda_child
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ DIRECTIONS = {"tx": pynvml.NVML_PCIE_UTIL_TX_BYTES, "rx": pynvml.NVML_PCIE_UTIL_
 
 def counters(handle: Any) -> dict[str, Any]:
     """Both counters as the driver gives them; empty if it knows no field values at all."""
-    fields = ask("nvmlDeviceGetFieldValues", handle, list(COUNTERS.values())) or ()
+    fields = query_or_none("nvmlDeviceGetFieldValues", handle, list(COUNTERS.values())) or ()
     return dict(zip(COUNTERS, fields, strict=False))
 
 
@@ -71,14 +71,14 @@ def test_how_the_driver_tells_pcie_bytes_is_recorded(
 
 def test_the_agent_knows_the_traffic_whichever_way_the_driver_tells_it(handle: Any) -> None:
     source = PcieSource(handle)
-    source.sample(0.0)
+    source.read(0.0)
     if not are_64_bit(counters(handle)):
-        if ask("nvmlDeviceGetPcieThroughput", handle, DIRECTIONS["tx"]) is None:
+        if query_or_none("nvmlDeviceGetPcieThroughput", handle, DIRECTIONS["tx"]) is None:
             pytest.skip("this driver tells PCIe traffic in no way")
         source.measure(0.0)
     else:
         time.sleep(1)
-    known = source.sample(1.0)
+    known = source.read(1.0)
     assert known.tx_kib_per_second is not None
     assert known.rx_kib_per_second is not None
     assert known.tx_kib_per_second >= 0
@@ -93,7 +93,7 @@ def test_a_window_of_the_driver_takes_its_20_ms(
         durations: list[float] = []
         for _ in range(11):
             started = time.perf_counter()
-            if ask("nvmlDeviceGetPcieThroughput", handle, direction) is None:
+            if query_or_none("nvmlDeviceGetPcieThroughput", handle, direction) is None:
                 pytest.skip("this GPU does not support nvmlDeviceGetPcieThroughput")
             durations.append(time.perf_counter() - started)
         typical = median(durations) * 1000

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from agent.sources.gpu import PROCESS_PACE
+from agent.sources.gpu.paces import PROCESS_PACE
 from tests.hardware.cuda import COMMAND, cuda_child
 from tests.hardware.smi import SmiLog, SmiProcess, Untold, run_smi
 from tests.support.agents import wait_until

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.derive.free import Candidate, Wish, choose, could_ever, why_not
-from agent.derive.rounding import known_sum, percent, tenths, whole
+from agent.derive.rounding import percent, sum_if_all_known, tenths, whole
 from agent.sampling.pace import POLL_LINGER_INTERVALS, TOLERANCE, Pace, is_due, next_due
 from agent.views.units import gib, iso_utc, mib
 from tests.properties import PROPERTY
@@ -61,7 +61,7 @@ def test_a_share_is_known_where_both_are(part: int | None, total: int | None) ->
 @PROPERTY
 @given(st.lists(st.none() | st.integers(0, 2**40), max_size=5))
 def test_a_sum_is_known_where_every_part_is(values: list[int | None]) -> None:
-    assert (known_sum(*values) is None) == (None in values)
+    assert (sum_if_all_known(*values) is None) == (None in values)
 
 
 @PROPERTY

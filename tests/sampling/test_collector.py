@@ -101,7 +101,7 @@ async def test_a_hung_gpu_costs_a_quarter_second_until_it_is_stuck_and_then_noth
         assert snapshot.gpus[0].identity.uuid == "GPU-0"
         assert snapshot.gpus[0].reading is None
         assert snapshot.gpus[1].reading is not None
-        assert snapshot.gpus[1].reading.temperature_celsius == 3, "the other GPU is read in every round"
+        assert snapshot.gpus[1].reading.thermal.gpu_celsius == 3, "the other GPU is read in every round"
         hardware.gpus[0].valve.open()
         wait_until(lambda: not collector._gpus[0].worker.busy_since, "the hung call is back")  # noqa: SLF001
         snapshot = await collector.collect()

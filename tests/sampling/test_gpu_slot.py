@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import GpuIdentity, GpuProcess, GpuReading, GpuSample, GpuState, ProcessType, SourceError
+from agent.readings import (
+    GpuIdentity,
+    GpuProcess,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    Power,
+    ProcessType,
+    SourceError,
+)
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.worker import Worker
 
@@ -37,7 +46,11 @@ class Source:
         if self.error:
             raise SourceError(self.error)
         return GpuReading(
-            5.0, self._slot.now, GpuIdentity(self.uuid, "A GPU"), processes=self.processes, power_watts=99.0
+            5.0,
+            self._slot.now,
+            GpuIdentity(self.uuid, "A GPU"),
+            processes=self.processes,
+            power=Power(usage_watts=99.0),
         )
 
     def afterwards(self) -> None:

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from agent.readings import DriverReading, GpuIdentity, GpuReading, GpuSample, GpuState, Snapshot
+from agent.readings import DriverReading, GpuSample, GpuState, Snapshot
 from agent.sampling.history import FINE_SECONDS, HISTORY_SECONDS, History
+from tests.support.readings import reading
 
 EPOCH = 1_757_926_800.0
 GIB = 2**30
@@ -24,17 +25,18 @@ def snapshot(
     """GPUs with these utilizations at so many seconds; None: it cannot be read."""
     gpus = []
     for index, percent in enumerate(utilization):
-        identity = GpuIdentity(uuid=uuids[index])
-        reading = GpuReading(
-            EPOCH + at,
-            at,
-            identity,
-            memory_used_bytes + index,  # of each GPU a number of its own, as in life
-            gpu_utilization_percent=percent,
-            power_watts=power_watts + index,
+        known = reading(
+            sampled_at=EPOCH + at,
+            sampled_monotonic=at,
+            identity_uuid=uuids[index],
+            memory_used_bytes=memory_used_bytes + index,  # of each GPU a number of its own, as in life
+            utilization_gpu_percent=percent,
+            power_usage_watts=power_watts + index,
         )
-        state = GpuState.OK if percent is not None else GpuState.LOST
-        gpus.append(GpuSample(index, state, identity, reading if percent is not None else None))
+        if percent is not None:
+            gpus.append(GpuSample(index, GpuState.OK, known))
+        else:
+            gpus.append(GpuSample(index, GpuState.LOST, lasting=known.lasting()))
     return Snapshot(EPOCH + at, at, driver=DriverReading(len(gpus)), gpus=tuple(gpus))
 
 

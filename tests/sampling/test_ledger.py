@@ -8,9 +8,7 @@ import pytest
 
 from agent.readings import (
     DriverReading,
-    GpuIdentity,
     GpuProcess,
-    GpuReading,
     GpuSample,
     GpuState,
     HostProcess,
@@ -22,6 +20,7 @@ from agent.readings import (
     UserUse,
 )
 from agent.sampling.ledger import MAX_USERS, Ledger
+from tests.support.readings import reading
 
 EPOCH = 1_757_926_800.0  # seconds since the epoch when the monotonic clock is 0
 UUID = "GPU-0"
@@ -34,9 +33,8 @@ def process(
 
 
 def gpu(*processes: GpuProcess, uuid: str | None = UUID, utilization: int | None = 0) -> GpuSample:
-    identity = GpuIdentity(uuid=uuid)
-    reading = GpuReading(0, 0, identity, gpu_utilization_percent=utilization, processes=processes)
-    return GpuSample(0, GpuState.OK, identity, reading)
+    known = reading(identity_uuid=uuid, utilization_gpu_percent=utilization, processes=processes)
+    return GpuSample(0, GpuState.OK, known)
 
 
 @dataclass
@@ -183,9 +181,9 @@ def test_who_is_described_late_keeps_what_was_counted(watch: Watch) -> None:
 
 @pytest.mark.parametrize("known", [False, True], ids=["no reading", "a reading without a list"])
 def test_a_gpu_that_does_not_tell_its_processes_forgets_none(watch: Watch, known: bool) -> None:
-    silent = GpuSample(0, GpuState.STUCK, GpuIdentity(uuid=UUID))
+    silent = GpuSample(0, GpuState.STUCK, lasting=reading(identity_uuid=UUID))
     if known:
-        silent = GpuSample(0, GpuState.OK, silent.identity, GpuReading(0, 0, silent.identity))
+        silent = GpuSample(0, GpuState.OK, reading(identity_uuid=UUID))
     watch.idle(process(7))
     watch.idle(process(7))
     assert watch.see(silent).processes == {}
@@ -286,7 +284,7 @@ def test_the_peak_is_of_each_gpu(watch: Watch) -> None:
     watch.see(gpu(uuid="GPU-0", utilization=90), gpu(uuid="GPU-1", utilization=None))
     seen = watch.see(gpu(uuid="GPU-0", utilization=10), gpu(uuid="GPU-1", utilization=3))
     assert seen.peak_utilization_percent == {"GPU-0": 90, "GPU-1": 3}
-    stuck = GpuSample(0, GpuState.STUCK, GpuIdentity(uuid="GPU-0"))
+    stuck = GpuSample(0, GpuState.STUCK, lasting=reading(identity_uuid="GPU-0"))
     assert watch.see(stuck).peak_utilization_percent == {"GPU-0": 90}
     assert watch.see(stuck, after=60).peak_utilization_percent == {"GPU-0": None}
 

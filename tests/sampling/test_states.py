@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from agent.readings import GpuIdentity, GpuReading, GpuState
+from agent.readings import GpuIdentity, GpuReading, GpuState, Memory
 from agent.sampling.states import judge
 from agent.sampling.worker import Answer
 
-IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU", memory_total_bytes=1024)
+IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
+MEMORY = Memory(total_bytes=1024)
 NOW = 1000.0
 
 
 def reading(age: float) -> GpuReading:
-    return GpuReading(sampled_at=500.0, sampled_monotonic=NOW - age, identity=IDENTITY)
+    return GpuReading(sampled_at=500.0, sampled_monotonic=NOW - age, identity=IDENTITY, memory=MEMORY)
 
 
 def good(age: float) -> Answer[GpuReading | None]:
@@ -76,4 +77,5 @@ def test_identity_and_total_memory_of_a_gpu_outlive_its_values(busy_for: float |
         sample_timeout=2.0,
     )
     assert sample.identity == IDENTITY
+    assert sample.values.memory == MEMORY
     assert (sample.sampled_at, sample.age_ms) == (500.0, 60_000)

@@ -11,15 +11,14 @@ import pytest
 from agent.derive.free import Wish
 from agent.readings import (
     ComputeMode,
-    GpuIdentity,
     GpuProcess,
-    GpuReading,
     GpuSample,
     GpuState,
     ProcessType,
     Snapshot,
 )
 from agent.sampling.waiting import Line
+from tests.support.readings import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,19 +56,19 @@ class Host:
         return indices(self.line.look(wish, self.snapshot()))
 
     def _gpu(self, index: int) -> GpuSample:
-        identity = GpuIdentity(f"GPU-{index}", memory_total_bytes=80 * GIB)
         processes = (GpuProcess(100, ProcessType.COMPUTE),) if index in self.busy else ()
         mode = ComputeMode.PROHIBITED if index in self.prohibited else ComputeMode.DEFAULT
-        reading = GpuReading(
+        known = reading(
             sampled_at=self.now,
             sampled_monotonic=self.now,
-            identity=identity,
+            identity_uuid=f"GPU-{index}",
+            memory_total_bytes=80 * GIB,
             memory_free_bytes=80 * GIB,
-            gpu_utilization_percent=5,
-            compute_mode=mode,
+            utilization_gpu_percent=5,
+            modes_compute_mode=mode,
             processes=processes,
         )
-        return GpuSample(index, GpuState.OK, identity, reading)
+        return GpuSample(index, GpuState.OK, known)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from agent.readings import SourceError, XidCount
 from agent.sampling import xid_watch
 from agent.sampling.xid_watch import LOG_PACE, RETRY, XidWatch
 from agent.simulation import Simulation
-from agent.sources.xid_events import XidEventSource
+from agent.sources.gpu.xid import XidEventSource
 from tests.support.agents import wait_until
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from nvitop import libnvml
 
 from agent.readings import DriverReading, SourceError
 from agent.simulation import NvmlReturn, Simulation
-from agent.sources.nvml import DriverSource, ask, byte_count, demand
+from agent.sources.nvml import DriverSource, byte_count, query, query_or_none
 
 CURRENT = DriverReading(
     gpu_count=2, driver_version="580.95.05", cuda_version="13.0", nvml_version="13.580.95.05"
@@ -23,11 +23,11 @@ POWER = "nvmlDeviceGetPowerUsage"
 
 
 def read_power(query: Any) -> Any:
-    """Milliwatts of the first GPU, by `ask` or by `demand`."""
-    return query(POWER, demand("nvmlDeviceGetHandleByIndex", 0))
+    """Milliwatts of the first GPU, by `query_or_none` or by `query`."""
+    return query(POWER, query("nvmlDeviceGetHandleByIndex", 0))
 
 
-@pytest.mark.parametrize("query", [ask, demand])
+@pytest.mark.parametrize("query", [query_or_none, query])
 @pytest.mark.parametrize(
     "milliwatts",
     [
@@ -42,7 +42,7 @@ def test_a_value_is_given_as_the_driver_gives_it(query: Any, milliwatts: int) ->
         assert read_power(query) == milliwatts
 
 
-@pytest.mark.parametrize("query", [ask, demand])
+@pytest.mark.parametrize("query", [query_or_none, query])
 def test_nvmls_number_for_no_value_is_none(query: Any) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(power_usage=2**32 - 1)
@@ -50,7 +50,7 @@ def test_nvmls_number_for_no_value_is_none(query: Any) -> None:
         assert read_power(query) is None
 
 
-@pytest.mark.parametrize("query", [ask, demand])
+@pytest.mark.parametrize("query", [query_or_none, query])
 def test_what_is_not_supported_or_missing_is_none(query: Any) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(power_usage=None)
@@ -70,13 +70,13 @@ def test_a_fault_of_one_function_is_none_to_ask_and_raised_by_demand(code: NvmlR
     with Simulation(1) as simulation:
         simulation.gpus[0].fail(POWER, code)
 
-        assert read_power(ask) is None
+        assert read_power(query_or_none) is None
         with pytest.raises(pynvml.NVMLError) as caught:
-            read_power(demand)
+            read_power(query)
         assert caught.value.value == code
 
 
-@pytest.mark.parametrize("query", [ask, demand])
+@pytest.mark.parametrize("query", [query_or_none, query])
 @pytest.mark.parametrize("code", OF_THE_WHOLE_GPU, ids=["lost", "uninitialized", "reset required"])
 def test_a_fault_of_the_whole_gpu_is_raised_by_both(query: Any, code: int) -> None:
     with Simulation(1) as simulation:
@@ -265,7 +265,7 @@ def test_nvml_ended_beneath_us_is_started_again(beneath: str) -> None:
         getattr(simulation, beneath)()
 
         assert source.read() == CURRENT
-        assert read_power(demand) > 0
+        assert read_power(query) > 0
 
 
 def test_released_means_that_nvml_is_shut_down_until_the_next_read() -> None:
@@ -309,7 +309,7 @@ def test_neither_a_missing_driver_nor_a_missing_function_is_logged_by_nvitop(
             libnvml.nvmlQuery("nvmlDeviceGetCount")
         simulation.restore_driver()
         simulation.remove_function(POWER)
-        libnvml.nvmlQuery(POWER, demand("nvmlDeviceGetHandleByIndex", 0))
+        libnvml.nvmlQuery(POWER, query("nvmlDeviceGetHandleByIndex", 0))
 
     assert caplog.records == []
 

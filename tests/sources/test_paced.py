@@ -1,4 +1,4 @@
-"""A dear value, read less often than the others."""
+"""An expensive value, read less often than the others."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from agent.readings import (
     ProcessesReading,
     ProcessType,
     SourceError,
+    Thermal,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class FakeGpu:
             sampled_at=time.time(),
             sampled_monotonic=started,
             identity=GpuIdentity(uuid=uuid),
-            temperature_celsius=self.reads,
+            thermal=Thermal(gpu_celsius=self.reads),
             processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
         )
 

@@ -6,7 +6,6 @@ from agent.readings import (
     DriverReading,
     GpuIdentity,
     GpuProcess,
-    GpuReading,
     GpuSample,
     GpuState,
     HostProcess,
@@ -15,40 +14,38 @@ from agent.readings import (
     ProcessType,
     Snapshot,
 )
+from tests.support.readings import reading
 
 MIB = 1024**2
 DRIVER = DriverReading(
     gpu_count=4, driver_version="580.95.05", cuda_version="13.0", nvml_version="13.580.95.05"
 )
-IDENTITY = GpuIdentity(
-    uuid="GPU-1",
-    name="NVIDIA GeForce RTX 3090",
-    memory_total_bytes=24576 * MIB,
-    max_graphics_clock_mhz=2100,
-    max_memory_clock_mhz=9751,
-    pcie_max_generation=4,
-    pcie_max_width=16,
-)
-READING = GpuReading(
+IDENTITY = GpuIdentity(uuid="GPU-1", name="NVIDIA GeForce RTX 3090")
+READING = reading(
     sampled_at=1757926888.733,
     sampled_monotonic=100.0,
     identity=IDENTITY,
+    memory_total_bytes=24576 * MIB,
+    clocks_max_graphics_mhz=2100,
+    clocks_max_memory_mhz=9751,
+    pcie_max_generation=4,
+    pcie_max_width=16,
     memory_used_bytes=11728 * MIB,
     memory_free_bytes=12525 * MIB,
-    gpu_utilization_percent=5,
-    memory_controller_percent=2,
-    temperature_celsius=55,
-    power_watts=119.4,
+    utilization_gpu_percent=5,
+    utilization_memory_controller_percent=2,
+    thermal_gpu_celsius=55,
+    power_usage_watts=119.4,
     power_limit_watts=350.0,
-    graphics_clock_mhz=1695,
-    memory_clock_mhz=9501,
+    clocks_graphics_mhz=1695,
+    clocks_memory_mhz=9501,
     pcie_generation=3,
     pcie_width=8,
     pcie_tx_kib_per_second=1024.0 * 100,
     pcie_rx_kib_per_second=1024.0 * 200,
     clocks_event_reasons=0x4,
-    fan_speed_percent=51,
-    fan_speed_rpm=1300,
+    fans_speed_percent=51,
+    fans_speed_rpm=1300,
     processes=(
         GpuProcess(100, ProcessType.COMPUTE, 11710 * MIB, 4),
         GpuProcess(200, ProcessType.GRAPHICS, None, None),
@@ -62,12 +59,12 @@ STUCK_SENTENCE = "A driver call on this GPU has not returned for 4 s"
 LOST_SENTENCE = "The GPU is lost"
 STARTING_SENTENCE = "The GPU has not answered yet"
 
-HEALTHY = GpuSample(0, GpuState.OK, IDENTITY, READING, READING.sampled_at, 12, seconds=0.009)
-STUCK = GpuSample(1, GpuState.STUCK, IDENTITY, None, READING.sampled_at, 4012, STUCK_SENTENCE)
-LOST = GpuSample(2, GpuState.LOST, IDENTITY, None, READING.sampled_at, 9000, LOST_SENTENCE)
+HEALTHY = GpuSample(0, GpuState.OK, READING, None, READING.sampled_at, 12, seconds=0.009)
+STUCK = GpuSample(1, GpuState.STUCK, None, READING.lasting(), READING.sampled_at, 4012, STUCK_SENTENCE)
+LOST = GpuSample(2, GpuState.LOST, None, READING.lasting(), READING.sampled_at, 9000, LOST_SENTENCE)
 STARTING = GpuSample(3, GpuState.STARTING, error=STARTING_SENTENCE)
 KNOWS_NOTHING = GpuSample(
-    0, GpuState.OK, GpuIdentity(), GpuReading(1757926888.733, 100.0, GpuIdentity()), 1757926888.733, 0
+    0, GpuState.OK, reading(sampled_at=1757926888.733), sampled_at=1757926888.733, age_ms=0
 )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from agent.readings import (
     Belonging,
     GpuProcess,
-    GpuReading,
     HostProcess,
     LedgerReading,
     MigInstance,
@@ -19,6 +18,7 @@ from agent.readings import (
 )
 from agent.views.processes import processes_view
 from agent.views.users import users_view
+from tests.support.readings import reading, with_values
 from tests.views.samples import HEALTHY, IDENTITY, KNOWS_NOTHING, LOST, MIB, READING, STUCK, snapshot
 
 NOTEBOOK = HostProcess(
@@ -89,7 +89,7 @@ def test_a_row_holds_everything_and_an_unknown_value_is_null() -> None:
 
 def test_utilization_of_every_engine_is_shown() -> None:
     process = GpuProcess(100, ProcessType.BOTH, 0, 40, 30, 20, 10)
-    gpu = replace(HEALTHY, reading=replace(READING, processes=(process,)))
+    gpu = replace(HEALTHY, reading=with_values(READING, processes=(process,)))
     (row,) = rows(snapshot(gpu))
     assert row["type"] == "C+G"
     assert [row[f"{engine}_utilization_percent"] for engine in ("sm", "memory", "encoder", "decoder")] == [
@@ -110,10 +110,12 @@ def test_idle_holders_only() -> None:
 
 def test_a_mig_instance_is_named_beside_its_gpu() -> None:
     process = GpuProcess(100, ProcessType.COMPUTE, MIB)
-    reading = GpuReading(
-        0, 0, IDENTITY, processes=(process,), mig_instances=(MigInstance(3, "MIG-3", processes=(process,)),)
+    known = reading(
+        identity=IDENTITY,
+        processes=(process,),
+        mig_instances=(MigInstance(3, "MIG-3", processes=(process,)),),
     )
-    (row,) = rows(snapshot(replace(HEALTHY, reading=reading)))
+    (row,) = rows(snapshot(replace(HEALTHY, reading=known)))
     assert (row["idx"], row["uuid"], row["mig_index"], row["gpu_memory_mb"]) == (0, "GPU-1", 3, 1.0)
 
 

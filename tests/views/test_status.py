@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import GpuIdentity, GpuProcess, HostProcess, MigInstance, ProcessesReading, ProcessType
+from agent.readings import GpuProcess, HostProcess, Memory, MigInstance, ProcessesReading, ProcessType
 from agent.views.status import Status, status_view
+from tests.support.readings import with_values
 from tests.views.samples import (
     HEALTHY,
     KNOWS_NOTHING,
@@ -38,7 +39,7 @@ def shown(*gpus: GpuSample, process: ProcessFilter | None = None, mig: bool = Fa
 @pytest.mark.parametrize("percent", [0, 100, 101, 133, 255])
 def test_a_fan_faster_than_its_maximum_is_told_as_it_is(percent: int) -> None:
     """The driver says so of some cards; the documents promise that it is not cut to 100."""
-    gpu = replace(HEALTHY, reading=replace(READING, fan_speed_percent=percent))
+    gpu = replace(HEALTHY, reading=with_values(READING, fans_speed_percent=percent))
 
     assert shown(gpu)["devices"][0]["fan_speed"] == percent
     described = Status.model_json_schema()["$defs"]["StatusDevice"]["properties"]["fan_speed"]
@@ -214,7 +215,7 @@ def test_running_time_has_unbounded_hours(seconds: float | None, expected: str) 
 def with_processes(*types: ProcessType) -> GpuSample:
     """A GPU with one process of each of these types, pids from 1."""
     processes = tuple(GpuProcess(pid, kind, MIB) for pid, kind in enumerate(types, 1))
-    return replace(HEALTHY, reading=replace(READING, processes=processes))
+    return replace(HEALTHY, reading=with_values(READING, processes=processes))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def test_the_filter_leaves_the_devices_alone() -> None:
 
 
 def test_a_list_that_the_driver_does_not_tell_is_empty() -> None:
-    assert shown(replace(HEALTHY, reading=replace(READING, processes=None)))["processes"] == []
+    assert shown(replace(HEALTHY, reading=with_values(READING, processes=None)))["processes"] == []
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_a_list_that_the_driver_does_not_tell_is_empty() -> None:
     ],
 )
 def test_memory_is_whole_mib_and_whole_percent_half_up(used: int, expected: tuple[str, int]) -> None:
-    (device,) = shown(replace(HEALTHY, reading=replace(READING, memory_used_bytes=used)))["devices"]
+    (device,) = shown(replace(HEALTHY, reading=with_values(READING, memory_used_bytes=used)))["devices"]
 
     assert (device["memory_used_human"], device["memory_utilization"]) == expected
 
@@ -270,7 +271,7 @@ def test_memory_is_whole_mib_and_whole_percent_half_up(used: int, expected: tupl
     ],
 )
 def test_power_status(power: float | None, limit: float | None, expected: str) -> None:
-    reading = replace(READING, power_watts=power, power_limit_watts=limit)
+    reading = with_values(READING, power_usage_watts=power, power_limit_watts=limit)
 
     (device,) = shown(replace(HEALTHY, reading=reading))["devices"]
 
@@ -289,7 +290,9 @@ INSTANCES = (
     ),
     MigInstance(3),
 )
-PARTED = replace(HEALTHY, reading=replace(READING, mig_instances=INSTANCES, processes=INSTANCES[0].processes))
+PARTED = replace(
+    HEALTHY, reading=with_values(READING, mig_instances=INSTANCES, processes=INSTANCES[0].processes)
+)
 
 
 def test_mig_instances_stand_in_the_place_of_their_gpu() -> None:
@@ -344,10 +347,9 @@ def test_without_instances_mig_changes_nothing() -> None:
 
 
 def test_unified_memory_is_not_the_hosts() -> None:
-    identity = GpuIdentity(uuid="GPU-1", name="NVIDIA GB10")
-    reading = replace(READING, identity=identity, memory_used_bytes=None, memory_free_bytes=None)
+    unified = with_values(READING, identity_name="NVIDIA GB10", memory=Memory())
 
-    (device,) = shown(replace(HEALTHY, identity=identity, reading=reading))["devices"]
+    (device,) = shown(replace(HEALTHY, reading=unified))["devices"]
 
     assert {name: value for name, value in device.items() if name.startswith("memory")} == {
         "memory_total_human": "N/A",

@@ -10,10 +10,13 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from agent.derive.holdings import holdings
 from agent.views.prometheus.agent import agent_families
 from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.health import health_families
-from agent.views.prometheus.holders import holder_families
+from agent.views.prometheus.processes import process_families
+from agent.views.prometheus.users import user_families
+from agent.views.prometheus.xid import xid_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +70,9 @@ class Exposition(Collector):
             log_lines_dropped=self._log_lines_dropped,
         )
         if snapshot.driver is not None:
+            held = holdings(snapshot, snapshot.gpus, self._idle_after_seconds)
             yield from health_families(snapshot)
+            yield xid_errors(snapshot)
             yield from gpu_families(snapshot, snapshot.driver)
-            yield from holder_families(snapshot, self._idle_after_seconds, processes=self._processes)
+            yield from process_families(snapshot, held, each=self._processes)
+            yield from user_families(snapshot, held)

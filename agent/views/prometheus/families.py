@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from prometheus_client import Metric
 
-    from agent.readings import GpuSample
+    from agent.readings import GpuReading, GpuSample
+
+    # Name, documentation, value of a reading; None leaves the series out.
+    ReadingValues = tuple[tuple[str, str, Callable[[GpuReading], float | None]], ...]
+    # Name, label, documentation, value of a reading by the label's value.
+    ValuesByLabel = tuple[tuple[str, str, str, Callable[[GpuReading], dict[str, float | None]]], ...]
 
 PREFIX = "nvidia_gpu_"
 GPU_LABELS = ("uuid", "gpu")
+KIB, MHZ = 1024, 1_000_000
 
 Sample = tuple["Iterable[str]", float | None]  # label values, value; None: unknown, and so absent
 
@@ -29,7 +35,7 @@ def counter(name: str, documentation: str, labels: Iterable[str], samples: Itera
     return _filled(CounterMetricFamily(PREFIX + name, documentation, labels=list(labels)), samples)
 
 
-def of(gpu: GpuSample, *more: str) -> tuple[str, ...]:
+def label_values(gpu: GpuSample, *more: str) -> tuple[str, ...]:
     """The values of GPU_LABELS and what comes after them."""
     return (gpu.identity.uuid or "", str(gpu.index), *more)
 

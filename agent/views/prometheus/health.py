@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from agent.derive.health import examine
 from agent.derive.health_rules import Verdict
 from agent.readings import GpuState
-from agent.views.prometheus.families import GPU_LABELS, counter, gauge, of
+from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 def health_families(snapshot: Snapshot) -> Iterator[Metric]:
-    """States, verdicts, findings, XIDs."""
+    """States, verdicts, findings."""
     health = examine(snapshot)
     yield gauge(
         "state",
         "1: the state it is in; only ok and stale GPUs have live values.",
         (*GPU_LABELS, "state"),
-        ((of(gpu, state), gpu.state is state) for gpu in snapshot.gpus for state in GpuState),
+        ((label_values(gpu, state), gpu.state is state) for gpu in snapshot.gpus for state in GpuState),
     )
     yield gauge(
         "sample_age_seconds",
         "Age of its last reading, shown or not.",
         GPU_LABELS,
-        ((of(gpu), None if gpu.age_ms is None else gpu.age_ms / 1000) for gpu in snapshot.gpus),
+        ((label_values(gpu), None if gpu.age_ms is None else gpu.age_ms / 1000) for gpu in snapshot.gpus),
     )
     yield gauge(
         "sample_duration_seconds",
         "How long the driver took for its last reading.",
         GPU_LABELS,
-        ((of(gpu), gpu.seconds) for gpu in snapshot.gpus),
+        ((label_values(gpu), gpu.seconds) for gpu in snapshot.gpus),
     )
     yield gauge(
         "health_verdict",
@@ -44,7 +44,7 @@ def health_families(snapshot: Snapshot) -> Iterator[Metric]:
         (*GPU_LABELS, "verdict"),
         (
             (
-                of(gpu, verdict.word),
+                label_values(gpu, verdict.word),
                 None if (found := health[gpu.index].verdict) is None else found is verdict,
             )
             for gpu in snapshot.gpus
@@ -56,18 +56,8 @@ def health_families(snapshot: Snapshot) -> Iterator[Metric]:
         "1: what is wrong with it.",
         (*GPU_LABELS, "finding", "verdict"),
         (
-            (of(gpu, finding.name, finding.verdict.word), 1)
+            (label_values(gpu, finding.name, finding.verdict.word), 1)
             for gpu in snapshot.gpus
             for finding in health[gpu.index].findings
-        ),
-    )
-    yield counter(
-        "xid_errors",
-        "XID errors by code, since the agent started.",
-        (*GPU_LABELS, "xid"),
-        (
-            (of(gpu, str(code)), seen.times)
-            for gpu in snapshot.gpus
-            for code, seen in sorted((gpu.xids or {}).items())
         ),
     )

@@ -1,0 +1,62 @@
+"""One GPU as the driver describes it: a dataclass for each subject, in the file of that name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.readings.gpu.clocks import Clocks
+from agent.readings.gpu.engines import Engines
+from agent.readings.gpu.fans import Fans
+from agent.readings.gpu.gpm import Gpm
+from agent.readings.gpu.identity import GpuIdentity
+from agent.readings.gpu.memory import Memory
+from agent.readings.gpu.memory_errors import MemoryErrors
+from agent.readings.gpu.mig import Mig
+from agent.readings.gpu.modes import Modes
+from agent.readings.gpu.nvlink import NvLinks
+from agent.readings.gpu.pcie import Pcie
+from agent.readings.gpu.power import Power
+from agent.readings.gpu.recovery import Recovery
+from agent.readings.gpu.thermal import Thermal
+from agent.readings.gpu.utilization import Utilization
+
+if TYPE_CHECKING:
+    from agent.readings.gpu.processes import GpuProcess
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """One GPU at one moment."""
+
+    sampled_at: float  # seconds since the epoch
+    sampled_monotonic: float  # seconds of the monotonic clock: ages are taken from this one
+    identity: GpuIdentity = field(default_factory=GpuIdentity)
+    memory: Memory = field(default_factory=Memory)
+    utilization: Utilization = field(default_factory=Utilization)
+    gpm: Gpm = field(default_factory=Gpm)
+    engines: Engines = field(default_factory=Engines)
+    power: Power = field(default_factory=Power)
+    clocks: Clocks = field(default_factory=Clocks)
+    thermal: Thermal = field(default_factory=Thermal)
+    fans: Fans = field(default_factory=Fans)
+    pcie: Pcie = field(default_factory=Pcie)
+    nvlink: NvLinks = field(default_factory=NvLinks)
+    memory_errors: MemoryErrors = field(default_factory=MemoryErrors)
+    modes: Modes = field(default_factory=Modes)
+    recovery: Recovery = field(default_factory=Recovery)
+    processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell
+    mig: Mig = field(default_factory=Mig)
+
+    def lasting(self) -> GpuReading:
+        """What stays true while the GPU cannot be read; everything else is unknown."""
+        return GpuReading(
+            self.sampled_at,
+            self.sampled_monotonic,
+            identity=GpuIdentity(self.identity.uuid, self.identity.name, self.identity.pci_bus_id),
+            memory=Memory(total_bytes=self.memory.total_bytes),
+            clocks=Clocks(
+                max_graphics_mhz=self.clocks.max_graphics_mhz, max_memory_mhz=self.clocks.max_memory_mhz
+            ),
+            pcie=Pcie(max_generation=self.pcie.max_generation, max_width=self.pcie.max_width),
+        )

@@ -1,0 +1,16 @@
+"""The memory of one GPU, and the window through which the CPU sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How much there is, and how much of it is in use."""
+
+    total_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2; None with unified memory
+    used_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2, without what the driver reserves
+    free_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2
+    bar1_total_bytes: int | None = None  # nvmlDeviceGetBAR1MemoryInfo: the window that the CPU sees
+    bar1_used_bytes: int | None = None  # nvmlDeviceGetBAR1MemoryInfo

@@ -1,0 +1,35 @@
+"""ECC errors of one GPU, and the pages and rows given up because of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RemapBanks:
+    """Number of memory banks by how many of their spare rows are left."""
+
+    all: int
+    most: int
+    some: int
+    few: int
+    none: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryErrors:
+    """ECC errors and what became of the memory that had them. Volatile: since the driver was loaded."""
+
+    ecc_enabled: bool | None = None  # nvmlDeviceGetEccMode, current
+    corrected_volatile: int | None = None  # nvmlDeviceGetTotalEccErrors, as the three below
+    uncorrected_volatile: int | None = None
+    corrected_aggregate: int | None = None  # over the life of the GPU
+    uncorrected_aggregate: int | None = None
+    retired_pages_corrected: int | None = None  # nvmlDeviceGetRetiredPages: many single-bit errors
+    retired_pages_uncorrected: int | None = None  # nvmlDeviceGetRetiredPages: a double-bit error
+    retirement_pending: bool | None = None  # nvmlDeviceGetRetiredPagesPendingStatus: until the next reset
+    remapped_rows_corrected: int | None = None  # nvmlDeviceGetRemappedRows, as the three below
+    remapped_rows_uncorrected: int | None = None
+    remapping_pending: bool | None = None  # until the next reset
+    remapping_failed: bool | None = None
+    remap_banks: RemapBanks | None = None  # nvmlDeviceGetRowRemapperHistogram

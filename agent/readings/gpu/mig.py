@@ -1,0 +1,30 @@
+"""The MIG devices of one GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.readings.gpu.processes import GpuProcess
+
+
+@dataclass(frozen=True, slots=True)
+class MigInstance:
+    """A MIG device: a slice of a GPU (NVML: nvmlDeviceGetMigDeviceHandleByIndex)."""
+
+    mig_index: int
+    uuid: str | None = None
+    name: str | None = None  # with the profile, as NVML prints it: "NVIDIA A100 MIG 1g.5gb"
+    memory_total_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mig:
+    """Whether the GPU is partitioned, and into what."""
+
+    enabled: bool = False  # nvmlDeviceGetMigMode, also while there is no instance yet
+    instances: tuple[MigInstance, ...] = ()

@@ -1,0 +1,27 @@
+"""The processes on one GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ProcessType(StrEnum):
+    """How a process uses a GPU, as NVML's two process lists tell it."""
+
+    COMPUTE = "C"
+    GRAPHICS = "G"
+    BOTH = "C+G"
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process that holds a context on a GPU (NVML: nvmlDeviceGet{Compute,Graphics}RunningProcesses)."""
+
+    pid: int
+    type: ProcessType
+    gpu_memory_bytes: int | None = None
+    sm_utilization_percent: int | None = None  # nvmlDeviceGetProcessUtilization, as the three below
+    memory_utilization_percent: int | None = None  # time in which its accesses kept DRAM busy
+    encoder_utilization_percent: int | None = None
+    decoder_utilization_percent: int | None = None

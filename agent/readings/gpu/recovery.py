@@ -1,0 +1,26 @@
+"""What the driver wants done to one GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class RecoveryAction(IntEnum):
+    """What the driver wants done to a GPU (NVML: nvmlDeviceGpuRecoveryAction_t)."""
+
+    NONE = 0
+    GPU_RESET = 1
+    NODE_REBOOT = 2
+    DRAIN_P2P = 3
+    DRAIN_AND_RESET = 4
+    RECOVER_IMEX_DOMAIN = 5
+    BUS_RESET = 6
+    SYSTEM_REBOOT = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What it takes to make the GPU well again."""
+
+    action: int | None = None  # field value 230: one of RecoveryAction, or newer than it

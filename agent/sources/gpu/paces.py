@@ -1,0 +1,13 @@
+"""How often an expensive value is read: seconds between two reads.
+
+Reported costs on real drivers: a process list 2 to 10 ms, a fan 0.14 ms (MangoHud#2104); at one sample a
+second the rest stays below that.
+"""
+
+from __future__ import annotations
+
+PROCESS_PACE = 2.0
+SLOW_PACE = 5.0
+ERRORS_PACE = 30.0  # a dozen calls, some of which read the GPU's InfoROM
+NVLINK_FACTS_PACE = 60.0  # what hardly changes about a link; six calls for each
+FIXED_PACE = 300.0  # it does not change, but a call may have failed in passing

@@ -1,0 +1,81 @@
+"""`detail` of `/gpu?detail=1`: everything else that the driver tells of one GPU. Unknown is null."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.views.gpu.clocks import GpuClockDetail, clock_detail_view
+from agent.views.gpu.engines import GpuEngines, engines_view
+from agent.views.gpu.fans import GpuFan, fans_view
+from agent.views.gpu.gpm import GpuPerformance, performance_view
+from agent.views.gpu.identity import GpuBoard, board_view
+from agent.views.gpu.memory import GpuBar1, bar1_view
+from agent.views.gpu.memory_errors import (
+    GpuEcc,
+    GpuRemappedRows,
+    GpuRetiredPages,
+    ecc_view,
+    remapped_rows_view,
+    retired_pages_view,
+)
+from agent.views.gpu.mig import GpuMigInstance, mig_instances_view
+from agent.views.gpu.modes import GpuModes, modes_view
+from agent.views.gpu.nvlink import GpuNvLink, nvlinks_view
+from agent.views.gpu.power import GpuPowerDetail, power_detail_view
+from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
+from agent.views.gpu.xid import GpuXid, xids_view
+from agent.views.health import GpuFinding, findings_view
+
+if TYPE_CHECKING:
+    from agent.derive.health import Health
+    from agent.readings import GpuSample
+
+
+class GpuDetail(BaseModel):
+    """What `/gpu?detail=1` adds."""
+
+    board: GpuBoard
+    modes: GpuModes
+    temperatures: GpuTemperatures
+    power: GpuPowerDetail
+    clocks: GpuClockDetail
+    engines: GpuEngines
+    performance: GpuPerformance
+    bar1: GpuBar1
+    fan_count: int | None = Field(description="number of fans")
+    fans: list[GpuFan] = Field(description="each of them")
+    pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
+    nvlinks: list[GpuNvLink] | None = Field(description="null: the GPU has none, or the driver does not tell")
+    ecc: GpuEcc
+    retired_pages: GpuRetiredPages
+    remapped_rows: GpuRemappedRows
+    xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
+    mig_instances: list[GpuMigInstance] = Field(description="empty: MIG is off, or there is none yet")
+    findings: list[GpuFinding] = Field(description="all reasons of the verdict, the worst first")
+
+
+def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
+    """The wire shape of what one reading tells beyond the plain answer."""
+    reading = gpu.values
+    return GpuDetail(
+        board=board_view(reading.identity),
+        modes=modes_view(gpu),
+        temperatures=temperatures_view(reading.thermal),
+        power=power_detail_view(reading.power),
+        clocks=clock_detail_view(reading.clocks),
+        engines=engines_view(reading.engines),
+        performance=performance_view(reading.gpm),
+        bar1=bar1_view(reading.memory),
+        fan_count=reading.fans.count,
+        fans=fans_view(reading.fans),
+        pcie_replays=reading.pcie.replays,
+        nvlinks=nvlinks_view(reading.nvlink),
+        ecc=ecc_view(reading.memory_errors),
+        retired_pages=retired_pages_view(reading.memory_errors),
+        remapped_rows=remapped_rows_view(reading.memory_errors),
+        xids=xids_view(gpu.xids),
+        mig_instances=mig_instances_view(reading.mig),
+        findings=findings_view(health),
+    )

@@ -1,0 +1,83 @@
+"""One GPU of the rich API, put together from its subjects. An unknown value is null, never 0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.activity import Activity, Thresholds, judge
+from agent.readings import GpuSample, GpuState
+from agent.views.gpu.activity import DebugInfo, debug_info_view
+from agent.views.gpu.clocks import GpuClocks, GpuThrottling, clocks_view, throttling_view
+from agent.views.gpu.detail import GpuDetail
+from agent.views.gpu.memory import GpuMemory, memory_view
+from agent.views.gpu.pcie import GpuPcie, pcie_view
+from agent.views.gpu.power import GpuPower, power_view
+from agent.views.gpu.processes import top_processes_view
+from agent.views.gpu.utilization import GpuUtilization, utilization_view
+from agent.views.health import GpuHealth, health_view
+from agent.views.top_process import TopProcess
+from agent.views.units import iso_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.derive.health import Health
+    from agent.readings import HostProcess
+
+
+class Gpu(BaseModel):
+    """One GPU at one moment."""
+
+    id: int = Field(description="NVML index")
+    uuid: str | None = Field(description="NVML UUID")
+    timestamp: str | None = Field(description="when this GPU was sampled, ISO 8601 UTC")
+    name: str | None = Field(description="product name")
+    state: GpuState = Field(description="how far the values can be trusted")
+    age_ms: int | None = Field(description="age of the last reading when this was assembled, milliseconds")
+    error: str | None = Field(description="why the GPU could not be read, else null")
+    memory: GpuMemory
+    utilization: GpuUtilization
+    temperature_celsius: int | None = Field(description="GPU core, degrees Celsius")
+    power: GpuPower
+    clocks: GpuClocks
+    pcie: GpuPcie
+    throttling: GpuThrottling
+    fan_speed_rpm: int | None = Field(description="first fan, revolutions per minute")
+    fan_speed_percent: int | None = Field(description="first fan, percent of its maximum; may exceed 100")
+    status: Activity = Field(description="unavailable: the GPU could not be read")
+    health: GpuHealth
+    debug_info: DebugInfo
+    top_processes: list[TopProcess] | None = Field(description="up to five, by GPU memory")
+    detail: GpuDetail | None = Field(default=None, description="only with detail=1: all else that is known")
+
+
+def gpu_view(
+    gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thresholds, health: Health
+) -> Gpu:
+    """The wire shape of one GPU; `described` are the host's processes by pid."""
+    identity, reading = gpu.identity, gpu.values
+    verdict = judge(gpu.reading, thresholds)
+    return Gpu(
+        id=gpu.index,
+        uuid=identity.uuid,
+        timestamp=None if gpu.sampled_at is None else iso_utc(gpu.sampled_at),
+        name=identity.name,
+        state=gpu.state,
+        age_ms=gpu.age_ms,
+        error=gpu.error,
+        memory=memory_view(reading),
+        utilization=utilization_view(reading),
+        temperature_celsius=reading.thermal.gpu_celsius,
+        power=power_view(reading.power),
+        clocks=clocks_view(reading.clocks),
+        pcie=pcie_view(reading),
+        throttling=throttling_view(gpu),
+        fan_speed_rpm=reading.fans.speed_rpm,
+        fan_speed_percent=reading.fans.speed_percent,
+        status=verdict.activity,
+        health=health_view(health),
+        debug_info=debug_info_view(verdict),
+        top_processes=top_processes_view(reading, described),
+    )

@@ -1,0 +1,22 @@
+"""The fans of one GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from agent.readings import Fans
+
+
+class GpuFan(BaseModel):
+    """NVML: nvmlDeviceGetFanSpeed_v2, nvmlDeviceGetFanSpeedRPM."""
+
+    speed_percent: int | None = Field(description="as intended, percent of its maximum; may exceed 100")
+    speed_rpm: int | None = Field(description="as measured, revolutions per minute")
+
+
+def fans_view(fans: Fans) -> list[GpuFan]:
+    """The wire shape of each fan."""
+    return [GpuFan(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm) for fan in fans.each]

@@ -1,0 +1,36 @@
+"""How busy SMs, tensor cores and DRAM really are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.rounding import tenths
+
+if TYPE_CHECKING:
+    from agent.readings import Gpm
+
+
+class GpuPerformance(BaseModel):
+    """NVML: GPM metrics 2, 3, 5 and 10; Hopper and newer."""
+
+    sm_percent: float | None = Field(description="SMs that were busy, percent")
+    sm_occupancy_percent: float | None = Field(description="warps in flight of all there can be, percent")
+    tensor_percent: float | None = Field(description="time in which tensor cores worked, percent")
+    dram_percent: float | None = Field(description="memory bandwidth used of what there is, percent")
+
+
+def performance_view(gpm: Gpm) -> GpuPerformance:
+    """The wire shape of the GPM metrics."""
+    return GpuPerformance(
+        sm_percent=tenths(gpm.sm_activity_percent),
+        sm_occupancy_percent=tenths(gpm.sm_occupancy_percent),
+        tensor_percent=tenths(gpm.tensor_activity_percent),
+        dram_percent=tenths(gpm.dram_activity_percent),
+    )
+
+
+def gpm_or(gpm: Gpm, metric: float | None, rate: int | None) -> float | None:
+    """GPM's value where the GPU has GPM, known or not: the coarser rate must not stand in now and then."""
+    return metric if gpm.supported else rate

@@ -1,0 +1,81 @@
+"""ECC errors of one GPU, and the pages and rows given up because of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from agent.readings import MemoryErrors, RemapBanks
+
+
+class GpuEcc(BaseModel):
+    """NVML: nvmlDeviceGetTotalEccErrors. Volatile: since the driver was loaded; aggregate: ever."""
+
+    corrected_volatile: int | None = Field(description="errors")
+    uncorrected_volatile: int | None = Field(description="errors")
+    corrected_aggregate: int | None = Field(description="errors")
+    uncorrected_aggregate: int | None = Field(description="errors")
+
+
+def ecc_view(errors: MemoryErrors) -> GpuEcc:
+    """The wire shape of the ECC errors."""
+    return GpuEcc(
+        corrected_volatile=errors.corrected_volatile,
+        uncorrected_volatile=errors.uncorrected_volatile,
+        corrected_aggregate=errors.corrected_aggregate,
+        uncorrected_aggregate=errors.uncorrected_aggregate,
+    )
+
+
+class GpuRetiredPages(BaseModel):
+    """NVML: nvmlDeviceGetRetiredPages, nvmlDeviceGetRetiredPagesPendingStatus; before Ampere."""
+
+    corrected: int | None = Field(description="pages with several corrected errors")
+    uncorrected: int | None = Field(description="pages with an uncorrected error")
+    pending: bool | None = Field(description="a page is retired with the next reset")
+
+
+def retired_pages_view(errors: MemoryErrors) -> GpuRetiredPages:
+    """The wire shape of the pages given up."""
+    return GpuRetiredPages(
+        corrected=errors.retired_pages_corrected,
+        uncorrected=errors.retired_pages_uncorrected,
+        pending=errors.retirement_pending,
+    )
+
+
+class GpuRemapBanks(BaseModel):
+    """NVML: nvmlDeviceGetRowRemapperHistogram: memory banks by how many spare rows are left."""
+
+    all: int = Field(description="banks with all of them")
+    most: int = Field(description="banks with most of them")
+    some: int = Field(description="banks with some of them")
+    few: int = Field(description="banks with few of them")
+    none: int = Field(description="banks with none")
+
+
+class GpuRemappedRows(BaseModel):
+    """NVML: nvmlDeviceGetRemappedRows; Ampere and newer."""
+
+    corrected: int | None = Field(description="rows remapped for corrected errors")
+    uncorrected: int | None = Field(description="rows remapped for uncorrected errors")
+    pending: bool | None = Field(description="a row is remapped with the next reset")
+    failed: bool | None = Field(description="a row could not be remapped")
+    banks: GpuRemapBanks | None = Field(description="null: the driver does not tell")
+
+
+def remapped_rows_view(errors: MemoryErrors) -> GpuRemappedRows:
+    """The wire shape of the rows given up."""
+    return GpuRemappedRows(
+        corrected=errors.remapped_rows_corrected,
+        uncorrected=errors.remapped_rows_uncorrected,
+        pending=errors.remapping_pending,
+        failed=errors.remapping_failed,
+        banks=None if errors.remap_banks is None else _banks(errors.remap_banks),
+    )
+
+
+def _banks(banks: RemapBanks) -> GpuRemapBanks:
+    return GpuRemapBanks(all=banks.all, most=banks.most, some=banks.some, few=banks.few, none=banks.none)

@@ -1,0 +1,52 @@
+"""The MIG instances of one GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.rounding import tenths
+from agent.views.units import mib
+
+if TYPE_CHECKING:
+    from agent.readings import Mig, MigInstance
+
+
+class MigProcess(BaseModel):
+    """A process on a MIG instance."""
+
+    pid: int = Field(description="process id as the driver tells it")
+    memory_mb: float | None = Field(description="MiB")
+
+
+class GpuMigInstance(BaseModel):
+    """NVML: nvmlDeviceGetMigDeviceHandleByIndex and its relatives."""
+
+    mig_index: int = Field(description="index on this GPU")
+    uuid: str | None = Field(description="NVML UUID, which CUDA understands")
+    name: str | None = Field(description="with the profile, as NVML prints it")
+    memory_total_mb: float | None = Field(description="MiB")
+    memory_used_mb: float | None = Field(description="MiB")
+    memory_free_mb: float | None = Field(description="MiB")
+    processes: list[MigProcess] = Field(description="by pid")
+
+
+def mig_instances_view(mig: Mig) -> list[GpuMigInstance]:
+    """The wire shape of each instance."""
+    return [_instance(instance) for instance in mig.instances]
+
+
+def _instance(instance: MigInstance) -> GpuMigInstance:
+    return GpuMigInstance(
+        mig_index=instance.mig_index,
+        uuid=instance.uuid,
+        name=instance.name,
+        memory_total_mb=tenths(mib(instance.memory_total_bytes)),
+        memory_used_mb=tenths(mib(instance.memory_used_bytes)),
+        memory_free_mb=tenths(mib(instance.memory_free_bytes)),
+        processes=[
+            MigProcess(pid=process.pid, memory_mb=tenths(mib(process.gpu_memory_bytes)))
+            for process in instance.processes
+        ],
+    )

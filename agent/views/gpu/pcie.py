@@ -1,0 +1,43 @@
+"""The PCIe link of one GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.pcie import max_bandwidth_mbps, mbps, total_mbps, utilization_percent
+from agent.derive.rounding import tenths, whole
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading
+
+
+class GpuPcie(BaseModel):
+    """NVML: nvmlDeviceGet{Max,Curr}PcieLink{Generation,Width}, field values 197 and 198."""
+
+    generation: int | None = Field(description="the highest that this GPU in this slot supports")
+    width: int | None = Field(description="lanes: the most that this GPU in this slot supports")
+    current_generation: int | None = Field(description="now; drops when idle")
+    current_width: int | None = Field(description="lanes in use now")
+    tx_throughput_mbps: float | None = Field(description="leaving the GPU, MB/s of 1024 x 1024 bytes")
+    rx_throughput_mbps: float | None = Field(description="entering the GPU, MB/s of 1024 x 1024 bytes")
+    total_throughput_mbps: float | None = Field(description="both directions, MB/s of 1024 x 1024 bytes")
+    max_bandwidth_mbps: float | None = Field(description="of generation and width in one direction, MB/s")
+    utilization_percent: int | None = Field(description="total of max, at most 100 percent")
+
+
+def pcie_view(reading: GpuReading) -> GpuPcie:
+    """The wire shape of the link."""
+    pcie = reading.pcie
+    return GpuPcie(
+        generation=pcie.max_generation,
+        width=pcie.max_width,
+        current_generation=pcie.generation,
+        current_width=pcie.width,
+        tx_throughput_mbps=tenths(mbps(pcie.tx_kib_per_second)),
+        rx_throughput_mbps=tenths(mbps(pcie.rx_kib_per_second)),
+        total_throughput_mbps=tenths(total_mbps(reading)),
+        max_bandwidth_mbps=max_bandwidth_mbps(pcie.max_generation, pcie.max_width),
+        utilization_percent=whole(utilization_percent(reading)),
+    )

@@ -1,0 +1,50 @@
+"""What power one GPU draws, and what limits it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent.derive.rounding import percent, tenths, whole
+
+if TYPE_CHECKING:
+    from agent.readings import Power
+
+
+class GpuPower(BaseModel):
+    """NVML: nvmlDeviceGetPowerUsage, nvmlDeviceGetPowerManagementLimit."""
+
+    usage_watts: float | None = Field(description="draw, watts")
+    limit_watts: float | None = Field(description="power management limit, watts")
+    efficiency_percent: int | None = Field(description="draw of limit, percent")
+
+
+def power_view(power: Power) -> GpuPower:
+    """The wire shape of draw and limit."""
+    return GpuPower(
+        usage_watts=tenths(power.usage_watts),
+        limit_watts=tenths(power.limit_watts),
+        efficiency_percent=whole(percent(power.usage_watts, power.limit_watts)),
+    )
+
+
+class GpuPowerDetail(BaseModel):
+    """NVML: field values 185 and 186, nvmlDeviceGetEnforcedPowerLimit, TotalEnergyConsumption."""
+
+    instant_watts: float | None = Field(description="draw at this moment, watts")
+    average_watts: float | None = Field(description="draw over the last second, watts")
+    enforced_limit_watts: float | None = Field(description="the least of all limits in force, watts")
+    default_limit_watts: float | None = Field(description="the limit it is shipped with, watts")
+    energy_joules: float | None = Field(description="since the driver was loaded, joules")
+
+
+def power_detail_view(power: Power) -> GpuPowerDetail:
+    """The wire shape of what else there is."""
+    return GpuPowerDetail(
+        instant_watts=tenths(power.instant_watts),
+        average_watts=tenths(power.average_watts),
+        enforced_limit_watts=tenths(power.enforced_limit_watts),
+        default_limit_watts=tenths(power.default_limit_watts),
+        energy_joules=tenths(power.energy_joules),
+    )

@@ -1,0 +1,34 @@
+"""The processes on one GPU that hold the most memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.rounding import percent, tenths
+from agent.views.top_process import TopProcess, short
+from agent.views.units import mib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.readings import GpuReading, HostProcess
+
+TOP_PROCESSES = 5
+
+
+def top_processes_view(reading: GpuReading, described: Mapping[int, HostProcess]) -> list[TopProcess] | None:
+    """The wire shape of the largest; `described` are the host's processes by pid."""
+    if reading.processes is None:
+        return None
+    largest = sorted(reading.processes, key=lambda process: process.gpu_memory_bytes or 0, reverse=True)
+    return [
+        TopProcess(
+            pid=process.pid,
+            name=short(host.name) if host else None,
+            username=short(host.username) if host else None,
+            memory_mb=tenths(mib(process.gpu_memory_bytes)),
+            memory_percent=tenths(percent(process.gpu_memory_bytes, reading.memory.total_bytes)),
+        )
+        for process in largest[:TOP_PROCESSES]
+        for host in [described.get(process.pid)]
+    ]

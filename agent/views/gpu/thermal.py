@@ -1,0 +1,31 @@
+"""How hot one GPU is, and how hot it may get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+if TYPE_CHECKING:
+    from agent.readings import Thermal
+
+
+class GpuTemperatures(BaseModel):
+    """NVML: field value 82, nvmlDeviceGetTemperatureThreshold. Degrees Celsius."""
+
+    memory_celsius: int | None = Field(description="memory, now")
+    max_operating_celsius: int | None = Field(description="the driver slows the GPU down from here on")
+    slowdown_celsius: int | None = Field(description="the hardware slows itself down from here on")
+    shutdown_celsius: int | None = Field(description="the GPU shuts itself down")
+    memory_max_celsius: int | None = Field(description="the driver slows the memory down from here on")
+
+
+def temperatures_view(thermal: Thermal) -> GpuTemperatures:
+    """The wire shape of all but the temperature of the core."""
+    return GpuTemperatures(
+        memory_celsius=thermal.memory_celsius,
+        max_operating_celsius=thermal.max_operating_celsius,
+        slowdown_celsius=thermal.slowdown_celsius,
+        shutdown_celsius=thermal.shutdown_celsius,
+        memory_max_celsius=thermal.memory_max_celsius,
+    )

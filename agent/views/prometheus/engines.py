@@ -1,0 +1,18 @@
+"""The engines of each GPU beside its SMs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.views.prometheus.families import ratio
+
+if TYPE_CHECKING:
+    from agent.views.prometheus.families import ReadingValues
+
+
+GAUGES: ReadingValues = (
+    ("encoder_utilization_ratio", "Video encoder, 0 to 1.", lambda r: ratio(r.engines.encoder_percent)),
+    ("decoder_utilization_ratio", "Video decoder, 0 to 1.", lambda r: ratio(r.engines.decoder_percent)),
+    ("jpeg_utilization_ratio", "JPEG decoder, 0 to 1.", lambda r: ratio(r.engines.jpeg_percent)),
+    ("ofa_utilization_ratio", "Optical flow accelerator, 0 to 1.", lambda r: ratio(r.engines.ofa_percent)),
+)

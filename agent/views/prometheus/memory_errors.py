@@ -1,0 +1,69 @@
+"""ECC errors of each GPU, and the pages and rows given up because of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.views.prometheus.families import GPU_LABELS, counter, label_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prometheus_client import Metric
+
+    from agent.readings import GpuReading, GpuSample
+    from agent.views.prometheus.families import ReadingValues, ValuesByLabel
+
+
+GAUGES: ReadingValues = (
+    (
+        "retirement_pending",
+        "1: a memory page is retired with the next reset.",
+        lambda r: r.memory_errors.retirement_pending,
+    ),
+    (
+        "remapping_pending",
+        "1: a memory row is remapped with the next reset.",
+        lambda r: r.memory_errors.remapping_pending,
+    ),
+    (
+        "remapping_failed",
+        "1: a memory row could not be remapped.",
+        lambda r: r.memory_errors.remapping_failed,
+    ),
+)
+BY_LABEL: ValuesByLabel = (
+    (
+        "retired_pages",
+        "cause",
+        "Memory pages given up, over the life of the GPU.",
+        lambda r: {
+            "corrected": r.memory_errors.retired_pages_corrected,
+            "uncorrected": r.memory_errors.retired_pages_uncorrected,
+        },
+    ),
+    (
+        "remapped_rows",
+        "cause",
+        "Memory rows given up, over the life of the GPU.",
+        lambda r: {
+            "corrected": r.memory_errors.remapped_rows_corrected,
+            "uncorrected": r.memory_errors.remapped_rows_uncorrected,
+        },
+    ),
+)
+
+
+def ecc_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
+    """The counters of errors, by their type and since when they count."""
+    return counter(
+        "ecc_errors",
+        "ECC errors. Volatile: since the driver was loaded; aggregate: over the life of the GPU.",
+        (*GPU_LABELS, "type", "scope"),
+        (
+            (label_values(gpu, kind, scope), getattr(reading.memory_errors, f"{kind}_{scope}"))
+            for gpu, reading in readings
+            for kind in ("corrected", "uncorrected")
+            for scope in ("volatile", "aggregate")
+        ),
+    )

@@ -1,0 +1,41 @@
+"""The MIG instances of each GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prometheus_client import Metric
+
+    from agent.readings import GpuReading, GpuSample
+    from agent.views.prometheus.families import ReadingValues
+
+
+GAUGES: ReadingValues = (("mig_enabled", "1: partitioned by MIG.", lambda r: r.mig.enabled),)
+
+
+def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[Metric]:
+    """The families of each instance."""
+    instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances]
+    for name, documentation, field in (
+        ("mig_memory_total_bytes", "Memory of a MIG instance.", "memory_total_bytes"),
+        ("mig_memory_used_bytes", "Memory of a MIG instance in use.", "memory_used_bytes"),
+    ):
+        yield gauge(
+            name,
+            documentation,
+            (*GPU_LABELS, "mig", "mig_uuid", "profile"),
+            (
+                (
+                    label_values(
+                        gpu, str(one.mig_index), one.uuid or "", (one.name or "").rpartition(" ")[2]
+                    ),
+                    getattr(one, field),
+                )
+                for gpu, one in instances
+            ),
+        )

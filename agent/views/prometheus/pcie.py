@@ -1,0 +1,35 @@
+"""The PCIe link of each GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.views.prometheus.families import KIB, scaled
+
+if TYPE_CHECKING:
+    from agent.views.prometheus.families import ReadingValues
+
+
+GAUGES: ReadingValues = (
+    ("pcie_link_generation", "PCIe generation in use.", lambda r: r.pcie.generation),
+    ("pcie_link_width", "PCIe lanes in use.", lambda r: r.pcie.width),
+    (
+        "pcie_max_generation",
+        "PCIe generation of this GPU in this slot.",
+        lambda r: r.pcie.max_generation,
+    ),
+    ("pcie_max_width", "PCIe lanes of this GPU in this slot.", lambda r: r.pcie.max_width),
+    (
+        "pcie_tx_bytes_per_second",
+        "PCIe throughput that leaves the GPU.",
+        lambda r: scaled(r.pcie.tx_kib_per_second, KIB),
+    ),
+    (
+        "pcie_rx_bytes_per_second",
+        "PCIe throughput that enters the GPU.",
+        lambda r: scaled(r.pcie.rx_kib_per_second, KIB),
+    ),
+)
+COUNTERS: ReadingValues = (
+    ("pcie_replays", "PCIe packets sent again since the GPU was reset.", lambda r: r.pcie.replays),
+)

@@ -1,0 +1,70 @@
+"""The processes on the GPUs."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from agent.views.prometheus.families import GPU_LABELS, gauge, label_values, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from prometheus_client import Metric
+
+    from agent.derive.holdings import Holding
+    from agent.readings import Snapshot
+
+# Each is three series that live as short as the process; past these the largest are told.
+MAX_PROCESSES = 512
+PROCESS_LABELS = (*GPU_LABELS, "mig", "pid", "user", "name", "container", "pod", "slurm_job")
+
+
+def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool) -> Iterator[Metric]:
+    """Their number on each GPU, and each process if wished for; `held` are the processes on all GPUs."""
+    yield gauge(
+        "processes",
+        "Number of processes on it.",
+        GPU_LABELS,
+        (
+            (label_values(gpu), None if gpu.values.processes is None else len(gpu.values.processes))
+            for gpu in snapshot.gpus
+        ),
+    )
+    if each:
+        largest_first = sorted(held, key=lambda one: -(one.process.gpu_memory_bytes or 0))
+        yield from _each(list(islice(largest_first, MAX_PROCESSES)))
+        left_out = max(0, len(held) - MAX_PROCESSES)
+        yield gauge("agent_processes_left_out", "Processes that have no series.", (), [((), left_out)])
+
+
+def _each(held: Sequence[Holding]) -> Iterator[Metric]:
+    values: tuple[tuple[str, str, Callable[[Holding], float | None]], ...] = (
+        ("process_memory_used_bytes", "GPU memory of a process.", lambda one: one.process.gpu_memory_bytes),
+        (
+            "process_sm_utilization_ratio",
+            "SM time of a process, 0 to 1.",
+            lambda one: ratio(one.process.sm_utilization_percent),
+        ),
+        (
+            "process_idle_seconds",
+            "How long a process has held memory without work.",
+            lambda one: one.use.idle_seconds if one.use else None,
+        ),
+    )
+    for name, documentation, value in values:
+        yield gauge(name, documentation, PROCESS_LABELS, ((_labels(one), value(one)) for one in held))
+
+
+def _labels(one: Holding) -> tuple[str, ...]:
+    belonging = one.host.belonging
+    return label_values(
+        one.gpu,
+        "" if one.mig_index is None else str(one.mig_index),
+        str(one.process.pid),
+        one.host.username or "",
+        one.host.name or "",
+        belonging.container_name or belonging.container_id or "",
+        belonging.pod_uid or "",
+        belonging.slurm_job_id or "",
+    )

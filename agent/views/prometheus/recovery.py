@@ -1,0 +1,13 @@
+"""What the driver wants done to each GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.views.prometheus.families import ReadingValues
+
+
+GAUGES: ReadingValues = (
+    ("recovery_action", "What the driver asks for; 0: nothing.", lambda r: r.recovery.action),
+)

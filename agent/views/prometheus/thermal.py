@@ -1,0 +1,27 @@
+"""How hot each GPU is, and how hot it may get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.views.prometheus.families import ReadingValues, ValuesByLabel
+
+
+GAUGES: ReadingValues = (
+    ("temperature_celsius", "GPU core.", lambda r: r.thermal.gpu_celsius),
+    ("memory_temperature_celsius", "GPU memory.", lambda r: r.thermal.memory_celsius),
+)
+BY_LABEL: ValuesByLabel = (
+    (
+        "temperature_threshold_celsius",
+        "threshold",
+        "Where the driver or the hardware acts.",
+        lambda r: {
+            "max_operating": r.thermal.max_operating_celsius,
+            "slowdown": r.thermal.slowdown_celsius,
+            "shutdown": r.thermal.shutdown_celsius,
+            "memory_max": r.thermal.memory_max_celsius,
+        },
+    ),
+)

@@ -1,0 +1,26 @@
+"""XID errors of each GPU; also of those that cannot be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.views.prometheus.families import GPU_LABELS, counter, label_values
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+    from agent.readings import Snapshot
+
+
+def xid_errors(snapshot: Snapshot) -> Metric:
+    """The counters by code."""
+    return counter(
+        "xid_errors",
+        "XID errors by code, since the agent started.",
+        (*GPU_LABELS, "xid"),
+        (
+            (label_values(gpu, str(code)), seen.times)
+            for gpu in snapshot.gpus
+            for code, seen in sorted((gpu.xids or {}).items())
+        ),
+    )

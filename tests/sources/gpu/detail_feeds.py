@@ -1,0 +1,72 @@
+"""Which fields of a reading's details each NVML function fills, and nothing else can."""
+
+from __future__ import annotations
+
+DETAIL_FEEDS: dict[str, tuple[str, ...]] = {
+    "nvmlDeviceGetSerial": ("identity.serial",),
+    "nvmlDeviceGetBoardPartNumber": ("identity.part_number",),
+    "nvmlDeviceGetVbiosVersion": ("identity.vbios_version",),
+    "nvmlDeviceGetCudaComputeCapability": ("identity.compute_capability",),
+    "nvmlDeviceGetPowerManagementDefaultLimit": ("power.default_limit_watts",),
+    "nvmlDeviceGetNumFans": ("fans.count",),
+    "nvmlDeviceGetTemperatureThreshold": (
+        "thermal.shutdown_celsius",
+        "thermal.slowdown_celsius",
+        "thermal.max_operating_celsius",
+        "thermal.memory_max_celsius",
+    ),
+    "nvmlDeviceGetPerformanceState": ("modes.performance_state",),
+    "nvmlDeviceGetPersistenceMode": ("modes.persistence_mode",),
+    "nvmlDeviceGetEnforcedPowerLimit": ("power.enforced_limit_watts",),
+    "nvmlDeviceGetTotalEnergyConsumption": ("power.energy_joules",),
+    "nvmlDeviceGetEncoderUtilization": ("engines.encoder_percent",),
+    "nvmlDeviceGetDecoderUtilization": ("engines.decoder_percent",),
+    "nvmlDeviceGetJpgUtilization": ("engines.jpeg_percent",),
+    "nvmlDeviceGetOfaUtilization": ("engines.ofa_percent",),
+    "nvmlDeviceGetBAR1MemoryInfo": ("memory.bar1_total_bytes", "memory.bar1_used_bytes"),
+    "nvmlDeviceGetPcieReplayCounter": ("pcie.replays",),
+    "nvmlDeviceGetEccMode": ("memory_errors.ecc_enabled",),
+    "nvmlDeviceGetTotalEccErrors": (
+        "memory_errors.corrected_volatile",
+        "memory_errors.uncorrected_volatile",
+        "memory_errors.corrected_aggregate",
+        "memory_errors.uncorrected_aggregate",
+    ),
+    "nvmlDeviceGetRetiredPages": (
+        "memory_errors.retired_pages_corrected",
+        "memory_errors.retired_pages_uncorrected",
+    ),
+    "nvmlDeviceGetRetiredPagesPendingStatus": ("memory_errors.retirement_pending",),
+    "nvmlDeviceGetRemappedRows": (
+        "memory_errors.remapped_rows_corrected",
+        "memory_errors.remapped_rows_uncorrected",
+        "memory_errors.remapping_pending",
+        "memory_errors.remapping_failed",
+    ),
+    "nvmlDeviceGetRowRemapperHistogram": ("memory_errors.remap_banks",),
+}
+
+# Everything that only `detail=1` and /metrics show.
+DETAILS = {
+    *(name for names in DETAIL_FEEDS.values() for name in names),
+    # by field values
+    "power.average_watts",
+    "power.instant_watts",
+    "thermal.memory_celsius",
+    "recovery.action",
+    # by functions that tell more than details
+    "clocks.sm_mhz",
+    "clocks.video_mhz",
+    "clocks.max_sm_mhz",
+    "clocks.max_video_mhz",
+    "gpm.sm_occupancy_percent",
+    "gpm.tensor_activity_percent",
+}
+
+# Tested with the links.
+LINK_FEEDS: dict[str, str] = {
+    "nvmlDeviceGetNvLinkVersion": "version",
+    "nvmlDeviceGetNvLinkErrorCounter": "replay_errors",
+    "nvmlDeviceGetNvLinkState": "",
+    "nvmlDeviceGetNvLinkRemoteDeviceType": "",
+}

@@ -1,0 +1,216 @@
+"""The details of one GPU: exact values, what each missing function costs, how often they are read."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.readings import GpuReading, MemoryErrors, RemapBanks
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
+from agent.simulation.error_counters import ErrorCounters
+from agent.sources.gpu.paces import ERRORS_PACE, FIXED_PACE
+from tests.sources.gpu.detail_feeds import DETAIL_FEEDS, DETAILS
+from tests.sources.one_gpu import OneGpu, one_gpu
+from tests.support.readings import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ILL = ErrorCounters(
+    corrected_volatile=1,
+    uncorrected_volatile=2,
+    corrected_aggregate=3,
+    uncorrected_aggregate=4,
+    remapped_rows_corrected=5,
+    remapped_rows_uncorrected=6,
+    remapping_pending=True,
+    remapping_failed=True,
+    remap_banks=(630, 4, 3, 2, 1),
+    pcie_replays=7,
+    recovery_action=1,
+)
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        one.gpu.error_counters = ILL
+        one.gpu.fix(
+            power_usage=350_250,
+            power_limit=600_000,
+            graphics_clock=1755,
+            video_clock=1300,
+            encoder_utilization=11,
+            decoder_utilization=12,
+            memory_temperature=71,
+            performance_state=2,
+        )
+        yield one
+
+
+def details(reading: GpuReading) -> dict[str, Any]:
+    """Every detail by its dotted name."""
+    return {name: value for name, value in leaves(reading).items() if name in DETAILS}
+
+
+def test_every_detail_is_told_exactly(one: OneGpu) -> None:
+    reading = one.read()
+
+    told = details(reading)
+    apart = {name for name in told if name.startswith(("memory_errors.", "gpm."))}
+    assert {name: told[name] for name in told.keys() - apart} == {
+        "identity.serial": "1320621000000",
+        "identity.part_number": "900-2G520-0000-000",
+        "identity.vbios_version": "09.00.74.00.01",
+        "identity.compute_capability": (9, 0),
+        "power.default_limit_watts": 700.0,
+        "clocks.max_sm_mhz": 1980,
+        "clocks.max_video_mhz": 1545,
+        "fans.count": 0,
+        "thermal.shutdown_celsius": 95,
+        "thermal.slowdown_celsius": 92,
+        "thermal.max_operating_celsius": 87,
+        "thermal.memory_max_celsius": 95,
+        "modes.performance_state": 2,
+        "modes.persistence_mode": True,
+        "recovery.action": 1,
+        "thermal.memory_celsius": 71,
+        "power.average_watts": 350.25,
+        "power.instant_watts": 350.25,
+        "power.enforced_limit_watts": 600.0,
+        "power.energy_joules": one.gpu.energy_mj.read() / 1000,
+        "clocks.sm_mhz": 1755,
+        "clocks.video_mhz": 1300,
+        "engines.encoder_percent": 11,
+        "engines.decoder_percent": 12,
+        "engines.jpeg_percent": 0,
+        "engines.ofa_percent": 0,
+        "memory.bar1_total_bytes": 128 * 2**30,
+        "memory.bar1_used_bytes": 2 * 2**20,
+        "pcie.replays": 7,
+    }
+    assert reading.fans.each == ()
+    assert reading.memory_errors == MemoryErrors(
+        ecc_enabled=True,
+        corrected_volatile=1,
+        uncorrected_volatile=2,
+        corrected_aggregate=3,
+        uncorrected_aggregate=4,
+        remapped_rows_corrected=5,
+        remapped_rows_uncorrected=6,
+        remapping_pending=True,
+        remapping_failed=True,
+        remap_banks=RemapBanks(630, 4, 3, 2, 1),
+    )
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
+@pytest.mark.parametrize("symbol", DETAIL_FEEDS)
+def test_a_refused_function_costs_its_own_details_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
+    told = details(one.read())
+    one.source.release()
+    one.simulation.fail(symbol, code)
+
+    assert details(one.read()) == told | dict.fromkeys(DETAIL_FEEDS[symbol])
+
+
+@pytest.mark.parametrize("symbol", DETAIL_FEEDS)
+def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str) -> None:
+    told = details(one.read())
+    one.source.release()
+    one.simulation.remove_function(symbol)
+
+    assert details(one.read()) == told | dict.fromkeys(DETAIL_FEEDS[symbol])
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        (FieldId.MEMORY_TEMP, "thermal.memory_celsius"),
+        (FieldId.POWER_AVERAGE, "power.average_watts"),
+        (FieldId.POWER_INSTANT, "power.instant_watts"),
+        (FieldId.GPU_RECOVERY_ACTION, "recovery.action"),
+    ],
+)
+def test_a_missing_field_value_costs_its_own_detail_only(one: OneGpu, field: FieldId, name: str) -> None:
+    told = details(one.read())
+    one.source.release()
+    one.gpu.unsupport(field)
+
+    assert details(one.read()) == told | {name: None}
+
+
+@pytest.mark.parametrize("symbol", DETAIL_FEEDS)
+def test_a_passing_fault_costs_no_detail_for_ever(one: OneGpu, symbol: str) -> None:
+    one.simulation.fail(symbol, NvmlReturn.UNKNOWN)
+    one.read()
+    one.simulation.heal()
+
+    told = details(one.read(after=max(FIXED_PACE, ERRORS_PACE)))
+
+    assert None not in [told[name] for name in DETAIL_FEEDS[symbol] if "retire" not in name]
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
+def test_every_model_on_every_driver_tells_finite_values(model: str, generation: str) -> None:
+    with one_gpu(model) as one:
+        one.simulation.set_driver_generation(generation)
+        one.read()
+        told = details(one.read(after=6))
+
+    assert told
+    for value in told.values():
+        for number in astuple(value) if is_dataclass(value) and not isinstance(value, type) else [value]:
+            assert number != -1
+            assert not isinstance(number, float) or number >= 0
+
+
+CALLS_IN_A_MINUTE = {
+    # once in 5 minutes
+    **dict.fromkeys(
+        [
+            "nvmlDeviceGetSerial",
+            "nvmlDeviceGetBoardPartNumber",
+            "nvmlDeviceGetVbiosVersion",
+            "nvmlDeviceGetCudaComputeCapability",
+            "nvmlDeviceGetPowerManagementDefaultLimit",
+            "nvmlDeviceGetNumFans",
+        ],
+        1,
+    ),
+    "nvmlDeviceGetTemperatureThreshold": 4,
+    # every 30 s
+    **dict.fromkeys(
+        ["nvmlDeviceGetEccMode", "nvmlDeviceGetRemappedRows", "nvmlDeviceGetRowRemapperHistogram"], 2
+    ),
+    "nvmlDeviceGetRetiredPagesPendingStatus": 2,
+    "nvmlDeviceGetRetiredPages": 2 * 2,
+    "nvmlDeviceGetTotalEccErrors": 4 * 2,
+    # every 5 s
+    **dict.fromkeys(
+        [
+            "nvmlDeviceGetPerformanceState",
+            "nvmlDeviceGetPersistenceMode",
+            "nvmlDeviceGetEnforcedPowerLimit",
+            "nvmlDeviceGetTotalEnergyConsumption",
+            "nvmlDeviceGetEncoderUtilization",
+            "nvmlDeviceGetDecoderUtilization",
+            "nvmlDeviceGetJpgUtilization",
+            "nvmlDeviceGetOfaUtilization",
+            "nvmlDeviceGetBAR1MemoryInfo",
+            "nvmlDeviceGetPcieReplayCounter",
+        ],
+        12,
+    ),
+}
+
+
+def test_what_a_minute_of_details_costs(one: OneGpu) -> None:
+    for _ in range(60):
+        one.read(after=1)
+
+    calls = {symbol: calls for symbol, calls in one.simulation.calls.items() if symbol in DETAIL_FEEDS}
+    assert calls == CALLS_IN_A_MINUTE

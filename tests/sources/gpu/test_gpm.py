@@ -1,0 +1,150 @@
+"""GPM: a mean over the time since the sample before, unknown wherever there is no such sample."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pynvml
+import pytest
+
+from agent.readings import Gpm
+from agent.simulation import NvmlReturn
+from agent.sources.gpu.gpm import GpmSource, _percent
+from agent.sources.rates import MAX_GAP_SECONDS
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNKNOWN = Gpm()
+HELD = Gpm(sm_activity_percent=70.5, dram_activity_percent=30.25)
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    """A Hopper GPU whose activity is held."""
+    with one_gpu() as one:
+        one.gpu.fix(sm_activity=HELD.sm_activity_percent, dram_activity=HELD.dram_activity_percent)
+        yield one
+
+
+HELD_NAMES = ("sm_activity_percent", "dram_activity_percent")
+
+
+def samples(one: OneGpu, *after: float) -> list[Gpm]:
+    """GPM at samples so many seconds after each other."""
+    found = []
+    for seconds in after:
+        reading = one.read(after=seconds)
+        found.append(replace(UNKNOWN, **{name: getattr(reading.gpm, name) for name in HELD_NAMES}))
+    return found
+
+
+def test_the_first_sample_tells_nothing_and_every_later_one_does(one: OneGpu) -> None:
+    assert samples(one, 0, 1, 1, 1) == [UNKNOWN, HELD, HELD, HELD]
+
+
+def test_a_value_is_the_mean_between_its_two_samples(one: OneGpu) -> None:
+    one.gpu.fix(sm_activity=20, dram_activity=10)
+    samples(one, 0)
+    one.gpu.fix(sm_activity=60, dram_activity=20)
+
+    assert samples(one, 1) == [Gpm(sm_activity_percent=40, dram_activity_percent=15)]
+
+
+def test_samples_closer_than_100_ms_are_not_compared(one: OneGpu) -> None:
+    samples(one, 0, 1)
+    one.gpu.fix(sm_activity=1, dram_activity=1)
+
+    assert samples(one, 0.05, 0.04) == [HELD, HELD]
+    assert one.simulation.calls["nvmlGpmSampleGet"] == 2
+    assert samples(one, 0.02) == [
+        Gpm(sm_activity_percent=(70.5 + 1) / 2, dram_activity_percent=(30.25 + 1) / 2)
+    ]
+
+
+def test_over_a_long_gap_the_value_is_unknown_once(one: OneGpu) -> None:
+    assert samples(one, 0, MAX_GAP_SECONDS, MAX_GAP_SECONDS + 0.01, 1) == [UNKNOWN, HELD, UNKNOWN, HELD]
+
+
+@pytest.mark.parametrize("model", ["a100", "rtx4090", "gb10", "k80"])
+def test_where_there_is_no_gpm_nothing_is_asked_of_it(model: str) -> None:
+    with one_gpu(model) as one:
+        assert samples(one, 0, 1, 1) == [UNKNOWN] * 3
+        assert not one.read(after=1).gpm.supported
+        asked = {symbol: count for symbol, count in one.simulation.calls.items() if "Gpm" in symbol}
+        assert asked == {"nvmlGpmQueryDeviceSupport": 1}
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
+def test_a_refused_question_about_support_means_no_gpm(one: OneGpu, code: NvmlReturn) -> None:
+    one.gpu.fail("nvmlGpmQueryDeviceSupport", code)
+
+    assert samples(one, 0, 1) == [UNKNOWN, UNKNOWN]
+    assert not one.read(after=1).gpm.supported
+
+
+def test_a_metric_of_its_own_may_be_missing(one: OneGpu) -> None:
+    one.gpu.fix(dram_activity=None)
+
+    assert samples(one, 0, 1) == [UNKNOWN, Gpm(sm_activity_percent=70.5, dram_activity_percent=None)]
+
+
+def test_a_sample_that_fails_is_left_out_of_the_mean(one: OneGpu) -> None:
+    samples(one, 0, 1)
+    one.gpu.fail("nvmlGpmSampleGet", NvmlReturn.UNKNOWN, times=1)
+
+    assert samples(one, 1, 1) == [UNKNOWN, HELD]
+
+
+@pytest.mark.parametrize("after", [(0,), (0, 1), (0, 1, 1, 1), (0, 1, 40, 1)])
+def test_never_more_than_two_buffers_and_none_after_release(one: OneGpu, after: tuple[float, ...]) -> None:
+    samples(one, *after)
+    assert len(one.simulation.gpm_samples.by_pointer) == min(len(after), 2)
+
+    one.source.release()
+    one.source.release()
+
+    assert one.simulation.gpm_samples.by_pointer == {}
+
+
+def test_release_of_a_lost_gpu_is_no_fault(one: OneGpu) -> None:
+    samples(one, 0, 1)
+    one.simulation.fail("nvmlGpmSampleFree", NvmlReturn.GPU_IS_LOST)
+
+    one.source.release()
+
+    assert one.simulation.calls["nvmlGpmSampleFree"] == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "expected"),
+    [
+        pytest.param(0.0, pynvml.NVML_SUCCESS, 0.0, id="idle"),
+        pytest.param(100.0, pynvml.NVML_SUCCESS, 100.0, id="full"),
+        pytest.param(100.1, pynvml.NVML_SUCCESS, None, id="above 100: garbage"),
+        pytest.param(-0.1, pynvml.NVML_SUCCESS, None, id="below 0: garbage"),
+        pytest.param(math.nan, pynvml.NVML_SUCCESS, None, id="not a number"),
+        pytest.param(math.inf, pynvml.NVML_SUCCESS, None, id="infinite"),
+        pytest.param(50.0, pynvml.NVML_ERROR_NOT_SUPPORTED, None, id="not supported"),
+    ],
+)
+def test_only_a_percentage_is_believed(value: float, code: int, expected: float | None) -> None:
+    assert _percent(SimpleNamespace(value=value, nvmlReturn=code)) == expected
+
+
+def test_not_a_number_never_gets_out_of_the_source(one: OneGpu) -> None:
+    one.gpu.fix(sm_activity=math.nan, dram_activity=math.inf)
+
+    assert samples(one, 0, 1) == [UNKNOWN, UNKNOWN]
+
+
+def test_a_source_that_was_never_sampled_has_nothing_to_release(one: OneGpu) -> None:
+    handle = pynvml.nvmlInit() or pynvml.nvmlDeviceGetHandleByIndex(0)
+
+    GpmSource(handle).release()
+
+    assert one.simulation.calls["nvmlGpmSampleFree"] == 0

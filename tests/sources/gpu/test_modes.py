@@ -1,0 +1,24 @@
+"""The modes of one GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        yield one
+
+
+def test_an_unknown_performance_state_is_none(one: OneGpu) -> None:
+    one.gpu.fix(performance_state=32)  # NVML_PSTATE_UNKNOWN
+
+    assert one.read().modes.performance_state is None

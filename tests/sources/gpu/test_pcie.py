@@ -1,0 +1,228 @@
+"""PCIe throughput: rates from counters that can be trusted, else windows that nobody waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pynvml
+import pytest
+
+from agent.simulation import FieldId, NvmlReturn
+from agent.sources.gpu.pcie import UNKNOWN, PcieCounters, PcieSource, PcieThroughput, throughput
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COUNTERS = (FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
+MIB = 1024**2
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    """A GPU that sends 1000 KiB/s and receives 2000."""
+    with one_gpu() as one:
+        one.gpu.fix(pcie_tx=1000, pcie_rx=2000)
+        yield one
+
+
+@pytest.fixture
+def without_counters(one: OneGpu) -> OneGpu:
+    """As on older drivers, there are only the 20 ms windows."""
+    one.gpu.unsupport(*COUNTERS)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "expected"),
+    [
+        pytest.param((0, 0, 0), (1, MIB, 2 * MIB), (1024.0, 2048.0), id="one second"),
+        pytest.param((10, 5 * MIB, 0), (12, 6 * MIB, 0), (512.0, 0.0), id="two seconds, one direction idle"),
+        pytest.param((0, 0, 0), (300, 300 * MIB, 300 * MIB), (1024.0, 1024.0), id="the longest gap"),
+        pytest.param((0, 0, 0), (300.01, 300 * MIB, 300 * MIB), (None, None), id="a longer gap: not now"),
+        pytest.param((5, 0, 0), (5, MIB, MIB), (None, None), id="no time between"),
+        pytest.param((5, 0, 0), (4, MIB, MIB), (None, None), id="time going back"),
+        pytest.param((0, 2 * MIB, 0), (1, MIB, MIB), (None, 1024.0), id="one counter going back"),
+        pytest.param((0, 1, 1), (1, 0, 0), (None, None), id="both counters going back"),
+    ],
+)
+def test_a_rate_is_the_difference_of_two_readings(
+    earlier: tuple[float, int, int],
+    later: tuple[float, int, int],
+    expected: tuple[float | None, float | None],
+) -> None:
+    assert throughput(PcieCounters(*earlier), PcieCounters(*later)) == PcieThroughput(*expected)
+
+
+def test_one_reading_makes_no_rate() -> None:
+    assert throughput(None, PcieCounters(1.0, MIB, MIB)) == UNKNOWN
+
+
+def rates(one: OneGpu, after: float) -> tuple[float | None, float | None]:
+    """What leaves and what enters the GPU, KiB/s, by a sample `after` seconds from now."""
+    reading = one.read(after=after)
+    return reading.pcie.tx_kib_per_second, reading.pcie.rx_kib_per_second
+
+
+def test_counters_give_exact_rates_from_the_second_sample_on(one: OneGpu) -> None:
+    assert [rates(one, after) for after in (0, 1, 0.5, 29)] == [
+        (None, None),
+        (1000, 2000),
+        (1000, 2000),
+        (1000, 2000),
+    ]
+
+
+def test_counters_are_the_mean_over_the_time_between(one: OneGpu) -> None:
+    rates(one, 1)
+    one.clock.now += 3
+    one.gpu.fix(pcie_tx=3000, pcie_rx=0)
+
+    assert rates(one, 1) == (1500, 1500)
+
+
+def test_after_a_gap_the_rate_is_unknown_once(one: OneGpu) -> None:
+    rates(one, 1)
+
+    assert [rates(one, after) for after in (301, 1)] == [(None, None), (1000, 2000)]
+
+
+def test_with_counters_no_window_is_ever_measured(one: OneGpu) -> None:
+    for _ in range(20):
+        one.read(after=1)
+
+    assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
+
+
+def test_windows_are_measured_after_the_sample_and_shown_in_the_next(without_counters: OneGpu) -> None:
+    one = without_counters
+    assert one.source.read().pcie.tx_kib_per_second is None
+    assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
+
+    one.source.afterwards()
+
+    assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 2
+    assert rates(one, 1) == (1000, 2000)
+
+
+def test_windows_are_five_seconds_apart(without_counters: OneGpu) -> None:
+    one = without_counters
+    measured = []
+    for _ in range(12):
+        one.read(after=1)
+        measured.append(one.simulation.calls["nvmlDeviceGetPcieThroughput"])
+
+    assert measured == [2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 6, 6]
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"), [(10, (1000, 2000)), (10.01, (None, None))], ids=["just in time", "too old"]
+)
+def test_a_window_is_shown_for_ten_seconds(
+    without_counters: OneGpu, after: float, expected: tuple[float | None, float | None]
+) -> None:
+    without_counters.read()
+
+    assert rates(without_counters, after) == expected
+
+
+@pytest.mark.parametrize("missing", COUNTERS, ids=["sent", "received"])
+def test_one_missing_counter_is_enough_to_measure_windows(one: OneGpu, missing: FieldId) -> None:
+    one.gpu.unsupport(missing)
+
+    one.read()
+
+    assert rates(one, 1) == (1000, 2000)
+    assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 2
+
+
+def test_a_window_that_is_not_supported_is_unknown(without_counters: OneGpu) -> None:
+    without_counters.gpu.unsupport("nvmlDeviceGetPcieThroughput")
+    without_counters.read()
+
+    assert rates(without_counters, 1) == (None, None)
+
+
+def test_a_window_without_a_value_is_unknown(without_counters: OneGpu) -> None:
+    without_counters.gpu.fix(pcie_tx=2**32 - 1)
+    without_counters.read()
+
+    assert rates(without_counters, 1) == (None, 2000)
+
+
+def test_a_counter_that_restarts_is_unknown_once(one: OneGpu) -> None:
+    rates(one, 1)
+    one.gpu.fix(pcie_tx=-1)  # KiB/s: it falls below what it was
+    assert rates(one, 1) == (None, 2000)
+
+    one.gpu.fix(pcie_tx=1000)
+
+    assert rates(one, 1) == (1000, 2000)
+
+
+class NarrowCounters:
+    """The simulated library, but for counters of 32 bits, as some drivers have."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+
+    def __getattr__(self, symbol: str) -> Any:
+        if symbol == "nvmlDeviceGetFieldValues":
+            return self._narrow
+        return getattr(self._library, symbol)
+
+    def _narrow(self, handle: Any, count: Any, entries: Any) -> int:
+        code: int = self._library.nvmlDeviceGetFieldValues(handle, count, entries)
+        for entry in entries._obj:  # noqa: SLF001  (what ctypes.byref refers to)
+            entry.valueType = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT
+            entry.value.uiVal = entry.value.ullVal & 0xFFFF_FFFF
+        return code
+
+
+class RefusedCounter:
+    """The simulated library, but one counter is refused; what was in its field before still stands there."""
+
+    def __init__(self, library: Any, field: FieldId) -> None:
+        self._library = library
+        self._field = field
+        self.refuses = False
+
+    def __getattr__(self, symbol: str) -> Any:
+        if symbol == "nvmlDeviceGetFieldValues":
+            return self._refuse
+        return getattr(self._library, symbol)
+
+    def _refuse(self, handle: Any, count: Any, entries: Any) -> int:
+        code: int = self._library.nvmlDeviceGetFieldValues(handle, count, entries)
+        for entry in entries._obj:  # noqa: SLF001  (what ctypes.byref refers to)
+            if self.refuses and entry.fieldId == self._field:
+                entry.nvmlReturn = NvmlReturn.UNKNOWN
+        return code
+
+
+@pytest.mark.parametrize("field", COUNTERS, ids=["sent", "received"])
+def test_a_counter_that_the_driver_refuses_is_not_taken_for_its_value(one: OneGpu, field: FieldId) -> None:
+    refusing = RefusedCounter(one.simulation, field)
+    pynvml.nvmlLib = refusing  # the simulation's end restores what was there before
+    rates(one, 1)
+
+    refusing.refuses = True
+    assert rates(one, 1) == (None, None)
+    refusing.refuses = False
+
+    assert rates(one, 1) == (1000, 2000), "it was a passing fault: windows are not measured"
+    assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
+
+
+def test_counters_of_32_bits_are_refused_and_windows_measured(one: OneGpu) -> None:
+    pynvml.nvmlLib = NarrowCounters(one.simulation)  # the simulation's end restores what was there before
+    one.read()
+
+    assert rates(one, 1) == (1000, 2000)
+    assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 2
+
+
+def test_what_takes_long_does_nothing_before_the_first_sample(without_counters: OneGpu) -> None:
+    PcieSource(None).measure(0.0)
+
+    assert without_counters.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0

@@ -1,0 +1,337 @@
+"""Process lists: merged, exact, and never made up, whatever the driver refuses or changes meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import GpuProcess, ProcessType
+from agent.simulation import NvmlReturn, SimulatedProcess
+from agent.simulation.processes import BEYOND_ANY_PID
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMPUTE, GRAPHICS, BOTH = ProcessType.COMPUTE, ProcessType.GRAPHICS, ProcessType.BOTH
+GIB = 2**30
+UTILIZATION = "nvmlDeviceGetProcessUtilization"
+UTILIZATION_R550 = "nvmlDeviceGetProcessesUtilizationInfo"
+COMPUTE_LIST = "nvmlDeviceGetComputeRunningProcesses_v3"
+GRAPHICS_LIST = "nvmlDeviceGetGraphicsRunningProcesses_v3"
+REFUSALS = [
+    NvmlReturn.NOT_SUPPORTED,
+    NvmlReturn.NO_PERMISSION,
+    NvmlReturn.UNKNOWN,
+    NvmlReturn.TIMEOUT,
+    NvmlReturn.INVALID_ARGUMENT,
+]
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    """A GPU without processes."""
+    with one_gpu() as one:
+        one.gpu.processes = []
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("running", "expected"),
+    [
+        pytest.param([], (), id="none"),
+        pytest.param(
+            [SimulatedProcess(7, "C", GIB, sm_utilization=40)],
+            (GpuProcess(7, COMPUTE, GIB, 40, 0, 0, 0),),
+            id="C",
+        ),
+        pytest.param([SimulatedProcess(7, "G", GIB)], (GpuProcess(7, GRAPHICS, GIB, 0, 0, 0, 0),), id="G"),
+        pytest.param(
+            [SimulatedProcess(7, "C+G", GIB, sm_utilization=1)],
+            (GpuProcess(7, BOTH, GIB, 1, 0, 0, 0),),
+            id="C+G: its memory, the same on both lists, counts once",
+        ),
+        pytest.param(
+            [
+                SimulatedProcess(30, "G", 3),
+                SimulatedProcess(10, "C+G", 1, sm_utilization=10),
+                SimulatedProcess(20, "C", 2, sm_utilization=20),
+            ],
+            (
+                GpuProcess(10, BOTH, 1, 10, 0, 0, 0),
+                GpuProcess(20, COMPUTE, 2, 20, 0, 0, 0),
+                GpuProcess(30, GRAPHICS, 3, 0, 0, 0, 0),
+            ),
+            id="all kinds, by pid",
+        ),
+        pytest.param(
+            [SimulatedProcess(7, "C", None), SimulatedProcess(8, "C+G", None)],
+            (GpuProcess(7, COMPUTE, None, 0, 0, 0, 0), GpuProcess(8, BOTH, None, 0, 0, 0, 0)),
+            id="memory not told",
+        ),
+        pytest.param(
+            [SimulatedProcess(7, "C", 2**63)],
+            (GpuProcess(7, COMPUTE, None, 0, 0, 0, 0),),
+            id="memory is garbage",
+        ),
+        pytest.param(
+            [SimulatedProcess(7, "C", 0)], (GpuProcess(7, COMPUTE, 0, 0, 0, 0, 0),), id="zero is a value"
+        ),
+        pytest.param(
+            [
+                SimulatedProcess(7, sm_utilization=100),
+                SimulatedProcess(8, "C", 0, 101, 2**31, 3, 200),
+            ],
+            (GpuProcess(7, COMPUTE, 0, 100, 0, 0, 0), GpuProcess(8, COMPUTE, 0, None, None, 3, None)),
+            id="above 100 is garbage",
+        ),
+        pytest.param(
+            [SimulatedProcess(7, "C", 0, 1, 22, 3, 30), SimulatedProcess(8, decoder_utilization=30)],
+            (GpuProcess(7, COMPUTE, 0, 1, 22, 3, 30), GpuProcess(8, COMPUTE, 0, 0, 0, 0, 30)),
+            id="busy elsewhere than on the SMs",
+        ),
+        pytest.param(
+            [SimulatedProcess(pid, "C", pid) for pid in range(1, 129)],
+            tuple(GpuProcess(pid, COMPUTE, pid, 0, 0, 0, 0) for pid in range(1, 129)),
+            id="128 of them",
+        ),
+    ],
+)
+def test_processes_are_told_exactly(
+    one: OneGpu, running: list[SimulatedProcess], expected: tuple[GpuProcess, ...]
+) -> None:
+    one.gpu.processes = running
+
+    assert one.read().processes == expected
+
+
+@pytest.mark.parametrize("generation", ["current", "r535", "r470", "r418"])
+def test_every_driver_generation_lists_the_same(one: OneGpu, generation: str) -> None:
+    one.simulation.set_driver_generation(generation)
+    one.gpu.processes = [SimulatedProcess(7, "C+G", GIB, sm_utilization=40), SimulatedProcess(8, "C", None)]
+
+    assert one.read().processes == (
+        GpuProcess(7, BOTH, GIB, 40, 0, 0, 0),
+        GpuProcess(8, COMPUTE, None, 0, 0, 0, 0),
+    )
+
+
+def test_without_processes_their_utilization_is_not_asked_for(one: OneGpu) -> None:
+    for _ in range(20):
+        one.read(after=1)
+
+    assert one.simulation.calls[UTILIZATION] == 0
+    assert one.simulation.calls[COMPUTE_LIST] == one.simulation.calls[GRAPHICS_LIST] == 10
+
+
+def test_idle_is_zero(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB)]
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
+def test_a_utilization_that_is_not_told_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
+    one.gpu.fail(UTILIZATION, code)
+    one.gpu.fail(UTILIZATION_R550, code)
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
+
+
+def test_missing_utilization_functions_are_unknown_and_not_idle(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
+    one.simulation.remove_function(UTILIZATION)
+    one.simulation.remove_function(UTILIZATION_R550)
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
+def test_where_utilization_is_refused_the_newer_function_tells_it(one: OneGpu, code: NvmlReturn) -> None:
+    one.gpu.fail(UTILIZATION, code)
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, 40, 22, 3, 4), SimulatedProcess(8, "C", GIB)]
+
+    assert one.read().processes == (
+        GpuProcess(7, COMPUTE, GIB, 40, 22, 3, 4),
+        GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0),
+    )
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB)]
+    assert one.read(after=2).processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
+
+
+def test_the_newer_function_is_not_asked_where_the_older_answers(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
+    one.read()
+
+    assert one.simulation.calls[UTILIZATION_R550] == 0
+
+
+def test_before_r550_an_unsupported_utilization_is_unknown(one: OneGpu) -> None:
+    one.simulation.set_driver_generation("r535")
+    one.gpu.unsupport(UTILIZATION)
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
+@pytest.mark.parametrize(
+    ("refused", "running", "expected"),
+    [
+        pytest.param(
+            [COMPUTE_LIST, GRAPHICS_LIST], [SimulatedProcess(7, "C+G")], None, id="both lists: unknown"
+        ),
+        pytest.param([COMPUTE_LIST], [SimulatedProcess(7, "C")], None, id="compute, no graphics: unknown"),
+        pytest.param(
+            [COMPUTE_LIST],
+            [SimulatedProcess(7, "C"), SimulatedProcess(8, "G")],
+            (GpuProcess(8, GRAPHICS, 0, 0, 0, 0, 0),),
+            id="compute: what is known",
+        ),
+        pytest.param(
+            [GRAPHICS_LIST],
+            [SimulatedProcess(7, "C"), SimulatedProcess(8, "G")],
+            (GpuProcess(7, COMPUTE, 0, 0, 0, 0, 0),),
+            id="graphics: what is known",
+        ),
+        pytest.param([GRAPHICS_LIST], [], (), id="graphics, no compute: none"),
+    ],
+)
+def test_a_refused_list_is_never_an_empty_one(
+    one: OneGpu,
+    refused: list[str],
+    running: list[SimulatedProcess],
+    expected: tuple[GpuProcess, ...] | None,
+    code: NvmlReturn,
+) -> None:
+    one.gpu.processes = running
+    for symbol in refused:
+        one.gpu.fail(symbol, code)
+
+    assert one.read().processes == expected
+
+
+def test_a_process_that_ends_between_the_two_calls_is_left_out(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB), SimulatedProcess(8, "C", GIB)]
+    one.gpu.churn = lambda processes: processes[:1]
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
+
+
+def test_a_process_that_starts_between_the_two_calls_is_listed(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB)]
+    one.gpu.churn = lambda processes: [*processes, SimulatedProcess(8, "C", GIB)]
+
+    assert one.read().processes == (
+        GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),
+        GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("at_fill", "calls", "listed"),
+    [
+        pytest.param([100, 3], 4, 3, id="grew once: asked again"),
+        pytest.param([100, 100, 3], 6, 3, id="grew twice: asked again"),
+        pytest.param([100, 100, 100], 6, None, id="grew three times: unknown"),
+    ],
+)
+def test_a_list_that_outgrows_its_array_is_asked_for_again(
+    one: OneGpu, at_fill: list[int], calls: int, listed: int | None
+) -> None:
+    sizes = iter(at_fill)
+    one.gpu.processes = [SimulatedProcess(7)]
+    one.gpu.churn = lambda _: [SimulatedProcess(pid) for pid in range(1, 1 + next(sizes, 3))]
+
+    processes = one.read().processes
+
+    assert (None if processes is None else len(processes)) == listed
+    assert one.simulation.calls[COMPUTE_LIST] == calls
+
+
+def test_a_utilization_list_that_outgrows_its_array_is_unknown(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
+    fills = iter([1, 100, 100])
+    one.gpu.churn = lambda processes: processes * next(fills)
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
+
+
+def test_ceaseless_churn_costs_no_sample(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40), SimulatedProcess(8, "C+G", GIB)]
+    one.gpu.churn = True
+    pids = set()
+    for _ in range(30):
+        reading = one.read(after=2)
+        assert reading.thermal.gpu_celsius is not None
+        pids |= {process.pid for process in reading.processes or ()}
+
+    assert {pid for pid in pids if pid < BEYOND_ANY_PID} == {7, 8}
+
+
+def utilization(one: OneGpu, after: float) -> int | None:
+    """Of the only process."""
+    (process,) = one.read(after=after).processes or ()
+    return process.sm_utilization_percent
+
+
+def test_work_between_two_lists_is_not_missed_and_rest_is_seen(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
+    assert [utilization(one, after) for after in (0, 2, 2)] == [40, 40, 40]
+
+    one.gpu.processes = [SimulatedProcess(7)]
+
+    assert utilization(one, 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("sm", "after"),
+    [(40, 10), (0, 2), (0, 3600)],
+    ids=["since the list before", "before it", "after a long pause"],
+)
+def test_a_burst_of_work_six_seconds_ago_is_seen_by_the_next_list_and_by_no_other(
+    one: OneGpu, sm: int, after: float
+) -> None:
+    """In the background lists are ten seconds apart: a process that works now and then is not idle."""
+    one.gpu.processes = [SimulatedProcess(7)]
+    utilization(one, 0)
+    one.gpu.processes = [SimulatedProcess(7, sm_utilization=40, worked_ago=6)]
+
+    assert utilization(one, after) == sm
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0], ids=["back", "forward"])
+def test_a_clock_that_is_set_does_not_make_a_busy_process_idle(one: OneGpu, seconds: float) -> None:
+    one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
+    utilization(one, 0)
+
+    one.clock.wall_offset += seconds
+
+    assert [utilization(one, 2) for _ in range(5)] == [40] * 5
+
+
+def test_after_a_long_pause_only_what_works_now_counts(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
+    utilization(one, 0)
+
+    assert utilization(one, 3600) == 40
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_of_several_utilization_samples_the_newest_counts(one: OneGpu, newest_first: bool) -> None:
+    """The driver tells of each process several times since the list before, in no promised order."""
+    newest = SimulatedProcess(7, "C", GIB, 40, 30, 20, 10, worked_ago=0)
+    older = SimulatedProcess(7, "C", GIB, 90, 91, 92, 93, worked_ago=1)
+    oldest = SimulatedProcess(7, "C", GIB, 1, 2, 3, 4, worked_ago=3)
+    one.gpu.processes = [newest, older, oldest] if newest_first else [oldest, newest, older]
+
+    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 40, 30, 20, 10),)
+
+
+def test_processes_are_read_every_two_seconds(one: OneGpu) -> None:
+    one.read(after=1)
+    one.gpu.processes = [SimulatedProcess(7)]
+
+    assert [bool(one.read(after=1).processes) for _ in range(2)] == [False, True]

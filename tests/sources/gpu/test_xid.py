@@ -1,0 +1,111 @@
+"""XID errors wait for us in the driver; each is told once, and none is lost between two waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.readings import SourceError
+from agent.simulation import NvmlReturn, Simulation
+from agent.sources.gpu.xid import XidEventSource
+from agent.sources.nvml import DriverSource
+
+WAIT = "nvmlEventSetWait_v2"
+
+
+def uuids(simulation: Simulation) -> list[str | None]:
+    return [gpu.values.uuid for gpu in simulation.gpus]
+
+
+def test_events_of_all_gpus_come_in_their_order() -> None:
+    with Simulation(3) as simulation:
+        source = XidEventSource()
+        source.listen(3)
+        for index, code in [(2, 31), (0, 48), (2, 31), (1, 79)]:
+            simulation.gpus[index].raise_xid(code)
+        first, second, third = uuids(simulation)
+
+        assert source.uuids == {first, second, third}
+        assert [source.wait() for _ in range(5)] == [
+            (third, 31),
+            (first, 48),
+            (third, 31),
+            (second, 79),
+            None,
+        ]
+
+
+def test_an_event_of_before_we_listened_is_not_ours() -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].raise_xid(31)
+        source = XidEventSource()
+        source.listen(1)
+
+        assert source.wait() is None
+
+
+@pytest.mark.parametrize("fault", ["lose", "deny"])
+def test_a_gpu_that_cannot_be_listened_to_joins_later(fault: str) -> None:
+    with Simulation(2) as simulation:
+        getattr(simulation.gpus[1], fault)()
+        source = XidEventSource()
+        source.listen(2)
+        assert source.uuids == {uuids(simulation)[0]}
+        simulation.gpus[1].restore()
+        simulation.gpus[1].permit()
+
+        source.listen(2)
+
+        assert source.uuids == set(uuids(simulation))
+        assert simulation.calls["nvmlDeviceRegisterEvents"] == 2, "nobody is registered twice"
+
+
+def test_what_is_queued_is_told_before_the_loss_of_its_gpu() -> None:
+    with Simulation(2) as simulation:
+        source = XidEventSource()
+        source.listen(2)
+        simulation.gpus[1].raise_xid(79)
+        simulation.gpus[1].lose()
+
+        assert source.wait() == (uuids(simulation)[1], 79)
+        with pytest.raises(SourceError, match="The driver does not report XID errors"):
+            source.wait()
+
+
+def test_after_a_reload_it_listens_anew() -> None:
+    with Simulation(1) as simulation:
+        driver = DriverSource()
+        driver.read()
+        source = XidEventSource()
+        source.listen(1)
+        simulation.reload_driver()
+        with pytest.raises(SourceError):
+            source.wait()
+        source.close()
+        driver.read()
+
+        source.listen(1)
+        simulation.gpus[0].raise_xid(13)
+
+        assert source.wait() == (uuids(simulation)[0], 13)
+
+
+@pytest.mark.parametrize("symbol", ["nvmlEventSetCreate", "nvmlDeviceRegisterEvents"])
+def test_a_driver_without_events_is_not_listened_to(symbol: str) -> None:
+    with Simulation(1) as simulation:
+        simulation.fail(symbol, NvmlReturn.NOT_SUPPORTED)
+        source = XidEventSource()
+
+        source.listen(1)
+
+        assert source.uuids == frozenset()
+
+
+def test_nothing_is_left_behind() -> None:
+    with Simulation(1) as simulation:
+        source = XidEventSource()
+        source.listen(1)
+        source.close()
+        source.close()
+
+        assert simulation.event_sets.by_pointer == {}
+        assert simulation.gpus[0].xid_listeners == []

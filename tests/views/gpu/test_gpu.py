@@ -1,0 +1,351 @@
+"""`/gpu`: exact JSON in every state, null for what is unknown, and small enough to be streamed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.derive.activity import Thresholds
+from agent.derive.health import examine
+from agent.readings import GpuProcess, GpuSample, HostProcess, ProcessType
+from agent.simulation import MODELS, SimulatedProcess
+from agent.views.gpu import error_view, metrics_view
+from agent.views.gpu.device import gpu_view
+from tests.sources.one_gpu import one_gpu
+from tests.support.readings import with_values
+from tests.views.samples import (
+    DRIVER,
+    HEALTHY,
+    IDENTITY,
+    KNOWS_NOTHING,
+    LOST,
+    LOST_SENTENCE,
+    MIB,
+    PROCESSES,
+    READING,
+    STARTING,
+    STARTING_SENTENCE,
+    STUCK,
+    STUCK_SENTENCE,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def shown(gpu: GpuSample) -> Any:
+    """The JSON of one GPU."""
+    return json.loads(view(gpu, PROCESSES.gpu_processes))
+
+
+def view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thresholds | None = None) -> str:
+    health = examine(snapshot(gpu))[gpu.index]
+    return gpu_view(gpu, described, thresholds or Thresholds(), health).model_dump_json(exclude_unset=True)
+
+
+def metrics(*gpus: GpuSample) -> Any:
+    """The JSON of the whole object."""
+    return json.loads(
+        metrics_view(snapshot(*gpus), DRIVER, gpus, Thresholds()).model_dump_json(exclude_unset=True)
+    )
+
+
+GOLDEN = {
+    "id": 0,
+    "uuid": "GPU-1",
+    "timestamp": "2025-09-15T09:01:28Z",
+    "name": "NVIDIA GeForce RTX 3090",
+    "state": "ok",
+    "age_ms": 12,
+    "error": None,
+    "memory": {
+        "total_mb": 24576.0,
+        "used_mb": 11728.0,
+        "free_mb": 12525.0,
+        "utilization_percent": 47.7,
+        "bandwidth_utilization_percent": 2.0,
+    },
+    "utilization": {"gpu_percent": 5, "memory_percent": 2, "sm_percent": 5},
+    "temperature_celsius": 55,
+    "power": {"usage_watts": 119.4, "limit_watts": 350.0, "efficiency_percent": 34},
+    "clocks": {
+        "graphics_mhz": 1695,
+        "memory_mhz": 9501,
+        "max_graphics_mhz": 2100,
+        "max_memory_mhz": 9751,
+        "efficiency_percent": 81,
+    },
+    "pcie": {
+        "generation": 4,
+        "width": 16,
+        "current_generation": 3,
+        "current_width": 8,
+        "tx_throughput_mbps": 100.0,
+        "rx_throughput_mbps": 200.0,
+        "total_throughput_mbps": 300.0,
+        "max_bandwidth_mbps": 31504.0,
+        "utilization_percent": 1,
+    },
+    "throttling": {
+        "reasons": 4,
+        "reason_names": ["sw_power_cap"],
+        "is_throttled": True,
+        "bottlenecks": ["power_throttling"],
+    },
+    "fan_speed_rpm": 1300,
+    "fan_speed_percent": 51,
+    "status": "active",
+    "health": {"verdict": "healthy", "reasons": []},
+    "debug_info": {
+        "gpu_util_threshold": "5.0% >= 5.0%",
+        "power_threshold": "119.4W > 10.0W",
+        "memory_util_threshold": "47.7% >= 5.0%",
+        "clock_threshold": "1695MHz > 630MHz",
+        "temp_threshold": "55.0°C > 40.0°C",
+        "is_active": True,
+    },
+    "top_processes": [
+        {"pid": 100, "name": "python", "username": "do1e", "memory_mb": 11710.0, "memory_percent": 47.6},
+        {"pid": 200, "name": None, "username": None, "memory_mb": None, "memory_percent": None},
+    ],
+}
+
+
+def unknown(value: Any) -> Any:
+    """The same object with every value null."""
+    return {name: unknown(part) for name, part in value.items()} if isinstance(value, dict) else None
+
+
+UNREAD = unknown(GOLDEN) | {"status": "unavailable", "health": {"verdict": None, "reasons": []}}
+IDENTIFIED = UNREAD | {
+    "uuid": "GPU-1",
+    "timestamp": "2025-09-15T09:01:28Z",
+    "name": "NVIDIA GeForce RTX 3090",
+    "memory": UNREAD["memory"] | {"total_mb": 24576.0},
+    "clocks": UNREAD["clocks"] | {"max_graphics_mhz": 2100, "max_memory_mhz": 9751},
+    "pcie": UNREAD["pcie"] | {"generation": 4, "width": 16, "max_bandwidth_mbps": 31504.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "expected"),
+    [
+        pytest.param(HEALTHY, GOLDEN, id="healthy"),
+        pytest.param(
+            STUCK,
+            IDENTIFIED
+            | {"id": 1, "state": "stuck", "age_ms": 4012, "error": STUCK_SENTENCE}
+            | {"health": {"verdict": "critical", "reasons": [STUCK_SENTENCE]}},
+            id="stuck",
+        ),
+        pytest.param(
+            LOST,
+            IDENTIFIED
+            | {"id": 2, "state": "lost", "age_ms": 9000, "error": LOST_SENTENCE}
+            | {"health": {"verdict": "critical", "reasons": [LOST_SENTENCE]}},
+            id="lost",
+        ),
+        pytest.param(
+            STARTING, UNREAD | {"id": 3, "state": "starting", "error": STARTING_SENTENCE}, id="starting"
+        ),
+        pytest.param(
+            KNOWS_NOTHING,
+            UNREAD
+            | {
+                "id": 0,
+                "state": "ok",
+                "age_ms": 0,
+                "timestamp": "2025-09-15T09:01:28Z",
+                "throttling": UNREAD["throttling"] | {"bottlenecks": []},
+                "health": {"verdict": "healthy", "reasons": []},
+            },
+            id="read, but the driver tells nothing",
+        ),
+    ],
+)
+def test_a_gpu_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> None:
+    assert shown(gpu) == expected
+
+
+def test_types_are_those_of_the_golden_gpu() -> None:
+    """In Python 5 == 5.0; in JSON they differ to a strict reader."""
+    assert json.dumps(shown(HEALTHY)) == json.dumps(GOLDEN)
+
+
+@pytest.mark.parametrize(
+    ("values", "sm_percent", "bandwidth"),
+    [
+        pytest.param({"gpm_supported": False}, 5, 2.0, id="no GPM: the coarser rates"),
+        pytest.param(
+            {"gpm_supported": True, "gpm_sm_activity_percent": 44.5, "gpm_dram_activity_percent": 15.25},
+            45,
+            15.3,
+            id="GPM",
+        ),
+        pytest.param(
+            {"gpm_supported": True}, None, None, id="GPM without a value: the coarser rates do not stand in"
+        ),
+        pytest.param(
+            {"gpm_supported": True, "gpm_sm_activity_percent": 0.0, "gpm_dram_activity_percent": 0.0},
+            0,
+            0.0,
+            id="GPM at zero",
+        ),
+    ],
+)
+def test_gpm_goes_before_the_coarser_rates(
+    values: dict[str, Any], sm_percent: int | None, bandwidth: float | None
+) -> None:
+    gpu = shown(replace(HEALTHY, reading=with_values(READING, **values)))
+
+    assert gpu["utilization"]["sm_percent"] == sm_percent
+    assert gpu["memory"]["bandwidth_utilization_percent"] == bandwidth
+    assert (gpu["utilization"]["gpu_percent"], gpu["utilization"]["memory_percent"]) == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("processes", "expected"),
+    [
+        pytest.param(None, None, id="not told"),
+        pytest.param((), [], id="none"),
+        pytest.param(
+            tuple(GpuProcess(pid, ProcessType.COMPUTE, pid * MIB) for pid in (1, 7, 3, 6, 2, 5, 4)),
+            [7, 6, 5, 4, 3],
+            id="the five largest",
+        ),
+        pytest.param(
+            (GpuProcess(1, ProcessType.COMPUTE, None), GpuProcess(2, ProcessType.COMPUTE, MIB)),
+            [2, 1],
+            id="unknown memory last",
+        ),
+    ],
+)
+def test_top_processes(processes: tuple[GpuProcess, ...] | None, expected: list[int] | None) -> None:
+    top = shown(replace(HEALTHY, reading=with_values(READING, processes=processes)))["top_processes"]
+
+    assert (None if top is None else [process["pid"] for process in top]) == expected
+
+
+def test_the_thresholds_in_force_decide_and_are_told() -> None:
+    relaxed = Thresholds(
+        gpu_percent=50, power_watts=200, memory_percent=90, clock_percent=95, temperature_celsius=80
+    )
+
+    gpu = json.loads(view(HEALTHY, {}, relaxed))
+
+    assert gpu["status"] == "idle"
+    assert gpu["debug_info"] == {
+        "gpu_util_threshold": "5.0% < 50.0%",
+        "power_threshold": "119.4W <= 200.0W",
+        "memory_util_threshold": "47.7% < 90.0%",
+        "clock_threshold": "1695MHz <= 1995MHz",
+        "temp_threshold": "55.0°C <= 80.0°C",
+        "is_active": False,
+    }
+
+
+def test_the_summary_is_of_the_gpus_that_could_be_read() -> None:
+    other = replace(
+        HEALTHY,
+        reading=with_values(
+            READING,
+            utilization_gpu_percent=10,
+            thermal_gpu_celsius=56,
+            power_usage_watts=100.06,
+            memory_used_bytes=MIB,
+        ),
+    )
+
+    found = metrics(HEALTHY, STUCK, other, LOST, STARTING)
+
+    assert found["summary"] == {
+        "total_memory_mb": 49152,
+        "total_used_memory_mb": 11729,
+        "memory_utilization_percent": 23.9,
+        "average_gpu_utilization_percent": 7.5,
+        "average_temperature_celsius": 56,
+        "total_power_usage_watts": 219.5,
+    }
+    assert found["gpu_count"] == 5
+
+
+@pytest.mark.parametrize("gpus", [[], [LOST, STUCK]], ids=["no GPU", "none could be read"])
+def test_a_summary_of_nothing_is_null(gpus: list[GpuSample]) -> None:
+    assert set(metrics(*gpus)["summary"].values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "status"),
+    [
+        ([HEALTHY], "ok"),
+        ([HEALTHY, HEALTHY], "ok"),
+        ([], "ok"),
+        ([HEALTHY, LOST], "degraded"),
+        ([HEALTHY, STUCK], "degraded"),
+        ([HEALTHY, STARTING], "degraded"),
+        ([LOST], "degraded"),
+    ],
+    ids=["one", "two", "no GPU", "one lost", "one stuck", "one starting", "all lost"],
+)
+def test_status_is_degraded_if_a_listed_gpu_could_not_be_read(gpus: list[GpuSample], status: str) -> None:
+    assert metrics(*gpus)["status"] == status
+
+
+def test_only_the_selected_gpus_count_but_for_their_number() -> None:
+    view = metrics_view(snapshot(HEALTHY, LOST), DRIVER, [HEALTHY], Thresholds())
+
+    assert (view.status, view.gpu_count, [gpu.id for gpu in view.gpus]) == ("ok", 2, [0])
+
+
+def test_the_object_tells_when_it_was_taken_and_whether_it_is_simulated() -> None:
+    view = metrics_view(replace(snapshot(HEALTHY), simulated=True), DRIVER, [HEALTHY], Thresholds())
+
+    assert (view.timestamp, view.simulated) == ("2025-09-15T09:01:29Z", True)
+    assert metrics(HEALTHY)["simulated"] is False
+
+
+def test_an_error_event() -> None:
+    assert json.loads(error_view(snapshot(), "No driver").model_dump_json()) == {
+        "status": "error",
+        "error": "No driver",
+        "timestamp": "2025-09-15T09:01:29Z",
+    }
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity"])
+def test_no_value_is_ever(word: str) -> None:
+    gpus = [replace(KNOWS_NOTHING, index=4), HEALTHY, STUCK, LOST, STARTING]
+    view = metrics_view(snapshot(*gpus), DRIVER, gpus, Thresholds(), detail=True)
+
+    assert word not in json.dumps(view.model_dump(mode="python"), default=str)
+
+
+BUSY = [SimulatedProcess(4_194_300 + pid, "C+G", 15 * 2**30 + pid, sm_utilization=20) for pid in range(5)]
+LONG_NAMES = {
+    process.pid: HostProcess(process.pid, "firstname.lastname." * 9, "a-long-program-name." * 9, "-")
+    for process in BUSY
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_gpu_stays_within_2_kib(model: str) -> None:
+    with one_gpu(model) as one:
+        one.gpu.processes = BUSY
+        one.gpu.fix(clocks_event_reasons=0xEC)
+        one.read()
+        reading = one.read(after=6)
+    sample = GpuSample(127, HEALTHY.state, reading, None, reading.sampled_at, 1999)
+
+    text = view(sample, LONG_NAMES)
+
+    assert len(text.encode()) <= 2048
+    assert len(json.loads(text)["top_processes"]) == 5
+
+
+def test_a_lost_gpu_stays_within_2_kib() -> None:
+    assert IDENTITY.name
+    assert len(view(LOST, {}).encode()) <= 2048
