@@ -8,15 +8,12 @@ cli -> app -> routes -> views -> derive -> readings
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-
-from agent.readings import GpuReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,9 +81,6 @@ WITHOUT_WEB = {
 }
 WITHOUT_PYDANTIC = {"readings", "sources", "sampling", "derive", "simulation", "settings", "setting_kinds"}
 
-# Modules that import each other. To be emptied; nothing new comes in.
-CIRCLES_STILL_ALLOWED = {frozenset({"agent.agent", "agent.answers"})}
-
 
 class Import(NamedTuple):
     """`file` imports `module`; `typing_only` where it does so for a type checker alone."""
@@ -148,43 +142,6 @@ FILES = sorted((ROOT / "agent").rglob("*.py"))
 IMPORTS = [found for path in FILES for found in imports_of(path)]
 OURS = [found for found in IMPORTS if found.module.partition(".")[0] == "agent"]
 THEIRS = [found for found in IMPORTS if found not in OURS]
-
-
-def imported_modules() -> dict[str, set[str]]:
-    """The modules of agent/ that each of them imports, those for a type checker included.
-
-    Who imports a module loads its packages too, apart from those that the importer is in itself.
-    """
-    graph: dict[str, set[str]] = {}
-    for found in OURS:
-        parts = found.module.split(".")
-        packages = {".".join(parts[:length]) for length in range(1, len(parts))}
-        graph.setdefault(found.importer, set()).update(
-            {found.module},
-            {package for package in packages if not f"{found.importer}.".startswith(f"{package}.")},
-        )
-    return graph
-
-
-def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
-    """The modules that reach each other, and themselves, by what they import; one set for each circle."""
-    reached = {module: reach(module, graph) for module in graph}
-    return {
-        frozenset(other for other in reached[module] if module in reached.get(other, ()))
-        for module in graph
-        if module in reached[module]
-    }
-
-
-def reach(start: str, graph: dict[str, set[str]]) -> set[str]:
-    """All that `start` imports, and what that imports in turn."""
-    reached: set[str] = set()
-    ahead = [start]
-    while ahead:
-        new = graph.get(ahead.pop(), set()) - reached
-        reached |= new
-        ahead += new
-    return reached
 
 
 def violations(imports: list[Import], why: str) -> str:
@@ -254,21 +211,6 @@ def test_only_declared_libraries_are_imported() -> None:
     assert not wrong, violations(wrong, "not one of our dependencies, or not in this test's tables yet")
 
 
-def test_a_circle_is_found() -> None:
-    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"d", "e"}}
-
-    assert circles(graph) == {frozenset("abc"), frozenset("d")}
-
-
-def test_no_modules_import_each_other_not_even_for_a_type_checker() -> None:
-    found = circles(imported_modules())
-    new = [" <-> ".join(sorted(circle)) for circle in found - CIRCLES_STILL_ALLOWED]
-    gone = [" <-> ".join(sorted(circle)) for circle in CIRCLES_STILL_ALLOWED - found]
-
-    assert not new, "these import each other, by one way or another:\n" + "\n".join(new)
-    assert not gone, "no circles any more; take them out of CIRCLES_STILL_ALLOWED:\n" + "\n".join(gone)
-
-
 def test_only_the_program_itself_ends_the_process_by_force() -> None:
     """main.py may, once all is flushed; whoever imports `agent` keeps their process."""
     users = [
@@ -277,72 +219,3 @@ def test_only_the_program_itself_ends_the_process_by_force() -> None:
         if re.search(r"\b(os\._exit|_exit\(|abort\(|SIGKILL)", path.read_text())
     ]
     assert users == ["main.py"]
-
-
-# The rooms that have a file for each subject.
-ROOMS = {
-    "readings": "agent/readings/gpu",
-    "sources": "agent/sources/gpu",
-    "views": "agent/views/gpu",
-    "metrics": "agent/views/prometheus",
-}
-EVERY_ROOM = frozenset(ROOMS)
-
-# Subject -> the rooms that need a file of its name. GpuReading has a field of the same name, but for XIDs.
-SUBJECTS: dict[str, frozenset[str]] = {
-    "clocks": EVERY_ROOM,
-    "engines": EVERY_ROOM,
-    "fans": EVERY_ROOM,
-    "gpm": EVERY_ROOM,
-    "identity": EVERY_ROOM,
-    "memory": EVERY_ROOM,
-    "memory_errors": EVERY_ROOM,
-    "mig": EVERY_ROOM,
-    "modes": EVERY_ROOM,
-    "nvlink": EVERY_ROOM,
-    "pcie": EVERY_ROOM,
-    "power": EVERY_ROOM,
-    "processes": EVERY_ROOM,
-    "recovery": EVERY_ROOM - {"views"},  # /gpu shows the finding that it makes
-    "thermal": EVERY_ROOM,
-    "utilization": EVERY_ROOM,
-    "xid": EVERY_ROOM,
-}
-# Room -> what else is in it: what puts the subjects together, and what they share.
-BESIDE_SUBJECTS: dict[str, set[str]] = {
-    "readings": set(),
-    "sources": {"fields", "once", "paces"},
-    "views": {"activity", "detail", "device"},
-    "metrics": {"agent", "families", "gpus", "health", "users"},
-}
-
-
-def is_empty(path: Path) -> bool:
-    """Whether a module defines nothing: a docstring and imports at most."""
-    statements = ast.parse(path.read_text()).body
-    return not any(
-        isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign)
-        for statement in statements
-    )
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_subject_has_a_file_in_each_room_that_it_needs(room: str) -> None:
-    folder = ROOMS[room]
-    needed = {subject for subject, rooms in SUBJECTS.items() if room in rooms}
-    there = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"} - BESIDE_SUBJECTS[room]
-
-    empty = {name for name in needed & there if is_empty(ROOT / folder / f"{name}.py")}
-    wrong = {
-        "is missing: add it, or say in SUBJECTS that the subject does not need it": needed - there,
-        "is of no subject: name it in SUBJECTS, or in BESIDE_SUBJECTS": there - needed,
-        "is empty: take it away, and say in SUBJECTS that the subject does not need it": empty,
-    }
-    problems = [f"{folder}/{name}.py {why}" for why, names in wrong.items() for name in sorted(names)]
-    assert not problems, "\n".join(problems)
-
-
-def test_a_reading_has_a_field_for_each_subject() -> None:
-    fields = {field.name for field in dataclasses.fields(GpuReading)} - {"sampled_at", "sampled_monotonic"}
-
-    assert fields == SUBJECTS.keys() - {"xid"}, "GpuReading, in agent/readings/gpu/__init__.py, and SUBJECTS"

@@ -1,0 +1,83 @@
+"""One subject, one file name in every room: all about NVLink is in the files called `nvlink.py`."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from agent.readings import GpuReading
+
+ROOT = Path(__file__).parents[1]
+
+# The rooms that have a file for each subject.
+ROOMS = {
+    "readings": "agent/readings/gpu",
+    "sources": "agent/sources/gpu",
+    "views": "agent/views/gpu",
+    "metrics": "agent/views/prometheus",
+    "simulation": "agent/simulation/nvml",
+}
+EVERY_ROOM = frozenset(ROOMS)
+
+# Subject -> the rooms that need a file of its name. GpuReading has a field of the same name, but for XIDs.
+SUBJECTS: dict[str, frozenset[str]] = {
+    "clocks": EVERY_ROOM,
+    "engines": EVERY_ROOM,
+    "fans": EVERY_ROOM,
+    "gpm": EVERY_ROOM,
+    "identity": EVERY_ROOM,
+    "memory": EVERY_ROOM,
+    "memory_errors": EVERY_ROOM,
+    "mig": EVERY_ROOM,
+    "modes": EVERY_ROOM,
+    "nvlink": EVERY_ROOM,
+    "pcie": EVERY_ROOM,
+    "power": EVERY_ROOM,
+    "processes": EVERY_ROOM,
+    "recovery": EVERY_ROOM - {"views"},  # /gpu shows the finding that it makes
+    "thermal": EVERY_ROOM,
+    "utilization": EVERY_ROOM,
+    "xid": EVERY_ROOM,
+}
+# Room -> what else is in it: what puts the subjects together, and what they share.
+BESIDE_SUBJECTS: dict[str, set[str]] = {
+    "readings": set(),
+    "sources": {"fields", "once", "paces"},
+    "views": {"activity", "detail", "device"},
+    "metrics": {"agent", "families", "gpus", "health", "users"},
+    "simulation": {"fields", "registry", "system", "topology"},
+}
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a module defines nothing: a docstring and imports at most."""
+    statements = ast.parse(path.read_text()).body
+    return not any(
+        isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign)
+        for statement in statements
+    )
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_subject_has_a_file_in_each_room_that_it_needs(room: str) -> None:
+    folder = ROOMS[room]
+    needed = {subject for subject, rooms in SUBJECTS.items() if room in rooms}
+    there = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"} - BESIDE_SUBJECTS[room]
+
+    empty = {name for name in needed & there if is_empty(ROOT / folder / f"{name}.py")}
+    wrong = {
+        "is missing: add it, or say in SUBJECTS that the subject does not need it": needed - there,
+        "is of no subject: name it in SUBJECTS, or in BESIDE_SUBJECTS": there - needed,
+        "is empty: take it away, and say in SUBJECTS that the subject does not need it": empty,
+    }
+    problems = [f"{folder}/{name}.py {why}" for why, names in wrong.items() for name in sorted(names)]
+    assert not problems, "\n".join(problems)
+
+
+def test_a_reading_has_a_field_for_each_subject() -> None:
+    fields = {field.name for field in dataclasses.fields(GpuReading)} - {"sampled_at", "sampled_monotonic"}
+
+    assert fields == SUBJECTS.keys() - {"xid"}, "GpuReading, in agent/readings/gpu/__init__.py, and SUBJECTS"
