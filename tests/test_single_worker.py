@@ -85,7 +85,7 @@ def test_a_worker_that_is_told_to_end_makes_way_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as shared, worker(shared) as first:
         assert said(first) == STARTED
         first.terminate()
-        with worker(shared, patience=60) as successor:
+        with worker(shared, patience=10) as successor:
             assert said(successor) == STARTED
         assert first.poll() is None
 
