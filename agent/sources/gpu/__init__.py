@@ -94,7 +94,7 @@ class _OpenGpu:
         self._power = PowerSource(handle, fields)
         self._clocks = ClocksSource(handle)
         self._thermal = ThermalSource(handle, fields)
-        self._fans = FansSource(handle)
+        self._fans = FansSource(handle, clock)
         self._nvlink = NvLinkSource(handle, clock)
         self._recovery = RecoverySource(fields)
         self._processes = ProcessesSource(handle, clock, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctypes import byref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
@@ -12,28 +12,33 @@ from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from agent.sources.nvml import call_c_function, query_or_none
 from agent.sources.paced import Paced
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class FansSource:
-    """The fans of the GPU behind one handle."""
+    """The fans of the GPU behind one handle. `clock`: seconds of the monotonic clock."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, clock: Callable[[], float]) -> None:
         self._handle = handle
-        self._count: int | None = None
-        self._paced_count = Paced(FIXED_PACE, lambda: query_or_none("nvmlDeviceGetNumFans", handle))
-        self._speeds = Paced(SLOW_PACE, self._read_speeds)
+        self._clock = clock
+        self._count: Paced[int | None] = Paced(
+            FIXED_PACE, lambda: query_or_none("nvmlDeviceGetNumFans", handle)
+        )
+        self._fans = Paced(SLOW_PACE, self._read)
 
     def read(self, now: float) -> Fans:
         """NVML: see the fields of Fans."""
-        self._count = self._paced_count.get(now)
-        return Fans(count=self._count, **self._speeds.get(now))
+        return self._fans.get(now)
 
-    def _read_speeds(self) -> dict[str, Any]:
-        handle = self._handle
-        return {
-            "speed_percent": query_or_none("nvmlDeviceGetFanSpeed", handle),
-            "speed_rpm": query_or_none("nvmlDeviceGetFanSpeedRPM", handle),
-            "each": tuple(_fan(handle, fan) for fan in range(self._count or 0)),
-        }
+    def _read(self) -> Fans:
+        handle, count = self._handle, self._count.get(self._clock())
+        return Fans(
+            count=count,
+            speed_percent=query_or_none("nvmlDeviceGetFanSpeed", handle),
+            speed_rpm=query_or_none("nvmlDeviceGetFanSpeedRPM", handle),
+            each=tuple(_fan(handle, fan) for fan in range(count or 0)),
+        )
 
 
 def _fan(handle: Any, fan: int) -> Fan:
