@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from starlette._utils import get_route_path
 from starlette.middleware.cors import CORSMiddleware
 
-from agent.answers import HEAD_KEY
 from agent.errors import InvalidRequest, response_to
+from agent.response_cache import HEAD_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

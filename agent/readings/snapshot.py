@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.readings.gpu import DriverReading, GpuIdentity, GpuReading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agent.readings.host import HostProcess, HostReading
 
@@ -139,4 +139,4 @@ class HistoryReading:
     """What is remembered of all GPUs, the oldest first."""
 
     taken_at: tuple[float, ...] = ()  # seconds since the epoch
-    gpus: tuple[GpuSeries, ...] = ()
+    gpus: Sequence[GpuSeries] = ()  # each is put together when it is asked for

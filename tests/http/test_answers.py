@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
+from agent.answers import MAX_ANSWERS, Answers, PerSnapshot
 
 from agent.agent import Agent
-from agent.answers import MAX_ANSWERS, Answers, PerSnapshot
 from agent.readings import Snapshot
 from tests.http.wire import A_TOKEN
 from tests.support.agents import agent_client, settings

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.readings import GpuIdentity, GpuProcess, HostProcess, HostReading, MigInstance, ProcessType
-from agent.views.status import status_view
+from agent.views.envelope import Success
+from agent.views.status import Status, StatusJson
 from tests.views.samples import (
     HEALTHY,
     KNOWS_NOTHING,
@@ -25,14 +26,26 @@ from tests.views.samples import (
 )
 
 if TYPE_CHECKING:
-    from agent.readings import GpuSample
+    from collections.abc import Sequence
+
+    from agent.readings import GpuSample, Snapshot
     from agent.views.status import ProcessFilter
 
 
 def shown(*gpus: GpuSample, process: ProcessFilter | None = None, mig: bool = False) -> Any:
     """The JSON of these GPUs."""
-    view = status_view(snapshot(*gpus), gpus, process, mig=mig)
+    view = made(snapshot(*gpus), gpus, process, mig=mig)
     return json.loads(view.model_dump_json(exclude_unset=True))
+
+
+def made(
+    seen: Snapshot, gpus: Sequence[GpuSample], process: ProcessFilter | None = None, *, mig: bool = False
+) -> Status:
+    """What is made, whose bytes are those that the model makes of itself."""
+    body = b"".join(StatusJson(seen)(gpus, process, mig=mig))
+    answer = Success[Status].model_validate_json(body)
+    assert answer.model_dump_json(exclude_unset=True).encode() == body
+    return answer.data
 
 
 UNKNOWN = {
@@ -132,7 +145,7 @@ def test_a_device_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> Non
 
 
 def test_the_count_is_of_all_gpus_and_the_devices_are_the_selected() -> None:
-    view = status_view(snapshot(HEALTHY, STUCK, LOST, STARTING), [STUCK, STARTING], None, mig=False)
+    view = made(snapshot(HEALTHY, STUCK, LOST, STARTING), [STUCK, STARTING])
 
     assert view.count == 4
     assert [device.idx for device in view.devices] == [1, 3]
@@ -170,7 +183,7 @@ def test_processes_exactly() -> None:
 def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
     without_host = replace(snapshot(HEALTHY), host=None)
 
-    (first, _) = status_view(without_host, [HEALTHY], None, mig=False).processes
+    (first, _) = made(without_host, [HEALTHY]).processes
 
     assert (first.pid, first.gpu_memory, first.command) == (100, "11710MiB", "N/A")
 
@@ -194,7 +207,7 @@ def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
 def test_running_time_has_unbounded_hours(seconds: float | None, expected: str) -> None:
     host = HostReading(hostname="node1", gpu_processes={100: HostProcess(100, running_seconds=seconds)})
 
-    first = status_view(replace(snapshot(HEALTHY), host=host), [HEALTHY], None, mig=False).processes[0]
+    first = made(replace(snapshot(HEALTHY), host=host), [HEALTHY]).processes[0]
 
     assert first.running_time == expected
 
