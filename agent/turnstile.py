@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 AT_ONCE = 8  # requests let through in one turn of the loop
-SLICE = 0.004  # seconds in one turn of the loop for all answers together that are made in pieces
+SLICE = 0.004  # seconds at a stretch for an answer that is made in pieces
 
 
 class Turnstile:
@@ -66,22 +66,19 @@ class TimeSlices:
     """Shares out the time of the event loop among all who make something in pieces."""
 
     def __init__(self) -> None:
-        self._ends_at: float | None = None  # of this turn of the loop; None: nobody has begun
+        self._at_work = asyncio.Lock()  # its queue is in order of arrival
 
     async def join(self, pieces: Iterable[bytes]) -> bytes:
-        """The pieces together; each is made when its time has come. Can be cancelled between two of them."""
-        made = []
-        for piece in pieces:
-            made.append(piece)
-            while self._is_over():
-                await asyncio.sleep(0)
-        return b"".join(made)
-
-    def _is_over(self) -> bool:
-        if self._ends_at is None:
-            self._ends_at = perf_counter() + SLICE
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        return perf_counter() >= self._ends_at
-
-    def _next_turn(self) -> None:
-        self._ends_at = None
+        """The pieces together; each is made when its time has come. Can be cancelled between two slices."""
+        rest = iter(pieces)
+        made: list[bytes] = []
+        while True:
+            async with self._at_work:
+                ends_at = perf_counter() + SLICE
+                for piece in rest:
+                    made.append(piece)
+                    if perf_counter() >= ends_at:
+                        break
+                else:
+                    return b"".join(made)
+            await asyncio.sleep(0)  # the loop sees to everything else, whoever works next

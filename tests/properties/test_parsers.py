@@ -310,8 +310,6 @@ def test_any_wish_is_understood_or_refused_by_name(memory: str, users: str) -> N
 
 
 NAMES = st.sampled_from(["idx", "seconds", "detail", "a b", "é", ""])
-    st.tuples(st.sampled_from(["idx", "seconds", "detail", "a b", "é", ""]), ODD_TEXT), max_size=4
-)
 
 
 @PROPERTY
