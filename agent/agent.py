@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class Agent:
         self.history = History(interval) if interval else None  # None: nothing is remembered
         self.line = Line()  # of those who wait for GPUs
         self.open_streams = 0
+        self.answers_made: Counter[str] = Counter()  # since the start, by path; those sent again do not count
         self.idle_holder_seconds = settings.idle_holder_minutes * 60
         self.turnstile = Turnstile()
         self.time_slices = TimeSlices()

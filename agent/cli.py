@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -157,4 +158,5 @@ def _serve(app: ASGIApp, settings: Settings, listener: socket.socket) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
+    gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
     AgentServer(config, exit_deadline=EXIT_DEADLINE).run(sockets=[listener])

@@ -25,7 +25,8 @@ def best_type(accept: str, offered: Sequence[str]) -> str:
         media_type = offered[place]
         for name in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
             if name in ranges:
-                return ranges[name], name == media_type, place if name == media_type else -place
+                is_named = name == media_type and ranges[name] > 0
+                return ranges[name], is_named, place if is_named else -place
         return 0.0, False, -place
 
     return offered[max(range(len(offered)), key=liking)]

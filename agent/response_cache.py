@@ -201,6 +201,7 @@ class ResponseCache:
                 making.has_begun = True
                 if not is_constant:  # it may have waited for a while
                     making.snapshot = scope[SNAPSHOT_KEY] = await self._agent.sampler.latest()
+                self._agent.answers_made[get_route_path(scope)] += 1
                 response = CachedResponse()
                 await self._app(scope, _nothing_to_receive, response.record)
                 if response.status == 200:

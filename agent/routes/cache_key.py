@@ -8,21 +8,21 @@ route receives, so the order of names, blanks, a default that is given, and unkn
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers
 
 from agent.errors import InvalidRequest
 from agent.routes.parameters import (
     known_parameters,
     refuse_unknown_parameters,
-    repeated,
     the_agent,
     the_snapshot,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from fastapi import APIRouter
     from fastapi._compat import ModelField
@@ -62,10 +62,12 @@ class RouteCacheKey:
 
     async def of(self, scope: Scope) -> Hashable | None:
         """The key; None: the request is wrong, and its route says why."""
-        query = QueryParams(scope["query_string"])
-        names = [name for name, _ in query.multi_items()]
-        if repeated(names, self._known) or (self._is_strict and not self._known.issuperset(names)):
-            return None
+        query: dict[str, str] = {}
+        for name, value in _pairs(scope["query_string"]):
+            if name in query or (self._is_strict and name not in self._known):
+                return None
+            if name in self._known:
+                query[name] = unquote_plus(value)
         headers = Headers(raw=scope["headers"])
         try:
             key = (self._path, await _values(self._dependant, query, headers))
@@ -100,6 +102,17 @@ def kept_routes(routers: Iterable[APIRouter]) -> dict[str, RouteCacheKey]:
     }
 
 
+def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
+    """Names, and values as they came.
+
+    As `urllib.parse.parse_qsl` splits them, which decodes everything: of 8 KiB that takes 5 ms.
+    """
+    for pair in query_string.decode("latin-1").split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            yield (unquote_plus(name) if "%" in name or "+" in name else name), value
+
+
 def _flattened(dependant: Dependant) -> Iterator[Dependant]:
     yield dependant
     for needed in dependant.dependencies:
@@ -110,12 +123,12 @@ def _sees_request(dependant: Dependant) -> bool:
     return bool(dependant.request_param_name or dependant.http_connection_param_name)
 
 
-async def _values(dependant: Dependant, query: QueryParams, headers: Headers) -> tuple[Hashable, ...]:
+async def _values(dependant: Dependant, query: Mapping[str, str], headers: Headers) -> tuple[Hashable, ...]:
     """What its function is called with, but for the Agent and the Snapshot. Raises WrongParameter."""
     return tuple((await _arguments(dependant, query, headers)).items())
 
 
-async def _arguments(dependant: Dependant, query: QueryParams, headers: Headers) -> dict[str, Any]:
+async def _arguments(dependant: Dependant, query: Mapping[str, str], headers: Headers) -> dict[str, Any]:
     arguments = {field.name: _value(field, query.get(field.alias)) for field in dependant.query_params}
     for field in dependant.header_params:
         arguments[field.name] = _value(field, headers.get(field.alias))

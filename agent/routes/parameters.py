@@ -14,7 +14,7 @@ from agent.readings import DriverReading, GpuSample, Snapshot
 from agent.response_cache import SNAPSHOT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from fastapi.dependencies.models import Dependant
 
@@ -48,18 +48,14 @@ def known_parameters(dependant: Dependant) -> frozenset[str]:
     return frozenset(names).union(*map(known_parameters, dependant.dependencies))
 
 
-def repeated(names: Iterable[str], known: Collection[str]) -> Mapping[str, int]:
-    """Those of the names that come more than once and that somebody looks at, and how often."""
-    return {name: times for name, times in Counter(names).items() if times > 1 and name in known}
-
-
 async def refuse_repeated_parameters(request: Request) -> None:
     """Refuse a parameter that comes twice: which of the two is meant?"""
-    names = (name for name, _ in request.query_params.multi_items())
-    for name, times in repeated(names, _known_to(request)).items():
-        if name == "idx":
+    known = _known_to(request)
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if times > 1 and name == "idx":
             raise InvalidRequest("Invalid GPU index: idx is given more than once, it takes a list: idx=0,1")
-        raise InvalidRequest(f"Invalid {name}: it is given {times} times, it takes one value")
+        if times > 1 and name in known:
+            raise InvalidRequest(f"Invalid {name}: it is given {times} times, it takes one value")
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
