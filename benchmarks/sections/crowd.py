@@ -1,4 +1,4 @@
-"""What a crowd costs everybody else: `/health` while a thousand clients ask a thousand expensive questions."""
+"""What a crowd costs everybody else: `/health` while a thousand clients ask expensive questions."""
 
 from __future__ import annotations
 
