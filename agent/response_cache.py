@@ -157,6 +157,7 @@ class ResponseCache:
                 key = await cache_key.of(scope)
             snapshot = await self._agent.sampler.latest()
             if key is None:
+                await self._turnstile.wait()  # many may have waited for the same sample
                 await self._app({**scope, SNAPSHOT_KEY: snapshot}, receive, send)
                 return
             cached = self._kept.get(snapshot, key)
@@ -166,7 +167,6 @@ class ResponseCache:
             snapshot, headers = None, frozenset()
             cached = self._kept_for_ever.get(None, key)
         else:
-            await self._turnstile.wait()
             await self._app(scope, receive, send)
             return
         if cached is None:
@@ -187,7 +187,11 @@ class ResponseCache:
         if making is None or not making.serves(snapshot):
             making = self._makings[key] = _Making()
             # What the answer is made from, and nothing else of the client who happened to be the first.
-            known = [header for header in scope["headers"] if header[0] in headers]
+            lines: dict[bytes, list[bytes]] = {}
+            for name, value in scope["headers"]:
+                if name in headers:
+                    lines.setdefault(name, []).append(value)
+            known = [(name, b", ".join(values)) for name, values in lines.items()]
             question = {**scope, "headers": known}
             question.pop(HEAD_KEY, None)
             making.task = SharedTask(self._make(making, key, question, is_constant=snapshot is None))

@@ -49,7 +49,7 @@ class Turnstile:
 
 
 class InTurn:
-    """Lets requests pass a turnstile; paths whose answers are kept look after themselves."""
+    """Lets requests pass a turnstile; a GET of a path whose answers are kept looks after itself."""
 
     def __init__(self, app: ASGIApp, *, turnstile: Turnstile, except_paths: Collection[str]) -> None:
         self._app = app
@@ -57,7 +57,9 @@ class InTurn:
         self._except_paths = frozenset(except_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and get_route_path(scope) not in self._except_paths:
+        if scope["type"] == "http" and not (
+            scope["method"] == "GET" and get_route_path(scope) in self._except_paths
+        ):
             await self._turnstile.wait()
         await self._app(scope, receive, send)
 

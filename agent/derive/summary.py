@@ -51,6 +51,4 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 def _mean(values: Iterable[int | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return (
-        sum(known) / len(known) if known else None
-    )  # exact for integers, where fmean is slow
+    return sum(known) / len(known) if known else None  # exact for integers, where fmean is slow

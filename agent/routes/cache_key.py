@@ -7,6 +7,7 @@ route receives, so the order of names, blanks, a default that is given, and unkn
 
 from __future__ import annotations
 
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -131,11 +132,13 @@ async def _values(dependant: Dependant, query: Mapping[str, str], headers: Heade
 async def _arguments(dependant: Dependant, query: Mapping[str, str], headers: Headers) -> dict[str, Any]:
     arguments = {field.name: _value(field, query.get(field.alias)) for field in dependant.query_params}
     for field in dependant.header_params:
-        arguments[field.name] = _value(field, headers.get(field.alias))
+        lines = headers.getlist(field.alias)  # several are one list, by RFC 9110
+        arguments[field.name] = _value(field, ", ".join(lines) if lines else None)
     for needed in dependant.dependencies:
         if not _sees_request(needed):
             assert needed.call is not None  # noqa: S101  (FastAPI's type covers more than dependencies)
-            arguments[needed.name or ""] = await needed.call(**await _arguments(needed, query, headers))
+            value = needed.call(**await _arguments(needed, query, headers))
+            arguments[needed.name or ""] = await value if isawaitable(value) else value
     return arguments
 
 

@@ -100,6 +100,7 @@ async def free(
     With more than one, NVLink neighbours are kept together. By default no GPU has a compute process.
     """
     snapshot = await agent.sampler.latest()
+    await agent.turnstile.wait()  # many may have waited for the same sample
     driver_of(snapshot)
     if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without telling anyone which
         offer = await _wait(request, agent, wish, snapshot, wait)

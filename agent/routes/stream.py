@@ -87,12 +87,12 @@ async def gpu_stream(agent: CurrentAgent, idx: Indices, interval: Interval = Non
 async def _event(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:
     """The event's bytes, made once for all who watch the same GPUs."""
     json = agent.json_of(snapshot)
-    event = json.events.get(indices)
+    event = json.event(indices)
     if event is None:
         try:
             pieces = json.gpu(driver_of(snapshot), select(snapshot.gpus, indices))
             event = await agent.time_slices.join(chain((b"data: ",), pieces, (b"\n\n",)))
         except AgentError as error:
             event = f"data: {error_view(snapshot, error.message).model_dump_json()}\n\n".encode()
-        event = json.events.setdefault(indices, event)
+        event = json.keep_event(indices, event)
     return event

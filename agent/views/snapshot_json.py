@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
 
 
+# Each stream may watch another set of GPUs; an event that is not kept is put together anew.
+MAX_EVENT_BYTES = 32 * 1024**2
+
+
 class SnapshotJson:
     """Each of `gpu`, `status` and `processes` gives the pieces of one answer."""
 
@@ -21,4 +25,16 @@ class SnapshotJson:
         self.gpu = GpuJson(snapshot, thresholds)
         self.status = StatusJson(snapshot)
         self.processes = ProcessesJson(snapshot, idle_holder_seconds)
-        self.events: dict[frozenset[int] | None, bytes] = {}  # of the stream, by GPU indices
+        self._events: dict[frozenset[int] | None, bytes] = {}
+        self._event_bytes = 0
+
+    def event(self, indices: frozenset[int] | None) -> bytes | None:
+        """The event of the stream for those who watch these GPUs, if it was made before and is kept."""
+        return self._events.get(indices)
+
+    def keep_event(self, indices: frozenset[int] | None, event: bytes) -> bytes:
+        """Keep it if there is room; returns the one to send, the same for all."""
+        if indices not in self._events and self._event_bytes + len(event) <= MAX_EVENT_BYTES:
+            self._events[indices] = event
+            self._event_bytes += len(event)
+        return self._events.get(indices, event)
