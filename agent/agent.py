@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from agent.answers import PerSnapshot
+from anyio import CapacityLimiter
+
 from agent.derive.activity import Thresholds
 from agent.errors import Unavailable
 from agent.sampling.history import History
 from agent.sampling.waiting import Line
+from agent.turnstile import TimeSlices, Turnstile
+from agent.views.snapshot_json import SnapshotJson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.readings import Snapshot
     from agent.sampling.sampler import Sampler
     from agent.settings import Settings
 
@@ -37,9 +42,22 @@ class Agent:
         self.history = History(interval) if interval else None  # None: nothing is remembered
         self.line = Line()  # of those who wait for GPUs
         self.open_streams = 0
-        self.events: PerSnapshot[frozenset[int] | None, bytes] = (
-            PerSnapshot()
-        )  # of the stream, by GPU indices
+        self.answers_made: Counter[str] = Counter()  # since the start, by path; those sent again do not count
+        self.idle_holder_seconds = settings.idle_holder_minutes * 60
+        self.turnstile = Turnstile()
+        self.time_slices = TimeSlices()
+        self.render_limiter = CapacityLimiter(1)  # threads that write an exposition
+        self._json: SnapshotJson | None = None
+
+    def json_of(self, snapshot: Snapshot) -> SnapshotJson:
+        """What is made of this Snapshot, which all answers and events share; of the newest one it is kept."""
+        kept = self._json
+        if kept is not None and kept.snapshot is snapshot:
+            return kept
+        new = SnapshotJson(snapshot, self.thresholds, self.idle_holder_seconds)
+        if kept is None or snapshot.taken_monotonic > kept.snapshot.taken_monotonic:
+            self._json = new
+        return new
 
     @contextmanager
     def stream(self) -> Iterator[None]:

@@ -16,9 +16,9 @@ from starlette.routing import Mount, Route
 
 from agent import __version__, errors, openapi
 from agent.agent import Agent
-from agent.answers import Answers
 from agent.auth import OPEN_FOLDERS, STREAM_PATH, Authentication
 from agent.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
+from agent.response_cache import ResponseCache
 from agent.routes import (
     count,
     fleet,
@@ -33,7 +33,8 @@ from agent.routes import (
     stream,
     users,
 )
-from agent.routes.parameters import single_valued
+from agent.routes.cache_key import kept_routes
+from agent.routes.parameters import refuse_repeated_parameters
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
@@ -46,6 +47,7 @@ from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
 from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
+from agent.turnstile import InTurn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -56,8 +58,10 @@ if TYPE_CHECKING:
 
     from agent.settings import Settings
 
-# Answered from one Snapshot each, so that their bytes can be kept as long as it is the newest.
-SNAPSHOT_PATHS = frozenset({"/count", "/status", "/gpu", "/processes", "/users", "/metrics", "/history"})
+# Whose answers are the same as long as the agent runs.
+CONSTANT_PATHS = frozenset({"/", "/docs", "/fleet", "/health", "/openapi.json"})
+
+DATA_ROUTES = (status, gpu, processes, users, free, history, fleet)
 
 # What is the same for everybody and at any time; the page says so itself.
 DOCUMENT_PATHS = frozenset({"/docs", "/openapi.json"})
@@ -75,14 +79,13 @@ def create_app(settings: Settings) -> Starlette:
         Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
     agent = Agent(settings)
     prefix = settings.url_prefix
-    guarded = Authentication(
-        Answers(
-            DataHeaders(_api(agent), documents=DOCUMENT_PATHS, folders=OPEN_FOLDERS),
-            agent=agent,
-            paths=SNAPSHOT_PATHS,
-        ),
-        token=settings.token,
-        api_keys=settings.api_keys,
+    keys = kept_routes(module.router for module in (count, *DATA_ROUTES, metrics, health))
+    api = DataHeaders(openapi.DescribedInThread(_api(agent)), documents=DOCUMENT_PATHS, folders=OPEN_FOLDERS)
+    cache = ResponseCache(api, agent=agent, keys=keys, constant=CONSTANT_PATHS)
+    guarded = InTurn(
+        Authentication(cache, token=settings.token, api_keys=settings.api_keys),
+        turnstile=agent.turnstile,
+        except_paths=CONSTANT_PATHS.union(keys),
     )
     app = Starlette(
         routes=list(_bare_prefix(prefix)),
@@ -110,17 +113,16 @@ def _api(agent: Agent) -> FastAPI:
         if isinstance(assets, Mount):  # what /docs and the page are made of
             assets.app = WholeFiles(assets.app)
     api.state.agent = agent
-    once = Depends(single_valued)
-    for route in (count, status, gpu, processes, users, free, history, fleet):
+    once = Depends(refuse_repeated_parameters)
+    api.include_router(count.router, dependencies=openapi.TOKEN, responses=openapi.failures(401, 500, 503))
+    for route in DATA_ROUTES:
         api.include_router(
             route.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401, 500, 503)
         )
-    api.include_router(
-        metrics.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401)
-    )
+    api.include_router(metrics.router, dependencies=openapi.TOKEN, responses=openapi.failures(401))
     api.include_router(
         stream.router,
-        dependencies=[once, *openapi.TOKEN, *openapi.STREAM_KEY],
+        dependencies=[once, *openapi.TOKEN],
         responses=openapi.failures(400, 401, 503),
     )
     api.include_router(health.router)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -167,4 +168,5 @@ def _serve(app: ASGIApp, settings: Settings, listener: socket.socket, end: Calla
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
+    gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
     AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end).run(sockets=[listener])

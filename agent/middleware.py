@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
-from agent.answers import HEAD_KEY
 from agent.errors import NO_STORE, InvalidRequest, response_to
 from agent.request_head import host_of
+from agent.response_cache import HEAD_KEY
 from agent.route_path import get_route_path
 
 if TYPE_CHECKING:

@@ -28,18 +28,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sampling": {"derive", "readings"},  # it knows sources by protocols alone
     "derive": {"readings"},
     "views": {"derive", "readings"},
-    "routes": {"agent", "answers", "derive", "errors", "logs", "openapi", "readings", "sampling", "views"},
-    "app": {"agent", "answers", "auth", "errors", "middleware", "openapi", "routes", "sampling", "settings"}
-    | {"signals", "simulation", "sources"},
+    "routes": {"agent", "derive", "errors", "logs", "negotiation", "openapi", "readings", "response_cache"}
+    | {"sampling", "views"},
+    "app": {"agent", "auth", "errors", "middleware", "openapi", "response_cache", "routes", "sampling"}
+    | {"settings", "signals", "simulation", "sources", "turnstile"},
     "simulation": {"sources"},  # procfs: a simulated GPU runs processes of this host
     # what the routes and the server stand on
-    "agent": {"answers", "derive", "errors", "sampling", "settings"},
-    "answers": {"agent", "readings", "route_path"},
+    "agent": {"derive", "errors", "readings", "sampling", "settings", "turnstile", "views"},
     "auth": {"errors", "route_path"},
     "errors": set(),
-    "middleware": {"answers", "errors", "request_head", "route_path"},
-    "openapi": {"errors"},
+    "middleware": {"errors", "request_head", "response_cache", "route_path"},
+    "negotiation": set(),
+    "openapi": {"errors", "route_path"},
+    "response_cache": {"agent", "readings", "route_path", "shared_task", "turnstile"},
     "route_path": set(),
+    "shared_task": set(),
+    "turnstile": {"route_path"},
     # how it is started
     "cli": {"app", "environment", "forwarded", "listener", "logs", "protocol", "server", "settings"}
     | {"single_worker"},
@@ -200,7 +204,7 @@ def test_what_is_measured_knows_nothing_of_how_it_is_shown() -> None:
 
 
 def test_only_declared_libraries_are_imported() -> None:
-    declared = KNOWN_TO.keys() | WEB | {"pydantic"}
+    declared = KNOWN_TO.keys() | WEB | {"anyio", "pydantic"}
     wrong = [
         found
         for found in THEIRS

@@ -27,7 +27,7 @@ from agent.readings import (
 )
 from agent.simulation import FieldId, SimulatedProcess, Simulation
 from agent.sources.gpu import GpuSource
-from agent.views.status import status_view
+from agent.views.status import StatusJson
 from agent.views.system_info import system_info_view
 from tests.support.agents import agent_client
 
@@ -322,7 +322,7 @@ def test_the_envelope_example_comes_true_to_the_letter_on_its_own_host() -> None
     processes = ProcessesReading({USERS_PID: HostProcess(USERS_PID, "do1e", command="...")})
     snapshot = Snapshot(0.0, 0.0, DRIVER, gpus=tuple(samples), processes=processes)
 
-    shown = status_view(snapshot, samples, None, mig=False).model_dump(mode="json", exclude_unset=True)
+    shown = json.loads(b"".join(StatusJson(snapshot)(samples, None, mig=False)))["data"]
 
     assert {
         "count": shown["count"],

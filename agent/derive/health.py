@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.derive.health_rules import RULES, Finding, Patient, Verdict
+from agent.derive.once import once_per_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent.readings import Snapshot
 
 
@@ -25,7 +28,8 @@ class Health:
         return [f"{finding.what}; {finding.todo}" for finding in self.findings]
 
 
-def examine(snapshot: Snapshot) -> dict[int, Health]:
+@once_per_snapshot
+def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     """The health of every GPU, by index."""
     nvlinks: dict[str | None, int] = defaultdict(int)
     for gpu in snapshot.gpus:

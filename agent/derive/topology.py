@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from agent.readings import NVSWITCH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from agent.readings import GpuSample, Snapshot
 
@@ -22,15 +23,22 @@ _WORDS: Mapping[int | None, str] = {
 }
 
 
-def topology_matrix(snapshot: Snapshot) -> list[list[str | None]]:
+def topology_matrix(snapshot: Snapshot) -> Iterator[list[str | None]]:
     """Row by row: `X` on the diagonal, `NV<links>` where NVLink connects, else by PCIe; None: unknown."""
-    return [[_connection(snapshot, one, other) for other in snapshot.gpus] for one in snapshot.gpus]
+    behind_switch = {
+        gpu.index for gpu in snapshot.gpus if NVSWITCH in (gpu.values.nvlink.peers or frozenset())
+    }
+    for one in snapshot.gpus:
+        peers = Counter(link.peer for link in one.values.nvlink.links or () if link.is_active)
+        yield [
+            _connection(snapshot, one, other, _links_to(peers, other, other.index in behind_switch))
+            for other in snapshot.gpus
+        ]
 
 
-def _connection(snapshot: Snapshot, one: GpuSample, other: GpuSample) -> str | None:
+def _connection(snapshot: Snapshot, one: GpuSample, other: GpuSample, links: int) -> str | None:
     if one is other:
         return "X"
-    links = _links_to(one, other)
     if links:
         return f"NV{links}"
     levels = snapshot.topology.levels if snapshot.topology else ()
@@ -38,12 +46,8 @@ def _connection(snapshot: Snapshot, one: GpuSample, other: GpuSample) -> str | N
     return _WORDS.get(levels[one.index][other.index]) if known else None
 
 
-def _links_to(one: GpuSample, other: GpuSample) -> int:
-    """Active NVLinks of `one` that lead to `other`, or to switches that lead to it too."""
-    links = [link for link in one.values.nvlink.links or () if link.is_active]
-    direct = sum(link.peer is not None and link.peer == other.identity.pci_bus_id for link in links)
-    if direct:
-        return direct
-    return (
-        sum(link.peer == NVSWITCH for link in links) if NVSWITCH in (other.values.nvlink.peers or ()) else 0
-    )
+def _links_to(peers: Counter[str | None], other: GpuSample, is_behind_switch: bool) -> int:
+    """How many of the active NVLinks with these peers lead to `other`, or to switches that lead to it too."""
+    bus_id = other.identity.pci_bus_id
+    direct = 0 if bus_id is None else peers[bus_id]
+    return direct or (peers[NVSWITCH] if is_behind_switch else 0)

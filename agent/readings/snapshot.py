@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.readings.gpu import GpuReading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from agent.readings.driver import DriverReading
     from agent.readings.gpu.identity import GpuIdentity
@@ -144,4 +144,4 @@ class HistoryReading:
     """What is remembered of all GPUs, the oldest first."""
 
     taken_at: tuple[float, ...] = ()  # seconds since the epoch
-    gpus: tuple[GpuSeries, ...] = ()
+    gpus: Sequence[GpuSeries] = ()  # each is put together when it is asked for

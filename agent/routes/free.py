@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from agent.answers import HEAD_KEY
 from agent.derive.free import Wish
 from agent.derive.sizes import ACCEPTED, parse_bytes
 from agent.errors import InvalidRequest
-from agent.routes.parameters import CurrentAgent, driver_of
+from agent.response_cache import HEAD_KEY
+from agent.routes.parameters import CurrentAgent, driver_of, refuse_unknown_parameters
 from agent.views.envelope import Success, success
 from agent.views.free import FreeGpus, cuda_visible_devices, free_view
 
@@ -79,6 +79,7 @@ async def the_wish(
     "/free",
     summary="Which GPUs can be taken, best first",
     response_model=Success[FreeGpus],
+    dependencies=[Depends(refuse_unknown_parameters)],
     responses={
         200: {
             "description": "the GPUs, also where there are fewer than asked for; plain: their UUIDs",
@@ -99,6 +100,7 @@ async def free(
     With more than one, NVLink neighbours are kept together. By default no GPU has a compute process.
     """
     snapshot = await agent.sampler.latest()
+    await agent.turnstile.wait()  # many may have waited for the same sample
     driver_of(snapshot)
     if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without telling anyone which
         offer = await _wait(request, agent, wish, snapshot, wait)

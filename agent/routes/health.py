@@ -12,7 +12,7 @@ from agent.derive.health import examine
 from agent.errors import Unavailable
 from agent.openapi import failures
 from agent.readings import GpuState
-from agent.routes.parameters import NO_CONTACT, CurrentAgent
+from agent.routes.parameters import NO_CONTACT, CurrentAgent, CurrentSnapshot
 from agent.views.health import VerdictWord
 
 router = APIRouter()
@@ -42,9 +42,8 @@ async def health(agent: CurrentAgent) -> Health:
 
 
 @router.get("/ready", summary="Whether there is live data", responses=failures(503))
-async def ready(agent: CurrentAgent) -> Readiness:
+async def ready(snapshot: CurrentSnapshot) -> Readiness:
     """Ready while at least one GPU is in state ok: for whoever sends clients here."""
-    snapshot = await agent.sampler.latest()
     states = Counter(gpu.state for gpu in snapshot.gpus)
     if not states[GpuState.OK]:
         found = ", ".join(f"{number} {state}" for state, number in states.items())

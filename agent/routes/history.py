@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Response
 
 from agent.readings import HistoryReading
-from agent.routes.parameters import CurrentAgent, CurrentSnapshot, Indices, driver_of, select
+from agent.routes.parameters import (
+    CurrentAgent,
+    CurrentSnapshot,
+    Indices,
+    driver_of,
+    refuse_unknown_parameters,
+    select,
+)
+from agent.routes.pieces import json_response
 from agent.sampling.history import HISTORY_SECONDS
-from agent.views.envelope import Success, success
-from agent.views.history import HistoryColumns, history_view
+from agent.views.envelope import Success
+from agent.views.history import HistoryColumns, history_json
 
 router = APIRouter()
 
@@ -20,14 +28,19 @@ Seconds = Annotated[
 ]
 
 
-@router.get("/history", summary="What the GPUs did in the last hour")
+@router.get(
+    "/history",
+    summary="What the GPUs did in the last hour",
+    response_model=Success[HistoryColumns],
+    dependencies=[Depends(refuse_unknown_parameters)],
+)
 async def history(
     agent: CurrentAgent, snapshot: CurrentSnapshot, idx: Indices, seconds: Seconds = HISTORY_SECONDS
-) -> Success[HistoryColumns]:
+) -> Response:
     """Columns over time, the oldest first. What was not known is null; without history they are empty."""
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
     if agent.history is None:
-        return success(history_view(HistoryReading(), interval=None))
+        return await json_response(agent, history_json(HistoryReading(), interval=None))
     found = agent.history.read(snapshot, seconds, selected)
-    return success(history_view(found, agent.history.interval))
+    return await json_response(agent, history_json(found, agent.history.interval))

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import gzip
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Header, Response
 
 from agent.logs import dropped_lines
+from agent.negotiation import accepts_gzip, best_type
 from agent.routes.parameters import CurrentAgent, CurrentSnapshot  # noqa: TC001  (FastAPI reads them)
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 
 router = APIRouter()
 
+CONTENT_TYPES = {content_type.partition(";")[0]: content_type for content_type in (TEXT, OPENMETRICS)}
 COMPRESSION = 5  # as small as it gets to within a few percent, in half of the time
+
+
+async def the_media_type(accept: Annotated[str, Header(include_in_schema=False)] = "") -> str:
+    """The format that the client likes best."""
+    return best_type(accept, tuple(CONTENT_TYPES))
+
+
+async def takes_gzip(accept_encoding: Annotated[str, Header(include_in_schema=False)] = "") -> bool:
+    """Whether to compress."""
+    return accepts_gzip(accept_encoding)
 
 
 @router.get(
@@ -29,24 +43,32 @@ COMPRESSION = 5  # as small as it gets to within a few percent, in half of the t
         }
     },
 )
-def metrics(request: Request, agent: CurrentAgent, snapshot: CurrentSnapshot) -> Response:
+async def metrics(
+    agent: CurrentAgent,
+    snapshot: CurrentSnapshot,
+    media_type: Annotated[str, Depends(the_media_type)],
+    packed: Annotated[bool, Depends(takes_gzip)],
+) -> Response:
     """Every value by name, unit and GPU; what is unknown is absent. 200 also without a driver, and says so.
 
-    Not a coroutine: the text of many GPUs takes milliseconds, in which streams go on.
+    Made in a thread, one at a time: the text of many GPUs takes milliseconds, in which streams go on.
     """
-    content_type = (
-        OPENMETRICS if "application/openmetrics-text" in request.headers.get("accept", "") else TEXT
-    )
-    body = Exposition(
+    exposition = Exposition(
         snapshot,
-        idle_after_seconds=agent.settings.idle_holder_minutes * 60,
+        idle_after_seconds=agent.idle_holder_seconds,
         processes=agent.settings.metrics_processes,
         streams=agent.open_streams,
         max_streams=agent.settings.max_streams,
         log_lines_dropped=dropped_lines(),
-    ).text(content_type)
+    )
+    content_type = CONTENT_TYPES[media_type]
     headers = {"Vary": "Accept, Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if packed:
         headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body, COMPRESSION, mtime=0)
+
+    def made() -> bytes:
+        text = exposition.text(content_type)
+        return gzip.compress(text, COMPRESSION, mtime=0) if packed else text
+
+    body = await to_thread.run_sync(made, limiter=agent.render_limiter)
     return Response(body, media_type=content_type, headers=headers)

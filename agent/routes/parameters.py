@@ -6,14 +6,17 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import Depends, Query, Request
+from fastapi.security import APIKeyQuery
 
 from agent.agent import Agent
-from agent.answers import SNAPSHOT_KEY
 from agent.errors import DriverUnavailable, InvalidRequest, Unavailable
 from agent.readings import DriverReading, GpuSample, Snapshot
+from agent.response_cache import SNAPSHOT_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from fastapi.dependencies.models import Dependant
 
 NO_CONTACT = "The NVIDIA driver has not answered yet; try again in a second"
 
@@ -37,13 +40,38 @@ def driver_of(snapshot: Snapshot) -> DriverReading:
     raise Unavailable(NO_CONTACT)
 
 
-async def single_valued(request: Request) -> None:
+def known_parameters(dependant: Dependant) -> frozenset[str]:
+    """The names of the query that a route looks at."""
+    names = {field.alias for field in dependant.query_params}
+    if isinstance(dependant.call, APIKeyQuery):
+        names.add(dependant.call.model.name)
+    return frozenset(names).union(*map(known_parameters, dependant.dependencies))
+
+
+async def refuse_repeated_parameters(request: Request) -> None:
     """Refuse a parameter that comes twice: which of the two is meant?"""
+    known = _known_to(request)
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if times > 1 and name == "idx":
             raise InvalidRequest("Invalid GPU index: idx is given more than once, it takes a list: idx=0,1")
-        if times > 1:
-            raise InvalidRequest(f"Invalid {name[:80]}: it is given {times} times, it takes one value")
+        if times > 1 and name in known:
+            raise InvalidRequest(f"Invalid {name}: it is given {times} times, it takes one value")
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a parameter that the route does not take, where a misspelt one would do harm.
+
+    Elsewhere unknown names are ignored: clients append them so that nothing between keeps an answer.
+    """
+    known = _known_to(request)
+    for name in request.query_params:
+        if name not in known:
+            accepted = ", ".join(sorted(known)) or "none"
+            raise InvalidRequest(f"Unknown parameter: {name[:80]!r}; accepted: {accepted}")
+
+
+def _known_to(request: Request) -> frozenset[str]:
+    return known_parameters(request.scope["route"].dependant)
 
 
 def parse_indices(text: str) -> frozenset[int] | None:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Response
 
 from agent.errors import InvalidRequest
-from agent.routes.parameters import CurrentAgent, CurrentSnapshot, Indices, driver_of, select
-from agent.views.envelope import Success, success
-from agent.views.processes import Processes, processes_view
+from agent.routes.parameters import (
+    CurrentAgent,
+    CurrentSnapshot,
+    Indices,
+    driver_of,
+    refuse_unknown_parameters,
+    select,
+)
+from agent.routes.pieces import json_response
+from agent.views.envelope import Success
+from agent.views.processes import Processes
 
 router = APIRouter()
 
@@ -20,20 +28,20 @@ Idle = Annotated[
 ]
 
 
-@router.get("/processes", summary="Processes on GPUs: whose they are, where they belong, who idles")
+@router.get(
+    "/processes",
+    summary="Processes on GPUs: whose they are, where they belong, who idles",
+    response_model=Success[Processes],
+    dependencies=[Depends(refuse_unknown_parameters)],
+)
 async def processes(
     agent: CurrentAgent, snapshot: CurrentSnapshot, idx: Indices, user: User = "", idle: Idle = "0"
-) -> Success[Processes]:
+) -> Response:
     """Every process on every GPU. What is unknown is null."""
     driver_of(snapshot)
     if idle == "1" and snapshot.ledger is None:  # an empty list would say that nobody is
         raise InvalidRequest("Invalid idle: with HISTORY_INTERVAL=0 it is not known who is idle")
-    return success(
-        processes_view(
-            snapshot,
-            select(snapshot.gpus, idx),
-            idle_after_seconds=agent.settings.idle_holder_minutes * 60,
-            user=user or None,
-            idle_only=idle == "1",
-        )
+    selected = select(snapshot.gpus, idx)
+    return await json_response(
+        agent, agent.json_of(snapshot).processes(selected, user=user or None, idle_only=idle == "1")
     )

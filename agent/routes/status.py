@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
-from agent.routes.parameters import CurrentSnapshot, Indices, driver_of, select
-from agent.views.envelope import Success, success
-from agent.views.status import Status, status_view
+from agent.routes.parameters import CurrentAgent, CurrentSnapshot, Indices, driver_of, select
+from agent.routes.pieces import json_response
+from agent.views.envelope import Success
+from agent.views.status import Status
 
 router = APIRouter()
 
@@ -19,10 +20,17 @@ ProcessType = Annotated[
 Mig = Annotated[Literal["0", "1", ""], Query(description="1: list MIG instances in the place of their GPU")]
 
 
-@router.get("/status", summary="GPUs and the processes on them", response_model_exclude_unset=True)
+@router.get("/status", summary="GPUs and the processes on them", response_model=Success[Status])
 async def status(
-    snapshot: CurrentSnapshot, idx: Indices, process: ProcessType = "", mig: Mig = "0"
-) -> Success[Status]:
+    agent: CurrentAgent,
+    snapshot: CurrentSnapshot,
+    idx: Indices,
+    process: ProcessType = "",
+    mig: Mig = "0",
+) -> Response:
     """Every GPU with its live values, and every process on it. What is unknown is "N/A"."""
     driver_of(snapshot)
-    return success(status_view(snapshot, select(snapshot.gpus, idx), process or None, mig=mig == "1"))
+    selected = select(snapshot.gpus, idx)
+    return await json_response(
+        agent, agent.json_of(snapshot).status(selected, process or None, mig=mig == "1")
+    )

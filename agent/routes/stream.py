@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from agent.errors import AgentError
+from agent.openapi import STREAM_KEY
 from agent.routes.parameters import CurrentAgent, Indices, driver_of, select
-from agent.views.gpu import GpuMetrics, StreamError, error_view, metrics_view
+from agent.views.gpu import GpuMetrics, StreamError, error_view
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -55,7 +57,7 @@ class EventStream(StreamingResponse):
             agent.sampler.watch(self._interval, agent.settings.stream_heartbeat)
         ) as snapshots:
             async for snapshot in snapshots:
-                event = HEARTBEAT if snapshot is None else _event(agent, snapshot, self._indices)
+                event = HEARTBEAT if snapshot is None else await _event(agent, snapshot, self._indices)
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -66,6 +68,7 @@ class EventStream(StreamingResponse):
     status_code=200,
     response_class=EventStream,
     response_model=None,
+    dependencies=STREAM_KEY,
     responses={200: {"model": GpuMetrics | StreamError, "description": "one object in each event"}},
 )
 async def gpu_stream(agent: CurrentAgent, idx: Indices, interval: Interval = None) -> EventStream:
@@ -81,19 +84,15 @@ async def gpu_stream(agent: CurrentAgent, idx: Indices, interval: Interval = Non
     return EventStream(agent, interval or agent.settings.default_stream_interval, idx)
 
 
-def _event(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:
+async def _event(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:
     """The event's bytes, made once for all who watch the same GPUs."""
-    event = agent.events.get(snapshot, indices)
+    json = agent.json_of(snapshot)
+    event = json.event(indices)
     if event is None:
-        event = (
-            b"data: " + _view(agent, snapshot, indices).model_dump_json(exclude_unset=True).encode() + b"\n\n"
-        )
-        agent.events.put(snapshot, indices, event)
+        try:
+            pieces = json.gpu(driver_of(snapshot), select(snapshot.gpus, indices))
+            event = await agent.time_slices.join(chain((b"data: ",), pieces, (b"\n\n",)))
+        except AgentError as error:
+            event = f"data: {error_view(snapshot, error.message).model_dump_json()}\n\n".encode()
+        event = json.keep_event(indices, event)
     return event
-
-
-def _view(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> GpuMetrics | StreamError:
-    try:
-        return metrics_view(snapshot, driver_of(snapshot), select(snapshot.gpus, indices), agent.thresholds)
-    except AgentError as error:
-        return error_view(snapshot, error.message)

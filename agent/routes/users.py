@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Response
 
-from agent.routes.parameters import CurrentAgent, CurrentSnapshot, driver_of
-from agent.views.envelope import Success, success
-from agent.views.users import Users, users_view
+from agent.routes.parameters import CurrentAgent, CurrentSnapshot, driver_of, refuse_unknown_parameters
+from agent.routes.pieces import json_response
+from agent.views.envelope import Success
+from agent.views.users import Users, users_json
 
 router = APIRouter()
 
 
-@router.get("/users", summary="What each user holds and has used of the GPUs")
-async def users(agent: CurrentAgent, snapshot: CurrentSnapshot) -> Success[Users]:
+@router.get(
+    "/users",
+    summary="What each user holds and has used of the GPUs",
+    response_model=Success[Users],
+    dependencies=[Depends(refuse_unknown_parameters)],
+)
+async def users(agent: CurrentAgent, snapshot: CurrentSnapshot) -> Response:
     """Every user with a process on a GPU now, or since the agent started. What is unknown is null."""
     driver_of(snapshot)
-    return success(users_view(snapshot, idle_after_seconds=agent.settings.idle_holder_minutes * 60))
+    return await json_response(agent, users_json(snapshot, agent.idle_holder_seconds))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from agent.readings import GpuSeries, HistoryReading
 
@@ -61,9 +62,7 @@ class History:
     def read(self, snapshot: Snapshot, seconds: float, gpus: tuple[GpuSample, ...]) -> HistoryReading:
         """The last `seconds` before this Snapshot, of these GPUs."""
         moments = list(self._moments(snapshot.taken_monotonic - seconds))
-        return HistoryReading(
-            tuple(moment.taken_at for moment in moments), tuple(_series(gpu, moments) for gpu in gpus)
-        )
+        return HistoryReading(tuple(moment.taken_at for moment in moments), _AllSeries(gpus, moments))
 
     def __len__(self) -> int:
         return len(self._coarse) + len(self._fine)
@@ -85,6 +84,26 @@ class History:
                 yield _Moment(before.taken_at + self.interval, before.taken_monotonic + self.interval, {})
             yield moment
             before = moment
+
+
+class _AllSeries(Sequence[GpuSeries]):
+    """Of each GPU its values at these moments, put together when they are asked for: an hour is long."""
+
+    def __init__(self, gpus: tuple[GpuSample, ...], moments: list[_Moment]) -> None:
+        self._gpus = gpus
+        self._moments = moments
+
+    def __len__(self) -> int:
+        return len(self._gpus)
+
+    @overload
+    def __getitem__(self, place: int) -> GpuSeries: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[GpuSeries]: ...
+    def __getitem__(self, place: int | slice) -> GpuSeries | Sequence[GpuSeries]:
+        if isinstance(place, slice):
+            return _AllSeries(self._gpus[place], self._moments)
+        return _series(self._gpus[place], self._moments)
 
 
 def _values(gpu: GpuSample) -> _Values:

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from agent.derive.rounding import tenths
+from agent.views.envelope import success
+from agent.views.pieces import filled, to_json
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from agent.readings import HistoryReading
+    from collections.abc import Iterator
+
+    from agent.readings import GpuSeries, HistoryReading
 
 
 class DeviceHistory(BaseModel):
@@ -34,20 +38,18 @@ class HistoryColumns(BaseModel):
     devices: list[DeviceHistory] = Field(description="in the order of their index")
 
 
-def history_view(history: HistoryReading, interval: float | None) -> HistoryColumns:
-    """The columns of a history."""
-    return HistoryColumns(
-        interval=interval,
-        ts=[int(at * 1000) for at in history.taken_at],
-        devices=[
-            DeviceHistory(
-                idx=gpu.index,
-                uuid=gpu.uuid,
-                gpu_utilization=list(gpu.gpu_utilization_percent),
-                memory_used_mb=[tenths(mib(used)) for used in gpu.memory_used_bytes],
-                temperature_celsius=list(gpu.temperature_celsius),
-                power_watts=[tenths(watts) for watts in gpu.power_watts],
-            )
-            for gpu in history.gpus
-        ],
+def history_json(history: HistoryReading, interval: float | None) -> Iterator[bytes]:
+    """The columns of a history, in the envelope, one GPU after the other."""
+    shell = HistoryColumns(interval=interval, ts=[int(at * 1000) for at in history.taken_at], devices=[])
+    return filled(success(shell), devices=(to_json(_device(gpu)) for gpu in history.gpus))
+
+
+def _device(gpu: GpuSeries) -> DeviceHistory:
+    return DeviceHistory(
+        idx=gpu.index,
+        uuid=gpu.uuid,
+        gpu_utilization=list(gpu.gpu_utilization_percent),
+        memory_used_mb=[tenths(mib(used)) for used in gpu.memory_used_bytes],
+        temperature_celsius=list(gpu.temperature_celsius),
+        power_watts=[tenths(watts) for watts in gpu.power_watts],
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
 from agent.derive.holdings import holdings, indices_with_unknown_processes
 from agent.derive.rounding import tenths, whole
+from agent.views.envelope import success
+from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agent.derive.holdings import Holding
     from agent.readings import GpuSample, Snapshot
@@ -65,23 +68,31 @@ class Processes(BaseModel):
     )
 
 
-def processes_view(
-    snapshot: Snapshot,
-    selected: Sequence[GpuSample],
-    *,
-    idle_after_seconds: float,
-    user: str | None = None,
-    idle_only: bool = False,
-) -> Processes:
-    """`selected` are the GPUs to look at; `user` keeps one owner's processes, `idle_only` idle holders."""
-    return Processes(
-        processes=[
-            _row(holding)
-            for holding in holdings(snapshot, selected, idle_after_seconds)
-            if (user is None or holding.host.username == user) and (holding.idle_holder or not idle_only)
-        ],
-        unknown_idx=indices_with_unknown_processes(selected),
-    )
+class ProcessesJson:
+    """The JSON of `/processes` out of one Snapshot, in its envelope."""
+
+    def __init__(self, snapshot: Snapshot, idle_holder_seconds: float) -> None:
+        self._snapshot = snapshot
+        self._idle_holder_seconds = idle_holder_seconds
+        self._rows: MadeOnce[tuple[str | None, bool | None, bytes]] = MadeOnce()  # user, idle holder, JSON
+
+    def __call__(
+        self, selected: Sequence[GpuSample], *, user: str | None = None, idle_only: bool = False
+    ) -> Iterator[bytes]:
+        """`selected` are the GPUs to look at; `user` keeps one owner's rows, `idle_only` idle holders."""
+        return filled(
+            success(Processes(processes=[], unknown_idx=indices_with_unknown_processes(selected))),
+            processes=(
+                row
+                for gpu in selected
+                for username, idle_holder, row in self._rows.of(gpu.index, partial(self._rows_of, gpu))
+                if (user is None or username == user) and (idle_holder or not idle_only)
+            ),
+        )
+
+    def _rows_of(self, gpu: GpuSample) -> Iterator[tuple[str | None, bool | None, bytes]]:
+        for holding in holdings(self._snapshot, [gpu], self._idle_holder_seconds):
+            yield holding.host.username, holding.idle_holder, to_json(_row(holding))
 
 
 def _row(holding: Holding) -> ProcessRow:

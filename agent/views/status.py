@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
@@ -10,7 +11,9 @@ from agent.derive.health import examine
 from agent.derive.holdings import processes_on
 from agent.derive.rounding import percent, tenths, whole
 from agent.readings import GpuProcess, GpuSample, GpuState, HostProcess, MigInstance
+from agent.views.envelope import success
 from agent.views.health import VerdictWord
+from agent.views.pieces import MadeOnce, filled, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -78,22 +81,43 @@ class Status(BaseModel):
     processes: list[StatusProcess] = Field(description="by GPU, then pid")
 
 
-def status_view(
-    snapshot: Snapshot, selected: Sequence[GpuSample], process: ProcessFilter | None, *, mig: bool
-) -> Status:
-    """`selected` are the GPUs to list; `process` keeps one type; `mig` lists a GPU's MIG instances for it."""
-    described = snapshot.host_processes
-    health = examine(snapshot)
-    return Status(
-        count=len(snapshot.gpus),
-        devices=[device for gpu in selected for device in _devices(gpu, health[gpu.index], mig=mig)],
-        processes=[
-            _process(gpu.index, mig_index, entry, described.get(entry.pid))
-            for gpu in selected
-            for mig_index, entry in _processes(gpu, mig=mig)
-            if process is None or process in entry.type.split("+")
-        ],
-    )
+class StatusJson:
+    """The JSON of `/status` out of one Snapshot, in its envelope; what is not set is left out."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._made_devices: MadeOnce[bytes] = MadeOnce()
+        self._made_processes: MadeOnce[tuple[str, bytes]] = MadeOnce()  # type and JSON
+
+    def __call__(
+        self, selected: Sequence[GpuSample], process: ProcessFilter | None, *, mig: bool
+    ) -> Iterator[bytes]:
+        """`selected` are the GPUs to list; `process` keeps one type; `mig` lists a GPU's instances for it."""
+        return filled(
+            success(Status(count=len(self._snapshot.gpus), devices=[], processes=[])),
+            devices=(
+                piece
+                for gpu in selected
+                for piece in self._made_devices.of((gpu.index, mig), partial(self._devices, gpu, mig=mig))
+            ),
+            processes=(
+                piece
+                for gpu in selected
+                for type_, piece in self._made_processes.of(
+                    (gpu.index, mig), partial(self._processes, gpu, mig=mig)
+                )
+                if process is None or process in type_.split("+")
+            ),
+        )
+
+    def _devices(self, gpu: GpuSample, *, mig: bool) -> Iterator[bytes]:
+        return (to_json(device) for device in _devices(gpu, examine(self._snapshot)[gpu.index], mig=mig))
+
+    def _processes(self, gpu: GpuSample, *, mig: bool) -> Iterator[tuple[str, bytes]]:
+        described = self._snapshot.host_processes
+        for mig_index, process in _processes(gpu, mig=mig):
+            entry = _process(gpu.index, mig_index, process, described.get(process.pid))
+            yield process.type, to_json(entry)
 
 
 def _devices(gpu: GpuSample, health: Health, *, mig: bool) -> Iterator[StatusDevice]:

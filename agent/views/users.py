@@ -8,10 +8,14 @@ from pydantic import BaseModel, Field
 
 from agent.derive.holdings import by_user, holdings, indices_with_unknown_processes, memory_bytes
 from agent.derive.rounding import tenths
+from agent.views.envelope import success
+from agent.views.pieces import filled, to_json
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from agent.derive.holdings import UserHoldings
+    from collections.abc import Iterator
+
+    from agent.derive.holdings import Holding, UserHoldings
     from agent.readings import Snapshot
 
 
@@ -47,13 +51,16 @@ class Users(BaseModel):
     )
 
 
-def users_view(snapshot: Snapshot, *, idle_after_seconds: float) -> Users:
-    """Every user, over all GPUs."""
-    held = holdings(snapshot, snapshot.gpus, idle_after_seconds)
+def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes]:
+    """Every user, over all GPUs, in the envelope."""
+    held: list[Holding] = []
+    for gpu in snapshot.gpus:
+        held += holdings(snapshot, [gpu], idle_holder_seconds)
+        yield b""  # nothing yet, but the event loop may go on with something else
     uses = snapshot.ledger.users if snapshot.ledger else None
-    return Users(
-        users=[_row(user) for user in by_user(held, uses)],
-        unknown_idx=indices_with_unknown_processes(snapshot.gpus),
+    yield from filled(
+        success(Users(users=[], unknown_idx=indices_with_unknown_processes(snapshot.gpus))),
+        users=(to_json(_row(user)) for user in by_user(held, uses)),
     )
 
 

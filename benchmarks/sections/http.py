@@ -32,6 +32,26 @@ def run(*, quick: bool) -> Iterator[Row]:
     ):
         for path in (f"{PREFIX}/status", f"{PREFIX}/gpu"):
             yield from _path(path, agent, per_request, turns=turns, seconds=seconds)
+        yield from _scrapes(agent, turns=turns, seconds=seconds)
+
+
+def _scrapes(agent: Server, *, turns: int, seconds: int) -> Iterator[Row]:
+    """`/metrics`, whose text is made once a second while 32 connections wait for it."""
+    path = f"{PREFIX}/metrics"
+    with tempfile.NamedTemporaryFile() as body:
+        Path(body.name).write_bytes(agent.get(path)[1])
+        with running("constant", f"--body={body.name}") as constant:
+            turn = [
+                tuple(
+                    wrk.run(server.url + path, connections=32, seconds=seconds, headers=HEADERS)
+                    for server in (agent, constant)
+                )
+                for _ in range(turns)
+            ]
+    ours, floor = map(wrk.best, zip(*turn, strict=True))
+    name = f"{path}, 32 connections"
+    yield Row(f"{name}: answers", ours.per_second, "/s", floor.per_second, Goal("ratio", at_least=0.8))
+    yield Row(f"{name}: p99", ours.p99_ms, "ms", floor.p99_ms, Goal("ratio", at_most=2))
 
 
 def _path(path: str, agent: Server, per_request: Server, *, turns: int, seconds: int) -> Iterator[Row]:

@@ -48,9 +48,9 @@ def run(*, quick: bool) -> Iterator[Row]:
             with soft_limit(SYSTEMD_SOFT_LIMIT), running("agent", *arguments, **_settings()) as agent:
                 if not event.exists():
                     event.write_bytes(b"data: " + agent.get(PREFIX + "/gpu")[1] + b"\n\n")
-                watched = asyncio.run(_watch(agent, count, seconds))
+                watched = asyncio.run(_watch(agent, streams(count), seconds))
             with running("fan_out", f"--event={event}", ready="/") as fan_out:
-                floor = asyncio.run(_watch(fan_out, count, seconds, counts_calls=False))
+                floor = asyncio.run(_watch(fan_out, streams(count), seconds, counts_calls=False))
             alone = alone or watched
             empty = empty or watched.resident_mib
             name = f"{count} subscriber{'s' * (count > 1)}"
@@ -69,14 +69,30 @@ def run(*, quick: bool) -> Iterator[Row]:
             if count > 1:
                 each = (watched.resident_mib - empty) * KIB / count
                 yield Row(f"{name}: memory of each", each, "KiB", goal=Goal("value", at_most=64))
+        yield _of_many_sets(arguments, *((20, 3) if quick else (500, SECONDS)))
+
+
+def _of_many_sets(arguments: tuple[str, ...], count: int, seconds: int) -> Row:
+    """Streams of 255 different sets of GPUs; the floor is the CPU of as many streams of all eight."""
+    sets = [",".join(str(gpu) for gpu in range(8) if number >> gpu & 1) for number in range(1, 256)]
+    crowds = {
+        "all": streams(count),
+        "sets": [f"{path}&idx={sets[n % 255]}" for n, path in enumerate(streams(count))],
+    }
+    cpu: dict[str, float] = {}
+    for name, paths in crowds.items():
+        with running("agent", *arguments, **_settings()) as agent:
+            cpu[name] = asyncio.run(_watch(agent, paths, seconds)).cpu_per_second
+    what = f"{count} subscribers of 255 sets of GPUs: CPU, beside one set"
+    return Row(what, cpu["sets"], "ms/s", cpu["all"], Goal("ratio", at_most=1.5))
 
 
 def _settings() -> dict[str, str]:
     return {**SETTINGS, "HISTORY_INTERVAL": "0"}
 
 
-async def _watch(server: Server, count: int, seconds: int, *, counts_calls: bool = True) -> Watched:
-    async with crowd(server.port, streams(count)) as readers:
+async def _watch(server: Server, paths: list[str], seconds: int, *, counts_calls: bool = True) -> Watched:
+    async with crowd(server.port, paths) as readers:
         await asyncio.sleep(SETTLE)
         before = server.counts() if counts_calls else {}
         started, cpu = time.monotonic(), server.cpu_seconds()
@@ -90,7 +106,7 @@ async def _watch(server: Server, count: int, seconds: int, *, counts_calls: bool
     return Watched(
         samples_per_second=spent.get("samples", 0) / passed,
         cpu_per_second=1000 * (cpu - spent.get("simulation_seconds", 0)) / passed,
-        delivered_percent=min(100.0, 100 * came / (count * seconds)),
+        delivered_percent=min(100.0, 100 * came / (len(paths) * seconds)),
         p99_gap=gaps[int(len(gaps) * 0.99)] if gaps else float("inf"),
         resident_mib=resident,
     )

@@ -22,7 +22,7 @@ def gpu(index: int, *peers: str, state: GpuState = GpuState.OK) -> GpuSample:
 
 
 def matrix(*gpus: GpuSample, **values: Any) -> list[list[str | None]]:
-    return topology_matrix(Snapshot(0, 0, gpus=gpus, **values))
+    return list(topology_matrix(Snapshot(0, 0, gpus=gpus, **values)))
 
 
 LEVELS = Topology(((None, 10, 40), (10, None, 50), (40, 50, None)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,7 +29,8 @@ def history() -> HistoryReading:
     remembered = History(10.0)
     remembered.add(before(SNAPSHOT, 10.0, 1))
     remembered.add(SNAPSHOT)
-    return remembered.read(SNAPSHOT, 3600.0, TELL_ALL)
+    reading = remembered.read(SNAPSHOT, 3600.0, TELL_ALL)
+    return replace(reading, gpus=tuple(reading.gpus))
 
 
 def test_every_field_of_every_reading_has_a_value() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -208,7 +209,7 @@ async def ask(
     said: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.disconnect"}
+        return await asyncio.Future()  # the client has said all, and stays
 
     async def send(message: Message) -> None:
         said.append(message)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 IDX_PATHS = ["/status", "/gpu", "/gpu/stream", "/processes"]
 NUMBERS = "accepted: numbers joined by commas, as in 0,1"
+OF_FREE = "count, exclude_users, format, max_utilization, min_free_memory, wait"
 TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
 
 
@@ -116,7 +117,11 @@ def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> No
         ("/processes?idle=true", "Invalid idle: it should be '0', '1' or '', got 'true'"),
         ("/processes?idle=1&idle=1", "Invalid idle: it is given 2 times, it takes one value"),
         ("/processes?user=a&user=b", "Invalid user: it is given 2 times, it takes one value"),
-        ("/users?x=1&x=2", "Invalid x: it is given 2 times, it takes one value"),
+        ("/users?x=1&x=2", "Unknown parameter: 'x'; accepted: none"),
+        ("/free?min_free_memry=20GiB", f"Unknown parameter: 'min_free_memry'; accepted: {OF_FREE}"),
+        ("/processes?idx=0&IDX=1", "Unknown parameter: 'IDX'; accepted: idle, idx, user"),
+        ("/processes?idx%20=0", "Unknown parameter: 'idx '; accepted: idle, idx, user"),
+        ("/history?=", "Unknown parameter: ''; accepted: idx, seconds"),
         ("/status?mig=true", "Invalid mig: it should be '0', '1' or '', got 'true'"),
         (
             "/gpu/stream?interval=0.1",
@@ -133,8 +138,9 @@ def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> No
             "Invalid interval: it should be a valid number, unable to parse string as a number, got 'x'",
         ),
         ("/gpu/stream?interval=1&interval=1", "Invalid interval: it is given 2 times, it takes one value"),
-        ("/count?x=1&x=2&x=3", "Invalid x: it is given 3 times, it takes one value"),
-        (f"/count?{'n' * 500}&{'n' * 500}", f"Invalid {'n' * 80}: it is given 2 times, it takes one value"),
+        ("/status?mig=1&mig=1&mig=1", "Invalid mig: it is given 3 times, it takes one value"),
+        ("/gpu/stream?api_key=a&api_key=b", "Invalid api_key: it is given 2 times, it takes one value"),
+        (f"/users?{'n' * 500}", f"Unknown parameter: '{'n' * 80}'; accepted: none"),
         (
             "/status?process=X&mig=2",
             (
@@ -160,11 +166,13 @@ def test_an_empty_parameter_is_as_none(client: httpx.Client, target: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["/count", "/status", "/gpu", "/processes", "/users", "/health", "/ready", "/", "/docs"]
+    "path",
+    ["/count", "/status", "/gpu", "/metrics", "/fleet", "/health", "/ready", "/", "/docs", "/openapi.json"],
 )
-def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str) -> None:
+@pytest.mark.parametrize("query", ["_=17&%00=%FF", "x=1&x=2", "IDX=a", "="])
+def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str, query: str) -> None:
     """Cache busters and tracking parameters come with the territory."""
-    assert client.get(path).status_code == client.get(f"{path}?_=17&%00=%FF").status_code
+    assert client.get(path).status_code == client.get(f"{path}?{query}").status_code == 200
 
 
 @pytest.mark.parametrize(

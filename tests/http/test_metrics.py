@@ -38,6 +38,21 @@ async def test_each_client_gets_the_format_it_accepts() -> None:
                 assert text.text.splitlines()[-1] != "# EOF"
 
 
+async def test_what_a_client_accepts_may_come_in_several_lines() -> None:
+    with Simulation(1):
+        async with agent_client(SAMPLE_INTERVAL="60") as client:
+            for quality, chosen in [("0", "text/plain"), ("1", "application/openmetrics-text")]:
+                headers = [
+                    ("Accept", "*/*;q=0.5"),
+                    ("Accept", f"application/openmetrics-text;q={quality}"),
+                    ("Accept-Encoding", "br"),
+                    ("Accept-Encoding", f"gzip;q={quality}"),
+                ]
+                answer = await client.get("/metrics", headers=headers)
+                assert answer.headers["content-type"].startswith(chosen)
+                assert ("content-encoding" in answer.headers) == (quality == "1")
+
+
 async def test_gzip_is_what_it_says() -> None:
     with Simulation(2):
         async with (

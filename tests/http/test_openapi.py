@@ -318,12 +318,13 @@ def first_event(url: str) -> dict[str, Any]:
 @pytest.mark.parametrize("path", [*DATA, STREAM, "/ready"])
 async def test_failures_are_as_documented(path: str, simulation: Simulation, document: Schema) -> None:
     """400, 401, 500 and 503, wherever the document names them."""
-    wrong = "x=1&x=2"
+    wrong = {"/count": None, "/users": "x=1"}.get(path, "idx=a")  # None: it takes nothing, and minds nothing
     found = {}
     token = {"Authorization": A_TOKEN}
     async with agent_client(TOKEN=A_TOKEN) as client:
         if path not in OPEN:
-            found[400] = await client.get(f"{path}?{wrong}", headers=token)
+            if wrong:
+                found[400] = await client.get(f"{path}?{wrong}", headers=token)
             found[401] = await client.get(path)
     simulation.remove_driver()
     async with agent_client() as client:

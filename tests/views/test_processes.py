@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.readings import (
     Belonging,
@@ -16,10 +16,16 @@ from agent.readings import (
     ProcessUse,
     UserUse,
 )
-from agent.views.processes import processes_view
-from agent.views.users import users_view
+from agent.views.envelope import Success
+from agent.views.processes import Processes, ProcessesJson
+from agent.views.users import Users, users_json
 from tests.support.readings import reading, with_values
 from tests.views.samples import HEALTHY, IDENTITY, KNOWS_NOTHING, LOST, MIB, READING, STUCK, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.readings import GpuSample, Snapshot
 
 NOTEBOOK = HostProcess(
     100,
@@ -73,6 +79,24 @@ GOLDEN_ROW = {
     "user_session": "3",
 }
 UNKNOWN_ROW = dict.fromkeys(GOLDEN_ROW) | {"idx": 0, "uuid": "GPU-1", "pid": 200, "type": "G"}
+
+
+def processes_view(
+    seen: Snapshot, gpus: Sequence[GpuSample], *, idle_after_seconds: float, **wishes: Any
+) -> Processes:
+    """What is made, whose bytes are those that the model makes of itself."""
+    body = b"".join(ProcessesJson(seen, idle_after_seconds)(gpus, **wishes))
+    answer = Success[Processes].model_validate_json(body)
+    assert answer.model_dump_json().encode() == body
+    return answer.data
+
+
+def users_view(seen: Snapshot, *, idle_after_seconds: float) -> Users:
+    """As `processes_view`."""
+    body = b"".join(users_json(seen, idle_after_seconds))
+    answer = Success[Users].model_validate_json(body)
+    assert answer.model_dump_json().encode() == body
+    return answer.data
 
 
 def rows(seen: Any = WATCHED, **wishes: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.readings import GpuProcess, HostProcess, Memory, MigInstance, ProcessesReading, ProcessType
-from agent.views.status import Status, status_view
+from agent.views.envelope import Success
+from agent.views.status import Status, StatusJson
 from tests.support.readings import with_values
 from tests.views.samples import (
     HEALTHY,
@@ -26,13 +27,15 @@ from tests.views.samples import (
 )
 
 if TYPE_CHECKING:
-    from agent.readings import GpuSample
+    from collections.abc import Sequence
+
+    from agent.readings import GpuSample, Snapshot
     from agent.views.status import ProcessFilter
 
 
 def shown(*gpus: GpuSample, process: ProcessFilter | None = None, mig: bool = False) -> Any:
     """The JSON of these GPUs."""
-    view = status_view(snapshot(*gpus), gpus, process, mig=mig)
+    view = made(snapshot(*gpus), gpus, process, mig=mig)
     return json.loads(view.model_dump_json(exclude_unset=True))
 
 
@@ -44,6 +47,16 @@ def test_a_fan_faster_than_its_maximum_is_told_as_it_is(percent: int) -> None:
     assert shown(gpu)["devices"][0]["fan_speed"] == percent
     described = Status.model_json_schema()["$defs"]["StatusDevice"]["properties"]["fan_speed"]
     assert described["description"].endswith("may exceed 100")
+
+
+def made(
+    seen: Snapshot, gpus: Sequence[GpuSample], process: ProcessFilter | None = None, *, mig: bool = False
+) -> Status:
+    """What is made, whose bytes are those that the model makes of itself."""
+    body = b"".join(StatusJson(seen)(gpus, process, mig=mig))
+    answer = Success[Status].model_validate_json(body)
+    assert answer.model_dump_json(exclude_unset=True).encode() == body
+    return answer.data
 
 
 UNKNOWN = {
@@ -143,7 +156,7 @@ def test_a_device_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> Non
 
 
 def test_the_count_is_of_all_gpus_and_the_devices_are_the_selected() -> None:
-    view = status_view(snapshot(HEALTHY, STUCK, LOST, STARTING), [STUCK, STARTING], None, mig=False)
+    view = made(snapshot(HEALTHY, STUCK, LOST, STARTING), [STUCK, STARTING])
 
     assert view.count == 4
     assert [device.idx for device in view.devices] == [1, 3]
@@ -181,7 +194,7 @@ def test_processes_exactly() -> None:
 def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
     without_host = replace(snapshot(HEALTHY), processes=None)
 
-    (first, _) = status_view(without_host, [HEALTHY], None, mig=False).processes
+    (first, _) = made(without_host, [HEALTHY]).processes
 
     assert (first.pid, first.gpu_memory, first.command) == (100, "11710MiB", "N/A")
 
@@ -205,9 +218,7 @@ def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
 def test_running_time_has_unbounded_hours(seconds: float | None, expected: str) -> None:
     processes = ProcessesReading({100: HostProcess(100, running_seconds=seconds)})
 
-    first = status_view(
-        replace(snapshot(HEALTHY), processes=processes), [HEALTHY], None, mig=False
-    ).processes[0]
+    first = made(replace(snapshot(HEALTHY), processes=processes), [HEALTHY]).processes[0]
 
     assert first.running_time == expected
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.derive.health import examine
 from agent.derive.rounding import tenths, whole
@@ -12,14 +13,18 @@ from agent.derive.summary import summarize
 from agent.derive.topology import topology_matrix
 from agent.views.gpu.detail import detail_view
 from agent.views.gpu.device import Gpu, gpu_view
+from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.system_info import SystemInfo, system_info_view
 from agent.views.units import iso_utc, mib
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agent.derive.activity import Thresholds
     from agent.readings import DriverReading, GpuReading, GpuSample, Snapshot
+
+
+_ROW = TypeAdapter(list[str | None])  # of the topology
 
 
 class GpuSummary(BaseModel):
@@ -58,32 +63,72 @@ class StreamError(BaseModel):
     timestamp: str = Field(description="ISO 8601 UTC")
 
 
-def metrics_view(
-    snapshot: Snapshot,
-    driver: DriverReading,
-    selected: Sequence[GpuSample],
-    thresholds: Thresholds,
-    *,
-    detail: bool = False,
-) -> GpuMetrics:
-    """The wire shape of one Snapshot; `selected` are the GPUs to list. What is not set is left out."""
-    described = snapshot.host_processes
-    health = examine(snapshot)
-    readings = [gpu.reading for gpu in selected if gpu.reading is not None]
-    metrics = GpuMetrics(
+class GpuJson:
+    """The JSON of `/gpu` out of one Snapshot; what is not set is left out."""
+
+    def __init__(self, snapshot: Snapshot, thresholds: Thresholds) -> None:
+        self._snapshot = snapshot
+        self._thresholds = thresholds
+        self._gpus: dict[tuple[int, bool], bytes] = {}  # by index, and with or without detail
+        self._topology: MadeOnce[bytes] = MadeOnce()
+        self._head: bytes | None = None
+
+    def __call__(
+        self, driver: DriverReading, selected: Sequence[GpuSample], *, detail: bool = False
+    ) -> Iterator[bytes]:
+        """The pieces of the object; `selected` are the GPUs to list."""
+        if self._head is None:
+            self._head = _before_gpus(self._snapshot, driver)
+        yield self._head
+        comma = b""
+        for gpu in selected:
+            piece = self._gpus.get((gpu.index, detail))
+            if piece is None:
+                piece = self._gpus[gpu.index, detail] = self._gpu(gpu, detail=detail)
+            yield comma + piece
+            comma = b","
+        readings = [gpu.reading for gpu in selected if gpu.reading is not None]
+        tail = GpuMetrics.model_construct(
+            {"summary", "status"},
+            summary=_summary_view(readings),
+            status="ok" if len(readings) == len(selected) else "degraded",
+        )
+        yield b"],"
+        if not detail:
+            yield to_json(tail)[1:]
+            return
+        tail.topology = []
+        rows = self._topology.of("rows", partial(_topology, self._snapshot))
+        yield from _without_brace(filled(tail, topology=rows))
+
+    def _gpu(self, gpu: GpuSample, *, detail: bool) -> bytes:
+        health = examine(self._snapshot)[gpu.index]
+        view = gpu_view(gpu, self._snapshot.host_processes, self._thresholds, health)
+        if detail:
+            view.detail = detail_view(gpu, health)
+        return to_json(view)
+
+
+def _topology(snapshot: Snapshot) -> Iterator[bytes]:
+    return (_ROW.dump_json(row) for row in topology_matrix(snapshot))
+
+
+def _before_gpus(snapshot: Snapshot, driver: DriverReading) -> bytes:
+    """The object as far as its list of GPUs, which is the same whatever GPUs are listed."""
+    head = GpuMetrics.model_construct(
+        {"timestamp", "simulated", "system_info", "gpu_count", "gpus"},
         timestamp=iso_utc(snapshot.taken_at),
         simulated=snapshot.simulated,
         system_info=system_info_view(driver, snapshot.host, snapshot.processes),
         gpu_count=len(snapshot.gpus),
-        gpus=[gpu_view(gpu, described, thresholds, health[gpu.index]) for gpu in selected],
-        summary=_summary_view(readings),
-        status="ok" if len(readings) == len(selected) else "degraded",
+        gpus=[],
     )
-    if detail:
-        metrics.topology = topology_matrix(snapshot)
-        for view, gpu in zip(metrics.gpus, selected, strict=True):
-            view.detail = detail_view(gpu, health[gpu.index])
-    return metrics
+    return to_json(head).removesuffix(b"]}")
+
+
+def _without_brace(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield next(pieces)[1:]
+    yield from pieces
 
 
 def error_view(snapshot: Snapshot, error: str) -> StreamError:

@@ -12,7 +12,7 @@ from agent.derive.activity import Thresholds
 from agent.derive.health import examine
 from agent.readings import GpuProcess, GpuSample, HostProcess, ProcessType
 from agent.simulation import MODELS, SimulatedProcess
-from agent.views.gpu import error_view, metrics_view
+from agent.views.gpu import GpuJson, GpuMetrics, error_view
 from agent.views.gpu.device import gpu_view
 from tests.sources.one_gpu import one_gpu
 from tests.support.readings import with_values
@@ -34,7 +34,9 @@ from tests.views.samples import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from agent.readings import Snapshot
 
 
 def shown(gpu: GpuSample) -> Any:
@@ -49,9 +51,14 @@ def view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thres
 
 def metrics(*gpus: GpuSample) -> Any:
     """The JSON of the whole object."""
-    return json.loads(
-        metrics_view(snapshot(*gpus), DRIVER, gpus, Thresholds()).model_dump_json(exclude_unset=True)
-    )
+    return json.loads(made(snapshot(*gpus), gpus))
+
+
+def made(seen: Snapshot, gpus: Sequence[GpuSample], *, detail: bool = False) -> bytes:
+    """The bytes of the whole object; they are those that its model makes of itself."""
+    body = b"".join(GpuJson(seen, Thresholds())(DRIVER, gpus, detail=detail))
+    assert GpuMetrics.model_validate_json(body).model_dump_json(exclude_unset=True).encode() == body
+    return body
 
 
 GOLDEN = {
@@ -296,13 +303,13 @@ def test_status_is_degraded_if_a_listed_gpu_could_not_be_read(gpus: list[GpuSamp
 
 
 def test_only_the_selected_gpus_count_but_for_their_number() -> None:
-    view = metrics_view(snapshot(HEALTHY, LOST), DRIVER, [HEALTHY], Thresholds())
+    view = GpuMetrics.model_validate_json(made(snapshot(HEALTHY, LOST), [HEALTHY]))
 
     assert (view.status, view.gpu_count, [gpu.id for gpu in view.gpus]) == ("ok", 2, [0])
 
 
 def test_the_object_tells_when_it_was_taken_and_whether_it_is_simulated() -> None:
-    view = metrics_view(replace(snapshot(HEALTHY), simulated=True), DRIVER, [HEALTHY], Thresholds())
+    view = GpuMetrics.model_validate_json(made(replace(snapshot(HEALTHY), simulated=True), [HEALTHY]))
 
     assert (view.timestamp, view.simulated) == ("2025-09-15T09:01:29Z", True)
     assert metrics(HEALTHY)["simulated"] is False
@@ -319,9 +326,8 @@ def test_an_error_event() -> None:
 @pytest.mark.parametrize("word", ["NaN", "Infinity"])
 def test_no_value_is_ever(word: str) -> None:
     gpus = [replace(KNOWS_NOTHING, index=4), HEALTHY, STUCK, LOST, STARTING]
-    view = metrics_view(snapshot(*gpus), DRIVER, gpus, Thresholds(), detail=True)
 
-    assert word not in json.dumps(view.model_dump(mode="python"), default=str)
+    assert word not in made(snapshot(*gpus), gpus, detail=True).decode()
 
 
 BUSY = [SimulatedProcess(4_194_300 + pid, "C+G", 15 * 2**30 + pid, sm_utilization=20) for pid in range(5)]

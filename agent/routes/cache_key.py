@@ -1,0 +1,154 @@
+"""The canonical question: what a kept answer depends on, out of what its route takes.
+
+Everything is read off the routes themselves, so that a new endpoint or parameter joins by itself: a route
+that takes the Snapshot is answered from it and from its parameters alone. The key holds the values that the
+route receives, so the order of names, blanks, a default that is given, and unknown names make no difference.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+
+from agent.errors import InvalidRequest
+from agent.routes.parameters import (
+    known_parameters,
+    refuse_unknown_parameters,
+    the_agent,
+    the_snapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
+
+    from fastapi import APIRouter
+    from fastapi.dependencies.models import Dependant
+    from starlette.types import Scope
+
+_MAX_REMEMBERED = 256  # keys by their requests
+_MAX_LENGTH = 512  # bytes of such a request: longer ones are looked at anew each time
+
+
+class WrongParameter(Exception):
+    """There is no key: the route refuses the request."""
+
+
+class RouteCacheKey:
+    """Keys of the requests for one route."""
+
+    def __init__(self, route: APIRoute) -> None:
+        self._path = route.path
+        self._dependant = route.dependant
+        self._known = known_parameters(route.dependant)
+        calls = {dependant.call for dependant in _flattened(route.dependant)}
+        self._is_strict = refuse_unknown_parameters in calls
+        self.headers = frozenset(
+            field.alias.encode()
+            for dependant in _flattened(route.dependant)
+            for field in dependant.header_params
+        )
+        self._remembered: dict[tuple[bytes, ...], Hashable] = {}
+        for dependant in _flattened(route.dependant):
+            if _sees_request(dependant) and dependant.call not in _HARMLESS:
+                raise TypeError(f"{route.path} is kept, and must not depend on the request as a whole")
+
+    def remembered(self, scope: Scope) -> Hashable | None:
+        """The key, if it was made before."""
+        return self._remembered.get(self._request(scope))
+
+    async def of(self, scope: Scope) -> Hashable | None:
+        """The key; None: the request is wrong, and its route says why."""
+        query: dict[str, str] = {}
+        for name, value in _pairs(scope["query_string"]):
+            if name in query or (self._is_strict and name not in self._known):
+                return None
+            if name in self._known:
+                query[name] = unquote_plus(value)
+        headers = Headers(raw=scope["headers"])
+        try:
+            key = (self._path, await _values(self._dependant, query, headers))
+        except (WrongParameter, InvalidRequest):
+            return None
+        request = self._request(scope)
+        if sum(map(len, request)) <= _MAX_LENGTH:
+            if len(self._remembered) >= _MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[request] = key
+        return key
+
+    def _request(self, scope: Scope) -> tuple[bytes, ...]:
+        if not self.headers:
+            return (scope["query_string"],)
+        told = [part for header in scope["headers"] if header[0] in self.headers for part in header]
+        return (scope["query_string"], *told)
+
+
+# They see the request, but only take from it what is the same for all.
+_HARMLESS = {the_agent, the_snapshot, refuse_unknown_parameters}
+
+
+def kept_routes(routers: Iterable[APIRouter]) -> dict[str, RouteCacheKey]:
+    """The routes that are answered from one Snapshot, by path."""
+    return {
+        route.path: RouteCacheKey(route)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        and the_snapshot in {dependant.call for dependant in _flattened(route.dependant)}
+    }
+
+
+def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
+    """Names, and values as they came.
+
+    As `urllib.parse.parse_qsl` splits them, which decodes everything: of 8 KiB that takes 5 ms.
+    """
+    for pair in query_string.decode("latin-1").split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            yield (unquote_plus(name) if "%" in name or "+" in name else name), value
+
+
+def _flattened(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for needed in dependant.dependencies:
+        yield from _flattened(needed)
+
+
+def _sees_request(dependant: Dependant) -> bool:
+    return bool(dependant.request_param_name or dependant.http_connection_param_name)
+
+
+async def _values(dependant: Dependant, query: Mapping[str, str], headers: Headers) -> tuple[Hashable, ...]:
+    """What its function is called with, but for the Agent and the Snapshot. Raises WrongParameter."""
+    return tuple((await _arguments(dependant, query, headers)).items())
+
+
+async def _arguments(dependant: Dependant, query: Mapping[str, str], headers: Headers) -> dict[str, Any]:
+    arguments = {field.name: _value(field, query.get(field.alias)) for field in dependant.query_params}
+    for field in dependant.header_params:
+        lines = headers.getlist(field.alias)  # several are one list, by RFC 9110
+        arguments[field.name] = _value(field, ", ".join(lines) if lines else None)
+    for needed in dependant.dependencies:
+        if not _sees_request(needed):
+            assert needed.call is not None  # noqa: S101  (FastAPI's type covers more than dependencies)
+            value = needed.call(**await _arguments(needed, query, headers))
+            arguments[needed.name or ""] = await value if isawaitable(value) else value
+    return arguments
+
+
+def _value(field: Any, given: str | None) -> Any:
+    """The parameter's value; an empty one is as none. Raises WrongParameter.
+
+    `field` is one of a Dependant; FastAPI gives its type no public name.
+    """
+    if given is None:
+        return field.get_default()
+    value, errors = field.validate(given, {}, loc=("query", field.alias))
+    if errors:
+        raise WrongParameter(field.alias)
+    return value if given else field.get_default()

@@ -1,0 +1,17 @@
+"""Answers that are put together of pieces of JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent.agent import Agent
+
+
+async def json_response(agent: Agent, pieces: Iterable[bytes]) -> Response:
+    """The pieces as one answer; between them the event loop goes on with other things."""
+    return Response(await agent.time_slices.join(pieces), media_type="application/json")

@@ -1,0 +1,38 @@
+"""Work that several wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+Result = TypeVar("Result")
+
+
+class SharedTask(Generic[Result]):
+    """Goes on as long as anyone waits for it, and is cancelled when nobody is left.
+
+    Its exception reaches all who wait.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, Result]) -> None:
+        self._task = asyncio.create_task(work)
+        self._waiting = 0
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether everybody who waited has gone before it was done: it will have no result."""
+        return self._task.cancelling() > 0 or self._task.cancelled()
+
+    async def result(self, unless: asyncio.Future[Any]) -> Result | None:
+        """Wait for it; None if `unless` comes first. Who is cancelled leaves the others their result."""
+        self._waiting += 1
+        try:
+            await asyncio.wait((self._task, unless), return_when=asyncio.FIRST_COMPLETED)
+            return self._task.result() if self._task.done() else None
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._task.cancel()

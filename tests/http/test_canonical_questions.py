@@ -1,0 +1,154 @@
+"""However a client spells a question, and whatever it appends, the answer is made once per Snapshot.
+
+Paths and parameters are those of the agent's own document, so that a later endpoint joins by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from agent.app import CONSTANT_PATHS, create_app
+from agent.auth import STREAM_PATH
+from agent.simulation import Simulation
+from tests.http.wire import error_in
+from tests.support.agents import first_contact, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent.agent import Agent
+
+pytestmark = pytest.mark.anyio
+
+# What a request takes from others, or what goes on for ever, is for one client alone.
+NOT_KEPT = {"/free", STREAM_PATH}
+STRICT = {"/free", "/history", "/processes", "/users"}
+UNKNOWN = [
+    *(f"x={number}" for number in range(40)),
+    *("_=1&_=2", "IDX=1", "idx%20=0", "&&", "=", "%00=%FF", "Detail=1", "api_key=k", "a=1&b=2&a=3", "i%64=1"),
+]
+ALL_BUT = {"idx": ["1,0", "0, 1", "0,1,1", " 1 ,0", "00,01", "%31%2C0"], "seconds": ["600", "600.0", "6e2"]}
+WRONG = {"idx": "a", "seconds": "0"}
+
+
+@asynccontextmanager
+async def agent(**environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, Agent]]:
+    """An agent whose first Snapshot stays the newest, and a client of it."""
+    with Simulation(gpus=2):
+        app = create_app(settings(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="3600", **environ))
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://agent") as client,
+        ):
+            await first_contact(app.state.agent.sampler)
+            yield client, app.state.agent
+
+
+async def operations(client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]]]:
+    """The parameters in the query of every path in the document."""
+    document = (await client.get("/openapi.json")).json()
+    return {
+        path: [one for one in methods["get"].get("parameters", []) if one["in"] == "query"]
+        for path, methods in document["paths"].items()
+    }
+
+
+async def test_every_documented_path_is_kept_but_for_those_named_here() -> None:
+    async with agent() as (client, running):
+        for path in (await operations(client)).keys() - {STREAM_PATH}:
+            for _ in range(2):
+                await client.get(path)
+            assert running.answers_made[path] == (0 if path in NOT_KEPT else 1), path
+
+
+async def test_unknown_parameters_make_no_answer() -> None:
+    """They are ignored, or refused where a misspelt one would do harm."""
+    async with agent() as (client, running):
+        for path in {*await operations(client), *CONSTANT_PATHS} - {STREAM_PATH}:
+            for query in UNKNOWN:
+                response = await client.get(f"{path}?{query}")
+                if path in STRICT and query not in ("&&", "i%64=1"):
+                    assert response.status_code == 400
+                    assert "accepted: " in error_in(response)
+            if path not in STRICT:
+                # In three of the spellings above a name is really `idx` or `detail`, or nothing at all.
+                assert running.answers_made[path] <= 2, path
+            assert running.answers_made[path] <= 2
+
+
+async def test_spelling_makes_no_other_question() -> None:
+    """Order, blanks, repeats, leading zeros, encoding, notation."""
+    async with agent() as (client, running):
+        spelled = [
+            (path, one["name"])
+            for path, parameters in (await operations(client)).items()
+            for one in parameters
+            if one["name"] in ALL_BUT and path not in NOT_KEPT
+        ]
+        assert len(spelled) > 3
+        for path, name in spelled:
+            running.answers_made.clear()
+            answers = {(await client.get(f"{path}?{name}={text}")).content for text in ALL_BUT[name]}
+            assert (len(answers), running.answers_made[path]) == (1, 1), (path, name)
+
+
+async def test_a_default_that_is_given_is_as_none() -> None:
+    """Also an empty value, where it is accepted; and all of them at once, in any order."""
+    async with agent() as (client, running):
+        for path, parameters in (await operations(client)).items():
+            if path in NOT_KEPT:
+                continue
+            defaults = [f"{one['name']}={one['schema'].get('default', '')}" for one in parameters]
+            queries = [*defaults, "&".join(defaults), "&".join(reversed(defaults))]
+            queries += [f"{one['name']}=" for one in parameters if one["schema"]["type"] == "string"]
+            answers = {(await client.get(path)).content}
+            for query in queries:
+                response = await client.get(f"{path}?{query}")
+                assert response.status_code == 200, query
+                answers.add(response.content)
+            assert (len(answers), running.answers_made[path]) == (1, 1), path
+
+
+async def test_a_wrong_question_is_not_made() -> None:
+    """It is refused by its parameters alone."""
+    async with agent() as (client, running):
+        for path, parameters in (await operations(client)).items():
+            for one in parameters:
+                if (path not in NOT_KEPT and "enum" in one["schema"]) or one["name"] in WRONG:
+                    text = WRONG.get(one["name"], "wrong")
+                    assert (await client.get(f"{path}?{one['name']}={text}")).status_code == 400
+                    assert (await client.get(f"{path}?{one['name']}=0&{one['name']}=0")).status_code == 400
+        assert running.answers_made.keys() <= CONSTANT_PATHS
+
+
+async def test_headers_make_no_other_question() -> None:
+    """But for the form of `/metrics`, of which there are two, packed or not."""
+    async with agent() as (client, running):
+        for path in (await operations(client)).keys() - NOT_KEPT:
+            for number in range(20):
+                headers = {
+                    "Accept": f"text/plain;q=0.{number}, application/openmetrics-text;x={number};q=0.5",
+                    "Accept-Encoding": f"br, x{number}, gzip;q=0.{number:02}",
+                    "User-Agent": f"client {number}",
+                    "Cookie": f"c={number}",
+                    "Accept-Language": f"l{number}",
+                }
+                assert (await client.get(path, headers=headers)).status_code == 200
+            assert running.answers_made[path] <= (4 if path == "/metrics" else 1), path
+
+
+async def test_many_at_once_share_one_making() -> None:
+    """Each with something of its own appended."""
+    async with agent() as (client, running):
+        for path in ({*await operations(client), *CONSTANT_PATHS} - NOT_KEPT) - STRICT:
+            running.answers_made.clear()
+            answers = await asyncio.gather(*(client.get(f"{path}?x={number}") for number in range(40)))
+            assert {200} == {answer.status_code for answer in answers}
+            assert len({answer.content for answer in answers}) == 1
+            assert running.answers_made[path] <= 1, path

@@ -1,0 +1,388 @@
+"""An answer made once is kept as long as its Snapshot is the newest, and nobody can tell but by the time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+import httpx
+import pytest
+
+from agent.agent import Agent
+from agent.readings import Snapshot
+from agent.response_cache import (
+    MAX_ANSWERS,
+    MAX_BYTES,
+    MAX_MAKINGS,
+    PORTION,
+    CachedResponse,
+    KeptResponses,
+    ResponseCache,
+)
+from tests.http.wire import A_TOKEN
+from tests.support.agents import agent_client, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import Message, Receive, Scope, Send
+
+    from agent.sampling.sampler import Sampler
+
+pytestmark = pytest.mark.anyio
+
+ORIGINS = ["https://one.example", "https://two.example"]
+
+
+class FixedSampler:
+    """Hands out the Snapshot that a test says."""
+
+    def __init__(self) -> None:
+        self.snapshot = Snapshot(taken_at=0, taken_monotonic=0)
+
+    async def latest(self) -> Snapshot:
+        return self.snapshot
+
+    def take(self) -> None:
+        """A new Snapshot."""
+        taken = self.snapshot.taken_monotonic + 1
+        self.snapshot = Snapshot(taken_at=taken, taken_monotonic=taken)
+
+
+class WholeQuery:
+    """A cache key that holds the query as it came; `?wrong` has none."""
+
+    headers: frozenset[bytes] = frozenset()
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def remembered(self, _scope: Scope) -> None:
+        """Nothing is."""
+
+    async def of(self, scope: Scope) -> tuple[str, bytes] | None:
+        query = scope["query_string"]
+        return None if query == b"wrong" else (self._path, query)
+
+
+class CountingApp:
+    """Stands where the routes are: counts how often it is asked, and answers while the `door` is open.
+
+    ?fail is a bad request, ?raise an exception.
+    """
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.at_work = self.most_at_work = self.cancelled = 0
+        self.door = asyncio.Event()
+        self.door.set()
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        question = f"{scope['path']}?{scope['query_string'].decode()}"
+        self.asked[question] += 1
+        number = self.asked[question]
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            await self.door.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.at_work -= 1
+        if scope["query_string"] == b"raise":
+            raise ZeroDivisionError
+        status = 400 if scope["query_string"] == b"fail" else 200
+        body = f"{question} answer {number}".encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        half = len(body) // 2
+        await send({"type": "http.response.body", "body": body[:half], "more_body": True})
+        await send({"type": "http.response.body", "body": body[half:]})
+
+
+@asynccontextmanager
+async def counting() -> AsyncIterator[tuple[httpx.AsyncClient, CountingApp, FixedSampler]]:
+    """A client of `/a` and `/b`, which are kept, of `/constant`, and of all else, which is not."""
+    async with (
+        counting_cache() as (cache, app, sampler),
+        httpx.AsyncClient(transport=httpx.ASGITransport(cache), base_url="http://agent") as client,
+    ):
+        yield client, app, sampler
+
+
+@asynccontextmanager
+async def counting_cache() -> AsyncIterator[tuple[ResponseCache, CountingApp, FixedSampler]]:
+    """The same without a client."""
+    agent, app, sampler = Agent(settings()), CountingApp(), FixedSampler()
+    agent.sampler = cast("Sampler", sampler)
+    keys = {"/a": WholeQuery("/a"), "/b": WholeQuery("/b")}
+    yield ResponseCache(app, agent=agent, keys=keys, constant=frozenset({"/constant"})), app, sampler
+
+
+async def test_the_same_question_is_worked_out_once_per_snapshot() -> None:
+    """The bytes, status and headers are the same; a new Snapshot has new ones."""
+    async with counting() as (client, app, sampler):
+        first, again = await client.get("/a?x"), await client.get("/a?x")
+        assert b"/a?x answer 1" == first.content == again.content
+        assert (200, first.headers) == (again.status_code, again.headers)
+        sampler.take()
+        assert (await client.get("/a?x")).content == b"/a?x answer 2"
+        assert app.asked["/a?x"] == 2
+
+
+async def test_another_question_has_another_answer() -> None:
+    """Another path or another query, however alike."""
+    async with counting() as (client, app, _):
+        for question in ("/a?", "/b?", "/a?idx=1", "/a?idx=2", "/a?idx=01", "/a?IDX=1"):
+            for _ in range(2):
+                assert f"{question} answer 1" == (await client.get(question)).text
+        assert {1} == set(app.asked.values())
+
+
+async def test_a_failing_answer_is_not_kept() -> None:
+    """Nobody can fill the memory with mistakes, and a failure may be over."""
+    async with counting() as (client, app, _):
+        assert [(await client.get("/a?fail")).status_code for _ in range(2)] == [400, 400]
+        assert app.asked["/a?fail"] == 2
+
+
+async def test_other_paths_and_methods_go_through() -> None:
+    """They are not about a Snapshot."""
+    async with counting() as (client, app, _):
+        for _ in range(2):
+            await client.get("/other")
+            await client.post("/a")
+        assert app.asked == {"/other?": 2, "/a?": 2}
+
+
+async def test_no_more_answers_are_kept_than_fit() -> None:
+    """A client may invent any number of questions; what others ask again and again stays."""
+    async with counting() as (client, app, _):
+        for number in range(MAX_ANSWERS + 5):
+            assert (await client.get(f"/a?{number}")).status_code == 200
+            assert (await client.get("/a?often")).status_code == 200
+        await client.get(f"/a?{MAX_ANSWERS + 4}")
+        await client.get("/a?0")
+    assert {question for question, times in app.asked.items() if times > 1} == {"/a?0"}
+
+
+async def test_answers_are_bounded_by_their_size() -> None:
+    """Of those that do not fit together the newest stays; one that does not fit alone is not kept."""
+    kept, snapshot = KeptResponses(), Snapshot(taken_at=1, taken_monotonic=1)
+    half = CachedResponse(200, [], b"x" * (MAX_BYTES // 2 + 1))
+    kept.put(snapshot, "first", half)
+    kept.put(snapshot, "second", half)
+    assert (kept.get(snapshot, "first"), kept.get(snapshot, "second")) == (None, half)
+    kept.put(snapshot, "too large", CachedResponse(200, [], b"x" * (MAX_BYTES + 1)))
+    assert kept.get(snapshot, "too large") is None
+
+
+async def test_an_older_snapshots_answer_is_not_kept() -> None:
+    """One that was being made while a newer Snapshot came."""
+    old, new = Snapshot(taken_at=1, taken_monotonic=1), Snapshot(taken_at=2, taken_monotonic=2)
+    kept, response = KeptResponses(), CachedResponse(200, [], b"new")
+    kept.put(new, "key", response)
+    kept.put(old, "key", CachedResponse(200, [], b"old"))
+    assert (kept.get(new, "key"), kept.get(old, "key")) == (response, None)
+
+
+async def test_all_who_ask_meanwhile_wait_for_the_same_answer() -> None:
+    """However many they are; also a failure is told to all of them, and forgotten."""
+    async with counting() as (client, app, _):
+        for query, status in [("x", 200), ("fail", 400)]:
+            app.door.clear()
+            asking = [asyncio.create_task(client.get(f"/a?{query}")) for _ in range(50)]
+            await turns(lambda: app.at_work == 1, at_least=50)
+            app.door.set()
+            assert {status} == {(await one).status_code for one in asking}
+            assert app.asked[f"/a?{query}"] == 1
+        await client.get("/a?fail")
+        assert app.asked["/a?fail"] == 2
+
+
+async def test_an_exception_reaches_all_who_wait() -> None:
+    """And the next who asks gets another try."""
+    async with counting() as (client, app, _):
+        app.door.clear()
+        asking = [asyncio.create_task(client.get("/a?raise")) for _ in range(5)]
+        await turns(lambda: app.at_work == 1, at_least=50)
+        app.door.set()
+        for one in asking:
+            with pytest.raises(ZeroDivisionError):
+                await one
+        with pytest.raises(ZeroDivisionError):
+            await client.get("/a?raise")
+        assert app.asked["/a?raise"] == 2
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
+    """One who leaves takes nothing from the others; when the last has gone there is no more work."""
+    async with counting() as (client, app, _):
+        app.door.clear()
+        asking = [asyncio.create_task(client.get("/a?x")) for _ in range(3)]
+        await turns(lambda: app.at_work == 1, at_least=50)
+        asking[0].cancel()  # the one who came first
+        await asyncio.wait(asking[:1])
+        app.door.set()
+        assert [(await one).text for one in asking[1:]] == ["/a?x answer 1"] * 2
+        app.door.clear()
+        asking = [asyncio.create_task(client.get("/a?y")) for _ in range(3)]
+        await turns(lambda: app.at_work == 1, at_least=50)
+        for one in asking:
+            one.cancel()
+        await asyncio.wait(asking)
+        await turns(lambda: app.cancelled == 1)
+        app.door.set()
+        assert (await client.get("/a?y")).text == "/a?y answer 2"
+
+
+async def test_a_client_that_hangs_up_is_noticed() -> None:
+    """As a server says it, by `http.disconnect`."""
+    async with counting_cache() as (cache, app, _):
+        app.door.clear()
+        gone = asyncio.Event()
+        messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Message:
+            if messages:
+                return messages.pop()
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            raise AssertionError(f"{message} is for nobody")
+
+        scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
+        asking = asyncio.create_task(cache(scope, receive, send))
+        await turns(lambda: app.at_work == 1)
+        gone.set()
+        await asking
+        await turns(lambda: app.cancelled == 1)
+
+
+async def test_few_answers_are_made_at_once() -> None:
+    """The others wait for their turn, and are then made of what is the newest Snapshot by then."""
+    async with counting() as (client, app, sampler):
+        app.door.clear()
+        asking = [asyncio.create_task(client.get(f"/a?{number}")) for number in range(3 * MAX_MAKINGS)]
+        await turns(lambda: app.at_work == MAX_MAKINGS, at_least=100)
+        sampler.take()
+        app.door.set()
+        assert {200} == {(await one).status_code for one in asking}
+        assert app.most_at_work == MAX_MAKINGS
+        asked = app.asked.copy()
+        await client.get(f"/a?{3 * MAX_MAKINGS - 1}")
+        assert asked == app.asked, "the last was made of the new Snapshot, and is kept"
+
+
+async def test_who_asks_after_a_new_sample_does_not_get_an_answer_begun_before() -> None:
+    """It would be older than it may be."""
+    async with counting() as (client, app, sampler):
+        app.door.clear()
+        before = asyncio.create_task(client.get("/a?x"))
+        await turns(lambda: app.at_work == 1)
+        sampler.take()
+        after = asyncio.create_task(client.get("/a?x"))
+        await turns(lambda: app.at_work == 2)
+        app.door.set()
+        assert [(await one).text for one in (before, after)] == ["/a?x answer 1", "/a?x answer 2"]
+
+
+async def test_what_never_changes_is_made_once() -> None:
+    """Whatever is sampled meanwhile."""
+    async with counting() as (client, app, sampler):
+        answers = set()
+        for query in ("", "?x", "?y"):
+            answers.add((await client.get(f"/constant{query}")).text)
+            sampler.take()
+        assert (len(answers), app.asked.total()) == (1, 1)
+
+
+async def test_a_long_answer_comes_in_portions() -> None:
+    """All of it, once."""
+    for length in (0, 1, PORTION - 1, PORTION, PORTION + 1, 3 * PORTION):
+        sent: list[Message] = []
+
+        async def send(message: Message, sent: list[Message] = sent) -> None:
+            sent.append(message)
+
+        body = (bytes(range(256)) * (length // 256 + 1))[:length]
+        await CachedResponse(200, [], body).send(send)
+        assert b"".join(message["body"] for message in sent[1:]) == body
+        assert all(len(message["body"]) <= PORTION for message in sent[1:])
+        assert [message.get("more_body", False) for message in sent[1:]] == [True] * (len(sent) - 2) + [False]
+
+
+async def turns(condition: Callable[[], bool], at_least: int = 1) -> None:
+    """Let the event loop go on until `condition()` holds, and for at least so many turns."""
+    async with asyncio.timeout(10):
+        for _ in range(at_least):
+            await asyncio.sleep(0)
+        while not condition():  # noqa: ASYNC110  (the next turn of the loop is what is waited for)
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "path", ["/count", "/status", "/status?idx=1", "/gpu", "/gpu?idx=1", "/processes", "/users"]
+)
+@pytest.mark.usefixtures("simulation")
+async def test_the_agents_answers_stay_the_same_within_a_sample(path: str) -> None:
+    """While simulated values move all the time; a HEAD in between is the same question."""
+    async with agent_client(SAMPLE_INTERVAL="60") as client:
+        first = await client.get(path)
+        head = await client.head(path)
+        again = await client.get(path)
+    assert first.status_code == 200
+    assert (first.content, first.headers) == (again.content, again.headers)
+    assert (b"", first.headers) == (head.content, head.headers)
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_a_head_that_comes_first_keeps_no_empty_answer() -> None:
+    """The body is left out for its client alone."""
+    async with agent_client(SAMPLE_INTERVAL="60") as client:
+        assert (await client.head("/count")).content == b""
+        assert (await client.get("/count")).content == b'{"code":0,"data":8}'
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_a_new_sample_is_a_new_answer() -> None:
+    """Nothing is served that is older than SAMPLE_INTERVAL."""
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        first = (await client.get("/status")).json()["data"]["devices"][0]["ts"]
+        while (await client.get("/status")).json()["data"]["devices"][0]["ts"] == first:
+            pass
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_a_kept_answer_still_wants_the_credential() -> None:
+    """It stands behind the door, not in front of it."""
+    async with agent_client(SAMPLE_INTERVAL="60", TOKEN=A_TOKEN) as client:
+        for _ in range(2):
+            assert (await client.get("/gpu", headers={"Authorization": A_TOKEN})).status_code == 200
+            assert (await client.get("/gpu")).status_code == 401
+            assert (await client.get("/gpu", headers={"Authorization": "wrong"})).status_code == 401
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_a_kept_answer_carries_no_header_of_another_client() -> None:
+    """Each origin is told its own name, and who sends none is told none."""
+    async with agent_client(SAMPLE_INTERVAL="60", CORS_ORIGINS=",".join(ORIGINS)) as client:
+        for origin in [*ORIGINS, *ORIGINS]:
+            response = await client.get("/gpu", headers={"Origin": origin})
+            assert [origin] == response.headers.get_list("access-control-allow-origin")
+            assert response.headers["vary"] == "Origin"
+            plain = await client.get("/gpu")
+            assert "access-control-allow-origin" not in plain.headers
+            assert response.content == plain.content
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_a_host_that_is_refused_gets_no_kept_answer() -> None:
+    """ALLOWED_HOSTS comes first."""
+    async with agent_client(SAMPLE_INTERVAL="60", ALLOWED_HOSTS="agent") as client:
+        assert (await client.get("/gpu")).status_code == 200
+        assert (await client.get("/gpu", headers={"Host": "evil"})).status_code == 400

@@ -1,0 +1,71 @@
+"""What is chosen out of what a client says that it accepts."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.negotiation import accepts_gzip, best_type
+
+TEXT, OPENMETRICS = "text/plain", "application/openmetrics-text"
+PROMETHEUS = (
+    f"{OPENMETRICS};version=1.0.0,{OPENMETRICS};version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("", TEXT),
+        ("*/*", TEXT),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", TEXT),
+        (PROMETHEUS, OPENMETRICS),
+        (OPENMETRICS, OPENMETRICS),
+        (OPENMETRICS.upper(), OPENMETRICS),
+        (f"{OPENMETRICS};q=0", TEXT),
+        (f"{OPENMETRICS};q=0.000, */*", TEXT),
+        (f"{OPENMETRICS} ; q=0.4 , text/plain ; q=0.5", TEXT),
+        (f"{OPENMETRICS};Q=0.6,text/plain;q=0.5", OPENMETRICS),
+        (f"text/plain, {OPENMETRICS}", OPENMETRICS),
+        (f"text/*;q=0.9, {OPENMETRICS};q=0.8", TEXT),
+        ("application/*", OPENMETRICS),
+        ("text/plain;q=0, */*", OPENMETRICS),
+        ("text/plain;q=0.5, */*;q=0.6", OPENMETRICS),
+        (f"*/*;q=0.9, {OPENMETRICS};q=0.1", TEXT),
+        ("application/json", TEXT),
+        ("*/*;q=0", TEXT),
+        (f"{OPENMETRICS};q=2, text/plain;q=0.1", TEXT),
+        (f"{OPENMETRICS};q=high", TEXT),
+        (f"{OPENMETRICS}x", TEXT),
+        (f"x{OPENMETRICS}", TEXT),
+        (",;,=;q=,", TEXT),
+        (f"application/json;x={OPENMETRICS}", TEXT),
+    ],
+)
+def test_the_format_is_the_one_that_is_liked_best(accept: str, chosen: str) -> None:
+    assert best_type(accept, (TEXT, OPENMETRICS)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "packed"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("GZIP", True),
+        ("x-gzip", True),
+        ("br, gzip, deflate", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0", False),
+        ("gzip;q=0, *", False),
+        ("*;q=0", False),
+        ("identity", False),
+        ("br", False),
+        ("gzip;q=0.5, identity", False),
+        ("gzip;q=0.5, identity;q=0.1", True),
+        ("gzip;q=x", False),
+        ("notgzip", False),
+        ("identity;x=gzip", False),
+    ],
+)
+def test_gzip_is_for_those_who_take_it(accept_encoding: str, packed: bool) -> None:
+    assert accepts_gzip(accept_encoding) is packed
