@@ -26,7 +26,7 @@ EXPOSE 8000
 
 # Asks /health at PORT under URL_PREFIX, with the image's own Python: there is no curl in it.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s --retries=3 \
-    CMD ["python", "-m", "agent.probe"]
+    CMD ["python", "-m", "agent.server.probe"]
 
 # Without a shell in between, so that the agent is pid 1 and SIGTERM reaches it: it ends within two seconds, with 0.
 ENTRYPOINT ["python", "main.py"]

@@ -31,7 +31,7 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
     """Runs the agent and ends the process: 0 after a signal, 2 wrong settings, 3 failed start, 1 all else."""
     status: object = 1
     try:
-        from agent.signals import handle_stop_signals
+        from agent.server.signals import handle_stop_signals
 
         handle_stop_signals(lambda *_: end(0))  # the imports that follow take a tenth of a second
         _open_closed_streams()

@@ -14,11 +14,15 @@ from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
-from agent import __version__, errors, openapi
-from agent.agent import Agent
-from agent.auth import OPEN_FOLDERS, STREAM_PATH, Authentication
-from agent.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
-from agent.response_cache import ResponseCache
+from agent import __version__
+from agent.http import errors, openapi
+from agent.http.authentication import OPEN_FOLDERS, STREAM_PATH, Authentication
+from agent.http.cache_key import kept_routes
+from agent.http.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
+from agent.http.parameters import refuse_repeated_parameters
+from agent.http.response_cache import ResponseCache
+from agent.http.shared_state import SharedState
+from agent.http.turnstile import InTurn
 from agent.routes import (
     count,
     fleet,
@@ -33,21 +37,19 @@ from agent.routes import (
     stream,
     users,
 )
-from agent.routes.cache_key import kept_routes
-from agent.routes.parameters import refuse_repeated_parameters
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
-from agent.signals import when_stopped
+from agent.server.logs import dropped_lines
+from agent.server.signals import when_stopped
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
 from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
-from agent.turnstile import InTurn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -77,28 +79,28 @@ def create_app(settings: Settings) -> Starlette:
         from agent.simulation import Simulation  # not loaded on a GPU host
 
         Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
-    agent = Agent(settings)
+    shared = SharedState(settings, dropped_log_lines=dropped_lines)
     prefix = settings.url_prefix
     keys = kept_routes(module.router for module in (count, *DATA_ROUTES, metrics, health))
-    api = DataHeaders(openapi.DescribedInThread(_api(agent)), documents=DOCUMENT_PATHS, folders=OPEN_FOLDERS)
-    cache = ResponseCache(api, agent=agent, keys=keys, constant=CONSTANT_PATHS)
+    api = DataHeaders(openapi.DescribedInThread(_api(shared)), documents=DOCUMENT_PATHS, folders=OPEN_FOLDERS)
+    cache = ResponseCache(api, shared=shared, keys=keys, constant=CONSTANT_PATHS)
     guarded = InTurn(
         Authentication(cache, token=settings.token, api_keys=settings.api_keys),
-        turnstile=agent.turnstile,
+        turnstile=shared.turnstile,
         except_paths=CONSTANT_PATHS.union(keys),
     )
     app = Starlette(
         routes=list(_bare_prefix(prefix)),
         middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
-        lifespan=partial(_lifespan, agent=agent),
+        lifespan=partial(_lifespan, shared=shared),
     )
-    app.state.agent = agent
+    app.state.shared = shared
     app.router.redirect_slashes = False  # the redirect would carry the client's Host header
     errors.install(app)
     return app
 
 
-def _api(agent: Agent) -> FastAPI:
+def _api(shared: SharedState) -> FastAPI:
     """The routes, with their documents."""
     api = FastAPIOffline(
         title="nvidia-smi-web-agent",
@@ -112,7 +114,7 @@ def _api(agent: Agent) -> FastAPI:
     for assets in api.routes:
         if isinstance(assets, Mount):  # what /docs and the page are made of
             assets.app = WholeFiles(assets.app)
-    api.state.agent = agent
+    api.state.shared = shared
     once = Depends(refuse_repeated_parameters)
     api.include_router(count.router, dependencies=openapi.TOKEN, responses=openapi.failures(401, 500, 503))
     for route in DATA_ROUTES:
@@ -161,32 +163,32 @@ def _bare_prefix(prefix: str) -> Iterator[Route]:
 
 
 @asynccontextmanager
-async def _lifespan(_app: Starlette, agent: Agent) -> AsyncIterator[None]:
-    settings = agent.settings
+async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]:
+    settings = shared.settings
     collector = Collector(
         DriverSource(),
         GpuSource,
         HostSource(),
-        ProcessSource(hide_command_args=settings.hide_command_args, pids_are_ours=agent.simulated),
+        ProcessSource(hide_command_args=settings.hide_command_args, pids_are_ours=shared.simulated),
         sample_interval=settings.sample_interval,
         sample_timeout=settings.sample_timeout,
         history_interval=settings.history_interval,
-        simulated=agent.simulated,
+        simulated=shared.simulated,
         connections=TopologySource(),
         ledger=_ledger(settings),
-        history=agent.history,
+        history=shared.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
     )
-    agent.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
+    shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     try:
-        agent.sampler.start()
+        shared.sampler.start()
         # The server waits for open streams before it tells us to stop: they must end at the signal itself.
         loop = asyncio.get_running_loop()
-        when_stopped(lambda: loop.call_soon_threadsafe(agent.sampler.end_streams))
+        when_stopped(lambda: loop.call_soon_threadsafe(shared.sampler.end_streams))
         yield
     finally:
-        if not await agent.sampler.stop():
+        if not await shared.sampler.stop():
             abandon()
 
 

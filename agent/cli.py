@@ -11,11 +11,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
-from agent.environment import load_settings
-from agent.listener import BACKLOG, CannotListen, listen, url_host
-from agent.logs import configure_logging, say
+from agent.server.listener import BACKLOG, CannotListen, listen, url_host
+from agent.server.logs import configure_logging, say
+from agent.server.single_worker import SingleWorker
 from agent.settings import Settings, SettingsError, documented, scenarios
-from agent.single_worker import SingleWorker
+from agent.settings.environment import load_settings
 
 if TYPE_CHECKING:
     import socket
@@ -147,9 +147,9 @@ def _announce(settings: Settings, address: str) -> None:
 def _serve(app: ASGIApp, settings: Settings, listener: socket.socket, end: Callable[[int], object]) -> None:
     from uvicorn import Config
 
-    from agent.forwarded import ForwardedFor
-    from agent.protocol import LimitedHttpProtocol
-    from agent.server import AgentServer
+    from agent.server.agent_server import AgentServer
+    from agent.server.forwarded import ForwardedFor
+    from agent.server.protocol import LimitedHttpProtocol
 
     if settings.access_log:  # nothing else asks for the client's address
         app = ForwardedFor(app, trusted=settings.forwarded_allow_ips)

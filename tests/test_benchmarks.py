@@ -128,7 +128,8 @@ def test_the_agent_is_measured_as_a_process_on_the_simulated_driver() -> None:
 @pytest.mark.slow
 def test_the_floor_of_a_start_imports_what_the_agent_imports() -> None:
     ours = imported(
-        "import agent.cli, agent.app, agent.protocol, agent.simulation, httptools, uvloop, uvicorn.server"
+        "import agent.cli, agent.app, agent.server.protocol, agent.simulation, httptools, uvloop"
+        ", uvicorn.server"
     )
     assert ours <= imported("import benchmarks.programs.imports, uvicorn.server")
 

@@ -39,10 +39,10 @@ NVITOP = {"NA", "libnvml"}
 READER = Path("agent/sources/procfs.py")
 # Who else opens files, and which.
 OPENS = {
-    Path("agent/settings.py"): {"open"},  # TOKEN_FILE
-    Path("agent/environment.py"): {"read_text"},  # .env
+    Path("agent/settings/__init__.py"): {"open"},  # TOKEN_FILE
+    Path("agent/settings/environment.py"): {"read_text"},  # .env
     Path("agent/routes/page.py"): {"read_text"},  # the page's own files
-    Path("agent/single_worker.py"): {"iterdir"},  # of OWN
+    Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("main.py"): {"open"},  # /dev/null
 }
 OWN = {"/proc/self/fd"}  # the agent's own descriptors, as many as its own limit allows

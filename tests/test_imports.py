@@ -28,39 +28,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sampling": {"derive", "readings"},  # it knows sources by protocols alone
     "derive": {"readings"},
     "views": {"derive", "readings"},
-    "routes": {"agent", "derive", "errors", "logs", "negotiation", "openapi", "readings", "response_cache"}
-    | {"sampling", "views"},
-    "app": {"agent", "auth", "errors", "middleware", "openapi", "response_cache", "routes", "sampling"}
-    | {"settings", "signals", "simulation", "sources", "turnstile"},
+    "http": {"derive", "readings", "sampling", "settings", "views"},
+    "routes": {"derive", "http", "readings", "sampling", "views"},
+    "app": {"http", "routes", "sampling", "server", "settings", "simulation", "sources"},
+    # the process around it
+    "settings": {"simulation"},  # the names of the scenarios
+    "server": {"http", "settings"},  # the envelope of a refusal, what a request's head may be; where to probe
+    "cli": {"app", "server", "settings"},
+    # in the place of the driver
     "simulation": {"sources"},  # procfs: a simulated GPU runs processes of this host
-    # what the routes and the server stand on
-    "agent": {"derive", "errors", "readings", "sampling", "settings", "turnstile", "views"},
-    "auth": {"errors", "route_path"},
-    "errors": set(),
-    "middleware": {"errors", "request_head", "response_cache", "route_path"},
-    "negotiation": set(),
-    "openapi": {"errors", "route_path"},
-    "response_cache": {"agent", "readings", "route_path", "shared_task", "turnstile"},
-    "route_path": set(),
-    "shared_task": set(),
-    "turnstile": {"route_path"},
-    # how it is started
-    "cli": {"app", "environment", "forwarded", "listener", "logs", "protocol", "server", "settings"}
-    | {"single_worker"},
-    "environment": {"settings"},
-    "forwarded": set(),
-    "listener": set(),
-    "log_writer": set(),
-    "logs": {"log_writer", "plain_text"},
-    "plain_text": set(),
-    "probe": {"environment", "listener", "settings"},
-    "protocol": {"errors", "request_head"},
-    "request_head": set(),
-    "server": {"signals"},
-    "single_worker": {"signals"},
-    "setting_kinds": set(),
-    "settings": {"setting_kinds", "simulation"},  # the names of the scenarios
-    "signals": set(),
 }
 
 # Library -> the parts that may know it; of any other library every part may.
@@ -68,22 +44,13 @@ KNOWN_TO: dict[str, set[str]] = {
     "nvitop": {"sources", "simulation"},
     "pynvml": {"sources", "simulation"},
     "psutil": {"sources"},
-    "dotenv": {"environment"},
-    "uvicorn": {"cli", "protocol", "server"},
+    "dotenv": {"settings"},
+    "uvicorn": {"cli", "server"},
     "prometheus_client": {"views"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}
-WITHOUT_WEB = {
-    "readings",
-    "sources",
-    "sampling",
-    "derive",
-    "views",
-    "simulation",
-    "settings",
-    "setting_kinds",
-}
-WITHOUT_PYDANTIC = {"readings", "sources", "sampling", "derive", "simulation", "settings", "setting_kinds"}
+WITHOUT_WEB = {"readings", "sources", "sampling", "derive", "views", "simulation", "settings"}
+WITHOUT_PYDANTIC = WITHOUT_WEB - {"views"}
 
 
 class Import(NamedTuple):

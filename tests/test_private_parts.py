@@ -38,7 +38,7 @@ PARTS = [
     Part(
         "starlette",
         "starlette._utils:get_route_path",
-        "agent/route_path.py",
+        "agent/http/route_path.py",
         "authentication cannot see the same path as the router",
     ),
     Part(
@@ -81,7 +81,7 @@ PARTS = [
         Part(
             "uvicorn",
             f"uvicorn.protocols.http.httptools_impl:HttpToolsProtocol.{name}",
-            "agent/protocol.py",
+            "agent/server/protocol.py",
             otherwise,
         )
         for name, otherwise in {
@@ -94,12 +94,12 @@ PARTS = [
 
 # What the walk finds in each file; nothing private is reached from anywhere else.
 REACHED = {
-    "agent/protocol.py": {
+    "agent/server/protocol.py": {
         "LimitedHttpProtocol._get_upgrade",
         "LimitedHttpProtocol._unset_keepalive_if_required",
         "LimitedHttpProtocol._unsupported_upgrade_warning",
     },
-    "agent/route_path.py": {"starlette._utils"},
+    "agent/http/route_path.py": {"starlette._utils"},
     "agent/simulation/installation.py": {"vars(libnvml)", "vars(pynvml)"},
     "agent/simulation/wire.py": {"argument._obj"},  # ctypes.byref() tells in no other way what it points to
     "agent/sources/nvml.py": {"libnvml._atexit_shutdown", "pynvml._nvmlGetFunctionPointer"},
@@ -220,21 +220,21 @@ def test_a_private_part_that_we_need_is_there(part: Part) -> None:
 
 
 def test_a_part_that_is_gone_is_told_in_words() -> None:
-    gone = Part("starlette", "starlette._utils:get_nothing", "agent/route_path.py", "paths differ")
+    gone = Part("starlette", "starlette._utils:get_nothing", "agent/http/route_path.py", "paths differ")
 
     assert missing(gone) == (
         f"starlette {version('starlette')} has no starlette._utils:get_nothing: without it paths differ."
-        " See agent/route_path.py."
+        " See agent/http/route_path.py."
     )
 
 
 def test_starlettes_router_takes_paths_as_we_do() -> None:
-    from agent.route_path import get_route_path
+    from agent.http.route_path import get_route_path
 
     routing: dict[str, Any] = vars(importlib.import_module("starlette.routing"))
     assert routing.get("get_route_path") is get_route_path, (
-        "Starlette's router no longer takes its paths by starlette._utils.get_route_path: agent/route_path.py"
-        " must follow it, or authentication and the routes see different paths"
+        "Starlette's router no longer takes its paths by starlette._utils.get_route_path:"
+        " agent/http/route_path.py must follow it, or authentication and the routes see different paths"
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from agent.auth import OPEN_PATHS
+from agent.http.authentication import OPEN_PATHS
 from agent.readings import GpuState
 from agent.settings import documented, scenarios
 from tests.support.agents import ROOT, agent_client, agent_process

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from agent.routes.parameters import CurrentSnapshot, driver_of
+from agent.http.parameters import CurrentSnapshot, driver_of
 from agent.views.envelope import Success, success
 
 router = APIRouter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from agent.routes.parameters import CurrentAgent  # noqa: TC001  (FastAPI reads it)
+from agent.http.parameters import Shared  # noqa: TC001  (FastAPI reads it)
 from agent.views.envelope import Success, success
 
 router = APIRouter()
@@ -19,6 +19,6 @@ class FleetHost(BaseModel):
 
 
 @router.get("/fleet", include_in_schema=False)  # the page's own
-async def fleet(agent: CurrentAgent) -> Success[list[FleetHost]]:
+async def fleet(shared: Shared) -> Success[list[FleetHost]]:
     """The hosts in FLEET; none: the page shows this host alone."""
-    return success([FleetHost(name=name, path=f"{path}/") for name, path in agent.settings.fleet])
+    return success([FleetHost(name=name, path=f"{path}/") for name, path in shared.settings.fleet])

@@ -11,15 +11,15 @@ from fastapi.responses import PlainTextResponse
 
 from agent.derive.free import Wish
 from agent.derive.sizes import ACCEPTED, parse_bytes
-from agent.errors import InvalidRequest
-from agent.response_cache import HEAD_KEY
-from agent.routes.parameters import CurrentAgent, driver_of, refuse_unknown_parameters
+from agent.http.errors import InvalidRequest
+from agent.http.parameters import Shared, driver_of, refuse_unknown_parameters
+from agent.http.response_cache import HEAD_KEY
 from agent.views.envelope import Success, success
 from agent.views.free import FreeGpus, cuda_visible_devices, free_view
 
 if TYPE_CHECKING:
-    from agent.agent import Agent
     from agent.derive.free import Offer
+    from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
     from agent.sampling.waiting import Place
 
@@ -90,7 +90,7 @@ async def the_wish(
 )
 async def free(
     request: Request,
-    agent: CurrentAgent,
+    shared: Shared,
     wish: Annotated[Wish, Depends(the_wish)],
     wait: Wait = 0.0,
     format: Format = "json",  # noqa: A002  (the parameter's name on the wire)
@@ -99,13 +99,13 @@ async def free(
 
     With more than one, NVLink neighbours are kept together. By default no GPU has a compute process.
     """
-    snapshot = await agent.sampler.latest()
-    await agent.turnstile.wait()  # many may have waited for the same sample
+    snapshot = await shared.sampler.latest()
+    await shared.turnstile.wait()  # many may have waited for the same sample
     driver_of(snapshot)
     if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without telling anyone which
-        offer = await _wait(request, agent, wish, snapshot, wait)
+        offer = await _wait(request, shared, wish, snapshot, wait)
     else:
-        offer = agent.line.look(wish, snapshot)
+        offer = shared.line.look(wish, snapshot)
     if format != "plain":
         return success(free_view(offer))
     if not offer.satisfied:
@@ -113,26 +113,28 @@ async def free(
     return PlainTextResponse(cuda_visible_devices(offer) + "\n")
 
 
-async def _wait(request: Request, agent: Agent, wish: Wish, snapshot: Snapshot, seconds: float) -> Offer:
+async def _wait(
+    request: Request, shared: SharedState, wish: Wish, snapshot: Snapshot, seconds: float
+) -> Offer:
     """What there is once the wish is satisfied, the time is up, or the agent ends. Raises Unavailable."""
-    with agent.stream(), agent.line.join(wish, snapshot) as place:
+    with shared.stream(), shared.line.join(wish, snapshot) as place:
         client_is_there = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                client_is_there = await _satisfied_or_ended(request, agent, place)
+                client_is_there = await _satisfied_or_ended(request, shared, place)
         place.taken = client_is_there
         return place.offer
 
 
-async def _satisfied_or_ended(request: Request, agent: Agent, place: Place) -> bool:
+async def _satisfied_or_ended(request: Request, shared: SharedState, place: Place) -> bool:
     """False once the client has hung up."""
-    async with contextlib.aclosing(agent.sampler.watch(LOOK_INTERVAL, heartbeat=MAX_WAIT)) as snapshots:
+    async with contextlib.aclosing(shared.sampler.watch(LOOK_INTERVAL, heartbeat=MAX_WAIT)) as snapshots:
         async for snapshot in snapshots:
             if await request.is_disconnected():
                 return False
             if snapshot is not None:
                 driver_of(snapshot)
-                agent.line.see(snapshot)
+                shared.line.see(snapshot)
             if place.offer.satisfied:
                 break
     return True

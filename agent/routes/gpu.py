@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from agent.routes.parameters import CurrentAgent, CurrentSnapshot, Indices, driver_of, select
-from agent.routes.pieces import json_response
+from agent.http.parameters import CurrentSnapshot, Indices, Shared, driver_of, select
+from agent.http.pieces import json_response
 from agent.views.gpu import GpuMetrics
 
 router = APIRouter()
@@ -17,8 +17,8 @@ Detail = Annotated[Literal["0", "1", ""], Query(description="1: add everything e
 
 
 @router.get("/gpu", summary="GPUs and host with derived metrics", response_model=GpuMetrics)
-async def gpu(agent: CurrentAgent, snapshot: CurrentSnapshot, idx: Indices, detail: Detail = "0") -> Response:
+async def gpu(shared: Shared, snapshot: CurrentSnapshot, idx: Indices, detail: Detail = "0") -> Response:
     """Every GPU with derived metrics, their sums, and the host. What is unknown is null."""
     driver = driver_of(snapshot)
     selected = select(snapshot.gpus, idx)
-    return await json_response(agent, agent.json_of(snapshot).gpu(driver, selected, detail=detail == "1"))
+    return await json_response(shared, shared.json_of(snapshot).gpu(driver, selected, detail=detail == "1"))

@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from agent.derive.health import examine
-from agent.errors import Unavailable
-from agent.openapi import failures
+from agent.http.errors import Unavailable
+from agent.http.openapi import failures
+from agent.http.parameters import NO_CONTACT, CurrentSnapshot, Shared
 from agent.readings import GpuState
-from agent.routes.parameters import NO_CONTACT, CurrentAgent, CurrentSnapshot
 from agent.views.health import VerdictWord
 
 router = APIRouter()
@@ -36,9 +36,9 @@ class Readiness(BaseModel):
 
 
 @router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
-async def health(agent: CurrentAgent) -> Health:
+async def health(shared: Shared) -> Health:
     """Always ok, and never touches the driver: for whoever restarts a dead process."""
-    return Health(status="ok", simulated=True) if agent.simulated else Health(status="ok")
+    return Health(status="ok", simulated=True) if shared.simulated else Health(status="ok")
 
 
 @router.get("/ready", summary="Whether there is live data", responses=failures(503))

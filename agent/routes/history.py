@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from agent.readings import HistoryReading
-from agent.routes.parameters import (
-    CurrentAgent,
+from agent.http.parameters import (
     CurrentSnapshot,
     Indices,
+    Shared,
     driver_of,
     refuse_unknown_parameters,
     select,
 )
-from agent.routes.pieces import json_response
+from agent.http.pieces import json_response
+from agent.readings import HistoryReading
 from agent.sampling.history import HISTORY_SECONDS
 from agent.views.envelope import Success
 from agent.views.history import HistoryColumns, history_json
@@ -35,12 +35,12 @@ Seconds = Annotated[
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def history(
-    agent: CurrentAgent, snapshot: CurrentSnapshot, idx: Indices, seconds: Seconds = HISTORY_SECONDS
+    shared: Shared, snapshot: CurrentSnapshot, idx: Indices, seconds: Seconds = HISTORY_SECONDS
 ) -> Response:
     """Columns over time, the oldest first. What was not known is null; without history they are empty."""
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
-    if agent.history is None:
-        return await json_response(agent, history_json(HistoryReading(), interval=None))
-    found = agent.history.read(snapshot, seconds, selected)
-    return await json_response(agent, history_json(found, agent.history.interval))
+    if shared.history is None:
+        return await json_response(shared, history_json(HistoryReading(), interval=None))
+    found = shared.history.read(snapshot, seconds, selected)
+    return await json_response(shared, history_json(found, shared.history.interval))

@@ -8,9 +8,8 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Response
 
-from agent.logs import dropped_lines
-from agent.negotiation import accepts_gzip, best_type
-from agent.routes.parameters import CurrentAgent, CurrentSnapshot  # noqa: TC001  (FastAPI reads them)
+from agent.http.negotiation import accepts_gzip, best_type
+from agent.http.parameters import CurrentSnapshot, Shared  # noqa: TC001  (FastAPI reads them)
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 
 router = APIRouter()
@@ -44,7 +43,7 @@ async def takes_gzip(accept_encoding: Annotated[str, Header(include_in_schema=Fa
     },
 )
 async def metrics(
-    agent: CurrentAgent,
+    shared: Shared,
     snapshot: CurrentSnapshot,
     media_type: Annotated[str, Depends(the_media_type)],
     packed: Annotated[bool, Depends(takes_gzip)],
@@ -55,11 +54,11 @@ async def metrics(
     """
     exposition = Exposition(
         snapshot,
-        idle_after_seconds=agent.idle_holder_seconds,
-        processes=agent.settings.metrics_processes,
-        streams=agent.open_streams,
-        max_streams=agent.settings.max_streams,
-        log_lines_dropped=dropped_lines(),
+        idle_after_seconds=shared.idle_holder_seconds,
+        processes=shared.settings.metrics_processes,
+        streams=shared.open_streams,
+        max_streams=shared.settings.max_streams,
+        log_lines_dropped=shared.dropped_log_lines(),
     )
     content_type = CONTENT_TYPES[media_type]
     headers = {"Vary": "Accept, Accept-Encoding"}
@@ -70,5 +69,5 @@ async def metrics(
         text = exposition.text(content_type)
         return gzip.compress(text, COMPRESSION, mtime=0) if packed else text
 
-    body = await to_thread.run_sync(made, limiter=agent.render_limiter)
+    body = await to_thread.run_sync(made, limiter=shared.render_limiter)
     return Response(body, media_type=content_type, headers=headers)

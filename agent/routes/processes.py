@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from agent.errors import InvalidRequest
-from agent.routes.parameters import (
-    CurrentAgent,
+from agent.http.errors import InvalidRequest
+from agent.http.parameters import (
     CurrentSnapshot,
     Indices,
+    Shared,
     driver_of,
     refuse_unknown_parameters,
     select,
 )
-from agent.routes.pieces import json_response
+from agent.http.pieces import json_response
 from agent.views.envelope import Success
 from agent.views.processes import Processes
 
@@ -35,7 +35,7 @@ Idle = Annotated[
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def processes(
-    agent: CurrentAgent, snapshot: CurrentSnapshot, idx: Indices, user: User = "", idle: Idle = "0"
+    shared: Shared, snapshot: CurrentSnapshot, idx: Indices, user: User = "", idle: Idle = "0"
 ) -> Response:
     """Every process on every GPU. What is unknown is null."""
     driver_of(snapshot)
@@ -43,5 +43,5 @@ async def processes(
         raise InvalidRequest("Invalid idle: with HISTORY_INTERVAL=0 it is not known who is idle")
     selected = select(snapshot.gpus, idx)
     return await json_response(
-        agent, agent.json_of(snapshot).processes(selected, user=user or None, idle_only=idle == "1")
+        shared, shared.json_of(snapshot).processes(selected, user=user or None, idle_only=idle == "1")
     )

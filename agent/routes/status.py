@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from agent.routes.parameters import CurrentAgent, CurrentSnapshot, Indices, driver_of, select
-from agent.routes.pieces import json_response
+from agent.http.parameters import CurrentSnapshot, Indices, Shared, driver_of, select
+from agent.http.pieces import json_response
 from agent.views.envelope import Success
 from agent.views.status import Status
 
@@ -22,7 +22,7 @@ Mig = Annotated[Literal["0", "1", ""], Query(description="1: list MIG instances 
 
 @router.get("/status", summary="GPUs and the processes on them", response_model=Success[Status])
 async def status(
-    agent: CurrentAgent,
+    shared: Shared,
     snapshot: CurrentSnapshot,
     idx: Indices,
     process: ProcessType = "",
@@ -32,5 +32,5 @@ async def status(
     driver_of(snapshot)
     selected = select(snapshot.gpus, idx)
     return await json_response(
-        agent, agent.json_of(snapshot).status(selected, process or None, mig=mig == "1")
+        shared, shared.json_of(snapshot).status(selected, process or None, mig=mig == "1")
     )

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from agent.errors import AgentError
-from agent.openapi import STREAM_KEY
-from agent.routes.parameters import CurrentAgent, Indices, driver_of, select
+from agent.http.errors import AgentError
+from agent.http.openapi import STREAM_KEY
+from agent.http.parameters import Indices, Shared, driver_of, select
 from agent.views.gpu import GpuMetrics, StreamError, error_view
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from agent.agent import Agent
+    from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
 
 router = APIRouter()
@@ -39,25 +39,25 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, agent: Agent, interval: float, indices: frozenset[int] | None) -> None:
+    def __init__(self, shared: SharedState, interval: float, indices: frozenset[int] | None) -> None:
         super().__init__((), headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
-        self._agent = agent
+        self._shared = shared
         self._interval = interval
         self._indices = indices
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._agent.stream():
+        with self._shared.stream():
             await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """As the inherited one, without a generator of bytes between: a thousand come here each second."""
-        agent = self._agent
+        shared = self._shared
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with contextlib.aclosing(
-            agent.sampler.watch(self._interval, agent.settings.stream_heartbeat)
+            shared.sampler.watch(self._interval, shared.settings.stream_heartbeat)
         ) as snapshots:
             async for snapshot in snapshots:
-                event = HEARTBEAT if snapshot is None else await _event(agent, snapshot, self._indices)
+                event = HEARTBEAT if snapshot is None else await _event(shared, snapshot, self._indices)
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -71,27 +71,27 @@ class EventStream(StreamingResponse):
     dependencies=STREAM_KEY,
     responses={200: {"model": GpuMetrics | StreamError, "description": "one object in each event"}},
 )
-async def gpu_stream(agent: CurrentAgent, idx: Indices, interval: Interval = None) -> EventStream:
+async def gpu_stream(shared: Shared, idx: Indices, interval: Interval = None) -> EventStream:
     """One event at once and one each `interval`, as near as the samples that all viewers share come to it.
 
     Each is `data: {json}` with the object of `/gpu`.
 
     While there is no driver the events say so (`status` is `error`), and the stream goes on.
     """
-    snapshot = await agent.sampler.latest()
+    snapshot = await shared.sampler.latest()
     if snapshot.driver is not None:
         select(snapshot.gpus, idx)  # a GPU that is not there is the client's fault, now that it can be told
-    return EventStream(agent, interval or agent.settings.default_stream_interval, idx)
+    return EventStream(shared, interval or shared.settings.default_stream_interval, idx)
 
 
-async def _event(agent: Agent, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:
+async def _event(shared: SharedState, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:
     """The event's bytes, made once for all who watch the same GPUs."""
-    json = agent.json_of(snapshot)
+    json = shared.json_of(snapshot)
     event = json.event(indices)
     if event is None:
         try:
             pieces = json.gpu(driver_of(snapshot), select(snapshot.gpus, indices))
-            event = await agent.time_slices.join(chain((b"data: ",), pieces, (b"\n\n",)))
+            event = await shared.time_slices.join(chain((b"data: ",), pieces, (b"\n\n",)))
         except AgentError as error:
             event = f"data: {error_view(snapshot, error.message).model_dump_json()}\n\n".encode()
         event = json.keep_event(indices, event)

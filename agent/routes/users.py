@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Response
 
-from agent.routes.parameters import CurrentAgent, CurrentSnapshot, driver_of, refuse_unknown_parameters
-from agent.routes.pieces import json_response
+from agent.http.parameters import CurrentSnapshot, Shared, driver_of, refuse_unknown_parameters
+from agent.http.pieces import json_response
 from agent.views.envelope import Success
 from agent.views.users import Users, users_json
 
@@ -18,7 +18,7 @@ router = APIRouter()
     response_model=Success[Users],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
-async def users(agent: CurrentAgent, snapshot: CurrentSnapshot) -> Response:
+async def users(shared: Shared, snapshot: CurrentSnapshot) -> Response:
     """Every user with a process on a GPU now, or since the agent started. What is unknown is null."""
     driver_of(snapshot)
-    return await json_response(agent, users_json(snapshot, agent.idle_holder_seconds))
+    return await json_response(shared, users_json(snapshot, shared.idle_holder_seconds))

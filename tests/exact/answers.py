@@ -21,7 +21,7 @@ from tests.support.agents import settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent.agent import Agent
+    from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
     from agent.sampling.collector import Collector
 
@@ -62,7 +62,7 @@ class FixedCollector:
 class ExactAgent:
     """An agent that answers about whichever Snapshot it is shown."""
 
-    def __init__(self, client: httpx.AsyncClient, agent: Agent) -> None:
+    def __init__(self, client: httpx.AsyncClient, agent: SharedState) -> None:
         self._client = client
         self._agent = agent
 
@@ -94,7 +94,7 @@ async def exact_agent() -> AsyncIterator[ExactAgent]:
     """No Snapshot is shown yet."""
     app = create_app(settings(HISTORY_INTERVAL="10", METRICS_PROCESSES="1"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
-        yield ExactAgent(client, app.state.agent)
+        yield ExactAgent(client, app.state.shared)
 
 
 def readable(value: Any, indent: str = "") -> str:

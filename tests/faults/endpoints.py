@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from agent.auth import OPEN_PATHS
-from agent.routes.parameters import NO_CONTACT
+from agent.http.authentication import OPEN_PATHS
+from agent.http.parameters import NO_CONTACT
 from agent.sampling.collector import MAX_WAIT
 from tests.http.wire import error_of
 

@@ -174,7 +174,7 @@ async def test_the_whole_matrix(layout: str, configured: str) -> None:
     prefix = f"/{environ['URL_PREFIX']}" if "URL_PREFIX" in environ else ""
     app = create_app(settings(**environ))
     async with app.router.lifespan_context(app):
-        await first_contact(app.state.agent.sampler)
+        await first_contact(app.state.shared.sampler)
         documents = await ask(app, f"{prefix}/openapi.json", [], [])
         asked = every_path(json.loads(documents[2]))
         expected = {

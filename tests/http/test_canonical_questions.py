@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from agent.app import CONSTANT_PATHS, create_app
-from agent.auth import STREAM_PATH
+from agent.http.authentication import STREAM_PATH
 from agent.simulation import Simulation
 from tests.http.wire import error_in
 from tests.support.agents import first_contact, settings
@@ -21,7 +21,7 @@ from tests.support.agents import first_contact, settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from agent.agent import Agent
+    from agent.http.shared_state import SharedState
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ WRONG = {"idx": "a", "seconds": "0"}
 
 
 @asynccontextmanager
-async def agent(**environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, Agent]]:
+async def agent(**environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, SharedState]]:
     """An agent whose first Snapshot stays the newest, and a client of it."""
     with Simulation(gpus=2):
         app = create_app(settings(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="3600", **environ))
@@ -46,8 +46,8 @@ async def agent(**environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, Agent]
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://agent") as client,
         ):
-            await first_contact(app.state.agent.sampler)
-            yield client, app.state.agent
+            await first_contact(app.state.shared.sampler)
+            yield client, app.state.shared
 
 
 async def operations(client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from agent import errors
+from agent.http import errors
 from agent.simulation import NvmlReturn, Simulation
 from tests.http.wire import error_in
 from tests.support.agents import agent_client, hung_agent_client

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, cast
 import httpx
 import pytest
 
-from agent.agent import Agent
-from agent.readings import Snapshot
-from agent.response_cache import (
+from agent.http.response_cache import (
     MAX_ANSWERS,
     MAX_BYTES,
     MAX_MAKINGS,
@@ -21,6 +19,8 @@ from agent.response_cache import (
     KeptResponses,
     ResponseCache,
 )
+from agent.http.shared_state import SharedState
+from agent.readings import Snapshot
 from tests.http.wire import A_TOKEN
 from tests.support.agents import agent_client, settings
 
@@ -116,10 +116,10 @@ async def counting() -> AsyncIterator[tuple[httpx.AsyncClient, CountingApp, Fixe
 @asynccontextmanager
 async def counting_cache() -> AsyncIterator[tuple[ResponseCache, CountingApp, FixedSampler]]:
     """The same without a client."""
-    agent, app, sampler = Agent(settings()), CountingApp(), FixedSampler()
-    agent.sampler = cast("Sampler", sampler)
+    shared, app, sampler = SharedState(settings()), CountingApp(), FixedSampler()
+    shared.sampler = cast("Sampler", sampler)
     keys = {"/a": WholeQuery("/a"), "/b": WholeQuery("/b")}
-    yield ResponseCache(app, agent=agent, keys=keys, constant=frozenset({"/constant"})), app, sampler
+    yield ResponseCache(app, shared=shared, keys=keys, constant=frozenset({"/constant"})), app, sampler
 
 
 async def test_the_same_question_is_worked_out_once_per_snapshot() -> None:

@@ -47,7 +47,7 @@ def test_no_shell_stands_between_the_signals_and_the_agent() -> None:
 
 
 def test_the_health_check_is_the_projects_own_probe() -> None:
-    assert only(DOCKERFILE, "HEALTHCHECK").exec_form == ["python", "-m", "agent.probe"]
+    assert only(DOCKERFILE, "HEALTHCHECK").exec_form == ["python", "-m", "agent.server.probe"]
 
 
 def test_the_exposed_port_is_the_default_of_the_setting() -> None:
@@ -125,7 +125,7 @@ def test_with_the_hosts_pids_it_sees_other_users_processes(image: Image) -> None
 def test_its_health_check_fails_when_nobody_answers(image: Image) -> None:
     settings = {"HOST": "127.0.0.1", "PORT": str(free_port())}
     with image.running("--simulate", "2", own_pids=True, **settings) as container:
-        probed = container.execute("env", f"PORT={free_port()}", "python", "-m", "agent.probe")
+        probed = container.execute("env", f"PORT={free_port()}", "python", "-m", "agent.server.probe")
     assert (probed.returncode, "Connection refused" in probed.stdout) == (1, True)
 
 

@@ -44,8 +44,8 @@ INSTALLED_AS = {"dotenv": "python-dotenv", "pynvml": "nvidia-ml-py", "yaml": "py
 COMES_WITH = {"anyio": "starlette", "nvidia-ml-py": "nvitop", "pydantic": "fastapi", "starlette": "fastapi"}
 # What is used without an import or a word of its own, and by what.
 USED_BY = {
-    "gunicorn": ("tests/test_single_worker.py", "/gunicorn"),
-    "httptools": ("agent/protocol.py", "uvicorn.protocols.http.httptools_impl"),
+    "gunicorn": ("tests/server/test_single_worker.py", "/gunicorn"),
+    "httptools": ("agent/server/protocol.py", "uvicorn.protocols.http.httptools_impl"),
     "pytest-xdist": ("pyproject.toml", " -n 3 --dist "),
 }
 

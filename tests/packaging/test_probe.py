@@ -1,4 +1,4 @@
-"""`python -m agent.probe`: healthy only when the agent of these settings answers."""
+"""`python -m agent.server.probe`: healthy only when the agent of these settings answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.probe import reachable
+from agent.server.probe import reachable
 from tests.packaging.commands import run
 from tests.support.agents import ROOT, agent_process, free_port
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def probe(environ: Mapping[str, str], cwd: Path = ROOT) -> tuple[int, str]:
     """The exit status and the one line."""
-    finished = run([sys.executable, "-m", "agent.probe"], cwd, PYTHONPATH=str(ROOT), **environ)
+    finished = run([sys.executable, "-m", "agent.server.probe"], cwd, PYTHONPATH=str(ROOT), **environ)
     assert finished.stderr == ""
     assert finished.stdout.count("\n") == 1
     return finished.returncode, finished.stdout.strip()

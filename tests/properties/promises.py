@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from agent.app import create_app
-from agent.auth import STREAM_PATH
+from agent.http.authentication import STREAM_PATH
 from agent.simulation import Simulation
 from tests.http.wire import error_of
 from tests.properties import PROPERTY

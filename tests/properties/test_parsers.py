@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from agent.auth import OPEN_FOLDERS, OPEN_PATHS, STREAM_PATH, Authentication
 from agent.derive.sizes import MAX_BYTES, UNITS, parse_bytes
-from agent.environment import read_env_file
-from agent.errors import InvalidRequest
-from agent.logs import redacted
-from agent.middleware import AllowedHosts
+from agent.http.authentication import OPEN_FOLDERS, OPEN_PATHS, STREAM_PATH, Authentication
+from agent.http.errors import InvalidRequest
+from agent.http.middleware import AllowedHosts
+from agent.http.parameters import parse_indices, refuse_repeated_parameters, select
 from agent.readings import Belonging, GpuSample, GpuState
 from agent.routes import gpu
 from agent.routes.free import the_wish
-from agent.routes.parameters import parse_indices, refuse_repeated_parameters, select
+from agent.server.logs import redacted
 from agent.settings import Settings, SettingsError, documented
+from agent.settings.environment import read_env_file
 from agent.sources.attempt import UNREADABLE
 from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ
 from agent.sources.command_line import (

@@ -20,8 +20,8 @@ import httpx
 import uvicorn
 
 from agent.app import create_app
-from agent.protocol import LimitedHttpProtocol
 from agent.readings import GpuState
+from agent.server.protocol import LimitedHttpProtocol
 from agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an agent in this process, over the NVML library that is installed now. Not for streams."""
     app = create_app(settings(**environ))
     async with _client_of(app) as client:
-        await first_contact(app.state.agent.sampler)
+        await first_contact(app.state.shared.sampler)
         yield client
 
 
@@ -82,7 +82,7 @@ def agent_server(**environ: str) -> Iterator[str]:
     app = create_app(settings(**environ))
 
     async def contact() -> None:
-        await first_contact(app.state.agent.sampler)
+        await first_contact(app.state.shared.sampler)
 
     with server(app, contact) as url:
         yield url

@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from agent.forwarded import ForwardedFor
+from agent.server.forwarded import ForwardedFor
 from agent.settings import Settings
 from tests.http.wire import exchange
 from tests.properties.test_parsers import finished

@@ -9,7 +9,7 @@ import pytest
 
 from agent.settings import Settings, SettingsError, documented, scenarios
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def faults(**environ: str) -> tuple[str, ...]:

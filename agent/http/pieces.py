@@ -9,9 +9,9 @@ from fastapi import Response
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.agent import Agent
+    from agent.http.shared_state import SharedState
 
 
-async def json_response(agent: Agent, pieces: Iterable[bytes]) -> Response:
+async def json_response(shared: SharedState, pieces: Iterable[bytes]) -> Response:
     """The pieces as one answer; between them the event loop goes on with other things."""
-    return Response(await agent.time_slices.join(pieces), media_type="application/json")
+    return Response(await shared.time_slices.join(pieces), media_type="application/json")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from agent.single_worker import REFUSAL
+from agent.server.single_worker import REFUSAL
 from tests.packaging.commands import serving
 from tests.support.agents import ROOT, Process, clean_environ, free_port, wait_until
 from tests.support.groups import needs_slow
@@ -31,7 +31,7 @@ ENDS_WITHIN = 30  # seconds, two starts among them
 # What a worker does at its start, with nothing of the agent but this.
 WORKER = """
 import asyncio, signal, sys
-from agent.single_worker import SingleWorker
+from agent.server.single_worker import SingleWorker
 
 async def app(scope, receive, send):
     await send({"type": "lifespan.startup.complete"})

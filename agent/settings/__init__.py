@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
-from agent.setting_kinds import (
+from agent.settings.kinds import (
     ALLOWED_HOSTS,
     FILE,
     FLEET,
@@ -30,7 +30,7 @@ from agent.setting_kinds import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from agent.setting_kinds import Kind
+    from agent.settings.kinds import Kind
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyQuery
 
-from agent.agent import Agent
-from agent.errors import DriverUnavailable, InvalidRequest, Unavailable
+from agent.http.errors import DriverUnavailable, InvalidRequest, Unavailable
+from agent.http.response_cache import SNAPSHOT_KEY
+from agent.http.shared_state import SharedState
 from agent.readings import DriverReading, GpuSample, Snapshot
-from agent.response_cache import SNAPSHOT_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 NO_CONTACT = "The NVIDIA driver has not answered yet; try again in a second"
 
 
-async def the_agent(request: Request) -> Agent:
+async def the_shared_state(request: Request) -> SharedState:
     """The running agent."""
-    return cast("Agent", request.app.state.agent)
+    return cast("SharedState", request.app.state.shared)
 
 
 async def the_snapshot(request: Request) -> Snapshot:
@@ -105,6 +105,6 @@ async def the_indices(
     return parse_indices(idx)
 
 
-CurrentAgent = Annotated[Agent, Depends(the_agent)]
+Shared = Annotated[SharedState, Depends(the_shared_state)]
 CurrentSnapshot = Annotated[Snapshot, Depends(the_snapshot)]
 Indices = Annotated[frozenset[int] | None, Depends(the_indices)]

@@ -7,7 +7,7 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from agent.route_path import get_route_path
+from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

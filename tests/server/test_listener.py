@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from agent.listener import SEND_TIMEOUT_MS, CannotListen, listen
+from agent.server.listener import SEND_TIMEOUT_MS, CannotListen, listen
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  only for a moment

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 from uvicorn import Config
 
-from agent.protocol import LimitedHttpProtocol
-from agent.server import AgentServer
+from agent.server.agent_server import AgentServer
+from agent.server.protocol import LimitedHttpProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -485,7 +485,7 @@ def test_an_offer_to_upgrade_to_http_2_is_answered_in_http_1(port: int) -> None:
 SERVER = """
 import asyncio, os, signal, socket, sys, time
 from uvicorn import Config
-from agent.server import AgentServer
+from agent.server.agent_server import AgentServer
 
 mode = sys.argv[1]
 

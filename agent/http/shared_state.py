@@ -1,4 +1,4 @@
-"""What the routes share: settings, sampler, and the counters of the running agent."""
+"""What the routes share: the settings, the sampler, and the counters of the running agent."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ from typing import TYPE_CHECKING
 from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
-from agent.errors import Unavailable
+from agent.http.errors import Unavailable
+from agent.http.turnstile import TimeSlices, Turnstile
 from agent.sampling.history import History
 from agent.sampling.waiting import Line
-from agent.turnstile import TimeSlices, Turnstile
 from agent.views.snapshot_json import SnapshotJson
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from agent.readings import Snapshot
     from agent.sampling.sampler import Sampler
     from agent.settings import Settings
 
 
-class Agent:
-    """One running agent. `sampler` is there from start-up to shutdown."""
+class SharedState:
+    """What all requests to one running agent have in common. `sampler` exists from start-up to shutdown.
+
+    `dropped_log_lines` says how many lines of the log were dropped since the start.
+    """
 
     sampler: Sampler
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, dropped_log_lines: Callable[[], int] = lambda: 0) -> None:
         self.settings = settings
+        self.dropped_log_lines = dropped_log_lines
         self.simulated = settings.simulate_gpus > 0
         self.thresholds = Thresholds(
             gpu_percent=settings.active_gpu_percent,

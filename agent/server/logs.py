@@ -8,8 +8,8 @@ import sys
 from itertools import chain
 from urllib.parse import quote, unquote_plus
 
-from agent.log_writer import LogWriter
-from agent.plain_text import PlainFormatter, plain
+from agent.server.log_writer import LogWriter
+from agent.server.plain_text import PlainFormatter, plain
 
 # Whose handlers may be there before ours, from a server that loads the app.
 LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from agent.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
-from agent.request_head import InvalidHead, checked_target
+from agent.http.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
+from agent.http.request_head import InvalidHead, checked_target
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakSet
 
-from agent.protocol import LimitedHttpProtocol
-from tests.test_protocol import (
+from agent.server.protocol import LimitedHttpProtocol
+from tests.server.test_protocol import (
     GET,
     SLOW,
     connection,

@@ -9,8 +9,8 @@ from fastapi import Security
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
 
-from agent.errors import Failure
-from agent.route_path import get_route_path
+from agent.http.errors import Failure
+from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -22,7 +22,7 @@ Answers come in an envelope `{"code":0,"data":…}`, apart from `/gpu`, which is
 `/gpu/stream`, which pushes it. Every failing answer is `{"code":…,"data":null,"error":"one sentence"}`.
 """
 
-# Authentication itself happens in front of the routes (agent.auth); these only say so in the document.
+# Authentication itself happens in front of the routes (authentication.py); these only say so in the document.
 TOKEN = [
     Security(
         APIKeyHeader(

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.signals import when_stopped
+from agent.server.signals import when_stopped
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn import Config, Server
 
-from agent.signals import handled_signals
+from agent.server.signals import handled_signals
 
 if TYPE_CHECKING:
     import socket

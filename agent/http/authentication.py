@@ -10,8 +10,8 @@ import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from agent.errors import Unauthorized, not_found, response_to
-from agent.route_path import get_route_path
+from agent.http.errors import Unauthorized, not_found, response_to
+from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.log_writer import MAX_WAITING, LogWriter
-from agent.logs import RedactCredentials, redacted
-from agent.plain_text import PlainFormatter, plain
+from agent.server.log_writer import MAX_WAITING, LogWriter
+from agent.server.logs import RedactCredentials, redacted
+from agent.server.plain_text import PlainFormatter, plain
 from tests.support.agents import wait_until
 
 if TYPE_CHECKING:

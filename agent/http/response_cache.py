@@ -14,17 +14,17 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from agent.route_path import get_route_path
-from agent.shared_task import SharedTask
+from agent.http.route_path import get_route_path
+from agent.http.shared_task import SharedTask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from agent.agent import Agent
+    from agent.http.shared_state import SharedState
+    from agent.http.turnstile import Turnstile
     from agent.readings import Snapshot
-    from agent.turnstile import Turnstile
 
 # Bounds on memory: a client may invent any number of good questions.
 MAX_ANSWERS = 64
@@ -133,13 +133,13 @@ class ResponseCache:
         self,
         app: ASGIApp,
         *,
-        agent: Agent,
+        shared: SharedState,
         keys: Mapping[str, CacheKey],
         constant: frozenset[str] = frozenset(),
     ) -> None:
         self._app = app
-        self._agent = agent
-        self._turnstile: Turnstile = agent.turnstile
+        self._shared = shared
+        self._turnstile: Turnstile = shared.turnstile
         self._keys = keys
         self._constant = constant
         self._kept = KeptResponses()
@@ -154,7 +154,7 @@ class ResponseCache:
             if key is None:
                 await self._turnstile.wait()
                 key = await cache_key.of(scope)
-            snapshot = await self._agent.sampler.latest()
+            snapshot = await self._shared.sampler.latest()
             if key is None:
                 await self._turnstile.wait()  # many may have waited for the same sample
                 await self._app({**scope, SNAPSHOT_KEY: snapshot}, receive, send)
@@ -203,8 +203,8 @@ class ResponseCache:
             async with self._slots:
                 making.has_begun = True
                 if not is_constant:  # it may have waited for a while
-                    making.snapshot = scope[SNAPSHOT_KEY] = await self._agent.sampler.latest()
-                self._agent.answers_made[get_route_path(scope)] += 1
+                    making.snapshot = scope[SNAPSHOT_KEY] = await self._shared.sampler.latest()
+                self._shared.answers_made[get_route_path(scope)] += 1
                 response = CachedResponse()
                 await self._app(scope, _nothing_to_receive, response.record)
                 if response.status == 200:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.cors import CORSMiddleware
 
-from agent.errors import NO_STORE, InvalidRequest, response_to
-from agent.request_head import host_of
-from agent.response_cache import HEAD_KEY
-from agent.route_path import get_route_path
+from agent.http.errors import NO_STORE, InvalidRequest, response_to
+from agent.http.request_head import host_of
+from agent.http.response_cache import HEAD_KEY
+from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

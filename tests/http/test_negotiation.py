@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.negotiation import accepts_gzip, best_type
+from agent.http.negotiation import accepts_gzip, best_type
 
 TEXT, OPENMETRICS = "text/plain", "application/openmetrics-text"
 PROMETHEUS = (

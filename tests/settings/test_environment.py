@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent import environment
-from agent.environment import load_settings, read_env_file
-from agent.settings import SettingsError
+from agent.settings import SettingsError, environment
+from agent.settings.environment import load_settings, read_env_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m agent.probe` asks /health of the agent on this machine: exit status 0 if it answers, else 1.
+"""`python -m agent.server.probe` asks /health of the agent on this machine: status 0 if it answers, else 1.
 
 For a container's HEALTHCHECK: it finds the agent by the same settings and needs no other program.
 """
@@ -11,9 +11,9 @@ import json
 import os
 import sys
 
-from agent.environment import load_settings
-from agent.listener import url_host
+from agent.server.listener import url_host
 from agent.settings import SettingsError
+from agent.settings.environment import load_settings
 
 TIMEOUT = 3.0  # seconds; /health never waits for the driver
 MAX_ANSWER_BYTES = 4096  # another server on that port may have no end

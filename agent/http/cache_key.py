@@ -14,11 +14,11 @@ from urllib.parse import unquote_plus
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
-from agent.errors import InvalidRequest
-from agent.routes.parameters import (
+from agent.http.errors import InvalidRequest
+from agent.http.parameters import (
     known_parameters,
     refuse_unknown_parameters,
-    the_agent,
+    the_shared_state,
     the_snapshot,
 )
 
@@ -88,7 +88,7 @@ class RouteCacheKey:
 
 
 # They see the request, but only take from it what is the same for all.
-_HARMLESS = {the_agent, the_snapshot, refuse_unknown_parameters}
+_HARMLESS = {the_shared_state, the_snapshot, refuse_unknown_parameters}
 
 
 def kept_routes(routers: Iterable[APIRouter]) -> dict[str, RouteCacheKey]:
@@ -124,7 +124,7 @@ def _sees_request(dependant: Dependant) -> bool:
 
 
 async def _values(dependant: Dependant, query: Mapping[str, str], headers: Headers) -> tuple[Hashable, ...]:
-    """What its function is called with, but for the Agent and the Snapshot. Raises WrongParameter."""
+    """What its function is called with, but for the shared state and the Snapshot. Raises WrongParameter."""
     return tuple((await _arguments(dependant, query, headers)).items())
 
 
