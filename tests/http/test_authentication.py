@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
+import anyio
 import httpx
 import pytest
 
@@ -208,7 +209,8 @@ async def ask(
     said: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.disconnect"}
+        await anyio.sleep_forever()  # the client sends nothing more, and stays
+        raise AssertionError
 
     async def send(message: Message) -> None:
         said.append(message)
