@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agent.readings import GpuSeries, HistoryReading
 from agent.views.envelope import Success, success
 from agent.views.history import HistoryColumns, history_json
 from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.users import Users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SERIES = GpuSeries(0, '","devices":[]', (1, None), (2**30, None), (30, None), (99.96, None))
 
@@ -21,10 +26,14 @@ def test_a_history_is_the_json_of_its_model() -> None:
 
 
 def test_items_are_made_when_they_are_asked_for() -> None:
-    made = []
-    pieces = filled(
-        success(Users(users=[], unknown_idx=[])), users=(made.append(n) or b"1" for n in range(3))
-    )
+    made: list[int] = []
+
+    def users() -> Iterator[bytes]:
+        for number in range(3):
+            made.append(number)
+            yield b"1"
+
+    pieces = filled(success(Users(users=[], unknown_idx=[])), users=users())
     assert (next(pieces), made) == (b'{"code":0,"data":{"users":[', [])
     assert (next(pieces), made) == (b"1", [0])
     assert b"".join(pieces) == b',1,1],"unknown_idx":[]}}'
