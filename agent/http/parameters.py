@@ -67,7 +67,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     for name in request.query_params:
         if name not in known:
             accepted = ", ".join(sorted(known)) or "none"
-            raise InvalidRequest(f"Unknown parameter: {name[:80]!r}; accepted: {accepted}")
+            raise InvalidRequest(f"Unknown parameter: '{name[:80]}'; accepted: {accepted}")
 
 
 def _known_to(request: Request) -> frozenset[str]:
