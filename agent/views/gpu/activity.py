@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from agent.derive.activity import Activity
 
 if TYPE_CHECKING:
-    from agent.derive.activity import Verdict
+    from agent.derive.activity import ActivityJudgement
 
 
 class DebugInfo(BaseModel):
@@ -23,13 +23,15 @@ class DebugInfo(BaseModel):
     is_active: bool | None = Field(description="whether any of them makes the GPU active")
 
 
-def debug_info_view(verdict: Verdict) -> DebugInfo:
+def debug_info_view(judgement: ActivityJudgement) -> DebugInfo:
     """The wire shape of the comparisons."""
     return DebugInfo(
-        gpu_util_threshold=verdict.gpu_utilization.words,
-        power_threshold=verdict.power.words,
-        memory_util_threshold=verdict.memory_utilization.words,
-        clock_threshold=verdict.clock.words,
-        temp_threshold=verdict.temperature.words,
-        is_active=None if verdict.activity is Activity.UNAVAILABLE else verdict.activity is Activity.ACTIVE,
+        gpu_util_threshold=judgement.gpu_utilization.words,
+        power_threshold=judgement.power.words,
+        memory_util_threshold=judgement.memory_utilization.words,
+        clock_threshold=judgement.clock.words,
+        temp_threshold=judgement.temperature.words,
+        is_active=None
+        if judgement.activity is Activity.UNAVAILABLE
+        else judgement.activity is Activity.ACTIVE,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from agent.derive.activity import Activity, Thresholds, judge
+from agent.derive.activity import Activity, Thresholds, judge_activity
 from agent.readings import GpuSample, GpuState
 from agent.views.gpu.activity import DebugInfo, debug_info_view
 from agent.views.gpu.clocks import GpuClocks, GpuThrottling, clocks_view, throttling_view
@@ -58,7 +58,7 @@ def gpu_view(
 ) -> Gpu:
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity, reading = gpu.identity, gpu.values
-    verdict = judge(gpu.reading, thresholds)
+    judgement = judge_activity(gpu.reading, thresholds)
     return Gpu(
         id=gpu.index,
         uuid=identity.uuid,
@@ -76,8 +76,8 @@ def gpu_view(
         throttling=throttling_view(gpu),
         fan_speed_rpm=reading.fans.speed_rpm,
         fan_speed_percent=reading.fans.speed_percent,
-        status=verdict.activity,
+        status=judgement.activity,
         health=health_view(health),
-        debug_info=debug_info_view(verdict),
+        debug_info=debug_info_view(judgement),
         top_processes=top_processes_view(reading, described),
     )
