@@ -35,12 +35,12 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     for gpu in snapshot.gpus:
         nvlinks[gpu.identity.name] = max(nvlinks[gpu.identity.name], gpu.values.nvlink.most_active)
     return {
-        gpu.index: judge(Patient(gpu, gpu.values, snapshot.taken_at, nvlinks[gpu.identity.name]))
+        gpu.index: judge_health(Patient(gpu, gpu.values, snapshot.taken_at, nvlinks[gpu.identity.name]))
         for gpu in snapshot.gpus
     }
 
 
-def judge(patient: Patient) -> Health:
+def judge_health(patient: Patient) -> Health:
     """The health of one GPU."""
     findings = sorted(
         (finding for rule in RULES for finding in rule(patient)), key=lambda finding: -finding.verdict

@@ -201,7 +201,7 @@ class Collector:
             taken_monotonic=started,
             driver=self._contact,
             driver_error=self._driver.answer.error if self._driver.answer else None,
-            gpus=tuple(self._judge(slot, now) for slot in self._gpus),
+            gpus=tuple(self._judge_state(slot, now) for slot in self._gpus),
             host=self._fresh(self._host, now),
             processes=self._fresh(self._processes, now),
             topology=self._known_topology(),
@@ -214,8 +214,8 @@ class Collector:
         answer = worker.answer
         return answer.reading if answer and now - answer.started_at <= self._stale_after else None
 
-    def _judge(self, slot: GpuSlot, now: float) -> GpuSample:
-        sample = slot.judge(
+    def _judge_state(self, slot: GpuSlot, now: float) -> GpuSample:
+        sample = slot.judge_state(
             now,
             sample_interval=self._sample_interval,
             stale_after=self._stale_after,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from agent.sampling.states import judge
+from agent.sampling.states import judge_state
 
 if TYPE_CHECKING:
     from agent.readings import GpuProcess, GpuReading, GpuSample
@@ -67,14 +67,14 @@ class GpuSlot:
         """It has been let go: what was read before is no longer current."""
         self._contact_from = now
 
-    def judge(
+    def judge_state(
         self, now: float, *, sample_interval: float, stale_after: float, sample_timeout: float
     ) -> GpuSample:
         """The GPU as a Snapshot taken at `now` shows it."""
         answer = self.answer
         if answer is not None and answer.reading is not None:
             self._last = answer.reading
-        return judge(
+        return judge_state(
             self.index,
             answer,
             self.worker.busy_since,

@@ -16,7 +16,7 @@ OK_INTERVALS = 2
 STALE_INTERVALS = 3
 
 
-def judge(
+def judge_state(
     index: int,
     answer: Answer[GpuReading | None] | None,
     busy_since: float | None,

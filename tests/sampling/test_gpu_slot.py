@@ -86,7 +86,7 @@ class Slot:
         assert self.source.is_asked.wait(10)
 
     def sample(self) -> GpuSample:
-        return self.slot.judge(self.now, sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
+        return self.slot.judge_state(self.now, sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.readings import GpuIdentity, GpuReading, GpuState, Memory
-from agent.sampling.states import judge
+from agent.sampling.states import judge_state
 from agent.sampling.worker import Answer
 
 IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
@@ -48,7 +48,7 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
     last_age: float | None,
     busy_for: float | None,
 ) -> None:
-    sample = judge(
+    sample = judge_state(
         3,
         answer,
         None if busy_for is None else NOW - busy_for,
@@ -66,7 +66,7 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
 
 @pytest.mark.parametrize("busy_for", [None, 60.0], ids=["lost", "stuck"])
 def test_identity_and_total_memory_of_a_gpu_outlive_its_values(busy_for: float | None) -> None:
-    sample = judge(
+    sample = judge_state(
         0,
         Answer(None, "Gone", NOW),
         None if busy_for is None else NOW - busy_for,
