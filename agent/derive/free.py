@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from agent.derive.findings import HealthVerdict
 from agent.derive.groups import GroupSearch
 from agent.derive.health import examine
-from agent.derive.health_rules import Verdict
 from agent.readings import NVSWITCH, ComputeMode, ProcessType
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     reading = gpu.reading
     if reading is None:
         return f"it cannot be read: {gpu.state}"
-    if health.verdict is Verdict.CRITICAL:
+    if health.verdict is HealthVerdict.CRITICAL:
         return f"it is not healthy: {health.findings[0].what}"
     if gpu.identity.uuid is None:
         return "its UUID is unknown"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
-from agent.derive.health_rules import Verdict
 from agent.readings import GpuState
 from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
 
@@ -48,7 +48,7 @@ def health_families(snapshot: Snapshot) -> Iterator[Metric]:
                 None if (found := health[gpu.index].verdict) is None else found is verdict,
             )
             for gpu in snapshot.gpus
-            for verdict in Verdict
+            for verdict in HealthVerdict
         ),
     )
     yield gauge(
