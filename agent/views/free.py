@@ -43,7 +43,7 @@ class FreeGpus(BaseModel):
     cuda_visible_devices: str = Field(description="their UUIDs joined by commas, for CUDA_VISIBLE_DEVICES")
     withheld: int = Field(
         description="number of GPUs that would do, but were just given to a request that waited,"
-        " or are kept for one that waits"
+        " or are reserved for one that waits"
     )
     passed_over: list[PassedOverGpu] = Field(description="the GPUs that would not do, and why")
 
@@ -55,7 +55,7 @@ def free_view(offer: Offer) -> FreeGpus:
         satisfied=offer.satisfied,
         gpus=[_gpu(gpu) for gpu in offer.gpus],
         cuda_visible_devices=cuda_visible_devices(offer),
-        withheld=len(offer.kept),
+        withheld=len(offer.unavailable),
         passed_over=[PassedOverGpu(idx=gpu.index, reason=reason) for gpu, reason in offer.unsuitable],
     )
 
