@@ -24,7 +24,7 @@ Reading = TypeVar("Reading")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[Reading]):
+class ReadResult(Generic[Reading]):
     """How the latest read ended: with a reading, or with one sentence that says why there is none."""
 
     reading: Reading | None
@@ -40,7 +40,7 @@ class _Job(Generic[Reading]):
 
 
 class Worker(Generic[Reading]):
-    """Runs reads one after the other; each answer replaces the one before.
+    """Runs reads one after the other; each result replaces the one before.
 
     `answered` is called in the worker's thread after each read: it must only hand over to the event loop.
     """
@@ -49,7 +49,7 @@ class Worker(Generic[Reading]):
         self, name: str, answered: Callable[[Worker[Reading]], None], clock: Callable[[], float]
     ) -> None:
         self.name = name
-        self.answer: Answer[Reading] | None = None
+        self.result: ReadResult[Reading] | None = None
         self.busy_since: float | None = None  # seconds of the monotonic clock
         self._answered = answered
         self._clock = clock
@@ -92,11 +92,11 @@ class Worker(Generic[Reading]):
         started_at = self._clock()
         try:
             reading = read()
-            self.answer = Answer(reading, None, started_at, self._clock() - started_at)
+            self.result = ReadResult(reading, None, started_at, self._clock() - started_at)
         except SourceError as error:
-            self.answer = Answer(None, str(error), started_at)
+            self.result = ReadResult(None, str(error), started_at)
         except Exception as error:  # the thread must outlive a fault of ours
-            self.answer = Answer(None, "The agent failed while reading it; its log says why", started_at)
+            self.result = ReadResult(None, "The agent failed while reading it; its log says why", started_at)
             self._log(error)
         self.busy_since = None
         self._answered(self)
