@@ -19,7 +19,7 @@ class Gpu(Protocol):
     """What is needed of a GPU's source."""
 
     def read(self) -> GpuReading: ...
-    def afterwards(self) -> None: ...
+    def measure_slow_counters(self) -> None: ...
     def release(self) -> None: ...
 
 
@@ -50,7 +50,7 @@ class GpuSlot:
     def request(self) -> None:
         """Ask for a reading; through a new contact if that was wished for."""
         read = self._read_anew if self._renewing else self._source.read
-        if self.worker.request(read, self._source.afterwards):
+        if self.worker.request(read, self._source.measure_slow_counters):
             self._renewing = False
 
     def renew(self, now: float) -> None:

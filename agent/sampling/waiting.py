@@ -1,7 +1,7 @@
 """The queue of requests that wait for GPUs, and which of them gets which GPUs when.
 
-The queue is in order of arrival. Each Snapshot updates all entries in turn, and what was reserved for one that
-leaves goes to the next at once:
+The queue is in order of arrival. Each Snapshot updates all entries in turn, and what was reserved for one
+that leaves goes to the next at once:
 
 - A GPU that was given to a request is withheld from all others for WITHHOLD_SECONDS: a job takes some time to
   show on its GPU, and until then the next request would be given the same one.

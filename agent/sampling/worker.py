@@ -36,7 +36,7 @@ class ReadResult(Generic[Reading]):
 @dataclass(frozen=True, slots=True)
 class _Job(Generic[Reading]):
     read: Callable[[], Reading]
-    afterwards: Callable[[], None] | None
+    after_read: Callable[[], None] | None
 
 
 class Worker(Generic[Reading]):
@@ -58,15 +58,15 @@ class Worker(Generic[Reading]):
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def request(self, read: Callable[[], Reading], afterwards: Callable[[], None] | None = None) -> bool:
+    def request(self, read: Callable[[], Reading], after_read: Callable[[], None] | None = None) -> bool:
         """Ask for a reading; says whether it will be read, or an earlier read is still out.
 
-        `afterwards` runs in the same thread once the answer is out: what takes long and nobody waits for.
+        `after_read` runs in the same thread once the result is out: what takes long and nobody waits for.
         """
         if self.busy_since is not None:
             return False
         self.busy_since = self._clock()
-        self._jobs.put(_Job(read, afterwards))
+        self._jobs.put(_Job(read, after_read))
         return True
 
     def stop(self) -> None:
@@ -85,8 +85,8 @@ class Worker(Generic[Reading]):
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             self._read(job.read)
-            if job.afterwards is not None:
-                self._do_afterwards(job.afterwards)
+            if job.after_read is not None:
+                self._do_after_read(job.after_read)
 
     def _read(self, read: Callable[[], Reading]) -> None:
         started_at = self._clock()
@@ -101,9 +101,9 @@ class Worker(Generic[Reading]):
         self.busy_since = None
         self._answered(self)
 
-    def _do_afterwards(self, afterwards: Callable[[], None]) -> None:
+    def _do_after_read(self, after_read: Callable[[], None]) -> None:
         try:
-            afterwards()
+            after_read()
         except Exception as error:  # as above
             self._log(error)
 

@@ -53,7 +53,7 @@ class Source:
             power=Power(usage_watts=99.0),
         )
 
-    def afterwards(self) -> None:
+    def measure_slow_counters(self) -> None:
         pass
 
     def release(self) -> None:

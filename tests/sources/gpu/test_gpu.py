@@ -505,7 +505,7 @@ def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(on
 
 
 def test_nothing_but_a_first_contact_is_asked_before_the_first_read(one: OneGpu) -> None:
-    one.source.afterwards()
+    one.source.measure_slow_counters()
     one.source.release()
 
     assert dict(one.simulation.calls) == {}
