@@ -3,8 +3,8 @@
     AgentError
     ├── InvalidRequest      code 1,   HTTP 400   a parameter is wrong
     ├── Unauthorized        code 401, HTTP 401   missing or wrong credential
-    ├── DriverUnavailable   code 2,   HTTP 500   no driver, or no NVML library
-    └── Unavailable         code 2,   HTTP 503   not ready yet, or too many streams: try again
+    ├── NoDriver            code 2,   HTTP 500   no driver, or no NVML library
+    └── TryAgainLater       code 2,   HTTP 503   not ready yet, or too many streams
 
 The exception is the wire contract: code and status are on the class and `install` is the one place that
 writes them. Starlette's own 404 and 405 and FastAPI's validation get the same envelope.
@@ -60,12 +60,12 @@ class Unauthorized(AgentError):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
-class DriverUnavailable(AgentError):
+class NoDriver(AgentError):
     """There is no driver or no NVML library; says what to do."""
 
 
-class Unavailable(AgentError):
-    """Not now: no contact with the driver yet, no GPU readable, or too many streams."""
+class TryAgainLater(AgentError):
+    """The driver has not answered yet, no GPU can be read, or there are too many streams."""
 
     status = 503
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
-from agent.http.errors import Unavailable
+from agent.http.errors import TryAgainLater
 from agent.http.turnstile import TimeSlices, Turnstile
 from agent.sampling.history import History
 from agent.sampling.waiting import WaitingQueue
@@ -65,9 +65,9 @@ class SharedState:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Count a stream while it is open. Raises Unavailable past MAX_STREAMS."""
+        """Count a stream while it is open. Raises TryAgainLater past MAX_STREAMS."""
         if self.open_streams >= self.settings.max_streams:
-            raise Unavailable(
+            raise TryAgainLater(
                 f"All {self.settings.max_streams} streams are taken (MAX_STREAMS); try again later"
             )
         self.open_streams += 1

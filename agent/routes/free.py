@@ -116,7 +116,7 @@ async def free(
 async def _wait(
     request: Request, shared: SharedState, wish: Wish, snapshot: Snapshot, seconds: float
 ) -> Offer:
-    """What there is once the wish is satisfied, the time is up, or the agent ends. Raises Unavailable."""
+    """What there is once the wish is satisfied, the time is up, or the agent ends. Raises TryAgainLater."""
     with shared.stream(), shared.queue.join(wish, snapshot) as entry:
         client_is_there = True
         with contextlib.suppress(TimeoutError):
