@@ -9,9 +9,9 @@ from agent.readings import GpuReading, GpuSample, GpuState
 if TYPE_CHECKING:
     from agent.sampling.worker import ReadResult
 
-# A GPU whose reading came just too late for this round is `ok`, with its true age. Past two sample intervals it
-# is `stale`. Past three of the longest interval in force its values are no longer shown. That is so long because
-# a GPU that takes longer than a request waits must not be unknown for ever to somebody who looks seldom.
+# A GPU whose reading came just too late for this round is `ok`, with its true age. Past two sample intervals
+# it is `stale`. Past three of the longest interval in force its values are no longer shown: a GPU that takes
+# longer than a request waits must not be unknown for ever to somebody who looks seldom.
 OK_INTERVALS = 2
 STALE_INTERVALS = 3
 

@@ -22,7 +22,7 @@ def good(age: float) -> ReadResult[GpuReading | None]:
 
 
 @pytest.mark.parametrize(
-    ("state", "shows_values", "answer", "last_age", "busy_for"),
+    ("state", "shows_values", "result", "last_age", "busy_for"),
     [
         pytest.param(GpuState.STARTING, False, None, None, None, id="never asked"),
         pytest.param(GpuState.STARTING, False, None, None, 1.9, id="first call is out"),
