@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 class DebugInfo(BaseModel):
     """The comparisons behind `status`, with the thresholds in force."""
 
-    gpu_util_threshold: str | None = Field(description="GPU utilization")
-    power_threshold: str | None = Field(description="power")
-    memory_util_threshold: str | None = Field(description="memory in use")
-    clock_threshold: str | None = Field(description="graphics clock")
-    temp_threshold: str | None = Field(description="temperature")
-    is_active: bool | None = Field(description="whether any of them makes the GPU active")
+    gpu_util_threshold: str | None = Field(description="GPU utilization compared with its threshold")
+    power_threshold: str | None = Field(description="power draw compared with its threshold")
+    memory_util_threshold: str | None = Field(
+        description="share of memory in use compared with its threshold"
+    )
+    clock_threshold: str | None = Field(description="graphics clock compared with its threshold")
+    temp_threshold: str | None = Field(description="temperature compared with its threshold")
+    is_active: bool | None = Field(description="whether any comparison makes the GPU active")
 
 
 def debug_info_view(judgement: ActivityJudgement) -> DebugInfo:

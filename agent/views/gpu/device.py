@@ -39,13 +39,15 @@ class Gpu(BaseModel):
     error: str | None = Field(description="why the GPU could not be read, else null")
     memory: GpuMemory
     utilization: GpuUtilization
-    temperature_celsius: int | None = Field(description="GPU core, degrees Celsius")
+    temperature_celsius: int | None = Field(description="temperature of the GPU core, degrees Celsius")
     power: GpuPower
     clocks: GpuClocks
     pcie: GpuPcie
     throttling: GpuThrottling
-    fan_speed_rpm: int | None = Field(description="first fan, revolutions per minute")
-    fan_speed_percent: int | None = Field(description="first fan, percent of its maximum; may exceed 100")
+    fan_speed_rpm: int | None = Field(description="speed of the first fan, revolutions per minute")
+    fan_speed_percent: int | None = Field(
+        description="requested speed of the first fan, percent of its maximum; may exceed 100"
+    )
     status: Activity = Field(description="unavailable: the GPU could not be read")
     health: GpuHealth
     debug_info: DebugInfo
