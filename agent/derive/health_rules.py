@@ -125,14 +125,14 @@ def _memory(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "remapping_pending",
             HealthVerdict.WARNING,
-            "A faulty row of memory is remapped with the next reset",
+            "A faulty row of memory is remapped at the next reset",
             "reset the GPU when its work is done",
         )
     if errors.retirement_pending:
         yield Finding(
             "retirement_pending",
             HealthVerdict.WARNING,
-            "A faulty page of memory is retired with the next reset",
+            "A faulty page of memory is retired at the next reset",
             "reset the GPU when its work is done",
         )
     if errors.remap_banks and errors.remap_banks.none:
