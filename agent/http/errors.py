@@ -102,7 +102,7 @@ def response_to(error: AgentError) -> Response:
 
 def not_found(path: str, headers: Mapping[str, str] | None = None) -> Response:
     """The answer where no route is."""
-    message = f"Nothing is at {path}; see docs under the agent's prefix for its paths"
+    message = f"No such path: {path}; /docs, under URL_PREFIX if one is set, lists the paths"
     return failure(CLIENT_FAULT, 404, message, headers)
 
 
