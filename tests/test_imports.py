@@ -1,8 +1,8 @@
 """Imports point one way, each library is known in one place, each subject has one name: held by a test.
 
-cli -> app -> routes -> views -> derive -> readings
-       app -> sampling -> sources -> readings
-              sampling -> derive
+cli -> app -> routes -> http, views -> derive -> readings
+       app -> sampling -> derive, readings
+       app -> sources -> readings
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@
     ├── NoDriver            code 2,   HTTP 500   no driver, or no NVML library
     └── TryAgainLater       code 2,   HTTP 503   not ready yet, or too many streams
 
-The exception is the wire contract: code and status are on the class and `install` is the one place that
-writes them. Starlette's own 404 and 405 and FastAPI's validation get the same envelope.
+The exception is the wire contract: code and status are on the class, and `failure` writes them. `install`
+gives Starlette's own 404 and 405 and FastAPI's validation the same envelope. What the server itself refuses
+(agent/server/protocol.py) is written with `envelope`.
 """
 
 from __future__ import annotations

@@ -417,7 +417,9 @@ def test_the_sample_carries_both_clocks(one: OneGpu) -> None:
     assert (reading.sampled_monotonic, reading.sampled_at) == (5000.25, 1_005_000.75)
 
 
-CALLS_IN_20_SECONDS = {  # one sample a second, two processes that work; without DETAIL_FEEDS, LINK_FEEDS
+# One sample a second, two processes that work. The calls for details and links are counted in test_detail.py
+# and test_nvlink.py.
+CALLS_IN_20_SECONDS = {
     "nvmlInitWithFlags": 1,
     # once
     "nvmlDeviceGetHandleByIndex_v2": 1,
