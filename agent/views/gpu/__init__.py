@@ -1,4 +1,8 @@
-"""The rich API's `/gpu`, also each event of `/gpu/stream`."""
+"""The object of `/gpu`, also each event of `/gpu/stream`.
+
+A file for each subject holds the shape and what fills it, side by side. `device.py` puts them together for
+each GPU, and `detail.py` adds what only detail=1 shows.
+"""
 
 from __future__ import annotations
 
