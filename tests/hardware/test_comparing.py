@@ -103,8 +103,12 @@ async def test_every_field_of_an_answer_is_compared_or_it_is_said_why_not() -> N
     with one_simulated_gpu("h100"):
         async with agent_client() as client:
             rich, status = await ask(client)
-    assert {item.path for item in GPU_FIELDS} | set(GPU_ALONE) == set(leaves(rich["gpus"][0]))
-    assert {item.path for item in DEVICE_FIELDS} | set(DEVICE_ALONE) == set(leaves(status["devices"][0]))
+    assert {item.path for item in GPU_FIELDS} | set(GPU_ALONE) == set(leaves(rich["gpus"][0])), (
+        "a new field stands in GPU_FIELDS or GPU_ALONE (tests/hardware/expected.py)"
+    )
+    assert {item.path for item in DEVICE_FIELDS} | set(DEVICE_ALONE) == set(leaves(status["devices"][0])), (
+        "a new field stands in DEVICE_FIELDS or DEVICE_ALONE (tests/hardware/expected.py)"
+    )
 
 
 @pytest.mark.parametrize("item", GPU_FIELDS, ids=lambda item: item.label)

@@ -206,7 +206,9 @@ def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
     one.read(after=ALL_ANEW)
     one.source.release()
 
-    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | LINK_FEEDS.keys()
+    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | LINK_FEEDS.keys(), (
+        "a new NVML function stands in tests/sources/gpu/detail_feeds.py, or in FEEDS of test_gpu.py"
+    )
 
 
 @pytest.mark.parametrize(
@@ -470,7 +472,9 @@ def plain_calls(one: OneGpu) -> dict[str, int]:
 
 
 def test_what_20_seconds_cost(one: OneGpu) -> None:
-    assert calls_of(one, 20, 1.0) == CALLS_IN_20_SECONDS
+    assert calls_of(one, 20, 1.0) == CALLS_IN_20_SECONDS, (
+        "CALLS_IN_20_SECONDS of tests/sources/gpu/test_gpu.py"
+    )
 
 
 def test_expensive_values_keep_their_pace_whoever_looks_how_often(one: OneGpu) -> None:
