@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyQuery
 
-from agent.http.errors import DriverUnavailable, InvalidRequest, Unavailable
+from agent.http.errors import InvalidRequest, NoDriver, TryAgainLater
 from agent.http.response_cache import SNAPSHOT_KEY
 from agent.http.shared_state import SharedState
 from agent.readings import DriverReading, GpuSample, Snapshot
@@ -32,12 +32,12 @@ async def the_snapshot(request: Request) -> Snapshot:
 
 
 def driver_of(snapshot: Snapshot) -> DriverReading:
-    """The driver. Raises DriverUnavailable without one, Unavailable before first contact."""
+    """The driver. Raises NoDriver without one, TryAgainLater before first contact."""
     if snapshot.driver is not None:
         return snapshot.driver
     if snapshot.driver_error is not None:
-        raise DriverUnavailable(snapshot.driver_error)
-    raise Unavailable(NO_CONTACT)
+        raise NoDriver(snapshot.driver_error)
+    raise TryAgainLater(NO_CONTACT)
 
 
 def known_parameters(dependant: Dependant) -> frozenset[str]:

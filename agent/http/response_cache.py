@@ -1,6 +1,6 @@
-"""Bytes already made: the same question about the same Snapshot is answered without making the answer again.
+"""Bytes already made: the same request about the same Snapshot is answered without making the answer again.
 
-A dashboard on every desk asks the same thing every second. Measured, of a raw ASGI answer's throughput a
+A dashboard on every desk asks the same every second. Measured, of a raw ASGI answer's throughput a
 typed route under a mount reaches a fifth to a third; what is made once a second may cost what it likes.
 
 An answer is made once per Snapshot, however many ask at the same time: the first starts the making, the
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent.http.turnstile import Turnstile
     from agent.readings import Snapshot
 
-# Bounds on memory: a client may invent any number of good questions.
+# Bounds on memory: a client may invent any number of valid requests.
 MAX_ANSWERS = 64
 MAX_BYTES = 32 * 1024**2
 MAX_MAKINGS = 8  # at once; the others wait in order
@@ -38,7 +38,7 @@ HEAD_KEY = "agent.head"  # there if a GET is really a HEAD: nobody will read the
 
 
 class CacheKey(Protocol):
-    """Makes the canonical question out of a request for one path."""
+    """Makes the cache key of each request for one path."""
 
     headers: frozenset[bytes]  # the only ones that the answer may depend on
 
@@ -208,9 +208,9 @@ class ResponseCache:
                 if name in headers:
                     lines.setdefault(name, []).append(value)
             known = [(name, b", ".join(values)) for name, values in lines.items()]
-            question = {**scope, "headers": known}
-            question.pop(HEAD_KEY, None)
-            making.task = SharedTask(self._make(making, key, question, is_constant=snapshot is None))
+            reduced = {**scope, "headers": known}
+            reduced.pop(HEAD_KEY, None)
+            making.task = SharedTask(self._make(making, key, reduced, is_constant=snapshot is None))
         return making
 
     async def _make(

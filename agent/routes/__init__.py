@@ -1,1 +1,5 @@
-"""One file per endpoint: parameters in, view out."""
+"""Endpoints, one file each: parameters in, view out.
+
+A route whose answer depends on one Snapshot and its parameters alone takes `CurrentSnapshot`: its answer is
+then made once for all clients who ask.
+"""

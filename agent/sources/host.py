@@ -1,7 +1,7 @@
 """The host, as /proc, /sys and the mounted file systems tell it.
 
-A part that cannot be read is None and the rest carries on. What is dear to read and slow to change (the slow
-tier) is read about every ten seconds, whatever the pace of the calls.
+A part that cannot be read is None and the rest carries on. What is expensive to read and slow to change is
+read about every ten seconds, whatever the pace of the calls.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Dear values, read less often than the others."""
+"""Expensive values, read less often than the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-SLOW_PACE = 10.0  # seconds; what is dear to read and slow to change
+SLOW_PACE = 10.0  # seconds; what is expensive to read and slow to change
 JITTER = 0.1  # seconds; samples come on a grid, and one some milliseconds early must not miss its turn
 
 

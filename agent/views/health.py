@@ -34,8 +34,8 @@ def health_view(health: Health) -> GpuHealth:
 class GpuFinding(BaseModel):
     """One reason of the verdict."""
 
-    name: str = Field(description="for programs, as in remapping_pending")
-    verdict: VerdictWord = Field(description="what it makes of the GPU")
+    name: str = Field(description="name of the finding for programs, as in remapping_pending")
+    verdict: VerdictWord = Field(description="verdict on the GPU that this finding leads to")
     what: str = Field(description="what is wrong")
     todo: str = Field(description="what to do")
 
