@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fastapi import Depends
 from fastapi_offline import FastAPIOffline
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,27 +15,13 @@ from starlette.routing import Mount, Route
 
 from agent import __version__
 from agent.http import errors, openapi
-from agent.http.authentication import OPEN_FOLDERS, STREAM_PATH, Authentication
-from agent.http.cache_key import kept_routes
+from agent.http.authentication import Authentication
+from agent.http.cache_key import cache_keys, constant_paths
 from agent.http.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
-from agent.http.parameters import refuse_repeated_parameters
 from agent.http.response_cache import ResponseCache
 from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
-from agent.routes import (
-    count,
-    fleet,
-    free,
-    gpu,
-    health,
-    history,
-    metrics,
-    page,
-    processes,
-    status,
-    stream,
-    users,
-)
+from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
@@ -60,14 +45,6 @@ if TYPE_CHECKING:
 
     from agent.settings import Settings
 
-# Whose answers are the same as long as the agent runs.
-CONSTANT_PATHS = frozenset({"/", "/docs", "/fleet", "/health", "/openapi.json"})
-
-DATA_ROUTES = (status, gpu, processes, users, free, history, fleet)
-
-# What is the same for everybody and at any time; the page says so itself.
-DOCUMENT_PATHS = frozenset({"/docs", "/openapi.json"})
-
 
 def create_app(settings: Settings) -> Starlette:
     """The whole agent as one ASGI app. A function, so that tests make as many as they like.
@@ -81,13 +58,13 @@ def create_app(settings: Settings) -> Starlette:
         Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
     shared = SharedState(settings, dropped_log_lines=dropped_lines)
     prefix = settings.url_prefix
-    keys = kept_routes(module.router for module in (count, *DATA_ROUTES, metrics, health))
-    api = DataHeaders(openapi.DescribedInThread(_api(shared)), documents=DOCUMENT_PATHS, folders=OPEN_FOLDERS)
-    cache = ResponseCache(api, shared=shared, keys=keys, constant=CONSTANT_PATHS)
+    keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
+    api = DataHeaders(openapi.DescribedInThread(_api(shared)), endpoints=ENDPOINTS)
+    cache = ResponseCache(api, shared=shared, keys=keys, constant=constant)
     guarded = InTurn(
-        Authentication(cache, token=settings.token, api_keys=settings.api_keys),
+        Authentication(cache, endpoints=ENDPOINTS, token=settings.token, api_keys=settings.api_keys),
         turnstile=shared.turnstile,
-        except_paths=CONSTANT_PATHS.union(keys),
+        except_paths=constant.union(keys),
     )
     app = Starlette(
         routes=list(_bare_prefix(prefix)),
@@ -106,29 +83,20 @@ def _api(shared: SharedState) -> FastAPI:
         title="nvidia-smi-web-agent",
         version=__version__,
         description=openapi.DESCRIPTION,
-        docs_url="/docs",
+        docs_url=openapi.DOCS_PATH,
+        openapi_url=openapi.DOCUMENT_PATH,
+        static_url=openapi.DOCS_FOLDER,
         redoc_url=None,
         redirect_slashes=False,
     )
-    api.mount("/web", page.WebFiles())
-    for assets in api.routes:
-        if isinstance(assets, Mount):  # what /docs and the page are made of
-            assets.app = WholeFiles(assets.app)
     api.state.shared = shared
-    once = Depends(refuse_repeated_parameters)
-    api.include_router(count.router, dependencies=openapi.TOKEN, responses=openapi.failures(401, 500, 503))
-    for route in DATA_ROUTES:
-        api.include_router(
-            route.router, dependencies=[once, *openapi.TOKEN], responses=openapi.failures(400, 401, 500, 503)
-        )
-    api.include_router(metrics.router, dependencies=openapi.TOKEN, responses=openapi.failures(401))
-    api.include_router(
-        stream.router,
-        dependencies=[once, *openapi.TOKEN],
-        responses=openapi.failures(400, 401, 503),
-    )
-    api.include_router(health.router)
-    api.include_router(page.router)
+    for endpoint in ENDPOINTS:
+        if endpoint.files is not None:
+            api.mount(endpoint.folder, endpoint.files)
+        api.include_router(endpoint.router, dependencies=endpoint.dependencies, responses=endpoint.responses)
+    for files in api.routes:
+        if isinstance(files, Mount):
+            files.app = WholeFiles(files.app)
     api.openapi = partial(openapi.describe, api)  # type: ignore[method-assign]  # FastAPI's documented way
     errors.install(api)
     return api
@@ -140,7 +108,9 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
     if settings.root_path:
         yield Middleware(RootPath, root_path=settings.root_path)
     if settings.allowed_hosts:
-        probes = frozenset({f"{prefix}/health", f"{prefix}/ready"})  # probes come by address
+        probes = frozenset(
+            prefix + path for endpoint in ENDPOINTS if endpoint.is_probe for path in endpoint.paths
+        )
         yield Middleware(AllowedHosts, hosts=settings.allowed_hosts, exempt=probes)
     if settings.cors_origins:
         yield Middleware(
@@ -149,7 +119,8 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
             allow_methods=["GET", "HEAD"],
             allow_headers=["Authorization", "X-API-Key"],
         )
-    yield Middleware(HeadAsGet, except_path=prefix + STREAM_PATH)
+    streams = frozenset(prefix + path for endpoint in ENDPOINTS for path in endpoint.streams)
+    yield Middleware(HeadAsGet, streams=streams)
 
 
 def _bare_prefix(prefix: str) -> Iterator[Route]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from agent.http.authentication import OPEN_PATHS
 from agent.readings import GpuState
+from agent.routes import ENDPOINTS
 from agent.settings import documented, scenarios
 from tests.support.agents import ROOT, agent_client, agent_process
 
@@ -63,9 +63,9 @@ async def test_the_endpoints_table_is_what_the_agent_serves() -> None:
     assert served == {row[0] for row in table("## Endpoints")}, (
         "README.md, ## Endpoints, needs a row for each"
     )
+    access = {path: endpoint.access for endpoint in ENDPOINTS for path in endpoint.paths}
     for path, who, _ in table("## Endpoints"):
-        is_open = path.removeprefix("`GET ").rstrip("`") in OPEN_PATHS
-        assert (who == "all") == is_open, path
+        assert who == access[path.removeprefix("`GET ").rstrip("`")], path
 
 
 def test_the_states_table_is_complete() -> None:

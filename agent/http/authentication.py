@@ -1,7 +1,7 @@
 """Who may read what: TOKEN for the data, an API key or TOKEN for the stream.
 
-Pure ASGI, so that nothing is buffered in front of a stream. With a TOKEN, every path that is not named as
-open needs a credential, even one that does not exist. The path is matched as the router sees it.
+Pure ASGI, so that nothing is buffered in front of a stream. With a TOKEN, every path that no endpoint declares
+as open needs a credential, even one that does not exist. The path is matched as the router sees it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from agent.http.endpoint import Access
 from agent.http.errors import Unauthorized, not_found, response_to
 from agent.http.route_path import get_route_path
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-STREAM_PATH = "/gpu/stream"
-OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
-OPEN_FOLDERS = ("/static-offline-docs/", "/web/")  # what /docs and the page are made of
+    from agent.http.endpoint import Endpoint
 
 _BEARER = b"bearer "
 
@@ -28,8 +27,17 @@ _BEARER = b"bearer "
 class Authentication:
     """Lets a request through to `app`, or answers 401."""
 
-    def __init__(self, app: ASGIApp, *, token: str, api_keys: Sequence[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, endpoints: Sequence[Endpoint], token: str, api_keys: Sequence[str]
+    ) -> None:
         self._app = app
+        self._open = _paths(endpoints, Access.OPEN)
+        self._open_folders = tuple(
+            f"{endpoint.folder}/"
+            for endpoint in endpoints
+            if endpoint.folder and endpoint.access is Access.OPEN
+        )
+        self._takes_api_key = _paths(endpoints, Access.API_KEY)
         self._tokens = tuple(_encodings([token] if token else []))
         self._api_keys = tuple(_encodings(api_keys))
 
@@ -43,9 +51,9 @@ class Authentication:
             await self._app(scope, receive, send)
 
     def _admits(self, scope: Scope, path: str) -> bool:
-        if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
+        if path in self._open or path.startswith(self._open_folders):
             return True
-        if path == STREAM_PATH:
+        if path in self._takes_api_key:
             guarded = self._tokens or self._api_keys
             return not guarded or self._has_token(scope) or self._has_api_key(scope)
         return not self._tokens or self._has_token(scope)
@@ -65,9 +73,13 @@ class Authentication:
 
     def _advice(self, path: str) -> str:
         ways = ["the header Authorization: <TOKEN>"] if self._tokens else []
-        if path == STREAM_PATH and self._api_keys:
+        if path in self._takes_api_key and self._api_keys:
             ways += ["the header X-API-Key: <key>", "the parameter api_key=<key>"]
         return f"The credential is missing or wrong; this path takes {' or '.join(ways)}"
+
+
+def _paths(endpoints: Iterable[Endpoint], access: Access) -> frozenset[str]:
+    return frozenset(path for endpoint in endpoints if endpoint.access is access for path in endpoint.paths)
 
 
 def _encodings(secrets: Iterable[str]) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """The cache key of a request: what the answer depends on, out of what its route takes.
 
 Everything is read off the routes themselves, so that a new endpoint or parameter joins by itself: a route
-that takes the Snapshot is answered from it and from its parameters alone. The key holds the values that the
+that takes the Snapshot is answered from it and from its parameters alone; one that takes the settings and
+nothing else has the same answer as long as the agent runs. The key holds the values that the
 route receives, so the order of names, blanks, a default that is given, and unknown names make no difference.
 """
 
@@ -11,13 +12,15 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
+from agent.http.endpoint import calls
 from agent.http.errors import InvalidRequest
 from agent.http.parameters import (
+    flattened,
     known_parameters,
     refuse_unknown_parameters,
+    the_settings,
     the_shared_state,
     the_snapshot,
 )
@@ -25,9 +28,11 @@ from agent.http.parameters import (
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
 
-    from fastapi import APIRouter
     from fastapi.dependencies.models import Dependant
+    from fastapi.routing import APIRoute
     from starlette.types import Scope
+
+    from agent.http.endpoint import Endpoint
 
 _MAX_REMEMBERED = 256  # keys by their requests
 _MAX_LENGTH = 512  # bytes of such a request: longer ones are looked at anew each time
@@ -44,15 +49,14 @@ class RouteCacheKey:
         self._path = route.path
         self._dependant = route.dependant
         self._known = known_parameters(route.dependant)
-        calls = {dependant.call for dependant in _flattened(route.dependant)}
-        self._is_strict = refuse_unknown_parameters in calls
+        self._is_strict = refuse_unknown_parameters in calls(route)
         self.headers = frozenset(
             field.alias.encode()
-            for dependant in _flattened(route.dependant)
+            for dependant in flattened(route.dependant)
             for field in dependant.header_params
         )
         self._remembered: dict[tuple[bytes, ...], Hashable] = {}
-        for dependant in _flattened(route.dependant):
+        for dependant in flattened(route.dependant):
             if _sees_request(dependant) and dependant.call not in _HARMLESS:
                 raise TypeError(f"{route.path} is kept, and must not depend on the request as a whole")
 
@@ -88,18 +92,32 @@ class RouteCacheKey:
 
 
 # They see the request, but only take from it what is the same for all.
-_HARMLESS = {the_shared_state, the_snapshot, refuse_unknown_parameters}
+_HARMLESS = {the_settings, the_shared_state, the_snapshot, refuse_unknown_parameters}
 
 
-def kept_routes(routers: Iterable[APIRouter]) -> dict[str, RouteCacheKey]:
-    """The routes that are answered from one Snapshot, by path."""
+def cache_keys(endpoints: Iterable[Endpoint]) -> dict[str, RouteCacheKey]:
+    """The paths that are answered from one Snapshot, each with what makes its keys."""
     return {
         route.path: RouteCacheKey(route)
-        for router in routers
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        and the_snapshot in {dependant.call for dependant in _flattened(route.dependant)}
+        for endpoint in endpoints
+        for route in endpoint.routes
+        if the_snapshot in calls(route)
     }
+
+
+def constant_paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
+    """The paths whose answers are the same as long as the agent runs."""
+    return frozenset(
+        path
+        for endpoint in endpoints
+        for path in (*endpoint.documents, *(route.path for route in endpoint.routes if _is_constant(route)))
+    )
+
+
+def _is_constant(route: APIRoute) -> bool:
+    takes = route.dependant
+    takes_more = takes.query_params or takes.header_params or takes.cookie_params or _sees_request(takes)
+    return calls(route) == {route.endpoint, the_settings} and not takes_more
 
 
 def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
@@ -111,12 +129,6 @@ def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
         if pair:
             name, _, value = pair.partition("=")
             yield (unquote_plus(name) if "%" in name or "+" in name else name), value
-
-
-def _flattened(dependant: Dependant) -> Iterator[Dependant]:
-    yield dependant
-    for needed in dependant.dependencies:
-        yield from _flattened(needed)
 
 
 def _sees_request(dependant: Dependant) -> bool:

@@ -13,12 +13,13 @@ from agent.http.response_cache import HEAD_KEY
 from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from starlette.datastructures import Headers
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from agent.http.endpoint import Endpoint
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
@@ -69,13 +70,16 @@ class DataHeaders:
     """Lets nobody keep data, nor take it for something else than it says.
 
     Stands behind the answers that are kept, so that its headers are made once. An answer that says by itself
-    how long it may be kept goes on to say so; `documents` and what is in `folders` is no data.
+    how long it may be kept goes on to say so; the documents and the files of an endpoint are no data.
     """
 
-    def __init__(self, app: ASGIApp, *, documents: frozenset[str], folders: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, *, endpoints: Iterable[Endpoint]) -> None:
         self._app = app
-        self._documents = documents
-        self._folders = folders
+        self._documents: frozenset[str] = frozenset()
+        self._folders: tuple[str, ...] = ()
+        for endpoint in endpoints:
+            self._documents |= frozenset(endpoint.documents)
+            self._folders += (f"{endpoint.folder}/",) if endpoint.folder else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -145,12 +149,12 @@ class WholeFiles:
 class HeadAsGet:
     """Answers HEAD wherever GET is answered: the same header, no body. A stream has no end to wait for."""
 
-    def __init__(self, app: ASGIApp, *, except_path: str) -> None:
+    def __init__(self, app: ASGIApp, *, streams: frozenset[str]) -> None:
         self._app = app
-        self._except_path = except_path
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD" or get_route_path(scope) == self._except_path:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or get_route_path(scope) in self._streams:
             await self._app(scope, receive, send)
             return
 

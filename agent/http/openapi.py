@@ -22,6 +22,11 @@ Answers come in an envelope `{"code":0,"data":…}`, apart from `/gpu`, which is
 `/gpu/stream`, which pushes it. Every failing answer is `{"code":…,"data":null,"error":"one sentence"}`.
 """
 
+# Where FastAPI itself answers.
+DOCS_PATH = "/docs"
+DOCUMENT_PATH = "/openapi.json"
+DOCS_FOLDER = "/static-offline-docs"
+
 # Authentication itself happens in front of the routes (authentication.py); these only say so in the document.
 TOKEN = [
     Security(
@@ -34,7 +39,8 @@ TOKEN = [
     ),
     Security(HTTPBearer(scheme_name="Bearer TOKEN", description="TOKEN as bearer", auto_error=False)),
 ]
-STREAM_KEY = [
+# For the route itself: with the key in the query it takes a parameter.
+API_KEY = [
     Security(
         APIKeyHeader(
             name="X-API-Key",

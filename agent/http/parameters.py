@@ -12,9 +12,10 @@ from agent.http.errors import InvalidRequest, NoDriver, TryAgainLater
 from agent.http.response_cache import SNAPSHOT_KEY
 from agent.http.shared_state import SharedState
 from agent.readings import DriverReading, GpuSample, Snapshot
+from agent.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fastapi.dependencies.models import Dependant
 
@@ -24,6 +25,11 @@ NO_CONTACT = "The NVIDIA driver has not answered yet; try again in a second"
 async def the_shared_state(request: Request) -> SharedState:
     """The running agent."""
     return cast("SharedState", request.app.state.shared)
+
+
+async def the_settings(request: Request) -> Settings:
+    """The settings, which stay as they are as long as the agent runs."""
+    return cast("SharedState", request.app.state.shared).settings
 
 
 async def the_snapshot(request: Request) -> Snapshot:
@@ -40,12 +46,21 @@ def driver_of(snapshot: Snapshot) -> DriverReading:
     raise TryAgainLater(NO_CONTACT)
 
 
+def flattened(dependant: Dependant) -> Iterator[Dependant]:
+    """A route, or a dependency, and all that it depends on."""
+    yield dependant
+    for needed in dependant.dependencies:
+        yield from flattened(needed)
+
+
 def known_parameters(dependant: Dependant) -> frozenset[str]:
     """The names of the query that a route looks at."""
-    names = {field.alias for field in dependant.query_params}
-    if isinstance(dependant.call, APIKeyQuery):
-        names.add(dependant.call.model.name)
-    return frozenset(names).union(*map(known_parameters, dependant.dependencies))
+    names: set[str] = set()
+    for one in flattened(dependant):
+        names.update(field.alias for field in one.query_params)
+        if isinstance(one.call, APIKeyQuery):
+            names.add(one.call.model.name)
+    return frozenset(names)
 
 
 async def refuse_repeated_parameters(request: Request) -> None:
@@ -106,5 +121,6 @@ async def the_indices(
 
 
 Shared = Annotated[SharedState, Depends(the_shared_state)]
+AgentSettings = Annotated[Settings, Depends(the_settings)]
 CurrentSnapshot = Annotated[Snapshot, Depends(the_snapshot)]
 Indices = Annotated[frozenset[int] | None, Depends(the_indices)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from agent.http.endpoint import Endpoint
 from agent.http.parameters import CurrentSnapshot, driver_of
 from agent.views.envelope import Success, success
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, failures=(500, 503))
 
 
 @router.get("/count", summary="Number of visible GPUs")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from agent.http.parameters import Shared  # noqa: TC001  (FastAPI reads it)
+from agent.http.endpoint import Endpoint
+from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
 from agent.views.envelope import Success, success
 
 router = APIRouter()
+ENDPOINT = Endpoint(router)
 
 
 class FleetHost(BaseModel):
@@ -19,6 +21,6 @@ class FleetHost(BaseModel):
 
 
 @router.get("/fleet", include_in_schema=False)  # the page's own
-async def fleet(shared: Shared) -> Success[list[FleetHost]]:
+async def fleet(settings: AgentSettings) -> Success[list[FleetHost]]:
     """The hosts in FLEET; none: the page shows this host alone."""
-    return success([FleetHost(name=name, path=f"{path}/") for name, path in shared.settings.fleet])
+    return success([FleetHost(name=name, path=f"{path}/") for name, path in settings.fleet])

@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse
 
 from agent.derive.free import Wish
 from agent.derive.sizes import ACCEPTED, parse_bytes
+from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest
 from agent.http.parameters import Shared, driver_of, refuse_unknown_parameters
 from agent.http.response_cache import HEAD_KEY
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agent.sampling.waiting import QueueEntry
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, failures=(500, 503))
 
 MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up

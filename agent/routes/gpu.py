@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from agent.http.endpoint import Endpoint
 from agent.http.parameters import CurrentSnapshot, Indices, Shared, driver_of, select
 from agent.http.pieces import json_response
 from agent.views.gpu import GpuMetrics
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, failures=(500, 503))
 
 
 Detail = Annotated[Literal["0", "1", ""], Query(description="1: add everything else that the driver tells")]

@@ -1,21 +1,17 @@
-"""GET /health and GET /ready"""
+"""GET /health"""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from agent.derive.health import examine
-from agent.http.errors import TryAgainLater
-from agent.http.openapi import failures
-from agent.http.parameters import NO_CONTACT, CurrentSnapshot, Shared
-from agent.readings import GpuState
-from agent.views.health import VerdictWord
+from agent.http.endpoint import Access, Endpoint
+from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, access=Access.OPEN, is_probe=True)
 
 
 class Health(BaseModel):
@@ -27,29 +23,7 @@ class Health(BaseModel):
     )
 
 
-class Readiness(BaseModel):
-    """There is live data."""
-
-    status: Literal["ready"] = Field(description="always ready: else the answer is 503")
-    gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
-    health: dict[VerdictWord, int] = Field(description="number of GPUs by verdict")
-
-
 @router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
-async def health(shared: Shared) -> Health:
+async def health(settings: AgentSettings) -> Health:
     """Always ok, and never touches the driver: for whoever restarts a dead process."""
-    return Health(status="ok", simulated=True) if shared.simulated else Health(status="ok")
-
-
-@router.get("/ready", summary="Whether there is live data", responses=failures(503))
-async def ready(snapshot: CurrentSnapshot) -> Readiness:
-    """Ready while at least one GPU is in state ok: for whoever sends clients here."""
-    states = Counter(gpu.state for gpu in snapshot.gpus)
-    if not states[GpuState.OK]:
-        found = ", ".join(f"{number} {state}" for state, number in states.items())
-        no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
-        raise TryAgainLater(snapshot.driver_error or no_gpu)
-    verdicts = Counter(
-        health.verdict.word for health in examine(snapshot).values() if health.verdict is not None
-    )
-    return Readiness(status="ready", gpus=dict(states), health=dict(verdicts))
+    return Health(status="ok", simulated=True) if settings.simulate_gpus else Health(status="ok")

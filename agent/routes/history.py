@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from agent.http.endpoint import Endpoint
 from agent.http.parameters import (
     CurrentSnapshot,
     Indices,
@@ -21,6 +22,7 @@ from agent.views.envelope import Success
 from agent.views.history import HistoryColumns, history_json
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, failures=(500, 503))
 
 Seconds = Annotated[
     float,

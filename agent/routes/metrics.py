@@ -8,11 +8,13 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Response
 
+from agent.http.endpoint import Endpoint
 from agent.http.negotiation import accepts_gzip, best_type
 from agent.http.parameters import CurrentSnapshot, Shared  # noqa: TC001  (FastAPI reads them)
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 
 router = APIRouter()
+ENDPOINT = Endpoint(router)
 
 CONTENT_TYPES = {content_type.partition(";")[0]: content_type for content_type in (TEXT, OPENMETRICS)}
 COMPRESSION = 5  # as small as it gets to within a few percent, in half of the time

@@ -9,7 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from agent.http.parameters import Shared  # noqa: TC001  (FastAPI reads it)
+from agent.http.endpoint import Access, Endpoint
+from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -30,12 +31,12 @@ HEADERS = {
 
 
 @router.get("/", include_in_schema=False)
-async def page(shared: Shared) -> HTMLResponse:
+async def page(settings: AgentSettings) -> HTMLResponse:
     """The shell of the page; it holds no data of the host, so that it can ask for the token.
 
     Whether there is a FLEET stands in it, so that the page of a single host need not ask.
     """
-    html = SHELL.replace("<html", "<html data-fleet", 1) if shared.settings.fleet else SHELL
+    html = SHELL.replace("<html", "<html data-fleet", 1) if settings.fleet else SHELL
     return HTMLResponse(html, headers=HEADERS)
 
 
@@ -49,3 +50,6 @@ class WebFiles(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers.update(HEADERS)
         return response
+
+
+ENDPOINT = Endpoint(router, access=Access.OPEN, folder="/web", files=WebFiles())

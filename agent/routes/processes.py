@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest
 from agent.http.parameters import (
     CurrentSnapshot,
@@ -20,6 +21,7 @@ from agent.views.envelope import Success
 from agent.views.processes import Processes
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, failures=(500, 503))
 
 User = Annotated[str, Query(description="only processes of this user; empty: of all")]
 Idle = Annotated[

@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from agent.http.endpoint import Endpoint
 from agent.http.parameters import CurrentSnapshot, Indices, Shared, driver_of, select
 from agent.http.pieces import json_response
 from agent.views.envelope import Success
 from agent.views.status import Status
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, failures=(500, 503))
 
 ProcessType = Annotated[
     Literal["C", "G", "NA", ""],

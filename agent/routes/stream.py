@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from agent.http.endpoint import EVENT_STREAM, Access, Endpoint
 from agent.http.errors import AgentError
-from agent.http.openapi import STREAM_KEY
+from agent.http.openapi import API_KEY
 from agent.http.parameters import Indices, Shared, driver_of, select
 from agent.views.gpu import GpuMetrics, StreamError, error_view
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, access=Access.API_KEY, failures=(503,))
 
 HEARTBEAT = b": nothing new\n\n"  # a comment, which EventSource skips
 Interval = Annotated[
@@ -37,7 +39,7 @@ Interval = Annotated[
 class EventStream(StreamingResponse):
     """Server-Sent Events; an open stream while they are sent. Raises TryAgainLater past MAX_STREAMS."""
 
-    media_type = "text/event-stream"
+    media_type = EVENT_STREAM
 
     def __init__(self, shared: SharedState, interval: float, indices: frozenset[int] | None) -> None:
         super().__init__((), headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
@@ -68,7 +70,7 @@ class EventStream(StreamingResponse):
     status_code=200,
     response_class=EventStream,
     response_model=None,
-    dependencies=STREAM_KEY,
+    dependencies=API_KEY,
     responses={200: {"model": GpuMetrics | StreamError, "description": "one object in each event"}},
 )
 async def gpu_stream(shared: Shared, idx: Indices, interval: Interval = None) -> EventStream:

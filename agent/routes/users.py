@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Response
 
+from agent.http.endpoint import Endpoint
 from agent.http.parameters import CurrentSnapshot, Shared, driver_of, refuse_unknown_parameters
 from agent.http.pieces import json_response
 from agent.views.envelope import Success
 from agent.views.users import Users, users_json
 
 router = APIRouter()
+ENDPOINT = Endpoint(router, failures=(500, 503))
 
 
 @router.get(

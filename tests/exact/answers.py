@@ -44,6 +44,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "free.json": ("/free?count=2", "*/*"),
     "free-shared.json": ("/free?max_utilization=100&min_free_memory=1GiB", "*/*"),
     "history.json": ("/history", "*/*"),
+    "ready.json": ("/ready", "*/*"),
     "metrics.txt": ("/metrics", "text/plain"),
     "openmetrics.txt": ("/metrics", "application/openmetrics-text"),
 }

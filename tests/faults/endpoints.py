@@ -1,6 +1,6 @@
 """Every endpoint of the agent, and what each must tell while something is wrong with the driver.
 
-The endpoints are those that the app itself names. One that has no row in EXPECTED must meet `anything_else`:
+The endpoints are those that declare themselves. One that has no row in EXPECTED must meet `anything_else`:
 so a new endpoint joins every fault by itself, and gets a row once it has more to promise.
 """
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from agent.http.authentication import OPEN_PATHS
 from agent.http.parameters import NO_CONTACT
 from agent.sampling.collector import MAX_WAIT
 from tests.http.wire import error_of
+from tests.support.endpoints import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -81,12 +81,9 @@ class Asker:
 
     def __init__(self, url: str) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=10)
-        self.paths: list[str] = []
 
     async def __aenter__(self) -> Asker:
-        document = (await self._client.get("/openapi.json")).json()
-        self.paths = sorted(document["paths"].keys() | OPEN_PATHS)
-        assert EXPECTED.keys() <= set(self.paths), "each row is of an endpoint that there is"
+        assert EXPECTED.keys() <= set(PATHS), "each row is of an endpoint that there is"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,7 +102,7 @@ class Asker:
 
     async def ask_all(self) -> dict[str, Answer]:
         """Everything at once, as several clients would."""
-        answers = await asyncio.gather(*(self.ask(path) for path in self.paths))
+        answers = await asyncio.gather(*(self.ask(path) for path in PATHS))
         return {answer.path: answer for answer in answers}
 
     async def status(self) -> Any:

@@ -34,7 +34,7 @@ def resolve(schema: Schema, document: Schema) -> Schema:
 def response_schema(document: Schema, path: str, status: int) -> Schema:
     """What the document says that this path answers with this status."""
     content = document["paths"][path]["get"]["responses"][str(status)]["content"]
-    (media,) = content.values()
+    media = content["application/json"] if "application/json" in content else next(iter(content.values()))
     schema: Schema = media["schema"]
     return schema
 

@@ -14,6 +14,8 @@ from agent.app import create_app
 from agent.simulation import Simulation
 from tests.http.wire import error_in, error_of, request
 from tests.support.agents import agent_client, agent_server, first_contact, settings
+from tests.support.endpoints import OPEN as OPEN_PATHS
+from tests.support.endpoints import PATHS, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +26,7 @@ TOKEN = "changeme-T0ken"  # noqa: S105  opens nothing but the agents of these te
 KEY = "key-of-API_KEY"
 KEYS = ["first of API_KEYS", "second:of/API_KEYS?&="]
 
-STREAM = "/gpu/stream"
-OPEN = {
-    "/",
-    "/health",
-    "/ready",
-    "/docs",
-    "/openapi.json",
-    "/static-offline-docs/favicon.png",
-    "/web/page.js",
-}
+OPEN = OPEN_PATHS | {"/static-offline-docs/favicon.png", "/web/page.js"}
 UNKNOWN = {"/nope", "/status/", "/gpu/stream/", "/healthz"}
 # Enough of the data paths for the matrix to be worth something; the others join by themselves.
 DATA = {"/count", "/status", "/gpu"}
@@ -142,7 +135,7 @@ def may_read(path: str, credential: Credential, configured: str) -> bool:
 def every_path(document: dict[str, Any]) -> set[str]:
     """Every path of the agent: those in its OpenAPI document, those outside it, and some that are none."""
     assert DATA | {STREAM, "/health", "/ready"} <= document["paths"].keys()
-    return {*document["paths"], *OPEN, *UNKNOWN}
+    return {*document["paths"], *PATHS, *OPEN, *UNKNOWN}
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pytest
 
 from tests.http.wire import error_in, exchange, request
 from tests.support.agents import agent_process
+from tests.support.endpoints import PATHS, STRICT, TAKING_IDX, WITH_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.agents import Process
 
-IDX_PATHS = ["/status", "/gpu", "/gpu/stream", "/processes"]
 NUMBERS = "accepted: numbers joined by commas, as in 0,1"
 OF_FREE = "count, exclude_users, format, max_utilization, min_free_memory, wait"
 TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
@@ -37,7 +37,7 @@ def client(agent: Process) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize("path", IDX_PATHS)
+@pytest.mark.parametrize("path", TAKING_IDX)
 @pytest.mark.parametrize(
     ("query", "error"),
     [
@@ -165,10 +165,7 @@ def test_an_empty_parameter_is_as_none(client: httpx.Client, target: str) -> Non
     assert [*range(8)] == [device["idx"] for device in client.get(target).json()["data"]["devices"]]
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/count", "/status", "/gpu", "/metrics", "/fleet", "/health", "/ready", "/", "/docs", "/openapi.json"],
-)
+@pytest.mark.parametrize("path", [path for path in WITH_END if path not in STRICT])
 @pytest.mark.parametrize("query", ["_=17&%00=%FF", "x=1&x=2", "IDX=a", "="])
 def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str, query: str) -> None:
     """Cache busters and tracking parameters come with the territory."""
@@ -212,10 +209,6 @@ def test_an_unknown_path_is_404(agent: Process, target: bytes, shown: str) -> No
 
 
 METHODS = [b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"]
-PATHS = [
-    *("/", "/count", "/docs", "/gpu", "/gpu/stream", "/health", "/openapi.json", "/processes", "/ready"),
-    *("/status", "/users"),
-]
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css"])

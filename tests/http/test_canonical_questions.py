@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from agent.app import CONSTANT_PATHS, create_app
-from agent.http.authentication import STREAM_PATH
+from agent.app import create_app
 from agent.simulation import Simulation
 from tests.http.wire import error_in
 from tests.support.agents import first_contact, settings
+from tests.support.endpoints import CONSTANT, STREAM, STRICT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 # What a request takes from others, or what goes on for ever, is for one client alone.
-NOT_KEPT = {"/free", STREAM_PATH}
-STRICT = {"/free", "/history", "/processes", "/users"}
+NOT_KEPT = {"/free", STREAM}
 UNKNOWN = [
     *(f"x={number}" for number in range(40)),
     *("_=1&_=2", "IDX=1", "idx%20=0", "&&", "=", "%00=%FF", "Detail=1", "api_key=k", "a=1&b=2&a=3", "i%64=1"),
@@ -61,7 +60,7 @@ async def operations(client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]
 
 async def test_every_documented_path_is_kept_but_for_those_named_here() -> None:
     async with agent() as (client, running):
-        for path in (await operations(client)).keys() - {STREAM_PATH}:
+        for path in (await operations(client)).keys() - {STREAM}:
             for _ in range(2):
                 await client.get(path)
             assert running.answers_made[path] == (0 if path in NOT_KEPT else 1), path
@@ -70,7 +69,7 @@ async def test_every_documented_path_is_kept_but_for_those_named_here() -> None:
 async def test_unknown_parameters_make_no_answer() -> None:
     """They are ignored, or refused where a misspelt one would do harm."""
     async with agent() as (client, running):
-        for path in {*await operations(client), *CONSTANT_PATHS} - {STREAM_PATH}:
+        for path in {*await operations(client), *CONSTANT} - {STREAM}:
             for query in UNKNOWN:
                 response = await client.get(f"{path}?{query}")
                 if path in STRICT and query not in ("&&", "i%64=1"):
@@ -124,7 +123,7 @@ async def test_a_wrong_question_is_not_made() -> None:
                     text = WRONG.get(one["name"], "wrong")
                     assert (await client.get(f"{path}?{one['name']}={text}")).status_code == 400
                     assert (await client.get(f"{path}?{one['name']}=0&{one['name']}=0")).status_code == 400
-        assert running.answers_made.keys() <= CONSTANT_PATHS
+        assert running.answers_made.keys() <= CONSTANT
 
 
 async def test_headers_make_no_other_question() -> None:
@@ -146,7 +145,7 @@ async def test_headers_make_no_other_question() -> None:
 async def test_many_at_once_share_one_making() -> None:
     """Each with something of its own appended."""
     async with agent() as (client, running):
-        for path in ({*await operations(client), *CONSTANT_PATHS} - NOT_KEPT) - STRICT:
+        for path in ({*await operations(client), *CONSTANT} - NOT_KEPT) - STRICT:
             running.answers_made.clear()
             answers = await asyncio.gather(*(client.get(f"{path}?x={number}") for number in range(40)))
             assert {200} == {answer.status_code for answer in answers}

@@ -15,6 +15,7 @@ from agent.http import errors
 from agent.simulation import NvmlReturn, Simulation
 from tests.http.wire import error_in
 from tests.support.agents import agent_client, hung_agent_client
+from tests.support.endpoints import OF_THE_DRIVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-SNAPSHOT_PATHS = ["/count", "/status", "/gpu", "/processes", "/users"]
 NOT_YET = "The NVIDIA driver has not answered yet; try again in a second"
 
 
@@ -75,7 +75,7 @@ async def test_without_a_driver_every_data_path_says_what_to_do(
     """500, code 2; the agent itself is well."""
     simulation.remove_driver(kind)
     async with agent_client() as client:
-        for path in SNAPSHOT_PATHS:
+        for path in OF_THE_DRIVER:
             response = await client.get(path)
             assert (500, path) == (response.status_code, path)
             assert error_in(response).endswith(advice)
@@ -99,7 +99,7 @@ async def test_a_driver_that_comes_late_is_found(simulation: Simulation) -> None
         assert response.json() == {"code": 0, "data": 8}
 
 
-@pytest.mark.parametrize("path", [*SNAPSHOT_PATHS, "/ready"])
+@pytest.mark.parametrize("path", [*OF_THE_DRIVER, "/ready"])
 async def test_before_first_contact_it_is_503(path: str, hung_at_first_contact: Simulation) -> None:
     """Never "0 GPUs"; and worth another try in a second."""
     async with hung_agent_client() as client:
@@ -190,7 +190,7 @@ async def test_a_driver_that_does_not_count_is_an_envelope(simulation: Simulatio
     """NVML's own words, in a sentence."""
     simulation.fail(symbol, NvmlReturn.UNKNOWN)
     async with agent_client() as client:
-        for path in SNAPSHOT_PATHS:
+        for path in OF_THE_DRIVER:
             response = await client.get(path)
             assert response.status_code == 500
             assert error_in(response).startswith("The NVIDIA driver does not tell how many GPUs there are")

@@ -11,22 +11,14 @@ import pytest
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, error_in, request
 from tests.support.agents import agent_client, agent_server
+from tests.support.endpoints import PATHS, WITH_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATHS = [
-    "/",
-    "/count",
-    "/status",
+TARGETS = [
+    *WITH_END,
     "/status?idx=1&mig=1",
-    "/gpu",
-    "/processes",
-    "/users",
-    "/health",
-    "/ready",
-    "/docs",
-    "/openapi.json",
     "/static-offline-docs/swagger-ui.css",
     "/status?idx=a",
     "/status/",
@@ -41,7 +33,7 @@ def url() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("path", [*PATHS, ""])
+@pytest.mark.parametrize("path", [*TARGETS, ""])
 def test_head_is_get_without_the_body(url: str, path: str) -> None:
     """The same status and the same headers, the length included; failing answers too."""
     target = f"/server1{path}".encode()
@@ -60,7 +52,7 @@ def test_head_is_get_without_the_body(url: str, path: str) -> None:
 async def test_head_has_no_body_for_any_server() -> None:
     """Whether or not the server below would have cut it off."""
     async with agent_client() as client:
-        for path in PATHS:
+        for path in TARGETS:
             assert (path, b"") == (path, (await client.head(path)).content)
 
 
@@ -91,8 +83,8 @@ def test_head_of_a_stream_is_405(url: str, query: str) -> None:
 async def test_a_slash_too_many_is_not_redirected(prefix: str) -> None:
     """A redirect would carry the client's Host header, behind a proxy a wrong one."""
     async with agent_client(URL_PREFIX=prefix.removeprefix("/")) as client:
-        for path in ("/status/", "/gpu/", "/gpu/stream/", "/docs/", "/health/", "/openapi.json/"):
-            response = await client.get(prefix + path, headers={"Host": "evil.example"})
+        for path in {*PATHS} - {"/"}:
+            response = await client.get(f"{prefix}{path}/", headers={"Host": "evil.example"})
             assert (path, 404) == (path, response.status_code)
             assert error_in(response)
 

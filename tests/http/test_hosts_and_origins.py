@@ -10,10 +10,12 @@ import pytest
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, error_in, exchange
 from tests.support.agents import agent_client, agent_server
+from tests.support.endpoints import PATHS, WITH_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PROBES = {"/health", "/ready"}
 HOSTS = "gpu1.example.org,*.lab.example.org,192.0.2.7,[2001:DB8:0::1]"
 REFUSAL = "The Host header names no host of ALLOWED_HOSTS"
 NO_HOST = "The Host header is not a host; accepted: host or host:port"  # whatever ALLOWED_HOSTS may be
@@ -119,7 +121,7 @@ def test_an_allowed_host_is_answered(client: httpx.Client, host: str) -> None:
 )
 def test_any_other_host_is_refused(client: httpx.Client, host: str) -> None:
     """Whoever points a name of theirs at the agent learns nothing: DNS rebinding."""
-    for path in ("/count", "/gpu/stream", "/", "/docs", "/openapi.json", "/nope", "/health/", "/healthz"):
+    for path in (*sorted({*PATHS} - PROBES), "/nope", "/health/", "/healthz"):
         response = client.get(path, headers={b"Host": host.encode("latin-1")})
         assert response.status_code == 400
         assert error_in(response) in {REFUSAL, NO_HOST}
@@ -187,9 +189,9 @@ async def test_probes_come_by_address(environ: dict[str, str], prefix: str) -> N
     async with agent_client(ALLOWED_HOSTS=HOSTS, **environ) as client:
         asked = {
             path: (await client.get(prefix + path, headers={"Host": "10.0.0.9:8000"})).status_code
-            for path in ("/health", "/ready", "/count", "/docs")
+            for path in PATHS
         }
-        assert asked == {"/health": 200, "/ready": 200, "/count": 400, "/docs": 400}
+        assert asked == {path: 200 if path in PROBES else 400 for path in PATHS}
         assert (await client.head(f"{prefix}/health", headers={"Host": "10.0.0.9"})).status_code == 200
 
 
@@ -231,7 +233,7 @@ def preflight(origin: str = ORIGIN, *, method: str = "GET", headers: str = "auth
 async def test_by_default_no_page_of_another_origin_may_read() -> None:
     """Not a single header says otherwise, on no path, preflight included."""
     async with agent_client() as client:
-        for path in ("/count", "/status", "/gpu", "/health", "/docs", "/nope", "/gpu/stream?interval=x"):
+        for path in (*WITH_END, "/nope", "/gpu/stream?interval=x"):
             assert cors_headers(await client.get(path, headers={"Origin": ORIGIN})) == {}
             answer = await client.options(path, headers=preflight())
             assert (cors_headers(answer), answer.status_code in (404, 405)) == ({}, True)
@@ -245,7 +247,7 @@ async def test_by_default_no_page_of_another_origin_may_read() -> None:
 async def test_a_preflight_of_a_listed_origin_is_granted(headers: str) -> None:
     """Without a credential, for browsers send none with it; for the headers that carry one."""
     async with agent_client(CORS_ORIGINS=f"{ORIGIN},http://localhost:5173", TOKEN=A_TOKEN) as client:
-        for path in ("/count", "/gpu/stream", "/health", "/nope"):
+        for path in (*PATHS, "/nope"):
             assert_granted(await client.options(path, headers=preflight(headers=headers)), headers)
 
 

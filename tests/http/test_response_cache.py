@@ -23,6 +23,7 @@ from agent.http.shared_state import SharedState
 from agent.readings import Snapshot
 from tests.http.wire import A_TOKEN
 from tests.support.agents import agent_client, settings
+from tests.support.endpoints import OF_ONE_SNAPSHOT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -341,9 +342,7 @@ async def turns(condition: Callable[[], bool], at_least: int = 1) -> None:
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize(
-    "path", ["/count", "/status", "/status?idx=1", "/gpu", "/gpu?idx=1", "/processes", "/users"]
-)
+@pytest.mark.parametrize("path", [*OF_ONE_SNAPSHOT, "/status?idx=1", "/gpu?idx=1"])
 @pytest.mark.usefixtures("simulation")
 async def test_the_agents_answers_stay_the_same_within_a_sample(path: str) -> None:
     """While simulated values move all the time; a HEAD in between is the same question."""

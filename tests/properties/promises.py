@@ -25,11 +25,11 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from agent.app import create_app
-from agent.http.authentication import STREAM_PATH
 from agent.simulation import Simulation
 from tests.http.wire import error_of
 from tests.properties import PROPERTY
 from tests.support.agents import settings
+from tests.support.endpoints import STREAM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -127,7 +127,7 @@ def check(agent: Agent, case: Case[Any]) -> httpx.Response:
     response = agent.ask(case)
     documented = {int(status) for status in case.operation.definition.raw["responses"]}
     checks = [status_code_conformance, content_type_conformance, response_headers_conformance]
-    is_stream = case.operation.path.endswith(STREAM_PATH) and response.status_code == 200
+    is_stream = case.operation.path.endswith(STREAM) and response.status_code == 200
     if is_stream:
         assert response.headers["content-type"].startswith(EVENTS)
         assert response.text.startswith("data: {")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from agent.derive.sizes import MAX_BYTES, UNITS, parse_bytes
-from agent.http.authentication import OPEN_FOLDERS, OPEN_PATHS, STREAM_PATH, Authentication
+from agent.http.authentication import Authentication
 from agent.http.errors import InvalidRequest
 from agent.http.middleware import AllowedHosts
 from agent.http.parameters import parse_indices, refuse_repeated_parameters, select
 from agent.readings import Belonging, GpuSample, GpuState
-from agent.routes import gpu
+from agent.routes import ENDPOINTS, gpu
 from agent.routes.free import the_wish
 from agent.server.logs import redacted
 from agent.settings import Settings, SettingsError, documented
@@ -36,6 +36,7 @@ from agent.sources.command_line import (
 from agent.sources.procfs import PAGE_BYTES, Content, Stat, parse_resident_bytes, parse_stat, parse_uid
 from tests.http.wire import A_TOKEN, error_of
 from tests.properties import PROPERTY
+from tests.support.endpoints import OPEN, OPEN_FOLDERS, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -359,9 +360,9 @@ def test_a_parameter_that_comes_twice_is_refused_by_name(pairs: list[tuple[str, 
 
 # Credentials
 
-CLOSED_PATH = (
-    ODD_TEXT | st.sampled_from(["/status", "/gpu", STREAM_PATH, "/free", "/docs/", "//docs"])
-).filter(lambda path: path not in OPEN_PATHS and not path.startswith(OPEN_FOLDERS))
+CLOSED_PATH = (ODD_TEXT | st.sampled_from(["/status", "/gpu", STREAM, "/free", "/docs/", "//docs"])).filter(
+    lambda path: path not in OPEN and not path.startswith(OPEN_FOLDERS)
+)
 HEADERS = st.lists(
     st.tuples(
         st.sampled_from([b"authorization", b"x-api-key", b"cookie", b"host", b"proxy-authorization"]),
@@ -375,7 +376,7 @@ QUERY = st.binary(max_size=40) | st.lists(
 
 
 def guarded(*, token: str = "", keys: tuple[str, ...] = ()) -> Authentication:
-    return Authentication(welcome, token=token, api_keys=keys)
+    return Authentication(welcome, endpoints=ENDPOINTS, token=token, api_keys=keys)
 
 
 @PROPERTY
@@ -413,11 +414,11 @@ def test_a_key_opens_the_stream_alone(key: str, other: str, written: Any) -> Non
     key, other = key.strip(), other.strip()
     app = guarded(token=A_TOKEN, keys=(key,))
     query = f"idx=0&api_key={written(key)}".encode()
-    assert answer(app, STREAM_PATH, query=query)[0] == 200
-    assert answer(app, STREAM_PATH, [(b"x-api-key", key.encode())])[0] == 200
-    assert answer(app, STREAM_PATH, query=query + b"&api_key=")[0] == 401
+    assert answer(app, STREAM, query=query)[0] == 200
+    assert answer(app, STREAM, [(b"x-api-key", key.encode())])[0] == 200
+    assert answer(app, STREAM, query=query + b"&api_key=")[0] == 401
     assert answer(app, "/gpu", [(b"x-api-key", key.encode())], query)[0] == 401
-    assert answer(app, STREAM_PATH, [(b"x-api-key", other.encode())])[0] == (200 if other == key else 401)
+    assert answer(app, STREAM, [(b"x-api-key", other.encode())])[0] == (200 if other == key else 401)
 
 
 # The Host header

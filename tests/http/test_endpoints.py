@@ -1,0 +1,122 @@
+"""What the endpoints declare: all of them are listed, and nothing is open that is not meant to be."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+from fastapi import APIRouter, Request
+
+from agent.http.cache_key import cache_keys, constant_paths
+from agent.http.endpoint import Access, Endpoint
+from agent.http.parameters import (  # noqa: TC001  (FastAPI reads them)
+    AgentSettings,
+    CurrentSnapshot,
+    Indices,
+    Shared,
+)
+from agent.routes import ENDPOINTS
+from tests.exact.answers import QUESTIONS
+from tests.support.agents import ROOT
+from tests.support.endpoints import OF_ONE_SNAPSHOT, OF_THE_DRIVER, OPEN, OPEN_FOLDERS, PATHS, STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def test_every_file_of_the_routes_is_listed() -> None:
+    files = sorted((ROOT / "agent" / "routes").glob("[!_]*.py"))
+    declared = {path.name: import_module(f"agent.routes.{path.stem}").ENDPOINT for path in files}
+    missing = [name for name, endpoint in declared.items() if endpoint not in ENDPOINTS]
+
+    assert files
+    assert not missing, f"agent/routes/__init__.py does not list {', '.join(missing)}"
+
+
+def paths_of(access: Access) -> set[str]:
+    return {path for endpoint in ENDPOINTS if endpoint.access is access for path in endpoint.paths}
+
+
+def test_nothing_is_open_that_is_not_meant_to_be() -> None:
+    """The other list is written by hand, for nobody shall open a path by the way."""
+    folders = {f"{endpoint.folder}/" for endpoint in ENDPOINTS if endpoint.folder}
+
+    assert paths_of(Access.OPEN) == OPEN, (
+        "a path that everybody may read stands in tests/support/endpoints.py"
+    )
+    assert folders == set(OPEN_FOLDERS), "files that everybody may read stand in tests/support/endpoints.py"
+    assert paths_of(Access.API_KEY) == {STREAM}
+
+
+def test_no_path_has_two_endpoints() -> None:
+    assert len(PATHS) == len(set(PATHS))
+
+
+def test_every_answer_about_the_gpus_is_held_to_the_letter() -> None:
+    asked = {question.partition("?")[0] for question, _ in QUESTIONS.values()}
+    missing = {*OF_ONE_SNAPSHOT, *OF_THE_DRIVER} - asked
+
+    assert not missing, f"QUESTIONS in tests/exact/answers.py has no question for {', '.join(missing)}"
+
+
+# What follows from a route
+
+
+def endpoint(
+    answer: Callable[..., object], path: str = "/hello", methods: Sequence[str] = ("GET",)
+) -> Endpoint:
+    router = APIRouter()
+    router.add_api_route(path, answer, response_model=None, methods=list(methods))
+    return Endpoint(router)
+
+
+def test_an_endpoint_that_says_nothing_requires_the_token() -> None:
+    async def hello() -> None: ...
+
+    assert endpoint(hello).access is Access.TOKEN
+    assert 401 in endpoint(hello).responses
+
+
+def test_a_wrong_parameter_is_possible_where_there_is_one() -> None:
+    async def without(snapshot: CurrentSnapshot) -> None: ...
+    async def with_one(snapshot: CurrentSnapshot, idx: Indices) -> None: ...
+
+    assert 400 not in endpoint(without).responses
+    assert 400 in endpoint(with_one).responses
+
+
+def test_what_takes_the_snapshot_is_kept_with_it() -> None:
+    async def hello(snapshot: CurrentSnapshot, settings: AgentSettings) -> None: ...
+
+    assert list(cache_keys([endpoint(hello)])) == ["/hello"]
+    assert not constant_paths([endpoint(hello)])
+
+
+def test_what_takes_the_settings_and_nothing_else_is_constant() -> None:
+    async def hello(settings: AgentSettings) -> None: ...
+
+    assert constant_paths([endpoint(hello)]) == {"/hello"}
+    assert not cache_keys([endpoint(hello)])
+
+
+async def nothing() -> None: ...
+async def shared_state(settings: AgentSettings, shared: Shared) -> None: ...
+async def parameter(settings: AgentSettings, name: str = "") -> None: ...
+async def indices(settings: AgentSettings, idx: Indices) -> None: ...
+async def the_request(settings: AgentSettings, request: Request) -> None: ...
+
+
+@pytest.mark.parametrize("answer", [nothing, shared_state, parameter, indices, the_request])
+def test_what_takes_anything_else_is_made_anew_each_time(answer: Callable[..., object]) -> None:
+    assert not constant_paths([endpoint(answer)])
+    assert not cache_keys([endpoint(answer)])
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/hello", ["POST"]), ("/hello", ["GET", "POST"]), ("/hello/{name}", ["GET"])]
+)
+def test_a_route_that_is_no_get_of_one_path_is_refused(path: str, methods: list[str]) -> None:
+    """Authentication, HEAD and the kept answers would not know it."""
+    with pytest.raises(TypeError, match="is not a GET of one exact path"):
+        _ = endpoint(nothing, path, methods=methods).paths

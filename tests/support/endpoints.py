@@ -1,0 +1,41 @@
+"""The paths of the agent, for tests of what holds for every endpoint: a new one joins them by itself.
+
+Who may read what is a promise to whoever runs an agent. So the open paths stand here a second time, written
+by hand, and tests/http/test_endpoints.py compares them with what the endpoints declare.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.http.cache_key import cache_keys, constant_paths
+from agent.http.endpoint import Endpoint, calls
+from agent.http.parameters import known_parameters, refuse_unknown_parameters
+from agent.routes import ENDPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi.routing import APIRoute
+
+STREAM = "/gpu/stream"
+OPEN = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
+OPEN_FOLDERS = ("/static-offline-docs/", "/web/")
+
+
+def _paths(where: Callable[[Endpoint], object]) -> list[str]:
+    return sorted(path for endpoint in ENDPOINTS if where(endpoint) for path in endpoint.paths)
+
+
+def _routes(where: Callable[[APIRoute], object]) -> list[str]:
+    return sorted(route.path for endpoint in ENDPOINTS for route in endpoint.routes if where(route))
+
+
+PATHS = _paths(lambda _: True)
+WITH_END = [path for path in PATHS if path != STREAM]
+CONSTANT = constant_paths(ENDPOINTS)
+OF_ONE_SNAPSHOT = sorted(cache_keys(ENDPOINTS))
+# They have nothing to tell without a driver.
+OF_THE_DRIVER = _paths(lambda endpoint: 500 in endpoint.failures)
+TAKING_IDX = _routes(lambda route: "idx" in known_parameters(route.dependant))
+STRICT = frozenset(_routes(lambda route: refuse_unknown_parameters in calls(route)))
