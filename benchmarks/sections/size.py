@@ -25,7 +25,7 @@ NAMES = (
     "ray::RayTrainWorker.execute",
     "gmx_mpi",
 )
-LEVEL = 6  # of gzip: zlib's default, and Caddy's; nginx's own default is 1
+LEVEL = 1  # of gzip, the least that a proxy does: nginx packs so by default
 SETTLE = 3.0  # seconds of polling: rates need two samples
 
 
