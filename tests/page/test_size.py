@@ -19,10 +19,10 @@ TEXTS = (WEB / "texts.js").read_text()
 IMPORT = re.compile(r'^import (?:\* as (\w+)|\{ ([^}]+) \}) from "\./(\w+\.js)";$', re.MULTILINE)
 
 
-# Comments and readable names weigh little once they are packed. Level 1 of gzip is the least that a proxy does:
-# nginx packs so by default.
-LEVEL = 1
-FIRST_VIEW = {"index.html", *re.findall(r'(?:href|src)="web/([\w.]+)"', SHELL)}
+# Comments and readable names weigh little once they are packed.
+LEVEL = 1  # of gzip, the least that a proxy does: nginx packs so by default
+# Of a host; the first view of all hosts needs one module more.
+FIRST_VIEW = {"index.html", "overview.js", *re.findall(r'(?:href|src)="web/([\w.]+)"', SHELL)}
 
 
 def packed_bytes(file: Path) -> int:
