@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent.derive.rounding import tenths, whole
 from agent.readings import DiskIo, DriverReading, HostReading
-from agent.views.top_process import TopProcess, short
+from agent.views.top_process import TopProcess
 from agent.views.units import gib, mib
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ def _disk_rates(disk_io: DiskIo) -> DiskRates:
 def _top_process(process: HostProcess) -> TopProcess:
     return TopProcess(
         pid=process.pid,
-        name=short(process.name),
-        username=short(process.username),
+        name=process.name,
+        username=process.username,
         memory_mb=tenths(mib(process.memory_rss_bytes)),
         memory_percent=tenths(process.memory_percent),
     )

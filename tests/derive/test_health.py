@@ -224,5 +224,5 @@ def test_the_worst_comes_first() -> None:
 
 @pytest.mark.parametrize("code", CATALOGUE)
 def test_the_catalogue_tells_what_helps(code: int) -> None:
-    assert 0 < len(look_up(code).meaning) <= 52, "too long for a GPU's 2 KiB"
+    assert 0 < len(look_up(code).meaning) <= 52, "a few words: each event of a stream repeats them"
     assert look_up(code).remedy is not Remedy.UNKNOWN
