@@ -182,7 +182,7 @@ function stop() {
   clearInterval(seldom);
 }
 
-// Takes what it showed off the page: whoever has no token shall not read it either.
+// Hides what was shown: it is for nobody without a token.
 function askForToken() {
   stop();
   connection("", "");
@@ -222,7 +222,7 @@ byId("login").addEventListener("submit", (event) => {
 byId("filter-user").addEventListener("input", filter);
 byId("filter-gpu").addEventListener("change", filter);
 byId("close").addEventListener("click", () => byId("detail").close());
-// A reload then does not open it again, and the way back needs no second step.
+// A reload does not open it again.
 byId("detail").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
 addEventListener("hashchange", openDetail);
 byId("theme").addEventListener("click", () => {
