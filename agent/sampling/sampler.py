@@ -170,9 +170,16 @@ class Sampler:
         """Nobody looks and there is no history to keep: after a while even NVML is let go."""
         due = max(self._last_tick, self._polled_at) + RELEASE_AFTER
         while not await self._demand_changes_before(due):
-            if await self._collector.release():
+            if await self._let_go():
                 await self._demand_changed.wait()
             due = self._clock() + RELEASE_AFTER  # a call is out: it may be back by then
+
+    async def _let_go(self) -> bool:
+        try:
+            return await self._collector.release()
+        except Exception:  # as in _tick
+            logger.exception("The driver could not be let go")
+            return False
 
     async def _demand_changes_before(self, due: float) -> bool:
         try:

@@ -264,6 +264,33 @@ class Faulty(Collector):
         return super().close()
 
 
+async def test_streams_go_on_after_the_driver_could_not_be_let_go(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Collector):
+        asked = 0
+
+        async def release(self) -> bool:
+            self.asked += 1
+            raise RuntimeError("it has a fault")
+
+    hardware = FakeHardware()
+    collector = Stubborn(
+        hardware.driver,
+        hardware.open_gpu,
+        hardware.host,
+        hardware.processes,
+        sample_interval=INTERVAL,
+        sample_timeout=2.0,
+    )
+    clock = Shifted()
+    sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
+    clock.shift = RELEASE_AFTER + 1  # so that the ticker releases the driver at once
+    sampler.start()
+    await asyncio.to_thread(wait_until, lambda: collector.asked, "it is asked to let go")
+    assert len(await asyncio.wait_for(take(sampler, INTERVAL, 3), timeout=10)) == 3
+    assert "it has a fault" in caplog.text
+    assert await sampler.stop()
+
+
 @pytest.mark.parametrize("cancelled", [False, True], ids=["stopped", "stopped, and cancelled meanwhile"])
 async def test_the_workers_end_whatever_the_last_round_raises(
     cancelled: bool, caplog: pytest.LogCaptureFixture
