@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__
 from agent.server.listener import BACKLOG, CannotListen, listen, url_host
 from agent.server.logs import configure_logging, say
+from agent.server.other_server import OtherServer
 from agent.server.single_worker import SingleWorker
 from agent.settings import Settings, SettingsError, documented, scenarios
 from agent.settings.environment import load_settings
@@ -79,7 +80,7 @@ def app_from_environment() -> ASGIApp:
 
     app = create_app(settings)
     _announce(settings, "")
-    return SingleWorker(app)
+    return SingleWorker(OtherServer(app))
 
 
 def _refuse(error: SettingsError) -> int:
