@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__
 from agent.server.listener import BACKLOG, CannotListen, listen, url_host
 from agent.server.logs import configure_logging, say
+from agent.server.other_server import OtherServer
 from agent.server.single_worker import SingleWorker, is_supervised
 from agent.settings import Settings, SettingsError, documented, scenarios
 from agent.settings.environment import load_settings
@@ -82,7 +83,7 @@ def app_from_environment() -> ASGIApp:
         sys.exit(FAILED_START if is_supervised() else status)
     from agent.app import create_app
 
-    app = create_app(settings)
+    app = OtherServer(create_app(settings))
     _announce(settings, "")
     return SingleWorker(app) if is_supervised() else app
 

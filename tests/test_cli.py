@@ -302,7 +302,7 @@ def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, s
 
 
 def test_uvicorn_main_app_finds_the_app_configured_by_the_environment(tmp_path: Path) -> None:
-    code = f"{UVICORN}; assert main.app is app; assert main.app is main.app"
+    code = f"{UVICORN}; assert main.app._app is app; assert main.app is main.app"
     code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host needs none of it
     status, said = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
     assert status == 0

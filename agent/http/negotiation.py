@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+MAX_ELEMENTS = 64  # of a header that are looked at; a browser sends a dozen
+MAX_PARAMETERS = 8  # of an element
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
@@ -42,8 +44,8 @@ def accepts_gzip(accept_encoding: str) -> bool:
 def _elements(header: str) -> Iterator[tuple[str, float]]:
     """Names in lower case and their quality, the best of each last; what is malformed is left out."""
     found = []
-    for element in header.lower().split(","):
-        name, *parameters = (part.strip() for part in element.split(";"))
+    for element in header.lower().split(",", MAX_ELEMENTS)[:MAX_ELEMENTS]:
+        name, *parameters = (part.strip() for part in element.split(";", MAX_PARAMETERS))
         qualities = [value[2:].strip() for value in parameters if value.startswith("q=")]
         quality = qualities[0] if qualities else "1"
         if name and _QUALITY.fullmatch(quality):

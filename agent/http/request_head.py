@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # uri-host of RFC 3986 and a port: no user, no path, no blank, and where a colon is, a number behind it.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]+)(.*)")
+# The parser takes their request lines too, as those of HTTP with the same version, and does not tell.
+_OTHER_PROTOCOL = re.compile(rb"(?:^|\n)[A-Z_-]+ [^\r\n]* (?:RTSP|ICE)/[0-9]\.[0-9]\r\n")
 
 MAX_HOST = 512  # bytes: no DNS name, and no address, comes near
 
@@ -35,6 +37,11 @@ def host_of(value: bytes) -> str | None:
         return f"[{IPv6Address(host[1:-1])}]"
     except AddressValueError:
         return None
+
+
+def has_other_protocol(lines: bytes) -> bool:
+    """Whether one of these lines is the request line of RTSP or Icecast."""
+    return (b" RTSP/" in lines or b" ICE/" in lines) and _OTHER_PROTOCOL.search(lines) is not None
 
 
 def checked_target(

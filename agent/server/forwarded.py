@@ -63,9 +63,10 @@ def _parsed(entry: str) -> tuple[str, int] | None:
         return None
     bracketed, plain, port, bare = found.groups()
     try:
-        return str(_unmapped(ip_address(bracketed or plain or bare))), int(port or 0)
+        address = ip_address(bracketed or plain or bare)
     except ValueError:
         return None
+    return None if int(port or 0) > 65535 else (str(_unmapped(address)), int(port or 0))
 
 
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agent.http.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
-from agent.http.request_head import InvalidHead, checked_target
+from agent.http.request_head import InvalidHead, checked_target, has_other_protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 logger = logging.getLogger("agent")
-
-# The parser takes their request lines too, as those of HTTP with the same version, and does not tell.
-_OTHER_PROTOCOL = re.compile(rb" (RTSP|ICE)/[0-9]\.[0-9]\r\n")
-_OTHER_PROTOCOL_BYTES = len(" RTSP/1.0\r\n")
 
 
 class _Refused(Exception):
@@ -46,6 +41,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     answer_timeout = 60.0  # seconds that the answers before a refusal may take: all but streams are quicker
     max_request_line = 8 * 1024  # bytes
     max_headers = 32 * 1024  # bytes of all header lines together, and of what follows a chunked body
+    max_header_lines = 200  # each is a call; a thousand clients with thousands would stop the event loop
+    max_chunks = 1000  # of a body, for the same reason; nobody reads it
     max_waiting = 8  # requests sent ahead, before the answer to the first is complete
 
     def __init__(
@@ -58,9 +55,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_begun = False
-        self._header_bytes = 0
+        self._header_bytes = self._header_lines = self._chunks = 0
         self._in_trailer = False
-        self._received_last = b""  # the last bytes, to find what is split between two pieces
+        self._line_begun = b""  # the end of what was received, to find what is split between two pieces
         self._unanswered: list[RequestResponseCycle] = []  # the one under way, and those that wait for it
         self._undigested = 0  # bytes fed to the parser since it last handed on a head or a piece of body
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
@@ -78,11 +75,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        received = self._received_last + data
-        if (b" RTSP/" in received or b" ICE/" in received) and _OTHER_PROTOCOL.search(received):
+        received = self._line_begun + data
+        if has_other_protocol(received):
             self._refuse(*self._refusal)
             return
-        self._received_last = received[-_OTHER_PROTOCOL_BYTES:]
+        self._line_begun = received[received.rfind(b"\n") + 1 :][-self.max_request_line :]
         # httptools keeps a header until its line ends, so a bound on whole headers alone would come too late.
         self._undigested += len(data)
         super().data_received(data)
@@ -95,7 +92,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._head_begun = True
-        self._header_bytes = 0
+        self._header_bytes = self._header_lines = self._chunks = 0
         self._in_trailer = False
         super().on_message_begin()
 
@@ -111,6 +108,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._header_bytes += len(name) + len(value) + len(": \r\n")
         if self._header_bytes > self.max_headers:
             raise self._because(431, self._headers_too_long())
+        self._header_lines += 1
+        if self._header_lines > self.max_header_lines:
+            raise self._because(
+                431, f"The request has more than the {self.max_header_lines} headers accepted"
+            )
         if not self._in_trailer:
             super().on_header(name, value.rstrip(b" \t"))  # llhttp takes away the blanks before it only
 
@@ -142,6 +144,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.cycle.waiting_for_100_continue = False  # an interim answer that HTTP/1.0 does not know
         if self.pipeline:
             self.flow.resume_reading()  # uvicorn paused it, and would not notice that the client goes
+
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
+        if self._chunks > self.max_chunks:
+            raise self._because(413, f"The body comes in more than the {self.max_chunks} chunks accepted")
 
     def on_body(self, body: bytes) -> None:
         self._undigested = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -123,10 +123,12 @@ def _allowed_host(text: str) -> str:
 
 
 def _proxy(text: str) -> str:
-    """An address or a network, as short as it gets."""
+    """An address or a network, as short as it gets; ::ffff:192.0.2.1 is 192.0.2.1."""
     network = ip_network(text)
     if "%" in text:
         raise ValueError("a zone is no part of an address that is compared")
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= 96:
+        network = IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - 96))
     return str(network.network_address if network.num_addresses == 1 else network)
 
 

@@ -127,6 +127,13 @@ def test_another_protocol_is_refused(url: str, request_bytes: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "lines", [b"User-Agent: player RTSP/1.0\r\n", b"X: SOURCE / ICE/1.0\r\n"], ids=["RTSP", "Icecast"]
+)
+def test_a_header_that_speaks_of_another_protocol_is_none(url: str, lines: bytes) -> None:
+    assert exchange(url, b"GET /health HTTP/1.1\r\n" + HOST + lines + CLOSE + b"\r\n").status == 200
+
+
+@pytest.mark.parametrize(
     ("request_line", "host", "status"),
     [
         pytest.param(b"GET /health HTTP/1.1", b"", 400, id="none"),

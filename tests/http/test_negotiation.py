@@ -38,6 +38,9 @@ PROMETHEUS = (
         (f"{OPENMETRICS}x", TEXT),
         (f"x{OPENMETRICS}", TEXT),
         (",;,=;q=,", TEXT),
+        ("," * 63 + OPENMETRICS, OPENMETRICS),
+        ("," * 64 + OPENMETRICS, TEXT),  # nobody lists as many
+        (OPENMETRICS + ";" * 30_000, OPENMETRICS),
         (f"application/json;x={OPENMETRICS}", TEXT),
     ],
 )

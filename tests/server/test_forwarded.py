@@ -56,6 +56,8 @@ def client_of(
         pytest.param(["203.0.113.9\x85"], PEER, id="C1"),
         pytest.param(["fe80::1%\x9b31m"], PEER, id="C1 in a zone"),
         pytest.param(["203.0.113.9:x"], PEER, id="no port"),
+        pytest.param(["203.0.113.9:65535"], ("203.0.113.9", 65535), id="the last port"),
+        pytest.param(["203.0.113.9:65536"], PEER, id="a port that there is not"),
         pytest.param(["[::1"], PEER, id="half a bracket"),
         pytest.param(["::1]"], PEER, id="the other half"),
         pytest.param(["203.0.113.9" + ",10.1.2.3" * 5000], ("10.1.2.3", 0), id="a list without end"),
@@ -78,6 +80,10 @@ def test_the_client_is_the_nearest_address_that_is_not_trusted(
         ("2001:db8::/32", "2001:db8::1", True),
         ("2001:db8::/32", "192.0.2.10", False),
         ("fe80::1", "fe80::1%eth0", True),
+        ("::ffff:192.0.2.10", "192.0.2.10", True),
+        ("::ffff:192.0.2.0/120", "192.0.2.10", True),
+        ("::ffff:192.0.2.0/120", "192.0.3.10", False),
+        ("::ffff:0:0/96", "192.0.2.10", True),
     ],
 )
 def test_a_proxy_is_believed_if_it_is_named(trusted: str, peer: str, believed: bool) -> None:

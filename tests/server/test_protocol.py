@@ -209,7 +209,7 @@ def test_a_request_line_over_8_kib_is_414(port: int, request_line: bytes) -> Non
     "headers",
     [
         pytest.param(b"X: " + b"x" * 33_000 + b"\r\n\r\n", id="one header"),
-        pytest.param(b"X: x\r\n" * 6000 + b"\r\n", id="many headers"),
+        pytest.param((b"X: " + b"x" * 400 + b"\r\n") * 100 + b"\r\n", id="many headers"),
         pytest.param(b"X: " + b"x" * 50_000, id="without end"),
         pytest.param(b"X" * 50_000, id="a name without end"),
     ],
@@ -217,6 +217,22 @@ def test_a_request_line_over_8_kib_is_414(port: int, request_line: bytes) -> Non
 def test_headers_over_32_kib_are_431(port: int, headers: bytes) -> None:
     expected = (431, "The request's headers are longer than the 32768 bytes accepted")
     assert expected == refusal(exchange(port, GET + headers))
+
+
+@pytest.mark.parametrize("lines", [b"a:\r\n" * 6000, b"X: x\r\n" * 200])
+def test_headers_in_more_than_200_lines_are_431(port: int, lines: bytes) -> None:
+    """Each is a call of the parser: a thousand clients would otherwise stop everybody for seconds."""
+    expected = (431, "The request has more than the 200 headers accepted")
+    assert expected == refusal(exchange(port, GET + lines + b"\r\n"))
+
+
+def test_a_body_in_a_thousand_chunks_is_taken_and_one_of_more_is_413(port: int) -> None:
+    post = b"POST / HTTP/1.1\r\nHost: gpu\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"1\r\nx\r\n"
+    assert exchange(port, post + chunk * 999 + b"0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    held = post.replace(b"/ HTTP", b"/slow HTTP")
+    expected = (413, "The body comes in more than the 1000 chunks accepted")
+    assert expected == refusal(exchange(port, held + chunk * 5000))
 
 
 def test_a_header_of_50_mb_is_refused_long_before_its_end(port: int) -> None:
