@@ -66,6 +66,12 @@ def test_no_path_has_two_endpoints() -> None:
     assert len(PATHS) == len(set(PATHS))
 
 
+def test_what_is_about_gpus_declares_that_it_fails_without_a_driver() -> None:
+    declared = {path for endpoint in ENDPOINTS if 500 in endpoint.failures for path in endpoint.paths}
+
+    assert declared == set(OF_THE_DRIVER), f"if that is meant, change WITHOUT_DRIVER {HERE}"
+
+
 def test_every_answer_about_the_gpus_is_held_to_the_letter() -> None:
     asked = {question.partition("?")[0] for question, _ in QUESTIONS.values()}
     missing = {*OF_ONE_SNAPSHOT, *OF_THE_DRIVER} - asked
