@@ -6,11 +6,9 @@ Only here is the process ended by force: whoever imports `agent` keeps theirs.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # `typing` takes longer to load than all else before the signals are handled
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
@@ -40,6 +38,8 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
         status = main(argv, end=end)
     except SystemExit as exit_:  # of argparse, or of a start that uvicorn gives up
         status = exit_.code or 0
+    except KeyboardInterrupt:  # Python's own Ctrl-C, before the signals are handled
+        status = 0
     except BaseException:
         import logging
 
@@ -55,6 +55,9 @@ def end(status: int) -> NoReturn:
     the exit hooks of the driver's libraries while threads may still be in a call. It has nothing left to do.
     """
     try:
+        import signal
+        from contextlib import suppress
+
         with suppress(OSError):  # nobody reads it
             sys.stdout.flush()  # of --help
         signal.signal(signal.SIGALRM, lambda *_: os._exit(status))

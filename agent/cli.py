@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agent import __version__
 from agent.server.listener import BACKLOG, CannotListen, listen, url_host
 from agent.server.logs import configure_logging, say
-from agent.server.single_worker import SingleWorker
+from agent.server.single_worker import SingleWorker, is_supervised
 from agent.settings import Settings, SettingsError, documented, scenarios
 from agent.settings.environment import load_settings
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "nvidia-smi-web-agent"
 EXIT_DEADLINE = 1.7  # seconds from a signal to the end of the process
+FAILED_START = 3  # the status after which uvicorn and gunicorn start no worker again
 
 logger = logging.getLogger("agent")
 
@@ -69,17 +70,21 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> 
 
 
 def app_from_environment() -> ASGIApp:
-    """The app for `uvicorn main:app`, whose own options set address and protocol. Exits as `main` does."""
+    """The app for `uvicorn main:app`, whose own options set address and protocol.
+
+    Wrong settings end the process as in `main`, or with FAILED_START: its supervisor would start it for ever.
+    """
     try:
         settings = load_settings(os.environ)
         configure_logging(settings.log_level)
     except SettingsError as error:
-        sys.exit(_refuse(error))
+        status = _refuse(error)
+        sys.exit(FAILED_START if is_supervised() else status)
     from agent.app import create_app
 
     app = create_app(settings)
     _announce(settings, "")
-    return SingleWorker(app)
+    return SingleWorker(app) if is_supervised() else app
 
 
 def _refuse(error: SettingsError) -> int:

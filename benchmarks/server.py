@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,12 +127,12 @@ def running(
 
 
 @contextmanager
-def sleepers(count: int) -> Iterator[list[int]]:
-    """The pids of `count` processes that do nothing."""
+def sleepers(count: int, programs: Sequence[str] = ("sleep",)) -> Iterator[list[int]]:
+    """The pids of `count` processes that do nothing; they run these programs in turn."""
     popens: list[subprocess.Popen[bytes]] = []
     try:
-        for _ in range(count):
-            popens.append(subprocess.Popen(["sleep", "3600"]))  # noqa: PERF401, S607  (those made must end)
+        for program in islice(cycle(programs), count):
+            popens.append(subprocess.Popen([program, "3600"]))  # noqa: PERF401, S603  (those made must end)
         yield [popen.pid for popen in popens]
     finally:
         for popen in popens:

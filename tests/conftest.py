@@ -25,6 +25,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, lambda _sig, _frame: None)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What measures is slow, so that the quick suite leaves it out."""
+    if item.get_closest_marker("measures"):
+        item.add_marker("slow")
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays to the end: no collection of garbage needs to look at it again."""
     gc.collect()

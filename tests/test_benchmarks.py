@@ -143,7 +143,7 @@ def imported(statement: str) -> set[str]:
     return set(done.stdout.split()) - {"agent"} - set(sys.stdlib_module_names)
 
 
-@pytest.mark.slow
+@pytest.mark.measures
 @pytest.mark.parametrize("section", benchmarks.SECTIONS)
 def test_a_section_runs(section: str) -> None:
     """Its figures are not judged here: the machine may be busy."""

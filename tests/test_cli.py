@@ -188,6 +188,24 @@ def test_uvicorn_main_app_stops_at_wrong_settings_too(tmp_path: Path) -> None:
     assert (status, said.splitlines()[1]) == (2, "  PORT is 'abc'; accepted: a whole number from 1 to 65535")
 
 
+def test_ctrl_c_before_the_signals_are_handled_is_status_0_too(tmp_path: Path) -> None:
+    code = """
+module = sys.modules["agent.server.signals"] = types.ModuleType("agent.server.signals")
+def handle_stop_signals(handler):
+    raise KeyboardInterrupt
+module.handle_stop_signals = handle_stop_signals
+"""
+    assert outcome(tmp_path, code=code + MAIN) == (0, "")
+
+
+def test_little_is_loaded_before_the_signals_are_handled(tmp_path: Path) -> None:
+    code = (
+        "import sys; import main, agent.server.signals; assert not {'typing', 'logging'} & sys.modules.keys()"
+    )
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)  # noqa: S603  our own
+
+
 # Good starts
 
 
@@ -284,7 +302,7 @@ def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, s
 
 
 def test_uvicorn_main_app_finds_the_app_configured_by_the_environment(tmp_path: Path) -> None:
-    code = f"{UVICORN}; assert main.app._app is app; assert main.app is main.app"
+    code = f"{UVICORN}; assert main.app is app; assert main.app is main.app"
     code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host needs none of it
     status, said = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
     assert status == 0

@@ -1,8 +1,8 @@
 """Imports point one way, each library is known in one place, each subject has one name: held by a test.
 
-cli -> app -> routes -> views -> derive -> readings
-       app -> sampling -> sources -> readings
-              sampling -> derive
+cli -> app -> routes -> http, views -> derive -> readings
+       app -> sampling -> derive, readings
+       app -> sources -> readings
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def test_every_part_has_its_place() -> None:
     parts = {part_of(".".join(path.relative_to(ROOT).with_suffix("").parts)): path for path in FILES}
     new = [str(path.relative_to(ROOT)) for part, path in parts.items() if part and part not in MAY_IMPORT]
 
-    assert not new, f"what may {', '.join(new)} import? MAY_IMPORT must say"
+    assert not new, f"what may {', '.join(new)} import? MAY_IMPORT in tests/test_imports.py must say"
 
 
 def test_imports_point_one_way() -> None:
@@ -142,7 +142,7 @@ def test_imports_point_one_way() -> None:
         and target not in {found.part, *MAY_IMPORT.get(found.part, set())}
     ]
 
-    assert not wrong, violations(wrong, "against the direction of MAY_IMPORT")
+    assert not wrong, violations(wrong, "against the direction of MAY_IMPORT (tests/test_imports.py)")
 
 
 @pytest.mark.parametrize("library", KNOWN_TO)
@@ -150,8 +150,11 @@ def test_a_library_is_known_in_its_place_alone(library: str) -> None:
     users = [found for found in THEIRS if found.module.partition(".")[0] == library]
     wrong = [found for found in users if found.part not in KNOWN_TO[library]]
 
-    assert users, f"{library} is used nowhere; remove it here"
-    assert not wrong, violations(wrong, f"{library} belongs to {', '.join(sorted(KNOWN_TO[library]))}")
+    assert users, f"{library} is used nowhere; remove it from KNOWN_TO (tests/test_imports.py)"
+    assert not wrong, violations(
+        wrong,
+        f"only {', '.join(sorted(KNOWN_TO[library]))} may know {library}: KNOWN_TO (tests/test_imports.py)",
+    )
 
 
 def test_the_web_framework_is_unknown_beneath_the_routes() -> None:
@@ -179,7 +182,9 @@ def test_only_declared_libraries_are_imported() -> None:
         and library not in declared
     ]
 
-    assert not wrong, violations(wrong, "not one of our dependencies, or not in this test's tables yet")
+    assert not wrong, violations(
+        wrong, "not one of our dependencies, or not in KNOWN_TO (tests/test_imports.py) yet"
+    )
 
 
 def test_only_the_program_itself_ends_the_process_by_force() -> None:

@@ -211,7 +211,9 @@ def test_the_walk_sees_what_is_private(code: str, expected: set[str]) -> None:
 def test_private_parts_of_others_are_reached_from_one_file_each() -> None:
     found = {str(path.relative_to(ROOT)): names for path in FILES if (names := reached_from(path))}
 
-    assert found == REACHED, "a new one needs a file and a reason there, and its lines in PARTS and REACHED"
+    assert found == REACHED, (
+        "a new one needs a file, a reason there, and lines in PARTS and REACHED (tests/test_private_parts.py)"
+    )
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)

@@ -44,11 +44,14 @@ def test_the_settings_table_is_what_the_program_knows() -> None:
         [f"`{row.name}`", f"`{row.default}`" if row.default else "", row.accepted, row.help]
         for row in documented()
     ]
-    assert expected == table("## Settings")
+    assert expected == table("## Settings"), "README.md, ## Settings, and agent/settings/__init__.py differ"
 
 
 def test_the_scenarios_table_is_what_the_simulation_knows() -> None:
-    assert [[f"`{name}`", what] for name, what in scenarios().items()] == table("### Scenarios")
+    known = [[f"`{name}`", what] for name, what in scenarios().items()]
+    assert known == table("### Scenarios"), (
+        "README.md, ### Scenarios, and agent/simulation/scenarios.py differ"
+    )
 
 
 @pytest.mark.anyio
@@ -57,20 +60,25 @@ async def test_the_endpoints_table_is_what_the_agent_serves() -> None:
     async with agent_client() as client:
         document = (await client.get("/openapi.json")).json()
     served = {f"`GET {path}`" for path in document["paths"]} | {"`GET /docs`", "`GET /`"}  # for people
-    assert served == {row[0] for row in table("## Endpoints")}, "each has its row in README.md"
+    assert served == {row[0] for row in table("## Endpoints")}, (
+        "README.md, ## Endpoints, needs a row for each"
+    )
     access = {path: endpoint.access for endpoint in ENDPOINTS for path in endpoint.paths}
     for path, who, _ in table("## Endpoints"):
         assert who == access[path.removeprefix("`GET ").rstrip("`")], path
 
 
 def test_the_states_table_is_complete() -> None:
-    assert [f"`{state}`" for state in GpuState] == [row[0] for row in table("### What the values mean")]
+    told = [row[0] for row in table("### What the values mean")]
+    assert [f"`{state}`" for state in GpuState] == told, (
+        "README.md, ### What the values mean, needs each state"
+    )
 
 
 def test_every_runtime_dependency_has_its_reason() -> None:
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = {f"`{dependency.split('>')[0]}`" for dependency in project["dependencies"]}
-    assert required == {row[0] for row in table("## Dependencies")}
+    assert required == {row[0] for row in table("## Dependencies")}, "README.md, ## Dependencies, says why"
 
 
 def test_every_folder_of_the_agent_is_explained() -> None:
@@ -79,7 +87,7 @@ def test_every_folder_of_the_agent_is_explained() -> None:
         for path in (ROOT / "agent").iterdir()
         if path.is_dir() and path.name != "__pycache__"
     }
-    assert folders == {row[0] for row in table("## How it works")}
+    assert folders == {row[0] for row in table("## How it works")}, "README.md, ## How it works, has each"
 
 
 def test_every_link_leads_to_a_file_or_a_heading() -> None:
@@ -139,7 +147,9 @@ def test_no_command_is_left_unshown() -> None:
     requests = {request for requests in SHOWN.values() for request in requests}
     shown = set(SHOWN) | requests | SHOWN_IN_CI | SHOWN_IN_TESTS_HTTP | SHOWN_IN_TESTS_PACKAGING
     shown |= {docker_run()}
-    assert shown == set(commands())
+    assert shown == set(commands()), (
+        "a command of README.md stands in SHOWN (tests/test_readme.py) or its kin"
+    )
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

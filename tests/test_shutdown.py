@@ -278,6 +278,41 @@ def test_a_signal_at_any_moment_of_the_start_ends_it_with_status_0(
         assert "Traceback" not in said
 
 
+# In a network of its own, whose name server takes a question and says nothing.
+SILENT = """
+import fcntl, pathlib, signal, socket, struct, subprocess, sys, time
+
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+folder = pathlib.Path(sys.argv[1])
+for name, text in [("resolv.conf", "nameserver 127.0.0.1"), ("nsswitch.conf", "hosts: files dns")]:
+    (folder / name).write_text(text + chr(10))
+    if pathlib.Path("/etc", name).exists():
+        subprocess.run(["mount", "--bind", str(folder / name), "/etc/" + name], check=True)
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", 53))
+server.settimeout(20)
+agent = subprocess.Popen([sys.executable, "main.py", "--host", "gpus.example.org"])
+server.recv(512)
+began = time.monotonic()
+agent.terminate()
+print(agent.wait(30), time.monotonic() - began)
+"""
+
+
+@slow
+def test_a_silent_name_server_does_not_keep_a_signal_waiting(tmp_path: Path) -> None:
+    command = ["unshare", "--net", "--mount", "--propagation=private", sys.executable, "-c", SILENT]
+    finished = subprocess.run(  # noqa: S603  our own script
+        [*command, str(tmp_path)], cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False
+    )
+    if "Operation not permitted" in finished.stderr:
+        pytest.skip("no namespaces for this user")
+    status, seconds = finished.stdout.split()
+    assert status == "0"
+    assert float(seconds) < WITHIN
+
+
 def test_it_can_be_stopped_before_its_libraries_are_loaded() -> None:
     with starting_agent() as agent:
         wait_until(lambda: catches(agent.pid, signal.SIGTERM), "it catches the signal", deadline=5)

@@ -74,10 +74,12 @@ def test_a_subject_has_a_file_in_each_room_that_it_needs(room: str) -> None:
         "is empty: take it away, and say in SUBJECTS that the subject does not need it": empty,
     }
     problems = [f"{folder}/{name}.py {why}" for why, names in wrong.items() for name in sorted(names)]
-    assert not problems, "\n".join(problems)
+    assert not problems, "\n".join([*problems, "SUBJECTS and BESIDE_SUBJECTS are in tests/test_subjects.py"])
 
 
 def test_a_reading_has_a_field_for_each_subject() -> None:
     fields = {field.name for field in dataclasses.fields(GpuReading)} - {"sampled_at", "sampled_monotonic"}
 
-    assert fields == SUBJECTS.keys() - {"xid"}, "GpuReading, in agent/readings/gpu/__init__.py, and SUBJECTS"
+    assert fields == SUBJECTS.keys() - {"xid"}, (
+        "GpuReading (agent/readings/gpu/__init__.py) and SUBJECTS (tests/test_subjects.py) differ"
+    )

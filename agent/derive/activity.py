@@ -41,7 +41,7 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ActivityJudgement:
     """The activity and the five criteria that it was judged by."""
 
     activity: Activity
@@ -52,10 +52,10 @@ class Verdict:
     temperature: Criterion = Criterion()
 
 
-def judge(reading: GpuReading | None, thresholds: Thresholds) -> Verdict:
+def judge_activity(reading: GpuReading | None, thresholds: Thresholds) -> ActivityJudgement:
     """Judge one reading; `unavailable` where nothing is known that could tell."""
     if reading is None:
-        return Verdict(Activity.UNAVAILABLE)
+        return ActivityJudgement(Activity.UNAVAILABLE)
     max_clock = reading.clocks.max_graphics_mhz
     # Clocks are whole MHz: above 931.5 is above 931, and the words tell that without a decimal.
     clock_limit = None if max_clock is None else math.floor(max_clock * thresholds.clock_percent / 100)
@@ -72,8 +72,8 @@ def judge(reading: GpuReading | None, thresholds: Thresholds) -> Verdict:
     )
     known = [criterion.holds for criterion in criteria if criterion.holds is not None]
     if not known:
-        return Verdict(Activity.UNAVAILABLE, *criteria)
-    return Verdict(Activity.ACTIVE if any(known) else Activity.IDLE, *criteria)
+        return ActivityJudgement(Activity.UNAVAILABLE, *criteria)
+    return ActivityJudgement(Activity.ACTIVE if any(known) else Activity.IDLE, *criteria)
 
 
 def _at_least(value: float | None, limit: float, unit: str) -> Criterion:

@@ -1,6 +1,6 @@
 """Which GPUs can be taken, best first.
 
-What is unknown is never guessed: a GPU that does not tell what a wish asks about is not offered for it.
+Unknown values are never estimated: a GPU that does not tell what a wish asks about is not offered for it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from agent.derive.findings import HealthVerdict
 from agent.derive.groups import GroupSearch
 from agent.derive.health import examine
-from agent.derive.health_rules import Verdict
 from agent.readings import NVSWITCH, ComputeMode, ProcessType
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Offer:
 
     wish: Wish
     gpus: tuple[Candidate, ...]  # at most as many as wished for
-    kept: tuple[Candidate, ...]  # would do, but are kept for somebody else
+    unavailable: tuple[Candidate, ...]  # would do, but are reserved or withheld for others
     unsuitable: tuple[tuple[Candidate, str], ...]  # with the reason
 
     @property
@@ -74,11 +74,11 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
     return tuple(_candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index]) for gpu in snapshot.gpus)
 
 
-def choose(gpus: Sequence[Candidate], wish: Wish, kept: Collection[str] = ()) -> Offer:
-    """The best GPUs for a wish among all but those `kept`, by UUID, for somebody else."""
+def choose(gpus: Sequence[Candidate], wish: Wish, unavailable: Collection[str] = ()) -> Offer:
+    """The best GPUs for a wish among all but the `unavailable` ones, by UUID."""
     reasons = [(gpu, why_not(gpu, wish)) for gpu in gpus]
     suitable = sorted((gpu for gpu, reason in reasons if reason is None), key=_rank)
-    available = [gpu for gpu in suitable if gpu.uuid not in kept]
+    available = [gpu for gpu in suitable if gpu.uuid not in unavailable]
     idle = [gpu for gpu in available if not gpu.compute_processes]
     in_use = [gpu for gpu in available if gpu.compute_processes]
     # One without a compute process comes before any neighbour that has some.
@@ -87,7 +87,7 @@ def choose(gpus: Sequence[Candidate], wish: Wish, kept: Collection[str] = ()) ->
     return Offer(
         wish,
         tuple(chosen),
-        tuple(gpu for gpu in suitable if gpu.uuid in kept),
+        tuple(gpu for gpu in suitable if gpu.uuid in unavailable),
         tuple((gpu, reason) for gpu, reason in reasons if reason is not None),
     )
 
@@ -166,7 +166,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     reading = gpu.reading
     if reading is None:
         return f"it cannot be read: {gpu.state}"
-    if health.verdict is Verdict.CRITICAL:
+    if health.verdict is HealthVerdict.CRITICAL:
         return f"it is not healthy: {health.findings[0].what}"
     if gpu.identity.uuid is None:
         return "its UUID is unknown"

@@ -6,7 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.derive.health_rules import RULES, Finding, Patient, Verdict
+from agent.derive.findings import Finding, HealthVerdict, Patient
+from agent.derive.health_rules import RULES
 from agent.derive.once import once_per_snapshot
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Health:
     """The verdict on one GPU. None: nothing is known of it yet."""
 
-    verdict: Verdict | None
+    verdict: HealthVerdict | None
     findings: tuple[Finding, ...] = ()  # the worst first
 
     @property
@@ -35,16 +36,16 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     for gpu in snapshot.gpus:
         nvlinks[gpu.identity.name] = max(nvlinks[gpu.identity.name], gpu.values.nvlink.most_active)
     return {
-        gpu.index: judge(Patient(gpu, gpu.values, snapshot.taken_at, nvlinks[gpu.identity.name]))
+        gpu.index: judge_health(Patient(gpu, gpu.values, snapshot.taken_at, nvlinks[gpu.identity.name]))
         for gpu in snapshot.gpus
     }
 
 
-def judge(patient: Patient) -> Health:
+def judge_health(patient: Patient) -> Health:
     """The health of one GPU."""
     findings = sorted(
         (finding for rule in RULES for finding in rule(patient)), key=lambda finding: -finding.verdict
     )
     if findings:
         return Health(findings[0].verdict, tuple(findings))
-    return Health(None if patient.gpu.reading is None else Verdict.HEALTHY)
+    return Health(None if patient.gpu.reading is None else HealthVerdict.HEALTHY)

@@ -6,10 +6,9 @@ What is unknown is no reason: a GPU that tells little is judged by that little.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from agent.derive.findings import Finding, HealthVerdict
 from agent.derive.throttling import ClocksEventReason
 from agent.derive.xid import Remedy, look_up
 from agent.readings import GpuState, RecoveryAction
@@ -17,7 +16,7 @@ from agent.readings import GpuState, RecoveryAction
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agent.readings import GpuReading, GpuSample
+    from agent.derive.findings import Patient
 
 # An application's XID says something about the GPU only while it may be the first of many.
 APPLICATION_XID_SECONDS = 600.0
@@ -32,81 +31,41 @@ LAST_STATE_UNDER_LOAD = 2
 LOADED_PERCENT = 50
 
 
-class Verdict(IntEnum):
-    """How well a GPU is; the greater, the worse."""
-
-    HEALTHY = 0
-    WARNING = 1  # it works; somebody should have a look
-    CRITICAL = 2  # it does not, or not for long
-
-    @property
-    def word(self) -> Literal["healthy", "warning", "critical"]:
-        """As the wire shows it."""
-        return _WORDS[self]
-
-
-_WORDS: dict[Verdict, Literal["healthy", "warning", "critical"]] = {
-    Verdict.HEALTHY: "healthy",
-    Verdict.WARNING: "warning",
-    Verdict.CRITICAL: "critical",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be."""
-
-    name: str  # for machines: remapping_pending
-    verdict: Verdict
-    what: str  # for people, without a full stop
-    todo: str  # for people, without a full stop
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """What the rules judge by."""
-
-    gpu: GpuSample
-    reading: GpuReading  # with every live value unknown where none may be shown
-    now: float  # seconds since the epoch
-    expected_nvlinks: int  # as many as were ever active at once here, or are on another GPU of this model
-
-
 def _unreadable(patient: Patient) -> Iterator[Finding]:
     gpu = patient.gpu
     if gpu.state is GpuState.LOST:
         yield Finding(
             "lost",
-            Verdict.CRITICAL,
+            HealthVerdict.CRITICAL,
             gpu.error or "The GPU is lost",
             "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
         )
     elif gpu.state is GpuState.STUCK:
         yield Finding(
             "stuck",
-            Verdict.CRITICAL,
+            HealthVerdict.CRITICAL,
             gpu.error or "A driver call does not return",
             "look for its XID in dmesg; if it stays so, reboot",
         )
     elif gpu.state is GpuState.STALE and gpu.reading is None:
         yield Finding(
             "silent",
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             gpu.error or "The GPU has not answered for a while",
             "look at the load of the host, and for its XID in dmesg",
         )
 
 
 _XID_ADVICE = {
-    Remedy.APPLICATION: (Verdict.WARNING, APPLICATION_XID_SECONDS, "the program's fault most likely"),
-    Remedy.RESET: (Verdict.CRITICAL, HARDWARE_XID_SECONDS, "stop what runs on it and reset it"),
+    Remedy.APPLICATION: (HealthVerdict.WARNING, APPLICATION_XID_SECONDS, "the program's fault most likely"),
+    Remedy.RESET: (HealthVerdict.CRITICAL, HARDWARE_XID_SECONDS, "stop what runs on it and reset it"),
     Remedy.REPLACE: (
-        Verdict.CRITICAL,
+        HealthVerdict.CRITICAL,
         HARDWARE_XID_SECONDS,
         "reboot; if it comes back, have the GPU replaced",
     ),
     Remedy.UNKNOWN: (
-        Verdict.WARNING,
+        HealthVerdict.WARNING,
         HARDWARE_XID_SECONDS,
         "look it up in NVIDIA's catalogue of XID errors",
     ),
@@ -143,7 +102,7 @@ def _recovery(patient: Patient) -> Iterator[Finding]:
             RecoveryAction(action) if action in set(RecoveryAction) else RecoveryAction.NONE,
             "see nvidia-smi -q",
         )
-        yield Finding("recovery_action", Verdict.CRITICAL, "The driver asks for a recovery", todo)
+        yield Finding("recovery_action", HealthVerdict.CRITICAL, "The driver asks for a recovery", todo)
 
 
 def _memory(patient: Patient) -> Iterator[Finding]:
@@ -151,35 +110,35 @@ def _memory(patient: Patient) -> Iterator[Finding]:
     if errors.uncorrected_volatile:
         yield Finding(
             "ecc_uncorrected",
-            Verdict.CRITICAL,
+            HealthVerdict.CRITICAL,
             f"{errors.uncorrected_volatile} uncorrected ECC errors since the driver was loaded",
             "its results cannot be trusted; stop what runs on it and reset it",
         )
     if errors.remapping_failed:
         yield Finding(
             "remapping_failed",
-            Verdict.CRITICAL,
+            HealthVerdict.CRITICAL,
             "A faulty row of memory could not be remapped",
             "have the GPU replaced",
         )
     if errors.remapping_pending:
         yield Finding(
             "remapping_pending",
-            Verdict.WARNING,
-            "A faulty row of memory is remapped with the next reset",
+            HealthVerdict.WARNING,
+            "A faulty row of memory is remapped at the next reset",
             "reset the GPU when its work is done",
         )
     if errors.retirement_pending:
         yield Finding(
             "retirement_pending",
-            Verdict.WARNING,
-            "A faulty page of memory is retired with the next reset",
+            HealthVerdict.WARNING,
+            "A faulty page of memory is retired at the next reset",
             "reset the GPU when its work is done",
         )
     if errors.remap_banks and errors.remap_banks.none:
         yield Finding(
             "remap_banks_exhausted",
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             f"No spare rows are left in {errors.remap_banks.none} of its memory banks",
             "plan for a replacement",
         )
@@ -190,21 +149,21 @@ def _slowdown(patient: Patient) -> Iterator[Finding]:
     if ClocksEventReason.HW_THERMAL_SLOWDOWN in reasons:
         yield Finding(
             "thermal_slowdown_hw",
-            Verdict.CRITICAL,
+            HealthVerdict.CRITICAL,
             "It is too hot: the hardware slows it down to half or less",
             "look at airflow, fans and heat sink",
         )
     elif ClocksEventReason.SW_THERMAL_SLOWDOWN in reasons:
         yield Finding(
             "thermal_slowdown_sw",
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             "It is too hot: the driver slows it down",
             "look at airflow, fans and heat sink",
         )
     if ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons:
         yield Finding(
             "power_brake",
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             "The power brake slows it down to half or less",
             "look at the power supplies and cables of the host",
         )
@@ -222,7 +181,7 @@ def _pcie(patient: Patient) -> Iterator[Finding]:
     if slow or narrow:
         yield Finding(
             "pcie_degraded",
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             f"PCIe generation {generation} x{width} under load, instead of {most} x{widest}",
             "reseat the card or its riser, and look at the slot's settings in the firmware",
         )
@@ -235,7 +194,7 @@ def _nvlink(patient: Patient) -> Iterator[Finding]:
     if active < patient.expected_nvlinks:
         yield Finding(
             "nvlink_down",
-            Verdict.WARNING,
+            HealthVerdict.WARNING,
             f"{patient.expected_nvlinks - active} of its {patient.expected_nvlinks} NVLinks down",
             "see nvidia-smi nvlink --status and the fabric manager's log; reset the GPU",
         )
@@ -249,7 +208,7 @@ def _fan(patient: Patient) -> Iterator[Finding]:
     if speed == 0 and temperature is not None and temperature >= HOT_CELSIUS:
         yield Finding(
             "fan_stopped",
-            Verdict.CRITICAL,
+            HealthVerdict.CRITICAL,
             f"Its fan stands still at {temperature} degrees Celsius",
             "look whether the fan is blocked or broken",
         )

@@ -1,7 +1,7 @@
 """Who may read what: TOKEN for the data, an API key or TOKEN for the stream.
 
-Pure ASGI, so that nothing is buffered in front of a stream. Default-deny: whatever no endpoint declares as
-open wants a credential, paths that do not exist included; the path is matched as the router sees it.
+Pure ASGI, so that nothing is buffered in front of a stream. With a TOKEN, every path that no endpoint
+declares as open needs a credential, even one that does not exist. The path is matched as the router sees it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The canonical question: what a kept answer depends on, out of what its route takes.
+"""The cache key of a request: what the answer depends on, out of what its route takes.
 
 Everything is read off the routes themselves, so that a new endpoint or parameter joins by itself: a route
 that takes the Snapshot is answered from it and from its parameters alone; one that takes the settings and

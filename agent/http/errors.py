@@ -3,11 +3,12 @@
     AgentError
     ├── InvalidRequest      code 1,   HTTP 400   a parameter is wrong
     ├── Unauthorized        code 401, HTTP 401   missing or wrong credential
-    ├── DriverUnavailable   code 2,   HTTP 500   no driver, or no NVML library
-    └── Unavailable         code 2,   HTTP 503   not ready yet, or too many streams: try again
+    ├── NoDriver            code 2,   HTTP 500   no driver, or no NVML library
+    └── TryAgainLater       code 2,   HTTP 503   not ready yet, or too many streams
 
-The exception is the wire contract: code and status are on the class and `install` is the one place that
-writes them. Starlette's own 404 and 405 and FastAPI's validation get the same envelope.
+The exception is the wire contract: code and status are on the class, and `failure` writes them. `install`
+gives Starlette's own 404 and 405 and FastAPI's validation the same envelope. What the server itself refuses
+(agent/server/protocol.py) is written with `envelope`.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ class Unauthorized(AgentError):
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
-class DriverUnavailable(AgentError):
+class NoDriver(AgentError):
     """There is no driver or no NVML library; says what to do."""
 
 
-class Unavailable(AgentError):
-    """Not now: no contact with the driver yet, no GPU readable, or too many streams."""
+class TryAgainLater(AgentError):
+    """The driver has not answered yet, no GPU can be read, or there are too many streams."""
 
     status = 503
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
@@ -102,7 +103,7 @@ def response_to(error: AgentError) -> Response:
 
 def not_found(path: str, headers: Mapping[str, str] | None = None) -> Response:
     """The answer where no route is."""
-    message = f"Nothing is at {path}; see docs under the agent's prefix for its paths"
+    message = f"No such path: {path}; /docs, under URL_PREFIX if one is set, lists the paths"
     return failure(CLIENT_FAULT, 404, message, headers)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyQuery
 
-from agent.http.errors import DriverUnavailable, InvalidRequest, Unavailable
+from agent.http.errors import InvalidRequest, NoDriver, TryAgainLater
 from agent.http.response_cache import SNAPSHOT_KEY
 from agent.http.shared_state import SharedState
 from agent.readings import DriverReading, GpuSample, Snapshot
@@ -38,12 +38,12 @@ async def the_snapshot(request: Request) -> Snapshot:
 
 
 def driver_of(snapshot: Snapshot) -> DriverReading:
-    """The driver. Raises DriverUnavailable without one, Unavailable before first contact."""
+    """The driver. Raises NoDriver without one, TryAgainLater before first contact."""
     if snapshot.driver is not None:
         return snapshot.driver
     if snapshot.driver_error is not None:
-        raise DriverUnavailable(snapshot.driver_error)
-    raise Unavailable(NO_CONTACT)
+        raise NoDriver(snapshot.driver_error)
+    raise TryAgainLater(NO_CONTACT)
 
 
 def flattened(dependant: Dependant) -> Iterator[Dependant]:
@@ -82,7 +82,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     for name in request.query_params:
         if name not in known:
             accepted = ", ".join(sorted(known)) or "none"
-            raise InvalidRequest(f"Unknown parameter: {name[:80]!r}; accepted: {accepted}")
+            raise InvalidRequest(f"Unknown parameter: '{name[:80]}'; accepted: {accepted}")
 
 
 def _known_to(request: Request) -> frozenset[str]:

@@ -1,6 +1,6 @@
-"""Bytes already made: the same question about the same Snapshot is answered without making the answer again.
+"""Bytes already made: the same request about the same Snapshot is answered without making the answer again.
 
-A dashboard on every desk asks the same thing every second. Measured, of a raw ASGI answer's throughput a
+A dashboard on every desk asks the same every second. Measured, of a raw ASGI answer's throughput a
 typed route under a mount reaches a fifth to a third; what is made once a second may cost what it likes.
 
 An answer is made once per Snapshot, however many ask at the same time: the first starts the making, the
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent.http.turnstile import Turnstile
     from agent.readings import Snapshot
 
-# Bounds on memory: a client may invent any number of good questions.
+# Bounds on memory: a client may invent any number of valid requests.
 MAX_ANSWERS = 64
 MAX_BYTES = 32 * 1024**2
 MAX_MAKINGS = 8  # at once; the others wait in order
@@ -38,7 +38,7 @@ HEAD_KEY = "agent.head"  # there if a GET is really a HEAD: nobody will read the
 
 
 class CacheKey(Protocol):
-    """Makes the canonical question out of a request for one path."""
+    """Makes the cache key of each request for one path."""
 
     headers: frozenset[bytes]  # the only ones that the answer may depend on
 
@@ -169,14 +169,31 @@ class ResponseCache:
             await self._app(scope, receive, send)
             return
         if cached is None:
-            making = self._making(key, snapshot, scope, headers)
-            cached = await _unless_hung_up(receive, making.task)
+            cached = await self._made(key, snapshot, scope, headers, receive)
             if cached is None:
-                return
+                return  # the client has hung up
             await self._turnstile.wait()  # all who waited are told at the same moment
         elif len(cached.body) > PORTION:
             await self._turnstile.wait()
         await cached.send(send)
+
+    async def _made(
+        self,
+        key: Hashable,
+        snapshot: Snapshot | None,
+        scope: Scope,
+        headers: frozenset[bytes],
+        receive: Receive,
+    ) -> CachedResponse | None:
+        """What is made for all who ask now; None once this client has hung up."""
+        hung_up = asyncio.create_task(_hung_up(receive))
+        try:
+            await asyncio.sleep(0)  # it may have hung up while it waited for its turn
+            if hung_up.done():
+                return None
+            return await self._making(key, snapshot, scope, headers).task.result(unless=hung_up)
+        finally:
+            hung_up.cancel()
 
     def _making(
         self, key: Hashable, snapshot: Snapshot | None, scope: Scope, headers: frozenset[bytes]
@@ -191,9 +208,9 @@ class ResponseCache:
                 if name in headers:
                     lines.setdefault(name, []).append(value)
             known = [(name, b", ".join(values)) for name, values in lines.items()]
-            question = {**scope, "headers": known}
-            question.pop(HEAD_KEY, None)
-            making.task = SharedTask(self._make(making, key, question, is_constant=snapshot is None))
+            reduced = {**scope, "headers": known}
+            reduced.pop(HEAD_KEY, None)
+            making.task = SharedTask(self._make(making, key, reduced, is_constant=snapshot is None))
         return making
 
     async def _make(
@@ -204,25 +221,19 @@ class ResponseCache:
                 making.has_begun = True
                 if not is_constant:  # it may have waited for a while
                     making.snapshot = scope[SNAPSHOT_KEY] = await self._shared.sampler.latest()
+                kept = self._kept_for_ever if is_constant else self._kept
+                cached = kept.get(making.snapshot, key)
+                if cached is not None:  # somebody else was faster
+                    return cached
                 self._shared.answers_made[get_route_path(scope)] += 1
                 response = CachedResponse()
                 await self._app(scope, _nothing_to_receive, response.record)
                 if response.status == 200:
-                    kept = self._kept_for_ever if is_constant else self._kept
                     kept.put(making.snapshot, key, response)
                 return response
         finally:
             if self._makings.get(key) is making:
                 del self._makings[key]
-
-
-async def _unless_hung_up(receive: Receive, task: SharedTask[CachedResponse]) -> CachedResponse | None:
-    """What the task makes; None once the client has hung up."""
-    hung_up = asyncio.create_task(_hung_up(receive))
-    try:
-        return await task.result(unless=hung_up)
-    finally:
-        hung_up.cancel()
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
-from agent.http.errors import Unavailable
+from agent.http.errors import TryAgainLater
 from agent.http.turnstile import TimeSlices, Turnstile
 from agent.sampling.history import History
-from agent.sampling.waiting import Line
+from agent.sampling.waiting import WaitingQueue
 from agent.views.snapshot_json import SnapshotJson
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class SharedState:
         )
         interval = settings.history_interval
         self.history = History(interval) if interval else None  # None: nothing is remembered
-        self.line = Line()  # of those who wait for GPUs
+        self.queue = WaitingQueue()  # of requests that wait for GPUs
         self.open_streams = 0
         self.answers_made: Counter[str] = Counter()  # since the start, by path; those sent again do not count
         self.idle_holder_seconds = settings.idle_holder_minutes * 60
@@ -65,9 +65,9 @@ class SharedState:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Count a stream while it is open. Raises Unavailable past MAX_STREAMS."""
+        """Count a stream while it is open. Raises TryAgainLater past MAX_STREAMS."""
         if self.open_streams >= self.settings.max_streams:
-            raise Unavailable(
+            raise TryAgainLater(
                 f"All {self.settings.max_streams} streams are taken (MAX_STREAMS); try again later"
             )
         self.open_streams += 1

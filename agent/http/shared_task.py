@@ -27,7 +27,7 @@ class SharedTask(Generic[Result]):
         return self._task.cancelling() > 0 or self._task.cancelled()
 
     async def result(self, unless: asyncio.Future[Any]) -> Result | None:
-        """Wait for it; None if `unless` comes first. Who is cancelled leaves the others their result."""
+        """Wait for it; None if `unless` comes first. A cancelled caller leaves the others their result."""
         self._waiting += 1
         try:
             await asyncio.wait((self._task, unless), return_when=asyncio.FIRST_COMPLETED)

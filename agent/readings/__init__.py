@@ -1,4 +1,8 @@
-"""What was measured: frozen values with their unit in their name. `None` means the driver did not tell."""
+"""What was measured: frozen dataclasses, with the unit in the name of each field. `None`: unknown.
+
+`gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes,
+`snapshot.py` the Snapshot: all that is known at one moment, which every view and every client shares.
+"""
 
 from agent.readings.driver import DriverReading
 from agent.readings.gpu import GpuReading

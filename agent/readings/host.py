@@ -24,7 +24,7 @@ class Belonging:
 
 @dataclass(frozen=True, slots=True)
 class HostProcess:
-    """A process as /proc describes it; every field is None where it vanished or may not be read."""
+    """A process as /proc describes it; None: unknown. If it is not seen here, `command` says so."""
 
     pid: int
     username: str | None = None

@@ -22,7 +22,7 @@ class GpuState(StrEnum):
 
     STARTING = "starting"  # no reading yet
     OK = "ok"
-    STALE = "stale"  # the last reading is up to three sample intervals old
+    STALE = "stale"  # no answer for two sample intervals; past three of the longest interval without values
     STUCK = "stuck"  # a driver call has not returned for SAMPLE_TIMEOUT
     LOST = "lost"  # the driver refuses: fallen off the bus, no permission, ...
 

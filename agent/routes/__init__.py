@@ -1,4 +1,8 @@
-"""One file per endpoint: parameters in, view out; each declares as ENDPOINT what it needs."""
+"""Endpoints, one file each: parameters in, view out; each declares as ENDPOINT who may read it.
+
+A route whose answer depends on one Snapshot and its parameters alone takes `CurrentSnapshot`: its answer is
+then made once for all clients who ask.
+"""
 
 from importlib import import_module
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.derive.free import Offer
     from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
-    from agent.sampling.waiting import Place
+    from agent.sampling.waiting import QueueEntry
 
 router = APIRouter()
 ENDPOINT = Endpoint(router, failures=(500, 503))
@@ -107,7 +107,7 @@ async def free(
     if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without telling anyone which
         offer = await _wait(request, shared, wish, snapshot, wait)
     else:
-        offer = shared.line.look(wish, snapshot)
+        offer = shared.queue.offer_now(wish, snapshot)
     if format != "plain":
         return success(free_view(offer))
     if not offer.satisfied:
@@ -118,17 +118,17 @@ async def free(
 async def _wait(
     request: Request, shared: SharedState, wish: Wish, snapshot: Snapshot, seconds: float
 ) -> Offer:
-    """What there is once the wish is satisfied, the time is up, or the agent ends. Raises Unavailable."""
-    with shared.stream(), shared.line.join(wish, snapshot) as place:
+    """What there is once the wish is satisfied, the time is up, or the agent ends. Raises TryAgainLater."""
+    with shared.stream(), shared.queue.join(wish, snapshot) as entry:
         client_is_there = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                client_is_there = await _satisfied_or_ended(request, shared, place)
-        place.taken = client_is_there
-        return place.offer
+                client_is_there = await _satisfied_or_ended(request, shared, entry)
+        entry.delivered = client_is_there
+        return entry.offer
 
 
-async def _satisfied_or_ended(request: Request, shared: SharedState, place: Place) -> bool:
+async def _satisfied_or_ended(request: Request, shared: SharedState, entry: QueueEntry) -> bool:
     """False once the client has hung up."""
     async with contextlib.aclosing(shared.sampler.watch(LOOK_INTERVAL, heartbeat=MAX_WAIT)) as snapshots:
         async for snapshot in snapshots:
@@ -136,8 +136,8 @@ async def _satisfied_or_ended(request: Request, shared: SharedState, place: Plac
                 return False
             if snapshot is not None:
                 driver_of(snapshot)
-                shared.line.see(snapshot)
-            if place.offer.satisfied:
+                shared.queue.update(snapshot)
+            if entry.offer.satisfied:
                 break
     return True
 

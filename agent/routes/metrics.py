@@ -36,7 +36,7 @@ async def takes_gzip(accept_encoding: Annotated[str, Header(include_in_schema=Fa
     response_class=Response,
     responses={
         200: {
-            "description": "Prometheus text, or OpenMetrics for who accepts it",
+            "description": "Prometheus text, or OpenMetrics for a client that accepts it",
             "content": {
                 "text/plain": {"schema": {"type": "string"}},
                 "application/openmetrics-text": {"schema": {"type": "string"}},

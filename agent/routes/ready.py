@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from agent.derive.health import examine
 from agent.http.endpoint import Access, Endpoint
-from agent.http.errors import Unavailable
+from agent.http.errors import TryAgainLater
 from agent.http.parameters import NO_CONTACT, CurrentSnapshot
 from agent.readings import GpuState
 from agent.views.health import VerdictWord
@@ -34,7 +34,7 @@ async def ready(snapshot: CurrentSnapshot) -> Readiness:
     if not states[GpuState.OK]:
         found = ", ".join(f"{number} {state}" for state, number in states.items())
         no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
-        raise Unavailable(snapshot.driver_error or no_gpu)
+        raise TryAgainLater(snapshot.driver_error or no_gpu)
     verdicts = Counter(
         health.verdict.word for health in examine(snapshot).values() if health.verdict is not None
     )

@@ -19,7 +19,7 @@ ProcessType = Annotated[
     Literal["C", "G", "NA", ""],
     Query(description="only processes of this type: compute, graphics, unknown; empty: all"),
 ]
-Mig = Annotated[Literal["0", "1", ""], Query(description="1: list MIG instances in the place of their GPU")]
+Mig = Annotated[Literal["0", "1", ""], Query(description="1: list MIG instances instead of their GPU")]
 
 
 @router.get("/status", summary="GPUs and the processes on them", response_model=Success[Status])

@@ -37,7 +37,7 @@ Interval = Annotated[
 
 
 class EventStream(StreamingResponse):
-    """Server-Sent Events; counts as an open stream while it is sent. Raises Unavailable past MAX_STREAMS."""
+    """Server-Sent Events; an open stream while they are sent. Raises TryAgainLater past MAX_STREAMS."""
 
     media_type = EVENT_STREAM
 

@@ -1,0 +1,7 @@
+"""When to sample, in which thread, and how far a value can be trusted.
+
+`worker.py` is a thread that owns one source, `collector.py` runs one round over all workers, `sampler.py`
+decides when a round is due and hands out its Snapshot, `states.py` judges each GPU. What needs memory
+across Snapshots is here too: `ledger.py` (GPU-seconds and idle time), `history.py`, `xid_watch.py`, and
+`waiting.py` (the queue of `/free`). Sources are known by protocols alone (`interfaces.py`).
+"""

@@ -153,11 +153,11 @@ class Collector:
         return self._slots[: self._contact.gpu_count] if self._contact else []
 
     def _is_in_contact(self) -> bool:
-        return self._driver.answer is not None and self._driver.answer.reading is not None
+        return self._driver.result is not None and self._driver.result.reading is not None
 
     def _driver_is_in_doubt(self) -> bool:
         return not self._is_in_contact() or any(
-            slot.answer is not None and slot.answer.error for slot in self._gpus
+            slot.result is not None and slot.result.error for slot in self._gpus
         )
 
     def _ask_driver(self, now: float) -> None:
@@ -175,17 +175,17 @@ class Collector:
             self._topology.request(lambda: connections.read(count))
 
     def _known_topology(self) -> Topology | None:
-        answer = self._topology.answer
-        known = answer.reading if answer is not None else None
+        result = self._topology.result
+        known = result.reading if result is not None else None
         return known if known is not None and len(known.levels) == len(self._gpus) else None
 
     def _follow_driver(self) -> None:
         """As many slots as the driver has GPUs, and none of another contact."""
-        answer = self._driver.answer
-        if answer is None or (answer.reading is None and answer.error is None):
+        result = self._driver.result
+        if result is None or (result.reading is None and result.error is None):
             return  # no contact yet, or let go: the GPUs are expected back as they were
-        before, self._contact = self._contact, answer.reading
-        if before is not None and (answer.reading is None or answer.reading.gpu_count != before.gpu_count):
+        before, self._contact = self._contact, result.reading
+        if before is not None and (result.reading is None or result.reading.gpu_count != before.gpu_count):
             now = self._clock()
             for slot in self._slots:
                 slot.renew(now)
@@ -200,8 +200,8 @@ class Collector:
             taken_at=self._now(),
             taken_monotonic=started,
             driver=self._contact,
-            driver_error=self._driver.answer.error if self._driver.answer else None,
-            gpus=tuple(self._judge(slot, now) for slot in self._gpus),
+            driver_error=self._driver.result.error if self._driver.result else None,
+            gpus=tuple(self._judge_state(slot, now) for slot in self._gpus),
             host=self._fresh(self._host, now),
             processes=self._fresh(self._processes, now),
             topology=self._known_topology(),
@@ -211,11 +211,11 @@ class Collector:
 
     def _fresh(self, worker: Worker[Reading], now: float) -> Reading | None:
         """Its reading, unless it is too old to be shown."""
-        answer = worker.answer
-        return answer.reading if answer and now - answer.started_at <= self._stale_after else None
+        result = worker.result
+        return result.reading if result and now - result.started_at <= self._stale_after else None
 
-    def _judge(self, slot: GpuSlot, now: float) -> GpuSample:
-        sample = slot.judge(
+    def _judge_state(self, slot: GpuSlot, now: float) -> GpuSample:
+        sample = slot.judge_state(
             now,
             sample_interval=self._sample_interval,
             stale_after=self._stale_after,

@@ -1,25 +1,25 @@
 """One GPU as the collector keeps it: by index, with a worker of its own that lasts as long as the agent.
 
 A worker is never thrown away, for its thread may be inside a driver call that does not return; what is thrown
-away is the contact: the NVML handle, and every answer that came through it.
+away is the contact: the NVML handle, and every result that came through it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from agent.sampling.states import judge
+from agent.sampling.states import judge_state
 
 if TYPE_CHECKING:
     from agent.readings import GpuProcess, GpuReading, GpuSample
-    from agent.sampling.worker import Answer, Worker
+    from agent.sampling.worker import ReadResult, Worker
 
 
 class Gpu(Protocol):
     """What is needed of a GPU's source."""
 
     def read(self) -> GpuReading: ...
-    def afterwards(self) -> None: ...
+    def measure_slow_counters(self) -> None: ...
     def release(self) -> None: ...
 
 
@@ -33,24 +33,24 @@ class GpuSlot:
         self._last: GpuReading | None = None  # the latest there was, for age and for what lasts
         self._contact_from = float(
             "-inf"
-        )  # seconds of the monotonic clock; older answers are of another contact
+        )  # seconds of the monotonic clock; older results are of another contact
         self._renewing = False
 
     @property
-    def answer(self) -> Answer[GpuReading | None] | None:
-        """The latest answer of the present contact."""
-        answer = self.worker.answer
-        return answer if answer is not None and answer.started_at >= self._contact_from else None
+    def result(self) -> ReadResult[GpuReading | None] | None:
+        """The latest result of the present contact."""
+        result = self.worker.result
+        return result if result is not None and result.started_at >= self._contact_from else None
 
     @property
     def processes(self) -> tuple[GpuProcess, ...]:
-        """Those of the latest answer."""
-        return (self.answer.reading.processes or ()) if self.answer and self.answer.reading else ()
+        """Those of the latest result."""
+        return (self.result.reading.processes or ()) if self.result and self.result.reading else ()
 
     def request(self) -> None:
         """Ask for a reading; through a new contact if that was wished for."""
         read = self._read_anew if self._renewing else self._source.read
-        if self.worker.request(read, self._source.afterwards):
+        if self.worker.request(read, self._source.measure_slow_counters):
             self._renewing = False
 
     def renew(self, now: float) -> None:
@@ -67,16 +67,16 @@ class GpuSlot:
         """It has been let go: what was read before is no longer current."""
         self._contact_from = now
 
-    def judge(
+    def judge_state(
         self, now: float, *, sample_interval: float, stale_after: float, sample_timeout: float
     ) -> GpuSample:
         """The GPU as a Snapshot taken at `now` shows it."""
-        answer = self.answer
-        if answer is not None and answer.reading is not None:
-            self._last = answer.reading
-        return judge(
+        result = self.result
+        if result is not None and result.reading is not None:
+            self._last = result.reading
+        return judge_state(
             self.index,
-            answer,
+            result,
             self.worker.busy_since,
             self._last,
             now=now,

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Sampler:
-    """Samples when someone looks, or for history; `async with` starts and ends it."""
+    """Samples when someone looks, or for history, from `start` to `stop`. Lives on the event loop."""
 
     def __init__(
         self, collector: Collector, pace: Pace, *, clock: Callable[[], float] = time.monotonic
@@ -67,9 +67,10 @@ class Sampler:
         self._announce()
 
     async def latest(self, max_age: float | None = None) -> Snapshot:
-        """The newest Snapshot if it is at most `max_age` seconds old (SAMPLE_INTERVAL), else a new one.
+        """The newest Snapshot if it is at most `max_age` seconds old, else a new one.
 
-        Those who ask together share one sample. Never takes longer than the collector's MAX_WAIT.
+        `max_age` defaults to SAMPLE_INTERVAL. Those who ask together share one sample. Never takes longer
+        than the collector's MAX_WAIT.
         """
         now = self._clock()
         self._polled_at = now
@@ -169,9 +170,16 @@ class Sampler:
         """Nobody looks and there is no history to keep: after a while even NVML is let go."""
         due = max(self._last_tick, self._polled_at) + RELEASE_AFTER
         while not await self._demand_changes_before(due):
-            if await self._collector.release():
+            if await self._let_go():
                 await self._demand_changed.wait()
             due = self._clock() + RELEASE_AFTER  # a call is out: it may be back by then
+
+    async def _let_go(self) -> bool:
+        try:
+            return await self._collector.release()
+        except Exception:  # as in _tick
+            logger.exception("The driver could not be let go")
+            return False
 
     async def _demand_changes_before(self, due: float) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""How far a GPU's last answer can be trusted: pure, so that every case is a line in a table."""
+"""How far the values of a GPU can be trusted. Pure, so that every case is a line in a table."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from agent.readings import GpuReading, GpuSample, GpuState
 
 if TYPE_CHECKING:
-    from agent.sampling.worker import Answer
+    from agent.sampling.worker import ReadResult
 
-# A GPU whose answer came just too late for this round is `ok` with its true age; past two sample intervals it
-# is `stale`, and past three of the longest interval in force its values are no longer shown: a GPU that takes
+# A GPU whose reading came just too late for this round is `ok`, with its true age. Past two sample intervals
+# it is `stale`. Past three of the longest interval in force its values are no longer shown: a GPU that takes
 # longer than a request waits must not be unknown for ever to somebody who looks seldom.
 OK_INTERVALS = 2
 STALE_INTERVALS = 3
 
 
-def judge(
+def judge_state(
     index: int,
-    answer: Answer[GpuReading | None] | None,
+    result: ReadResult[GpuReading | None] | None,
     busy_since: float | None,
     last: GpuReading | None,
     *,
@@ -29,14 +29,14 @@ def judge(
 ) -> GpuSample:
     """The GPU as a Snapshot taken at `now` shows it; times are seconds of the monotonic clock.
 
-    `answer` is how the latest read ended, `last` the latest reading there ever was, for age and what lasts.
+    `result` is how the latest read ended, `last` the latest reading there ever was, for age and what lasts.
     """
     sampled_at = last.sampled_at if last else None
     age = None if last is None else now - last.sampled_monotonic
     age_ms = None if age is None else int(age * 1000)
 
     def sample(state: GpuState, reading: GpuReading | None, error: str | None) -> GpuSample:
-        seconds = answer.seconds if answer is not None and reading is not None else None
+        seconds = result.seconds if result is not None and reading is not None else None
         lasting = last.lasting() if last is not None and reading is None else None
         return GpuSample(index, state, reading, lasting, sampled_at, age_ms, error, seconds=seconds)
 
@@ -44,12 +44,12 @@ def judge(
         return sample(
             GpuState.STUCK, None, f"A driver call on this GPU has not returned for {now - busy_since:.0f} s"
         )
-    if answer is None:
+    if result is None:
         return sample(GpuState.STARTING, None, "The GPU has not answered yet")
-    if answer.reading is None or age is None:
-        return sample(GpuState.LOST, None, answer.error)
+    if result.reading is None or age is None:
+        return sample(GpuState.LOST, None, result.error)
     if age <= OK_INTERVALS * sample_interval:
-        return sample(GpuState.OK, answer.reading, None)
+        return sample(GpuState.OK, result.reading, None)
     if age <= stale_after:
-        return sample(GpuState.STALE, answer.reading, None)
+        return sample(GpuState.STALE, result.reading, None)
     return sample(GpuState.STALE, None, f"The GPU has not answered; its last reading is {age:.0f} s old")

@@ -1,15 +1,16 @@
-"""Who waits for GPUs, and who gets them when.
+"""The queue of requests that wait for GPUs, and which of them gets which GPUs when.
 
-One line, in order of arrival. With each Snapshot everybody in it is looked after in turn, and what somebody
-who leaves had kept goes to the next at once:
+The queue is in order of arrival. Each Snapshot updates all entries in turn, and what was reserved for one
+that leaves goes to the next at once:
 
-- A GPU that is given to somebody who waited is withheld from everybody else for WITHHOLD_SECONDS: a job takes
-  some time to show on its GPU, and until then the next would be given the same one.
-- Who cannot be satisfied yet keeps the GPUs that would do, so that a later, smaller wish never overtakes an
-  earlier, larger one. They are kept as long as the request waits, which is less than a minute.
-- Who wants more than this host could ever give keeps nothing.
+- A GPU that was given to a request is withheld from all others for WITHHOLD_SECONDS: a job takes some time to
+  show on its GPU, and until then the next request would be given the same one.
+- GPUs that would do are reserved for an entry that cannot be satisfied yet, so that a later, smaller wish
+  never overtakes an earlier, larger one. They stay reserved while the request waits: less than a minute.
+- Nothing is reserved for a wish that this host could never satisfy.
 
-Who does not wait is answered as one more at the end of the line would be, and takes nothing.
+GPUs that are withheld or reserved are unavailable to everybody else. A request that does not wait gets what
+one more entry at the end of the queue would get, and no GPU is withheld for it.
 """
 
 from __future__ import annotations
@@ -29,89 +30,90 @@ if TYPE_CHECKING:
 WITHHOLD_SECONDS = 30.0
 
 
-class Place:
-    """Somebody's place in the line; `offer` is what the newest Snapshot has for it.
+class QueueEntry:
+    """A request in the queue; `offer` is what the newest Snapshot has for it.
 
-    GPUs that were given to a place are free again when it is left, unless it says that they were `taken`.
+    GPUs given to an entry are free again when it leaves the queue, unless `delivered` says that the client
+    was there to get them.
     """
 
     def __init__(self, offer: Offer) -> None:
         self.offer = offer
-        self.keeps: frozenset[str] = frozenset()  # UUIDs
-        self.taken = False
+        self.reserved: frozenset[str] = frozenset()  # UUIDs
+        self.delivered = False
 
 
-class Line:
+class WaitingQueue:
     """Lives on the event loop: no method may be called from elsewhere. `clock`: seconds, monotonic."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._places: dict[Place, None] = {}  # of those not satisfied, in order of arrival
+        self._entries: dict[QueueEntry, None] = {}  # of those not satisfied, in order of arrival
         self._withheld_until: dict[str, float] = {}  # by UUID
-        self._seen_at = float("-inf")  # of the newest Snapshot, seconds of the monotonic clock
+        self._updated_at = float("-inf")  # of the newest Snapshot, seconds of the monotonic clock
         self._gpus: Sequence[Candidate] = ()
 
-    def look(self, wish: Wish, snapshot: Snapshot) -> Offer:
-        """What there is for somebody who does not wait."""
-        self.see(snapshot)
-        return choose(self._gpus, wish, self._kept())
+    def offer_now(self, wish: Wish, snapshot: Snapshot) -> Offer:
+        """What a request that does not wait is offered."""
+        self.update(snapshot)
+        return choose(self._gpus, wish, self._unavailable())
 
     @contextmanager
-    def join(self, wish: Wish, snapshot: Snapshot) -> Iterator[Place]:
-        """A place at the end of the line, until it is left."""
-        place = Place(self.look(wish, snapshot))
-        self._places[place] = None
-        self._settle(place)
+    def join(self, wish: Wish, snapshot: Snapshot) -> Iterator[QueueEntry]:
+        """An entry at the end of the queue, for as long as the context lasts."""
+        entry = QueueEntry(self.offer_now(wish, snapshot))
+        self._entries[entry] = None
+        self._settle(entry)
         try:
-            yield place
+            yield entry
         finally:
-            self._places.pop(place, None)
-            freed = place.keeps
-            if place.offer.satisfied and not place.taken:
-                freed = frozenset(place.offer.uuids)
+            self._entries.pop(entry, None)
+            freed = entry.reserved
+            if entry.offer.satisfied and not entry.delivered:
+                freed = frozenset(entry.offer.uuids)
                 for uuid in freed:
                     self._withheld_until.pop(uuid, None)
             self._pass_on(freed)
 
-    def see(self, snapshot: Snapshot) -> None:
-        """Look after everybody in turn, once per Snapshot, whoever brings it."""
-        if snapshot.taken_monotonic <= self._seen_at:
+    def update(self, snapshot: Snapshot) -> None:
+        """Make every entry a new offer in turn. A Snapshot counts once, and an older one not at all."""
+        if snapshot.taken_monotonic <= self._updated_at:
             return
-        self._seen_at, self._gpus = snapshot.taken_monotonic, candidates(snapshot)
-        places = list(self._places)
-        for place in places:
-            place.keeps = frozenset()
-        kept = self._kept()
-        for place in places:
-            place.offer = choose(self._gpus, place.offer.wish, kept)
-            kept |= self._settle(place)
+        self._updated_at, self._gpus = snapshot.taken_monotonic, candidates(snapshot)
+        entries = list(self._entries)
+        for entry in entries:
+            entry.reserved = frozenset()
+        unavailable = self._unavailable()
+        for entry in entries:
+            entry.offer = choose(self._gpus, entry.offer.wish, unavailable)
+            unavailable |= self._settle(entry)
 
     def _pass_on(self, freed: frozenset[str]) -> None:
-        """What somebody who leaves had kept may be what the next one waits for: it has it at once."""
-        kept = self._kept() if freed else set()
-        for place in list(self._places):
+        """Offer the GPUs of an entry that left to the entries behind it, at once."""
+        unavailable = self._unavailable() if freed else set()
+        for entry in list(self._entries):
             if not freed:
                 return
-            kept -= place.keeps  # nobody else keeps these
-            place.keeps = frozenset()
-            place.offer = choose(self._gpus, place.offer.wish, kept)
-            settled = self._settle(place)
-            kept |= settled
+            unavailable -= entry.reserved  # reserved for no other entry
+            entry.reserved = frozenset()
+            entry.offer = choose(self._gpus, entry.offer.wish, unavailable)
+            settled = self._settle(entry)
+            unavailable |= settled
             freed -= settled
 
-    def _settle(self, place: Place) -> frozenset[str]:
-        """Give a place what it is offered, or let it keep that; returns what nobody else may have then."""
-        uuids = frozenset(place.offer.uuids)
-        if place.offer.satisfied:
-            del self._places[place]
+    def _settle(self, entry: QueueEntry) -> frozenset[str]:
+        """Give an entry its offer, or reserve it; returns the UUIDs that nobody else may have then."""
+        uuids = frozenset(entry.offer.uuids)
+        if entry.offer.satisfied:
+            del self._entries[entry]
             self._withheld_until |= dict.fromkeys(uuids, self._clock() + WITHHOLD_SECONDS)
             return uuids
-        if could_ever(self._gpus, place.offer.wish):
-            place.keeps = uuids
-        return place.keeps
+        if could_ever(self._gpus, entry.offer.wish):
+            entry.reserved = uuids
+        return entry.reserved
 
-    def _kept(self) -> set[str]:
-        """The GPUs, by UUID, that nobody else may have now."""
+    def _unavailable(self) -> set[str]:
+        """UUIDs of the GPUs that are withheld or reserved now."""
         now = self._clock()
         self._withheld_until = {uuid: until for uuid, until in self._withheld_until.items() if until > now}
-        return set(self._withheld_until).union(*(place.keeps for place in self._places))
+        return set(self._withheld_until).union(*(entry.reserved for entry in self._entries))

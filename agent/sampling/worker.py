@@ -24,7 +24,7 @@ Reading = TypeVar("Reading")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[Reading]):
+class ReadResult(Generic[Reading]):
     """How the latest read ended: with a reading, or with one sentence that says why there is none."""
 
     reading: Reading | None
@@ -36,11 +36,11 @@ class Answer(Generic[Reading]):
 @dataclass(frozen=True, slots=True)
 class _Job(Generic[Reading]):
     read: Callable[[], Reading]
-    afterwards: Callable[[], None] | None
+    after_read: Callable[[], None] | None
 
 
 class Worker(Generic[Reading]):
-    """Runs reads one after the other; each answer replaces the one before.
+    """Runs reads one after the other; each result replaces the one before.
 
     `answered` is called in the worker's thread after each read: it must only hand over to the event loop.
     """
@@ -49,7 +49,7 @@ class Worker(Generic[Reading]):
         self, name: str, answered: Callable[[Worker[Reading]], None], clock: Callable[[], float]
     ) -> None:
         self.name = name
-        self.answer: Answer[Reading] | None = None
+        self.result: ReadResult[Reading] | None = None
         self.busy_since: float | None = None  # seconds of the monotonic clock
         self._answered = answered
         self._clock = clock
@@ -58,15 +58,15 @@ class Worker(Generic[Reading]):
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def request(self, read: Callable[[], Reading], afterwards: Callable[[], None] | None = None) -> bool:
+    def request(self, read: Callable[[], Reading], after_read: Callable[[], None] | None = None) -> bool:
         """Ask for a reading; says whether it will be read, or an earlier read is still out.
 
-        `afterwards` runs in the same thread once the answer is out: what takes long and nobody waits for.
+        `after_read` runs in the same thread once the result is out: what takes long and nobody waits for.
         """
         if self.busy_since is not None:
             return False
         self.busy_since = self._clock()
-        self._jobs.put(_Job(read, afterwards))
+        self._jobs.put(_Job(read, after_read))
         return True
 
     def stop(self) -> None:
@@ -85,25 +85,25 @@ class Worker(Generic[Reading]):
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             self._read(job.read)
-            if job.afterwards is not None:
-                self._do_afterwards(job.afterwards)
+            if job.after_read is not None:
+                self._do_after_read(job.after_read)
 
     def _read(self, read: Callable[[], Reading]) -> None:
         started_at = self._clock()
         try:
             reading = read()
-            self.answer = Answer(reading, None, started_at, self._clock() - started_at)
+            self.result = ReadResult(reading, None, started_at, self._clock() - started_at)
         except SourceError as error:
-            self.answer = Answer(None, str(error), started_at)
+            self.result = ReadResult(None, str(error), started_at)
         except Exception as error:  # the thread must outlive a fault of ours
-            self.answer = Answer(None, "The agent failed while reading it; its log says why", started_at)
+            self.result = ReadResult(None, "The agent failed while reading it; its log says why", started_at)
             self._log(error)
         self.busy_since = None
         self._answered(self)
 
-    def _do_afterwards(self, afterwards: Callable[[], None]) -> None:
+    def _do_after_read(self, after_read: Callable[[], None]) -> None:
         try:
-            afterwards()
+            after_read()
         except Exception as error:  # as above
             self._log(error)
 

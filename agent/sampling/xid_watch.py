@@ -1,4 +1,4 @@
-"""Listens for XID errors in a thread of its own: the driver tells of each once, to who waits for it."""
+"""Listens for XID errors in a thread of its own: the driver reports each once, to whoever waits for it."""
 
 from __future__ import annotations
 

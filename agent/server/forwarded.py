@@ -20,7 +20,7 @@ MAX_PROXIES = 32  # between client and agent; a longer list is nobody's but a cl
 class ForwardedFor:
     """Sets a request's client from X-Forwarded-For where a trusted proxy has sent it.
 
-    Stands in the place of uvicorn's own middleware, which takes any text for an address and does not know
+    Replaces uvicorn's own middleware, which takes any text for an address and does not know
     that ::ffff:192.0.2.1 is 192.0.2.1. `trusted` is what FORWARDED_ALLOW_IPS accepts.
     """
 

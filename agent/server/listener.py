@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
+from queue import SimpleQueue
+from typing import Any
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
@@ -16,7 +19,7 @@ class CannotListen(Exception):
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket at the first address of `host` that this machine has. Raises CannotListen."""
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = _addresses(host, port)
     except OSError as error:
         raise CannotListen(f"Cannot listen on {url_host(host)}:{port}: {_reason(error)} (HOST)") from error
     failure = OSError()
@@ -35,6 +38,23 @@ def listen(host: str, port: int) -> socket.socket:
 def url_host(host: str) -> str:
     """As a URL writes it: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
+    """As `socket.getaddrinfo` tells them: in a thread, or a silent name server would keep signals waiting."""
+    found: SimpleQueue[list[tuple[Any, ...]] | OSError] = SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
+        except OSError as error:
+            found.put(error)
+
+    threading.Thread(target=resolve, name="resolver", daemon=True).start()
+    addresses = found.get()
+    if isinstance(addresses, OSError):
+        raise addresses
+    return addresses
 
 
 def _listen_at(listener: socket.socket, address: tuple[object, ...]) -> socket.socket:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import select
+import sys
 import threading
 from queue import SimpleQueue
 
-MAX_WAITING = 2000  # lines; past that they are dropped
-MAX_WRITE = 64 * 1024  # characters, about: what a pipe takes at once
-FLUSH_TIMEOUT = 0.2  # seconds that the end waits for what is not yet written
+from agent.server.plain_text import PlainFormatter
 
-logger = logging.getLogger("agent")
+MAX_WAITING = 2000  # lines; past that, or past so many bytes, they are dropped
+MAX_WAITING_BYTES = 1024 * 1024
+FLUSH_TIMEOUT = 0.2  # seconds that the end waits for what is not yet written
 
 
 class LogWriter(logging.Handler):
@@ -28,7 +29,9 @@ class LogWriter(logging.Handler):
         self._closed = False
         self._overflowed = 0  # lines that found the queue full; each count has one thread that writes it
         self._failed = 0  # lines that the descriptor refused: its reader is gone, or its disk is full
-        self._waiting: SimpleQueue[str | None] = SimpleQueue()  # None: the end
+        self._waiting: SimpleQueue[bytes | None] = SimpleQueue()  # None: the end
+        self._put_bytes = 0
+        self._taken_bytes = 0
         self._thread: threading.Thread | None = None
 
     @property
@@ -38,16 +41,11 @@ class LogWriter(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Never waits. Python calls it under the handler's lock."""
-        try:
-            line = self.format(record)
-        except Exception:  # as every handler of `logging` does: a fault in a log call must not go further
-            self.handleError(record)
-            return
-        if self._thread is None or not self._thread.is_alive():  # none yet, or this is a forked worker
-            self._start()
-        if self._closed or self._waiting.qsize() >= MAX_WAITING:
+        line = self._line(record)
+        if self._closed or not self._has_room(len(line)) or not self._is_working():
             self._overflowed += 1
         else:
+            self._put_bytes += len(line)
             self._waiting.put(line)
 
     def close(self) -> None:
@@ -59,39 +57,68 @@ class LogWriter(logging.Handler):
                 self._thread.join(FLUSH_TIMEOUT)
         super().close()
 
-    def _start(self) -> None:
-        if self._closed:
-            return
+    def _line(self, record: logging.LogRecord) -> bytes:
+        try:
+            text = self.format(record)
+        except Exception:  # as with every handler, a fault in a log call goes no further
+            what = {"msg": f"What {record.pathname}, line {record.lineno}, logs cannot be formatted"}
+            text = PlainFormatter().format(logging.makeLogRecord({**what, "exc_info": sys.exc_info()}))
+        return f"{text}\n".encode(self._encoding, "backslashreplace")
+
+    def _has_room(self, size: int) -> bool:
+        waiting_bytes = self._put_bytes - self._taken_bytes
+        return self._waiting.qsize() < MAX_WAITING and waiting_bytes + size <= MAX_WAITING_BYTES
+
+    def _is_working(self) -> bool:
+        """Says whether there is a thread; starts it, at first and in a forked worker."""
+        if self._thread is not None and self._thread.is_alive():
+            return True
         self._waiting = SimpleQueue()  # after a fork the lines in the old one are the parent's
+        self._put_bytes = self._taken_bytes = 0
         self._thread = threading.Thread(
             target=self._work, args=(self._waiting,), name=f"log{self._descriptor}", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # Python is ending, or this user may have no more threads
+            return False
+        return True
 
-    def _work(self, waiting: SimpleQueue[str | None]) -> None:
+    def _work(self, waiting: SimpleQueue[bytes | None]) -> None:
         told = self.dropped
-        while (line := waiting.get()) is not None:
-            lines, size = [line], len(line)
-            while size < MAX_WRITE and not waiting.empty() and (line := waiting.get()) is not None:
-                lines.append(line)
-                size += len(line)
-            written = self._write("".join(f"{line}\n" for line in lines))
-            if not written:
-                self._failed += len(lines)
-            elif waiting.empty() and (dropped := self.dropped) > told:
-                logger.error("%d log lines were dropped because nobody read them", dropped - told)
-                told = dropped
-            if line is None:
-                return
+        chunk: list[bytes] = []  # lines that are written together
+        line: bytes | None = b""
+        while line is not None:
+            line = waiting.get()
+            if line is not None:
+                self._taken_bytes += len(line)
+                if sum(map(len, chunk)) + len(line) > select.PIPE_BUF:  # else nobody's lines come in between
+                    self._write(chunk)
+                chunk.append(line)
+            if line is None or waiting.empty():
+                written = self._write(chunk)
+                if written and waiting.empty() and (dropped := self.dropped) > told:
+                    self._write([self._notice(dropped - told)])
+                    told = dropped
 
-    def _write(self, text: str) -> bool:
-        """Says whether all of it was taken."""
-        rest = text.encode(self._encoding, "backslashreplace")
+    def _notice(self, dropped: int) -> bytes:
+        """Not through a logger: whoever waits for the end has this handler's lock."""
+        what = {"name": "agent", "levelno": logging.ERROR, "levelname": "ERROR", "args": (dropped,)}
+        msg = "%d log lines were dropped because nobody read them"
+        return self._line(logging.makeLogRecord({**what, "msg": msg}))
+
+    def _write(self, lines: list[bytes]) -> bool:
+        """Writes and forgets them; says whether all of it was taken."""
+        rest, number = b"".join(lines), len(lines)
+        lines.clear()
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # somebody else who shares it has set O_NONBLOCK
-                select.select((), (self._descriptor,), ())
+                poll = select.poll()
+                poll.register(self._descriptor, select.POLLOUT)
+                poll.poll()
             except OSError:
+                self._failed += number
                 return False
         return True

@@ -58,7 +58,7 @@ def _writers() -> set[LogWriter]:
 
 
 def _never_waiting(handler: logging.Handler) -> logging.Handler:
-    """The same handler, or a LogWriter in the place of one that writes to stdout or stderr."""
+    """The same handler, or a LogWriter instead of one that writes to stdout or stderr."""
     if type(handler) is not logging.StreamHandler or handler.stream not in (sys.stdout, sys.stderr):
         return handler
     try:

@@ -5,6 +5,7 @@ For a container's HEALTHCHECK: it finds the agent by the same settings and needs
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import json
@@ -29,17 +30,23 @@ def main() -> int:
     try:
         settings = load_settings(os.environ)
     except SettingsError as error:
-        sys.stdout.write(f"unhealthy: {'; '.join(error.faults)}\n")
+        _say(f"unhealthy: {'; '.join(error.faults)}")
         return 1
     host, path = reachable(settings.host), f"{settings.url_prefix}/health"
     url = f"http://{url_host(host)}:{settings.port}{path}"
     try:
         ask(host, settings.port, path)
     except Unhealthy as error:
-        sys.stdout.write(f"unhealthy: {url} {error}\n")
+        _say(f"unhealthy: {url} {error}")
         return 1
-    sys.stdout.write(f"healthy: {url}\n")
+    _say(f"healthy: {url}")
     return 0
+
+
+def _say(line: str) -> None:
+    """To standard output, which may be closed or full: the exit status counts."""
+    with contextlib.suppress(OSError):
+        os.write(1, f"{line}\n".encode(errors="backslashreplace"))
 
 
 def ask(host: str, port: int, path: str) -> None:

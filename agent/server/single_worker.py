@@ -9,6 +9,8 @@ import fcntl
 import os
 import socket
 import stat
+import sys
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,14 @@ REFUSAL = (
     "This is a second worker, and the agent must be one process: two would promise each GPU twice."
     " Start it with one worker (uvicorn --workers 1, gunicorn -w 1)"
 )
+
+
+def is_supervised() -> bool:
+    """Whether a server may have other workers: gunicorn, or one that starts them by `multiprocessing`.
+
+    An app alone shares no socket with another, unless the program that started both left one open.
+    """
+    return parent_process() is not None or "gunicorn.arbiter" in sys.modules
 
 
 class SingleWorker:

@@ -1,7 +1,8 @@
 """Every setting: its name, default, what it accepts and one line of help, all in one place.
 
-A setting is one field of `Settings`; its environment variable is the field's name in capitals. `--help`, the
-README's table and `.env.example` are checked against `documented()`.
+A setting is one field of `Settings`; its environment variable is the field's name in capitals. `kinds.py`
+says what a text may be, `environment.py` where it comes from. `--help`, the README's table and
+`.env.example` are checked against `documented()`.
 """
 
 from __future__ import annotations
@@ -58,10 +59,14 @@ class Settings:
     url_prefix: str = _setting("", URL_PATH, "Prefix of every path: server2 serves /server2/status.")
     root_path: str = _setting("", URL_PATH, "Path that a reverse proxy strips before it forwards a request.")
 
-    token: str = _setting("", SECRET, "What clients send as Authorization; empty: open.", secret=True)
-    token_file: str = _setting("", FILE, "File that holds the TOKEN, in place of TOKEN.")
-    api_key: str = _setting("", SECRET, "Key that admits to the stream.", secret=True)
-    api_keys: tuple[str, ...] = _setting((), SECRETS, "More keys that admit to the stream.", secret=True)
+    token: str = _setting(
+        "", SECRET, "Token that clients send as Authorization; empty: none is needed.", secret=True
+    )
+    token_file: str = _setting("", FILE, "File that holds the token, instead of TOKEN.")
+    api_key: str = _setting("", SECRET, "Key that grants access to the stream.", secret=True)
+    api_keys: tuple[str, ...] = _setting(
+        (), SECRETS, "More keys that grant access to the stream.", secret=True
+    )
     allowed_hosts: tuple[str, ...] = _setting(
         (), ALLOWED_HOSTS, "Host headers that are answered; empty: any."
     )
@@ -73,7 +78,7 @@ class Settings:
     fleet: tuple[tuple[str, str], ...] = _setting(
         (), FLEET, "Hosts that the page shows as one overview; empty: this host alone."
     )
-    metrics_processes: bool = _setting(True, SWITCH, "Give each process series of its own in /metrics.")
+    metrics_processes: bool = _setting(True, SWITCH, "Export series for each process in /metrics.")
 
     default_stream_interval: float = _setting(
         2.0, number(0.5, 60, "seconds"), "Interval of a stream that does not ask for one."
@@ -81,16 +86,18 @@ class Settings:
     stream_heartbeat: float = _setting(
         15.0, number(1, 300, "seconds"), "Silence after which a stream sends a comment line."
     )
-    max_streams: int = _setting(1000, whole_number(1, 100_000), "Streams that may be open at once.")
+    max_streams: int = _setting(1000, whole_number(1, 100_000), "Maximum number of open streams.")
 
     sample_interval: float = _setting(
-        1.0, number(0.5, 60, "seconds"), "Age past which a poll takes a new sample."
+        1.0, number(0.5, 60, "seconds"), "Maximum age of the sample that a poll is answered with."
     )
     sample_timeout: float = _setting(
         2.0, number(0.5, 60, "seconds"), "Time after which an unanswered driver call marks its GPU stuck."
     )
     history_interval: float = _setting(
-        10.0, number(1, 3600, "seconds", zero="for no history"), "Time between two samples kept as history."
+        10.0,
+        number(1, 3600, "seconds", zero="for no history"),
+        "Interval of the samples that are kept as history.",
     )
 
     idle_holder_minutes: float = _setting(
@@ -114,15 +121,17 @@ class Settings:
     )
 
     simulate_gpus: int = _setting(
-        0, whole_number(1, 128, zero="for the real driver"), "Serve that many simulated GPUs."
+        0,
+        whole_number(1, 128, zero="for the real driver"),
+        "Number of simulated GPUs to serve instead of real ones.",
     )
-    simulate_scenario: str = _setting("", SCENARIO, "What the simulated GPUs go through.")
+    simulate_scenario: str = _setting("", SCENARIO, "Scenario that the simulated GPUs go through.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
     forwarded_allow_ips: tuple[str, ...] = _setting(
         ("127.0.0.1", "::1"), FORWARDED_ALLOW_IPS, "Proxies whose X-Forwarded-For is logged as the client."
     )
     log_level: str = _setting(
-        "info", one_of("debug", "info", "warning", "error"), "Least severity that is logged."
+        "info", one_of("debug", "info", "warning", "error"), "Lowest severity that is logged."
     )
 
     def __post_init__(self) -> None:

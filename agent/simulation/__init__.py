@@ -1,4 +1,4 @@
-"""A simulated NVML library: a Python object in the place of `pynvml.nvmlLib`; all above it runs for real.
+"""A simulated NVML library: a Python object instead of `pynvml.nvmlLib`; all above it runs for real.
 
 From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, what one GPU tells; `library`, the
 driver and its GPUs; `nvml`, the functions that ask them, a file a subject; `simulation`, which takes the

@@ -1,4 +1,4 @@
-"""Puts a library in the place of the one that nvidia-ml-py loads, and takes it away without a trace."""
+"""Replaces the library that nvidia-ml-py loads, and restores it without a trace."""
 
 from __future__ import annotations
 

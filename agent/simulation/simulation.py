@@ -1,4 +1,4 @@
-"""The simulation as a whole: a library with its functions, in the place of the real one, and a scenario."""
+"""The simulation as a whole: a library that replaces the real one, with its functions, and a scenario."""
 
 from __future__ import annotations
 

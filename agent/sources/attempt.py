@@ -1,4 +1,4 @@
-"""One part of a reading fails alone."""
+"""Let one part of a reading fail without losing the rest."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The host, as /proc, /sys and the mounted file systems tell it.
 
-A part that cannot be read is None and the rest carries on. What is dear to read and slow to change (the slow
-tier) is read about every ten seconds, whatever the pace of the calls.
+A part that cannot be read is None and the rest carries on. What is expensive to read and slow to change is
+read about every ten seconds, whatever the pace of the calls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agent.readings import DiskIo, HostReading
 from agent.sources.attempt import attempt
 from agent.sources.cpu import CpuMeter, CpuPercent, Frequency, read_frequency
 from agent.sources.disks import DiskMeter, DiskSpace, read_disk_space
-from agent.sources.memory import Memory, percent_of, read_memory
+from agent.sources.memory import HostMemory, percent_of, read_memory
 from agent.sources.paced import slow
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class HostSource:
         at = self._clock()
         cpu = attempt(lambda: self._cpu.read(at), CpuPercent())
         disk_io = attempt(lambda: self._disks.read(at), DiskIo())
-        memory = attempt(read_memory, Memory())
+        memory = attempt(read_memory, HostMemory())
         used = None if memory.total is None or memory.available is None else memory.total - memory.available
         physical_cores, logical_cores = self._core_counts
         frequency = self._frequency.get(at)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psutil
 
 
-class Memory(NamedTuple):
+class HostMemory(NamedTuple):
     """Bytes of RAM; cached includes what the kernel can reclaim, as `free` counts it."""
 
     total: int | None = None
@@ -16,10 +16,10 @@ class Memory(NamedTuple):
     buffers: int | None = None
 
 
-def read_memory() -> Memory:
+def read_memory() -> HostMemory:
     """Of the whole host; a container's limit is not in it."""
     memory = psutil.virtual_memory()
-    return Memory(memory.total, memory.available, memory.cached, memory.buffers)
+    return HostMemory(memory.total, memory.available, memory.cached, memory.buffers)
 
 
 def percent_of(part: int | None, whole: int | None) -> float | None:

@@ -2,7 +2,7 @@
 
 `nvitop.libnvml` is used rather than `nvitop.Device`: it keeps nvitop's choice of struct and function versions
 for every driver generation, and leaves out what a sampler must not have: values cached for ever because the
-first call failed, errors folded into "N/A", host memory in the place of GPU memory.
+first call failed, errors folded into "N/A", host memory instead of GPU memory.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
 def call_c_function(symbol: str, *arguments: Any) -> None:
     """Call a function of nvml.h for which pynvml has no wrapper, or one that is too narrow.
 
-    `arguments` as in C. Raises `pynvml.NVMLError`, so that `ask` and `demand` take a caller of it.
+    `arguments` as in C. Raises `pynvml.NVMLError`, so that `query` and `query_or_none` take a caller of it.
     """
     function = pynvml._nvmlGetFunctionPointer(symbol)  # noqa: SLF001  (nothing public gives the C function)
     code = function(*arguments)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, ProcessesReading
-from agent.sources.memory import Memory, read_memory
+from agent.sources.memory import HostMemory, read_memory
 from agent.sources.paced import Paced, slow
 from agent.sources.processes import ProcessReader, seconds_since_boot
 from agent.sources.procfs import PROC
@@ -37,7 +37,7 @@ class ProcessSource:
             since_boot=since_boot,
             proc_root=proc_root,
         )
-        self._memory = slow(read_memory, Memory())
+        self._memory = slow(read_memory, HostMemory())
         self._top_processes: Paced[tuple[HostProcess, ...]] = slow(self._read_top_processes, ())
 
     def read(self, pids: frozenset[int]) -> ProcessesReading:

@@ -19,10 +19,10 @@ class FreeGpu(BaseModel):
     idx: int = Field(description="NVML index, which is not CUDA's default order")
     uuid: str = Field(description="NVML UUID, which CUDA understands")
     name: str | None = Field(description="product name")
-    free_memory_mb: float | None = Field(description="MiB; null with unified memory")
-    temperature_celsius: int | None = Field(description="GPU core, degrees Celsius")
+    free_memory_mb: float | None = Field(description="free memory, MiB; null with unified memory")
+    temperature_celsius: int | None = Field(description="temperature of the GPU core, degrees Celsius")
     utilization_percent: int | None = Field(
-        description="percent of time in which a kernel ran, the maximum of the last 60 s"
+        description="maximum GPU utilization of the last 60 s, percent of time in which a kernel ran"
     )
     compute_processes: int = Field(description="number of processes with a compute context; 0 first")
 
@@ -31,19 +31,23 @@ class PassedOverGpu(BaseModel):
     """A GPU that is not for this wish."""
 
     idx: int = Field(description="NVML index")
-    reason: str = Field(description="why, in words for people")
+    reason: str = Field(description="why the GPU is not offered, one phrase for people")
 
 
 class FreeGpus(BaseModel):
     """The GPUs for a wish, best first."""
 
     count: int = Field(description="number of GPUs that were asked for")
-    satisfied: bool = Field(description="whether there are as many")
-    gpus: list[FreeGpu] = Field(description="best first; fewer than asked for where there are no more")
-    cuda_visible_devices: str = Field(description="their UUIDs joined by commas, for CUDA_VISIBLE_DEVICES")
+    satisfied: bool = Field(description="whether there are as many GPUs as were asked for")
+    gpus: list[FreeGpu] = Field(
+        description="the GPUs offered, best first; fewer than asked for where there are no more"
+    )
+    cuda_visible_devices: str = Field(
+        description="UUIDs of the GPUs offered, joined by commas, for CUDA_VISIBLE_DEVICES"
+    )
     withheld: int = Field(
         description="number of GPUs that would do, but were just given to a request that waited,"
-        " or are kept for one that waits"
+        " or are reserved for one that waits"
     )
     passed_over: list[PassedOverGpu] = Field(description="the GPUs that would not do, and why")
 
@@ -55,7 +59,7 @@ def free_view(offer: Offer) -> FreeGpus:
         satisfied=offer.satisfied,
         gpus=[_gpu(gpu) for gpu in offer.gpus],
         cuda_visible_devices=cuda_visible_devices(offer),
-        withheld=len(offer.kept),
+        withheld=len(offer.unavailable),
         passed_over=[PassedOverGpu(idx=gpu.index, reason=reason) for gpu, reason in offer.unsuitable],
     )
 

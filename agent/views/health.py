@@ -10,16 +10,14 @@ if TYPE_CHECKING:
     from agent.derive.health import Health
 
 VerdictWord = Literal["healthy", "warning", "critical"]
-# Every event of every stream repeats them, and a GPU has 2 KiB; `detail` has them all, with what to do.
-MAX_REASONS = 1
 
 
 class GpuHealth(BaseModel):
-    """A verdict and its gravest reason."""
+    """A verdict and every reason for it."""
 
     verdict: VerdictWord | None = Field(description="null: nothing is known of the GPU yet")
     reasons: list[str] = Field(
-        description="the gravest thing that is wrong; detail=1 and /status tell all, and what to do"
+        description="everything that is wrong, the gravest first; detail=1 and /status also say what to do"
     )
 
 
@@ -27,15 +25,15 @@ def health_view(health: Health) -> GpuHealth:
     """The wire shape of a verdict."""
     return GpuHealth(
         verdict=None if health.verdict is None else health.verdict.word,
-        reasons=[finding.what for finding in health.findings[:MAX_REASONS]],
+        reasons=[finding.what for finding in health.findings],
     )
 
 
 class GpuFinding(BaseModel):
     """One reason of the verdict."""
 
-    name: str = Field(description="for programs, as in remapping_pending")
-    verdict: VerdictWord = Field(description="what it makes of the GPU")
+    name: str = Field(description="name of the finding for programs, as in remapping_pending")
+    verdict: VerdictWord = Field(description="verdict on the GPU that this finding leads to")
     what: str = Field(description="what is wrong")
     todo: str = Field(description="what to do")
 

@@ -23,9 +23,9 @@ class DeviceHistory(BaseModel):
     idx: int = Field(description="NVML index")
     uuid: str | None = Field(description="NVML UUID")
     gpu_utilization: list[int | None] = Field(description="percent of time in which a kernel ran")
-    memory_used_mb: list[float | None] = Field(description="MiB")
-    temperature_celsius: list[int | None] = Field(description="GPU core, degrees Celsius")
-    power_watts: list[float | None] = Field(description="watts")
+    memory_used_mb: list[float | None] = Field(description="memory in use, MiB")
+    temperature_celsius: list[int | None] = Field(description="temperature of the GPU core, degrees Celsius")
+    power_watts: list[float | None] = Field(description="power draw, watts")
 
 
 class HistoryColumns(BaseModel):
@@ -34,8 +34,8 @@ class HistoryColumns(BaseModel):
     interval: float | None = Field(
         description="seconds between two moments; the last 5 minutes have every sample; null: no history"
     )
-    ts: list[int] = Field(description="milliseconds since the epoch")
-    devices: list[DeviceHistory] = Field(description="in the order of their index")
+    ts: list[int] = Field(description="moments of all columns, milliseconds since the epoch")
+    devices: list[DeviceHistory] = Field(description="columns of each GPU, in the order of their index")
 
 
 def history_json(history: HistoryReading, interval: float | None) -> Iterator[bytes]:

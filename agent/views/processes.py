@@ -27,8 +27,8 @@ class ProcessRow(BaseModel):
     uuid: str | None = Field(description="NVML UUID of the GPU")
     mig_index: int | None = Field(description="index of the MIG instance on its GPU; null: not on one")
     pid: int = Field(description="process id as the driver tells it")
-    username: str | None = Field(description="owner")
-    name: str | None = Field(description="program")
+    username: str | None = Field(description="user who owns the process")
+    name: str | None = Field(description="name of the program")
     command: str | None = Field(description="command line")
     type: Literal["C", "G", "C+G"] = Field(description="compute, graphics, or both")
     gpu_memory_mb: float | None = Field(description="GPU memory in use, MiB")
@@ -40,20 +40,32 @@ class ProcessRow(BaseModel):
     decoder_utilization_percent: int | None = Field(description="percent of the decoders' time")
     cpu_percent: float | None = Field(description="percent of one CPU core")
     host_memory_mb: float | None = Field(description="resident host memory, MiB")
-    running_seconds: int | None = Field(description="since the process started, seconds")
-    first_seen: int | None = Field(description="on this GPU, milliseconds since the epoch")
-    gpu_seconds_held: float | None = Field(description="time on this GPU while it was watched, seconds")
-    gpu_seconds_used: float | None = Field(description="SM utilization times that time, seconds")
+    running_seconds: int | None = Field(description="time since the process started, seconds")
+    first_seen: int | None = Field(
+        description="when it was first seen on this GPU, milliseconds since the epoch"
+    )
+    gpu_seconds_held: float | None = Field(
+        description="time for which the process was watched on this GPU, seconds"
+    )
+    gpu_seconds_used: float | None = Field(
+        description="gpu_seconds_held multiplied by SM utilization, seconds"
+    )
     idle_seconds: int | None = Field(
         description="for how long it has held memory on this GPU and done no work there, seconds"
     )
-    idle_holder: bool | None = Field(description="whether that is IDLE_HOLDER_MINUTES or more")
-    container_id: str | None = Field(description="of the innermost container, by its cgroup")
-    container_name: str | None = Field(description="only where the cgroup holds it, as with LXC")
-    pod_uid: str | None = Field(description="Kubernetes pod")
+    idle_holder: bool | None = Field(description="whether idle_seconds is IDLE_HOLDER_MINUTES or more")
+    container_id: str | None = Field(description="id of the innermost container, by its cgroup")
+    container_name: str | None = Field(
+        description="name of the container, where the cgroup holds it, as with LXC"
+    )
+    pod_uid: str | None = Field(description="UID of the Kubernetes pod")
     systemd_unit: str | None = Field(description="system service")
-    slurm_job_id: str | None = Field(description="Slurm job, by the cgroup, else by the environment")
-    slurm_step: str | None = Field(description="of the Slurm job: a number, batch, interactive or extern")
+    slurm_job_id: str | None = Field(
+        description="id of the Slurm job, by the cgroup, else by the environment"
+    )
+    slurm_step: str | None = Field(
+        description="step of the Slurm job: a number, batch, interactive or extern"
+    )
     user_session: str | None = Field(
         description="login session as loginctl lists it; user@UID.service for what the user's manager runs"
     )
@@ -62,7 +74,9 @@ class ProcessRow(BaseModel):
 class Processes(BaseModel):
     """The processes on the selected GPUs."""
 
-    processes: list[ProcessRow] = Field(description="by GPU, MIG instance, pid")
+    processes: list[ProcessRow] = Field(
+        description="one row for each process on each GPU, by GPU, MIG instance and pid"
+    )
     unknown_idx: list[int] = Field(
         description="indices of the selected GPUs whose processes are unknown now; /status says why"
     )

@@ -38,13 +38,17 @@ class StatusDevice(BaseModel):
 
     idx: int = Field(description="NVML index; of the parent for a MIG instance")
     name: str = Field(description="product name")
-    fan_speed: int | NotAvailable = Field(description="first fan, percent of its maximum; may exceed 100")
-    temperature: int | NotAvailable = Field(description="GPU core, degrees Celsius")
-    power_status: str = Field(description='draw and limit in watts: "119W / 350W"')
+    fan_speed: int | NotAvailable = Field(
+        description="speed of the first fan, percent of its maximum; may exceed 100"
+    )
+    temperature: int | NotAvailable = Field(description="temperature of the GPU core, degrees Celsius")
+    power_status: str = Field(description='power draw and limit in watts: "119W / 350W"')
     gpu_utilization: int | NotAvailable = Field(description="percent of time in which a kernel ran")
-    memory_total_human: str = Field(description='whole MiB: "24576MiB"')
-    memory_used_human: str = Field(description="whole MiB, without what the driver reserves")
-    memory_free_human: str = Field(description="whole MiB")
+    memory_total_human: str = Field(description='total memory in whole MiB: "24576MiB"')
+    memory_used_human: str = Field(
+        description="memory in use, without what the driver reserves, in whole MiB"
+    )
+    memory_free_human: str = Field(description="free memory in whole MiB")
     memory_utilization: int | NotAvailable = Field(description="used of total memory, percent")
     ts: int | NotAvailable = Field(description="when this GPU was sampled, milliseconds since the epoch")
     uuid: str = Field(description="NVML UUID")
@@ -62,11 +66,11 @@ class StatusProcess(BaseModel):
 
     idx: int = Field(description="NVML index of the GPU")
     pid: int = Field(description="process id as the driver tells it")
-    username: str = Field(description="owner")
+    username: str = Field(description="user who owns the process")
     command: str = Field(description="command line")
     type: Literal["C", "G", "C+G", "NA"] = Field(description="compute, graphics, both, or unknown")
     gpu_memory: str = Field(description="GPU memory in use, whole MiB")
-    running_time: str = Field(description="H:MM:SS, hours unbounded")
+    running_time: str = Field(description="time since the process started: H:MM:SS, hours unbounded")
     gpu_sm_utilization: int | NotAvailable = Field(description="percent of the GPU's SM time")
     cpu_percent: float | NotAvailable = Field(description="percent of one CPU core")
     host_memory: str = Field(description="resident host memory, whole MiB")
@@ -77,8 +81,8 @@ class Status(BaseModel):
     """Every selected GPU and the processes on it."""
 
     count: int = Field(description="number of visible GPUs, whatever idx selects")
-    devices: list[StatusDevice] = Field(description="in the order of their index")
-    processes: list[StatusProcess] = Field(description="by GPU, then pid")
+    devices: list[StatusDevice] = Field(description="the listed GPUs, in the order of their index")
+    processes: list[StatusProcess] = Field(description="the processes on the listed GPUs, by GPU, then pid")
 
 
 class StatusJson:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent.derive.rounding import tenths, whole
 from agent.readings import DiskIo, DriverReading, HostReading
-from agent.views.top_process import TopProcess, short
+from agent.views.top_process import TopProcess
 from agent.views.units import gib, mib
 
 if TYPE_CHECKING:
@@ -18,53 +18,61 @@ if TYPE_CHECKING:
 class Cpu(BaseModel):
     """CPU of the host; percentages since the previous sample."""
 
-    cpu_count_physical: int | None = Field(description="cores")
-    cpu_count_logical: int | None = Field(description="hardware threads")
-    cpu_percent: float | None = Field(description="of all cores, percent; null until there are two samples")
-    cpu_per_core_percent: list[float] | None = Field(description="percent; null until there are two samples")
-    cpu_freq_current_mhz: float | None = Field(description="MHz")
-    cpu_freq_min_mhz: float | None = Field(description="MHz")
-    cpu_freq_max_mhz: float | None = Field(description="MHz")
+    cpu_count_physical: int | None = Field(description="number of physical cores")
+    cpu_count_logical: int | None = Field(description="number of hardware threads")
+    cpu_percent: float | None = Field(
+        description="utilization of all cores together, percent; null until there are two samples"
+    )
+    cpu_per_core_percent: list[float] | None = Field(
+        description="utilization of each core, percent; null until there are two samples"
+    )
+    cpu_freq_current_mhz: float | None = Field(description="mean frequency of the cores, MHz")
+    cpu_freq_min_mhz: float | None = Field(description="mean of the lowest frequencies of the cores, MHz")
+    cpu_freq_max_mhz: float | None = Field(description="mean of the highest frequencies of the cores, MHz")
 
 
 class HostMemory(BaseModel):
     """Memory of the host."""
 
-    total_mb: int | None = Field(description="MiB")
-    available_mb: int | None = Field(description="MiB that programs could get without swapping")
-    used_mb: int | None = Field(description="MiB")
-    percent: float | None = Field(description="not available of total, percent")
-    cached_mb: int | None = Field(description="MiB of page cache")
-    buffers_mb: int | None = Field(description="MiB of block buffers")
+    total_mb: int | None = Field(description="memory of the host, MiB")
+    available_mb: int | None = Field(description="memory available to programs without swapping, MiB")
+    used_mb: int | None = Field(description="memory that is not available, MiB")
+    percent: float | None = Field(description="used of total memory, percent")
+    cached_mb: int | None = Field(description="page cache, MiB")
+    buffers_mb: int | None = Field(description="block buffers, MiB")
     top_processes: list[TopProcess] = Field(description="the five largest by resident memory; every 10 s")
 
 
 class DiskRates(BaseModel):
     """All physical disks, each counted once; rates are null until there are two samples."""
 
-    read_bytes_per_sec: float | None = Field(description="bytes per second")
-    write_bytes_per_sec: float | None = Field(description="bytes per second")
-    read_ops_per_sec: float | None = Field(description="operations per second")
-    write_ops_per_sec: float | None = Field(description="operations per second")
-    total_read_bytes: int | None = Field(description="bytes since boot")
-    total_write_bytes: int | None = Field(description="bytes since boot")
-    total_read_ops: int | None = Field(description="operations since boot")
-    total_write_ops: int | None = Field(description="operations since boot")
+    read_bytes_per_sec: float | None = Field(description="read, bytes per second")
+    write_bytes_per_sec: float | None = Field(description="written, bytes per second")
+    read_ops_per_sec: float | None = Field(description="read operations per second")
+    write_ops_per_sec: float | None = Field(description="write operations per second")
+    total_read_bytes: int | None = Field(description="bytes read since boot")
+    total_write_bytes: int | None = Field(description="bytes written since boot")
+    total_read_ops: int | None = Field(description="read operations since boot")
+    total_write_ops: int | None = Field(description="write operations since boot")
 
 
 class SystemInfo(BaseModel):
     """Driver and host."""
 
-    hostname: str | None = Field(description="as the host calls itself")
-    driver_version: str | None = Field(description="NVIDIA driver")
-    cuda_version: str | None = Field(description="newest CUDA that the driver supports")
-    nvml_version: str | None = Field(description="NVML library")
+    hostname: str | None = Field(description="host name as the host itself gives it")
+    driver_version: str | None = Field(description="version of the NVIDIA driver")
+    cuda_version: str | None = Field(description="newest CUDA version that the driver supports")
+    nvml_version: str | None = Field(description="version of the NVML library")
     cpu: Cpu
     memory: HostMemory
-    disk_used_gb: float | None = Field(description="GiB on local file systems")
-    disk_available_gb: float | None = Field(description="GiB on local file systems, for ordinary users")
+    disk_used_gb: float | None = Field(description="disk space in use on local file systems, GiB")
+    disk_available_gb: float | None = Field(
+        description="disk space available to ordinary users on local file systems, GiB"
+    )
     disk_io: DiskRates
-    temperature_celsius: float | None = Field(description="hottest sensor of the host, degrees Celsius")
+    temperature_celsius: float | None = Field(
+        description="temperature of the host's hottest sensor, degrees Celsius"
+    )
 
 
 def system_info_view(
@@ -120,8 +128,8 @@ def _disk_rates(disk_io: DiskIo) -> DiskRates:
 def _top_process(process: HostProcess) -> TopProcess:
     return TopProcess(
         pid=process.pid,
-        name=short(process.name),
-        username=short(process.username),
+        name=process.name,
+        username=process.username,
         memory_mb=tenths(mib(process.memory_rss_bytes)),
         memory_percent=tenths(process.memory_percent),
     )

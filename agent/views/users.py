@@ -22,30 +22,38 @@ if TYPE_CHECKING:
 class IdleHoldings(BaseModel):
     """What a user's idle holders keep from others."""
 
-    count: int = Field(description="processes on GPUs, counted on each GPU")
-    gpu_memory_mb: float | None = Field(description="GPU memory that they hold, MiB")
+    count: int = Field(description="number of idle processes, counted on each GPU")
+    gpu_memory_mb: float | None = Field(description="GPU memory that idle processes hold, MiB")
 
 
 class UserRow(BaseModel):
     """One user. What is unknown is null."""
 
     username: str | None = Field(description="owner; null: all processes whose owner is unknown")
-    processes: int = Field(description="on GPUs now; one on several GPUs counts once")
+    processes: int = Field(description="number of processes on GPUs now; one on several GPUs counts once")
     gpus: list[int] = Field(description="NVML indices of the GPUs with a process of this user")
-    gpu_memory_mb: float | None = Field(description="of these processes on GPUs, MiB; null if any is unknown")
-    sm_utilization_percent: float | None = Field(description="mean over these GPUs, percent of their SM time")
+    gpu_memory_mb: float | None = Field(
+        description="GPU memory of the user's processes, MiB; null if any is unknown"
+    )
+    sm_utilization_percent: float | None = Field(
+        description="mean over the user's GPUs, percent of their SM time"
+    )
     gpu_seconds_held: float | None = Field(
         description="seconds of GPUs with a process of this user since the agent started, while it watched; "
         "a GPU counts once however many"
     )
-    gpu_seconds_used: float | None = Field(description="SM utilization times that time, seconds")
-    idle_holdings: IdleHoldings | None = Field(description="of processes that idle for IDLE_HOLDER_MINUTES")
+    gpu_seconds_used: float | None = Field(
+        description="gpu_seconds_held multiplied by SM utilization, seconds"
+    )
+    idle_holdings: IdleHoldings | None = Field(
+        description="what processes hold that have been idle for IDLE_HOLDER_MINUTES"
+    )
 
 
 class Users(BaseModel):
     """Everyone who has a process on a GPU now, or had one since the agent started."""
 
-    users: list[UserRow] = Field(description="by name, the unknown owner last")
+    users: list[UserRow] = Field(description="one row for each user, by name, the unknown owner last")
     unknown_idx: list[int] = Field(
         description="indices of the GPUs whose processes are unknown now; /status says why"
     )

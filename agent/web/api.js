@@ -4,6 +4,7 @@ import { TEXTS } from "./texts.js";
 const MAX_PAUSE = 30; // seconds between two tries at most
 const SILENCE = 10_000; // milliseconds without an event after which a stream counts as broken
 const PATIENCE = 4000; // milliseconds for an answer: less than between two looks, so that few wait at once
+// What `fetch` takes as the value of a header: on anything else it throws an error that names no cause.
 const FIT_FOR_A_HEADER = /^[\x20-\x7e\xa0-\xff]+$/;
 
 // null where the browser keeps nothing: the token is then asked for each time.
@@ -17,19 +18,20 @@ function storage(name) {
 export const tab = storage("sessionStorage");
 export const browser = storage("localStorage");
 let inMemory = null; // the token, where there is no storage
-const key = (path = location.pathname) => `agent-token ${path}`;
+// Several agents share an origin behind one proxy, and the browser's storage with it: each has a token of its own.
+const storageKey = (path = location.pathname) => `agent-token ${path}`;
 
 export const token = {
-  get: (path) => tab?.getItem(key(path)) ?? browser?.getItem(key(path)) ?? (path ? null : inMemory),
+  get: (path) => tab?.getItem(storageKey(path)) ?? browser?.getItem(storageKey(path)) ?? (path ? null : inMemory),
   set(value, remember) {
-    token.clear();
+    token.clear(); // or the one kept elsewhere would go before it
     const place = remember ? browser : tab;
-    if (place) place.setItem(key(), value);
+    if (place) place.setItem(storageKey(), value);
     else inMemory = value;
   },
   clear() {
-    tab?.removeItem(key());
-    browser?.removeItem(key());
+    tab?.removeItem(storageKey());
+    browser?.removeItem(storageKey());
     inMemory = null;
   },
 };
@@ -38,19 +40,23 @@ export const token = {
 export class Refused extends Error {
   message = TEXTS.onlyStream;
 }
+// It took the question and answers nothing: asking on would only pile up questions.
 export class Silent extends Error {
   message = TEXTS.silent;
 }
 
 // An error in words for people; the engine's own are of something that is no agent's answer.
-export const worded = (error) => (error instanceof SyntaxError || error instanceof TypeError ? TEXTS.noAgent : error.message);
+export function worded(error) {
+  return error instanceof SyntaxError || error instanceof TypeError ? TEXTS.noAgent : error.message;
+}
 
 async function ask(path, signal, agent) {
   const given = token.get(agent); // TOKEN, or where there is none a key of the stream
   if (given && !FIT_FOR_A_HEADER.test(given)) throw new Refused();
   const headers = given ? { Authorization: given, "X-API-Key": given } : {};
   const answer = await fetch(path, { headers, signal, cache: "no-store" }).catch((error) => {
-    throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error; // the browser's words name no cause either
+    // The browser's own words for it name no cause either.
+    throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error;
   });
   if (answer.status === 401) throw new Refused();
   if (!answer.ok) {
@@ -65,7 +71,7 @@ export async function get(path, signal, agent) {
   const patience = AbortSignal.timeout(PATIENCE);
   try {
     const body = await (await ask(path, AbortSignal.any([signal, patience]), agent)).json();
-    return "code" in body ? body.data : body;
+    return "code" in body ? body.data : body; // out of its envelope, where it has one
   } catch (error) {
     throw patience.aborted ? new Silent() : error;
   }
@@ -75,15 +81,15 @@ export async function get(path, signal, agent) {
 async function* events(path, signal, heard) {
   const answer = await ask(path, signal);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  const next = () => reader.read().catch(() => ({ done: true }));
-  let rest = "";
+  const next = () => reader.read().catch(() => ({ done: true })); // a connection that breaks has ended, too
+  let rest = ""; // the begin of an event whose end has not come yet
   for (let part = await next(); !part.done; part = await next()) {
-    const lines = (rest + part.value).split("\n\n");
-    rest = lines.pop();
-    for (const line of lines) {
-      if (!line.startsWith("data: ")) continue;
+    const blocks = (rest + part.value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      if (!block.startsWith("data: ")) continue; // a heartbeat says nothing of the GPUs
       heard();
-      yield JSON.parse(line.slice(6));
+      yield JSON.parse(block.slice("data: ".length));
     }
   }
   throw new Error(TEXTS.streamEnded);
@@ -103,16 +109,16 @@ export async function follow(path, signal, seen, down) {
     heard();
     try {
       for await (const event of events(path, AbortSignal.any([signal, silent.signal]), heard)) {
-        pause = 1;
+        pause = 1; // only what sends events counts as back: a proxy may take connections with no agent behind it
         seen(event);
       }
     } catch (error) {
       if (signal.aborted) return;
       down(silent.signal.reason ?? error, pause);
-      if (error instanceof Refused) return;
+      if (error instanceof Refused) return; // the next try would be refused as well
     } finally {
       clearTimeout(timer);
-      silent.abort();
+      silent.abort(); // ends the connection where an event could not be read
     }
     await new Promise((resume) => setTimeout(resume, pause * 1000));
     pause = Math.min(MAX_PAUSE, pause * 2);

@@ -1,10 +1,13 @@
-// A card for each GPU: what it does, who uses it, how well it is, what holds it back.
+// One host: its line, and a card for each GPU: what it does, who uses it, how well it is, what holds it back.
 import { element, facts, line, named, show } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
 
 const SPAN = 300_000; // milliseconds that the small lines show
 const HEIGHT = 28;
-const TOP = 5; // processes that the agent names at most
+const MOST_NAMED = 5; // processes of a GPU that the agent names in each event
+
+// Why it cannot be read, then every reason of its verdict; of a lost GPU the first of these is the same.
+export const reasons = (gpu) => [...new Set([gpu.error, ...gpu.health.reasons])].filter(known).join(". ");
 
 // The product name without its maker.
 export const model = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
@@ -17,12 +20,25 @@ export function measures(gpu) {
   const total = gpu.memory.total_mb;
   return [
     { name: "utilization", now: gpu.utilization.gpu_percent, top: 100, write: (value) => number(value, " %") },
-    { name: "memory", now: gpu.memory.used_mb, top: total, limited: true, write: (value) => memory(value, total ?? value) },
+    {
+      name: "memory",
+      now: gpu.memory.used_mb,
+      top: total,
+      limited: true,
+      write: (value) => memory(value, total ?? value), // used and total in the same unit
+    },
     { name: "temperature", now: gpu.temperature_celsius, top: 100, write: (value) => number(value, " °C") },
-    { name: "power", now: gpu.power.usage_watts, top: gpu.power.limit_watts, limited: true, write: (value) => number(value, " W") },
+    {
+      name: "power",
+      now: gpu.power.usage_watts,
+      top: gpu.power.limit_watts,
+      limited: true,
+      write: (value) => number(value, " W"),
+    },
   ];
 }
 
+// The state goes before the verdict: of a GPU that cannot be read, the verdict is only that.
 export function badge(gpu) {
   const verdict = gpu.health.verdict ?? "unknown";
   const text = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict];
@@ -31,7 +47,8 @@ export function badge(gpu) {
 }
 
 function measure({ name, now, top, limited, write }, rows, place) {
-  const value = limited && known(top) ? write(now).replace(/\s.*/, "") : write(now); // the unit stands behind the limit
+  const written = write(now);
+  const value = limited && known(top) ? written.replace(/\s.*/, "") : written; // the unit stands behind the limit
   return element(
     "div",
     { class: `measure ${name}` },
@@ -44,23 +61,25 @@ function measure({ name, now, top, limited, write }, rows, place) {
 function users(gpu) {
   if (!gpu.top_processes) return UNKNOWN;
   const names = new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN));
-  if (gpu.top_processes.length === TOP) names.add("…"); // there may be more
+  if (gpu.top_processes.length === MOST_NAMED) names.add("…"); // there may be more
   return [...names].join(", ") || TEXTS.nobody;
 }
 
 function pcieLink({ generation, width, current_generation, current_width }) {
   if (!known(current_generation) && !known(generation)) return UNKNOWN;
   const written = (gen, lanes) => TEXTS.link(gen ?? UNKNOWN, lanes ?? UNKNOWN);
-  const [now, best] = [written(current_generation, current_width), written(generation, width)];
+  const now = written(current_generation, current_width);
+  const best = written(generation, width);
   return now === best ? now : TEXTS.part(now, best);
 }
 
-// In words; a GPU without values tells none.
+// NVML's names in words; null is a GPU without values, an empty list one that nothing holds back.
 const listed = (names) => (names ? names.map(words).join(", ") || TEXTS.nothing : UNKNOWN);
 
 function card(gpu, rows, free) {
   const { clocks, pcie, throttling } = gpu;
   const traffic = TEXTS.traffic(throughput(pcie.tx_throughput_mbps), throughput(pcie.rx_throughput_mbps));
+  const clockRates = TEXTS.clocks(number(clocks.graphics_mhz), number(clocks.memory_mhz, " MHz"));
   return element(
     "article",
     { class: `card ${gpu.state} ${gpu.health.verdict ?? "unknown"}` },
@@ -72,17 +91,31 @@ function card(gpu, rows, free) {
       badge(gpu),
     ),
     element("p.model", {}, model(gpu)),
-    element("p.reason", {}, gpu.error ?? gpu.health.reasons.join(". ")),
+    element("p.reason", {}, reasons(gpu)),
     element("div.measures", {}, measures(gpu).map((one, place) => measure(one, rows, place))),
     element("dl.facts", {}, facts(named(TEXTS.facts, {
       users: users(gpu),
-      clocks: known(clocks.graphics_mhz) ? TEXTS.clocks(number(clocks.graphics_mhz), number(clocks.memory_mhz, " MHz")) : UNKNOWN,
+      clocks: known(clocks.graphics_mhz) ? clockRates : UNKNOWN,
       fan: number(gpu.fan_speed_percent, " %"),
       limited: listed(throttling.reason_names),
       pcie: gpu.status === "unavailable" ? UNKNOWN : `${pcieLink(pcie)} ${traffic}`,
       bottlenecks: listed(throttling.bottlenecks),
     }))),
   );
+}
+
+export function renderHost(list, info) {
+  const { disk_used_gb: used, disk_available_gb: available } = info;
+  const disk = TEXTS.diskFree(number(available), number(used + available));
+  const values = named(TEXTS.host, {
+    cpu: number(info.cpu.cpu_percent, " %"),
+    memory: TEXTS.part(number(info.memory.percent, " %"), memory(info.memory.total_mb)),
+    disk: known(used) && known(available) ? disk : UNKNOWN,
+    temperature: number(info.temperature_celsius, " °C"),
+    driver: info.driver_version ?? UNKNOWN,
+    cuda: info.cuda_version ?? UNKNOWN,
+  });
+  show(list, ...facts(values));
 }
 
 // `past`: history.js, null until it is here; `free`: the indices of the GPUs that can be taken.

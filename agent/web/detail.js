@@ -12,9 +12,13 @@ const isTable = (value) => Array.isArray(value) && typeof value[0] === "object";
 
 function table(rows) {
   const names = Object.keys(rows[0]);
-  const row = (values) => element("tr", {}, names.map((name) => element("td", {}, isTable(values[name]) ? `${values[name].length}` : written(name, values[name]))));
-  const made = element("table", {}, element("thead", {}, element("tr", {}, headings(names.map(label)))), element("tbody", {}, rows.map(row)));
-  return element("div.scroll", { tabindex: "0" }, made);
+  // A table within a table would not fit: it is counted.
+  const text = (name, value) => (isTable(value) ? `${value.length}` : written(name, value));
+  const row = (values) => element("tr", {}, names.map((name) => element("td", {}, text(name, values[name]))));
+  const head = element("thead", {}, element("tr", {}, headings(names.map(label))));
+  const body = element("tbody", {}, rows.map(row));
+  // With the focus on it, the keyboard scrolls it.
+  return element("div.scroll", { tabindex: "0" }, element("table", {}, head, body));
 }
 
 // A group within a group is written on its lines: "Banks all".
@@ -26,25 +30,33 @@ function pairs(group, before = "") {
 
 function section(name, value) {
   const content = isTable(value) ? table(value) : element("dl.facts", {}, facts(pairs(value)));
-  return element("section", { class: isTable(value) && "wide" }, element("h3", {}, TEXTS.sections[name] ?? label(name)), content);
+  const heading = element("h3", {}, TEXTS.sections[name] ?? label(name));
+  return element("section", { class: isTable(value) && "wide" }, heading, content);
 }
 
 // All that the answer says: what is wrong, lone values, groups, tables.
 function sections(gpu, topology) {
   const { findings, ...detail } = gpu.detail;
-  const all = { ...gpu, ...detail, power: { ...gpu.power, ...detail.power }, clocks: { ...gpu.clocks, ...detail.clocks } };
+  // Power and clocks stand in both, each with other values.
+  const power = { ...gpu.power, ...detail.power };
+  const clocks = { ...gpu.clocks, ...detail.clocks };
+  const all = { ...gpu, ...detail, power, clocks };
+  // The title and the findings tell these.
   for (const name of ["id", "name", "error", "health", "detail"]) delete all[name];
   const unread = gpu.status === "unavailable"; // then an empty list says nothing
   const entries = Object.entries(all).map(([name, value]) => [name, unread && value?.length === 0 ? null : value]);
-  const of = (kind) => entries.filter(([, value]) => kind(value)).map(([name, value]) => section(name, value));
+  const sectionsOf = (isKind) =>
+    entries.filter(([, value]) => isKind(value)).map(([name, value]) => section(name, value));
   const alone = entries.filter(([, value]) => !isGroup(value) && !isTable(value));
-  const links = (topology?.[gpu.id] ?? []).map((link, other) => [TEXTS.gpu(other), link ?? UNKNOWN]).filter(([, link]) => link !== "X");
+  const links = (topology?.[gpu.id] ?? [])
+    .map((link, other) => [TEXTS.gpu(other), link ?? UNKNOWN])
+    .filter(([, link]) => link !== "X"); // the GPU itself, as nvidia-smi writes it
   return [
     ...(findings.length ? [section("findings", findings)] : []),
     section("general", Object.fromEntries(alone)),
-    ...of(isGroup),
+    ...sectionsOf(isGroup),
     ...(links.length ? [section("topology", Object.fromEntries(links))] : []),
-    ...of(isTable),
+    ...sectionsOf(isTable),
   ];
 }
 
@@ -54,8 +66,9 @@ let pointed = { place: null, share: 0 }; // the chart that somebody points at, a
 function readout({ now, write }, place, rows) {
   if (pointed.place === place && rows.length) {
     const { begin, span } = period(rows);
-    const at = begin + pointed.share * span;
-    const [moment, values] = rows.reduce((best, row) => (Math.abs(row[0] - at) < Math.abs(best[0] - at) ? row : best));
+    const wanted = begin + pointed.share * span;
+    const away = ([at]) => Math.abs(at - wanted);
+    const [moment, values] = rows.reduce((nearest, row) => (away(row) < away(nearest) ? row : nearest));
     return TEXTS.atTime(write(values[place]), new Date(moment).toLocaleTimeString());
   }
   const values = rows.map(([, all]) => all[place]).filter(known);
@@ -67,10 +80,11 @@ function chart(measure, place, rows) {
   const { name, top, write } = measure;
   const text = readout(measure, place, rows);
   const drawn = line(rows, place, top, HEIGHT);
-  drawn.removeAttribute("aria-hidden");
+  drawn.removeAttribute("aria-hidden"); // on a card the number beside the line says it; here the range is told too
   drawn.setAttribute("role", "img");
   drawn.setAttribute("aria-label", `${TEXTS.measures[name]}: ${text}`);
-  const axis = [TEXTS.ago(Math.round(period(rows).span / 60_000)), known(top) ? TEXTS.scale(write(top)) : "", TEXTS.now];
+  const minutes = Math.round(period(rows).span / 60_000);
+  const axis = [TEXTS.ago(minutes), known(top) ? TEXTS.scale(write(top)) : "", TEXTS.now];
   return element(
     "figure",
     { class: `measure ${name}` },
@@ -90,15 +104,19 @@ const part = (name) => dialog.querySelector(name);
 function point(event) {
   const figure = event.type === "pointermove" && event.target.closest("figure");
   const { left, width } = figure ? figure.querySelector("svg").getBoundingClientRect() : {};
-  pointed = figure ? { place: [...figure.parentNode.children].indexOf(figure), share: (event.clientX - left) / width } : { place: null };
+  const place = figure ? [...figure.parentNode.children].indexOf(figure) : null;
+  pointed = { place, share: (event.clientX - left) / width };
   if (!gpu) return;
   const rows = recent(gpu);
-  part("#charts").querySelectorAll(".value").forEach((value, place) => (value.textContent = readout(measures(gpu)[place], place, rows)));
+  const shown = measures(gpu);
+  part("#charts").querySelectorAll(".value").forEach((value, position) => {
+    value.textContent = readout(shown[position], position, rows);
+  });
 }
 
 // Asks again, if a GPU is shown.
 export async function look(signal) {
-  if (!dialog?.open || asking === index) return;
+  if (!dialog?.open || asking === index) return; // events come faster than a slow agent answers
   const wanted = (asking = index);
   try {
     const answer = await get(`gpu?detail=1&idx=${wanted}`, signal);
@@ -107,7 +125,8 @@ export async function look(signal) {
     const rows = recent(gpu);
     show(part("#detail-title"), element("span", {}, `${TEXTS.gpu(index)} · ${model(gpu)}`), badge(gpu));
     show(part("#charts"), ...measures(gpu).map((one, place) => chart(one, place, rows)));
-    show(part("#facts"), element("p.reason", {}, gpu.error ?? ""), element("div.sections", {}, sections(gpu, answer.topology)));
+    const reason = element("p.reason", {}, gpu.error ?? "");
+    show(part("#facts"), reason, element("div.sections", {}, sections(gpu, answer.topology)));
   } catch (error) {
     if (!signal.aborted && wanted === index) empty(worded(error));
   } finally {
@@ -115,6 +134,7 @@ export async function look(signal) {
   }
 }
 
+// Values of another GPU, or of a time before, are not shown as those of this one.
 function empty(why) {
   gpu = null;
   show(part("#detail-title"), element("span", {}, TEXTS.gpu(index)));

@@ -4,7 +4,10 @@ import { known } from "./texts.js";
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWN = new Set(["svg", "path"]);
 
-// `name`: a tag and its classes, as in "span.value". Left out: attributes that are null or false, children null or "".
+export const byId = (id) => document.getElementById(id);
+
+// `name`: a tag and its classes, as in "span.value".
+// Left out: attributes that are null or false, children that are null or "".
 export function element(name, attributes = {}, ...children) {
   const [tag, ...classes] = name.split(".");
   const made = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -31,8 +34,12 @@ export function update(had, wanted) {
   } else if (had.nodeType === Node.TEXT_NODE) {
     if (had.data !== wanted.data) had.data = wanted.data;
   } else {
-    for (const { name } of [...had.attributes]) if (!wanted.hasAttribute(name)) had.removeAttribute(name);
-    for (const { name, value } of wanted.attributes) if (had.getAttribute(name) !== value) had.setAttribute(name, value);
+    for (const { name } of [...had.attributes]) {
+      if (!wanted.hasAttribute(name)) had.removeAttribute(name);
+    }
+    for (const { name, value } of wanted.attributes) {
+      if (had.getAttribute(name) !== value) had.setAttribute(name, value);
+    }
     show(had, ...wanted.childNodes);
   }
 }
@@ -49,7 +56,7 @@ export function headings(columns) {
   return columns.map((name) => element("th", { scope: "col" }, name));
 }
 
-const WIDTH = 240;
+const WIDTH = 240; // of the drawing's own units: it is stretched to its place
 const SHORTEST = 60_000; // milliseconds: a young history fills the width, a newborn one does not
 
 // What a line of these rows shows, in milliseconds.
@@ -63,8 +70,8 @@ export function period(rows) {
 // `top` is null where there is no limit. A gap in what is known is a gap in the line.
 export function line(rows, place, top, height) {
   const { begin, span } = period(rows);
-  const most = top ?? Math.max(1, ...rows.map(([, values]) => values[place]));
-  let stroke = "";
+  const highest = top ?? Math.max(1, ...rows.map(([, values]) => values[place]));
+  let stroke = ""; // two paths: the line, and the area below it
   let area = "";
   let last = null; // x of the point before; null: none, or a gap
   const close = () => {
@@ -78,7 +85,8 @@ export function line(rows, place, top, height) {
       continue;
     }
     const x = (WIDTH * ((at - begin) / span)).toFixed(1);
-    const y = (height - 1 - (height - 2) * Math.min(1, Math.max(0, value / most))).toFixed(1);
+    const share = Math.min(1, Math.max(0, value / highest)); // power may exceed its limit for a moment
+    const y = (height - 1 - (height - 2) * share).toFixed(1); // room for half of the line's width, above and below
     stroke += last === null ? `M${x} ${y}h.1` : `L${x} ${y}`; // a single moment is a dot
     area += last === null ? `M${x} ${height}V${y}` : `L${x} ${y}`;
     last = x;

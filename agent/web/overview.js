@@ -1,7 +1,7 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, Silent, get, worded } from "./api.js";
-import { freeIn, model } from "./cards.js";
-import { element, facts, headings, named, show, update } from "./draw.js";
+import { freeIn, model, reasons } from "./cards.js";
+import { byId, element, facts, headings, named, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
@@ -10,14 +10,14 @@ const NAMED = 6; // hosts whose free GPUs are listed
 // A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while:
 // those that were silent share one, so that no other waits for them.
 const LANES = { quick: 4, silent: 1 };
-const $ = (id) => document.getElementById(id);
 
 let hosts = [];
-const busy = { quick: 0, silent: 0 };
+const busy = { quick: 0, silent: 0 }; // connections in use, by lane
 
 const total = (values) => (values.length ? values.reduce((sum, value) => sum + value, 0) : null);
 const mean = (values) => (values.length ? total(values) / values.length : null);
 
+// Of a host that does not answer nothing is shown: neither values nor free GPUs.
 const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false };
 
 async function look(host, signal) {
@@ -25,8 +25,9 @@ async function look(host, signal) {
   try {
     const { gpus, simulated } = await ask("gpu");
     const { users } = await ask("users");
-    const offer = await ask("free?count=128");
-    Object.assign(host, { gpus, simulated, users, free: freeIn(offer), fault: null, seen: Date.now(), lane: "quick" });
+    const offer = await ask("free?count=128"); // as many as a host can have
+    const free = freeIn(offer);
+    Object.assign(host, { gpus, simulated, users, free, fault: null, seen: Date.now(), lane: "quick" });
     draw(host);
   } catch (error) {
     if (signal.aborted) return;
@@ -38,7 +39,8 @@ async function look(host, signal) {
 
 // Asks the hosts whose turn it is, as far as there are connections.
 function turn(signal) {
-  const due = hosts.filter((host) => !host.asking && host.due <= Date.now()).sort((one, other) => one.due - other.due);
+  const due = hosts.filter((host) => !host.asking && host.due <= Date.now());
+  due.sort((one, other) => one.due - other.due); // who has waited longest
   for (const host of due) {
     const { lane } = host;
     if (busy[lane] >= LANES[lane]) continue;
@@ -57,19 +59,21 @@ function tile(host, gpu) {
   const users = usersOf(host, gpu);
   const free = host.free.has(gpu.id);
   const judged = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]; // a sign and a word
+  const watts = `${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`;
   const words = [
     `${TEXTS.gpu(gpu.id)} ${model(gpu)}`,
     judged,
-    gpu.error ?? gpu.health.reasons.join(". "),
-    `${number(gpu.temperature_celsius, " °C")}, ${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`,
+    reasons(gpu),
+    `${number(gpu.temperature_celsius, " °C")}, ${watts}`,
     users.join(", "),
   ];
-  const wanted = $("search-user").value.toLowerCase();
+  const wanted = byId("search-user").value.toLowerCase();
   const found = wanted !== "" && users.some((user) => user.toLowerCase().includes(wanted));
+  const marks = `${free ? " free" : ""}${found ? " found" : ""}`;
   // With the keyboard one goes by the host: two hundred more stops would be in the way.
   return element(
     "li",
-    { class: `tile ${gpu.state} ${verdict}${free ? " free" : ""}${found ? " found" : ""}`, title: words.filter(Boolean).join("\n") },
+    { class: `tile ${gpu.state} ${verdict}${marks}`, title: words.filter(Boolean).join("\n") },
     element(
       "a",
       { href: `${host.path}?host#gpu${gpu.id}`, tabindex: "-1" },
@@ -81,7 +85,9 @@ function tile(host, gpu) {
   );
 }
 
-const usersOf = (host, gpu) => host.users.filter((user) => user.gpus.includes(gpu.id)).map((user) => user.username ?? UNKNOWN);
+function usersOf(host, gpu) {
+  return host.users.filter((user) => user.gpus.includes(gpu.id)).map((user) => user.username ?? UNKNOWN);
+}
 
 const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
 const live = () => hosts.filter((host) => host.seen && !host.fault && !isOld(host));
@@ -94,11 +100,18 @@ function row(host) {
   const dated = host.seen && (host.fault || host.old);
   const note = dated ? `${what}, ${TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())}` : what;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));
-  const searched = $("search-user").value !== "" && !host.fault && !tiles.some((one) => one.classList.contains("found"));
+  const isSearch = byId("search-user").value !== "";
+  // A host that is down stays in sight: whom it has is not known.
+  const isHidden = isSearch && !host.fault && !tiles.some((one) => one.classList.contains("found"));
   return element(
     "article",
-    { class: `host${host.fault ? " down" : host.old ? " old" : ""}`, hidden: searched },
-    element("div.host-head", {}, element("h3", {}, element("a", { href: `${host.path}?host` }, host.name)), element("p.note", {}, note)),
+    { class: `host${host.fault ? " down" : host.old ? " old" : ""}`, hidden: isHidden },
+    element(
+      "div.host-head",
+      {},
+      element("h3", {}, element("a", { href: `${host.path}?host` }, host.name)),
+      element("p.note", {}, note),
+    ),
     element("ul.tiles", { "aria-label": TEXTS.gpusOf(host.name) }, tiles),
   );
 }
@@ -128,11 +141,16 @@ function totals() {
 function freeAnywhere() {
   const giving = live().filter((host) => host.free.size).sort((one, other) => other.free.size - one.free.size);
   if (!giving.length) return [live().length ? TEXTS.noneFree : UNKNOWN];
-  const chip = (host) => element("a.badge.free", { href: `${host.path}?host` }, `${host.name}: ${[...host.free].join(", ")}`);
+  const chip = (host) => {
+    const indices = [...host.free].join(", ");
+    return element("a.badge.free", { href: `${host.path}?host` }, `${host.name}: ${indices}`);
+  };
   const others = giving.slice(NAMED);
   const rest = others.length ? [TEXTS.more(total(others.map((host) => host.free.size)), others.length)] : [];
   return [element("strong", {}, TEXTS.freeNow), ...giving.slice(0, NAMED).map(chip), ...rest];
 }
+
+const WHERE = 2; // the column whose lines may break
 
 // What one user holds, by host.
 function use(name, rows) {
@@ -140,20 +158,24 @@ function use(name, rows) {
   const gpus = sum((row) => row.gpus.length);
   const where = rows.map((row) => `${row.host}: ${row.gpus.join(", ")}`).join(" · ");
   const idle = sum((row) => row.idle_holdings?.count);
-  const idleText = idle ? TEXTS.idleHolders(idle, memory(sum((row) => row.idle_holdings?.gpu_memory_mb))) : known(idle) ? "" : UNKNOWN;
+  const idleMib = sum((row) => row.idle_holdings?.gpu_memory_mb);
+  const idleText = idle ? TEXTS.idleHolders(idle, memory(idleMib)) : known(idle) ? "" : UNKNOWN;
   const mib = sum((row) => row.gpu_memory_mb);
   const cells = [name, `${gpus}`, where, `${sum((row) => row.processes)}`, memory(mib), idleText];
-  return { gpus, mib: mib ?? 0, line: element("tr", {}, cells.map((text, place) => element("td", { class: place === 2 && "where" }, text))) };
+  const cell = (text, place) => element("td", { class: place === WHERE && "where" }, text);
+  return { gpus, mib: mib ?? 0, line: element("tr", {}, cells.map(cell)) };
 }
 
 // One line for each user over all hosts, who uses most first.
 function users() {
-  const wanted = $("search-user").value.toLowerCase();
+  const wanted = byId("search-user").value.toLowerCase();
   const found = new Map();
   for (const host of live()) {
     for (const user of host.users) {
       const name = user.username ?? UNKNOWN;
-      if (user.processes && name.toLowerCase().includes(wanted)) found.set(name, [...(found.get(name) ?? []), { ...user, host: host.name }]);
+      // Who only held something once has no process now.
+      if (!user.processes || !name.toLowerCase().includes(wanted)) continue;
+      found.set(name, [...(found.get(name) ?? []), { ...user, host: host.name }]);
     }
   }
   const uses = [...found].map(([name, rows]) => use(name, rows));
@@ -163,14 +185,14 @@ function users() {
 // A host is drawn when something of it is new: all at once would take longer than a frame.
 function draw(host) {
   host.old = isOld(host);
-  update($("hosts").children[hosts.indexOf(host)], row(host));
+  update(byId("hosts").children[hosts.indexOf(host)], row(host));
 }
 
 function summarize() {
-  $("simulated").hidden = !hosts.some((host) => host.simulated);
-  show($("totals"), ...facts(totals()));
-  show($("free-anywhere"), ...freeAnywhere());
-  show($("users"), ...users());
+  byId("simulated").hidden = !hosts.some((host) => host.simulated);
+  show(byId("totals"), ...facts(totals()));
+  show(byId("free-anywhere"), ...freeAnywhere());
+  show(byId("users"), ...users());
   hosts.filter((host) => isOld(host) !== host.old).forEach(draw);
 }
 
@@ -182,15 +204,18 @@ function search() {
 // Until `signal` ends it. `names`: [{name, path}].
 export function watch(names, signal) {
   if (!hosts.length) {
-    hosts = names.map((host) => ({ ...host, ...NOTHING, fault: null, seen: null, lane: "quick", old: false, asking: false, due: 0 }));
-    show($("user-columns"), ...headings(TEXTS.userColumns));
-    $("search-user").addEventListener("input", search);
-    show($("hosts"), ...hosts.map(row));
+    const unseen = { ...NOTHING, fault: null, seen: null, lane: "quick", old: false, asking: false, due: 0 };
+    hosts = names.map((host) => ({ ...host, ...unseen }));
+    show(byId("user-columns"), ...headings(TEXTS.userColumns));
+    byId("search-user").addEventListener("input", search);
+    show(byId("hosts"), ...hosts.map(row));
   }
-  $("many").hidden = false;
-  $("host").textContent = TEXTS.overview;
-  $("age").textContent = TEXTS.asked(INTERVAL / 1000);
-  hosts.forEach((host, place) => (host.due = Date.now() + (place / hosts.length - 1) * INTERVAL)); // now, then in its turn
+  byId("many").hidden = false;
+  byId("host").textContent = TEXTS.overview;
+  byId("age").textContent = TEXTS.asked(INTERVAL / 1000);
+  hosts.forEach((host, place) => {
+    host.due = Date.now() + (place / hosts.length - 1) * INTERVAL; // now, then in its turn
+  });
   const timers = [setInterval(turn, 50, signal), setInterval(summarize, 1000)];
   signal.addEventListener("abort", () => timers.forEach(clearInterval));
   search();

@@ -1,15 +1,15 @@
 // Brings it together: token, stream, what is asked now and then.
 import { Refused, browser, follow, get, tab, token, worded } from "./api.js";
 import * as cards from "./cards.js";
-import { element, facts, named, show } from "./draw.js";
-import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
+import { byId, element, show } from "./draw.js";
+import { TEXTS, UNKNOWN, number } from "./texts.js";
 
 // What is not needed to show the GPUs comes when it is: history.js, processes.js, detail.js, overview.js.
 const INTERVAL = 2; // seconds between two events of the stream
 const OLD = 3 * INTERVAL * 1000; // milliseconds after which values are no longer those of now
 const SELDOM = 5000; // milliseconds between two looks at processes and free GPUs
+// Whether all hosts are shown; ?host is the one behind this page.
 const FLEET = "fleet" in document.documentElement.dataset && !new URLSearchParams(location.search).has("host");
-const $ = (id) => document.getElementById(id);
 
 let watching = null; // what ends the stream and all that is asked
 let seldom = null; // the timer of what is asked now and then
@@ -24,32 +24,21 @@ let processes = null;
 let detail = null;
 
 function problem(text) {
-  show($("problem"), text ?? "");
-  $("problem").hidden = !text;
+  show(byId("problem"), text ?? "");
+  byId("problem").hidden = !text;
 }
 
 // Screen readers say a status again when it changes: the age, which always does, stands beside it.
 function connection(state, text) {
-  $("connection").className = state;
-  if ($("connection").textContent !== text) $("connection").textContent = text;
-}
-
-function hostLine({ cpu, memory: ram, disk_used_gb: used, disk_available_gb: available, temperature_celsius: celsius, ...versions }) {
-  const disk = known(used) && known(available) ? TEXTS.diskFree(number(available), number(used + available)) : UNKNOWN;
-  return named(TEXTS.host, {
-    cpu: number(cpu.cpu_percent, " %"),
-    memory: TEXTS.part(number(ram.percent, " %"), memory(ram.total_mb)),
-    disk,
-    temperature: number(celsius, " °C"),
-    driver: versions.driver_version ?? UNKNOWN,
-    cuda: versions.cuda_version ?? UNKNOWN,
-  });
+  byId("connection").className = state;
+  if (byId("connection").textContent !== text) byId("connection").textContent = text;
 }
 
 function draw() {
-  cards.render($("gpus"), newest.event.gpus, past, free);
+  cards.render(byId("gpus"), newest.event.gpus, past, free);
 }
 
+// An event of the stream; one without values says why there are none.
 function seen(event) {
   connected = true;
   fresh = event.status !== "error";
@@ -62,14 +51,14 @@ function seen(event) {
   if (!complete) forget(TEXTS.connecting);
   newest = { event, at: Date.now() };
   past?.add(event);
-  $("one").hidden = false;
-  $("host").textContent = event.system_info.hostname ?? TEXTS.gpus;
-  show($("host-line"), ...facts(hostLine(event.system_info)));
-  $("simulated").hidden = !event.simulated;
+  byId("one").hidden = false;
+  byId("host").textContent = event.system_info.hostname ?? TEXTS.gpus;
+  cards.renderHost(byId("host-line"), event.system_info);
+  byId("simulated").hidden = !event.simulated;
   draw();
   tick();
   const choices = ["", ...event.gpus.map((gpu) => `${gpu.id}`)];
-  show($("filter-gpu"), ...choices.map((gpu) => element("option", { value: gpu }, gpu || TEXTS.all)));
+  show(byId("filter-gpu"), ...choices.map((gpu) => element("option", { value: gpu }, gpu || TEXTS.all)));
   detail?.look(watching.signal);
   if (!complete) {
     complete = true;
@@ -84,14 +73,16 @@ function tick() {
   const age = newest ? Math.max(0, Date.now() - newest.at) : 0;
   const old = !fresh || age > OLD;
   document.body.classList.toggle("old", old);
-  $("age").textContent = newest ? TEXTS.age(Math.round(age / 1000)) : "";
+  byId("age").textContent = newest ? TEXTS.age(Math.round(age / 1000)) : "";
   if (connected) connection(old ? "late" : "live", old ? TEXTS.late : TEXTS.live);
   const load = (gpu) => gpu?.utilization.gpu_percent ?? -1;
   const busiest = newest?.event.gpus.reduce((most, gpu) => (load(gpu) > load(most) ? gpu : most), null);
-  const host = $("host").textContent;
-  document.title = old || !busiest ? TEXTS.titleUnknown(host) : TEXTS.title(number(load(busiest), " %"), busiest.id, host);
+  const host = byId("host").textContent;
+  const isKnown = busiest && !old;
+  document.title = isKnown ? TEXTS.title(number(load(busiest), " %"), busiest.id, host) : TEXTS.titleUnknown(host);
 }
 
+// The connection is lost; the next try comes after `pause` seconds.
 function down(error, pause) {
   if (error instanceof Refused) return askForToken();
   fresh = connected = complete = false;
@@ -108,7 +99,7 @@ async function loadRest(signal) {
   try {
     if (!processes) {
       [past, processes] = await Promise.all([import("./history.js"), import("./processes.js")]);
-      processes.headings($("columns"), filter);
+      processes.headings(byId("columns"), filter);
     }
     if (signal.aborted) return;
     clearInterval(seldom);
@@ -121,7 +112,7 @@ async function loadRest(signal) {
 }
 
 function offer(...chips) {
-  show($("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [TEXTS.noneFree]));
+  show(byId("free"), ...(chips.length ? [element("strong", {}, TEXTS.freeNow), ...chips] : [TEXTS.noneFree]));
 }
 
 // What was true once is not shown as true now.
@@ -146,20 +137,21 @@ async function lookAround(signal) {
 }
 
 function filter() {
-  processes?.render($("processes"), $("processes-note"), $("filter-user").value, $("filter-gpu").value);
+  processes?.render(byId("processes"), byId("processes-note"), byId("filter-user").value, byId("filter-gpu").value);
 }
 
 // "#gpu3" shows GPU 3.
 async function openDetail() {
   const wanted = /^#gpu(\d+)$/.exec(location.hash);
-  if (!wanted) return $("detail").close();
+  if (!wanted) return byId("detail").close();
   detail ??= await import("./detail.js").catch(() => null);
-  if (watching && newest && location.hash === wanted[0]) detail?.open($("detail"), Number(wanted[1]), watching.signal);
+  if (!watching || !newest || location.hash !== wanted[0]) return; // meanwhile something else is wanted
+  detail?.open(byId("detail"), Number(wanted[1]), watching.signal);
 }
 
 function start() {
   stop();
-  $("login").hidden = true;
+  byId("login").hidden = true;
   watching = new AbortController();
   complete = connected = false;
   connection("", TEXTS.connecting);
@@ -168,6 +160,7 @@ function start() {
   else follow(`gpu/stream?interval=${INTERVAL}`, watching.signal, seen, down);
 }
 
+// All hosts: tries until the agent has said which there are.
 async function many(signal) {
   try {
     hosts ??= await get("fleet", signal);
@@ -189,24 +182,25 @@ function stop() {
   clearInterval(seldom);
 }
 
+// Hides what was shown: it is for nobody without a token.
 function askForToken() {
   stop();
   connection("", "");
-  problem(token.get() && TEXTS.wrongToken);
+  problem(token.get() && TEXTS.wrongToken); // nothing is wrong yet where none was given
   token.clear();
   newest = null;
-  $("age").textContent = "";
-  show($("host-line"));
-  $("one").hidden = $("many").hidden = true;
-  $("detail").close();
-  $("login").hidden = false;
-  $("token").focus();
+  byId("age").textContent = "";
+  show(byId("host-line"));
+  byId("one").hidden = byId("many").hidden = true;
+  byId("detail").close();
+  byId("login").hidden = false;
+  byId("token").focus();
 }
 
 function colours(theme) {
   document.documentElement.dataset.theme = theme;
-  $("theme").textContent = TEXTS.themes[theme];
-  $("theme").title = TEXTS.theme;
+  byId("theme").textContent = TEXTS.themes[theme];
+  byId("theme").title = TEXTS.theme;
 }
 
 let theme = browser?.getItem("agent-theme");
@@ -215,33 +209,35 @@ colours(theme);
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
 if (FLEET) tab?.setItem("overview", location.pathname);
 const back = tab?.getItem("overview"); // the page that led here
-$("back").hidden = FLEET || !back;
-if (back) $("back").href = back;
+byId("back").hidden = FLEET || !back;
+if (back) byId("back").href = back;
 
-$("login").addEventListener("submit", (event) => {
+byId("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  token.set($("token").value, $("remember").checked);
-  $("token").value = "";
+  token.set(byId("token").value, byId("remember").checked);
+  byId("token").value = "";
   problem(null);
   start();
 });
-$("filter-user").addEventListener("input", filter);
-$("filter-gpu").addEventListener("change", filter);
-$("close").addEventListener("click", () => $("detail").close());
-$("detail").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
+byId("filter-user").addEventListener("input", filter);
+byId("filter-gpu").addEventListener("change", filter);
+byId("close").addEventListener("click", () => byId("detail").close());
+// A reload does not open it again.
+byId("detail").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
 addEventListener("hashchange", openDetail);
-$("theme").addEventListener("click", () => {
+byId("theme").addEventListener("click", () => {
   const themes = Object.keys(TEXTS.themes);
   theme = themes[(themes.indexOf(theme) + 1) % themes.length];
   browser?.setItem("agent-theme", theme);
   colours(theme);
 });
+// A tab that nobody sees asks nothing.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     stop();
     connection("", TEXTS.paused);
-    document.title = TEXTS.titleUnknown($("host").textContent);
-  } else if ($("login").hidden) start();
+    document.title = TEXTS.titleUnknown(byId("host").textContent);
+  } else if (byId("login").hidden) start();
   else connection("", "");
 });
 setInterval(tick, 1000);

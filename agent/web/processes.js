@@ -7,15 +7,20 @@ import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 function belongs(process) {
   const way = Object.keys(TEXTS.belongs).find((field) => process[field]);
   if (!way) return null;
-  const name = way === "container_id" ? process[way].slice(0, 12) : process[way];
+  const name = way === "container_id" ? process[way].slice(0, 12) : process[way]; // as docker ps writes it
   return `${TEXTS.belongs[way]} ${name}`.trim();
 }
 
-const idleMark = (seconds, { idle_holder }) => (idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : known(idle_holder) ? "" : UNKNOWN);
+function idleMark(seconds, { idle_holder }) {
+  if (!known(idle_holder)) return UNKNOWN;
+  return idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : "";
+}
+
+const gpuOrInstance = (idx, { mig_index }) => (known(mig_index) ? TEXTS.mig(idx, mig_index) : `${idx}`);
 
 // By the name of its text: the field shown and compared, and how it is written.
 const COLUMNS = {
-  gpu: { field: "idx", write: (idx, { mig_index }) => (known(mig_index) ? TEXTS.mig(idx, mig_index) : `${idx}`), numeric: true },
+  gpu: { field: "idx", write: gpuOrInstance, numeric: true },
   user: { field: "username" },
   pid: { field: "pid", numeric: true },
   command: { field: "command" },
@@ -47,9 +52,9 @@ export function forget(why) {
 // What is unknown comes last, whichever way.
 function compare(one, other) {
   const { field } = COLUMNS[order.column];
-  const [a, b] = [one[field], other[field]];
-  if (!known(a) || !known(b)) return known(b) - known(a);
-  const difference = typeof a === "number" ? a - b : `${a}`.localeCompare(`${b}`);
+  const [left, right] = [one[field], other[field]];
+  if (!known(left) || !known(right)) return known(right) - known(left);
+  const difference = typeof left === "number" ? left - right : `${left}`.localeCompare(`${right}`);
   return order.descending ? -difference : difference;
 }
 
@@ -63,7 +68,12 @@ export function headings(row, changed) {
       button.parentNode.setAttribute("aria-sort", order.descending ? "descending" : "ascending");
       changed();
     });
-    return element("th", { scope: "col", class: COLUMNS[column].numeric ? "numeric" : null, "aria-sort": column === order.column && "ascending" }, button);
+    const attributes = {
+      scope: "col",
+      class: COLUMNS[column].numeric ? "numeric" : null,
+      "aria-sort": column === order.column && "ascending",
+    };
+    return element("th", attributes, button);
   };
   row.replaceChildren(...Object.keys(COLUMNS).map(heading));
 }
@@ -77,11 +87,13 @@ function line(process) {
   return element("tr", {}, Object.entries(COLUMNS).map(cell));
 }
 
+// `user`: a part of the name will do; `gpu`: an index, or "" for all.
 export function render(body, note, user, gpu) {
   const wanted = user.toLowerCase();
-  const shown = processes.filter(
-    (process) => (process.username ?? "").toLowerCase().includes(wanted) && (gpu === "" || process.idx === Number(gpu)),
-  );
+  const shown = processes.filter((process) => {
+    const isTheirs = (process.username ?? "").toLowerCase().includes(wanted);
+    return isTheirs && (gpu === "" || process.idx === Number(gpu));
+  });
   show(body, ...shown.sort(compare).map(line));
   const notes = [fault];
   if (unknown.length) notes.push(TEXTS.processesUnknown(unknown.join(", ")));

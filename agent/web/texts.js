@@ -48,7 +48,10 @@ export const TEXTS = {
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
   host: { cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
   diskFree: (free, total) => `${free} of ${total} GiB free`,
-  facts: { users: "Users", clocks: "Clocks", limited: "Limited by", fan: "Fan", pcie: "PCIe", bottlenecks: "Bottlenecks" },
+  facts: {
+    users: "Users", clocks: "Clocks", limited: "Limited by",
+    fan: "Fan", pcie: "PCIe", bottlenecks: "Bottlenecks",
+  },
   clocks: (graphics, memory) => `${graphics}, memory ${memory}`,
   link: (generation, lanes) => `gen ${generation} x${lanes}`,
   traffic: (tx, rx) => `↑\u00a0${tx} ↓\u00a0${rx}`,
@@ -78,7 +81,10 @@ export const TEXTS = {
   overview: "All hosts",
   asked: (seconds) => `each host is asked every ${seconds} s`,
   gpusOf: (host) => `GPUs of ${host}`,
-  totals: { hosts: "Hosts", gpus: "GPUs", free: "Free", trouble: "Trouble", utilization: "Utilization", memory: "Memory", power: "Power" },
+  totals: {
+    hosts: "Hosts", gpus: "GPUs", free: "Free", trouble: "Trouble",
+    utilization: "Utilization", memory: "Memory", power: "Power",
+  },
   hostsUp: (up, all) => `${up} of ${all} hosts`,
   trouble: (critical, warning) => (critical + warning ? `✖ ${critical} critical, ▲ ${warning} warning` : "none"),
   more: (gpus, hosts) => `and ${gpus} more on ${hosts} ${hosts === 1 ? "host" : "hosts"}`,
@@ -91,16 +97,18 @@ export const TEXTS = {
 };
 // Parts of the agent's names that are not written as they stand.
 const WRITTEN = {
-  pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID", vbios: "VBIOS", id: "ID",
-  bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID", todo: "what to do", crc: "CRC", tx: "sent", rx: "received",
-  reasons: "reason bits", hw: "hardware", sw: "software", max: "maximum",
+  pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID",
+  vbios: "VBIOS", id: "ID", bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID",
+  crc: "CRC", todo: "what to do", tx: "sent", rx: "received", reasons: "reason bits",
+  hw: "hardware", sw: "software", max: "maximum",
 };
 
 // Unknown is never 0.
 export const known = (value) => value !== null && value !== undefined;
 
 export function number(value, unit = "", digits = 0) {
-  return known(value) ? `${value.toFixed(digits)}${unit.replace(" ", "\u00a0")}` : UNKNOWN; // no line ends between the two
+  // No line ends between a number and its unit.
+  return known(value) ? `${value.toFixed(digits)}${unit.replace(" ", "\u00a0")}` : UNKNOWN;
 }
 
 // In the unit of `whole`, so that a part and its whole can be compared.
@@ -150,7 +158,9 @@ export function label(name) {
 export function written(name, value) {
   if (!known(value)) return UNKNOWN;
   if (typeof value === "boolean") return value ? TEXTS.yes : TEXTS.no;
-  if (Array.isArray(value)) return value.map((one) => (typeof one === "string" ? words(one) : `${one}`)).join(", ") || TEXTS.none;
+  if (Array.isArray(value)) {
+    return value.map((one) => (typeof one === "string" ? words(one) : `${one}`)).join(", ") || TEXTS.none;
+  }
   if (typeof value !== "number") return `${value}` || UNKNOWN;
   const unit = unitOf(name);
   return unit ? UNITS[unit](value, name) : `${value}`;

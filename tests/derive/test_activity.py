@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.derive.activity import Activity, Criterion, Thresholds, Verdict, judge
+from agent.derive.activity import Activity, ActivityJudgement, Criterion, Thresholds, judge_activity
 from tests.support.readings import reading
 
 QUIET = {  # a GPU that is idle by every criterion, each exactly at its edge
@@ -21,7 +21,7 @@ QUIET = {  # a GPU that is idle by every criterion, each exactly at its edge
 
 
 def test_a_quiet_gpu_is_idle_and_every_criterion_says_so() -> None:
-    assert judge(reading(**QUIET), Thresholds()) == Verdict(
+    assert judge_activity(reading(**QUIET), Thresholds()) == ActivityJudgement(
         Activity.IDLE,
         gpu_utilization=Criterion(False, "4.0% < 5.0%"),
         power=Criterion(False, "10.0W <= 10.0W"),
@@ -75,10 +75,10 @@ def test_each_criterion_alone_makes_a_gpu_active(
     criterion: str, value: dict[str, Any], expected: str
 ) -> None:
     holds = "<" not in expected
-    verdict = judge(reading(**QUIET | value), Thresholds())
+    judgement = judge_activity(reading(**QUIET | value), Thresholds())
 
-    assert getattr(verdict, criterion) == Criterion(holds, expected)
-    assert verdict.activity is (Activity.ACTIVE if holds else Activity.IDLE)
+    assert getattr(judgement, criterion) == Criterion(holds, expected)
+    assert judgement.activity is (Activity.ACTIVE if holds else Activity.IDLE)
 
 
 @pytest.mark.parametrize(
@@ -92,25 +92,25 @@ def test_each_criterion_alone_makes_a_gpu_active(
     ],
 )
 def test_the_thresholds_are_settings(thresholds: dict[str, float], expected: str) -> None:
-    verdict = judge(reading(**QUIET), Thresholds(**thresholds))
+    judgement = judge_activity(reading(**QUIET), Thresholds(**thresholds))
 
     criteria = [
-        verdict.gpu_utilization,
-        verdict.power,
-        verdict.memory_utilization,
-        verdict.clock,
-        verdict.temperature,
+        judgement.gpu_utilization,
+        judgement.power,
+        judgement.memory_utilization,
+        judgement.clock,
+        judgement.temperature,
     ]
     assert [criterion.words for criterion in criteria if criterion.holds] == [expected]
-    assert verdict.activity is Activity.ACTIVE
+    assert judgement.activity is Activity.ACTIVE
 
 
 def test_a_gpu_that_was_not_read_is_unavailable() -> None:
-    assert judge(None, Thresholds()) == Verdict(Activity.UNAVAILABLE)
+    assert judge_activity(None, Thresholds()) == ActivityJudgement(Activity.UNAVAILABLE)
 
 
 def test_a_gpu_of_which_nothing_is_known_is_unavailable() -> None:
-    assert judge(reading(), Thresholds()) == Verdict(Activity.UNAVAILABLE)
+    assert judge_activity(reading(), Thresholds()) == ActivityJudgement(Activity.UNAVAILABLE)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_a_gpu_of_which_nothing_is_known_is_unavailable() -> None:
 def test_an_unknown_value_leaves_its_criterion_open_and_the_others_decide(
     unknown: str, criterion: str
 ) -> None:
-    verdict = judge(reading(**QUIET | {unknown: None}), Thresholds())
+    judgement = judge_activity(reading(**QUIET | {unknown: None}), Thresholds())
 
-    assert getattr(verdict, criterion) == Criterion(None, None)
-    assert verdict.activity is Activity.IDLE
+    assert getattr(judgement, criterion) == Criterion(None, None)
+    assert judgement.activity is Activity.IDLE
 
 
 def test_one_known_criterion_is_enough() -> None:
-    assert judge(reading(power_usage_watts=10.1), Thresholds()).activity is Activity.ACTIVE
-    assert judge(reading(power_usage_watts=9.9), Thresholds()).activity is Activity.IDLE
+    assert judge_activity(reading(power_usage_watts=10.1), Thresholds()).activity is Activity.ACTIVE
+    assert judge_activity(reading(power_usage_watts=9.9), Thresholds()).activity is Activity.IDLE

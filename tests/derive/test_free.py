@@ -47,8 +47,10 @@ def linked(gpus: Iterable[Candidate], *groups: Collection[int]) -> list[Candidat
     ]
 
 
-def offered(gpus: Iterable[Candidate], wish: Wish | None = None, kept: Collection[str] = ()) -> list[int]:
-    return [gpu.index for gpu in choose(list(gpus), wish or Wish(), kept).gpus]
+def offered(
+    gpus: Iterable[Candidate], wish: Wish | None = None, unavailable: Collection[str] = ()
+) -> list[int]:
+    return [gpu.index for gpu in choose(list(gpus), wish or Wish(), unavailable).gpus]
 
 
 # The order
@@ -142,7 +144,7 @@ def test_neighbours_that_are_not_offered_do_not_count() -> None:
     gpus = linked([gpu(0, obstacle="broken"), gpu(1), gpu(2), gpu(3)], [0, 1], [2, 3])
 
     assert offered(gpus, Wish(count=2)) == [2, 3]
-    assert offered(gpus, Wish(count=2), kept={"GPU-3"}) == [1, 2]
+    assert offered(gpus, Wish(count=2), unavailable={"GPU-3"}) == [1, 2]
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -258,13 +260,13 @@ def test_a_filter(candidate: Candidate, wish: Wish, reason: str | None) -> None:
     assert [*offer.unsuitable] == ([] if reason is None else [(candidate, reason)])
 
 
-def test_gpus_kept_for_others_are_told_apart() -> None:
+def test_unavailable_gpus_are_told_apart() -> None:
     gpus = [gpu(0), gpu(1), gpu(2, obstacle="broken"), gpu(3)]
 
-    offer = choose(gpus, Wish(count=3), kept={"GPU-0", "GPU-2"})
+    offer = choose(gpus, Wish(count=3), unavailable={"GPU-0", "GPU-2"})
 
     assert [candidate.index for candidate in offer.gpus] == [1, 3]
-    assert [candidate.index for candidate in offer.kept] == [0]
+    assert [candidate.index for candidate in offer.unavailable] == [0]
     assert [(candidate.index, reason) for candidate, reason in offer.unsuitable] == [(2, "broken")]
     assert not offer.satisfied
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from agent.derive.findings import HealthVerdict
 from agent.derive.health import Health, examine
 from agent.derive.health_rules import (
     APPLICATION_XID_SECONDS,
     HARDWARE_XID_SECONDS,
     HOT_CELSIUS,
-    Verdict,
 )
 from agent.derive.xid import CATALOGUE, Remedy, look_up
 from agent.readings import (
@@ -55,28 +55,28 @@ def health(*gpus: GpuSample) -> Health:
     return examine(Snapshot(NOW, 0, gpus=gpus))[gpus[0].index]
 
 
-def findings(*gpus: GpuSample) -> list[tuple[str, Verdict]]:
+def findings(*gpus: GpuSample) -> list[tuple[str, HealthVerdict]]:
     return [(finding.name, finding.verdict) for finding in health(*gpus).findings]
 
 
 def test_a_gpu_without_a_finding_is_healthy() -> None:
-    assert health(gpu()) == Health(Verdict.HEALTHY)
+    assert health(gpu()) == Health(HealthVerdict.HEALTHY)
 
 
 def test_a_gpu_that_tells_nothing_is_not_ill_for_that() -> None:
-    assert health(GpuSample(0, GpuState.OK, reading())) == Health(Verdict.HEALTHY)
+    assert health(GpuSample(0, GpuState.OK, reading())) == Health(HealthVerdict.HEALTHY)
 
 
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
         (GpuState.STARTING, (None, [])),
-        (GpuState.STALE, (Verdict.WARNING, ["silent"])),
-        (GpuState.STUCK, (Verdict.CRITICAL, ["stuck"])),
-        (GpuState.LOST, (Verdict.CRITICAL, ["lost"])),
+        (GpuState.STALE, (HealthVerdict.WARNING, ["silent"])),
+        (GpuState.STUCK, (HealthVerdict.CRITICAL, ["stuck"])),
+        (GpuState.LOST, (HealthVerdict.CRITICAL, ["lost"])),
     ],
 )
-def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[Verdict | None, list[str]]) -> None:
+def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[HealthVerdict | None, list[str]]) -> None:
     found = health(GpuSample(0, state, None, WELL.lasting(), NOW, 9000, "It is so"))
 
     assert (found.verdict, [finding.name for finding in found.findings]) == expected
@@ -86,10 +86,10 @@ def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[Verdict | No
 def test_a_late_reading_is_judged_like_any() -> None:
     late = replace(gpu(clocks_event_reasons=0x80), state=GpuState.STALE)
 
-    assert findings(late) == [("power_brake", Verdict.WARNING)]
+    assert findings(late) == [("power_brake", HealthVerdict.WARNING)]
 
 
-W, C = Verdict.WARNING, Verdict.CRITICAL
+W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ W, C = Verdict.WARNING, Verdict.CRITICAL
     ],
     ids=str,
 )
-def test_each_rule(values: dict[str, Any], expected: list[tuple[str, Verdict]]) -> None:
+def test_each_rule(values: dict[str, Any], expected: list[tuple[str, HealthVerdict]]) -> None:
     assert findings(gpu(**values)) == expected
 
 
@@ -193,7 +193,7 @@ def test_another_model_has_other_links() -> None:
         (9999, 0, [("xid_9999", W)]),
     ],
 )
-def test_xids_by_the_catalogue(code: int, age: float, expected: list[tuple[str, Verdict]]) -> None:
+def test_xids_by_the_catalogue(code: int, age: float, expected: list[tuple[str, HealthVerdict]]) -> None:
     sick = replace(gpu(), xids={code: XidCount(1, NOW - age)})
 
     assert findings(sick) == expected
@@ -224,5 +224,5 @@ def test_the_worst_comes_first() -> None:
 
 @pytest.mark.parametrize("code", CATALOGUE)
 def test_the_catalogue_tells_what_helps(code: int) -> None:
-    assert 0 < len(look_up(code).meaning) <= 52, "too long for a GPU's 2 KiB"
+    assert 0 < len(look_up(code).meaning) <= 52, "a few words: each event of a stream repeats them"
     assert look_up(code).remedy is not Remedy.UNKNOWN

@@ -46,7 +46,9 @@ def test_each_code_has_the_remedy_that_nvidia_names() -> None:
     expected = {code: REMEDIES[action] for action, codes in ACTIONS.items() for code in codes}
     expected |= {code: remedy for remedy, codes in OF_OUR_OWN.items() for code in codes}
 
-    assert {code: entry.remedy for code, entry in CATALOGUE.items()} == expected
+    assert {code: entry.remedy for code, entry in CATALOGUE.items()} == expected, (
+        "CATALOGUE (agent/derive/xid.py) and ACTIONS or OF_OUR_OWN (tests/derive/test_xid.py) differ"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from agent.app import create_app
 from agent.sampling.history import History
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
-from agent.sampling.waiting import Line
+from agent.sampling.waiting import WaitingQueue
 from tests.exact.reading import before
 from tests.support.agents import settings
 
@@ -71,7 +71,7 @@ class ExactAgent:
         """From here on answer about this one, with three moments behind it."""
         collector = cast("Collector", FixedCollector(snapshot))
         self._agent.sampler = Sampler(collector, Pace(1.0, 0), clock=lambda: snapshot.taken_monotonic)
-        self._agent.line = Line()
+        self._agent.queue = WaitingQueue()
         self._agent.history = History(HISTORY_INTERVAL)
         for seconds, k in ((75.0, 3), (20.0, 2), (10.0, 1)):  # after the first of them there is a gap
             self._agent.history.add(before(snapshot, seconds, k))

@@ -51,7 +51,7 @@ async def test_an_answer_is_the_same_to_the_letter(agent: ExactAgent, file: str)
 
 
 def test_there_is_no_file_without_a_question() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(QUESTIONS)
+    assert {path.name for path in FOLDER.iterdir()} == set(QUESTIONS), "QUESTIONS in tests/exact/answers.py"
 
 
 async def test_every_field_of_the_reading_shows_in_some_answer(agent: ExactAgent) -> None:
@@ -70,7 +70,9 @@ async def test_every_field_of_the_reading_shows_in_some_answer(agent: ExactAgent
         else:
             unshown.add(field)
 
-    assert unshown == set(UNSHOWN), "a field that no answer shows stands in UNSHOWN with its reason"
+    assert unshown == set(UNSHOWN), (
+        "show the field in a view, or give the reason in UNSHOWN (tests/exact/test_answers.py)"
+    )
 
 
 async def test_every_name_in_an_answer_has_a_value_somewhere(agent: ExactAgent) -> None:

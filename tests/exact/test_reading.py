@@ -39,7 +39,9 @@ def test_every_field_of_every_reading_has_a_value() -> None:
 
     assert len(fields) > 200
     assert fields - held - set(EMPTY) == set(), f"give them a value of their own in {FILE}"
-    assert held & set(EMPTY) == set(), "they have a value now: take them out of EMPTY"
+    assert held & set(EMPTY) == set(), (
+        "they have a value now: take them out of EMPTY (tests/exact/test_reading.py)"
+    )
 
 
 # Within each of them no two numbers or texts are the same.

@@ -127,7 +127,7 @@ class Asker:
                 task.cancel()
             ends = await asyncio.gather(*polling, return_exceptions=True)
         failures = [end for end in ends if not isinstance(end, asyncio.CancelledError)]
-        assert not failures, "no dashboard failed or waited"
+        assert not failures, f"no dashboard failed or waited: {failures}"
 
     async def see(self, condition: Callable[[Any], object], within: float, what: str) -> Any:
         """Poll `/status` until it is as it should be; AssertionError when it is not `within` seconds."""

@@ -92,7 +92,7 @@ def functions_called(*, each_time: bool) -> dict[str, str]:
             prepare(simulation.gpus[0], kind)
             source = GpuSource(0)
             source.read()
-            source.afterwards()
+            source.measure_slow_counters()
             if each_time:
                 time.sleep(0.11)  # GPM wants 100 ms between two samples
                 simulation.reset_calls()

@@ -125,7 +125,10 @@ def test_every_fault_that_the_simulated_driver_knows_is_in_the_table() -> None:
         for name, member in vars(kind).items()
         if callable(member) and not name.startswith("_")
     }
-    assert known - NO_FAULT - ENDS == {fault.by for fault in FAULTS.values()} - NOT_A_METHOD
+    assert known - NO_FAULT - ENDS == {fault.by for fault in FAULTS.values()} - NOT_A_METHOD, (
+        "a new way to fail needs a row in FAULTS (tests/faults/table.py);"
+        " what is none stands in NO_FAULT or ENDS (tests/faults/test_table.py)"
+    )
 
 
 NOT_A_METHOD = {"churn", "call_seconds"}

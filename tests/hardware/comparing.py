@@ -22,7 +22,7 @@ Told = float | str | bool
 Theirs = Told | tuple[Told, ...] | Untold
 
 
-class Verdict(StrEnum):
+class Outcome(StrEnum):
     """What came of comparing one field."""
 
     AGREES = "agrees"
@@ -86,7 +86,7 @@ class Comparison:
     """One field at one look."""
 
     label: str
-    verdict: Verdict
+    verdict: Outcome
     ours: object
     theirs: Sequence[object]
     why: str
@@ -119,17 +119,17 @@ def _compare(item: Field[Source], answer: Mapping[str, Any], sources: Sequence[S
         else:
             told.extend(value if isinstance(value, tuple) else (value,))
 
-    def verdict(verdict: Verdict, theirs: Sequence[object], why: str) -> Comparison:
+    def verdict(verdict: Outcome, theirs: Sequence[object], why: str) -> Comparison:
         return Comparison(item.label, verdict, ours, theirs, why, item.settled)
 
     if told and ours is None:
-        return verdict(Verdict.DIFFERS, told, "the agent does not know it")
+        return verdict(Outcome.DIFFERS, told, "the agent does not know it")
     if told:
         agrees = item.allowed.admits(ours, told)
-        return verdict(Verdict.AGREES if agrees else Verdict.DIFFERS, told, item.allowed.why)
+        return verdict(Outcome.AGREES if agrees else Outcome.DIFFERS, told, item.allowed.why)
     if ours is None and Untold.NOT_AVAILABLE in untold:
-        return verdict(Verdict.AGREES, untold, "unknown to both")
-    return verdict(Verdict.NOT_COMPARED, untold, "nvidia-smi does not tell")
+        return verdict(Outcome.AGREES, untold, "unknown to both")
+    return verdict(Outcome.NOT_COMPARED, untold, "nvidia-smi does not tell")
 
 
 def known(value: Any) -> Any:
@@ -164,8 +164,8 @@ def over_all_looks(looks: Iterable[Iterable[Comparison]]) -> list[Comparison]:
     for look in looks:
         for comparison in look:
             by_label.setdefault(comparison.label, []).append(comparison)
-    worst_first = [Verdict.DIFFERS, Verdict.AGREES, Verdict.NOT_COMPARED]
-    best_first = [Verdict.AGREES, Verdict.DIFFERS, Verdict.NOT_COMPARED]
+    worst_first = [Outcome.DIFFERS, Outcome.AGREES, Outcome.NOT_COMPARED]
+    best_first = [Outcome.AGREES, Outcome.DIFFERS, Outcome.NOT_COMPARED]
     return [
         min(found, key=lambda one: (worst_first if one.settled else best_first).index(one.verdict))
         for found in by_label.values()
@@ -174,7 +174,7 @@ def over_all_looks(looks: Iterable[Iterable[Comparison]]) -> list[Comparison]:
 
 def report(comparisons: Iterable[Comparison]) -> str:
     """One line for each, what differs first, what was not compared next."""
-    order = [Verdict.DIFFERS, Verdict.NOT_COMPARED, Verdict.AGREES]
+    order = [Outcome.DIFFERS, Outcome.NOT_COMPARED, Outcome.AGREES]
     return "\n".join(str(one) for one in sorted(comparisons, key=lambda one: order.index(one.verdict)))
 
 
@@ -195,7 +195,7 @@ def compare_processes(
     lists = [_by_pid(gpu) for gpu in (*earlier, *recent)]
     if any(isinstance(listed, Untold) for listed in lists):
         return [
-            Comparison("processes", Verdict.NOT_COMPARED, len(ours), lists[-1:], "nvidia-smi does not tell")
+            Comparison("processes", Outcome.NOT_COMPARED, len(ours), lists[-1:], "nvidia-smi does not tell")
         ]
     told = [listed for listed in lists if not isinstance(listed, Untold)]
     mine = {int(entry["pid"]): entry for entry in ours}
@@ -206,11 +206,11 @@ def compare_processes(
         entries = [listed[pid] for listed in told if pid in listed]
         if pid not in mine or pid not in ever:
             only = "only nvidia-smi lists it" if pid in ever else "only the agent lists it"
-            found.append(Comparison(f"process {pid}", Verdict.DIFFERS, pid in mine, [pid in ever], only))
+            found.append(Comparison(f"process {pid}", Outcome.DIFFERS, pid in mine, [pid in ever], only))
         else:
-            found.append(Comparison(f"process {pid}", Verdict.AGREES, True, [True], "both list it"))
+            found.append(Comparison(f"process {pid}", Outcome.AGREES, True, [True], "both list it"))
             found += _compare_process(mine[pid], entries)
-    return found or [Comparison("processes", Verdict.AGREES, [], [[]], "both list none")]
+    return found or [Comparison("processes", Outcome.AGREES, [], [[]], "both list none")]
 
 
 def _compare_process(ours: Mapping[str, Any], theirs: Sequence[SmiProcess]) -> list[Comparison]:

@@ -13,7 +13,7 @@ import pytest
 from agent.sources.gpu.paces import PROCESS_PACE
 from tests.hardware.comparing import (
     Comparison,
-    Verdict,
+    Outcome,
     compare,
     compare_processes,
     over_all_looks,
@@ -88,9 +88,9 @@ def check(
     """Nothing differs and nothing required is left out; the whole list is printed."""
     text = report(compared)
     sys.stdout.write(f"\n{what}\n{text}\n")
-    left_out = sorted(one.label for one in compared if one.verdict is Verdict.NOT_COMPARED)
+    left_out = sorted(one.label for one in compared if one.verdict is Outcome.NOT_COMPARED)
     record_property(f"{what}: not compared", ", ".join(left_out))
-    assert not [one for one in compared if one.verdict is Verdict.DIFFERS], f"{what}\n{text}"
+    assert not [one for one in compared if one.verdict is Outcome.DIFFERS], f"{what}\n{text}"
     assert not set(required) & set(left_out), f"{what}: required, but not compared\n{text}"
 
 

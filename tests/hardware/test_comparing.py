@@ -13,7 +13,7 @@ from tests.hardware.comparing import (
     Comparison,
     Exactly,
     Field,
-    Verdict,
+    Outcome,
     Within,
     compare,
     compare_processes,
@@ -72,11 +72,11 @@ async def ask(client: httpx.AsyncClient) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def differing(comparisons: Iterable[Comparison]) -> list[str]:
-    return [one.label for one in comparisons if one.verdict is Verdict.DIFFERS]
+    return [one.label for one in comparisons if one.verdict is Outcome.DIFFERS]
 
 
 def compared(comparisons: Iterable[Comparison]) -> set[str]:
-    return {one.label for one in comparisons if one.verdict is not Verdict.NOT_COMPARED}
+    return {one.label for one in comparisons if one.verdict is not Outcome.NOT_COMPARED}
 
 
 # What the throughput is, is a matter of time; the clock of these tests stands still.
@@ -103,8 +103,12 @@ async def test_every_field_of_an_answer_is_compared_or_it_is_said_why_not() -> N
     with one_simulated_gpu("h100"):
         async with agent_client() as client:
             rich, status = await ask(client)
-    assert {item.path for item in GPU_FIELDS} | set(GPU_ALONE) == set(leaves(rich["gpus"][0]))
-    assert {item.path for item in DEVICE_FIELDS} | set(DEVICE_ALONE) == set(leaves(status["devices"][0]))
+    assert {item.path for item in GPU_FIELDS} | set(GPU_ALONE) == set(leaves(rich["gpus"][0])), (
+        "a new field stands in GPU_FIELDS or GPU_ALONE (tests/hardware/expected.py)"
+    )
+    assert {item.path for item in DEVICE_FIELDS} | set(DEVICE_ALONE) == set(leaves(status["devices"][0])), (
+        "a new field stands in DEVICE_FIELDS or DEVICE_ALONE (tests/hardware/expected.py)"
+    )
 
 
 @pytest.mark.parametrize("item", GPU_FIELDS, ids=lambda item: item.label)
@@ -138,23 +142,23 @@ def settled(answer: object, *told: Any, allowed: Any = None) -> Comparison:
 
 
 def test_a_missing_tag_is_reported_and_never_passed() -> None:
-    assert settled(3, Untold.NO_TAG).verdict is Verdict.NOT_COMPARED
-    assert settled(None, Untold.NO_TAG).verdict is Verdict.NOT_COMPARED
+    assert settled(3, Untold.NO_TAG).verdict is Outcome.NOT_COMPARED
+    assert settled(None, Untold.NO_TAG).verdict is Outcome.NOT_COMPARED
     assert Untold.NO_TAG.value in report([settled(3, Untold.NO_TAG)])
 
 
 def test_what_neither_knows_agrees() -> None:
-    assert settled(None, Untold.NOT_AVAILABLE).verdict is Verdict.AGREES
-    assert settled("N/A", Untold.NOT_AVAILABLE).verdict is Verdict.AGREES
+    assert settled(None, Untold.NOT_AVAILABLE).verdict is Outcome.AGREES
+    assert settled("N/A", Untold.NOT_AVAILABLE).verdict is Outcome.AGREES
 
 
 def test_what_only_the_agent_knows_is_not_compared() -> None:
-    assert settled(3, Untold.NOT_AVAILABLE).verdict is Verdict.NOT_COMPARED
+    assert settled(3, Untold.NOT_AVAILABLE).verdict is Outcome.NOT_COMPARED
 
 
 @pytest.mark.parametrize("unknown", [None, "N/A"])
 def test_what_only_nvidia_smi_knows_differs(unknown: str | None) -> None:
-    assert settled(unknown, 3.0).verdict is Verdict.DIFFERS
+    assert settled(unknown, 3.0).verdict is Outcome.DIFFERS
 
 
 @pytest.mark.parametrize(
@@ -168,9 +172,9 @@ def test_a_value_that_lives_lies_between_what_was_told_before_and_after(ours: fl
 
 def test_over_all_looks_what_lives_must_agree_once_and_what_is_settled_always() -> None:
     right, wrong = settled(1, 1.0), settled(1, 2.0)
-    assert over_all_looks([[wrong], [right]])[0].verdict is Verdict.AGREES
+    assert over_all_looks([[wrong], [right]])[0].verdict is Outcome.AGREES
     always_right, once_wrong = replace(right, settled=True), replace(wrong, settled=True)
-    assert over_all_looks([[always_right], [once_wrong]])[0].verdict is Verdict.DIFFERS
+    assert over_all_looks([[always_right], [once_wrong]])[0].verdict is Outcome.DIFFERS
 
 
 def listing(gpu: SmiGpu, *entries: SmiProcess) -> SmiGpu:
@@ -210,4 +214,4 @@ def test_a_process_that_came_or_went_meanwhile_is_no_fault(gpu: SmiGpu) -> None:
 
 def test_a_list_that_is_not_told_is_not_compared(gpu: SmiGpu) -> None:
     (comparison,) = compare_processes([OURS], [replace(gpu, processes=Untold.NO_TAG)])
-    assert comparison.verdict is Verdict.NOT_COMPARED
+    assert comparison.verdict is Outcome.NOT_COMPARED

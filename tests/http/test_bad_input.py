@@ -204,7 +204,7 @@ def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str, q
 def test_an_unknown_path_is_404(agent: Process, target: bytes, shown: str) -> None:
     """Named in the answer as it was understood."""
     reply = request(agent.url, target)
-    sentence = f"Nothing is at {shown}; see docs under the agent's prefix for its paths"
+    sentence = f"No such path: {shown}; /docs, under URL_PREFIX if one is set, lists the paths"
     assert (404, sentence) == (reply.status, reply.error)
 
 

@@ -62,7 +62,7 @@ async def test_each_trouble_is_found_and_told_everywhere() -> None:
     assert names == [[name] if name else [] for _, name in SICK]
     assert [len(gpu["health"]["reasons"]) for gpu in plain] == [0, 1, 1, 1, 1, 1]
     assert status[1]["health"]["reasons"] == [
-        "A faulty row of memory is remapped with the next reset; reset the GPU when its work is done"
+        "A faulty row of memory is remapped at the next reset; reset the GPU when its work is done"
     ]
     assert ready["health"] == {"healthy": 1, "warning": 4, "critical": 1}
 

@@ -264,6 +264,22 @@ async def test_a_client_that_hangs_up_is_noticed() -> None:
         await turns(lambda: app.cancelled == 1)
 
 
+async def test_nothing_is_made_for_a_client_that_has_gone_already() -> None:
+    """As a crowd that asks, and hangs up before it is its turn."""
+    async with counting_cache() as (cache, app, _):
+
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            raise AssertionError(f"{message} is for nobody")
+
+        scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
+        await cache(scope, receive, send)
+        await turns(lambda: True, at_least=20)
+        assert not app.asked
+
+
 async def test_few_answers_are_made_at_once() -> None:
     """The others wait for their turn, and are then made of what is the newest Snapshot by then."""
     async with counting() as (client, app, sampler):

@@ -14,7 +14,7 @@ from tests.load.test_streams import agent, settle
 if TYPE_CHECKING:
     from benchmarks.server import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+pytestmark = [pytest.mark.measures, pytest.mark.anyio]
 
 HEAD = f"GET {PREFIX}/status HTTP/1.1\r\nHost: agent\r\nAuthorization: {TOKEN}\r\n"
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.server import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.measures
 
 
 def test_half_a_minute_of_mixed_load_and_faults_says_nothing_that_no_fault_explains() -> None:

@@ -17,7 +17,7 @@ from benchmarks.server import PREFIX, SETTINGS, TOKEN, Server, driver, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+pytestmark = [pytest.mark.measures, pytest.mark.anyio]
 
 SECONDS = 10
 MIB = 1.0

@@ -20,7 +20,7 @@ from tests.support.stretched_process import STRETCHED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.measures
 
 LOOK = 10.0  # seconds between two looks for the largest processes
 MIB = 2**20

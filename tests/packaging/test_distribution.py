@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from packaging.requirements import Requirement
 
 from agent import __version__
 from tests.packaging.commands import run, serving, succeed
@@ -55,7 +56,8 @@ def test_the_wheel_brings_the_runtime_dependencies_and_no_group(archives: Path) 
     with zipfile.ZipFile(archives / f"{NAME}-py3-none-any.whl") as wheel:
         metadata = wheel.read(f"{NAME}.dist-info/METADATA").decode()
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert sorted(re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)) == sorted(declared)
+    brought = re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)
+    assert {Requirement(text) for text in brought} == {Requirement(text) for text in declared}
 
 
 def test_the_source_archive_holds_the_package_its_documents_and_the_pins(archives: Path) -> None:

@@ -27,6 +27,14 @@ def probe(environ: Mapping[str, str], cwd: Path = ROOT) -> tuple[int, str]:
     return finished.returncode, finished.stdout.strip()
 
 
+@pytest.mark.parametrize("closed", [">&-", ">/dev/full", "| true"])
+def test_the_status_counts_although_nobody_reads(closed: str) -> None:
+    with answering(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}') as port:
+        script = f"{sys.executable} -m agent.server.probe {closed}; exit ${{PIPESTATUS[0]}}"
+        finished = run(["bash", "-c", script], ROOT, PORT=port, HOST="127.0.0.1")
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
     """The port of a server that gives each client these bytes, whatever it asks."""

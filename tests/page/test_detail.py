@@ -41,7 +41,7 @@ def test_findings_come_first_with_what_to_do(browser: Browser) -> None:
         with agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
             section = page.locator("dialog section").first
             section.get_by_text("Findings").wait_for()
-            assert "remapped with the next reset" in section.inner_text()
+            assert "remapped at the next reset" in section.inner_text()
 
 
 def test_a_gpu_has_an_address_and_back_closes_it(browser: Browser) -> None:

@@ -163,12 +163,16 @@ KEPT = st.frozensets(st.integers(0, 7).map("GPU-{}".format), max_size=3)
 
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
-def test_an_offer_tells_of_every_gpu_once(gpus: list[Candidate], wish: Wish, kept: frozenset[str]) -> None:
-    offer = choose(gpus, wish, kept)
-    told = [*offer.gpus, *offer.kept, *(gpu for gpu, _ in offer.unsuitable)]
+def test_an_offer_tells_of_every_gpu_once(
+    gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
+) -> None:
+    offer = choose(gpus, wish, unavailable)
+    told = [*offer.gpus, *offer.unavailable, *(gpu for gpu, _ in offer.unsuitable)]
     assert len({gpu.index for gpu in told}) == len(told)
     could = [gpu for gpu in gpus if why_not(gpu, wish) is None]
-    assert sorted(gpu.index for gpu in offer.kept) == [gpu.index for gpu in could if gpu.uuid in kept]
+    assert sorted(gpu.index for gpu in offer.unavailable) == [
+        gpu.index for gpu in could if gpu.uuid in unavailable
+    ]
     assert all(reason == why_not(gpu, wish) for gpu, reason in offer.unsuitable)
     assert len(offer.unsuitable) == len(gpus) - len(could)
 
@@ -176,13 +180,13 @@ def test_an_offer_tells_of_every_gpu_once(gpus: list[Candidate], wish: Wish, kep
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
 def test_an_offer_holds_only_what_was_wished_for(
-    gpus: list[Candidate], wish: Wish, kept: frozenset[str]
+    gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
 ) -> None:
-    offer = choose(gpus, wish, kept)
+    offer = choose(gpus, wish, unavailable)
     for gpu in offer.gpus:
         assert gpu.obstacle is None
         assert gpu.uuid is not None
-        assert gpu.uuid not in kept
+        assert gpu.uuid not in unavailable
         assert not gpu.users & wish.exclude_users
         assert not wish.exclude_users or None not in gpu.users
         if wish.min_free_memory_bytes is not None:
@@ -199,10 +203,10 @@ def test_an_offer_holds_only_what_was_wished_for(
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
 def test_an_offer_is_satisfied_if_and_only_if_there_are_enough(
-    gpus: list[Candidate], wish: Wish, kept: frozenset[str]
+    gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
 ) -> None:
-    offer = choose(gpus, wish, kept)
-    available = [gpu for gpu in gpus if why_not(gpu, wish) is None and gpu.uuid not in kept]
+    offer = choose(gpus, wish, unavailable)
+    available = [gpu for gpu in gpus if why_not(gpu, wish) is None and gpu.uuid not in unavailable]
     assert len(offer.gpus) == min(wish.count, len(available))
     assert offer.satisfied == (len(available) >= wish.count)
 
@@ -210,14 +214,14 @@ def test_an_offer_is_satisfied_if_and_only_if_there_are_enough(
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
 def test_an_offer_is_sorted_whatever_order_the_gpus_come_in(
-    gpus: list[Candidate], wish: Wish, kept: frozenset[str]
+    gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
 ) -> None:
     """Those without compute processes first; without links, by memory, temperature and index within them."""
-    offer = choose(gpus, wish, kept)
+    offer = choose(gpus, wish, unavailable)
     in_use = [bool(gpu.compute_processes) for gpu in offer.gpus]
     assert in_use == sorted(in_use)
-    assert choose(gpus[::-1], wish, kept).gpus == offer.gpus
-    alone = choose([replace(gpu, nvlink_neighbours=frozenset()) for gpu in gpus], wish, kept).gpus
+    assert choose(gpus[::-1], wish, unavailable).gpus == offer.gpus
+    alone = choose([replace(gpu, nvlink_neighbours=frozenset()) for gpu in gpus], wish, unavailable).gpus
     ranks = [
         (
             bool(gpu.compute_processes),

@@ -163,6 +163,7 @@ def test_the_agent_notices_at_once_that_a_client_has_gone(
         wait_until(has_room, "the slot is free", deadline=2)
 
 
+@pytest.mark.measures
 @pytest.mark.anyio
 async def test_a_hundred_streams_at_once(program: Program, set_up: SetUp) -> None:
     with ExitStack() as stack:

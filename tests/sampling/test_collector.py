@@ -118,7 +118,7 @@ async def test_a_driver_that_hangs_at_first_contact_gives_an_empty_snapshot_in_t
         assert (snapshot.driver, snapshot.driver_error, snapshot.gpus) == (None, None, ())
         assert snapshot.host is not None, "the host does not wait for the driver"
         hardware.driver.valve.open()
-        wait_until(lambda: collector._driver.answer, "the driver has answered")  # noqa: SLF001
+        wait_until(lambda: collector._driver.result, "the driver has answered")  # noqa: SLF001
         assert len((await collector.collect()).gpus) == 2
 
 

@@ -53,7 +53,7 @@ class Source:
             power=Power(usage_watts=99.0),
         )
 
-    def afterwards(self) -> None:
+    def measure_slow_counters(self) -> None:
         pass
 
     def release(self) -> None:
@@ -86,7 +86,7 @@ class Slot:
         assert self.source.is_asked.wait(10)
 
     def sample(self) -> GpuSample:
-        return self.slot.judge(self.now, sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
+        return self.slot.judge_state(self.now, sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_with_the_contact_the_old_identity_is_forgotten(slot: Slot) -> None:
     sample = slot.sample()
     assert (sample.state, sample.identity, sample.reading) == (GpuState.STARTING, GpuIdentity(), None)
     assert (sample.age_ms, sample.sampled_at) == (None, None)
-    assert slot.slot.answer is None
+    assert slot.slot.result is None
     assert slot.slot.processes == ()
 
     slot.source.error = "No such GPU"
@@ -193,7 +193,7 @@ def test_an_answer_of_the_old_contact_that_comes_late_counts_for_nothing(slot: S
     slot.source.may_answer.set()
     slot.wait_for_answer()
 
-    assert slot.slot.answer is None
+    assert slot.slot.result is None
     assert slot.sample().state is GpuState.STARTING
 
 

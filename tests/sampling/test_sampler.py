@@ -75,11 +75,10 @@ async def test_first_contact_is_made_at_start_without_anyone_asking() -> None:
 
 async def test_those_who_ask_together_share_one_sample() -> None:
     hardware = FakeHardware()
-    async with sampling(hardware) as sampler:
+    async with sampling(hardware, sample_interval=60) as sampler:  # nothing but these polls takes a sample
         first = await sampler.latest()
-        await asyncio.sleep(5 * INTERVAL)
         before = hardware.gpus[0].reads
-        snapshots = await asyncio.gather(*(sampler.latest() for _ in range(200)))
+        snapshots = await asyncio.gather(*(sampler.latest(max_age=0) for _ in range(200)))
         assert len({id(snapshot) for snapshot in snapshots}) == 1
         assert snapshots[0] is not first
         assert hardware.gpus[0].reads == before + 1
@@ -263,6 +262,33 @@ class Faulty(Collector):
     def close(self) -> bool:
         self.closed += 1
         return super().close()
+
+
+async def test_streams_go_on_after_the_driver_could_not_be_let_go(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Collector):
+        asked = 0
+
+        async def release(self) -> bool:
+            self.asked += 1
+            raise RuntimeError("it has a fault")
+
+    hardware = FakeHardware()
+    collector = Stubborn(
+        hardware.driver,
+        hardware.open_gpu,
+        hardware.host,
+        hardware.processes,
+        sample_interval=INTERVAL,
+        sample_timeout=2.0,
+    )
+    clock = Shifted()
+    sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
+    clock.shift = RELEASE_AFTER + 1  # so that the ticker releases the driver at once
+    sampler.start()
+    await asyncio.to_thread(wait_until, lambda: collector.asked, "it is asked to let go")
+    assert len(await asyncio.wait_for(take(sampler, INTERVAL, 3), timeout=10)) == 3
+    assert "it has a fault" in caplog.text
+    assert await sampler.stop()
 
 
 @pytest.mark.parametrize("cancelled", [False, True], ids=["stopped", "stopped, and cancelled meanwhile"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent.readings import GpuIdentity, GpuReading, GpuState, Memory
-from agent.sampling.states import judge
-from agent.sampling.worker import Answer
+from agent.sampling.states import judge_state
+from agent.sampling.worker import ReadResult
 
 IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
 MEMORY = Memory(total_bytes=1024)
@@ -17,12 +17,12 @@ def reading(age: float) -> GpuReading:
     return GpuReading(sampled_at=500.0, sampled_monotonic=NOW - age, identity=IDENTITY, memory=MEMORY)
 
 
-def good(age: float) -> Answer[GpuReading | None]:
-    return Answer(reading(age), None, NOW - age)
+def good(age: float) -> ReadResult[GpuReading | None]:
+    return ReadResult(reading(age), None, NOW - age)
 
 
 @pytest.mark.parametrize(
-    ("state", "shows_values", "answer", "last_age", "busy_for"),
+    ("state", "shows_values", "result", "last_age", "busy_for"),
     [
         pytest.param(GpuState.STARTING, False, None, None, None, id="never asked"),
         pytest.param(GpuState.STARTING, False, None, None, 1.9, id="first call is out"),
@@ -34,23 +34,25 @@ def good(age: float) -> Answer[GpuReading | None]:
         pytest.param(GpuState.STALE, False, good(3.1), 3.1, 1.9, id="over three intervals old: no values"),
         pytest.param(GpuState.STUCK, False, good(2.0), 2.0, 2.0, id="call has not returned for the timeout"),
         pytest.param(GpuState.STUCK, False, good(900.0), 900.0, 899.0, id="stuck for long"),
-        pytest.param(GpuState.LOST, False, Answer(None, "Gone", NOW), 5.0, None, id="the driver refuses"),
+        pytest.param(GpuState.LOST, False, ReadResult(None, "Gone", NOW), 5.0, None, id="the driver refuses"),
         pytest.param(
-            GpuState.LOST, False, Answer(None, "Gone", NOW), None, None, id="refuses from the start"
+            GpuState.LOST, False, ReadResult(None, "Gone", NOW), None, None, id="refuses from the start"
         ),
-        pytest.param(GpuState.STUCK, False, Answer(None, "Gone", NOW), 9.0, 2.5, id="lost, and now hangs"),
+        pytest.param(
+            GpuState.STUCK, False, ReadResult(None, "Gone", NOW), 9.0, 2.5, id="lost, and now hangs"
+        ),
     ],
 )
 def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
     state: GpuState,
     shows_values: bool,
-    answer: Answer[GpuReading | None] | None,
+    result: ReadResult[GpuReading | None] | None,
     last_age: float | None,
     busy_for: float | None,
 ) -> None:
-    sample = judge(
+    sample = judge_state(
         3,
-        answer,
+        result,
         None if busy_for is None else NOW - busy_for,
         None if last_age is None else reading(last_age),
         now=NOW,
@@ -66,9 +68,9 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
 
 @pytest.mark.parametrize("busy_for", [None, 60.0], ids=["lost", "stuck"])
 def test_identity_and_total_memory_of_a_gpu_outlive_its_values(busy_for: float | None) -> None:
-    sample = judge(
+    sample = judge_state(
         0,
-        Answer(None, "Gone", NOW),
+        ReadResult(None, "Gone", NOW),
         None if busy_for is None else NOW - busy_for,
         reading(60.0),
         now=NOW,

@@ -49,9 +49,9 @@ def watched() -> Iterator[Watched]:
 def test_a_read_is_published_with_the_time_it_began(watched: Watched) -> None:
     watched.worker.request(lambda: 42)
     watched.wait_for_answer()
-    answer = watched.worker.answer
-    assert answer is not None
-    assert (answer.reading, answer.error, answer.started_at) == (42, None, 100.0)
+    result = watched.worker.result
+    assert result is not None
+    assert (result.reading, result.error, result.started_at) == (42, None, 100.0)
     assert watched.worker.busy_since is None
 
 
@@ -61,9 +61,9 @@ def test_a_refusal_is_published_as_its_sentence(watched: Watched) -> None:
 
     watched.worker.request(refuse)
     watched.wait_for_answer()
-    answer = watched.worker.answer
-    assert answer is not None
-    assert (answer.reading, answer.error) == (None, "The GPU is lost")
+    result = watched.worker.result
+    assert result is not None
+    assert (result.reading, result.error) == (None, "The GPU is lost")
 
 
 def test_a_call_that_is_out_keeps_the_answer_before_it_and_takes_no_second_request(watched: Watched) -> None:
@@ -83,11 +83,11 @@ def test_a_call_that_is_out_keeps_the_answer_before_it_and_takes_no_second_reque
     watched.clock.now = 160.0
     watched.worker.request(read)
     assert watched.worker.busy_since == 100.0, "since the call began, not since it was asked for again"
-    assert watched.worker.answer is not None
-    assert watched.worker.answer.reading == 1
+    assert watched.worker.result is not None
+    assert watched.worker.result.reading == 1
     valve.open()
     watched.wait_for_answer()
-    assert watched.worker.answer.reading == 2
+    assert watched.worker.result.reading == 2
     assert watched.worker.busy_since is None
 
 
@@ -111,9 +111,9 @@ def test_a_fault_of_ours_is_an_answer_logged_once_and_the_thread_lives_on(
         for _ in range(3):
             watched.worker.request(fail)
             watched.wait_for_answer()
-    assert watched.worker.answer is not None
-    assert "its log says why" in str(watched.worker.answer.error)
+    assert watched.worker.result is not None
+    assert "its log says why" in str(watched.worker.result.error)
     assert len(caplog.records) == 1
     watched.worker.request(lambda: 7)
     watched.wait_for_answer()
-    assert watched.worker.answer.reading == 7
+    assert watched.worker.result.reading == 7

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.log_writer import MAX_WAITING, LogWriter
+from agent.server.log_writer import MAX_WAITING, MAX_WAITING_BYTES, LogWriter
 from agent.server.logs import RedactCredentials, redacted
 from agent.server.plain_text import PlainFormatter, plain
 from tests.support.agents import wait_until
@@ -107,16 +107,19 @@ LINE = "line %04d " + "-" * 100
 
 
 class Reader(threading.Thread):
-    """Reads a pipe to its end."""
+    """Reads the whole lines of a pipe to its end."""
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__()
+        super().__init__(daemon=True)  # a test that fails leaves it behind
         self.lines: list[str] = []
         self._descriptor = descriptor
 
     def run(self) -> None:
-        with os.fdopen(self._descriptor, encoding="utf-8") as pipe:
-            self.lines.extend(line.rstrip("\n") for line in pipe)
+        rest = b""
+        while part := os.read(self._descriptor, 1000):  # little at a time: a writer often waits within a line
+            *lines, rest = (rest + part).split(b"\n")
+            self.lines.extend(line.decode() for line in lines)
+        os.close(self._descriptor)
 
 
 class Pipe:
@@ -164,6 +167,52 @@ def test_lines_that_nobody_reads_are_dropped_counted_and_told_once_somebody_does
     *lines, told = pipe.end()
     assert SAID.fullmatch(told).groups() == (str(dropped),)  # type: ignore[union-attr]  # waited for
     assert lines == [LINE % number for number in range(logged - dropped)], "the first ones, whole, in order"
+
+
+def test_what_was_dropped_is_told_at_the_end_too(pipe: Pipe) -> None:
+    logged = pipe.fill()
+    dropped = pipe.writer.dropped
+    pipe.writer.acquire()  # as `logging.shutdown` does
+    try:
+        closing = threading.Thread(target=pipe.writer.close)
+        closing.start()
+        pipe.reader.start()
+        wait_until(lambda: len(pipe.reader.lines) > logged - dropped, "the loss is told")
+    finally:
+        pipe.writer.release()
+    closing.join()
+    assert pipe.end()[-1] == f"{dropped} log lines were dropped because nobody read them"
+
+
+def test_long_lines_that_nobody_reads_are_bounded_by_their_bytes(pipe: Pipe) -> None:
+    pipe.logger.propagate = False  # pytest would keep them all
+    try:
+        for _ in range(20):
+            pipe.logger.info("-" * (MAX_WAITING_BYTES // 10))
+    finally:
+        pipe.logger.propagate = True
+    assert 9 <= 20 - pipe.writer.dropped <= 11, "nine wait, and the thread has one or two"
+
+
+def test_lines_of_others_on_the_same_pipe_come_whole(pipe: Pipe) -> None:
+    other = LogWriter(pipe.write_end)
+    for number in range(MAX_WAITING // 2):
+        pipe.logger.info(LINE, number)
+        other.emit(logging.makeLogRecord({"msg": "-" * 100}))
+    pipe.reader.start()
+    wait_until(lambda: len(pipe.reader.lines) == MAX_WAITING, "every line has come")
+    other.close()
+    lines = pipe.end()
+    assert [line for line in lines if line[0] == "l"] == [LINE % number for number in range(MAX_WAITING // 2)]
+    assert [line for line in lines if line[0] != "l"] == ["-" * 100] * (MAX_WAITING // 2)
+
+
+def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> None:
+    pipe.reader.start()
+    pipe.writer.emit(logging.makeLogRecord({"msg": "%d", "args": ("no number",), "pathname": "x.py"}))
+    lines = pipe.end()
+    assert lines[0] == "What x.py, line 0, logs cannot be formatted"
+    assert lines[-1] == "TypeError: %d format: a real number is required, not str"
 
 
 def test_the_end_does_not_wait_for_who_never_reads(pipe: Pipe) -> None:

@@ -144,6 +144,25 @@ def test_a_second_worker_ends_the_server_with_one_sentence(command: tuple[str, .
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("command", [*MANY.values(), *ONE.values()], ids=[*MANY, *ONE])
+def test_wrong_settings_end_the_server(command: tuple[str, ...], tmp_path: Path) -> None:
+    """And are not told again and again by one worker after the other."""
+    if command[0] == GUNICORN[0]:
+        needs_slow("gunicorn")
+    environ = {**ENVIRON, "SAMPLE_INTERVAL": "0"}
+    port = str(free_port())
+    address = port if command[0] == UVICORN[0] else f"127.0.0.1:{port}"
+    with subprocess.Popen(  # noqa: S603  a server of others, with our app
+        [*command, address], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            _, log = server.communicate(timeout=ENDS_WITHIN)
+        finally:
+            server.terminate()
+    assert 1 <= log.count("SAMPLE_INTERVAL is '0'") <= 2, "by each worker once"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ONE.values(), ids=ONE)
 def test_one_worker_serves_and_logs(command: tuple[str, ...], tmp_path: Path) -> None:
     with started(*command, folder=tmp_path) as process:

@@ -299,7 +299,8 @@ def test_the_example_env_file_tells_every_setting_with_help_range_and_default() 
     example = (ROOT / ".env.example").read_text()
     assert documented()
     for row in documented():
-        assert f"# {row.help}\n# Accepted: {row.accepted}.\n# {row.name}={row.default}\n" in example
+        entry = f"# {row.help}\n# Accepted: {row.accepted}.\n# {row.name}={row.default}\n"
+        assert entry in example, f".env.example needs this entry:\n{entry}"
 
 
 def test_the_example_env_file_changes_nothing_until_edited() -> None:

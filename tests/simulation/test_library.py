@@ -49,7 +49,7 @@ def test_a_snapshot_of_each_model_lacks_only_what_the_real_one_lacks(model: str)
         snapshot = Device(0).as_snapshot()
         missing = {key for key in Device.SNAPSHOT_KEYS if getattr(snapshot, key) is NA}
 
-    assert missing == LACKING[model]
+    assert missing == LACKING[model], "LACKING of tests/simulation/test_library.py"
 
 
 def test_unified_memory_is_not_supported() -> None:

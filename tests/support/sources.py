@@ -79,7 +79,6 @@ class FakeGpu:
         self.error: str | None = None
         self.reads = 0
         self.releases = 0
-        self.afterwards_calls = 0
         self.pids: tuple[int, ...] = ()
         self.valve = Valve()
         self._present = present
@@ -102,8 +101,8 @@ class FakeGpu:
             processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
         )
 
-    def afterwards(self) -> None:
-        self.afterwards_calls += 1
+    def measure_slow_counters(self) -> None:
+        """Has none."""
 
     def release(self) -> None:
         self.releases += 1

@@ -66,7 +66,7 @@ def test_everything_is_on_the_wire_in_its_unit() -> None:
 
 
 def test_too_few_are_told_as_far_as_there_are() -> None:
-    view = free_view(choose([LOST, UNKNOWN, KNOWN], Wish(count=2), kept={"GPU-3"}))
+    view = free_view(choose([LOST, UNKNOWN, KNOWN], Wish(count=2), unavailable={"GPU-3"}))
 
     assert (view.satisfied, view.withheld, view.cuda_visible_devices) == (False, 1, "GPU-1")
 

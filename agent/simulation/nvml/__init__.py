@@ -1,4 +1,7 @@
-"""The NVML functions by subject. Importing a module exports its functions; to add one, see `registry`."""
+"""The simulated NVML functions, a file for each subject.
+
+Importing a module exports its functions; to add one, see `registry.py`.
+"""
 
 from agent.simulation.nvml import (
     clocks,

@@ -66,8 +66,8 @@ class GpuSource:
             self.release()
             raise SourceError(_why(error)) from error
 
-    def afterwards(self) -> None:
-        """What takes long and nobody should wait for: measured after the sample, shown in the next."""
+    def measure_slow_counters(self) -> None:
+        """Measure what takes long and nobody should wait for; the next sample shows it."""
         if self._open is not None:
             with contextlib.suppress(pynvml.NVMLError):  # the next read says what is wrong
                 self._open.pcie.measure(self._clock())

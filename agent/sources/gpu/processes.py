@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
 
 
-class Utilization(NamedTuple):
+class ProcessUtilization(NamedTuple):
     """Of a GPU by one process, percent."""
 
     sm: int | None
@@ -28,8 +28,8 @@ class Utilization(NamedTuple):
     decoder: int | None
 
 
-IDLE = Utilization(0, 0, 0, 0)
-UNKNOWN = Utilization(None, None, None, None)
+IDLE = ProcessUtilization(0, 0, 0, 0)
+UNKNOWN = ProcessUtilization(None, None, None, None)
 
 
 class ProcessesSource:
@@ -78,7 +78,7 @@ def read_processes(handle: Any, now: float, look_back: float) -> tuple[GpuProces
     )
 
 
-def _read_utilization(handle: Any, since: float) -> Mapping[int, Utilization] | None:
+def _read_utilization(handle: Any, since: float) -> Mapping[int, ProcessUtilization] | None:
     """Newest utilization by pid since then; None: neither function tells. NVML's time stamps are in µs."""
     for function in _UTILIZATION_FUNCTIONS:
         try:
@@ -94,13 +94,15 @@ def _read_utilization(handle: Any, since: float) -> Mapping[int, Utilization] | 
     return None
 
 
-def _newest(samples: Iterable[Any]) -> dict[int, Utilization]:
+def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:
     newest: dict[int, Any] = {}
     for sample in samples:
         if sample.pid not in newest or sample.timeStamp > newest[sample.pid].timeStamp:
             newest[sample.pid] = sample
     return {
-        pid: Utilization(*map(_percent, (sample.smUtil, sample.memUtil, sample.encUtil, sample.decUtil)))
+        pid: ProcessUtilization(
+            *map(_percent, (sample.smUtil, sample.memUtil, sample.encUtil, sample.decUtil))
+        )
         for pid, sample in newest.items()
     }
 

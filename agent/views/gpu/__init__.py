@@ -1,4 +1,8 @@
-"""The rich API's `/gpu`, also each event of `/gpu/stream`."""
+"""The object of `/gpu`, also each event of `/gpu/stream`.
+
+A file for each subject holds the shape and what fills it, side by side. `device.py` puts them together for
+each GPU, and `detail.py` adds what only detail=1 shows.
+"""
 
 from __future__ import annotations
 
@@ -30,22 +34,22 @@ _ROW = TypeAdapter(list[str | None])  # of the topology
 class GpuSummary(BaseModel):
     """Sums and means over the listed GPUs that could be read."""
 
-    total_memory_mb: int | None = Field(description="MiB")
-    total_used_memory_mb: int | None = Field(description="MiB")
-    memory_utilization_percent: float | None = Field(description="percent")
-    average_gpu_utilization_percent: float | None = Field(description="percent")
-    average_temperature_celsius: int | None = Field(description="degrees Celsius")
-    total_power_usage_watts: float | None = Field(description="watts")
+    total_memory_mb: int | None = Field(description="memory of all listed GPUs, MiB")
+    total_used_memory_mb: int | None = Field(description="memory in use on all listed GPUs, MiB")
+    memory_utilization_percent: float | None = Field(description="used of total memory, percent")
+    average_gpu_utilization_percent: float | None = Field(description="mean GPU utilization, percent")
+    average_temperature_celsius: int | None = Field(description="mean core temperature, degrees Celsius")
+    total_power_usage_watts: float | None = Field(description="power draw of all listed GPUs, watts")
 
 
 class GpuMetrics(BaseModel):
     """Host, GPUs and their sums at one moment."""
 
     timestamp: str = Field(description="when the sample was taken, ISO 8601 UTC")
-    simulated: bool = Field(description="true: no real GPU is behind these numbers")
+    simulated: bool = Field(description="true: the GPUs are simulated")
     system_info: SystemInfo
     gpu_count: int = Field(description="number of visible GPUs, whatever idx selects")
-    gpus: list[Gpu] = Field(description="in the order of their index")
+    gpus: list[Gpu] = Field(description="the listed GPUs, in the order of their index")
     summary: GpuSummary
     status: Literal["ok", "degraded"] = Field(description="degraded: some listed GPU could not be read")
     topology: list[list[str | None]] | None = Field(
@@ -60,7 +64,7 @@ class StreamError(BaseModel):
 
     status: Literal["error"] = Field(description="always error: there are no metrics")
     error: str = Field(description="one sentence that says what is wrong")
-    timestamp: str = Field(description="ISO 8601 UTC")
+    timestamp: str = Field(description="when the sample was taken, ISO 8601 UTC")
 
 
 class GpuJson:

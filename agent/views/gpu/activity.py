@@ -9,27 +9,31 @@ from pydantic import BaseModel, Field
 from agent.derive.activity import Activity
 
 if TYPE_CHECKING:
-    from agent.derive.activity import Verdict
+    from agent.derive.activity import ActivityJudgement
 
 
 class DebugInfo(BaseModel):
     """The comparisons behind `status`, with the thresholds in force."""
 
-    gpu_util_threshold: str | None = Field(description="GPU utilization")
-    power_threshold: str | None = Field(description="power")
-    memory_util_threshold: str | None = Field(description="memory in use")
-    clock_threshold: str | None = Field(description="graphics clock")
-    temp_threshold: str | None = Field(description="temperature")
-    is_active: bool | None = Field(description="whether any of them makes the GPU active")
+    gpu_util_threshold: str | None = Field(description="GPU utilization compared with its threshold")
+    power_threshold: str | None = Field(description="power draw compared with its threshold")
+    memory_util_threshold: str | None = Field(
+        description="share of memory in use compared with its threshold"
+    )
+    clock_threshold: str | None = Field(description="graphics clock compared with its threshold")
+    temp_threshold: str | None = Field(description="temperature compared with its threshold")
+    is_active: bool | None = Field(description="whether any comparison makes the GPU active")
 
 
-def debug_info_view(verdict: Verdict) -> DebugInfo:
+def debug_info_view(judgement: ActivityJudgement) -> DebugInfo:
     """The wire shape of the comparisons."""
     return DebugInfo(
-        gpu_util_threshold=verdict.gpu_utilization.words,
-        power_threshold=verdict.power.words,
-        memory_util_threshold=verdict.memory_utilization.words,
-        clock_threshold=verdict.clock.words,
-        temp_threshold=verdict.temperature.words,
-        is_active=None if verdict.activity is Activity.UNAVAILABLE else verdict.activity is Activity.ACTIVE,
+        gpu_util_threshold=judgement.gpu_utilization.words,
+        power_threshold=judgement.power.words,
+        memory_util_threshold=judgement.memory_utilization.words,
+        clock_threshold=judgement.clock.words,
+        temp_threshold=judgement.temperature.words,
+        is_active=None
+        if judgement.activity is Activity.UNAVAILABLE
+        else judgement.activity is Activity.ACTIVE,
     )

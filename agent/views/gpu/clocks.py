@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class GpuClocks(BaseModel):
     """NVML: nvmlDeviceGetClockInfo, nvmlDeviceGetMaxClockInfo."""
 
-    graphics_mhz: int | None = Field(description="MHz")
-    memory_mhz: int | None = Field(description="MHz")
-    max_graphics_mhz: int | None = Field(description="MHz")
-    max_memory_mhz: int | None = Field(description="MHz")
-    efficiency_percent: int | None = Field(description="graphics clock of its maximum, percent")
+    graphics_mhz: int | None = Field(description="graphics clock, MHz")
+    memory_mhz: int | None = Field(description="memory clock, MHz")
+    max_graphics_mhz: int | None = Field(description="maximum graphics clock, MHz")
+    max_memory_mhz: int | None = Field(description="maximum memory clock, MHz")
+    efficiency_percent: int | None = Field(description="graphics clock in percent of its maximum")
 
 
 def clocks_view(clocks: Clocks) -> GpuClocks:
@@ -37,10 +37,10 @@ def clocks_view(clocks: Clocks) -> GpuClocks:
 class GpuClockDetail(BaseModel):
     """NVML: nvmlDeviceGetClockInfo, nvmlDeviceGetMaxClockInfo."""
 
-    sm_mhz: int | None = Field(description="MHz")
-    video_mhz: int | None = Field(description="MHz")
-    max_sm_mhz: int | None = Field(description="MHz")
-    max_video_mhz: int | None = Field(description="MHz")
+    sm_mhz: int | None = Field(description="SM clock, MHz")
+    video_mhz: int | None = Field(description="video clock, MHz")
+    max_sm_mhz: int | None = Field(description="maximum SM clock, MHz")
+    max_video_mhz: int | None = Field(description="maximum video clock, MHz")
 
 
 def clock_detail_view(clocks: Clocks) -> GpuClockDetail:
@@ -57,8 +57,8 @@ class GpuThrottling(BaseModel):
     """NVML: nvmlDeviceGetCurrentClocksEventReasons."""
 
     reasons: int | None = Field(description="NVML's clocks event reasons, bitmask")
-    reason_names: list[str] | None = Field(description="the bits in words")
-    is_throttled: bool | None = Field(description="a power or thermal slowdown is in force")
+    reason_names: list[str] | None = Field(description="the clocks event reasons in words")
+    is_throttled: bool | None = Field(description="whether a power or thermal slowdown is in force")
     bottlenecks: list[str] | None = Field(description="what limits this GPU")
 
 

@@ -45,7 +45,7 @@ class GpuDetail(BaseModel):
     performance: GpuPerformance
     bar1: GpuBar1
     fan_count: int | None = Field(description="number of fans")
-    fans: list[GpuFan] = Field(description="each of them")
+    fans: list[GpuFan] = Field(description="every fan of the GPU")
     pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
     nvlinks: list[GpuNvLink] | None = Field(description="null: the GPU has none, or the driver does not tell")
     ecc: GpuEcc

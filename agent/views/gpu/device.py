@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from agent.derive.activity import Activity, Thresholds, judge
+from agent.derive.activity import Activity, Thresholds, judge_activity
 from agent.readings import GpuSample, GpuState
 from agent.views.gpu.activity import DebugInfo, debug_info_view
 from agent.views.gpu.clocks import GpuClocks, GpuThrottling, clocks_view, throttling_view
@@ -39,13 +39,15 @@ class Gpu(BaseModel):
     error: str | None = Field(description="why the GPU could not be read, else null")
     memory: GpuMemory
     utilization: GpuUtilization
-    temperature_celsius: int | None = Field(description="GPU core, degrees Celsius")
+    temperature_celsius: int | None = Field(description="temperature of the GPU core, degrees Celsius")
     power: GpuPower
     clocks: GpuClocks
     pcie: GpuPcie
     throttling: GpuThrottling
-    fan_speed_rpm: int | None = Field(description="first fan, revolutions per minute")
-    fan_speed_percent: int | None = Field(description="first fan, percent of its maximum; may exceed 100")
+    fan_speed_rpm: int | None = Field(description="speed of the first fan, revolutions per minute")
+    fan_speed_percent: int | None = Field(
+        description="requested speed of the first fan, percent of its maximum; may exceed 100"
+    )
     status: Activity = Field(description="unavailable: the GPU could not be read")
     health: GpuHealth
     debug_info: DebugInfo
@@ -58,7 +60,7 @@ def gpu_view(
 ) -> Gpu:
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity, reading = gpu.identity, gpu.values
-    verdict = judge(gpu.reading, thresholds)
+    judgement = judge_activity(gpu.reading, thresholds)
     return Gpu(
         id=gpu.index,
         uuid=identity.uuid,
@@ -76,8 +78,8 @@ def gpu_view(
         throttling=throttling_view(gpu),
         fan_speed_rpm=reading.fans.speed_rpm,
         fan_speed_percent=reading.fans.speed_percent,
-        status=verdict.activity,
+        status=judgement.activity,
         health=health_view(health),
-        debug_info=debug_info_view(verdict),
+        debug_info=debug_info_view(judgement),
         top_processes=top_processes_view(reading, described),
     )

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 class GpuEngines(BaseModel):
     """NVML: nvmlDeviceGetEncoderUtilization, DecoderUtilization, JpgUtilization, OfaUtilization."""
 
-    encoder_percent: int | None = Field(description="video encoder, percent of time in use")
-    decoder_percent: int | None = Field(description="video decoder, percent of time in use")
-    jpeg_percent: int | None = Field(description="JPEG decoder, percent of time in use")
-    ofa_percent: int | None = Field(description="optical flow accelerator, percent of time in use")
+    encoder_percent: int | None = Field(description="utilization of the video encoder, percent of time")
+    decoder_percent: int | None = Field(description="utilization of the video decoder, percent of time")
+    jpeg_percent: int | None = Field(description="utilization of the JPEG decoder, percent of time")
+    ofa_percent: int | None = Field(
+        description="utilization of the optical flow accelerator, percent of time"
+    )
 
 
 def engines_view(engines: Engines) -> GpuEngines:

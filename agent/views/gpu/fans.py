@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 class GpuFan(BaseModel):
     """NVML: nvmlDeviceGetFanSpeed_v2, nvmlDeviceGetFanSpeedRPM."""
 
-    speed_percent: int | None = Field(description="as intended, percent of its maximum; may exceed 100")
-    speed_rpm: int | None = Field(description="as measured, revolutions per minute")
+    speed_percent: int | None = Field(
+        description="speed as requested by the driver, percent of the maximum; may exceed 100"
+    )
+    speed_rpm: int | None = Field(description="measured speed, revolutions per minute")
 
 
 def fans_view(fans: Fans) -> list[GpuFan]:

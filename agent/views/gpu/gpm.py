@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class GpuPerformance(BaseModel):
     """NVML: GPM metrics 2, 3, 5 and 10; Hopper and newer."""
 
-    sm_percent: float | None = Field(description="SMs that were busy, percent")
-    sm_occupancy_percent: float | None = Field(description="warps in flight of all there can be, percent")
-    tensor_percent: float | None = Field(description="time in which tensor cores worked, percent")
-    dram_percent: float | None = Field(description="memory bandwidth used of what there is, percent")
+    sm_percent: float | None = Field(description="share of the SMs that were busy, percent")
+    sm_occupancy_percent: float | None = Field(description="warps in flight, of the most that fit, percent")
+    tensor_percent: float | None = Field(description="share of time in which tensor cores worked, percent")
+    dram_percent: float | None = Field(description="share of the memory bandwidth in use, percent")
 
 
 def performance_view(gpm: Gpm) -> GpuPerformance:

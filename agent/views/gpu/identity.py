@@ -15,8 +15,8 @@ class GpuBoard(BaseModel):
 
     serial: str | None = Field(description="serial number of the board")
     part_number: str | None = Field(description="part number of the board")
-    vbios_version: str | None = Field(description="version of its firmware")
-    pci_bus_id: str | None = Field(description="domain:bus:device.function")
+    vbios_version: str | None = Field(description="version of the VBIOS, the firmware of the board")
+    pci_bus_id: str | None = Field(description="PCI address of the GPU: domain:bus:device.function")
     compute_capability: str | None = Field(description="CUDA compute capability, as in 9.0")
 
 

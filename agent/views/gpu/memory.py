@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 class GpuMemory(BaseModel):
     """NVML: nvmlDeviceGetMemoryInfo."""
 
-    total_mb: float | None = Field(description="MiB; null where the GPU shares the host's memory")
-    used_mb: float | None = Field(description="MiB, without what the driver reserves")
-    free_mb: float | None = Field(description="MiB")
-    utilization_percent: float | None = Field(description="used of total, percent")
+    total_mb: float | None = Field(
+        description="total GPU memory, MiB; null where the GPU shares the host's memory"
+    )
+    used_mb: float | None = Field(description="memory in use, without what the driver reserves, MiB")
+    free_mb: float | None = Field(description="free memory, MiB")
+    utilization_percent: float | None = Field(description="used of total memory, percent")
     bandwidth_utilization_percent: float | None = Field(
         description="DRAM activity from GPM (Hopper and newer), else equal to memory_percent"
     )
@@ -43,8 +45,8 @@ def memory_view(reading: GpuReading) -> GpuMemory:
 class GpuBar1(BaseModel):
     """NVML: nvmlDeviceGetBAR1MemoryInfo: the window through which the host sees GPU memory."""
 
-    total_mb: float | None = Field(description="MiB")
-    used_mb: float | None = Field(description="MiB")
+    total_mb: float | None = Field(description="size of the BAR1 window, MiB")
+    used_mb: float | None = Field(description="BAR1 memory in use, MiB")
 
 
 def bar1_view(memory: Memory) -> GpuBar1:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 class GpuEcc(BaseModel):
     """NVML: nvmlDeviceGetTotalEccErrors. Volatile: since the driver was loaded; aggregate: ever."""
 
-    corrected_volatile: int | None = Field(description="errors")
-    uncorrected_volatile: int | None = Field(description="errors")
-    corrected_aggregate: int | None = Field(description="errors")
-    uncorrected_aggregate: int | None = Field(description="errors")
+    corrected_volatile: int | None = Field(description="corrected errors since the driver was loaded")
+    uncorrected_volatile: int | None = Field(description="uncorrected errors since the driver was loaded")
+    corrected_aggregate: int | None = Field(description="corrected errors over the life of the GPU")
+    uncorrected_aggregate: int | None = Field(description="uncorrected errors over the life of the GPU")
 
 
 def ecc_view(errors: MemoryErrors) -> GpuEcc:
@@ -32,9 +32,9 @@ def ecc_view(errors: MemoryErrors) -> GpuEcc:
 class GpuRetiredPages(BaseModel):
     """NVML: nvmlDeviceGetRetiredPages, nvmlDeviceGetRetiredPagesPendingStatus; before Ampere."""
 
-    corrected: int | None = Field(description="pages with several corrected errors")
-    uncorrected: int | None = Field(description="pages with an uncorrected error")
-    pending: bool | None = Field(description="a page is retired with the next reset")
+    corrected: int | None = Field(description="pages retired for several corrected errors")
+    uncorrected: int | None = Field(description="pages retired for an uncorrected error")
+    pending: bool | None = Field(description="whether a faulty page will be retired at the next reset")
 
 
 def retired_pages_view(errors: MemoryErrors) -> GpuRetiredPages:
@@ -49,11 +49,11 @@ def retired_pages_view(errors: MemoryErrors) -> GpuRetiredPages:
 class GpuRemapBanks(BaseModel):
     """NVML: nvmlDeviceGetRowRemapperHistogram: memory banks by how many spare rows are left."""
 
-    all: int = Field(description="banks with all of them")
-    most: int = Field(description="banks with most of them")
-    some: int = Field(description="banks with some of them")
-    few: int = Field(description="banks with few of them")
-    none: int = Field(description="banks with none")
+    all: int = Field(description="memory banks with all spare rows left")
+    most: int = Field(description="memory banks with most spare rows left")
+    some: int = Field(description="memory banks with some spare rows left")
+    few: int = Field(description="memory banks with few spare rows left")
+    none: int = Field(description="memory banks with no spare row left")
 
 
 class GpuRemappedRows(BaseModel):
@@ -61,8 +61,8 @@ class GpuRemappedRows(BaseModel):
 
     corrected: int | None = Field(description="rows remapped for corrected errors")
     uncorrected: int | None = Field(description="rows remapped for uncorrected errors")
-    pending: bool | None = Field(description="a row is remapped with the next reset")
-    failed: bool | None = Field(description="a row could not be remapped")
+    pending: bool | None = Field(description="whether a faulty row will be remapped at the next reset")
+    failed: bool | None = Field(description="whether a faulty row could not be remapped")
     banks: GpuRemapBanks | None = Field(description="null: the driver does not tell")
 
 

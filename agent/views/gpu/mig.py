@@ -17,19 +17,19 @@ class MigProcess(BaseModel):
     """A process on a MIG instance."""
 
     pid: int = Field(description="process id as the driver tells it")
-    memory_mb: float | None = Field(description="MiB")
+    memory_mb: float | None = Field(description="GPU memory of the process, MiB")
 
 
 class GpuMigInstance(BaseModel):
     """NVML: nvmlDeviceGetMigDeviceHandleByIndex and its relatives."""
 
-    mig_index: int = Field(description="index on this GPU")
+    mig_index: int = Field(description="index of the instance on its GPU")
     uuid: str | None = Field(description="NVML UUID, which CUDA understands")
-    name: str | None = Field(description="with the profile, as NVML prints it")
-    memory_total_mb: float | None = Field(description="MiB")
-    memory_used_mb: float | None = Field(description="MiB")
-    memory_free_mb: float | None = Field(description="MiB")
-    processes: list[MigProcess] = Field(description="by pid")
+    name: str | None = Field(description="name with the profile, as NVML gives it")
+    memory_total_mb: float | None = Field(description="memory of the instance, MiB")
+    memory_used_mb: float | None = Field(description="memory of the instance in use, MiB")
+    memory_free_mb: float | None = Field(description="memory of the instance that is free, MiB")
+    processes: list[MigProcess] = Field(description="processes on the instance, by pid")
 
 
 def mig_instances_view(mig: Mig) -> list[GpuMigInstance]:

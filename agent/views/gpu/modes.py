@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 class GpuModes(BaseModel):
     """NVML: nvmlDeviceGetPerformanceState, PersistenceMode, ComputeMode, EccMode, MigMode."""
 
-    performance_state: str | None = Field(description="P0, the fastest, to P15")
-    persistence_mode: bool | None = Field(description="the driver stays loaded while nobody uses the GPU")
+    performance_state: str | None = Field(description="performance state, from P0 (fastest) to P15 (slowest)")
+    persistence_mode: bool | None = Field(
+        description="whether the driver stays loaded while nobody uses the GPU"
+    )
     compute_mode: str | None = Field(description="default, exclusive_process, prohibited ...")
-    ecc_enabled: bool | None = Field(description="memory errors are detected and corrected")
-    mig_enabled: bool | None = Field(description="the GPU is partitioned")
+    ecc_enabled: bool | None = Field(description="whether memory errors are detected and corrected")
+    mig_enabled: bool | None = Field(description="whether the GPU is partitioned by MIG")
 
 
 def modes_view(gpu: GpuSample) -> GpuModes:

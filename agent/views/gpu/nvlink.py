@@ -17,12 +17,12 @@ class GpuNvLink(BaseModel):
     """NVML: nvmlDeviceGetNvLinkState, Version, RemotePciInfo, ErrorCounter; field values 138 and 139."""
 
     link: int = Field(description="number of the link")
-    is_active: bool = Field(description="the link is up")
-    version: int | None = Field(description="as NVML counts them")
+    is_active: bool = Field(description="whether the link is up")
+    version: int | None = Field(description="NVLink version as reported by NVML")
     peer: str | None = Field(description="PCI bus id at the other end, or NVSwitch")
-    tx_throughput_mbps: float | None = Field(description="leaving the GPU, MB/s of 1024 x 1024 bytes")
-    rx_throughput_mbps: float | None = Field(description="entering the GPU, MB/s of 1024 x 1024 bytes")
-    replay_errors: int | None = Field(description="packets sent again")
+    tx_throughput_mbps: float | None = Field(description="data leaving the GPU, MB/s of 1024 x 1024 bytes")
+    rx_throughput_mbps: float | None = Field(description="data entering the GPU, MB/s of 1024 x 1024 bytes")
+    replay_errors: int | None = Field(description="packets that were sent again")
     recovery_errors: int | None = Field(description="times the link was recovered")
     crc_flit_errors: int | None = Field(description="flow control units with a wrong checksum")
     crc_data_errors: int | None = Field(description="data packets with a wrong checksum")

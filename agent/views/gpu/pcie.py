@@ -16,15 +16,23 @@ if TYPE_CHECKING:
 class GpuPcie(BaseModel):
     """NVML: nvmlDeviceGet{Max,Curr}PcieLink{Generation,Width}, field values 197 and 198."""
 
-    generation: int | None = Field(description="the highest that this GPU in this slot supports")
-    width: int | None = Field(description="lanes: the most that this GPU in this slot supports")
-    current_generation: int | None = Field(description="now; drops when idle")
-    current_width: int | None = Field(description="lanes in use now")
-    tx_throughput_mbps: float | None = Field(description="leaving the GPU, MB/s of 1024 x 1024 bytes")
-    rx_throughput_mbps: float | None = Field(description="entering the GPU, MB/s of 1024 x 1024 bytes")
-    total_throughput_mbps: float | None = Field(description="both directions, MB/s of 1024 x 1024 bytes")
-    max_bandwidth_mbps: float | None = Field(description="of generation and width in one direction, MB/s")
-    utilization_percent: int | None = Field(description="total of max, at most 100 percent")
+    generation: int | None = Field(description="highest PCIe generation of this GPU in this slot")
+    width: int | None = Field(description="highest number of PCIe lanes of this GPU in this slot")
+    current_generation: int | None = Field(
+        description="PCIe generation in use now; drops when the GPU is idle"
+    )
+    current_width: int | None = Field(description="PCIe lanes in use now")
+    tx_throughput_mbps: float | None = Field(description="data leaving the GPU, MB/s of 1024 x 1024 bytes")
+    rx_throughput_mbps: float | None = Field(description="data entering the GPU, MB/s of 1024 x 1024 bytes")
+    total_throughput_mbps: float | None = Field(
+        description="data in both directions, MB/s of 1024 x 1024 bytes"
+    )
+    max_bandwidth_mbps: float | None = Field(
+        description="maximum at generation and width, in one direction, MB/s"
+    )
+    utilization_percent: int | None = Field(
+        description="total_throughput_mbps in percent of max_bandwidth_mbps, at most 100"
+    )
 
 
 def pcie_view(reading: GpuReading) -> GpuPcie:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class GpuPower(BaseModel):
     """NVML: nvmlDeviceGetPowerUsage, nvmlDeviceGetPowerManagementLimit."""
 
-    usage_watts: float | None = Field(description="draw, watts")
+    usage_watts: float | None = Field(description="power draw, watts")
     limit_watts: float | None = Field(description="power management limit, watts")
-    efficiency_percent: int | None = Field(description="draw of limit, percent")
+    efficiency_percent: int | None = Field(description="power draw in percent of the limit")
 
 
 def power_view(power: Power) -> GpuPower:
@@ -32,11 +32,11 @@ def power_view(power: Power) -> GpuPower:
 class GpuPowerDetail(BaseModel):
     """NVML: field values 185 and 186, nvmlDeviceGetEnforcedPowerLimit, TotalEnergyConsumption."""
 
-    instant_watts: float | None = Field(description="draw at this moment, watts")
-    average_watts: float | None = Field(description="draw over the last second, watts")
-    enforced_limit_watts: float | None = Field(description="the least of all limits in force, watts")
-    default_limit_watts: float | None = Field(description="the limit it is shipped with, watts")
-    energy_joules: float | None = Field(description="since the driver was loaded, joules")
+    instant_watts: float | None = Field(description="power draw at this moment, watts")
+    average_watts: float | None = Field(description="mean power draw over the last second, watts")
+    enforced_limit_watts: float | None = Field(description="lowest of all power limits in force, watts")
+    default_limit_watts: float | None = Field(description="default power management limit, watts")
+    energy_joules: float | None = Field(description="energy used since the driver was loaded, joules")
 
 
 def power_detail_view(power: Power) -> GpuPowerDetail:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.derive.rounding import percent, tenths
-from agent.views.top_process import TopProcess, short
+from agent.views.top_process import TopProcess
 from agent.views.units import mib
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def top_processes_view(reading: GpuReading, described: Mapping[int, HostProcess]
     return [
         TopProcess(
             pid=process.pid,
-            name=short(host.name) if host else None,
-            username=short(host.username) if host else None,
+            name=host.name if host else None,
+            username=host.username if host else None,
             memory_mb=tenths(mib(process.gpu_memory_bytes)),
             memory_percent=tenths(percent(process.gpu_memory_bytes, reading.memory.total_bytes)),
         )

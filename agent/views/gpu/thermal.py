@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 class GpuTemperatures(BaseModel):
     """NVML: field value 82, nvmlDeviceGetTemperatureThreshold. Degrees Celsius."""
 
-    memory_celsius: int | None = Field(description="memory, now")
-    max_operating_celsius: int | None = Field(description="the driver slows the GPU down from here on")
-    slowdown_celsius: int | None = Field(description="the hardware slows itself down from here on")
-    shutdown_celsius: int | None = Field(description="the GPU shuts itself down")
-    memory_max_celsius: int | None = Field(description="the driver slows the memory down from here on")
+    memory_celsius: int | None = Field(description="temperature of the GPU memory, degrees Celsius")
+    max_operating_celsius: int | None = Field(
+        description="temperature from which the driver slows the GPU down"
+    )
+    slowdown_celsius: int | None = Field(description="temperature from which the hardware slows itself down")
+    shutdown_celsius: int | None = Field(description="temperature at which the GPU shuts itself down")
+    memory_max_celsius: int | None = Field(
+        description="memory temperature from which the driver slows the memory down"
+    )
 
 
 def temperatures_view(thermal: Thermal) -> GpuTemperatures:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class GpuXid(BaseModel):
     """One kind of XID error. NVML: nvmlEventSetWait_v2."""
 
-    code: int = Field(description="XID")
-    meaning: str = Field(description="by NVIDIA's catalogue")
+    code: int = Field(description="code of the XID error")
+    meaning: str = Field(description="meaning of the XID by NVIDIA's catalogue")
     remedy: Remedy = Field(description="what helps, by NVIDIA's catalogue")
-    times: int = Field(description="since the agent started")
-    last_at: str = Field(description="ISO 8601 UTC")
+    times: int = Field(description="number of times since the agent started")
+    last_at: str = Field(description="when it was last reported, ISO 8601 UTC")
 
 
 def xids_view(xids: Mapping[int, XidCount] | None) -> list[GpuXid] | None:

@@ -1,4 +1,8 @@
-"""Prometheus: every family afresh from one Snapshot, so that what is gone leaves no series behind."""
+"""`/metrics`: every family afresh from one Snapshot, so that what is gone leaves no series behind.
+
+A file for each subject lists its families: name, help, value. `gpus.py` puts them together, and
+`families.py` gives each its prefix, type and labels.
+"""
 
 from __future__ import annotations
 

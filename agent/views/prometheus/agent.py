@@ -16,13 +16,29 @@ if TYPE_CHECKING:
     from agent.readings import HostReading, Snapshot
 
 HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
-    ("host_cpu_utilization_ratio", "CPU of the host in use, 0 to 1.", lambda host: ratio(host.cpu_percent)),
-    ("host_cpus", "Logical CPUs of the host.", lambda host: host.cpu_count_logical),
-    ("host_memory_total_bytes", "Memory of the host.", lambda host: host.memory_total_bytes),
-    ("host_memory_available_bytes", "Of it, to be had.", lambda host: host.memory_available_bytes),
-    ("host_disk_used_bytes", "Disk of the host in use.", lambda host: host.disk_used_bytes),
-    ("host_disk_available_bytes", "Disk of the host to be had.", lambda host: host.disk_available_bytes),
-    ("host_temperature_celsius", "Hottest sensor of the host.", lambda host: host.temperature_celsius),
+    (
+        "host_cpu_utilization_ratio",
+        "CPU utilization of the host, 0 to 1.",
+        lambda host: ratio(host.cpu_percent),
+    ),
+    ("host_cpus", "Number of logical CPUs of the host.", lambda host: host.cpu_count_logical),
+    ("host_memory_total_bytes", "Host memory, in bytes.", lambda host: host.memory_total_bytes),
+    (
+        "host_memory_available_bytes",
+        "Host memory available to new processes, in bytes.",
+        lambda host: host.memory_available_bytes,
+    ),
+    ("host_disk_used_bytes", "Host disk space in use, in bytes.", lambda host: host.disk_used_bytes),
+    (
+        "host_disk_available_bytes",
+        "Host disk space available, in bytes.",
+        lambda host: host.disk_available_bytes,
+    ),
+    (
+        "host_temperature_celsius",
+        "Temperature of the host's hottest sensor, in degrees Celsius.",
+        lambda host: host.temperature_celsius,
+    ),
 )
 
 
@@ -30,25 +46,32 @@ def agent_families(
     snapshot: Snapshot, *, streams: int, max_streams: int, log_lines_dropped: int
 ) -> Iterator[Metric]:
     """What is there even without a driver."""
-    yield gauge("agent_build_info", "Always 1; which agent this is.", ("version",), [((__version__,), 1)])
-    yield gauge("agent_driver_up", "1: the driver answers.", (), [((), snapshot.driver is not None)])
-    yield gauge("agent_simulated", "1: no real GPU is behind the numbers.", (), [((), snapshot.simulated)])
+    yield gauge(
+        "agent_build_info",
+        "Always 1; the label is the version of the agent.",
+        ("version",),
+        [((__version__,), 1)],
+    )
+    yield gauge(
+        "agent_driver_up", "1 if the driver answers, else 0.", (), [((), snapshot.driver is not None)]
+    )
+    yield gauge("agent_simulated", "1 if the GPUs are simulated, else 0.", (), [((), snapshot.simulated)])
     yield gauge(
         "agent_gpus",
-        "GPUs that the driver counts.",
+        "Number of GPUs that the driver counts.",
         (),
         [((), snapshot.driver.gpu_count if snapshot.driver else None)],
     )
     stuck = sum(gpu.state is GpuState.STUCK for gpu in snapshot.gpus)
-    yield gauge("agent_stuck_calls", "Driver calls that do not return.", (), [((), stuck)])
+    yield gauge("agent_stuck_calls", "Number of driver calls that do not return.", (), [((), stuck)])
     yield counter(
         "agent_driver_calls",
         "NVML functions called since the agent started.",
         (),
         [((), snapshot.driver_calls)],
     )
-    yield gauge("agent_streams", "Streams open now.", (), [((), streams)])
-    yield gauge("agent_max_streams", "Streams that may be open at once.", (), [((), max_streams)])
+    yield gauge("agent_streams", "Number of open streams.", (), [((), streams)])
+    yield gauge("agent_max_streams", "Maximum number of open streams (MAX_STREAMS).", (), [((), max_streams)])
     yield counter(
         "agent_log_lines_dropped",
         "Log lines dropped because nobody read them, since the agent started.",

@@ -15,7 +15,7 @@ BY_LABEL: ValuesByLabel = (
     (
         "clock_hertz",
         "clock",
-        "Clock now.",
+        "Current clock frequency, in hertz.",
         lambda r: {
             "graphics": scaled(r.clocks.graphics_mhz, MHZ),
             "memory": scaled(r.clocks.memory_mhz, MHZ),
@@ -26,7 +26,7 @@ BY_LABEL: ValuesByLabel = (
     (
         "clock_max_hertz",
         "clock",
-        "The highest clock.",
+        "Highest clock frequency, in hertz.",
         lambda r: {
             "graphics": scaled(r.clocks.max_graphics_mhz, MHZ),
             "memory": scaled(r.clocks.max_memory_mhz, MHZ),
@@ -37,7 +37,7 @@ BY_LABEL: ValuesByLabel = (
     (
         "clocks_event_reason",
         "reason",
-        "1: holds the clocks back now.",
+        "1 while this reason limits the clocks, else 0.",
         lambda r: {
             (reason.name or "").lower(): None
             if r.clocks.event_reasons is None

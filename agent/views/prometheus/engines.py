@@ -11,8 +11,24 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("encoder_utilization_ratio", "Video encoder, 0 to 1.", lambda r: ratio(r.engines.encoder_percent)),
-    ("decoder_utilization_ratio", "Video decoder, 0 to 1.", lambda r: ratio(r.engines.decoder_percent)),
-    ("jpeg_utilization_ratio", "JPEG decoder, 0 to 1.", lambda r: ratio(r.engines.jpeg_percent)),
-    ("ofa_utilization_ratio", "Optical flow accelerator, 0 to 1.", lambda r: ratio(r.engines.ofa_percent)),
+    (
+        "encoder_utilization_ratio",
+        "Utilization of the video encoder, 0 to 1.",
+        lambda r: ratio(r.engines.encoder_percent),
+    ),
+    (
+        "decoder_utilization_ratio",
+        "Utilization of the video decoder, 0 to 1.",
+        lambda r: ratio(r.engines.decoder_percent),
+    ),
+    (
+        "jpeg_utilization_ratio",
+        "Utilization of the JPEG decoder, 0 to 1.",
+        lambda r: ratio(r.engines.jpeg_percent),
+    ),
+    (
+        "ofa_utilization_ratio",
+        "Utilization of the optical flow accelerator, 0 to 1.",
+        lambda r: ratio(r.engines.ofa_percent),
+    ),
 )

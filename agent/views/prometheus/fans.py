@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 GAUGES: ReadingValues = (
     ("fans", "Number of fans.", lambda r: r.fans.count),
-    ("fan_speed_ratio", "First fan, as intended; may exceed 1.", lambda r: ratio(r.fans.speed_percent)),
-    ("fan_speed_rpm", "First fan, revolutions per minute.", lambda r: r.fans.speed_rpm),
+    (
+        "fan_speed_ratio",
+        "Speed of the first fan as requested by the driver, as a ratio of its maximum; can exceed 1.",
+        lambda r: ratio(r.fans.speed_percent),
+    ),
+    ("fan_speed_rpm", "Speed of the first fan, in revolutions per minute.", lambda r: r.fans.speed_rpm),
 )

@@ -11,16 +11,24 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("sm_activity_ratio", "SMs that were busy (GPM), 0 to 1.", lambda r: ratio(r.gpm.sm_activity_percent)),
-    ("sm_occupancy_ratio", "Warps in flight (GPM), 0 to 1.", lambda r: ratio(r.gpm.sm_occupancy_percent)),
+    (
+        "sm_activity_ratio",
+        "SM activity: share of the SMs that were busy (GPM), 0 to 1.",
+        lambda r: ratio(r.gpm.sm_activity_percent),
+    ),
+    (
+        "sm_occupancy_ratio",
+        "SM occupancy: warps in flight, of the most that fit (GPM), 0 to 1.",
+        lambda r: ratio(r.gpm.sm_occupancy_percent),
+    ),
     (
         "tensor_activity_ratio",
-        "Time in which tensor cores worked (GPM), 0 to 1.",
+        "Tensor activity: share of time in which tensor cores worked (GPM), 0 to 1.",
         lambda r: ratio(r.gpm.tensor_activity_percent),
     ),
     (
         "dram_activity_ratio",
-        "Memory bandwidth in use (GPM), 0 to 1.",
+        "DRAM activity: share of the memory bandwidth in use (GPM), 0 to 1.",
         lambda r: ratio(r.gpm.dram_activity_percent),
     ),
 )

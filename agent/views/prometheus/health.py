@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
-from agent.derive.health_rules import Verdict
 from agent.readings import GpuState
 from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
 
@@ -22,25 +22,25 @@ def health_families(snapshot: Snapshot) -> Iterator[Metric]:
     health = examine(snapshot)
     yield gauge(
         "state",
-        "1: the state it is in; only ok and stale GPUs have live values.",
+        "1 for the state that the GPU is in, else 0; only ok and stale GPUs have live values.",
         (*GPU_LABELS, "state"),
         ((label_values(gpu, state), gpu.state is state) for gpu in snapshot.gpus for state in GpuState),
     )
     yield gauge(
         "sample_age_seconds",
-        "Age of its last reading, shown or not.",
+        "Age of the GPU's last reading, whether its values are shown or not, in seconds.",
         GPU_LABELS,
         ((label_values(gpu), None if gpu.age_ms is None else gpu.age_ms / 1000) for gpu in snapshot.gpus),
     )
     yield gauge(
         "sample_duration_seconds",
-        "How long the driver took for its last reading.",
+        "Time that the driver took for the GPU's last reading, in seconds.",
         GPU_LABELS,
         ((label_values(gpu), gpu.seconds) for gpu in snapshot.gpus),
     )
     yield gauge(
         "health_verdict",
-        "1: the verdict on it.",
+        "1 for the verdict on the GPU's health, else 0.",
         (*GPU_LABELS, "verdict"),
         (
             (
@@ -48,12 +48,12 @@ def health_families(snapshot: Snapshot) -> Iterator[Metric]:
                 None if (found := health[gpu.index].verdict) is None else found is verdict,
             )
             for gpu in snapshot.gpus
-            for verdict in Verdict
+            for verdict in HealthVerdict
         ),
     )
     yield gauge(
         "health_finding",
-        "1: what is wrong with it.",
+        "1 for each finding about the GPU's health; absent if there is none.",
         (*GPU_LABELS, "finding", "verdict"),
         (
             (label_values(gpu, finding.name, finding.verdict.word), 1)

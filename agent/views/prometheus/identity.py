@@ -16,7 +16,7 @@ def info_family(snapshot: Snapshot, driver: DriverReading) -> Metric:
     """One series for each GPU, whether it can be read or not."""
     return gauge(
         "info",
-        "Always 1; who this GPU is.",
+        "Always 1; the labels identify the GPU.",
         (*GPU_LABELS, "name", "pci_bus_id", "serial", "vbios", "compute_capability", "driver", "cuda"),
         (
             (

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("memory_total_bytes", "GPU memory.", lambda r: r.memory.total_bytes),
-    ("memory_used_bytes", "GPU memory in use.", lambda r: r.memory.used_bytes),
-    ("memory_free_bytes", "GPU memory that can be taken.", lambda r: r.memory.free_bytes),
+    ("memory_total_bytes", "GPU memory, in bytes.", lambda r: r.memory.total_bytes),
+    ("memory_used_bytes", "GPU memory in use, in bytes.", lambda r: r.memory.used_bytes),
+    ("memory_free_bytes", "GPU memory that is free, in bytes.", lambda r: r.memory.free_bytes),
     (
         "bar1_total_bytes",
-        "Window through which the host sees GPU memory.",
+        "BAR1 memory, the window through which the host sees GPU memory, in bytes.",
         lambda r: r.memory.bar1_total_bytes,
     ),
-    ("bar1_used_bytes", "Of that window, in use.", lambda r: r.memory.bar1_used_bytes),
+    ("bar1_used_bytes", "BAR1 memory in use, in bytes.", lambda r: r.memory.bar1_used_bytes),
 )

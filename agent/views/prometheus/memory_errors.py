@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 GAUGES: ReadingValues = (
     (
         "retirement_pending",
-        "1: a memory page is retired with the next reset.",
+        "1 if a faulty memory page will be retired at the next reset, else 0.",
         lambda r: r.memory_errors.retirement_pending,
     ),
     (
         "remapping_pending",
-        "1: a memory row is remapped with the next reset.",
+        "1 if a faulty memory row will be remapped at the next reset, else 0.",
         lambda r: r.memory_errors.remapping_pending,
     ),
     (
         "remapping_failed",
-        "1: a memory row could not be remapped.",
+        "1 if a faulty memory row could not be remapped, else 0.",
         lambda r: r.memory_errors.remapping_failed,
     ),
 )
@@ -36,7 +36,7 @@ BY_LABEL: ValuesByLabel = (
     (
         "retired_pages",
         "cause",
-        "Memory pages given up, over the life of the GPU.",
+        "Memory pages that were retired, over the life of the GPU.",
         lambda r: {
             "corrected": r.memory_errors.retired_pages_corrected,
             "uncorrected": r.memory_errors.retired_pages_uncorrected,
@@ -45,7 +45,7 @@ BY_LABEL: ValuesByLabel = (
     (
         "remapped_rows",
         "cause",
-        "Memory rows given up, over the life of the GPU.",
+        "Memory rows that were remapped, over the life of the GPU.",
         lambda r: {
             "corrected": r.memory_errors.remapped_rows_corrected,
             "uncorrected": r.memory_errors.remapped_rows_uncorrected,
@@ -58,7 +58,7 @@ def ecc_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
     """The counters of errors, by their type and since when they count."""
     return counter(
         "ecc_errors",
-        "ECC errors. Volatile: since the driver was loaded; aggregate: over the life of the GPU.",
+        "ECC errors; volatile: since the driver was loaded, aggregate: over the life of the GPU.",
         (*GPU_LABELS, "type", "scope"),
         (
             (label_values(gpu, kind, scope), getattr(reading.memory_errors, f"{kind}_{scope}"))

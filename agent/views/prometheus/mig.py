@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from agent.views.prometheus.families import ReadingValues
 
 
-GAUGES: ReadingValues = (("mig_enabled", "1: partitioned by MIG.", lambda r: r.mig.enabled),)
+GAUGES: ReadingValues = (
+    ("mig_enabled", "1 if the GPU is partitioned by MIG, else 0.", lambda r: r.mig.enabled),
+)
 
 
 def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[Metric]:
     """The families of each instance."""
     instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances]
     for name, documentation, field in (
-        ("mig_memory_total_bytes", "Memory of a MIG instance.", "memory_total_bytes"),
-        ("mig_memory_used_bytes", "Memory of a MIG instance in use.", "memory_used_bytes"),
+        ("mig_memory_total_bytes", "Memory of a MIG instance, in bytes.", "memory_total_bytes"),
+        ("mig_memory_used_bytes", "Memory of a MIG instance in use, in bytes.", "memory_used_bytes"),
     ):
         yield gauge(
             name,

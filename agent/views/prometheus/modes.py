@@ -11,14 +11,22 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("performance_state", "P-state: 0 the fastest, 15 the slowest.", lambda r: r.modes.performance_state),
-    ("persistence_mode", "1: the driver stays loaded.", lambda r: r.modes.persistence_mode),
+    (
+        "performance_state",
+        "Performance state, from 0 (fastest) to 15 (slowest).",
+        lambda r: r.modes.performance_state,
+    ),
+    (
+        "persistence_mode",
+        "1 if persistence mode keeps the driver loaded, else 0.",
+        lambda r: r.modes.persistence_mode,
+    ),
 )
 BY_LABEL: ValuesByLabel = (
     (
         "compute_mode",
         "mode",
-        "1: in force.",
+        "1 for the compute mode in force, else 0.",
         lambda r: {
             mode.name.lower(): None if r.modes.compute_mode is None else r.modes.compute_mode == mode
             for mode in ComputeMode

@@ -19,19 +19,19 @@ BY_LABEL: ValuesByLabel = (
     (
         "nvlink_up",
         "link",
-        "1: the NVLink is up.",
+        "1 if the NVLink is up, else 0.",
         lambda r: {str(one.link): one.is_active for one in r.nvlink.links or ()},
     ),
     (
         "nvlink_tx_bytes_per_second",
         "link",
-        "Data that leaves the GPU.",
+        "Data that leaves the GPU through the NVLink, in bytes per second.",
         lambda r: {str(one.link): scaled(one.tx_kib_per_second, KIB) for one in r.nvlink.links or ()},
     ),
     (
         "nvlink_rx_bytes_per_second",
         "link",
-        "Data that enters the GPU.",
+        "Data that enters the GPU through the NVLink, in bytes per second.",
         lambda r: {str(one.link): scaled(one.rx_kib_per_second, KIB) for one in r.nvlink.links or ()},
     ),
 )
@@ -41,7 +41,7 @@ def nvlink_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
     """The counters of all links together, by the type of the error."""
     return counter(
         "nvlink_errors",
-        "Errors of all NVLinks of a GPU.",
+        "Errors of all NVLinks of the GPU.",
         (*GPU_LABELS, "type"),
         (
             (label_values(gpu, kind), sum_of_known(getattr(link, f"{kind}_errors") for link in links))

@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 GAUGES: ReadingValues = (
     ("pcie_link_generation", "PCIe generation in use.", lambda r: r.pcie.generation),
-    ("pcie_link_width", "PCIe lanes in use.", lambda r: r.pcie.width),
+    ("pcie_link_width", "Number of PCIe lanes in use.", lambda r: r.pcie.width),
     (
         "pcie_max_generation",
-        "PCIe generation of this GPU in this slot.",
+        "Highest PCIe generation of this GPU in this slot.",
         lambda r: r.pcie.max_generation,
     ),
-    ("pcie_max_width", "PCIe lanes of this GPU in this slot.", lambda r: r.pcie.max_width),
+    ("pcie_max_width", "Highest number of PCIe lanes of this GPU in this slot.", lambda r: r.pcie.max_width),
     (
         "pcie_tx_bytes_per_second",
-        "PCIe throughput that leaves the GPU.",
+        "Data that leaves the GPU through PCIe, in bytes per second.",
         lambda r: scaled(r.pcie.tx_kib_per_second, KIB),
     ),
     (
         "pcie_rx_bytes_per_second",
-        "PCIe throughput that enters the GPU.",
+        "Data that enters the GPU through PCIe, in bytes per second.",
         lambda r: scaled(r.pcie.rx_kib_per_second, KIB),
     ),
 )

@@ -9,19 +9,19 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("power_watts", "Draw.", lambda r: r.power.usage_watts),
-    ("power_limit_watts", "Power management limit.", lambda r: r.power.limit_watts),
+    ("power_watts", "Power draw of the GPU, in watts.", lambda r: r.power.usage_watts),
+    ("power_limit_watts", "Power management limit, in watts.", lambda r: r.power.limit_watts),
     (
         "power_enforced_limit_watts",
-        "The least of all power limits in force.",
+        "The lowest of all power limits in force, in watts.",
         lambda r: r.power.enforced_limit_watts,
     ),
     (
         "power_default_limit_watts",
-        "The limit it is shipped with.",
+        "Default power management limit, in watts.",
         lambda r: r.power.default_limit_watts,
     ),
 )
 COUNTERS: ReadingValues = (
-    ("energy_joules", "Energy used since the driver was loaded.", lambda r: r.power.energy_joules),
+    ("energy_joules", "Energy used since the driver was loaded, in joules.", lambda r: r.power.energy_joules),
 )

@@ -24,7 +24,7 @@ def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool)
     """Their number on each GPU, and each process if wished for; `held` are the processes on all GPUs."""
     yield gauge(
         "processes",
-        "Number of processes on it.",
+        "Number of processes on the GPU.",
         GPU_LABELS,
         (
             (label_values(gpu), None if gpu.values.processes is None else len(gpu.values.processes))
@@ -35,20 +35,29 @@ def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool)
         largest_first = sorted(held, key=lambda one: -(one.process.gpu_memory_bytes or 0))
         yield from _each(list(islice(largest_first, MAX_PROCESSES)))
         left_out = max(0, len(held) - MAX_PROCESSES)
-        yield gauge("agent_processes_left_out", "Processes that have no series.", (), [((), left_out)])
+        yield gauge(
+            "agent_processes_left_out",
+            "Number of processes on GPUs that have no series of their own.",
+            (),
+            [((), left_out)],
+        )
 
 
 def _each(held: Sequence[Holding]) -> Iterator[Metric]:
     values: tuple[tuple[str, str, Callable[[Holding], float | None]], ...] = (
-        ("process_memory_used_bytes", "GPU memory of a process.", lambda one: one.process.gpu_memory_bytes),
+        (
+            "process_memory_used_bytes",
+            "GPU memory used by a process, in bytes.",
+            lambda one: one.process.gpu_memory_bytes,
+        ),
         (
             "process_sm_utilization_ratio",
-            "SM time of a process, 0 to 1.",
+            "SM utilization by a process, 0 to 1.",
             lambda one: ratio(one.process.sm_utilization_percent),
         ),
         (
             "process_idle_seconds",
-            "How long a process has held memory without work.",
+            "Time for which a process has held GPU memory without work, in seconds.",
             lambda one: one.use.idle_seconds if one.use else None,
         ),
     )

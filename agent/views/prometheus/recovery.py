@@ -9,5 +9,9 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("recovery_action", "What the driver asks for; 0: nothing.", lambda r: r.recovery.action),
+    (
+        "recovery_action",
+        "Recovery action that the driver asks for (nvmlDeviceGpuRecoveryAction_t); 0: none.",
+        lambda r: r.recovery.action,
+    ),
 )

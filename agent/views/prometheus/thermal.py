@@ -9,14 +9,22 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("temperature_celsius", "GPU core.", lambda r: r.thermal.gpu_celsius),
-    ("memory_temperature_celsius", "GPU memory.", lambda r: r.thermal.memory_celsius),
+    (
+        "temperature_celsius",
+        "Temperature of the GPU core, in degrees Celsius.",
+        lambda r: r.thermal.gpu_celsius,
+    ),
+    (
+        "memory_temperature_celsius",
+        "Temperature of the GPU memory, in degrees Celsius.",
+        lambda r: r.thermal.memory_celsius,
+    ),
 )
 BY_LABEL: ValuesByLabel = (
     (
         "temperature_threshold_celsius",
         "threshold",
-        "Where the driver or the hardware acts.",
+        "Temperature at which the driver or the hardware acts, in degrees Celsius.",
         lambda r: {
             "max_operating": r.thermal.max_operating_celsius,
             "slowdown": r.thermal.slowdown_celsius,

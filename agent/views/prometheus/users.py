@@ -20,17 +20,21 @@ def user_families(snapshot: Snapshot, held: Sequence[Holding]) -> Iterator[Metri
     """Totals by user; `held` are the processes on all GPUs."""
     users = by_user(held, snapshot.ledger.users if snapshot.ledger else None)
     gauges: tuple[tuple[str, str, Callable[[UserHoldings], float | None]], ...] = (
-        ("user_processes", "Processes of a user on GPUs.", lambda user: user.processes),
-        ("user_gpus", "GPUs with a process of a user.", lambda user: len(user.gpus)),
-        ("user_memory_used_bytes", "GPU memory of a user.", lambda user: user.gpu_memory_bytes),
+        ("user_processes", "Number of processes of a user on GPUs.", lambda user: user.processes),
+        ("user_gpus", "Number of GPUs with a process of the user.", lambda user: len(user.gpus)),
+        (
+            "user_memory_used_bytes",
+            "GPU memory used by the processes of a user, in bytes.",
+            lambda user: user.gpu_memory_bytes,
+        ),
         (
             "user_idle_processes",
-            "Processes of a user that hold GPUs idle.",
+            "Number of processes of a user that hold GPU memory without work.",
             lambda user: None if user.idle is None else len(user.idle),
         ),
         (
             "user_idle_memory_bytes",
-            "GPU memory that a user holds idle.",
+            "GPU memory held without work by the processes of a user, in bytes.",
             lambda user: None if user.idle is None else memory_bytes(user.idle),
         ),
     )
@@ -44,7 +48,7 @@ def user_families(snapshot: Snapshot, held: Sequence[Holding]) -> Iterator[Metri
         ),
         (
             "user_used_seconds",
-            "GPU-seconds used by a user since the agent started: SM utilization times time.",
+            "GPU-seconds used by a user since the agent started: time multiplied by SM utilization.",
             lambda user: user.use.gpu_seconds_used if user.use else None,
         ),
     )

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("utilization_ratio", "Time in which a kernel ran, 0 to 1.", lambda r: ratio(r.utilization.gpu_percent)),
+    (
+        "utilization_ratio",
+        "GPU utilization: share of time in which a kernel ran, 0 to 1.",
+        lambda r: ratio(r.utilization.gpu_percent),
+    ),
     (
         "memory_controller_utilization_ratio",
-        "Time in which memory was read or written, 0 to 1.",
+        "Share of time in which GPU memory was read or written, 0 to 1.",
         lambda r: ratio(r.utilization.memory_controller_percent),
     ),
 )

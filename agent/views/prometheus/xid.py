@@ -16,7 +16,7 @@ def xid_errors(snapshot: Snapshot) -> Metric:
     """The counters by code."""
     return counter(
         "xid_errors",
-        "XID errors by code, since the agent started.",
+        "XID errors of the GPU by code, since the agent started.",
         (*GPU_LABELS, "xid"),
         (
             (label_values(gpu, str(code)), seen.times)

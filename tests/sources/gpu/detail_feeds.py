@@ -1,4 +1,4 @@
-"""Which fields of a reading's details each NVML function fills, and nothing else can."""
+"""Fields of a reading that only this NVML function can fill; they become None when it fails."""
 
 from __future__ import annotations
 

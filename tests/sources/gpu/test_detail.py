@@ -213,4 +213,4 @@ def test_what_a_minute_of_details_costs(one: OneGpu) -> None:
         one.read(after=1)
 
     calls = {symbol: calls for symbol, calls in one.simulation.calls.items() if symbol in DETAIL_FEEDS}
-    assert calls == CALLS_IN_A_MINUTE
+    assert calls == CALLS_IN_A_MINUTE, "CALLS_IN_A_MINUTE of tests/sources/gpu/test_detail.py"

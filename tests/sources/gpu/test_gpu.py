@@ -206,7 +206,9 @@ def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
     one.read(after=ALL_ANEW)
     one.source.release()
 
-    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | LINK_FEEDS.keys()
+    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | LINK_FEEDS.keys(), (
+        "a new NVML function stands in tests/sources/gpu/detail_feeds.py, or in FEEDS of test_gpu.py"
+    )
 
 
 @pytest.mark.parametrize(
@@ -417,7 +419,9 @@ def test_the_sample_carries_both_clocks(one: OneGpu) -> None:
     assert (reading.sampled_monotonic, reading.sampled_at) == (5000.25, 1_005_000.75)
 
 
-CALLS_IN_20_SECONDS = {  # one sample a second, two processes that work; without DETAIL_FEEDS, LINK_FEEDS
+# One sample a second, two processes that work. The calls for details and links are counted in test_detail.py
+# and test_nvlink.py.
+CALLS_IN_20_SECONDS = {
     "nvmlInitWithFlags": 1,
     # once
     "nvmlDeviceGetHandleByIndex_v2": 1,
@@ -468,7 +472,9 @@ def plain_calls(one: OneGpu) -> dict[str, int]:
 
 
 def test_what_20_seconds_cost(one: OneGpu) -> None:
-    assert calls_of(one, 20, 1.0) == CALLS_IN_20_SECONDS
+    assert calls_of(one, 20, 1.0) == CALLS_IN_20_SECONDS, (
+        "CALLS_IN_20_SECONDS of tests/sources/gpu/test_gpu.py"
+    )
 
 
 def test_expensive_values_keep_their_pace_whoever_looks_how_often(one: OneGpu) -> None:
@@ -505,7 +511,7 @@ def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(on
 
 
 def test_nothing_but_a_first_contact_is_asked_before_the_first_read(one: OneGpu) -> None:
-    one.source.afterwards()
+    one.source.measure_slow_counters()
     one.source.release()
 
     assert dict(one.simulation.calls) == {}

@@ -99,7 +99,7 @@ def test_windows_are_measured_after_the_sample_and_shown_in_the_next(without_cou
     assert one.source.read().pcie.tx_kib_per_second is None
     assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
 
-    one.source.afterwards()
+    one.source.measure_slow_counters()
 
     assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 2
     assert rates(one, 1) == (1000, 2000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pytest
 
 from agent.derive.activity import Thresholds
 from agent.derive.health import examine
-from agent.readings import GpuProcess, GpuSample, HostProcess, ProcessType
+from agent.readings import GpuProcess, GpuSample, HostProcess, ProcessesReading, ProcessType
 from agent.simulation import MODELS, SimulatedProcess
 from agent.views.gpu import GpuJson, GpuMetrics, error_view
 from agent.views.gpu.device import gpu_view
@@ -331,25 +332,70 @@ def test_no_value_is_ever(word: str) -> None:
 
 
 BUSY = [SimulatedProcess(4_194_300 + pid, "C+G", 15 * 2**30 + pid, sm_utilization=20) for pid in range(5)]
-LONG_NAMES = {
-    process.pid: HostProcess(process.pid, "firstname.lastname." * 9, "a-long-program-name." * 9, "-")
-    for process in BUSY
-}
+USUAL_NAMES = {process.pid: HostProcess(process.pid, "f.lastname", "python3.12", "-") for process in BUSY}
+LONG_NAMES = [
+    ("maximiliane.mustermann", "python3.12"),
+    ("f.lastname", "VLLM::EngineCore_DP0_TP0"),
+    ("ann", "text-generation-inference-launcher"),
+    ("svc-training-prod@example.org", "ray::RayTrainWorker.execute"),
+    ("bob", "gmx_mpi"),
+]
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_gpu_stays_within_2_kib(model: str) -> None:
+def busy_sample(model: str, index: int) -> GpuSample:
+    """A GPU that five processes share, and that is slowed down for two reasons."""
     with one_gpu(model) as one:
         one.gpu.processes = BUSY
         one.gpu.fix(clocks_event_reasons=0xEC)
         one.read()
         reading = one.read(after=6)
-    sample = GpuSample(127, HEALTHY.state, reading, None, reading.sampled_at, 1999)
+    return GpuSample(index, HEALTHY.state, reading, None, reading.sampled_at, 1999)
 
-    text = view(sample, LONG_NAMES)
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_gpu_stays_within_2_kib(model: str) -> None:
+    text = view(busy_sample(model, 127), USUAL_NAMES)
 
     assert len(text.encode()) <= 2048
     assert len(json.loads(text)["top_processes"]) == 5
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_eight_gpus_with_long_names_stay_within_20_kib_and_4_packed(model: str) -> None:
+    """Packed as a proxy does at the least: level 1 of gzip is nginx's default."""
+    busy = busy_sample(model, 0)
+    gpus = [with_own_pids(busy, index) for index in range(8)]
+    described = {
+        process.pid: HostProcess(process.pid, *names, "-")
+        for gpu in gpus
+        for process, names in zip(gpu.values.processes or (), LONG_NAMES, strict=True)
+    }
+
+    body = made(replace(snapshot(*gpus), processes=ProcessesReading(described)), gpus)
+
+    assert {process.name for process in described.values()} == {
+        process["name"] for gpu in json.loads(body)["gpus"] for process in gpu["top_processes"]
+    }
+    assert len(body) <= 20 * 1024
+    assert len(gzip.compress(body, 1)) <= 4 * 1024
+
+
+def with_own_pids(gpu: GpuSample, index: int) -> GpuSample:
+    """The same GPU as another of its host, with processes of its own."""
+    assert gpu.reading
+    processes = [
+        replace(
+            process,
+            pid=process.pid - 1000 * index,
+            gpu_memory_bytes=(process.gpu_memory_bytes or 0) + index * MIB,
+        )
+        for process in gpu.reading.processes or ()
+    ]
+    uuid = f"GPU-{0x123456789ABCDEF * (index + 1):032x}"
+    identity = replace(gpu.identity, uuid=uuid)
+    return replace(
+        gpu, index=index, reading=replace(gpu.reading, identity=identity, processes=tuple(processes))
+    )
 
 
 def test_a_lost_gpu_stays_within_2_kib() -> None:

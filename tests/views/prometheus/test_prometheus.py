@@ -233,7 +233,7 @@ def documented() -> dict[str, tuple[str, str, set[str]]]:
 
 
 def exported(shown: str) -> dict[str, tuple[str, str, set[str]]]:
-    """The same of an exposition, with the labels beside those of every GPU."""
+    """The same of an exposition, with the labels in addition to those of every GPU."""
     families = {}
     for name, documentation, kind in re.findall(
         r"^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$", shown, re.MULTILINE
@@ -247,7 +247,9 @@ def exported(shown: str) -> dict[str, tuple[str, str, set[str]]]:
 
 def test_the_documents_have_every_family_with_its_type_help_and_labels_and_no_other() -> None:
     """Of a reading that tells everything; there is no family that it does not fill."""
-    assert exported(text(SNAPSHOT)) == documented()
+    assert exported(text(SNAPSHOT)) == documented(), (
+        "docs/metrics.md needs a row for each, as /metrics has it"
+    )
 
 
 def test_every_family_about_gpus_says_of_which() -> None:
@@ -273,4 +275,4 @@ def test_every_family_is_in_the_documents_with_its_type_and_help(scenario: str) 
 
     found = exported(shown)
     assert len(found) > 60
-    assert {name: documented().get(name) for name in found} == found
+    assert {name: documented().get(name) for name in found} == found, "docs/metrics.md needs a row for each"

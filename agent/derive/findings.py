@@ -1,0 +1,50 @@
+"""A finding about the health of a GPU, the verdict it leads to, and what both are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading, GpuSample
+
+
+class HealthVerdict(IntEnum):
+    """How well a GPU is; the greater, the worse."""
+
+    HEALTHY = 0
+    WARNING = 1  # it works; somebody should have a look
+    CRITICAL = 2  # it does not, or not for long
+
+    @property
+    def word(self) -> Literal["healthy", "warning", "critical"]:
+        """As the wire shows it."""
+        return _WORDS[self]
+
+
+_WORDS: dict[HealthVerdict, Literal["healthy", "warning", "critical"]] = {
+    HealthVerdict.HEALTHY: "healthy",
+    HealthVerdict.WARNING: "warning",
+    HealthVerdict.CRITICAL: "critical",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    name: str  # for machines: remapping_pending
+    verdict: HealthVerdict
+    what: str  # for people, without a full stop
+    todo: str  # for people, without a full stop
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What the rules judge by."""
+
+    gpu: GpuSample
+    reading: GpuReading  # with every live value unknown where none may be shown
+    now: float  # seconds since the epoch
+    expected_nvlinks: int  # as many as were ever active at once here, or are on another GPU of this model

@@ -1,0 +1,60 @@
+"""How much `/gpu` and each event of its stream weigh, whole names included."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.server import PREFIX, SETTINGS, driver, running, sleepers
+from benchmarks.table import Goal, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TITLE = "size: /gpu of 8 GPUs with 5 processes each, whose names have 7 to 34 characters"
+GPUS = 8
+NAMES = (
+    "python3.12",
+    "VLLM::EngineCore_DP0_TP0",
+    "text-generation-inference-launcher",
+    "ray::RayTrainWorker.execute",
+    "gmx_mpi",
+)
+LEVEL = 1  # of gzip, the least that a proxy does: nginx packs so by default
+SETTLE = 3.0  # seconds of polling: rates need two samples
+
+
+def run(*, quick: bool) -> Iterator[Row]:  # noqa: ARG001  (every section is asked so; this one is always quick)
+    """The real agent's answer as it is, and as a proxy would pack it."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sleepers(5 * GPUS, _programs(Path(folder))) as pids,
+        running("agent", *driver(gpus=GPUS, pids=pids, call_us=0), **SETTINGS) as agent,
+    ):
+        until = time.monotonic() + SETTLE
+        while time.monotonic() < until:
+            agent.get(f"{PREFIX}/gpu")
+            time.sleep(0.25)
+        body = agent.get(f"{PREFIX}/gpu")[1]
+    shown = {process["name"] for gpu in json.loads(body)["gpus"] for process in gpu["top_processes"]}
+    if shown != set(NAMES):
+        raise RuntimeError(f"The answer shows other names than {NAMES}: {shown}")
+    yield Row("/gpu", len(body) / 1024, "KiB", goal=Goal("value", at_most=20))
+    packed = gzip.compress(body, LEVEL, mtime=0)
+    yield Row(f"/gpu, gzip level {LEVEL}", len(packed) / 1024, "KiB", goal=Goal("value", at_most=4))
+
+
+def _programs(folder: Path) -> list[str]:
+    """`sleep`, by the names of other programs."""
+    sleep = shutil.which("sleep")
+    if sleep is None:
+        raise RuntimeError("Not found: sleep")
+    programs = [folder / name for name in NAMES]
+    for program in programs:
+        program.symlink_to(sleep)
+    return [str(program) for program in programs]

@@ -1,0 +1,58 @@
+"""Whole names and every reason have their place, on a phone and on a screen."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.page.opened import facts, opened
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.slow
+
+USERS = ("maximiliane.mustermann-1", "maximiliane.mustermann-2", "x" * 120)
+REASONS = [
+    "XID 79 (GPU has fallen off the bus)",
+    "The driver asks for a recovery",
+    "170 of its 171 NVLinks down",
+]
+TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(".card, .card *")]
+    .filter((one) => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
+    .map((one) => one.outerHTML)"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_card_has_room_for_whole_names_and_every_reason(browser: Browser, width: int) -> None:
+    with (
+        Simulation(2),
+        agent_server() as url,
+        opened(browser, f"{url}/", viewport={"width": width, "height": 800}) as page,
+    ):
+        event = httpx.get(f"{url}/gpu").json()
+        lost, sick = event["gpus"]
+        sick["health"] = {"verdict": "critical", "reasons": REASONS}
+        sick["top_processes"] = [{"pid": 1, "name": "python", "username": user} for user in USERS]
+        lost |= {
+            "state": "lost",
+            "error": "It is lost",
+            "health": {"verdict": "critical", "reasons": ["It is lost"]},
+        }
+        lost["health"]["reasons"] += REASONS
+        body = f"data: {json.dumps(event)}\n\n"
+        page.route("**/gpu/stream*", lambda route: route.fulfill(body=body))
+        page.reload()
+        page.get_by_text(USERS[0]).first.wait_for()
+        reasons = page.locator(".card .reason").all_inner_texts()
+        users = facts(page.locator(".card").nth(1))["Users"]
+        too_wide = page.evaluate(TOO_WIDE)
+
+    assert reasons == [". ".join(["It is lost", *REASONS]), ". ".join(REASONS)]
+    assert users == ", ".join(USERS)
+    assert too_wide == []
