@@ -19,7 +19,15 @@ from agent.http.parameters import (  # noqa: TC001  (FastAPI reads them)
 from agent.routes import ENDPOINTS
 from tests.exact.answers import QUESTIONS
 from tests.support.agents import ROOT
-from tests.support.endpoints import OF_ONE_SNAPSHOT, OF_THE_DRIVER, OPEN, OPEN_FOLDERS, PATHS, STREAM
+from tests.support.endpoints import (
+    CONSTANT,
+    OF_ONE_SNAPSHOT,
+    OF_THE_DRIVER,
+    OPEN,
+    OPEN_FOLDERS,
+    PATHS,
+    STREAM,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +42,9 @@ def test_every_file_of_the_routes_is_listed() -> None:
     assert not missing, f"agent/routes/__init__.py does not list {', '.join(missing)}"
 
 
+HERE = "in tests/support/endpoints.py"
+
+
 def paths_of(access: Access) -> set[str]:
     return {path for endpoint in ENDPOINTS if endpoint.access is access for path in endpoint.paths}
 
@@ -42,15 +53,23 @@ def test_nothing_is_open_that_is_not_meant_to_be() -> None:
     """The other list is written by hand, for nobody shall open a path by the way."""
     folders = {f"{endpoint.folder}/" for endpoint in ENDPOINTS if endpoint.folder}
 
-    assert paths_of(Access.OPEN) == OPEN, (
-        "a path that everybody may read stands in tests/support/endpoints.py"
-    )
-    assert folders == set(OPEN_FOLDERS), "files that everybody may read stand in tests/support/endpoints.py"
+    assert paths_of(Access.OPEN) == OPEN, f"if that is meant, change OPEN {HERE}"
+    assert folders == set(OPEN_FOLDERS), f"if that is meant, change OPEN_FOLDERS {HERE}"
     assert paths_of(Access.API_KEY) == {STREAM}
+
+
+def test_what_never_changes_is_constant() -> None:
+    assert {"/", "/docs", "/fleet", "/health", "/openapi.json"} <= CONSTANT
 
 
 def test_no_path_has_two_endpoints() -> None:
     assert len(PATHS) == len(set(PATHS))
+
+
+def test_what_is_about_gpus_declares_that_it_fails_without_a_driver() -> None:
+    declared = {path for endpoint in ENDPOINTS if 500 in endpoint.failures for path in endpoint.paths}
+
+    assert declared == set(OF_THE_DRIVER), f"if that is meant, change WITHOUT_DRIVER {HERE}"
 
 
 def test_every_answer_about_the_gpus_is_held_to_the_letter() -> None:

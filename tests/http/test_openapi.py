@@ -56,7 +56,7 @@ def operations(document: Schema) -> Iterator[tuple[str, Schema]]:
 
 def test_every_path_of_the_contract_is_there(document: Schema) -> None:
     """Under the names that clients know."""
-    assert {"/health", "/ready"} == described_open(document)
+    assert {"/health", "/ready"} <= described_open(document)
     assert {"/count", "/status", "/gpu", "/processes", "/users", STREAM} <= document["paths"].keys()
     assert {*OF_ONE_SNAPSHOT, *OF_THE_DRIVER} <= document["paths"].keys()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.http.cache_key import cache_keys, constant_paths
-from agent.http.endpoint import Endpoint, calls
+from agent.http.endpoint import calls
 from agent.http.parameters import known_parameters, refuse_unknown_parameters
 from agent.routes import ENDPOINTS
 
@@ -23,19 +23,16 @@ OPEN = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
 OPEN_FOLDERS = ("/static-offline-docs/", "/web/")
 
 
-def _paths(where: Callable[[Endpoint], object]) -> list[str]:
-    return sorted(path for endpoint in ENDPOINTS if where(endpoint) for path in endpoint.paths)
-
-
 def _routes(where: Callable[[APIRoute], object]) -> list[str]:
     return sorted(route.path for endpoint in ENDPOINTS for route in endpoint.routes if where(route))
 
 
-PATHS = _paths(lambda _: True)
+PATHS = sorted(path for endpoint in ENDPOINTS for path in endpoint.paths)
 WITH_END = [path for path in PATHS if path != STREAM]
 CONSTANT = constant_paths(ENDPOINTS)
 OF_ONE_SNAPSHOT = sorted(cache_keys(ENDPOINTS))
-# They have nothing to tell without a driver.
-OF_THE_DRIVER = _paths(lambda endpoint: 500 in endpoint.failures)
+# Those that want a credential are about GPUs, and fail without a driver: all but these, and the stream.
+WITHOUT_DRIVER = {"/fleet", "/metrics"}
+OF_THE_DRIVER = [path for path in WITH_END if path not in OPEN | WITHOUT_DRIVER]
 TAKING_IDX = _routes(lambda route: "idx" in known_parameters(route.dependant))
 STRICT = frozenset(_routes(lambda route: refuse_unknown_parameters in calls(route)))
