@@ -204,6 +204,8 @@ class ResponseCache:
                 making.has_begun = True
                 if not is_constant:  # it may have waited for a while
                     making.snapshot = scope[SNAPSHOT_KEY] = await self._shared.sampler.latest()
+                    if (made := self._kept.get(making.snapshot, key)) is not None:
+                        return made  # whoever asked meanwhile has had it made
                 self._shared.answers_made[get_route_path(scope)] += 1
                 response = CachedResponse()
                 await self._app(scope, _nothing_to_receive, response.record)
