@@ -108,6 +108,7 @@ class Cors(CORSMiddleware):
     def preflight_response(self, request_headers: Headers) -> Response:
         answer = super().preflight_response(request_headers)
         if answer.status_code == 200:
+            answer.raw_headers.extend(NO_STORE)
             return answer
         refusal = response_to(InvalidRequest(bytes(answer.body).decode()))
         headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class InvalidHead(Exception):
     """The head is no HTTP/1.1 or HTTP/1.0; one sentence says why."""
 
 
+@lru_cache(maxsize=64)  # nearly all requests name the same few
 def host_of(value: bytes) -> str | None:
     """The host in `host[:port]`, in lower case, an IPv6 address in brackets and as short as it gets.
 
@@ -75,7 +77,7 @@ def _check_coding(version: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def _origin_form(method: bytes, target: bytes, hosts: list[bytes]) -> tuple[bytes, bytes | None]:
-    absolute = _ABSOLUTE.fullmatch(target)
+    absolute = None if target.startswith(b"/") else _ABSOLUTE.fullmatch(target)
     if b"#" in target or method == b"CONNECT":
         known = False
     elif absolute:

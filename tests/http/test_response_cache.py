@@ -42,9 +42,24 @@ class FixedSampler:
 
     def __init__(self) -> None:
         self.snapshot = Snapshot(taken_at=0, taken_monotonic=0)
+        self.asked = 0
+        self.door = asyncio.Event()
+        self.door.set()
+        self._outside: list[asyncio.Future[None]] = []
 
     async def latest(self) -> Snapshot:
+        self.asked += 1
+        if not self.door.is_set():
+            turn = asyncio.get_running_loop().create_future()
+            self._outside.append(turn)
+            opened = asyncio.create_task(self.door.wait())
+            await asyncio.wait((turn, opened), return_when=asyncio.FIRST_COMPLETED)
+            opened.cancel()
         return self.snapshot
+
+    def let_last_in(self) -> None:
+        """Though the door is closed: who came last."""
+        self._outside.pop().set_result(None)
 
     def take(self) -> None:
         """A new Snapshot."""
@@ -306,6 +321,25 @@ async def test_who_asks_after_a_new_sample_does_not_get_an_answer_begun_before()
         await turns(lambda: app.at_work == 2)
         app.door.set()
         assert [(await one).text for one in (before, after)] == ["/a?x answer 1", "/a?x answer 2"]
+
+
+async def test_who_waited_for_a_slot_gets_what_was_made_meanwhile() -> None:
+    """One waits for its turn, and then for a sample; another comes after that, and is quicker."""
+    async with counting() as (client, app, sampler):
+        sampler.door.clear()
+        first = asyncio.create_task(client.get("/a?x"))
+        await turns(lambda: sampler.asked == 1)
+        sampler.let_last_in()
+        await turns(lambda: sampler.asked == 2)  # its making waits for the newest
+        second = asyncio.create_task(client.get("/a?x"))
+        await turns(lambda: sampler.asked == 3)
+        sampler.let_last_in()
+        await turns(lambda: sampler.asked == 4)
+        sampler.let_last_in()
+        assert (await second).text == "/a?x answer 1"
+        sampler.door.set()
+        assert (await first).text == "/a?x answer 1"
+    assert app.asked["/a?x"] == 1
 
 
 async def test_what_never_changes_is_made_once() -> None:

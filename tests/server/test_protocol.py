@@ -383,7 +383,7 @@ TOO_MANY = (503, "More than 8 requests wait for an answer")
 @pytest.mark.parametrize("behind", [b"", GET + b"\r\n", b"\0garbage", b"x" * 100_000])
 @pytest.mark.parametrize("reached", [False, True], ids=["at once", "once they wait"])
 def test_requests_past_the_bound_get_one_503_after_the_answers(
-    patient_port: int, behind: bytes, reached: bool
+    patient_port: int, caplog: pytest.LogCaptureFixture, behind: bytes, reached: bool
 ) -> None:
     """Whatever comes behind them; those that may wait get their whole answers first."""
     released.clear()
@@ -393,6 +393,7 @@ def test_requests_past_the_bound_get_one_503_after_the_answers(
         client.sendall(held + waiting + (b"" if reached else too_many))
         if reached:
             client.sendall(too_many)
+        wait_until(lambda: "Invalid HTTP request received." in caplog.messages)  # all are read
         released.set()
         received = read_to_end(client)
     answers, end, last = received.rpartition(END)
