@@ -42,7 +42,7 @@ class LogWriter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Never waits. Python calls it under the handler's lock."""
         line = self._line(record)
-        if self._closed or not self._has_room(len(line)) or not self._is_working():
+        if self._closed or not self._is_working() or not self._has_room(len(line)):
             self._overflowed += 1
         else:
             self._put_bytes += len(line)

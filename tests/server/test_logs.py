@@ -194,6 +194,16 @@ def test_long_lines_that_nobody_reads_are_bounded_by_their_bytes(pipe: Pipe) -> 
     assert 9 <= 20 - pipe.writer.dropped <= 11, "nine wait, and the thread has one or two"
 
 
+def test_a_forked_worker_logs_although_the_queue_of_its_parent_is_full(pipe: Pipe) -> None:
+    pipe.fill()
+    dropped = pipe.writer.dropped
+    child = os.fork()
+    if child == 0:
+        pipe.writer.emit(logging.makeLogRecord({"msg": "from the child"}))
+        os._exit(pipe.writer.dropped - dropped)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_lines_of_others_on_the_same_pipe_come_whole(pipe: Pipe) -> None:
     other = LogWriter(pipe.write_end)
     for number in range(MAX_WAITING // 2):
