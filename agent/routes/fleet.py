@@ -16,8 +16,8 @@ ENDPOINT = Endpoint(router)
 class FleetHost(BaseModel):
     """A host with an agent, as the browser reaches it."""
 
-    name: str = Field(description="as people call it")
-    path: str = Field(description="of its agent on this origin, with a slash at both ends")
+    name: str = Field(description="name of the host for people")
+    path: str = Field(description="path of the agent on this origin, with a slash at both ends")
 
 
 @router.get("/fleet", include_in_schema=False)  # the page's own

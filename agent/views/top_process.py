@@ -9,7 +9,7 @@ class TopProcess(BaseModel):
     """A process and the memory it holds. Both names are whole, as in `/processes`: clients filter by them."""
 
     pid: int = Field(description="process id")
-    name: str | None = Field(description="program")
-    username: str | None = Field(description="owner")
-    memory_mb: float | None = Field(description="MiB")
-    memory_percent: float | None = Field(description="of all there is, percent")
+    name: str | None = Field(description="name of the program")
+    username: str | None = Field(description="user who runs the process")
+    memory_mb: float | None = Field(description="memory that the process holds, on the GPU or on the host, MiB")
+    memory_percent: float | None = Field(description="share of all memory of the GPU, or of the host, percent")

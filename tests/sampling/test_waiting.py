@@ -121,6 +121,15 @@ def test_what_was_given_to_somebody_who_had_hung_up_goes_to_the_next_at_once(hos
     assert satisfied(small) == [True]
 
 
+def test_who_is_passed_what_another_leaves_keeps_what_was_reserved_for_him(host: Host) -> None:
+    host.busy = {0, 1}
+    with host.queue.join(ONE, host.snapshot()) as gone:
+        assert indices(gone.offer) == [2]
+        large = host.join(TWO)
+        assert (satisfied(large), indices(large.offer)) == ([False], [3])
+    assert (satisfied(large), indices(large.offer)) == ([True], [2, 3])
+
+
 def test_a_gpu_that_a_job_has_taken_by_then_is_not_offered_again(host: Host) -> None:
     host.join(ONE)
     host.busy = {0}
