@@ -174,7 +174,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return "MIG is enabled: a program takes one of its instances"
     if reading.modes.compute_mode == ComputeMode.PROHIBITED:
         return "its compute mode is prohibited"
-    if reading.processes is None:
+    if not reading.knows_all_processes:
         return "its processes are unknown"
     return None
 

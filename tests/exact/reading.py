@@ -65,6 +65,7 @@ ECC = (False, False, True)
 PERSISTENCE = (True, False, True)
 GPM = (True, False, False)
 MIG = (False, True, False)
+PARTIAL_LIST = (False, False, True)
 
 
 def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
@@ -249,6 +250,7 @@ def _reading(n: int) -> GpuReading:
         ),
         recovery=Recovery((6, 7, 0)[n]),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
+        process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
     )
 
@@ -346,7 +348,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
 
 _PIDS = sorted(
     {process.pid for processes in PROCESSES for process in processes}
-    | {process.pid for instance in MIG_INSTANCES for process in instance.processes}
+    | {process.pid for instance in MIG_INSTANCES for process in instance.processes or ()}
     | {2_001}  # of the others on GPU 4 the host tells little and nothing
 )
 
@@ -393,7 +395,7 @@ HOST_PROCESSES = ProcessesReading(
 def _ledger() -> LedgerReading:
     uses: dict[tuple[str, int], ProcessUse] = {}
     for gpu in (*TELL_ALL, FREE):
-        on_instances = [one for instance in gpu.values.mig.instances for one in instance.processes]
+        on_instances = [one for instance in gpu.values.mig.instances for one in instance.processes or ()]
         for process in (*(gpu.values.processes or ()), *on_instances):
             k = len(uses)
             if process.pid != 2_003:

@@ -111,6 +111,7 @@ def expected(one: OneGpu) -> GpuReading:
         fans_speed_rpm=values.fan_speed_rpm,
         modes_compute_mode=one.gpu.compute_mode,
         processes=tuple(sorted(processes, key=lambda process: process.pid)),
+        mig_enabled=False if model.mig_profiles else None,
     )
 
 
@@ -183,7 +184,7 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetComputeRunningProcesses_v3": ("processes",),
     "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
     "nvmlDeviceGetProcessUtilization": (),  # a newer one stands in
-    "nvmlDeviceGetMigMode": (),  # there are no instances
+    "nvmlDeviceGetMigMode": ("mig.enabled",),
     "nvmlGpmSampleAlloc": GPM,
     "nvmlGpmSampleGet": GPM,
     "nvmlGpmMetricsGet": GPM,
@@ -290,7 +291,7 @@ LACKS = {
     "current": (),
     "r535": ("fans.speed_rpm",),
     "r470": ("fans.speed_rpm", *GPM),
-    "r418": ("fans.speed_rpm", *GPM),
+    "r418": ("fans.speed_rpm", *GPM, "mig.enabled"),
 }
 
 
