@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, LedgerReading, ProcessUse, UserUse
 from agent.sampling.peak import Peak
+from agent.sampling.unlisted import Unlisted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,7 @@ class _Gpu:
     processes: dict[int, _Process] = field(default_factory=dict)
     users: dict[str | None, list[int]] = field(default_factory=dict)  # known SM utilization of theirs
     peak: Peak = field(default_factory=Peak)
+    unlisted: Unlisted = field(default_factory=Unlisted)
 
     def update(
         self, reading: GpuReading, hosts: Mapping[int, HostProcess], at: float, seconds: float
@@ -132,12 +134,19 @@ class Ledger:
         self._gpus = {} if all_are_told else dict(before)
         processes: dict[tuple[str, int], ProcessUse] = {}
         peaks: dict[str, int | None] = {}
+        unlisted_peaks: dict[str, int] = {}
+        ghosts: dict[str, bool] = {}
         for sample in snapshot.gpus:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:
                 continue
             gpu = self._gpus[uuid] = before.get(uuid) or _Gpu()
             peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
+            if reading is not None:
+                gpu.unlisted.add(reading)
+                ghosts |= {uuid: True} if gpu.unlisted.is_ghost else {}
+            if (unlisted_peak := gpu.unlisted.peak(now)) is not None:
+                unlisted_peaks[uuid] = unlisted_peak
             if reading is None or reading.processes is None:
                 continue  # what is not told is not gone
             were_there = gpu.users.keys()
@@ -148,7 +157,7 @@ class Ledger:
                 user.count(utilization, seconds if name in were_there else 0.0)
         self._forget_users()
         users = {name: UserUse(user.held, user.used) for name, user in self._users.items()}
-        return LedgerReading(processes, users, peaks)
+        return LedgerReading(processes, users, peaks, unlisted_peaks, ghosts)
 
     def _seconds_until(self, now: float) -> float:
         """Seconds to count since the Snapshot before."""

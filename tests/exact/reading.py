@@ -144,6 +144,7 @@ def _memory(n: int) -> Memory:
         total_bytes=(40_000 + 5_000 * n) * MIB + MORE,
         used_bytes=(25_001 + 4_000 * n) * MIB + MORE,
         free_bytes=(14_003 + 1_000 * n) * MIB + MORE,
+        reserved_bytes=(711 + n) * MIB + MORE,
         bar1_total_bytes=(16_384 + n) * MIB + MORE,
         bar1_used_bytes=(1_111 + n) * MIB + MORE,
     )
@@ -410,7 +411,13 @@ def _ledger() -> LedgerReading:
         for k, name in enumerate((*USERS, "gone", None))
     }
     peaks = {f"GPU-uuid-{n}": 83 + n for n in range(5)}
-    return LedgerReading(processes=uses, users=users, peak_utilization_percent=peaks)
+    return LedgerReading(
+        processes=uses,
+        users=users,
+        peak_utilization_percent=peaks,
+        unlisted_peak_utilization_percent={"GPU-uuid-4": 79},
+        ghost_utilization={"GPU-uuid-0": True},
+    )
 
 
 SNAPSHOT = Snapshot(

@@ -79,6 +79,23 @@ async def test_mig_enabled_is_null_where_the_gpu_has_no_mig(model: str, enabled:
     assert ("\nnvidia_gpu_mig_enabled{" in metrics) is (enabled is not None)
 
 
+@pytest.mark.parametrize("remembers", ["0", "10"], ids=["the present alone", "a minute"])
+async def test_a_gpu_in_use_by_a_process_that_is_not_listed_is_not_free(remembers: str) -> None:
+    with Simulation(4) as simulation:
+        for gpu, used, percent in zip(
+            simulation.gpus, (0, 0, 40 * GIB, 40 * GIB), (0, 44, 0, 44), strict=True
+        ):
+            gpu.processes = []
+            gpu.fix(memory_used=used, gpu_utilization=percent)
+        async with agent_client(HISTORY_INTERVAL=remembers) as client:
+            free = await data(client, "/free?count=4")
+            with_limit = await data(client, "/free?count=4&max_utilization=50")
+    reason = "in use by a process that is not listed"
+    assert [gpu["idx"] for gpu in free["gpus"]] == [0]
+    assert free["passed_over"] == [{"idx": index, "reason": reason} for index in (1, 2, 3)]
+    assert [gpu["idx"] for gpu in with_limit["gpus"]] == [0, 1]
+
+
 async def test_a_gpu_without_its_compute_list_is_not_free() -> None:
     """Only its graphics processes are known."""
     with Simulation(1) as simulation:
