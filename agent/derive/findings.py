@@ -48,3 +48,4 @@ class Patient:
     reading: GpuReading  # with every live value unknown where none may be shown
     now: float  # seconds since the epoch
     expected_nvlinks: int  # as many as were ever active at once here, or are on another GPU of this model
+    has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py

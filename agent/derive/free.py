@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from agent.derive.findings import HealthVerdict
 from agent.derive.groups import GroupSearch
 from agent.derive.health import examine
-from agent.readings import NVSWITCH, ComputeMode, ProcessType
+from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
+from agent.readings import NVSWITCH, ComputeMode, LedgerReading, ProcessType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -46,6 +48,9 @@ class Candidate:
     compute_processes: int | None
     users: frozenset[str | None]  # of all its processes, graphics too; None among them: one is unknown
     nvlink_neighbours: frozenset[int] = frozenset()  # indices
+    holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
+    works_unlisted: bool = False  # it works, and no process is listed
+    has_ghost_utilization: bool = False  # it only seems to work
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,10 @@ def choose(gpus: Sequence[Candidate], wish: Wish, unavailable: Collection[str] =
     reasons = [(gpu, why_not(gpu, wish)) for gpu in gpus]
     suitable = sorted((gpu for gpu, reason in reasons if reason is None), key=_rank)
     available = [gpu for gpu in suitable if gpu.uuid not in unavailable]
-    idle = [gpu for gpu in available if not gpu.compute_processes]
-    in_use = [gpu for gpu in available if gpu.compute_processes]
-    # One without a compute process comes before any neighbour that has some.
-    chosen = _together(idle, wish.count)
-    chosen += _together(in_use, wish.count - len(chosen))
+    # One without a compute process comes before any neighbour that has some, and a ghost after all others.
+    chosen: list[Candidate] = []
+    for _, equals in groupby(available, key=_class):
+        chosen += _together([*equals], wish.count - len(chosen))
     return Offer(
         wish,
         tuple(chosen),
@@ -98,6 +102,7 @@ def why_not(gpu: Candidate, wish: Wish) -> str | None:
         gpu.obstacle
         or _excluded(gpu, wish.exclude_users)
         or _too_busy(gpu, wish.max_utilization_percent)
+        or _used_unlisted(gpu, wish.max_utilization_percent)
         or _too_full(gpu, wish.min_free_memory_bytes)
     )
 
@@ -118,6 +123,11 @@ def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
     if gpu.peak_utilization_percent > limit_percent:
         return "its utilization in the last minute is above max_utilization"
     return None
+
+
+def _used_unlisted(gpu: Candidate, limit_percent: float | None) -> str | None:
+    works = gpu.works_unlisted and limit_percent is None  # with a limit, that alone says what is too much
+    return "in use by a process that is not listed" if works or gpu.holds_unlisted_memory else None
 
 
 def _too_full(gpu: Candidate, wanted_bytes: int | None) -> str | None:
@@ -144,7 +154,10 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
     processes = reading.processes if reading else None
     present = reading.utilization.gpu_percent if reading else None
     # Where nothing is remembered (HISTORY_INTERVAL=0) the present is all there is.
-    peaks = snapshot.ledger.peak_utilization_percent if snapshot.ledger else {}
+    ledger = snapshot.ledger or LedgerReading()
+    uuid = identity.uuid or ""
+    is_ghost = ledger.ghost_utilization.get(uuid, False)
+    unlisted_peak = ledger.unlisted_peak_utilization_percent.get(uuid, present)
     return Candidate(
         index=gpu.index,
         uuid=identity.uuid,
@@ -153,12 +166,15 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         memory_total_bytes=gpu.values.memory.total_bytes,
         memory_free_bytes=reading.memory.free_bytes if reading else None,
         temperature_celsius=reading.thermal.gpu_celsius if reading else None,
-        peak_utilization_percent=peaks.get(identity.uuid or "", present),
+        peak_utilization_percent=ledger.peak_utilization_percent.get(uuid, present),
         compute_processes=None
         if processes is None
         else sum(process.type is not ProcessType.GRAPHICS for process in processes),
         users=_users(reading, snapshot.host_processes),
         nvlink_neighbours=neighbours,
+        holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
+        works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),
+        has_ghost_utilization=is_ghost,
     )
 
 
@@ -174,7 +190,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return "MIG is enabled: a program takes one of its instances"
     if reading.modes.compute_mode == ComputeMode.PROHIBITED:
         return "its compute mode is prohibited"
-    if reading.processes is None:
+    if not reading.knows_all_processes:
         return "its processes are unknown"
     return None
 
@@ -198,11 +214,16 @@ def _neighbours(gpus: Sequence[GpuSample]) -> dict[int, frozenset[int]]:
     return {index: frozenset(neighbours - {index}) for index, neighbours in found.items()}
 
 
-def _rank(gpu: Candidate) -> tuple[bool, int, float, int]:
-    """Less is better: no compute process, most free memory, coolest, lowest index; the unknown is last."""
+def _class(gpu: Candidate) -> tuple[bool, bool]:
+    """Less is better, whatever else: no ghost utilization, no compute process."""
+    return gpu.has_ghost_utilization, bool(gpu.compute_processes)
+
+
+def _rank(gpu: Candidate) -> tuple[tuple[bool, bool], int, float, int]:
+    """Less is better: its class, most free memory, coolest, lowest index; the unknown is last."""
     memory = -1 if gpu.memory_free_bytes is None else gpu.memory_free_bytes
     temperature = float("inf") if gpu.temperature_celsius is None else gpu.temperature_celsius
-    return (bool(gpu.compute_processes), -memory, temperature, gpu.index)
+    return (_class(gpu), -memory, temperature, gpu.index)
 
 
 def _together(gpus: Sequence[Candidate], count: int) -> list[Candidate]:

@@ -35,8 +35,17 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     nvlinks: dict[str | None, int] = defaultdict(int)
     for gpu in snapshot.gpus:
         nvlinks[gpu.identity.name] = max(nvlinks[gpu.identity.name], gpu.values.nvlink.most_active)
+    ghosts = snapshot.ledger.ghost_utilization if snapshot.ledger else {}
     return {
-        gpu.index: judge_health(Patient(gpu, gpu.values, snapshot.taken_at, nvlinks[gpu.identity.name]))
+        gpu.index: judge_health(
+            Patient(
+                gpu,
+                gpu.values,
+                snapshot.taken_at,
+                nvlinks[gpu.identity.name],
+                ghosts.get(gpu.identity.uuid or "", False),
+            )
+        )
         for gpu in snapshot.gpus
     }
 

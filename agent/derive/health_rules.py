@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.derive.findings import Finding, HealthVerdict
 from agent.derive.throttling import ClocksEventReason
+from agent.derive.unlisted import GHOST_PERCENT
 from agent.derive.xid import Remedy, look_up
 from agent.readings import GpuState, RecoveryAction
 
@@ -214,6 +215,16 @@ def _fan(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _ghost_utilization(patient: Patient) -> Iterator[Finding]:
+    if patient.has_ghost_utilization:
+        yield Finding(
+            "ghost_utilization",
+            HealthVerdict.WARNING,
+            f"At least {GHOST_PERCENT} % utilization for a minute, without a process or memory in use",
+            "it can be used, but its utilization cannot be trusted; reload the driver or reboot",
+        )
+
+
 RULES: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     _unreadable,
     _xids,
@@ -223,4 +234,5 @@ RULES: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     _pcie,
     _nvlink,
     _fan,
+    _ghost_utilization,
 )

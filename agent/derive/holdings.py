@@ -35,9 +35,9 @@ class UserHoldings:
     processes: int
     gpus: tuple[int, ...]  # indices
     gpu_memory_bytes: int | None
-    sm_utilization_percent: float | None  # mean over these GPUs
+    sm_utilization_percent: float | None  # mean over these GPUs; unknown if any process's is
     use: UserUse | None  # None: nothing is remembered
-    idle: tuple[Holding, ...] | None
+    idle: tuple[Holding, ...] | None  # the idle holders that are known; None: it is not told whether any is
 
 
 def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: float) -> list[Holding]:
@@ -63,8 +63,8 @@ def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: 
 
 
 def indices_with_unknown_processes(gpus: Iterable[GpuSample]) -> list[int]:
-    """The indices of the GPUs whose processes are not known now."""
-    return [gpu.index for gpu in gpus if gpu.reading is None or gpu.reading.processes is None]
+    """The indices of the GPUs of which not all processes are known now."""
+    return [gpu.index for gpu in gpus if gpu.reading is None or not gpu.reading.knows_all_processes]
 
 
 def by_user(held: Iterable[Holding], uses: Mapping[str | None, UserUse] | None) -> list[UserHoldings]:
@@ -94,7 +94,7 @@ def processes_on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
     reading = gpu.reading
     if reading is not None and reading.mig.instances:
         for instance in reading.mig.instances:
-            for process in instance.processes:
+            for process in instance.processes or ():
                 yield instance.mig_index, process
     elif reading is not None:
         for process in reading.processes or ():
@@ -102,20 +102,23 @@ def processes_on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
 
 
 def _user(name: str | None, held: Sequence[Holding], use: UserUse | None) -> UserHoldings:
-    by_gpu: dict[int, list[int]] = {}
+    by_gpu: dict[int, list[int | None]] = {}
     for holding in held:
-        utilization = by_gpu.setdefault(holding.gpu.index, [])
-        if holding.process.sm_utilization_percent is not None:
-            utilization.append(holding.process.sm_utilization_percent)
+        by_gpu.setdefault(holding.gpu.index, []).append(holding.process.sm_utilization_percent)
     # Each process has its newest sample, which need not be of the same moment: the sum may pass 100.
-    utilizations = [min(100, sum(percents)) for percents in by_gpu.values() if percents]
-    is_told = use is not None and (not held or any(holding.idle_holder is not None for holding in held))
+    sums = [sum_if_all_known(*percents) for percents in by_gpu.values()]
+    utilizations = [min(100, percent) for percent in sums if percent is not None]
+    idle = tuple(holding for holding in held if holding.idle_holder)
+    # That there is none is only known where every process tells.
+    is_told = use is not None and (idle or all(holding.idle_holder is not None for holding in held))
     return UserHoldings(
         username=name,
         processes=len({holding.process.pid for holding in held}),
         gpus=tuple(sorted(by_gpu)),
         gpu_memory_bytes=memory_bytes(held),
-        sm_utilization_percent=fmean(utilizations) if utilizations else None,
+        sm_utilization_percent=fmean(utilizations)
+        if utilizations and len(utilizations) == len(sums)
+        else None,
         use=use,
-        idle=tuple(holding for holding in held if holding.idle_holder) if is_told else None,
+        idle=idle if is_told else None,
     )

@@ -83,6 +83,10 @@ class LedgerReading:
     users: Mapping[str | None, UserUse] = field(default_factory=dict)  # by name; None: owner unknown
     # By GPU UUID, of the last 60 s; None: not told.
     peak_utilization_percent: Mapping[str, int | None] = field(default_factory=dict)
+    # By GPU UUID, of the samples of the last 60 s without a listed process; absent: too few of them count.
+    unlisted_peak_utilization_percent: Mapping[str, int] = field(default_factory=dict)
+    # By GPU UUID, whether nothing uses it that would explain its utilization; absent: no.
+    ghost_utilization: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

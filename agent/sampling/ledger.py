@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, LedgerReading, ProcessUse, UserUse
 from agent.sampling.peak import Peak
+from agent.sampling.unlisted import Unlisted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from agent.readings import GpuProcess, Snapshot
+    from agent.readings import GpuProcess, GpuReading, Snapshot
 
 # Snapshots further apart than this many intervals say nothing about the time between them.
 MAX_GAP_INTERVALS = 3
@@ -30,6 +31,7 @@ class _Process:
     """One process on one GPU."""
 
     first_seen_at: float
+    is_well_known: bool = False  # it was on a list that is not partial
     start_ticks: int | None = None
     username: str | None = None
     held: float = 0.0
@@ -67,11 +69,13 @@ class _Gpu:
     processes: dict[int, _Process] = field(default_factory=dict)
     users: dict[str | None, list[int]] = field(default_factory=dict)  # known SM utilization of theirs
     peak: Peak = field(default_factory=Peak)
+    unlisted: Unlisted = field(default_factory=Unlisted)
 
     def update(
-        self, listed: Iterable[GpuProcess], hosts: Mapping[int, HostProcess], at: float, seconds: float
+        self, reading: GpuReading, hosts: Mapping[int, HostProcess], at: float, seconds: float
     ) -> dict[int, ProcessUse]:
         """Take in the list of processes as it is now."""
+        listed = reading.processes or ()
         before, self.processes, self.users = self.processes, {}, {}
         uses = {}
         for pid, now in {one.pid: one for one in listed}.items():  # one may be on several MIG instances
@@ -80,6 +84,7 @@ class _Gpu:
             is_new = process is None or process.is_other_than(host)
             if process is None or is_new:
                 process = _Process(first_seen_at=at)
+            process.is_well_known |= reading.knows_all_processes
             if process.username is None and host.start_ticks is not None:
                 # kept, for when the host does not tell in time
                 process.start_ticks, process.username = host.start_ticks, host.username
@@ -88,6 +93,10 @@ class _Gpu:
             utilization = self.users.setdefault(process.username, [])
             if now.sm_utilization_percent is not None:
                 utilization.append(now.sm_utilization_percent)
+        if not reading.knows_all_processes:
+            # What is not told is not gone. Those that were never on a full list may come and go without end.
+            unlisted = before.keys() - self.processes.keys()
+            self.processes |= {pid: before[pid] for pid in unlisted if before[pid].is_well_known}
         return uses
 
 
@@ -125,23 +134,30 @@ class Ledger:
         self._gpus = {} if all_are_told else dict(before)
         processes: dict[tuple[str, int], ProcessUse] = {}
         peaks: dict[str, int | None] = {}
+        unlisted_peaks: dict[str, int] = {}
+        ghosts: dict[str, bool] = {}
         for sample in snapshot.gpus:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:
                 continue
             gpu = self._gpus[uuid] = before.get(uuid) or _Gpu()
             peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
+            if reading is not None:
+                gpu.unlisted.add(reading)
+                ghosts |= {uuid: True} if gpu.unlisted.is_ghost else {}
+            if (unlisted_peak := gpu.unlisted.peak(now)) is not None:
+                unlisted_peaks[uuid] = unlisted_peak
             if reading is None or reading.processes is None:
                 continue  # what is not told is not gone
             were_there = gpu.users.keys()
-            for pid, use in gpu.update(reading.processes, hosts, snapshot.taken_at, seconds).items():
+            for pid, use in gpu.update(reading, hosts, snapshot.taken_at, seconds).items():
                 processes[uuid, pid] = use
             for name, utilization in gpu.users.items():
                 user = self._users.setdefault(name, _User())
                 user.count(utilization, seconds if name in were_there else 0.0)
         self._forget_users()
         users = {name: UserUse(user.held, user.used) for name, user in self._users.items()}
-        return LedgerReading(processes, users, peaks)
+        return LedgerReading(processes, users, peaks, unlisted_peaks, ghosts)
 
     def _seconds_until(self, now: float) -> float:
         """Seconds to count since the Snapshot before."""

@@ -44,6 +44,7 @@ class SimulatedGpu(Faults):
         self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
         self.mig_enabled = False
         self.mig_instances: list[MigInstance] = []
+        self.forbidden_instances: set[int] = set()  # MIG indices of those whose processes may not be listed
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()

@@ -101,6 +101,13 @@ def _fall_ill(library: SimulatedLibrary) -> None:
         trouble(gpu)
 
 
+def _suspend(library: SimulatedLibrary) -> None:
+    library.fail("nvmlDeviceGetProcessUtilization", NvmlReturn.NOT_FOUND)
+    second = _second(library)
+    second.fix(gpu_utilization=97, memory_used=0)
+    second.processes = []
+
+
 def _remapping_pending(gpu: SimulatedGpu) -> None:
     gpu.error_counters.remapped_rows_uncorrected = 1
     gpu.error_counters.remapping_pending = True
@@ -180,6 +187,11 @@ SCENARIOS: Mapping[str, Scenario] = {
             (60, lambda s: _second(s).lose()),
         ),
         period_seconds=80,
+    ),
+    "ghost": Scenario(
+        "As on Blackwell: GPU 1 reports 97 % utilization without a process and without memory in use, and the"
+        " older function of process utilization finds nothing.",
+        ((0, _suspend),),
     ),
     "count-fails-once": Scenario(
         "The first count of GPUs fails.",

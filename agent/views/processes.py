@@ -51,7 +51,8 @@ class ProcessRow(BaseModel):
         description="gpu_seconds_held multiplied by SM utilization, seconds"
     )
     idle_seconds: int | None = Field(
-        description="for how long it has held memory on this GPU and done no work there, seconds"
+        description="for how long it has held memory on this GPU and done no work there, seconds; "
+        "null while it is not told whether it works"
     )
     idle_holder: bool | None = Field(description="whether idle_seconds is IDLE_HOLDER_MINUTES or more")
     container_id: str | None = Field(description="id of the innermost container, by its cgroup")
@@ -78,7 +79,7 @@ class Processes(BaseModel):
         description="one row for each process on each GPU, by GPU, MIG instance and pid"
     )
     unknown_idx: list[int] = Field(
-        description="indices of the selected GPUs whose processes are unknown now; /status says why"
+        description="indices of the selected GPUs of which some process may be unknown now"
     )
 
 

@@ -36,7 +36,7 @@ class UserRow(BaseModel):
         description="GPU memory of the user's processes, MiB; null if any is unknown"
     )
     sm_utilization_percent: float | None = Field(
-        description="mean over the user's GPUs, percent of their SM time"
+        description="mean over the user's GPUs, percent of their SM time; null if any process's is unknown"
     )
     gpu_seconds_held: float | None = Field(
         description="seconds of GPUs with a process of this user since the agent started, while it watched; "
@@ -46,7 +46,8 @@ class UserRow(BaseModel):
         description="gpu_seconds_held multiplied by SM utilization, seconds"
     )
     idle_holdings: IdleHoldings | None = Field(
-        description="what processes hold that have been idle for IDLE_HOLDER_MINUTES"
+        description="what processes hold that are known to have been idle for IDLE_HOLDER_MINUTES; "
+        "null: there is none, and the idle time of some process is unknown"
     )
 
 
@@ -54,9 +55,7 @@ class Users(BaseModel):
     """Everyone who has a process on a GPU now, or had one since the agent started."""
 
     users: list[UserRow] = Field(description="one row for each user, by name, the unknown owner last")
-    unknown_idx: list[int] = Field(
-        description="indices of the GPUs whose processes are unknown now; /status says why"
-    )
+    unknown_idx: list[int] = Field(description="indices of the GPUs of which some process may be unknown now")
 
 
 def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes]:

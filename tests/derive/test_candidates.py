@@ -85,6 +85,7 @@ WITHOUT_READING = {
         (sample(modes_compute_mode=ComputeMode.DEFAULT), None),
         (sample(modes_compute_mode=99), None),
         (sample(processes=None), "its processes are unknown"),
+        (sample(process_list_is_partial=True), "its processes are unknown"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -131,6 +132,39 @@ def test_the_peak_is_the_ledgers(peaks: dict[str, int | None] | None, peak: int 
     ledger = None if peaks is None else LedgerReading(peak_utilization_percent=peaks)
 
     assert seen(sample(), ledger=ledger).peak_utilization_percent == peak
+
+
+@pytest.mark.parametrize(
+    ("values", "ledger", "works"),
+    [
+        pytest.param({"utilization_gpu_percent": 44}, None, True, id="the newest sample alone"),
+        pytest.param({"utilization_gpu_percent": 10}, None, False, id="just not above"),
+        pytest.param({"utilization_gpu_percent": None}, None, False, id="utilization is unknown"),
+        pytest.param(
+            {"utilization_gpu_percent": 44, "processes": (GRAPHICS,)}, None, False, id="one is listed"
+        ),
+        pytest.param({"utilization_gpu_percent": 0}, {"GPU-0": 11}, True, id="it worked"),
+        pytest.param({"utilization_gpu_percent": 44}, {"GPU-0": 10}, False, id="the newest does not count"),
+        pytest.param({"utilization_gpu_percent": 44}, {"GPU-1": 0}, True, id="too few count"),
+    ],
+)
+def test_a_gpu_that_works_without_a_listed_process(
+    values: dict[str, Any], ledger: dict[str, int] | None, works: bool
+) -> None:
+    remembered = None if ledger is None else LedgerReading(unlisted_peak_utilization_percent=ledger)
+
+    assert seen(sample(**values), ledger=remembered).works_unlisted is works
+
+
+def test_a_ghost_does_not_work() -> None:
+    ledger = LedgerReading(unlisted_peak_utilization_percent={"GPU-0": 97}, ghost_utilization={"GPU-0": True})
+    candidate = seen(sample(utilization_gpu_percent=97), ledger=ledger)
+
+    assert (candidate.works_unlisted, candidate.has_ghost_utilization, candidate.obstacle) == (
+        False,
+        True,
+        None,
+    )
 
 
 def peers(*bus_ids: str) -> dict[str, tuple[NvLink, ...]]:

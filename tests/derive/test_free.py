@@ -94,6 +94,37 @@ def test_the_best_comes_first(gpus: list[Candidate], best_first: list[int]) -> N
         assert offered(order, Wish(max_utilization_percent=10)) == best_first[:1]
 
 
+def test_a_ghost_comes_after_all_others() -> None:
+    ghost = gpu(0, has_ghost_utilization=True, peak_utilization_percent=97)
+    gpus = linked([ghost, gpu(1, memory_free_bytes=1), gpu(2, compute_processes=1)], [0, 1])
+
+    assert offered(gpus, Wish(count=3, max_utilization_percent=100)) == [1, 2, 0]
+    assert offered(gpus, Wish(count=3)) == [1, 0]
+    assert offered(gpus, Wish()) == [1]
+    assert offered([ghost], Wish()) == [0]
+    assert offered([ghost], Wish(max_utilization_percent=96)) == []
+
+
+UNLISTED = "in use by a process that is not listed"
+
+
+@pytest.mark.parametrize(
+    ("values", "wish", "reason"),
+    [
+        ({"works_unlisted": True}, Wish(), UNLISTED),
+        ({"works_unlisted": True}, Wish(max_utilization_percent=0), None),
+        ({"works_unlisted": True, "peak_utilization_percent": 44}, Wish(max_utilization_percent=44), None),
+        ({"holds_unlisted_memory": True}, Wish(), UNLISTED),
+        ({"holds_unlisted_memory": True}, Wish(max_utilization_percent=100), UNLISTED),
+        ({"holds_unlisted_memory": True, "compute_processes": 1}, Wish(), "a compute process runs on it"),
+        ({"holds_unlisted_memory": True, "memory_free_bytes": 0}, Wish(min_free_memory_bytes=1), UNLISTED),
+    ],
+)
+def test_what_is_not_listed_uses_a_gpu_too(values: dict[str, Any], wish: Wish, reason: str | None) -> None:
+    assert why_not(gpu(0, **values), wish) == reason
+    assert could_ever([gpu(0, **values)], wish), "it will end some time"
+
+
 @pytest.mark.parametrize("number", [0, 1, 2, 5])
 def test_there_are_never_more_than_asked_for_or_than_there_are(number: int) -> None:
     gpus = [gpu(index) for index in range(number)]

@@ -81,6 +81,7 @@ def test_holdings_are_of_the_selected_gpus_with_what_host_and_ledger_know() -> N
 def test_processes_of_a_mig_gpu_are_told_by_instance() -> None:
     instances = (
         MigInstance(0, processes=(GpuProcess(7, C, 1),)),
+        MigInstance(1),  # its list is refused
         MigInstance(2, processes=(GpuProcess(7, C, 2), GpuProcess(8, C, 3))),
     )
     parent = gpu(0, GpuProcess(7, C, 1), GpuProcess(7, C, 2), GpuProcess(8, C, 3), instances=instances)
@@ -95,8 +96,10 @@ def test_processes_of_a_mig_gpu_are_told_by_instance() -> None:
 def test_gpus_that_do_not_tell_their_processes_are_named() -> None:
     lost = GpuSample(1, GpuState.LOST, lasting=reading(identity_uuid="GPU-0"))
     silent = GpuSample(2, GpuState.OK, reading(identity_uuid="GPU-0"))
-    assert indices_with_unknown_processes([gpu(0), lost, silent]) == [1, 2]
+    partial = replace(gpu(3), reading=reading(processes=(GpuProcess(7, C),), process_list_is_partial=True))
+    assert indices_with_unknown_processes([gpu(0), lost, silent, partial]) == [1, 2, 3]
     assert holdings(snapshot(lost, silent), [lost, silent], 900) == []
+    assert [one.process.pid for one in holdings(snapshot(partial), [partial], 900)] == [7]
 
 
 def test_a_user_s_sums() -> None:
@@ -117,8 +120,8 @@ def test_a_user_s_sums() -> None:
     ("utilizations", "mean"),
     [
         pytest.param({0: [80, 70]}, 100, id="together at most the whole GPU"),
-        pytest.param({0: [10], 1: [None]}, 10, id="of the GPUs that tell"),
-        pytest.param({0: [None, 40]}, 40, id="of the processes that tell"),
+        pytest.param({0: [10], 1: [None]}, None, id="one GPU does not tell"),
+        pytest.param({0: [None, 40]}, None, id="one process is not told"),
         pytest.param({0: [None]}, None, id="none tells"),
         pytest.param({0: [0], 1: [99]}, 49.5, id="0 is a value"),
     ],
@@ -145,7 +148,9 @@ def test_memory_is_unknown_if_any_is() -> None:
     ("told", "remembered", "idle"),
     [
         pytest.param([True, False], True, 1, id="one of two"),
-        pytest.param([None, False], True, 0, id="what is told"),
+        pytest.param([None, True], True, 1, id="what is told"),
+        pytest.param([None, False], True, None, id="one may be"),
+        pytest.param([False, False], True, 0, id="none"),
         pytest.param([None, None], True, None, id="nothing is told"),
         pytest.param([], True, 0, id="holds nothing now"),
         pytest.param([None], False, None, id="nothing is remembered"),

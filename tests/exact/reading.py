@@ -65,6 +65,7 @@ ECC = (False, False, True)
 PERSISTENCE = (True, False, True)
 GPM = (True, False, False)
 MIG = (False, True, False)
+PARTIAL_LIST = (False, False, True)
 
 
 def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
@@ -143,6 +144,7 @@ def _memory(n: int) -> Memory:
         total_bytes=(40_000 + 5_000 * n) * MIB + MORE,
         used_bytes=(25_001 + 4_000 * n) * MIB + MORE,
         free_bytes=(14_003 + 1_000 * n) * MIB + MORE,
+        reserved_bytes=(711 + n) * MIB + MORE,
         bar1_total_bytes=(16_384 + n) * MIB + MORE,
         bar1_used_bytes=(1_111 + n) * MIB + MORE,
     )
@@ -249,6 +251,7 @@ def _reading(n: int) -> GpuReading:
         ),
         recovery=Recovery((6, 7, 0)[n]),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
+        process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
     )
 
@@ -346,7 +349,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
 
 _PIDS = sorted(
     {process.pid for processes in PROCESSES for process in processes}
-    | {process.pid for instance in MIG_INSTANCES for process in instance.processes}
+    | {process.pid for instance in MIG_INSTANCES for process in instance.processes or ()}
     | {2_001}  # of the others on GPU 4 the host tells little and nothing
 )
 
@@ -393,7 +396,7 @@ HOST_PROCESSES = ProcessesReading(
 def _ledger() -> LedgerReading:
     uses: dict[tuple[str, int], ProcessUse] = {}
     for gpu in (*TELL_ALL, FREE):
-        on_instances = [one for instance in gpu.values.mig.instances for one in instance.processes]
+        on_instances = [one for instance in gpu.values.mig.instances for one in instance.processes or ()]
         for process in (*(gpu.values.processes or ()), *on_instances):
             k = len(uses)
             if process.pid != 2_003:
@@ -408,7 +411,13 @@ def _ledger() -> LedgerReading:
         for k, name in enumerate((*USERS, "gone", None))
     }
     peaks = {f"GPU-uuid-{n}": 83 + n for n in range(5)}
-    return LedgerReading(processes=uses, users=users, peak_utilization_percent=peaks)
+    return LedgerReading(
+        processes=uses,
+        users=users,
+        peak_utilization_percent=peaks,
+        unlisted_peak_utilization_percent={"GPU-uuid-4": 79},
+        ghost_utilization={"GPU-uuid-0": True},
+    )
 
 
 SNAPSHOT = Snapshot(

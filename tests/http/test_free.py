@@ -38,7 +38,7 @@ def four() -> Iterator[Simulation]:
     """Four GPUs without any process or load, the later ones with less free memory."""
     with Simulation(4) as simulation:
         for gpu in simulation.gpus:
-            gpu.fix(memory_used=gpu.index * 2**30, gpu_utilization=0, temperature=30)
+            gpu.fix(memory_used=gpu.index * 100 * 2**20, gpu_utilization=0, temperature=30)
             gpu.processes = []
         yield simulation
 
@@ -75,9 +75,9 @@ async def test_the_best_gpu_of_the_simulation_is_the_idle_one() -> None:
         ("count=2", [0, 2]),
         ("count=4", [0, 2, 3]),
         ("count=4&max_utilization=0", [0, 2, 3, 1]),
-        ("count=4&min_free_memory=77.1GiB", [0, 2]),
-        ("count=4&min_free_memory=77.1+GiB", [0, 2]),
-        ("count=4&min_free_memory=77.1%20GiB&max_utilization=0.5", [0, 2, 1]),
+        ("count=4&min_free_memory=78.9GiB", [0, 2]),
+        ("count=4&min_free_memory=78.9+GiB", [0, 2]),
+        ("count=4&min_free_memory=78.9%20GiB&max_utilization=0.5", [0, 2, 1]),
         ("count=4&min_free_memory=1&exclude_users=nobody-here", [0, 2, 3]),
         ("min_free_memory=1TiB", []),
         ("min_free_memory=&exclude_users=&format=", [0]),
@@ -141,6 +141,7 @@ async def test_the_utilization_is_the_maximum_of_the_last_minute(four: Simulatio
 async def test_a_bridged_pair_is_kept_together() -> None:
     with Simulation(4, models=["rtx4090"]) as simulation:
         for gpu in simulation.gpus:
+            gpu.fix(memory_used=0, gpu_utilization=0)
             gpu.processes = []
         simulation.gpus[1].bridge(simulation.gpus[3])
         async with agent_client() as client:
@@ -149,6 +150,7 @@ async def test_a_bridged_pair_is_kept_together() -> None:
 
 async def test_unified_memory_is_only_offered_where_memory_does_not_matter() -> None:
     with Simulation(1, models=["gb10"]) as simulation:
+        simulation.gpus[0].fix(gpu_utilization=0)
         simulation.gpus[0].processes = []
         async with agent_client() as client:
             assert indices(await client.get("/free")) == [0]

@@ -192,6 +192,31 @@ def test_a_gpu_that_does_not_tell_its_processes_forgets_none(watch: Watch, known
     assert (seen.processes[UUID, 7].idle_seconds, seen.users["alice"].gpu_seconds_held) == (20, 20)
 
 
+def partial(*processes: GpuProcess) -> GpuSample:
+    """One of its lists is refused."""
+    known = reading(identity_uuid=UUID, processes=processes, process_list_is_partial=True)
+    return GpuSample(0, GpuState.OK, known)
+
+
+def test_a_partial_list_forgets_no_process_that_was_on_a_full_one(watch: Watch) -> None:
+    watch.idle(process(7), process(8))
+    watch.idle(process(7), process(8))
+    for _ in range(3):
+        seen = watch.see(partial(process(8)))
+    assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {8: 40}
+    seen = watch.see(gpu(process(7), process(8)))
+    assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {7: 20, 8: 50}
+
+
+def test_partial_lists_for_ever_leave_nothing_behind(watch: Watch) -> None:
+    watch.see(gpu(process(1)))
+    for pid in range(2, 600):
+        watch.see(partial(process(pid, 1)), after=1)
+        assert sizes(watch.ledger) == (1, 2, 1)
+    watch.see(gpu(), after=1)
+    assert sizes(watch.ledger) == (1, 0, 1)
+
+
 @pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "a GPU has no name yet"])
 def test_what_is_not_told_is_not_gone(watch: Watch, unnamed: bool) -> None:
     busy = gpu(process(7), utilization=97)

@@ -161,6 +161,16 @@ def test_models_that_are_asked_for_beat_those_of_a_scenario() -> None:
     assert [gpu.model.name for gpu in simulation.gpus] == ["Tesla K80", "Tesla K80"]
 
 
+def test_ghost_shows_load_without_a_process_on_gpu_1_and_hides_work_from_the_older_function() -> None:
+    _, simulation = simulated("ghost")
+    with simulation:
+        ghost, busy = Device(1), Device(0)
+        assert (ghost.gpu_utilization(), ghost.memory_used(), ghost.processes()) == (97, 0, {})
+        with pytest.raises(pynvml.NVMLError_NotFound):
+            pynvml.nvmlDeviceGetProcessUtilization(busy.handle, 0)
+        assert pynvml.nvmlDeviceGetProcessesUtilizationInfo(busy.handle, 0)
+
+
 def test_count_fails_once() -> None:
     _, simulation = simulated("count-fails-once")
     with simulation:

@@ -46,7 +46,13 @@ class GpuReading:
     modes: Modes = field(default_factory=Modes)
     recovery: Recovery = field(default_factory=Recovery)
     processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell
+    process_list_is_partial: bool = False  # some list was refused: there may be more of them
     mig: Mig = field(default_factory=Mig)
+
+    @property
+    def knows_all_processes(self) -> bool:
+        """Whether `processes` are all that there are."""
+        return self.processes is not None and not self.process_list_is_partial
 
     def lasting(self) -> GpuReading:
         """What stays true while the GPU cannot be read; everything else is unknown."""

@@ -19,12 +19,12 @@ class MigInstance:
     memory_total_bytes: int | None = None
     memory_used_bytes: int | None = None
     memory_free_bytes: int | None = None
-    processes: tuple[GpuProcess, ...] = ()
+    processes: tuple[GpuProcess, ...] | None = None  # None: its list is refused
 
 
 @dataclass(frozen=True, slots=True)
 class Mig:
     """Whether the GPU is partitioned, and into what."""
 
-    enabled: bool = False  # nvmlDeviceGetMigMode, also while there is no instance yet
+    enabled: bool | None = None  # nvmlDeviceGetMigMode, also without an instance yet; None: there is no MIG
     instances: tuple[MigInstance, ...] = ()

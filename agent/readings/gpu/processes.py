@@ -21,7 +21,8 @@ class GpuProcess:
     pid: int
     type: ProcessType
     gpu_memory_bytes: int | None = None
-    sm_utilization_percent: int | None = None  # nvmlDeviceGetProcessUtilization, as the three below
+    # nvmlDeviceGetProcessUtilization or nvmlDeviceGetProcessesUtilizationInfo, as the three below
+    sm_utilization_percent: int | None = None
     memory_utilization_percent: int | None = None  # time in which its accesses kept DRAM busy
     encoder_utilization_percent: int | None = None
     decoder_utilization_percent: int | None = None

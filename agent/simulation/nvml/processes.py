@@ -24,6 +24,8 @@ def _processes(device: Device, kind: str, *, filling: bool) -> list[SimulatedPro
     """Those with a "C" or "G" context; all of them for an empty `kind`."""
     processes = device.gpu.processes_to_fill() if filling else device.gpu.processes
     if device.instance is not None:
+        if device.instance.mig_index in device.gpu.forbidden_instances:
+            raise NvmlFailure(NvmlReturn.NO_PERMISSION)
         processes = [one for one in processes if one.mig_index == device.instance.mig_index]
     return [one for one in processes if kind in one.type]
 

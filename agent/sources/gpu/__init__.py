@@ -109,10 +109,9 @@ class _OpenGpu:
         utilization = read_utilization(self._handle)
         gpm = self.gpm.read(started)
         pcie = self.pcie.read(started)
-        processes = self._processes.read(started)
+        listed = self._processes.read(started, utilization.gpu_percent)
         mig = self._mig.get(started)
-        if mig.instances:  # the parent's own list is empty, or only for root: its instances know
-            processes = tuple(process for instance in mig.instances for process in instance.processes)
+        listed = mig.processes(listed)
         return GpuReading(
             sampled_at=sampled_at,
             sampled_monotonic=started,
@@ -130,8 +129,9 @@ class _OpenGpu:
             memory_errors=self._memory_errors.get(started),
             modes=self._modes.get(started),
             recovery=self._recovery.read(started),
-            processes=processes,
-            mig=mig,
+            processes=listed.processes,
+            process_list_is_partial=listed.is_partial,
+            mig=mig.mig,
         )
 
 

@@ -28,6 +28,7 @@ class MemorySource:
             total_bytes=total,
             used_bytes=byte_count(memory, "used") if total else None,
             free_bytes=byte_count(memory, "free") if total else None,
+            reserved_bytes=byte_count(memory, "reserved") if total else None,
             **self._bar1.get(now),
         )
 

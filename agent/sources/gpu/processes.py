@@ -15,8 +15,11 @@ from agent.sources.rates import gap
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-# The second (R550 and newer) is asked where the first does not tell.
+# The second (R550 and newer) is asked where the first does not tell. On Blackwell the first finds nothing for
+# ever (Project-HAMi/HAMi#2015).
 _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
+# At and above this utilization of the GPU, percent, some process has worked.
+WORKED_PERCENT = 5
 
 
 class ProcessUtilization(NamedTuple):
@@ -32,6 +35,16 @@ IDLE = ProcessUtilization(0, 0, 0, 0)
 UNKNOWN = ProcessUtilization(None, None, None, None)
 
 
+class ProcessList(NamedTuple):
+    """The processes that are listed, by pid. None: the driver does not tell.
+
+    `is_partial`: some list was refused, so that there may be more.
+    """
+
+    processes: tuple[GpuProcess, ...] | None
+    is_partial: bool = False
+
+
 class ProcessesSource:
     """The processes on the GPU behind one handle.
 
@@ -43,55 +56,69 @@ class ProcessesSource:
         self._clock = clock
         self._now = now
         self._read_at = float("-inf")
+        self._gpu_may_have_worked = False  # since then
         self._paced = Paced(PROCESS_PACE, self._read)
 
-    def read(self, now: float) -> tuple[GpuProcess, ...] | None:
-        """By pid; None: this driver does not list them."""
+    def read(self, now: float, gpu_percent: int | None) -> ProcessList:
+        """`gpu_percent`: the utilization of the GPU in this sample; None: unknown."""
+        self._gpu_may_have_worked |= gpu_percent is None or gpu_percent >= WORKED_PERCENT
         return self._paced.get(now)
 
-    def _read(self) -> tuple[GpuProcess, ...] | None:
+    def _read(self) -> ProcessList:
         """With the utilization since the list before, so that no work between two lists is missed."""
         at = self._clock()
         # By the monotonic clock: NVML's time stamps are of a clock that may be set back.
         look_back = gap(self._read_at, at) or 0.0
         self._read_at = at
-        return read_processes(self._handle, self._now(), max(look_back, PROCESS_PACE))
+        may_have_worked, self._gpu_may_have_worked = self._gpu_may_have_worked, False
+        since = self._now() - max(look_back, PROCESS_PACE)
+        return read_processes(self._handle, since, gpu_may_have_worked=may_have_worked)
 
 
-def read_processes(handle: Any, now: float, look_back: float) -> tuple[GpuProcess, ...] | None:
-    """The processes of one GPU; None: this driver does not list them.
-
-    `now` in seconds since the epoch; a process that did nothing in the `look_back` seconds before it is idle.
-    """
+def read_processes(handle: Any, since: float, *, gpu_may_have_worked: bool) -> ProcessList:
+    """The processes of one GPU, with what they have done on it `since` then (seconds since the epoch)."""
     compute = read_list("nvmlDeviceGetComputeRunningProcesses", handle)
     graphics = read_list("nvmlDeviceGetGraphicsRunningProcesses", handle)
     if compute is None and not graphics:
-        return None
+        return ProcessList(None)
     listed = merge([(ProcessType.COMPUTE, compute or ()), (ProcessType.GRAPHICS, graphics or ())])
-    if not listed:
-        return ()
-    utilization = _read_utilization(handle, now - look_back)
-    return tuple(
-        # NVML only speaks of processes that worked since: the others did nothing.
+    utilization = _read_utilization(handle, since, listed, gpu_may_have_worked) if listed else None
+    processes = tuple(
         GpuProcess(pid, kind, memory, *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)))
         for pid, (kind, memory) in sorted(listed.items())
     )
+    return ProcessList(processes, is_partial=compute is None)
 
 
-def _read_utilization(handle: Any, since: float) -> Mapping[int, ProcessUtilization] | None:
-    """Newest utilization by pid since then; None: neither function tells. NVML's time stamps are in µs."""
+def _read_utilization(
+    handle: Any, since: float, listed: Iterable[int], gpu_may_have_worked: bool
+) -> Mapping[int, ProcessUtilization] | None:
+    """Newest utilization since then by pid; None: it is not told.
+
+    NVML only speaks of processes that worked: the others did nothing. But where the GPU worked and it speaks
+    of no listed process, nothing is known of any of them.
+    """
     for function in _UTILIZATION_FUNCTIONS:
-        try:
-            samples = query(function, handle, int(since * 1_000_000))
-        except pynvml.NVMLError_NotFound:
-            return {}
-        except FATAL:
-            raise
-        except pynvml.NVMLError:
+        samples = _read_samples(function, handle, since)
+        if samples is None:
             continue
-        if samples is not None:
-            return _newest(samples)
+        utilization = _newest(samples)
+        if not gpu_may_have_worked or any(any(utilization.get(pid, IDLE)) for pid in listed):
+            return utilization
     return None
+
+
+def _read_samples(function: str, handle: Any, since: float) -> Iterable[Any] | None:
+    """None: this function does not tell. NVML's time stamps are in µs."""
+    try:
+        samples: Iterable[Any] | None = query(function, handle, int(since * 1_000_000))
+    except pynvml.NVMLError_NotFound:
+        return ()
+    except FATAL:
+        raise
+    except pynvml.NVMLError:
+        return None
+    return samples
 
 
 def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:

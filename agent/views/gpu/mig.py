@@ -29,7 +29,9 @@ class GpuMigInstance(BaseModel):
     memory_total_mb: float | None = Field(description="memory of the instance, MiB")
     memory_used_mb: float | None = Field(description="memory of the instance in use, MiB")
     memory_free_mb: float | None = Field(description="memory of the instance that is free, MiB")
-    processes: list[MigProcess] = Field(description="processes on the instance, by pid")
+    processes: list[MigProcess] | None = Field(
+        description="processes on the instance, by pid; null: the driver does not list them"
+    )
 
 
 def mig_instances_view(mig: Mig) -> list[GpuMigInstance]:
@@ -45,7 +47,9 @@ def _instance(instance: MigInstance) -> GpuMigInstance:
         memory_total_mb=tenths(mib(instance.memory_total_bytes)),
         memory_used_mb=tenths(mib(instance.memory_used_bytes)),
         memory_free_mb=tenths(mib(instance.memory_free_bytes)),
-        processes=[
+        processes=None
+        if instance.processes is None
+        else [
             MigProcess(pid=process.pid, memory_mb=tenths(mib(process.gpu_memory_bytes)))
             for process in instance.processes
         ],

@@ -21,7 +21,7 @@ class GpuModes(BaseModel):
     )
     compute_mode: str | None = Field(description="default, exclusive_process, prohibited ...")
     ecc_enabled: bool | None = Field(description="whether memory errors are detected and corrected")
-    mig_enabled: bool | None = Field(description="whether the GPU is partitioned by MIG")
+    mig_enabled: bool | None = Field(description="whether the GPU is partitioned by MIG; null: it has no MIG")
 
 
 def modes_view(gpu: GpuSample) -> GpuModes:
@@ -33,5 +33,5 @@ def modes_view(gpu: GpuSample) -> GpuModes:
         persistence_mode=reading.modes.persistence_mode,
         compute_mode=ComputeMode(mode).name.lower() if mode in set(ComputeMode) else None,
         ecc_enabled=reading.memory_errors.ecc_enabled,
-        mig_enabled=reading.mig.enabled if gpu.reading is not None else None,
+        mig_enabled=reading.mig.enabled,
     )

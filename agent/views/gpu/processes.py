@@ -18,8 +18,8 @@ TOP_PROCESSES = 5
 
 def top_processes_view(reading: GpuReading, described: Mapping[int, HostProcess]) -> list[TopProcess] | None:
     """The wire shape of the largest; `described` are the host's processes by pid."""
-    if reading.processes is None:
-        return None
+    if not reading.processes:
+        return [] if reading.knows_all_processes else None
     largest = sorted(reading.processes, key=lambda process: process.gpu_memory_bytes or 0, reverse=True)
     return [
         TopProcess(

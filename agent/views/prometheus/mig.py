@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 GAUGES: ReadingValues = (
-    ("mig_enabled", "1 if the GPU is partitioned by MIG, else 0.", lambda r: r.mig.enabled),
+    (
+        "mig_enabled",
+        "1 if the GPU is partitioned by MIG, else 0; absent where the GPU has no MIG.",
+        lambda r: r.mig.enabled,
+    ),
 )
 
 

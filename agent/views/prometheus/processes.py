@@ -27,7 +27,7 @@ def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool)
         "Number of processes on the GPU.",
         GPU_LABELS,
         (
-            (label_values(gpu), None if gpu.values.processes is None else len(gpu.values.processes))
+            (label_values(gpu), len(gpu.values.processes or ()) if gpu.values.knows_all_processes else None)
             for gpu in snapshot.gpus
         ),
     )

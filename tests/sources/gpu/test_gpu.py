@@ -92,6 +92,7 @@ def expected(one: OneGpu) -> GpuReading:
         pcie_max_width=values.pcie_max_width,
         memory_used_bytes=values.memory_used,
         memory_free_bytes=values.memory_free,
+        memory_reserved_bytes=values.memory_reserved,
         utilization_gpu_percent=values.gpu_utilization,
         utilization_memory_controller_percent=values.memory_utilization,
         gpm_supported=model.gpm,
@@ -111,6 +112,7 @@ def expected(one: OneGpu) -> GpuReading:
         fans_speed_rpm=values.fan_speed_rpm,
         modes_compute_mode=one.gpu.compute_mode,
         processes=tuple(sorted(processes, key=lambda process: process.pid)),
+        mig_enabled=False if model.mig_profiles else None,
     )
 
 
@@ -158,7 +160,7 @@ def test_each_model_tells_exactly_what_it_has(model: str, seconds: float) -> Non
         assert plain(one.read(after=ALL_ANEW)) == expected(one)
 
 
-MEMORY = ("memory.total_bytes", "memory.used_bytes", "memory.free_bytes")
+MEMORY = ("memory.total_bytes", "memory.used_bytes", "memory.free_bytes", "memory.reserved_bytes")
 GPM = ("gpm.sm_activity_percent", "gpm.dram_activity_percent")
 FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing else can fill
     "nvmlDeviceGetUUID": ("identity.uuid",),
@@ -183,16 +185,16 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetComputeRunningProcesses_v3": ("processes",),
     "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
     "nvmlDeviceGetProcessUtilization": (),  # a newer one stands in
-    "nvmlDeviceGetMigMode": (),  # there are no instances
+    "nvmlDeviceGetMigMode": ("mig.enabled",),
     "nvmlGpmSampleAlloc": GPM,
     "nvmlGpmSampleGet": GPM,
     "nvmlGpmMetricsGet": GPM,
     "nvmlGpmSampleFree": (),
 }
-OLDER_VERSION_EXISTS = {
-    "nvmlDeviceGetMemoryInfo_v2",
-    "nvmlDeviceGetTemperatureV",
-    "nvmlDeviceGetComputeRunningProcesses_v3",
+OLDER_VERSION_LACKS: dict[str, tuple[str, ...]] = {
+    "nvmlDeviceGetMemoryInfo_v2": ("memory.reserved_bytes",),
+    "nvmlDeviceGetTemperatureV": (),
+    "nvmlDeviceGetComputeRunningProcesses_v3": (),
 }
 WHOLE = {  # tested apart
     "nvmlInitWithFlags",
@@ -227,7 +229,7 @@ def test_a_missing_function_costs_its_own_fields_only(one: OneGpu, symbol: str) 
     one.simulation.remove_function(symbol)
     one.read()
 
-    lacking = () if symbol in OLDER_VERSION_EXISTS else FEEDS[symbol]
+    lacking = OLDER_VERSION_LACKS.get(symbol, FEEDS[symbol])
     assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *lacking)
 
 
@@ -289,8 +291,8 @@ def test_memory_beyond_all_measure_is_garbage(one: OneGpu, garbage: int) -> None
 LACKS = {
     "current": (),
     "r535": ("fans.speed_rpm",),
-    "r470": ("fans.speed_rpm", *GPM),
-    "r418": ("fans.speed_rpm", *GPM),
+    "r470": ("fans.speed_rpm", "memory.reserved_bytes", *GPM),
+    "r418": ("fans.speed_rpm", "memory.reserved_bytes", *GPM, "mig.enabled"),
 }
 
 

@@ -97,6 +97,8 @@ def test_mig_is_enabled_before_there_is_an_instance(one: OneGpu) -> None:
     reading = one.read()
 
     assert (reading.mig.enabled, reading.mig.instances) == (True, ())
+    one.gpu.processes = []
+    assert one.read(after=6).knows_all_processes, "an instance that there is not has none"
 
 
 def test_mig_switched_on_and_off_shows_within_five_seconds(one: OneGpu) -> None:
@@ -152,7 +154,42 @@ def test_processes_that_an_instance_does_not_tell_cost_neither_it_nor_the_gpu(
 
     instances = parted.read().mig.instances
 
-    assert instances == tuple(replace(instance, processes=()) for instance in expected(parted))
+    assert instances == tuple(replace(instance, processes=None) for instance in expected(parted))
+
+
+def test_an_instance_whose_list_is_forbidden_has_unknown_processes_and_not_none(parted: OneGpu) -> None:
+    parted.gpu.forbidden_instances = {0}
+
+    reading = parted.read()
+
+    assert [instance.processes for instance in reading.mig.instances] == [None, PROCESSES[1]]
+    assert (reading.processes, reading.knows_all_processes) == (PROCESSES[1], False)
+
+
+def test_where_every_list_is_forbidden_nothing_is_known(parted: OneGpu) -> None:
+    parted.gpu.forbidden_instances = {0, 1}
+
+    reading = parted.read()
+
+    assert (reading.processes, reading.knows_all_processes) == (None, False)
+
+
+@pytest.mark.parametrize("code", UNKNOWN, ids=lambda code: code.name)
+@pytest.mark.parametrize("symbol", ["nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex"])
+@pytest.mark.parametrize("running", [[], IN_MIG], ids=["an empty list", "the list of root"])
+def test_instances_that_are_not_told_may_have_processes_that_the_gpu_does_not_list(
+    parted: OneGpu, running: list[SimulatedProcess], symbol: str, code: NvmlReturn
+) -> None:
+    parted.gpu.processes = running
+    parted.simulation.fail(symbol, code)
+
+    assert parted.read().knows_all_processes is bool(running)
+
+
+def test_whether_mig_is_enabled_is_unknown_where_there_is_no_mig(one: OneGpu) -> None:
+    assert one.read().mig.enabled is False
+    one.gpu.unsupport("nvmlDeviceGetMigMode")
+    assert one.read(after=6).mig.enabled is None
 
 
 def test_instances_destroyed_while_they_are_read_cost_no_sample(parted: OneGpu) -> None:

@@ -31,8 +31,9 @@ REFUSALS = [
 
 @pytest.fixture
 def one() -> Iterator[OneGpu]:
-    """A GPU without processes."""
+    """A GPU at rest, without processes."""
     with one_gpu() as one:
+        one.gpu.fix(gpu_utilization=0)
         one.gpu.processes = []
         yield one
 
@@ -328,6 +329,91 @@ def test_of_several_utilization_samples_the_newest_counts(one: OneGpu, newest_fi
     one.gpu.processes = [newest, older, oldest] if newest_first else [oldest, newest, older]
 
     assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 40, 30, 20, 10),)
+
+
+# Nothing told is not nothing done
+
+BUSY = [SimulatedProcess(7, "C", GIB, 90, 50, 0, 0), SimulatedProcess(8, "C", GIB)]
+BUSY_TOLD = (GpuProcess(7, COMPUTE, GIB, 90, 50, 0, 0), GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0))
+UNTOLD = (GpuProcess(7, COMPUTE, GIB), GpuProcess(8, COMPUTE, GIB))
+AT_REST = (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0), GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0))
+
+
+def test_where_the_older_function_finds_nothing_for_ever_the_newer_one_tells(one: OneGpu) -> None:
+    one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
+    one.gpu.fix(gpu_utilization=90)
+    one.gpu.processes = BUSY
+
+    assert [one.read(after=2).processes for _ in range(3)] == [BUSY_TOLD] * 3
+
+
+@pytest.mark.parametrize(
+    ("gpu_percent", "processes"),
+    [(0, AT_REST), (4, AT_REST), (5, UNTOLD), (100, UNTOLD), (None, UNTOLD)],
+    ids=["rests", "hardly works", "works", "works hard", "is not told"],
+)
+def test_where_nothing_is_told_only_a_gpu_at_rest_says_that_nothing_was_done(
+    one: OneGpu, gpu_percent: int | None, processes: tuple[GpuProcess, ...]
+) -> None:
+    one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
+    one.gpu.fail(UTILIZATION_R550, NvmlReturn.NOT_FOUND)
+    one.gpu.fix(gpu_utilization=gpu_percent)
+    one.gpu.processes = BUSY
+
+    assert one.read().processes == processes
+
+
+@pytest.mark.parametrize(
+    "sampled",
+    [
+        pytest.param([SimulatedProcess(99, sm_utilization=90)], id="of a process that is not listed"),
+        pytest.param([SimulatedProcess(7, sm_utilization=101)], id="garbage and zeros"),
+    ],
+)
+def test_samples_that_tell_of_no_work_of_a_listed_process_tell_nothing(
+    one: OneGpu, sampled: list[SimulatedProcess]
+) -> None:
+    fills = iter([BUSY])  # the list of processes; then the samples of both functions
+    one.gpu.processes = BUSY
+    one.gpu.churn = lambda _: next(fills, sampled)
+    one.gpu.fix(gpu_utilization=90)
+
+    assert one.read().processes == UNTOLD
+
+
+def test_the_highest_utilization_since_the_list_before_decides(one: OneGpu) -> None:
+    one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
+    one.gpu.fail(UTILIZATION_R550, NvmlReturn.NOT_FOUND)
+    one.gpu.processes = BUSY
+    told = []
+    for percent in (0, 90, 0, 0, 0):
+        one.gpu.fix(gpu_utilization=percent)
+        told.append(one.read(after=1).processes)
+
+    assert told == [AT_REST, AT_REST, UNTOLD, UNTOLD, AT_REST]
+
+
+def test_of_a_gpu_at_rest_the_newer_function_is_not_asked(one: OneGpu) -> None:
+    one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
+    one.gpu.processes = BUSY
+    one.read()
+
+    assert one.simulation.calls[UTILIZATION_R550] == 0
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
+@pytest.mark.parametrize(
+    ("refused", "partial"), [(COMPUTE_LIST, True), (GRAPHICS_LIST, False)], ids=["compute", "graphics"]
+)
+def test_without_the_compute_list_the_other_is_a_part(
+    one: OneGpu, refused: str, partial: bool, code: NvmlReturn
+) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "C"), SimulatedProcess(8, "G")]
+    one.gpu.fail(refused, code)
+    reading = one.read()
+
+    assert (len(reading.processes or ()), reading.process_list_is_partial) == (1, partial)
+    assert reading.knows_all_processes is not partial
 
 
 def test_processes_are_read_every_two_seconds(one: OneGpu) -> None:

@@ -1,0 +1,63 @@
+"""What uses a GPU without being listed as a process: a container's list may lack those of the others.
+
+Also the contrary, ghost utilization: a GPU that reports high utilization while nothing uses it. It is known
+of Blackwell after a suspend.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.rounding import sum_if_all_known
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading
+
+# From so much memory on, in bytes or in percent of all, something holds it: what the driver takes for itself
+# is less. Where it does not tell what it reserves, that is part of what is in use.
+UNLISTED_BYTES, UNLISTED_PERCENT = 1 << 30, 5
+UNLISTED_BYTES_WITH_RESERVED, UNLISTED_PERCENT_WITH_RESERVED = 2 << 30, 10
+# Utilization above which something works.
+UNLISTED_UTILIZATION_PERCENT = 10
+# The least utilization of a ghost, and the memory in use below which there is nothing: a CUDA context takes
+# 100 MiB and more.
+GHOST_PERCENT = 90
+GHOST_BYTES = 64 << 20
+
+
+def holds_unlisted_memory(reading: GpuReading) -> bool:
+    """Whether memory is in use that the listed processes do not account for; False where that is unknown."""
+    memory = reading.memory
+    listed = sum_if_all_known(*(process.gpu_memory_bytes for process in reading.processes or ()))
+    if memory.used_bytes is None or memory.total_bytes is None or listed is None:
+        return False
+    unlisted = memory.used_bytes - listed
+    if memory.reserved_bytes is None:
+        limits = UNLISTED_BYTES_WITH_RESERVED, UNLISTED_PERCENT_WITH_RESERVED
+    else:
+        limits = UNLISTED_BYTES, UNLISTED_PERCENT
+    return unlisted >= limits[0] or unlisted * 100 >= limits[1] * memory.total_bytes
+
+
+def lists_no_process(reading: GpuReading) -> bool:
+    """Whether it is known that no process is listed."""
+    return reading.knows_all_processes and not reading.processes
+
+
+def works_unlisted(reading: GpuReading, peak_percent: int | None) -> bool:
+    """Whether it works and lists no process; `peak_percent`: its highest utilization without one."""
+    return (
+        lists_no_process(reading) and peak_percent is not None and peak_percent > UNLISTED_UTILIZATION_PERCENT
+    )
+
+
+def looks_like_ghost(reading: GpuReading) -> bool:
+    """Whether it reports high utilization, lists no process and has nothing in memory."""
+    used, percent = reading.memory.used_bytes, reading.utilization.gpu_percent
+    return (
+        lists_no_process(reading)
+        and percent is not None
+        and percent >= GHOST_PERCENT
+        and used is not None
+        and used < GHOST_BYTES
+    )
