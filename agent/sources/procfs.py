@@ -92,8 +92,12 @@ def read_uid(proc_root: str, pid: int) -> int:
 
 def read_file(proc_root: str, pid: int, name: str) -> Content:
     """What a process says of itself: `cmdline`, `environ`, `cgroup`. May hang: see SideThread."""
-    limit = MAX_BYTES_OF.get(name, MAX_BYTES)
-    data = _read(f"{proc_root}/{pid}/{name}", limit + 1)
+    return read_beginning(f"{proc_root}/{pid}/{name}", MAX_BYTES_OF.get(name, MAX_BYTES))
+
+
+def read_beginning(path: str, limit: int) -> Content:
+    """At most `limit` bytes of any file."""
+    data = _read(path, limit + 1)
     return Content(data[:limit], len(data) > limit)
 
 

@@ -23,6 +23,7 @@ UNSHOWN = {
     "GpuReading.sampled_at": "the sample says it, for a reading that may no longer be shown too",
     "GpuReading.sampled_monotonic": "ages are taken from it before",
     "HostProcess.start_ticks": "it says whether a pid was used again",
+    "HostProcess.uid": "a user's totals are counted by it, and shown by name",
     "Snapshot.taken_monotonic": "the clock of what is remembered and of who waits",
 }
 # Where most fields show and that is made quickly; only then is everything asked.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,13 @@ from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import (
     DESCRIPTION_SECONDS,
     ELSEWHERE,
-    USERNAME_SECONDS,
     ProcessReader,
     description_window,
-    user_name,
 )
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
+from agent.sources.user_names import UserNames
 from tests.support.agents import wait_until
+from tests.support.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,8 +102,11 @@ def proc(tmp_path: Path) -> FakeProc:
     return fake
 
 
-def reader_of(proc: FakeProc, clock: Callable[[], float]) -> ProcessReader:
-    return ProcessReader(clock=clock, since_boot=lambda: 65.0, proc_root=str(proc.root))
+def reader_of(
+    proc: FakeProc, clock: Callable[[], float], directory: Callable[[int], str] | None = None
+) -> ProcessReader:
+    names = UserNames(clock=clock, look_up=directory or Directory())
+    return ProcessReader(clock=clock, since_boot=lambda: 65.0, proc_root=str(proc.root), user_names=names)
 
 
 def read(reader: ProcessReader, pid: int = 42) -> HostProcess:
@@ -179,16 +183,11 @@ def test_a_share_of_the_unknown_is_unknown(
     assert percent_of(part, whole) == expected
 
 
-def test_a_user_without_a_name_is_shown_by_number() -> None:
-    assert user_name(0) == "root"
-    assert user_name(NOBODY) == str(NOBODY)
-
-
 def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None:
     proc.write(start_ticks=5 * TICKS_PER_SECOND)
     process = read(reader_of(proc, clock))
     assert process.pid == 42
-    assert process.username == str(NOBODY)
+    assert (process.uid, process.username) == (NOBODY, None)
     assert process.name == "python3"
     assert process.command == "python3 train.py"
     assert process.memory_rss_bytes == 25 * PAGE_BYTES
@@ -264,22 +263,29 @@ def test_processes_are_described_at_different_moments() -> None:
     assert max(described) == 7
 
 
-def test_a_user_is_looked_up_once_in_ten_minutes(clock: Clock) -> None:
-    asked: list[int] = []
+def test_a_directory_that_is_slow_leaves_the_owners_unknown_and_nothing_else(
+    proc: FakeProc, clock: Clock
+) -> None:
+    """Many new processes at once, each of another user, and of one that is known here."""
+    for pid in range(1000, 1100):
+        shutil.copytree(proc.root / "42", proc.root / str(pid))
+        (proc.root / str(pid) / "status").write_text(f"Uid:\t{NOBODY + pid}\t0\t0\t0\n")
+    (proc.root / "42" / "status").write_text("Uid:\t0\t0\t0\t0\n")
+    directory = Directory()
+    reader = reader_of(proc, clock, directory)
+    directory.stop()
+    processes = reader.read(frozenset({42, *range(1000, 1100)}), None)
+    directory.go_on()
+    assert {process.command for process in processes.values()} == {"python3 train.py"}
+    assert processes.pop(42).username == "root"
+    assert {process.username for process in processes.values()} == {None}
 
-    def look_up(uid: int) -> str:
-        asked.append(uid)
-        return "ada"
 
-    reader = ProcessReader(pids_are_ours=True, clock=clock, look_up_user=look_up)
-    pids = frozenset({HERE, os.getppid()})
-    assert {process.username for process in reader.read(pids, None).values()} == {"ada"}
-    clock.now += DESCRIPTION_SECONDS
-    reader.read(pids, None)
-    assert len(asked) == len(set(asked))
-    clock.now += USERNAME_SECONDS
-    reader.read(pids, None)
-    assert len(asked) == 2 * len(set(asked))
+def test_a_name_that_arrives_is_shown_at_the_next_reading(proc: FakeProc, clock: Clock) -> None:
+    reader = reader_of(proc, clock, Directory({NOBODY: "ada"}))
+    (largest,) = reader.largest(1, None)
+    wait_until(lambda: read(reader).username == "ada", "the name arrives, of one and the same description")
+    assert reader.with_username(largest) == replace(largest, username="ada")
 
 
 def test_what_may_not_be_read_is_unknown_and_the_rest_stays(proc: FakeProc, clock: Clock) -> None:
@@ -307,7 +313,7 @@ def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clo
 def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
     process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"{sys.executable} -c input() --token s3cret"
-    assert process.username == user_name(os.getuid())
+    assert process.username == pwd.getpwuid(os.getuid()).pw_name
     assert process.name is not None
     assert process.memory_rss_bytes
     assert process.running_seconds is not None
@@ -435,7 +441,7 @@ def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> No
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but not yet collected
     process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"[{process.name}]"
-    assert process.username == user_name(os.getuid())
+    assert process.username == pwd.getpwuid(os.getuid()).pw_name
     assert process.memory_rss_bytes == 0
     assert process.running_seconds is not None
 
