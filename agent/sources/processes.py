@@ -24,6 +24,7 @@ from agent.sources.procfs import (
     Content,
     Stat,
     by_resident_bytes,
+    exists,
     read_file,
     read_resident_bytes,
     read_stat,
@@ -41,6 +42,10 @@ DESCRIPTION_SECONDS = 10.0  # a process can change its command and its user, but
 ELSEWHERE = "[ended, or in another PID namespace]"
 
 GONE = (FileNotFoundError, ProcessLookupError)
+
+
+class Stranger(Exception):
+    """The process that has this number here is not the one that the driver means."""
 
 
 class Description(NamedTuple):
@@ -104,6 +109,7 @@ class ProcessReader:
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
         user_names: UserNames | None = None,
+        exists: Callable[[int], bool] = exists,
     ) -> None:
         self._hide_command_args = hide_command_args
         self._pids_are_ours = pids_are_ours or is_initial(proc_root)
@@ -111,6 +117,7 @@ class ProcessReader:
         self._since_boot = since_boot
         self._proc_root = proc_root
         self._user_names = user_names or UserNames(clock=clock)
+        self._exists = exists
         self._side_thread = SideThread()
         self._known: dict[int, _Known] = {}
 
@@ -123,14 +130,18 @@ class ProcessReader:
         for pid in pids:
             try:
                 processes[pid] = self._read_one(pid, before.get(pid), memory_total_bytes)
-            except GONE:
+            except Stranger:
                 processes[pid] = HostProcess(pid, command=ELSEWHERE)
+            except GONE:  # or hidden, as with /proc mounted hidepid=2
+                processes[pid] = HostProcess(pid, command=None if self._exists(pid) else ELSEWHERE)
             except UNREADABLE:  # as with /proc mounted hidepid=1
                 processes[pid] = HostProcess(pid)
         return processes
 
     def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...]:
-        """The largest processes by resident memory: user, name and memory only."""
+        """The largest processes: user, name and resident memory only; empty where some are hidden."""
+        if self._some_are_hidden():
+            return ()
         self._side_thread.begin_round()
         self._user_names.refresh()
         found: list[HostProcess] = []
@@ -155,6 +166,14 @@ class ProcessReader:
             )
         return tuple(found)
 
+    def _some_are_hidden(self) -> bool:
+        """Whether /proc does not show us the first process, which every PID namespace has."""
+        try:
+            read_stat(self._proc_root, 1)
+        except UNREADABLE:
+            return self._exists(1)
+        return False
+
     def with_username(self, process: HostProcess) -> HostProcess:
         """As read before, with the name that its user has now."""
         return replace(process, username=self._user_names.get(process.uid))
@@ -171,8 +190,8 @@ class ProcessReader:
             or before.stat.comm != stat.comm  # it has just started another program
             or before.described_in != window
         ):
-            if not self._pids_are_ours and not has_gpu_open(self._proc_root, pid):
-                raise ProcessLookupError(f"Whether the driver means the local process {pid} cannot be told")
+            if not self._pids_are_ours:
+                self._prove(pid)
             description = self._describe(pid, stat)
         else:
             description = before.description
@@ -190,6 +209,14 @@ class ProcessReader:
             start_ticks=stat.start_ticks,
             belonging=description.belonging,
         )
+
+    def _prove(self, pid: int) -> None:
+        """That the driver means the process that has the number here."""
+        match has_gpu_open(self._proc_root, pid):
+            case None:
+                raise PermissionError(f"Whether the driver means the local process {pid} cannot be told")
+            case False:
+                raise Stranger
 
     def _describe(self, pid: int, stat: Stat) -> Description:
         files = self._read_aside(pid, stat, "cgroup") | self._read_aside(pid, stat, "cmdline", "environ")

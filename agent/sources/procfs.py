@@ -109,6 +109,19 @@ def pids(proc_root: str = PROC) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def exists(pid: int) -> bool:
+    """Whether a process of our PID namespace has this number, also where /proc hides it (`hidepid`)."""
+    if pid <= 0:  # to kill(2) these are groups
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
 def open_files(proc_root: str, pid: int, limit: int = MAX_OPEN_FILES) -> Iterator[str]:
     """Where the descriptors of a process lead, the first of them."""
     with os.scandir(f"{proc_root}/{pid}/fd") as entries:

@@ -103,10 +103,20 @@ def proc(tmp_path: Path) -> FakeProc:
 
 
 def reader_of(
-    proc: FakeProc, clock: Callable[[], float], directory: Callable[[int], str] | None = None
+    proc: FakeProc,
+    clock: Callable[[], float],
+    directory: Callable[[int], str] | None = None,
+    *,
+    hidden: frozenset[int] = frozenset(),
 ) -> ProcessReader:
-    names = UserNames(clock=clock, look_up=directory or Directory())
-    return ProcessReader(clock=clock, since_boot=lambda: 65.0, proc_root=str(proc.root), user_names=names)
+    """`hidden` are the processes that exist and are not shown."""
+    return ProcessReader(
+        clock=clock,
+        since_boot=lambda: 65.0,
+        proc_root=str(proc.root),
+        user_names=UserNames(clock=clock, look_up=directory or Directory()),
+        exists=hidden.__contains__,
+    )
 
 
 def read(reader: ProcessReader, pid: int = 42) -> HostProcess:
@@ -310,6 +320,32 @@ def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clo
     assert read(reader_of(proc, clock)) == HostProcess(42, command=ELSEWHERE)
 
 
+def test_a_process_that_is_hidden_is_unknown_and_has_not_ended(proc: FakeProc, clock: Clock) -> None:
+    shutil.rmtree(proc.root / "42")
+    reader = reader_of(proc, clock, hidden=frozenset({42}))
+    assert reader.read(frozenset({42, 43}), None) == {
+        42: HostProcess(42),
+        43: HostProcess(43, command=ELSEWHERE),
+    }
+
+
+def test_a_stranger_is_not_looked_for_among_the_hidden(proc: FakeProc, clock: Clock) -> None:
+    proc.link("self/ns/pid", CONTAINER)
+    proc.link("42/fd/3", "/dev/null")
+    assert read(reader_of(proc, clock, hidden=frozenset({42}))) == HostProcess(42, command=ELSEWHERE)
+
+
+def test_a_process_that_may_not_be_proven_to_be_the_driver_s_is_unknown(proc: FakeProc, clock: Clock) -> None:
+    proc.link("self/ns/pid", CONTAINER)
+    (proc.root / "42/fd").touch()  # there, but not to be read as a folder: as root, nothing is forbidden
+    assert read(reader_of(proc, clock)) == HostProcess(42)
+
+
+def test_none_is_the_largest_where_some_are_hidden(proc: FakeProc, clock: Clock) -> None:
+    assert len(reader_of(proc, clock).largest(1, None)) == 1
+    assert reader_of(proc, clock, hidden=frozenset({1})).largest(1, None) == ()
+
+
 def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
     process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"{sys.executable} -c input() --token s3cret"
@@ -464,6 +500,7 @@ def test_a_pid_that_cannot_be_is_nobody(pid: int) -> None:
     [
         pytest.param(INITIAL, None, True, id="on the host, whatever it has open"),
         pytest.param(CONTAINER, "/dev/nvidiactl", True, id="in a container, with the GPU open"),
+        pytest.param(CONTAINER, "/dev/dxg", True, id="in WSL2, with the GPU open"),
         pytest.param(CONTAINER, "/var/log/syslog", False, id="in a container, a stranger"),
         pytest.param(CONTAINER, None, False, id="in a container, not to be told"),
     ],
@@ -512,5 +549,5 @@ def test_a_large_process_that_ends_gives_its_place_to_the_next(tmp_path: Path) -
         if pid != "10":  # it ends once its memory has been read
             (tmp_path / pid / "stat").write_text(f"{pid} (x) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n")
             (tmp_path / pid / "status").write_text("Name:\tx\nUid:\t0\t0\t0\t0\n")
-    reader = ProcessReader(proc_root=str(tmp_path))
+    reader = ProcessReader(proc_root=str(tmp_path), exists=lambda _: False)
     assert [process.pid for process in reader.largest(2, None)] == [20, 30]
