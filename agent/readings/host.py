@@ -27,13 +27,14 @@ class HostProcess:
     """A process as /proc describes it; None: unknown. If it is not seen here, `command` says so."""
 
     pid: int
-    username: str | None = None
+    username: str | None = None  # the owner's name as last known; None also while it is looked up
     name: str | None = None
     command: str | None = None
     cpu_percent: float | None = None  # of one core; needs two readings
     memory_rss_bytes: int | None = None
     memory_percent: float | None = None  # resident memory over the host's
     running_seconds: float | None = None
+    uid: int | None = None  # the owner's number, by which processes of one user are known to belong together
     start_ticks: int | None = None  # since boot; with the pid it names the process, for pids are used again
     belonging: Belonging = field(default_factory=Belonging)
 

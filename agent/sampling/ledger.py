@@ -14,7 +14,7 @@ from agent.sampling.peak import Peak
 from agent.sampling.unlisted import Unlisted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from agent.readings import GpuProcess, GpuReading, Snapshot
 
@@ -33,7 +33,7 @@ class _Process:
     first_seen_at: float
     is_well_known: bool = False  # it was on a list that is not partial
     start_ticks: int | None = None
-    username: str | None = None
+    uid: int | None = None
     held: float = 0.0
     used: float | None = None
     idle: float = 0.0
@@ -64,17 +64,23 @@ class _Process:
 
 @dataclass(slots=True)
 class _Gpu:
-    """One GPU: the processes on it by pid, and their users."""
+    """One GPU: the processes on it by pid, and their users by number."""
 
     processes: dict[int, _Process] = field(default_factory=dict)
-    users: dict[str | None, list[int]] = field(default_factory=dict)  # known SM utilization of theirs
+    # Known SM utilization of theirs; under None, of all whose name is unknown.
+    users: dict[int | None, list[int]] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
     unlisted: Unlisted = field(default_factory=Unlisted)
 
     def update(
-        self, reading: GpuReading, hosts: Mapping[int, HostProcess], at: float, seconds: float
+        self,
+        reading: GpuReading,
+        hosts: Mapping[int, HostProcess],
+        named: Container[int | None],
+        at: float,
+        seconds: float,
     ) -> dict[int, ProcessUse]:
-        """Take in the list of processes as it is now."""
+        """Take in the list of processes as it is now; `named` are the users whose names are known."""
         listed = reading.processes or ()
         before, self.processes, self.users = self.processes, {}, {}
         uses = {}
@@ -85,14 +91,17 @@ class _Gpu:
             if process is None or is_new:
                 process = _Process(first_seen_at=at)
             process.is_well_known |= reading.knows_all_processes
-            if process.username is None and host.start_ticks is not None:
-                # kept, for when the host does not tell in time
-                process.start_ticks, process.username = host.start_ticks, host.username
+            # kept, for when the host does not tell in time
+            if host.start_ticks is not None:
+                process.start_ticks = host.start_ticks
+            if host.uid is not None:
+                process.uid = host.uid
             uses[pid] = process.count(now, 0.0 if is_new else seconds)
             self.processes[pid] = process
-            utilization = self.users.setdefault(process.username, [])
-            if now.sm_utilization_percent is not None:
-                utilization.append(now.sm_utilization_percent)
+            for user in {process.uid, process.uid if process.uid in named else None}:
+                utilization = self.users.setdefault(user, [])
+                if now.sm_utilization_percent is not None:
+                    utilization.append(now.sm_utilization_percent)
         if not reading.knows_all_processes:
             # What is not told is not gone. Those that were never on a full list may come and go without end.
             unlisted = before.keys() - self.processes.keys()
@@ -102,8 +111,9 @@ class _Gpu:
 
 @dataclass(slots=True)
 class _User:
-    """A user's totals over all GPUs."""
+    """A user's totals over all GPUs, and the last known name."""
 
+    name: str | None = None
     held: float = 0.0
     used: float | None = None
 
@@ -121,13 +131,19 @@ class Ledger:
         self._max_gap = MAX_GAP_INTERVALS * max(sample_interval, history_interval)
         self._updated_at: float | None = None  # seconds of the monotonic clock
         self._gpus: dict[str, _Gpu] = {}  # by UUID
-        self._users: dict[str | None, _User] = {}
+        # By number, so that a name that comes late or changes splits nobody. None: all that was held while
+        # the owner's name was unknown; as a counter must, it keeps that when the name has come.
+        self._users: dict[int | None, _User] = {}
 
     def update(self, snapshot: Snapshot) -> LedgerReading:
         """Take in what has happened since the Snapshot before, and tell what there is."""
         now = snapshot.taken_monotonic
         seconds = self._seconds_until(now)
         hosts = snapshot.host_processes
+        names: dict[int | None, str | None] = {
+            host.uid: host.username for host in hosts.values() if host.uid is not None and host.username
+        }
+        named = names.keys() | {uid for uid, user in self._users.items() if user.name}
         before = self._gpus
         # What is not told is not gone: while the driver is away, or a GPU has not said who it is.
         all_are_told = snapshot.driver is not None and all(gpu.identity.uuid for gpu in snapshot.gpus)
@@ -150,14 +166,24 @@ class Ledger:
             if reading is None or reading.processes is None:
                 continue  # what is not told is not gone
             were_there = gpu.users.keys()
-            for pid, use in gpu.update(reading, hosts, snapshot.taken_at, seconds).items():
+            for pid, use in gpu.update(reading, hosts, named, snapshot.taken_at, seconds).items():
                 processes[uuid, pid] = use
-            for name, utilization in gpu.users.items():
-                user = self._users.setdefault(name, _User())
-                user.count(utilization, seconds if name in were_there else 0.0)
+            for uid, utilization in gpu.users.items():
+                user = self._users.setdefault(uid, _User())
+                user.name = names.get(uid, user.name)
+                user.count(utilization, seconds if uid in were_there else 0.0)
         self._forget_users()
-        users = {name: UserUse(user.held, user.used) for name, user in self._users.items()}
-        return LedgerReading(processes, users, peaks, unlisted_peaks, ghosts)
+        return LedgerReading(processes, self._uses(), peaks, unlisted_peaks, ghosts)
+
+    def _uses(self) -> dict[str | None, UserUse]:
+        """By name; users who share one have the sum."""
+        uses: dict[str | None, UserUse] = {}
+        for uid, user in self._users.items():
+            if uid is None or user.name:
+                other = uses.get(user.name, UserUse(0.0))
+                used = [one for one in (other.gpu_seconds_used, user.used) if one is not None]
+                uses[user.name] = UserUse(other.gpu_seconds_held + user.held, sum(used) if used else None)
+        return uses
 
     def _seconds_until(self, now: float) -> float:
         """Seconds to count since the Snapshot before."""
@@ -168,7 +194,7 @@ class Ledger:
         """Past MAX_USERS, the smallest totals of those who hold nothing now."""
         if len(self._users) <= MAX_USERS:
             return
-        holders = {name for gpu in self._gpus.values() for name in gpu.users}
-        gone = sorted(self._users.keys() - holders, key=lambda name: self._users[name].held)
-        for name in gone[: len(self._users) - MAX_USERS]:
-            del self._users[name]
+        holders = {None, *(uid for gpu in self._gpus.values() for uid in gpu.users)}
+        gone = sorted(self._users.keys() - holders, key=lambda uid: self._users[uid].held)
+        for uid in gone[: len(self._users) - MAX_USERS]:
+            del self._users[uid]

@@ -14,7 +14,10 @@ from agent.sources.procfs import open_files
 
 # include/linux/proc_ns.h: PROC_PID_INIT_INO. A container with --pid=host is in this namespace too.
 INITIAL = "pid:[4026531836]"
-DEVICES = "/dev/nvidia"  # nvidia0, nvidiactl, nvidia-uvm, nvidia-caps/...
+DEVICES = (
+    "/dev/nvidia",  # nvidia0, nvidiactl, nvidia-uvm, nvidia-caps/...
+    "/dev/dxg",  # WSL2, where there is none of those
+)
 
 
 def is_initial(proc_root: str) -> bool:
@@ -27,8 +30,8 @@ def is_initial(proc_root: str) -> bool:
         return False
 
 
-def has_gpu_open(proc_root: str, pid: int) -> bool:
-    """Whether the process has an NVIDIA device open; False where that may not be seen.
+def has_gpu_open(proc_root: str, pid: int) -> bool | None:
+    """Whether the process has an NVIDIA device open; None where that may not be seen.
 
     Always False for the agent itself: it has them open too, but runs nothing on them.
     """
@@ -36,5 +39,7 @@ def has_gpu_open(proc_root: str, pid: int) -> bool:
         return False
     try:
         return any(target.startswith(DEVICES) for target in open_files(proc_root, pid))
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
         return False
+    except OSError:
+        return None

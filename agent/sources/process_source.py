@@ -44,7 +44,8 @@ class ProcessSource:
         """The processes now; `pids` are those on GPUs."""
         at = self._clock()
         top_processes = self._top_processes.get(at)
-        return ProcessesReading(self._reader.read(pids, self._memory.get(at).total), top_processes)
+        gpu_processes = self._reader.read(pids, self._memory.get(at).total)
+        return ProcessesReading(gpu_processes, tuple(map(self._reader.with_username, top_processes)))
 
     def _read_top_processes(self) -> tuple[HostProcess, ...]:
         return self._reader.largest(TOP_PROCESSES, self._memory.get(self._clock()).total)

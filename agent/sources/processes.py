@@ -7,16 +7,15 @@ known again with the first call after the file has come back.
 
 from __future__ import annotations
 
-import pwd
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import Belonging, HostProcess
 from agent.sources.attempt import UNREADABLE, attempt
 from agent.sources.belonging import belonging_of
-from agent.sources.command_line import COMM_BYTES, clean, command_text, full_name, parse_cmdline
+from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import has_gpu_open, is_initial
 from agent.sources.procfs import (
@@ -25,6 +24,7 @@ from agent.sources.procfs import (
     Content,
     Stat,
     by_resident_bytes,
+    exists,
     read_file,
     read_resident_bytes,
     read_stat,
@@ -32,22 +32,26 @@ from agent.sources.procfs import (
 )
 from agent.sources.rates import gap, rate
 from agent.sources.side_thread import SideThread
+from agent.sources.user_names import UserNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 DESCRIPTION_SECONDS = 10.0  # a process can change its command and its user, but rarely does
-USERNAME_SECONDS = 600.0  # a look-up may ask a directory server
 # The command of a process that the driver lists and that is not, or may not be, one of those seen here.
 ELSEWHERE = "[ended, or in another PID namespace]"
 
 GONE = (FileNotFoundError, ProcessLookupError)
 
 
+class Stranger(Exception):
+    """The process that has this number here is not the one that the driver means."""
+
+
 class Description(NamedTuple):
     """Who runs what, and where it belongs; None for what may not be read, or hangs."""
 
-    username: str | None
+    uid: int | None
     name: str | None
     command: str | None
     belonging: Belonging
@@ -85,14 +89,6 @@ def seconds_since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def user_name(uid: int) -> str:
-    """From the user database; the number where it knows none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
 def _arguments(files: Mapping[str, Content | None]) -> list[str] | None:
     cmdline = files.get("cmdline")
     return None if cmdline is None else parse_cmdline(cmdline)
@@ -112,48 +108,75 @@ class ProcessReader:
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
-        look_up_user: Callable[[int], str] = user_name,
+        user_names: UserNames | None = None,
+        exists: Callable[[int], bool] = exists,
     ) -> None:
         self._hide_command_args = hide_command_args
         self._pids_are_ours = pids_are_ours or is_initial(proc_root)
         self._clock = clock
         self._since_boot = since_boot
         self._proc_root = proc_root
-        self._look_up_user = look_up_user
+        self._user_names = user_names or UserNames(clock=clock)
+        self._exists = exists
         self._side_thread = SideThread()
         self._known: dict[int, _Known] = {}
-        self._usernames: dict[int, tuple[str, float]] = {}
 
     def read(self, pids: frozenset[int], memory_total_bytes: int | None) -> dict[int, HostProcess]:
         """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE)."""
         self._side_thread.begin_round()
+        self._user_names.refresh()
         before, self._known = self._known, {}
         processes = {}
         for pid in pids:
             try:
                 processes[pid] = self._read_one(pid, before.get(pid), memory_total_bytes)
-            except GONE:
+            except Stranger:
                 processes[pid] = HostProcess(pid, command=ELSEWHERE)
+            except GONE:  # or hidden, as with /proc mounted hidepid=2
+                processes[pid] = HostProcess(pid, command=None if self._exists(pid) else ELSEWHERE)
             except UNREADABLE:  # as with /proc mounted hidepid=1
                 processes[pid] = HostProcess(pid)
         return processes
 
     def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...]:
-        """The largest processes by resident memory: user, name and memory only."""
+        """The largest processes: user, name and resident memory only; empty where some are hidden."""
+        if self._some_are_hidden():
+            return ()
         self._side_thread.begin_round()
+        self._user_names.refresh()
         found: list[HostProcess] = []
         for resident, pid in by_resident_bytes(self._proc_root, count):
             if len(found) == count:
                 break
             try:
-                username, name = self._username(pid), self._name(pid)
+                uid, name = self._uid(pid), self._name(pid)
             except GONE:
                 continue
             except UNREADABLE:
-                username = name = None
-            percent = percent_of(resident, memory_total_bytes)
-            found.append(HostProcess(pid, username, name, memory_rss_bytes=resident, memory_percent=percent))
+                uid = name = None
+            found.append(
+                HostProcess(
+                    pid,
+                    uid=uid,
+                    username=self._user_names.get(uid),
+                    name=name,
+                    memory_rss_bytes=resident,
+                    memory_percent=percent_of(resident, memory_total_bytes),
+                )
+            )
         return tuple(found)
+
+    def _some_are_hidden(self) -> bool:
+        """Whether /proc does not show us the first process, which every PID namespace has."""
+        try:
+            read_stat(self._proc_root, 1)
+        except UNREADABLE:
+            return self._exists(1)
+        return False
+
+    def with_username(self, process: HostProcess) -> HostProcess:
+        """As read before, with the name that its user has now."""
+        return replace(process, username=self._user_names.get(process.uid))
 
     def _read_one(self, pid: int, before: _Known | None, memory_total_bytes: int | None) -> HostProcess:
         stat = read_stat(self._proc_root, pid)
@@ -167,15 +190,16 @@ class ProcessReader:
             or before.stat.comm != stat.comm  # it has just started another program
             or before.described_in != window
         ):
-            if not self._pids_are_ours and not has_gpu_open(self._proc_root, pid):
-                raise ProcessLookupError(f"Whether the driver means the local process {pid} cannot be told")
+            if not self._pids_are_ours:
+                self._prove(pid)
             description = self._describe(pid, stat)
         else:
             description = before.description
         self._known[pid] = _Known(stat, at, description, window if description.is_whole else None)
         return HostProcess(
             pid,
-            username=description.username,
+            uid=description.uid,
+            username=self._user_names.get(description.uid),
             name=description.name,
             command=description.command,
             cpu_percent=cpu_percent(before, stat, at),
@@ -186,13 +210,21 @@ class ProcessReader:
             belonging=description.belonging,
         )
 
+    def _prove(self, pid: int) -> None:
+        """That the driver means the process that has the number here."""
+        match has_gpu_open(self._proc_root, pid):
+            case None:
+                raise PermissionError(f"Whether the driver means the local process {pid} cannot be told")
+            case False:
+                raise Stranger
+
     def _describe(self, pid: int, stat: Stat) -> Description:
         files = self._read_aside(pid, stat, "cgroup") | self._read_aside(pid, stat, "cmdline", "environ")
         arguments = _arguments(files)
         name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
         belonging = belonging_of(files.get("cgroup"), files.get("environ"))
-        return Description(self._username(pid), name, command, belonging, is_whole=len(files) == 3)
+        return Description(self._uid(pid), name, command, belonging, is_whole=len(files) == 3)
 
     def _name(self, pid: int) -> str | None:
         stat = read_stat(self._proc_root, pid)
@@ -208,19 +240,10 @@ class ProcessReader:
 
         return dict(self._side_thread.read((pid, stat.start_ticks, names[0]), read()))
 
-    def _username(self, pid: int) -> str | None:
+    def _uid(self, pid: int) -> int | None:
         try:
-            uid = read_uid(self._proc_root, pid)
+            return read_uid(self._proc_root, pid)
         except GONE:
             raise
         except UNREADABLE:
             return None
-        now = self._clock()
-        name, looked_up_at = self._usernames.get(uid, ("", 0.0))
-        if not name or now - looked_up_at >= USERNAME_SECONDS:
-            name = clean(self._look_up_user(uid))
-            self._usernames = {  # containers bring numbers without end
-                uid: entry for uid, entry in self._usernames.items() if now - entry[1] < USERNAME_SECONDS
-            }
-            self._usernames[uid] = name, now
-        return name

@@ -92,8 +92,12 @@ def read_uid(proc_root: str, pid: int) -> int:
 
 def read_file(proc_root: str, pid: int, name: str) -> Content:
     """What a process says of itself: `cmdline`, `environ`, `cgroup`. May hang: see SideThread."""
-    limit = MAX_BYTES_OF.get(name, MAX_BYTES)
-    data = _read(f"{proc_root}/{pid}/{name}", limit + 1)
+    return read_beginning(f"{proc_root}/{pid}/{name}", MAX_BYTES_OF.get(name, MAX_BYTES))
+
+
+def read_beginning(path: str, limit: int) -> Content:
+    """At most `limit` bytes of any file."""
+    data = _read(path, limit + 1)
     return Content(data[:limit], len(data) > limit)
 
 
@@ -103,6 +107,19 @@ def pids(proc_root: str = PROC) -> Iterator[int]:
         for entry in entries:
             if entry.name.isdecimal():
                 yield int(entry.name)
+
+
+def exists(pid: int) -> bool:
+    """Whether a process of our PID namespace has this number, also where /proc hides it (`hidepid`)."""
+    if pid <= 0:  # to kill(2) these are groups
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def open_files(proc_root: str, pid: int, limit: int = MAX_OPEN_FILES) -> Iterator[str]:

@@ -334,6 +334,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
         memory_rss_bytes=(3_000 + 10 * k) * MIB + MORE,
         memory_percent=10.5 + k,
         running_seconds=40_000.5 + 3_000 * k,
+        uid=6_000 + position % 3,
         start_ticks=7_000_000 + k,
         belonging=Belonging(
             container_id=f"container-id-{k}",

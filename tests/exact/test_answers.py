@@ -24,6 +24,7 @@ UNSHOWN = {
     "GpuReading.sampled_monotonic": "ages are taken from it before",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
+    "HostProcess.uid": "a user's totals are counted by it, and shown by name",
     "Snapshot.taken_monotonic": "the clock of what is remembered and of who waits",
 }
 # Where most fields show and that is made quickly; only then is everything asked.

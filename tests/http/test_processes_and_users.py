@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
-from agent.sources.processes import user_name
 from tests.http.wire import error_in
 from tests.support.agents import agent_client
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-ME = user_name(os.getuid())
+ME = pwd.getpwuid(os.getuid()).pw_name
 HERE = os.getpid()
 GIB = 2**30
 WATCHING = {"HISTORY_INTERVAL": "10"}

@@ -39,11 +39,15 @@ def gpu(*processes: GpuProcess, uuid: str | None = UUID, utilization: int | None
 
 @dataclass
 class Watch:
-    """A ledger and its clock; processes are alice's and started at tick 5, unless it is said otherwise."""
+    """A ledger and its clock; processes are alice's and started at tick 5, unless it is said otherwise.
+
+    Each user has a number by name, and one whose name is None has none.
+    """
 
     ledger: Ledger = field(default_factory=lambda: Ledger(sample_interval=1.0, history_interval=10.0))
     now: float = 0.0
     users: dict[int, str | None] = field(default_factory=dict)
+    uids: dict[str | None, int | None] = field(default_factory=lambda: {None: None})
     starts: dict[int, int | None] = field(default_factory=dict)
 
     def see(
@@ -54,13 +58,15 @@ class Watch:
         pids = {
             process.pid for gpu in gpus for process in (gpu.reading.processes or () if gpu.reading else ())
         }
-        described = {
-            pid: HostProcess(pid, self.users.get(pid, "alice"), start_ticks=self.starts.get(pid, 5))
-            for pid in pids
-        }
+        described = {pid: self.described(pid, self.users.get(pid, "alice")) for pid in pids}
         reading = ProcessesReading(described) if host else None
         contact = DriverReading(len(gpus)) if driver else None
         return self.ledger.update(Snapshot(EPOCH + self.now, self.now, contact, gpus=gpus, processes=reading))
+
+    def described(self, pid: int, user: str | None) -> HostProcess:
+        """A process as the host describes it."""
+        uid = self.uids.setdefault(user, 1000 + len(self.uids))
+        return HostProcess(pid, user, uid=uid, start_ticks=self.starts.get(pid, 5))
 
     def idle(self, *processes: GpuProcess, after: float = 10.0) -> float | None:
         """Of the first process, on one GPU."""
@@ -177,6 +183,52 @@ def test_who_is_described_late_keeps_what_was_counted(watch: Watch) -> None:
     seen = watch.see(gpu(process(7)))
     assert seen.processes[UUID, 7].idle_seconds == 20
     assert seen.users == {None: UserUse(10, 0), "alice": UserUse(0, 0)}
+
+
+def test_a_name_that_comes_late_has_all_that_its_user_held(watch: Watch) -> None:
+    watch.users[7] = None
+    watch.uids[None] = 20001
+    watch.see(gpu(process(7, 50)))
+    assert watch.see(gpu(process(7, 50))).users == {None: UserUse(10, 5)}
+    watch.users[7] = "ada"
+    watch.uids["ada"] = 20001
+    seen = watch.see(gpu(process(7, 50)))
+    assert seen.users["ada"] == UserUse(20, 10)
+    assert seen.users[None] == UserUse(10, 5), "a counter never goes back"
+
+
+def test_a_name_that_changes_or_goes_splits_nobody(watch: Watch) -> None:
+    watch.see(gpu(process(7, 50)))
+    watch.users[7] = "alice-lovelace"
+    watch.uids["alice-lovelace"] = watch.uids["alice"]
+    assert watch.see(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(10, 5)}
+    watch.users[7] = None
+    watch.uids[None] = watch.uids["alice"]
+    assert watch.see(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(20, 10)}
+
+
+def test_two_users_without_a_name_are_one_row_and_a_gpu_counts_once(watch: Watch) -> None:
+    watch.users |= {7: None, 8: None}
+    for _ in range(2):
+        seen = watch.see(gpu(process(7, 30), process(8, 20)))
+    assert seen.users == {None: UserUse(10, 5)}
+
+
+def test_two_users_with_the_same_name_are_one_row_with_the_sum(watch: Watch) -> None:
+    """As where a name is known to the machine and, with another number, to the directory."""
+    for uid, sm in ((1000, 30), (20001, 50)):
+        watch.uids["alice"] = uid
+        watch.see(gpu(process(uid, sm)))
+        seen = watch.see(gpu(process(uid, sm)))
+    assert seen.users == {"alice": UserUse(20, 8)}
+
+
+def test_a_process_that_becomes_another_user_counts_for_that_one(watch: Watch) -> None:
+    watch.users[7] = "root"
+    watch.see(gpu(process(7)))
+    watch.users[7] = "alice"
+    watch.see(gpu(process(7)))
+    assert watch.see(gpu(process(7))).users == {"root": UserUse(0, 0), "alice": UserUse(10, 0)}
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["no reading", "a reading without a list"])

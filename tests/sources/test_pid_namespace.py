@@ -62,6 +62,7 @@ def test_a_namespace_made_with_unshare_is_not_the_initial_one() -> None:
         pytest.param(["/dev/nvidiactl"], True, id="the control device"),
         pytest.param(["/dev/nvidia-uvm"], True, id="unified memory"),
         pytest.param(["/dev/nvidia-caps/nvidia-cap1"], True, id="a MIG capability"),
+        pytest.param(["/dev/null", "/dev/dxg"], True, id="the GPU of WSL2"),
         pytest.param(
             ["/dev/null", "socket:[4711]", "/home/ada/dev/nvidia0"], False, id="nothing of the kind"
         ),
@@ -77,8 +78,14 @@ def test_a_process_with_a_gpu_open_is_known_by_its_files(
     assert expected == has_gpu_open(str(tmp_path), 42)
 
 
-def test_a_process_whose_files_may_not_be_seen_has_none_open(tmp_path: Path) -> None:
-    assert not has_gpu_open(str(tmp_path), 42)
+def test_a_process_that_has_ended_has_none_open(tmp_path: Path) -> None:
+    assert has_gpu_open(str(tmp_path), 42) is False
+
+
+def test_of_a_process_whose_files_may_not_be_seen_it_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "42").mkdir()
+    (tmp_path / "42/fd").touch()  # there, but not to be read as a folder: as root, nothing is forbidden
+    assert has_gpu_open(str(tmp_path), 42) is None
 
 
 def test_the_agent_itself_runs_nothing_on_a_gpu(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -19,13 +20,13 @@ from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import (
     DESCRIPTION_SECONDS,
     ELSEWHERE,
-    USERNAME_SECONDS,
     ProcessReader,
     description_window,
-    user_name,
 )
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
+from agent.sources.user_names import UserNames
 from tests.support.agents import wait_until
+from tests.support.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,8 +102,21 @@ def proc(tmp_path: Path) -> FakeProc:
     return fake
 
 
-def reader_of(proc: FakeProc, clock: Callable[[], float]) -> ProcessReader:
-    return ProcessReader(clock=clock, since_boot=lambda: 65.0, proc_root=str(proc.root))
+def reader_of(
+    proc: FakeProc,
+    clock: Callable[[], float],
+    directory: Callable[[int], str] | None = None,
+    *,
+    hidden: frozenset[int] = frozenset(),
+) -> ProcessReader:
+    """`hidden` are the processes that exist and are not shown."""
+    return ProcessReader(
+        clock=clock,
+        since_boot=lambda: 65.0,
+        proc_root=str(proc.root),
+        user_names=UserNames(clock=clock, look_up=directory or Directory()),
+        exists=hidden.__contains__,
+    )
 
 
 def read(reader: ProcessReader, pid: int = 42) -> HostProcess:
@@ -179,16 +193,11 @@ def test_a_share_of_the_unknown_is_unknown(
     assert percent_of(part, whole) == expected
 
 
-def test_a_user_without_a_name_is_shown_by_number() -> None:
-    assert user_name(0) == "root"
-    assert user_name(NOBODY) == str(NOBODY)
-
-
 def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None:
     proc.write(start_ticks=5 * TICKS_PER_SECOND)
     process = read(reader_of(proc, clock))
     assert process.pid == 42
-    assert process.username == str(NOBODY)
+    assert (process.uid, process.username) == (NOBODY, None)
     assert process.name == "python3"
     assert process.command == "python3 train.py"
     assert process.memory_rss_bytes == 25 * PAGE_BYTES
@@ -264,22 +273,29 @@ def test_processes_are_described_at_different_moments() -> None:
     assert max(described) == 7
 
 
-def test_a_user_is_looked_up_once_in_ten_minutes(clock: Clock) -> None:
-    asked: list[int] = []
+def test_a_directory_that_is_slow_leaves_the_owners_unknown_and_nothing_else(
+    proc: FakeProc, clock: Clock
+) -> None:
+    """Many new processes at once, each of another user, and of one that is known here."""
+    for pid in range(1000, 1100):
+        shutil.copytree(proc.root / "42", proc.root / str(pid))
+        (proc.root / str(pid) / "status").write_text(f"Uid:\t{NOBODY + pid}\t0\t0\t0\n")
+    (proc.root / "42" / "status").write_text("Uid:\t0\t0\t0\t0\n")
+    directory = Directory()
+    reader = reader_of(proc, clock, directory)
+    directory.stop()
+    processes = reader.read(frozenset({42, *range(1000, 1100)}), None)
+    directory.go_on()
+    assert {process.command for process in processes.values()} == {"python3 train.py"}
+    assert processes.pop(42).username == "root"
+    assert {process.username for process in processes.values()} == {None}
 
-    def look_up(uid: int) -> str:
-        asked.append(uid)
-        return "ada"
 
-    reader = ProcessReader(pids_are_ours=True, clock=clock, look_up_user=look_up)
-    pids = frozenset({HERE, os.getppid()})
-    assert {process.username for process in reader.read(pids, None).values()} == {"ada"}
-    clock.now += DESCRIPTION_SECONDS
-    reader.read(pids, None)
-    assert len(asked) == len(set(asked))
-    clock.now += USERNAME_SECONDS
-    reader.read(pids, None)
-    assert len(asked) == 2 * len(set(asked))
+def test_a_name_that_arrives_is_shown_at_the_next_reading(proc: FakeProc, clock: Clock) -> None:
+    reader = reader_of(proc, clock, Directory({NOBODY: "ada"}))
+    (largest,) = reader.largest(1, None)
+    wait_until(lambda: read(reader).username == "ada", "the name arrives, of one and the same description")
+    assert reader.with_username(largest) == replace(largest, username="ada")
 
 
 def test_what_may_not_be_read_is_unknown_and_the_rest_stays(proc: FakeProc, clock: Clock) -> None:
@@ -304,10 +320,36 @@ def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clo
     assert read(reader_of(proc, clock)) == HostProcess(42, command=ELSEWHERE)
 
 
+def test_a_process_that_is_hidden_is_unknown_and_has_not_ended(proc: FakeProc, clock: Clock) -> None:
+    shutil.rmtree(proc.root / "42")
+    reader = reader_of(proc, clock, hidden=frozenset({42}))
+    assert reader.read(frozenset({42, 43}), None) == {
+        42: HostProcess(42),
+        43: HostProcess(43, command=ELSEWHERE),
+    }
+
+
+def test_a_stranger_is_not_looked_for_among_the_hidden(proc: FakeProc, clock: Clock) -> None:
+    proc.link("self/ns/pid", CONTAINER)
+    proc.link("42/fd/3", "/dev/null")
+    assert read(reader_of(proc, clock, hidden=frozenset({42}))) == HostProcess(42, command=ELSEWHERE)
+
+
+def test_a_process_that_may_not_be_proven_to_be_the_driver_s_is_unknown(proc: FakeProc, clock: Clock) -> None:
+    proc.link("self/ns/pid", CONTAINER)
+    (proc.root / "42/fd").touch()  # there, but not to be read as a folder: as root, nothing is forbidden
+    assert read(reader_of(proc, clock)) == HostProcess(42)
+
+
+def test_none_is_the_largest_where_some_are_hidden(proc: FakeProc, clock: Clock) -> None:
+    assert len(reader_of(proc, clock).largest(1, None)) == 1
+    assert reader_of(proc, clock, hidden=frozenset({1})).largest(1, None) == ()
+
+
 def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
     process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"{sys.executable} -c input() --token s3cret"
-    assert process.username == user_name(os.getuid())
+    assert process.username == pwd.getpwuid(os.getuid()).pw_name
     assert process.name is not None
     assert process.memory_rss_bytes
     assert process.running_seconds is not None
@@ -435,7 +477,7 @@ def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> No
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but not yet collected
     process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"[{process.name}]"
-    assert process.username == user_name(os.getuid())
+    assert process.username == pwd.getpwuid(os.getuid()).pw_name
     assert process.memory_rss_bytes == 0
     assert process.running_seconds is not None
 
@@ -458,6 +500,7 @@ def test_a_pid_that_cannot_be_is_nobody(pid: int) -> None:
     [
         pytest.param(INITIAL, None, True, id="on the host, whatever it has open"),
         pytest.param(CONTAINER, "/dev/nvidiactl", True, id="in a container, with the GPU open"),
+        pytest.param(CONTAINER, "/dev/dxg", True, id="in WSL2, with the GPU open"),
         pytest.param(CONTAINER, "/var/log/syslog", False, id="in a container, a stranger"),
         pytest.param(CONTAINER, None, False, id="in a container, not to be told"),
     ],
@@ -506,5 +549,5 @@ def test_a_large_process_that_ends_gives_its_place_to_the_next(tmp_path: Path) -
         if pid != "10":  # it ends once its memory has been read
             (tmp_path / pid / "stat").write_text(f"{pid} (x) R 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n")
             (tmp_path / pid / "status").write_text("Name:\tx\nUid:\t0\t0\t0\t0\n")
-    reader = ProcessReader(proc_root=str(tmp_path))
+    reader = ProcessReader(proc_root=str(tmp_path), exists=lambda _: False)
     assert [process.pid for process in reader.largest(2, None)] == [20, 30]

@@ -160,15 +160,19 @@ def agent_process(
     prefix: str = "",
     port: str = "",
     program: Sequence[str] = ("main.py",),
+    inside: Sequence[str] = (),
     **environ: str,
 ) -> Iterator[Process]:
-    """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer."""
+    """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer.
+
+    `inside` is the start of a command line that runs it elsewhere, as `unshare` does.
+    """
     port = port or str(free_port())
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder) / "log"
         with log_file.open("wb") as log:
             popen = subprocess.Popen(  # noqa: S603  (our own program)
-                [sys.executable, *program, "--host", "127.0.0.1", "--port", port, *arguments],
+                [*inside, sys.executable, *program, "--host", "127.0.0.1", "--port", port, *arguments],
                 cwd=ROOT,
                 env={**clean_environ(), **environ},
                 stdout=log,

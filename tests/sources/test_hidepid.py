@@ -1,0 +1,70 @@
+"""A real /proc that hides other users' processes, mounted in namespaces of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from agent.sources.processes import ELSEWHERE
+from tests.support.agents import ROOT
+
+pytestmark = pytest.mark.slow
+
+# $1: how much is hidden; then a process of another user and one that has ended; then the rest of the line,
+# without the right to look into others. A /proc is always shown whole to one group, by default root's.
+HIDE = """
+set -e
+mount -o "remount,hidepid=$1,gid=54321" /proc
+setpriv --reuid 20001 --regid 20001 --clear-groups sleep 60 & other=$!
+true & ended=$!
+wait $ended
+shift
+setpriv --bounding-set=-sys_ptrace "$@" $other $ended
+"""
+READ = """
+import json, sys
+from agent.sources.processes import ProcessReader
+
+pids = [int(pid) for pid in sys.argv[1:]]
+for pids_are_ours in (True, False):
+    reader = ProcessReader(pids_are_ours=pids_are_ours)
+    processes = reader.read(frozenset(pids), None)
+    shown = [[processes[pid].command, processes[pid].uid] for pid in pids]
+    print(json.dumps([*shown, len(reader.largest(5, None))]))
+"""
+
+
+def read(hidepid: str) -> list[list[Any]]:
+    """Command and user of both processes, and how many are called the largest.
+
+    First where the driver's numbers are known to be ours, then where they may be others'.
+    """
+    if os.getuid() != 0:
+        pytest.skip("to mount /proc takes root")
+    namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    run = subprocess.run(  # noqa: S603  (our own code)
+        [*namespaces, "sh", "-c", HIDE, "sh", hidepid, sys.executable, "-c", READ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("hidepid", ["1", "2"], ids=["not to be read", "not to be seen"])
+def test_a_process_that_is_hidden_is_unknown_and_one_that_has_ended_says_so(hidepid: str) -> None:
+    assert read(hidepid) == [[[None, None], [ELSEWHERE, None], 0]] * 2
+
+
+def test_without_hidepid_it_is_read_and_unknown_only_where_it_may_be_another() -> None:
+    ours, maybe = read("0")
+    assert ours[:2] == [["sleep 60", 20001], [ELSEWHERE, None]]
+    assert maybe[:2] == [[None, None], [ELSEWHERE, None]]
+    assert ours[2] == maybe[2] == 3

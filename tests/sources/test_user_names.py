@@ -1,0 +1,227 @@
+"""Names of users: at once from the file, later from the directory, and never lost."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sources.procfs import Content
+from agent.sources.user_names import (
+    MAX_NAMES,
+    MAX_PASSWD_BYTES,
+    MAX_RETRY_SECONDS,
+    RENEW_SECONDS,
+    RETRY_SECONDS,
+    UserNames,
+    look_up,
+    parse_passwd,
+)
+from tests.support.agents import wait_until
+from tests.support.directory import Directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ADA, BOB, LOCAL = 20001, 20002, 1000
+NOBODY = 54321  # a number without a name
+
+
+class World:
+    """Names that are asked for, with a directory, a file and a clock of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.directory = Directory({ADA: "ada", BOB: "bob"})
+        self.file = folder / "passwd"
+        self.file.write_text(f"root:x:0:0:root:/root:/bin/sh\nlocal:x:{LOCAL}:{LOCAL}::/home/local:/bin/sh\n")
+        self.now = 0.0
+        self.names = UserNames(clock=lambda: self.now, look_up=self.directory, local_users=str(self.file))
+
+    def get(self, uid: int) -> str | None:
+        """The name as the next reading shows it."""
+        self.names.refresh()
+        return self.names.get(uid)
+
+    def answered(self, uid: int) -> str | None:
+        """The name once the directory has answered."""
+        self.get(uid)
+        self.settle()
+        return self.get(uid)
+
+    def settle(self) -> None:
+        """Until the directory has answered all that it was asked."""
+
+        def is_settled() -> bool:
+            self.names.refresh()
+            return not self.names.waiting
+
+        wait_until(is_settled, "the directory has answered")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(b"ada:x:7:7:Ada:/home/ada:/bin/sh", {7: "ada"}, id="a user"),
+        pytest.param(b"ada:x:7:7", {7: "ada"}, id="as short as can be"),
+        pytest.param(b"ada:x:7:7::/:\nlovelace:x:7:7::/:", {7: "ada"}, id="two names of one number"),
+        pytest.param(b"ada:x:7:7::/:\n\nbob:x:8:8::/:", {7: "ada", 8: "bob"}, id="an empty line"),
+        pytest.param("größe:x:7:7::/:".encode(), {7: "größe"}, id="any language"),
+        pytest.param(b"a\x1b[31m:x:7:7::/:", {7: "a [31m"}, id="a name for a terminal"),
+        pytest.param(b"+@staff:x:7:7::/:", {}, id="NIS"),
+        pytest.param(b"#ada:x:7:7::/:", {}, id="a comment"),
+        pytest.param(b"ada:x::7::/:", {}, id="no number"),
+        pytest.param(b"ada:x:-7:7::/:", {}, id="a number that cannot be"),
+        pytest.param(b":x:7:7::/:", {}, id="no name"),
+        pytest.param(b"ada", {}, id="no user"),
+    ],
+)
+def test_users_are_read_as_the_c_library_reads_them(line: bytes, expected: dict[int, str]) -> None:
+    assert parse_passwd(Content(line + b"\n")) == expected
+
+
+def test_a_user_in_whose_line_the_file_was_cut_is_not_known() -> None:
+    assert parse_passwd(Content(b"ada:x:7:7::/:\nbob:x:80", is_cut=True)) == {7: "ada"}
+
+
+def test_local_users_are_known_at_once_and_nobody_is_asked(world: World) -> None:
+    assert (world.get(0), world.get(LOCAL)) == ("root", "local")
+    assert not world.directory.asked
+
+
+def test_a_change_of_the_file_is_seen(world: World) -> None:
+    assert world.get(LOCAL) == "local"
+    world.file.write_text(f"renamed:x:{LOCAL}:{LOCAL}::/:/bin/sh\n")
+    assert world.get(LOCAL) == "renamed"
+
+
+@pytest.mark.parametrize("content", [None, ""], ids=["while it is being replaced", "once its line is gone"])
+def test_a_local_user_keeps_the_name(world: World, content: str | None) -> None:
+    world.get(LOCAL)
+    world.file.unlink()
+    if content is not None:
+        world.file.write_text(content)
+    assert world.get(LOCAL) == "local"
+    assert world.answered(LOCAL) == "local"
+
+
+def test_a_file_that_is_too_long_is_known_by_its_beginning(world: World) -> None:
+    with world.file.open("a") as file:
+        file.write("#" * MAX_PASSWD_BYTES + f"\nlast:x:{ADA}:1::/:\n")
+    assert world.get(LOCAL) == "local"
+    assert world.answered(ADA) == "ada", "the directory is asked"
+
+
+def test_a_name_is_unknown_until_the_directory_answers(world: World) -> None:
+    world.directory.stop()
+    assert [world.get(ADA), world.get(BOB), world.get(LOCAL)] == [None, None, "local"]
+    world.directory.go_on()
+    assert [world.answered(ADA), world.answered(BOB)] == ["ada", "bob"]
+
+
+def test_nobody_waits_for_a_directory_that_does_not_answer(world: World) -> None:
+    world.directory.stop()
+    threads = threading.active_count()
+    for uid in range(ADA, ADA + 1500):
+        assert world.get(uid) is None
+    assert threading.active_count() <= threads + 1
+    assert world.directory.asked in ([], [ADA]), "one question at a time"
+    world.directory.go_on()
+
+
+def test_a_name_is_looked_up_once_in_ten_minutes(world: World) -> None:
+    world.answered(ADA)
+    world.now += RENEW_SECONDS - 1
+    world.answered(ADA)
+    assert world.directory.asked == [ADA]
+    world.now += 1
+    world.directory.names[ADA] = "ada-lovelace"
+    assert world.get(ADA) == "ada", "until the new one arrives"
+    assert world.answered(ADA) == "ada-lovelace"
+
+
+def test_a_name_stays_while_the_directory_is_away_and_is_asked_for_again_soon(world: World) -> None:
+    world.answered(ADA)
+    world.directory.is_away = True
+    world.now += RENEW_SECONDS
+    for _ in range(10):
+        assert world.answered(ADA) == "ada"
+        world.now += MAX_RETRY_SECONDS
+    assert len(world.directory.asked) == 11
+    world.directory.is_away = False
+    world.directory.names[ADA] = "ada-lovelace"
+    assert world.answered(ADA) == "ada-lovelace"
+
+
+def test_an_owner_that_was_never_known_is_asked_for_again_and_less_and_less_often(world: World) -> None:
+    asked = []
+    for second in range(0, 400, 5):
+        world.now = float(second)
+        before = len(world.directory.asked)
+        assert world.answered(NOBODY) is None
+        if len(world.directory.asked) > before:
+            asked.append(second)
+    assert asked[:4] == [0, RETRY_SECONDS, 3 * RETRY_SECONDS, 6 * RETRY_SECONDS]
+    assert asked[-1] - asked[-2] == MAX_RETRY_SECONDS
+
+
+@pytest.mark.parametrize("error", [OSError("away"), UnicodeError("odd"), RuntimeError("broken")])
+def test_the_thread_outlives_whatever_a_look_up_raises(tmp_path: Path, error: Exception) -> None:
+    def fail_at_first(uid: int) -> str:
+        if uid == ADA:
+            raise error
+        return "bob"
+
+    world = World(tmp_path)
+    world.names = UserNames(clock=lambda: world.now, look_up=fail_at_first, local_users=str(world.file))
+    assert (world.answered(ADA), world.answered(BOB)) == (None, "bob")
+
+
+def test_new_users_are_asked_for_before_those_that_are_known_or_not_to_be_found(world: World) -> None:
+    world.answered(ADA)
+    world.answered(NOBODY)
+    world.now += RENEW_SECONDS
+    world.directory.stop()
+    world.get(NOBODY + 1)
+    wait_until(lambda: world.directory.asked[-1] == NOBODY + 1, "the thread is in a look-up")
+    for uid in (ADA, NOBODY, BOB):
+        world.get(uid)
+    world.directory.go_on()
+    world.settle()
+    assert world.directory.asked[3] == BOB
+
+
+def test_as_many_names_as_are_needed_are_kept_and_no_more(world: World) -> None:
+    world.directory.names |= {uid: f"user-{uid}" for uid in range(ADA, ADA + MAX_NAMES + 1)}
+    for uid in range(ADA, ADA + MAX_NAMES):
+        world.names.get(uid)
+    world.settle()
+    world.directory.stop()
+    assert world.get(ADA) == f"user-{ADA}"
+    world.get(ADA + MAX_NAMES)
+    assert world.get(ADA) == f"user-{ADA}", "it was used since"
+    assert world.get(ADA + 1) is None, "the one that was not used for longest"
+    world.directory.go_on()
+
+
+def test_the_thread_ends_with_the_names() -> None:
+    others = set(threading.enumerate())
+    names = UserNames(look_up=Directory())
+    names.get(ADA)
+    (mine,) = (one for one in set(threading.enumerate()) - others if one.name == "user names")
+    del names
+    wait_until(lambda: not mine.is_alive(), "it ends")
+
+
+def test_this_machine_s_own_users() -> None:
+    assert look_up(0) == "root"
+    with pytest.raises(KeyError):
+        look_up(NOBODY)
+    names = UserNames()
+    names.refresh()
+    assert (names.get(0), names.get(None)) == ("root", None)

@@ -1,0 +1,68 @@
+"""A machine with a directory of users and processes of theirs: in namespaces of its own.
+
+Its directory is a module for the C library's Name Service Switch, built here. Needs root and a C compiler.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ALICE, BOB, STRANGER = 20001, 20002, 20003
+MODULE = Path(__file__).with_name("nss_directory.c")
+# Namespaces in which /etc/nsswitch.conf is ours ($1); a process of each user ($2); then the rest of the line.
+ENTER = """
+set -e
+mount --bind "$1" /etc/nsswitch.conf
+for user in $2; do setpriv --reuid "$user" --regid "$user" --clear-groups sleep 600 & done
+shift 2
+exec "$@"
+"""
+
+
+@dataclass
+class Machine:
+    """Everything is in `folder`."""
+
+    folder: Path
+
+    def directory(self, *, seconds: int = 0, is_away: bool = False) -> None:
+        """From now on it takes so long for each answer, and says nothing while it is away."""
+        new = self.folder / "new"
+        new.write_text(f"{seconds} {'away' if is_away else 'there'}\n")
+        new.replace(self.folder / "directory")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the C library needs to find the directory."""
+        return {"LD_LIBRARY_PATH": str(self.folder), "NSS_DIRECTORY": str(self.folder / "directory")}
+
+    def inside(self, users: Sequence[int] = ()) -> list[str]:
+        """The start of a command line that runs the rest of it there, beside a process of each user."""
+        own = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        switch = str(self.folder / "nsswitch.conf")
+        return [*own, "sh", "-c", ENTER, "sh", switch, " ".join(map(str, users))]
+
+
+def build(folder: Path) -> Machine:
+    """One whose directory answers at once. Skips where none can be made."""
+    compiler = shutil.which("gcc")
+    if compiler is None or os.getuid() != 0:
+        pytest.skip("a directory of users takes gcc and root")
+    (folder / "nsswitch.conf").write_text("passwd: files directory\n")
+    library = folder / "libnss_directory.so.2"
+    subprocess.run(  # noqa: S603  (our own code)
+        [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(MODULE)], check=True
+    )
+    machine = Machine(folder)
+    machine.directory()
+    return machine
