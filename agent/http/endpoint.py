@@ -47,9 +47,8 @@ class Endpoint:
     access: Access = Access.TOKEN
     failures: tuple[int, ...] = ()  # statuses of its failing answers, besides 400 and 401
     is_probe: bool = False  # probes come by address, which ALLOWED_HOSTS does not list
-    documents: tuple[
-        str, ...
-    ] = ()  # paths that FastAPI answers by itself, the same as long as the agent runs
+    # Paths that FastAPI answers by itself, the same as long as the agent runs.
+    documents: tuple[str, ...] = ()
     folder: str = ""  # of the files that it is made of; who may read it may read them
     files: ASGIApp | None = None  # answers in `folder`; None: FastAPI does
 
