@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.test_imports import OURS
+import re
+
+from tests.test_imports import FILES, OURS, ROOT
+
+BY_NAME = "agent.routes"  # it imports the files in it by their names, which no import statement shows
 
 
 def imported_modules() -> dict[str, set[str]]:
@@ -18,6 +22,7 @@ def imported_modules() -> dict[str, set[str]]:
             {found.module},
             {package for package in packages if not f"{found.importer}.".startswith(f"{package}.")},
         )
+    graph[BY_NAME] |= {module for module in graph if module.startswith(f"{BY_NAME}.")}
     return graph
 
 
@@ -46,6 +51,16 @@ def test_a_circle_is_found() -> None:
     graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"d", "e"}}
 
     assert circles(graph) == {frozenset("abc"), frozenset("d")}
+
+
+def test_nothing_else_is_imported_by_name() -> None:
+    users = [
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in FILES
+        if re.search(r"\b(import_module|__import__|find_spec|run_module)\b", path.read_text())
+    ]
+
+    assert set(users) == {BY_NAME}, "what is imported by name must be in the graph of this file"
 
 
 def test_no_modules_import_each_other_not_even_for_a_type_checker() -> None:

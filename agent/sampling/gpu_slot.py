@@ -31,9 +31,8 @@ class GpuSlot:
         self.worker = worker
         self._source = source
         self._last: GpuReading | None = None  # the latest there was, for age and for what lasts
-        self._contact_from = float(
-            "-inf"
-        )  # seconds of the monotonic clock; older results are of another contact
+        # Seconds of the monotonic clock; older results are of another contact.
+        self._contact_from = float("-inf")
         self._renewing = False
 
     @property

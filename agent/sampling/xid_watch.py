@@ -45,9 +45,8 @@ class XidWatch:
         self._clock = clock
         self._now = now
         self._gpu_count = 0
-        self._counts: dict[
-            str, Mapping[int, XidCount]
-        ] = {}  # by GPU UUID; each mapping is replaced, not changed
+        # By GPU UUID; each mapping is replaced, not changed.
+        self._counts: dict[str, Mapping[int, XidCount]] = {}
         self._logged_at: dict[tuple[str, int], float] = {}
         self._awake = threading.Event()  # set to end a pause
         self._stopping = False

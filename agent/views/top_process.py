@@ -11,9 +11,7 @@ class TopProcess(BaseModel):
     pid: int = Field(description="process id")
     name: str | None = Field(description="name of the program")
     username: str | None = Field(description="user who runs the process")
-    memory_mb: float | None = Field(
-        description="memory that the process holds, on the GPU or on the host, MiB"
-    )
+    memory_mb: float | None = Field(description="memory held on the GPU, or on the host, MiB")
     memory_percent: float | None = Field(
-        description="share of all memory of the GPU, or of the host, percent"
+        description="share of the memory of the GPU, or of the host, percent"
     )

@@ -49,11 +49,14 @@ async def test_an_answer_is_the_same_to_the_letter(agent: ExactAgent, file: str)
 
     answer = await agent.answer(file)
 
-    assert answer == (FOLDER / file).read_text("utf-8"), f"GET {QUESTIONS[file][0]} changed; {ANEW}"
+    expected = (FOLDER / file).read_text("utf-8") if (FOLDER / file).exists() else "nothing yet"
+    assert answer == expected, f"GET {QUESTIONS[file][0]} changed; {ANEW}"
 
 
-def test_there_is_no_file_without_a_question() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(QUESTIONS), "QUESTIONS in tests/exact/answers.py"
+def test_each_question_has_a_file_and_each_file_a_question() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(QUESTIONS), (
+        "QUESTIONS in tests/exact/answers.py says what is asked; `python -m tests.exact` writes a new file"
+    )
 
 
 async def test_every_field_of_the_reading_shows_in_some_answer(agent: ExactAgent) -> None:

@@ -9,10 +9,12 @@ from weakref import WeakSet
 
 from agent.server.protocol import LimitedHttpProtocol
 from tests.server.test_protocol import (
+    END,
     GET,
     SLOW,
     connection,
     port,
+    read_to_end,
     read_until,
     serving,
     stays_open,
@@ -46,6 +48,15 @@ def test_the_head_of_a_request_sent_ahead_is_not_timed_while_an_answer_is_under_
         read_until(client, b"slow\r\n")
         client.sendall(GET + b"X: y")
         assert stays_open(client)
+
+
+def test_a_blank_line_after_an_answer_begins_no_head(port: int) -> None:
+    """It is closed as a silent connection is: a 408 would be taken for the answer to the next request."""
+    with connection(port) as client:
+        client.sendall(GET + b"\r\n")
+        read_until(client, END)
+        client.sendall(b"\r\n")
+        assert read_to_end(client) == b""
 
 
 class Patient(LimitedHttpProtocol):
