@@ -70,6 +70,7 @@ async def test_each_trouble_is_found_and_told_everywhere() -> None:
 async def test_a_critical_gpu_is_never_offered() -> None:
     with Simulation(3, scenario="sick") as simulation:
         for gpu in simulation.gpus:
+            gpu.fix(memory_used=0, gpu_utilization=0)
             gpu.processes = []
         async with agent_client() as client:
             offer = (await client.get("/free?count=3")).json()["data"]
