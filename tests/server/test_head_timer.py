@@ -51,7 +51,7 @@ def test_the_head_of_a_request_sent_ahead_is_not_timed_while_an_answer_is_under_
 
 
 def test_a_blank_line_after_an_answer_begins_no_head(port: int) -> None:
-    """The connection is closed as a silent one is: a 408 would be taken for the answer to the next request."""
+    """As a silent connection it is closed: a 408 would be taken for the answer to the next request."""
     with connection(port) as client:
         client.sendall(GET + b"\r\n")
         read_until(client, END)
