@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation import Simulation
+from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu import GpuSource
 
 if TYPE_CHECKING:
@@ -45,6 +45,27 @@ class OneGpu:
         reading = self.source.read()
         self.source.measure_slow_counters()
         return reading
+
+
+class ByNumber:
+    """The simulated library, but some functions tell what they are asked for: their base, plus its number.
+
+    To be put in the place of `pynvml.nvmlLib` before the first call; the end of the simulation restores it.
+    """
+
+    def __init__(self, library: Any, **bases: int) -> None:
+        self._library = library
+        self._bases = bases
+
+    def __getattr__(self, symbol: str) -> Any:
+        if symbol not in self._bases:
+            return getattr(self._library, symbol)
+
+        def tell(_handle: Any, which: Any, value: Any) -> int:
+            value._obj.value = self._bases[symbol] + which.value  # noqa: SLF001  (what ctypes.byref refers to)
+            return int(NvmlReturn.SUCCESS)
+
+        return tell
 
 
 @contextmanager

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from agent.readings import Snapshot
     from agent.sampling.sampler import Sampler
 
 ROOT = Path(__file__).parents[2]
@@ -67,13 +68,17 @@ async def _client_of(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def first_contact(sampler: Sampler) -> None:
-    """Until the driver has answered and every GPU too, as well as it can."""
+    """Until the driver has answered, every GPU too, as well as it can, and the host knows their processes."""
     async with asyncio.timeout(START_DEADLINE):
         snapshot = await sampler.latest()
-        while not snapshot.driver_error and (
-            snapshot.driver is None or GpuState.STARTING in {gpu.state for gpu in snapshot.gpus}
-        ):
+        while not snapshot.driver_error and (snapshot.driver is None or _lacks_something(snapshot)):
             snapshot = await sampler.latest(max_age=0)
+
+
+def _lacks_something(snapshot: Snapshot) -> bool:
+    pids = {process.pid for gpu in snapshot.gpus for process in gpu.values.processes or ()}
+    starting = any(gpu.state is GpuState.STARTING for gpu in snapshot.gpus)
+    return starting or not pids <= snapshot.host_processes.keys()
 
 
 @contextmanager

@@ -1,12 +1,13 @@
-"""Clocks of one GPU: what holds them back goes by two names."""
+"""Clocks of one GPU: each by its number; what holds them back goes by two names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pynvml
 import pytest
 
-from tests.sources.one_gpu import OneGpu, one_gpu
+from tests.sources.one_gpu import ByNumber, OneGpu, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,22 @@ def one() -> Iterator[OneGpu]:
     with one_gpu() as one:
         one.gpu.fix(clocks_event_reasons=4)
         yield one
+
+
+def test_each_clock_is_asked_for_by_its_own_number(one: OneGpu) -> None:
+    """nvmlClockType_t. The simulated SM clock is the graphics clock, as on most real GPUs."""
+    pynvml.nvmlLib = ByNumber(one.simulation, nvmlDeviceGetClockInfo=1000, nvmlDeviceGetMaxClockInfo=2000)
+
+    clocks = one.read().clocks
+
+    assert (clocks.graphics_mhz, clocks.sm_mhz, clocks.memory_mhz, clocks.video_mhz) == (
+        1000,
+        1001,
+        1002,
+        1003,
+    )
+    assert (clocks.max_graphics_mhz, clocks.max_sm_mhz) == (2000, 2001)
+    assert (clocks.max_memory_mhz, clocks.max_video_mhz) == (2002, 2003)
 
 
 @pytest.mark.parametrize(

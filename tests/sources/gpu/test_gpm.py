@@ -47,6 +47,19 @@ def test_the_first_sample_tells_nothing_and_every_later_one_does(one: OneGpu) ->
     assert samples(one, 0, 1, 1, 1) == [UNKNOWN, HELD, HELD, HELD]
 
 
+def test_each_metric_has_its_own_value(one: OneGpu) -> None:
+    one.gpu.fix(sm_activity=1.5, sm_occupancy=2.5, tensor_activity=3.5, dram_activity=4.5)
+    one.read()
+
+    assert one.read(after=1).gpm == Gpm(
+        supported=True,
+        sm_activity_percent=1.5,
+        sm_occupancy_percent=2.5,
+        tensor_activity_percent=3.5,
+        dram_activity_percent=4.5,
+    )
+
+
 def test_a_value_is_the_mean_between_its_two_samples(one: OneGpu) -> None:
     one.gpu.fix(sm_activity=20, dram_activity=10)
     samples(one, 0)

@@ -11,7 +11,7 @@ import pytest
 
 from agent.derive.activity import Thresholds
 from agent.derive.health import examine
-from agent.readings import GpuProcess, GpuSample, HostProcess, ProcessesReading, ProcessType
+from agent.readings import GpuSample, HostProcess, ProcessesReading
 from agent.simulation import MODELS, SimulatedProcess
 from agent.views.gpu import GpuJson, GpuMetrics, error_view
 from agent.views.gpu.device import gpu_view
@@ -182,78 +182,6 @@ def test_a_gpu_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> None:
 def test_types_are_those_of_the_golden_gpu() -> None:
     """In Python 5 == 5.0; in JSON they differ to a strict reader."""
     assert json.dumps(shown(HEALTHY)) == json.dumps(GOLDEN)
-
-
-@pytest.mark.parametrize(
-    ("values", "sm_percent", "bandwidth"),
-    [
-        pytest.param({"gpm_supported": False}, 5, 2.0, id="no GPM: the coarser rates"),
-        pytest.param(
-            {"gpm_supported": True, "gpm_sm_activity_percent": 44.5, "gpm_dram_activity_percent": 15.25},
-            45,
-            15.3,
-            id="GPM",
-        ),
-        pytest.param(
-            {"gpm_supported": True}, None, None, id="GPM without a value: the coarser rates do not stand in"
-        ),
-        pytest.param(
-            {"gpm_supported": True, "gpm_sm_activity_percent": 0.0, "gpm_dram_activity_percent": 0.0},
-            0,
-            0.0,
-            id="GPM at zero",
-        ),
-    ],
-)
-def test_gpm_goes_before_the_coarser_rates(
-    values: dict[str, Any], sm_percent: int | None, bandwidth: float | None
-) -> None:
-    gpu = shown(replace(HEALTHY, reading=with_values(READING, **values)))
-
-    assert gpu["utilization"]["sm_percent"] == sm_percent
-    assert gpu["memory"]["bandwidth_utilization_percent"] == bandwidth
-    assert (gpu["utilization"]["gpu_percent"], gpu["utilization"]["memory_percent"]) == (5, 2)
-
-
-@pytest.mark.parametrize(
-    ("processes", "expected"),
-    [
-        pytest.param(None, None, id="not told"),
-        pytest.param((), [], id="none"),
-        pytest.param(
-            tuple(GpuProcess(pid, ProcessType.COMPUTE, pid * MIB) for pid in (1, 7, 3, 6, 2, 5, 4)),
-            [7, 6, 5, 4, 3],
-            id="the five largest",
-        ),
-        pytest.param(
-            (GpuProcess(1, ProcessType.COMPUTE, None), GpuProcess(2, ProcessType.COMPUTE, MIB)),
-            [2, 1],
-            id="unknown memory last",
-        ),
-    ],
-)
-def test_top_processes(processes: tuple[GpuProcess, ...] | None, expected: list[int] | None) -> None:
-    top = shown(replace(HEALTHY, reading=with_values(READING, processes=processes)))["top_processes"]
-
-    assert (None if top is None else [process["pid"] for process in top]) == expected
-
-
-def test_the_thresholds_in_force_decide_and_are_told() -> None:
-    relaxed = Thresholds(
-        gpu_percent=50, power_watts=200, memory_percent=90, clock_percent=95, temperature_celsius=80
-    )
-
-    gpu = json.loads(view(HEALTHY, {}, relaxed))
-
-    assert gpu["status"] == "idle"
-    assert gpu["debug_info"] == {
-        "gpu_util_threshold": "5.0% < 50.0%",
-        "power_threshold": "119.4W <= 200.0W",
-        "memory_util_threshold": "47.7% < 90.0%",
-        "clock_threshold": "1695MHz <= 1995MHz",
-        "temp_threshold": "55.0°C <= 80.0°C",
-        "is_active": False,
-    }
 
 
 def test_the_summary_is_of_the_gpus_that_could_be_read() -> None:

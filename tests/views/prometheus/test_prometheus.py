@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from agent.readings import (
-    Belonging,
     DriverReading,
-    GpuProcess,
     GpuSample,
     GpuState,
-    HostProcess,
-    LedgerReading,
-    ProcessesReading,
-    ProcessType,
-    ProcessUse,
     Snapshot,
-    UserUse,
-    XidCount,
 )
-from agent.simulation import MODELS, Simulation
-from agent.sources.gpu import GpuSource
+from agent.simulation import MODELS
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
-from agent.views.prometheus.processes import MAX_PROCESSES
-from tests.exact.reading import SNAPSHOT
 from tests.sources.one_gpu import one_gpu
-from tests.support.agents import ROOT
-from tests.support.readings import with_values
-from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, READING, STARTING, STUCK, snapshot
+from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, STARTING, STUCK, snapshot
 
 GPU = 'uuid="GPU-1",gpu="0"'
 LABEL = r'\w+="(?:[^"\\]|\\.)*"'
@@ -141,68 +126,6 @@ def test_without_gpus_the_agent_still_tells_of_itself(driver: DriverReading | No
     assert "uuid=" not in shown
 
 
-def watched(*processes: GpuProcess) -> Snapshot:
-    reading = with_values(READING, processes=processes)
-    described = ProcessesReading(
-        {
-            100: HostProcess(
-                100,
-                "ann",
-                'train "x"',
-                belonging=Belonging(container_id="c0ffee", pod_uid="pod-1", slurm_job_id="77"),
-            )
-        },
-    )
-    ledger = LedgerReading(
-        processes={("GPU-1", 100): ProcessUse(0.0, 50.0, 20.0, 1000.0)},
-        users={"ann": UserUse(50.0, 20.0)},
-    )
-    return replace(snapshot(replace(HEALTHY, reading=reading)), processes=described, ledger=ledger)
-
-
-TRAINING = GpuProcess(100, ProcessType.COMPUTE, 2**30, 40)
-OF_TRAINING = (
-    f'{GPU},mig="",pid="100",user="ann",name="train \\"x\\"",container="c0ffee",pod="pod-1",slurm_job="77"'
-)
-
-
-def test_a_process_says_whose_it_is_and_where_it_belongs() -> None:
-    assert lines(watched(TRAINING), "process_") == [
-        in_order(line)
-        for line in (
-            f"nvidia_gpu_process_memory_used_bytes{{{OF_TRAINING}}} 1.073741824e+09",
-            f"nvidia_gpu_process_sm_utilization_ratio{{{OF_TRAINING}}} 0.4",
-            f"nvidia_gpu_process_idle_seconds{{{OF_TRAINING}}} 1000.0",
-        )
-    ]
-
-
-def test_a_process_that_is_gone_leaves_nothing_but_its_users_total() -> None:
-    gone = replace(watched(), ledger=LedgerReading(users={"ann": UserUse(50.0, 20.0)}))
-
-    assert 'pid="' not in text(gone)
-    assert lines(gone, "user_held") == ['nvidia_gpu_user_held_seconds_total{user="ann"} 50.0']
-
-
-def test_processes_can_be_left_out() -> None:
-    assert not lines(watched(TRAINING), "process_", processes=False)
-    assert lines(watched(TRAINING), "user_processes", processes=False)
-
-
-def test_the_number_of_processes_is_bounded_and_the_largest_stay() -> None:
-    many = watched(*(GpuProcess(pid, ProcessType.COMPUTE, pid) for pid in range(1, MAX_PROCESSES + 3)))
-
-    assert len(lines(many, "process_memory")) == MAX_PROCESSES
-    assert 'pid="1",' not in text(many)
-    assert lines(many, "agent_processes_left_out") == ["nvidia_gpu_agent_processes_left_out 2.0"]
-
-
-def test_xids_are_counted_by_code_also_of_a_lost_gpu() -> None:
-    lost = replace(LOST, xids={79: XidCount(1, 0.0), 31: XidCount(4, 0.0)})
-
-    assert [line.partition("xid=")[2] for line in lines(snapshot(lost), "xid")] == ['"31"} 4.0', '"79"} 1.0']
-
-
 @pytest.mark.parametrize("model", MODELS)
 def test_names_keep_to_the_rules(model: str) -> None:
     with one_gpu(model) as one:
@@ -220,59 +143,3 @@ def test_names_keep_to_the_rules(model: str) -> None:
             assert found.name.endswith("_total") == (family.type == "counter")
             if found.name.endswith("_ratio"):
                 assert 0 <= found.value <= 1.5
-
-
-def documented() -> dict[str, tuple[str, str, set[str]]]:
-    """Type, help and labels of each family, as docs/metrics.md has them."""
-    page = (ROOT / "docs" / "metrics.md").read_text()
-    row = r"^\| `(\w+)` \| (gauge|counter) \| ([^|]*) \| [^|]* \| (.*) \|$"
-    return {
-        name: (kind, documentation, set(re.findall(r"`(\w+)`", labels)))
-        for name, kind, labels, documentation in re.findall(row, page, re.MULTILINE)
-    }
-
-
-def exported(shown: str) -> dict[str, tuple[str, str, set[str]]]:
-    """The same of an exposition, with the labels in addition to those of every GPU."""
-    families = {}
-    for name, documentation, kind in re.findall(
-        r"^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$", shown, re.MULTILINE
-    ):
-        samples = re.findall(rf"^{name}(\{{.*\}})? ", shown, re.MULTILINE)
-        labels = {label.partition("=")[0] for sample in samples for label in re.findall(LABEL, sample)}
-        assert samples, f"{name} has no sample"
-        families[name] = (kind, documentation, labels - {"uuid", "gpu"})
-    return families
-
-
-def test_the_documents_have_every_family_with_its_type_help_and_labels_and_no_other() -> None:
-    """Of a reading that tells everything; there is no family that it does not fill."""
-    assert exported(text(SNAPSHOT)) == documented(), (
-        "docs/metrics.md needs a row for each, as /metrics has it"
-    )
-
-
-def test_every_family_about_gpus_says_of_which() -> None:
-    about_no_gpu = {name for name in documented() if re.match("nvidia_gpu_(agent|host|user)_", name)}
-    shown = text(SNAPSHOT)
-
-    for name in documented().keys() - about_no_gpu:
-        samples = re.findall(rf"^{name}(\{{.*\}})? ", shown, re.MULTILINE)
-        assert samples
-        for sample in samples:
-            assert {"uuid", "gpu"} <= {label.partition("=")[0] for label in re.findall(LABEL, sample)}
-
-
-@pytest.mark.parametrize("scenario", ["healthy", "mig", "sick", "mixed-models"])
-def test_every_family_is_in_the_documents_with_its_type_and_help(scenario: str) -> None:
-    with Simulation(5, scenario=scenario):
-        readings = [GpuSource(index).read() for index in range(5)]
-    gpus = [
-        GpuSample(index, GpuState.OK, reading, None, 0, 0, seconds=0.1, xids={31: XidCount(1, 0)})
-        for index, reading in enumerate(readings)
-    ]
-    shown = text(snapshot(*gpus)) + text(watched(TRAINING))
-
-    found = exported(shown)
-    assert len(found) > 60
-    assert {name: documented().get(name) for name in found} == found, "docs/metrics.md needs a row for each"

@@ -1,0 +1,15 @@
+"""XID errors in `/metrics`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.readings import XidCount
+from tests.views.prometheus.test_prometheus import lines
+from tests.views.samples import LOST, snapshot
+
+
+def test_xids_are_counted_by_code_also_of_a_lost_gpu() -> None:
+    lost = replace(LOST, xids={79: XidCount(1, 0.0), 31: XidCount(4, 0.0)})
+
+    assert [line.partition("xid=")[2] for line in lines(snapshot(lost), "xid")] == ['"31"} 4.0', '"79"} 1.0']
