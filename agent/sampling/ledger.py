@@ -13,7 +13,7 @@ from agent.readings import HostProcess, LedgerReading, ProcessUse, UserUse
 from agent.sampling.peak import Peak
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable
 
     from agent.readings import GpuProcess, Snapshot
 
@@ -29,7 +29,7 @@ _UNKNOWN = HostProcess(0)
 class _Process:
     """One process on one GPU."""
 
-    first_seen_at: float
+    first_seen: float  # seconds since boot
     start_ticks: int | None = None
     uid: int | None = None
     held: float = 0.0
@@ -40,8 +40,11 @@ class _Process:
         """Whether the pid was used again; that a start is not known now does not say so."""
         return self.start_ticks != host.start_ticks and None not in (self.start_ticks, host.start_ticks)
 
-    def count(self, now: GpuProcess, seconds: float) -> ProcessUse:
-        """Another `seconds` have passed, at the end of which it does what `now` says."""
+    def count(self, now: GpuProcess, seconds: float, booted_at: float) -> ProcessUse:
+        """Another `seconds` have passed, at the end of which it does what `now` says.
+
+        `booted_at` makes the time of day of a moment since boot.
+        """
         sm = now.sm_utilization_percent
         works = (
             sm
@@ -57,7 +60,7 @@ class _Process:
         elif sm is not None:
             self.idle += seconds
         is_told = works or sm is not None
-        return ProcessUse(self.first_seen_at, self.held, self.used, self.idle if is_told else None)
+        return ProcessUse(booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None)
 
 
 @dataclass(slots=True)
@@ -72,26 +75,25 @@ class _Gpu:
     def update(
         self,
         listed: Iterable[GpuProcess],
-        hosts: Mapping[int, HostProcess],
+        snapshot: Snapshot,
         named: Container[int | None],
-        at: float,
         seconds: float,
     ) -> dict[int, ProcessUse]:
         """Take in the list of processes as it is now; `named` are the users whose names are known."""
         before, self.processes, self.users = self.processes, {}, {}
         uses = {}
         for pid, now in {one.pid: one for one in listed}.items():  # one may be on several MIG instances
-            host = hosts.get(pid, _UNKNOWN)
+            host = snapshot.host_processes.get(pid, _UNKNOWN)
             process = before.get(pid)
             is_new = process is None or process.is_other_than(host)
             if process is None or is_new:
-                process = _Process(first_seen_at=at)
+                process = _Process(first_seen=snapshot.taken_since_boot)
             # kept, for when the host does not tell in time
             if host.start_ticks is not None:
                 process.start_ticks = host.start_ticks
             if host.uid is not None:
                 process.uid = host.uid
-            uses[pid] = process.count(now, 0.0 if is_new else seconds)
+            uses[pid] = process.count(now, 0.0 if is_new else seconds, snapshot.booted_at)
             self.processes[pid] = process
             for user in {process.uid, process.uid if process.uid in named else None}:
                 utilization = self.users.setdefault(user, [])
@@ -150,7 +152,7 @@ class Ledger:
             if reading is None or reading.processes is None:
                 continue  # what is not told is not gone
             were_there = gpu.users.keys()
-            for pid, use in gpu.update(reading.processes, hosts, named, snapshot.taken_at, seconds).items():
+            for pid, use in gpu.update(reading.processes, snapshot, named, seconds).items():
                 processes[uuid, pid] = use
             for uid, utilization in gpu.users.items():
                 user = self._users.setdefault(uid, _User())

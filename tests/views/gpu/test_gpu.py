@@ -344,7 +344,7 @@ def test_a_gpu_stays_within_2_kib(model: str) -> None:
         one.gpu.fix(clocks_event_reasons=0xEC)
         one.read()
         reading = one.read(after=6)
-    sample = GpuSample(127, HEALTHY.state, reading, None, reading.sampled_at, 1999)
+    sample = GpuSample(127, HEALTHY.state, reading, None, HEALTHY.sampled_at, 1999)
 
     text = view(sample, LONG_NAMES)
 
