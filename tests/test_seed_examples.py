@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -317,8 +316,8 @@ def test_the_envelope_example_comes_true_to_the_letter_on_its_own_host() -> None
     samples = []
     with rtx_3090s(USERS_PID):
         for device in example["devices"]:
-            reading = GpuSource(device["idx"], now=partial(float, device["ts"] / 1000)).read()
-            samples.append(GpuSample(device["idx"], GpuState.OK, reading, None, reading.sampled_at, 0))
+            reading = GpuSource(device["idx"]).read()
+            samples.append(GpuSample(device["idx"], GpuState.OK, reading, None, device["ts"] / 1000, 0))
     processes = ProcessesReading({USERS_PID: HostProcess(USERS_PID, "do1e", command="...")})
     snapshot = Snapshot(0.0, 0.0, DRIVER, gpus=tuple(samples), processes=processes)
 

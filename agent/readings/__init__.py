@@ -4,6 +4,7 @@
 `snapshot.py` the Snapshot: all that is known at one moment, which every view and every client shares.
 """
 
+from agent.readings.clock import seconds_since_boot
 from agent.readings.driver import DriverReading
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
@@ -79,6 +80,7 @@ __all__ = [
     "UserUse",
     "Utilization",
     "XidCount",
+    "seconds_since_boot",
 ]
 
 

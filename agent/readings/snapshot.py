@@ -27,7 +27,7 @@ class GpuState(StrEnum):
     LOST = "lost"  # the driver refuses: fallen off the bus, no permission, ...
 
 
-_NOTHING = GpuReading(sampled_at=0.0, sampled_monotonic=0.0)
+_NOTHING = GpuReading(sampled_since_boot=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,10 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything known at one moment; immutable, shared by every view."""
+    """Everything known at one moment; immutable, shared by every view.
+
+    All its times of day are by the wall clock as it was set then: in their order, and true to each other.
+    """
 
     taken_at: float  # seconds since the epoch
     taken_monotonic: float  # start of the sampling round, seconds of the monotonic clock
@@ -124,6 +127,12 @@ class Snapshot:
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
     ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+    taken_since_boot: float = 0.0  # `taken_at`, in seconds since the machine booted, suspended or not
+
+    @property
+    def booted_at(self) -> float:
+        """When the machine booted, seconds since the epoch; with a moment since boot, its time of day."""
+        return self.taken_at - self.taken_since_boot
 
     @property
     def host_processes(self) -> Mapping[int, HostProcess]:

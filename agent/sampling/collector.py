@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from agent.readings import Snapshot
+from agent.readings import Snapshot, seconds_since_boot
 from agent.sampling.change_log import ChangeLog
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
@@ -31,6 +31,8 @@ MAX_WAIT_FOR_GPUS = 0.2
 DRIVER_PACE = 5.0
 # Seconds until a topology that is not known in full is asked for again.
 TOPOLOGY_RETRY = 60.0
+# Seconds by which the wall clock has been set: less is the time between reading one clock and the other.
+WALL_CLOCK_STEP = 0.01
 
 Reading = TypeVar("Reading")
 
@@ -55,6 +57,7 @@ class Collector:
         xids: XidWatch | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._driver_source = driver
         self._open_gpu = open_gpu
@@ -70,6 +73,8 @@ class Collector:
         self._xids = xids
         self._clock = clock
         self._now = now
+        self._since_boot = since_boot
+        self._booted_at = float("-inf")  # seconds since the epoch, by the wall clock as it is set now
         self._one_at_a_time = asyncio.Lock()
         self._workers = Workers(sample_timeout, clock)
         self._driver: Worker[DriverReading | None] = self._workers.start("driver")
@@ -195,13 +200,15 @@ class Collector:
     # The result
 
     def _assemble(self, started: float) -> Snapshot:
-        now = self._clock()
+        now, since_boot = self._clock(), self._since_boot()
+        self._follow_wall_clock(since_boot)
         return Snapshot(
-            taken_at=self._now(),
+            taken_at=self._booted_at + since_boot,
             taken_monotonic=started,
+            taken_since_boot=since_boot,
             driver=self._contact,
             driver_error=self._driver.result.error if self._driver.result else None,
-            gpus=tuple(self._judge_state(slot, now) for slot in self._gpus),
+            gpus=tuple(self._judge_state(slot, now, since_boot) for slot in self._gpus),
             host=self._fresh(self._host, now),
             processes=self._fresh(self._processes, now),
             topology=self._known_topology(),
@@ -214,14 +221,22 @@ class Collector:
         result = worker.result
         return result.reading if result and now - result.started_at <= self._stale_after else None
 
-    def _judge_state(self, slot: GpuSlot, now: float) -> GpuSample:
+    def _follow_wall_clock(self, since_boot: float) -> None:
+        """It is read in another instant than the other clock, so a moment moves only when it has been set."""
+        booted_at = self._now() - since_boot
+        if abs(booted_at - self._booted_at) > WALL_CLOCK_STEP:
+            self._booted_at = booted_at
+
+    def _judge_state(self, slot: GpuSlot, now: float, since_boot: float) -> GpuSample:
         sample = slot.judge_state(
             now,
+            since_boot=since_boot,
+            booted_at=self._booted_at,
             sample_interval=self._sample_interval,
             stale_after=self._stale_after,
             sample_timeout=self._sample_timeout,
         )
-        xids = self._xids.counts(sample.identity.uuid) if self._xids else None
+        xids = self._xids.counts(sample.identity.uuid, self._booted_at) if self._xids else None
         return sample if xids is None else replace(sample, xids=xids)
 
     def _log(self, snapshot: Snapshot) -> None:

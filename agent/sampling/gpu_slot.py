@@ -67,9 +67,16 @@ class GpuSlot:
         self._contact_from = now
 
     def judge_state(
-        self, now: float, *, sample_interval: float, stale_after: float, sample_timeout: float
+        self,
+        now: float,
+        *,
+        since_boot: float,
+        booted_at: float,
+        sample_interval: float,
+        stale_after: float,
+        sample_timeout: float,
     ) -> GpuSample:
-        """The GPU as a Snapshot taken at `now` shows it."""
+        """The GPU as a Snapshot taken at `now` shows it; see states.py."""
         result = self.result
         if result is not None and result.reading is not None:
             self._last = result.reading
@@ -79,6 +86,8 @@ class GpuSlot:
             self.worker.busy_since,
             self._last,
             now=now,
+            since_boot=since_boot,
+            booted_at=booted_at,
             sample_interval=sample_interval,
             stale_after=stale_after,
             sample_timeout=sample_timeout,

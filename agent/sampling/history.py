@@ -31,8 +31,7 @@ class _Values(NamedTuple):
 class _Moment(NamedTuple):
     """All GPUs at one moment."""
 
-    taken_at: float  # seconds since the epoch
-    taken_monotonic: float
+    since_boot: float  # seconds
     gpus: dict[str, _Values]  # by UUID; a GPU that could not be read is not there
 
 
@@ -49,39 +48,38 @@ class History:
 
     def add(self, snapshot: Snapshot) -> None:
         """Remember this Snapshot, and forget what is too old."""
-        now = snapshot.taken_monotonic
+        now = snapshot.taken_since_boot
         known = {
             gpu.identity.uuid: _values(gpu) for gpu in snapshot.gpus if gpu.identity.uuid and gpu.reading
         }
-        self._fine.append(_Moment(snapshot.taken_at, now, known))
-        while self._fine[0].taken_monotonic < now - FINE_SECONDS:
+        self._fine.append(_Moment(now, known))
+        while self._fine[0].since_boot < now - FINE_SECONDS:
             self._keep(self._fine.popleft())
-        while self._coarse and self._coarse[0].taken_monotonic < now - HISTORY_SECONDS:
+        while self._coarse and self._coarse[0].since_boot < now - HISTORY_SECONDS:
             self._coarse.popleft()
 
     def read(self, snapshot: Snapshot, seconds: float, gpus: tuple[GpuSample, ...]) -> HistoryReading:
         """The last `seconds` before this Snapshot, of these GPUs."""
-        moments = list(self._moments(snapshot.taken_monotonic - seconds))
-        return HistoryReading(tuple(moment.taken_at for moment in moments), _AllSeries(gpus, moments))
+        moments = list(self._moments(snapshot.taken_since_boot - seconds))
+        return HistoryReading(
+            tuple(snapshot.booted_at + moment.since_boot for moment in moments), _AllSeries(gpus, moments)
+        )
 
     def __len__(self) -> int:
         return len(self._coarse) + len(self._fine)
 
     def _keep(self, moment: _Moment) -> None:
-        if (
-            not self._coarse
-            or moment.taken_monotonic - self._coarse[-1].taken_monotonic >= self.interval * 0.9
-        ):
+        if not self._coarse or moment.since_boot - self._coarse[-1].since_boot >= self.interval * 0.9:
             self._coarse.append(moment)
 
     def _moments(self, since: float) -> Iterator[_Moment]:
         """The oldest first, with an empty one in each gap."""
         before: _Moment | None = None
         for moment in (*self._coarse, *self._fine):
-            if moment.taken_monotonic < since:
+            if moment.since_boot < since:
                 continue
-            if before and moment.taken_monotonic - before.taken_monotonic > GAP_INTERVALS * self.interval:
-                yield _Moment(before.taken_at + self.interval, before.taken_monotonic + self.interval, {})
+            if before and moment.since_boot - before.since_boot > GAP_INTERVALS * self.interval:
+                yield _Moment(before.since_boot + self.interval, {})
             yield moment
             before = moment
 

@@ -14,7 +14,7 @@ from agent.sampling.peak import Peak
 from agent.sampling.unlisted import Unlisted
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container
 
     from agent.readings import GpuProcess, GpuReading, Snapshot
 
@@ -30,7 +30,7 @@ _UNKNOWN = HostProcess(0)
 class _Process:
     """One process on one GPU."""
 
-    first_seen_at: float
+    first_seen: float  # seconds since boot
     is_well_known: bool = False  # it was on a list that is not partial
     start_ticks: int | None = None
     uid: int | None = None
@@ -42,8 +42,11 @@ class _Process:
         """Whether the pid was used again; that a start is not known now does not say so."""
         return self.start_ticks != host.start_ticks and None not in (self.start_ticks, host.start_ticks)
 
-    def count(self, now: GpuProcess, seconds: float) -> ProcessUse:
-        """Another `seconds` have passed, at the end of which it does what `now` says."""
+    def count(self, now: GpuProcess, seconds: float, booted_at: float) -> ProcessUse:
+        """Another `seconds` have passed, at the end of which it does what `now` says.
+
+        `booted_at` makes the time of day of a moment since boot.
+        """
         sm = now.sm_utilization_percent
         works = (
             sm
@@ -59,7 +62,7 @@ class _Process:
         elif sm is not None:
             self.idle += seconds
         is_told = works or sm is not None
-        return ProcessUse(self.first_seen_at, self.held, self.used, self.idle if is_told else None)
+        return ProcessUse(booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None)
 
 
 @dataclass(slots=True)
@@ -75,9 +78,8 @@ class _Gpu:
     def update(
         self,
         reading: GpuReading,
-        hosts: Mapping[int, HostProcess],
+        snapshot: Snapshot,
         named: Container[int | None],
-        at: float,
         seconds: float,
     ) -> dict[int, ProcessUse]:
         """Take in the list of processes as it is now; `named` are the users whose names are known."""
@@ -85,18 +87,18 @@ class _Gpu:
         before, self.processes, self.users = self.processes, {}, {}
         uses = {}
         for pid, now in {one.pid: one for one in listed}.items():  # one may be on several MIG instances
-            host = hosts.get(pid, _UNKNOWN)
+            host = snapshot.host_processes.get(pid, _UNKNOWN)
             process = before.get(pid)
             is_new = process is None or process.is_other_than(host)
             if process is None or is_new:
-                process = _Process(first_seen_at=at)
+                process = _Process(first_seen=snapshot.taken_since_boot)
             process.is_well_known |= reading.knows_all_processes
             # kept, for when the host does not tell in time
             if host.start_ticks is not None:
                 process.start_ticks = host.start_ticks
             if host.uid is not None:
                 process.uid = host.uid
-            uses[pid] = process.count(now, 0.0 if is_new else seconds)
+            uses[pid] = process.count(now, 0.0 if is_new else seconds, snapshot.booted_at)
             self.processes[pid] = process
             for user in {process.uid, process.uid if process.uid in named else None}:
                 utilization = self.users.setdefault(user, [])
@@ -161,12 +163,12 @@ class Ledger:
             if reading is not None:
                 gpu.unlisted.add(reading)
                 ghosts |= {uuid: True} if gpu.unlisted.is_ghost else {}
-            if (unlisted_peak := gpu.unlisted.peak(now)) is not None:
+            if (unlisted_peak := gpu.unlisted.peak(snapshot.taken_since_boot)) is not None:
                 unlisted_peaks[uuid] = unlisted_peak
             if reading is None or reading.processes is None:
                 continue  # what is not told is not gone
             were_there = gpu.users.keys()
-            for pid, use in gpu.update(reading, hosts, named, snapshot.taken_at, seconds).items():
+            for pid, use in gpu.update(reading, snapshot, named, seconds).items():
                 processes[uuid, pid] = use
             for uid, utilization in gpu.users.items():
                 user = self._users.setdefault(uid, _User())

@@ -23,16 +23,19 @@ def judge_state(
     last: GpuReading | None,
     *,
     now: float,
+    since_boot: float,
+    booted_at: float,
     sample_interval: float,
     stale_after: float,
     sample_timeout: float,
 ) -> GpuSample:
-    """The GPU as a Snapshot taken at `now` shows it; times are seconds of the monotonic clock.
+    """The GPU as a Snapshot taken at `now` shows it; `now` and `busy_since` are of the monotonic clock.
 
+    `since_boot` is the same moment in seconds since boot, and `booted_at` makes the time of day of it.
     `result` is how the latest read ended, `last` the latest reading there ever was, for age and what lasts.
     """
-    sampled_at = last.sampled_at if last else None
-    age = None if last is None else now - last.sampled_monotonic
+    sampled_at = None if last is None else booted_at + last.sampled_since_boot
+    age = None if last is None else since_boot - last.sampled_since_boot
     age_ms = None if age is None else int(age * 1000)
 
     def sample(state: GpuState, reading: GpuReading | None, error: str | None) -> GpuSample:

@@ -18,7 +18,7 @@ MIN_SAMPLES = 2
 
 
 class Unlisted:
-    """Fed with every reading of one GPU; all moments are seconds of the monotonic clock."""
+    """Fed with every reading of one GPU; all moments are seconds since boot."""
 
     def __init__(self) -> None:
         self._read_at = float("-inf")  # of the newest reading
@@ -29,7 +29,7 @@ class Unlisted:
 
     def add(self, reading: GpuReading) -> None:
         """Take in a reading; one that was taken in before counts once."""
-        before, at = self._read_at, reading.sampled_monotonic
+        before, at = self._read_at, reading.sampled_since_boot
         if at <= before:
             return
         self._read_at = at

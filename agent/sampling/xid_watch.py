@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from agent.derive.xid import meaning
-from agent.readings import SourceError, XidCount
+from agent.readings import SourceError, XidCount, seconds_since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,14 +39,14 @@ class XidWatch:
         source: XidEvents,
         *,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
+        since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._source = source
         self._clock = clock
-        self._now = now
+        self._since_boot = since_boot
         self._gpu_count = 0
-        # By GPU UUID; each mapping is replaced, not changed.
-        self._counts: dict[str, Mapping[int, XidCount]] = {}
+        # By GPU UUID and code, how often, and when last in seconds since boot; replaced, not changed.
+        self._counts: dict[str, Mapping[int, tuple[int, float]]] = {}
         self._logged_at: dict[tuple[str, int], float] = {}
         self._awake = threading.Event()  # set to end a pause
         self._stopping = False
@@ -61,9 +61,15 @@ class XidWatch:
         if self._thread.ident is None:
             self._thread.start()
 
-    def counts(self, uuid: str | None) -> Mapping[int, XidCount] | None:
-        """The XIDs of one GPU by code, since the agent listens; None while nobody has listened to it."""
-        return None if uuid is None else self._counts.get(uuid)
+    def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None:
+        """The XIDs of one GPU by code, since the agent listens; None while nobody has listened to it.
+
+        `booted_at` makes the time of day of a moment since boot.
+        """
+        counts = None if uuid is None else self._counts.get(uuid)
+        if counts is None:
+            return None
+        return {xid: XidCount(times, booted_at + last) for xid, (times, last) in counts.items()}
 
     def stop(self) -> None:
         """Let the thread end after its present wait."""
@@ -110,10 +116,9 @@ class XidWatch:
                 self._count(*event)
 
     def _count(self, uuid: str, xid: int) -> None:
-        at = self._now()
         before = self._counts[uuid]
-        times = before[xid].times + 1 if xid in before else 1
-        self._counts[uuid] = {**before, xid: XidCount(times, at)}
+        times, _ = before.get(xid, (0, 0.0))
+        self._counts[uuid] = {**before, xid: (times + 1, self._since_boot())}
         if self._clock() - self._logged_at.get((uuid, xid), float("-inf")) >= LOG_PACE:
             self._logged_at[uuid, xid] = self._clock()
             logger.warning("GPU %s reports XID %d: %s", uuid, xid, meaning(xid))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from agent.readings import HostProcess, ProcessesReading
+from agent.readings import HostProcess, ProcessesReading, seconds_since_boot
 from agent.sources.memory import HostMemory, read_memory
 from agent.sources.paced import Paced, slow
-from agent.sources.processes import ProcessReader, seconds_since_boot
+from agent.sources.processes import ProcessReader
 from agent.sources.procfs import PROC
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.readings import Belonging, HostProcess
+from agent.readings import Belonging, HostProcess, seconds_since_boot
 from agent.sources.attempt import UNREADABLE, attempt
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
@@ -82,11 +82,6 @@ def cpu_percent(before: _Known | None, stat: Stat, at: float) -> float | None:
         return None
     ticks_per_second = rate(before.stat.cpu_ticks, stat.cpu_ticks, gap(before.read_at, at))
     return None if ticks_per_second is None else 100.0 * ticks_per_second / TICKS_PER_SECOND
-
-
-def seconds_since_boot() -> float:
-    """The clock that process start times are in: no adjustment of the time of day moves it."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _arguments(files: Mapping[str, Content | None]) -> list[str] | None:

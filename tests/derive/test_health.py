@@ -30,7 +30,6 @@ from tests.support.readings import reading, with_values
 
 NOW = 1_000_000.0
 WELL = reading(
-    sampled_at=NOW,
     identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100"),
     utilization_gpu_percent=90,
     thermal_gpu_celsius=60,

@@ -55,6 +55,7 @@ MIB, GIB = 1024**2, 1024**3
 MORE = 629_146  # 0.6 MiB: rounded is not cut off
 TAKEN_AT = 1_757_926_889.5
 MONOTONIC = 50_000.25
+SINCE_BOOT = 80_000.5
 
 # On the GPUs 0 to 2, in turn: six that differ from each other, for a yes looks like any other.
 # The seventh, of another reading, has one of them again.
@@ -219,8 +220,7 @@ def _memory_errors(n: int) -> MemoryErrors:
 
 def _reading(n: int) -> GpuReading:
     return GpuReading(
-        sampled_at=TAKEN_AT - 20 - n,
-        sampled_monotonic=MONOTONIC - 30 - n,
+        sampled_since_boot=SINCE_BOOT - 30 - n,
         identity=_identity(n),
         memory=_memory(n),
         utilization=Utilization(gpu_percent=90 + n, memory_controller_percent=93 + n),
@@ -290,8 +290,7 @@ FREE = GpuSample(
     index=4,
     state=GpuState.OK,
     reading=GpuReading(
-        sampled_at=TAKEN_AT - 4,
-        sampled_monotonic=MONOTONIC - 4,
+        sampled_since_boot=SINCE_BOOT - 4,
         identity=GpuIdentity(uuid="GPU-uuid-4", name="NVIDIA Model E", pci_bus_id="00000000:47:00.0"),
         memory=Memory(total_bytes=60_000 * MIB, used_bytes=9_009 * MIB, free_bytes=50_505 * MIB),
         utilization=Utilization(gpu_percent=41),
@@ -313,8 +312,7 @@ KNOWS_LITTLE = GpuSample(
     index=5,
     state=GpuState.OK,
     reading=GpuReading(
-        sampled_at=TAKEN_AT - 5,
-        sampled_monotonic=MONOTONIC - 5,
+        sampled_since_boot=SINCE_BOOT - 5,
         clocks=Clocks(event_reasons=0x2),
     ),
     age_ms=505,
@@ -424,6 +422,7 @@ def _ledger() -> LedgerReading:
 SNAPSHOT = Snapshot(
     taken_at=TAKEN_AT,
     taken_monotonic=MONOTONIC,
+    taken_since_boot=SINCE_BOOT,
     driver=DriverReading(
         gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
     ),
@@ -453,6 +452,7 @@ def before(snapshot: Snapshot, seconds: float, k: int) -> Snapshot:
         snapshot,
         taken_at=snapshot.taken_at - seconds,
         taken_monotonic=snapshot.taken_monotonic - seconds,
+        taken_since_boot=snapshot.taken_since_boot - seconds,
         gpus=tuple(replace(gpu, reading=_was(gpu.reading, k)) for gpu in snapshot.gpus),
     )
 

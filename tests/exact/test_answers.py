@@ -20,12 +20,12 @@ ANEW = "if it is meant, write the files anew with `python -m tests.exact` and re
 
 # Fields that no answer shows -> why.
 UNSHOWN = {
-    "GpuReading.sampled_at": "the sample says it, for a reading that may no longer be shown too",
-    "GpuReading.sampled_monotonic": "ages are taken from it before",
+    "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
     "HostProcess.uid": "a user's totals are counted by it, and shown by name",
-    "Snapshot.taken_monotonic": "the clock of what is remembered and of who waits",
+    "Snapshot.taken_monotonic": "the clock of rates and of who waits",
+    "Snapshot.taken_since_boot": "the clock of what is remembered, shown in the time of day",
 }
 # Where most fields show and that is made quickly; only then is everything asked.
 LIKELY = ["/gpu?detail=1&idx=1", "/gpu?detail=1&idx=0", "/processes?idx=1", "/users"]

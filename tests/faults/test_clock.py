@@ -1,64 +1,133 @@
-"""The time of day is set: ages, states and rates go by the monotonic clock and do not notice."""
+"""The time of day is set, or the machine is suspended: what happened stays in order, and as old as it is.
+
+Ages go by the clock that counts suspended time too, rates and idle time by the one that does not, and neither
+notices that somebody sets the time of day.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
 import pytest
 
+from agent.derive.health import examine
 from agent.readings import GpuState
 from agent.sampling.collector import Collector
+from agent.sampling.history import History
+from agent.sampling.ledger import Ledger
+from agent.sampling.xid_watch import XidWatch
 from agent.simulation import SimulatedProcess, Simulation
 from agent.sources.gpu import GpuSource
+from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource
 from agent.sources.process_source import ProcessSource
+from tests.support.agents import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.readings import Snapshot
 
 pytestmark = pytest.mark.anyio
 
-START = 1_760_000_000.0  # seconds since the epoch
+START = 1_760_000_000.0  # seconds since the epoch when the machine booted
 PROCESS_PACE = 2.0
+HOUR = 3600.0
 
 
 class Time:
-    """The monotonic clock, and the time of day beside it, which can be set."""
+    """The monotonic clock, the one that goes on in suspension, and the time of day, which can be set."""
 
     def __init__(self) -> None:
         self.monotonic = 1000.0
+        self.suspended = 0.0
         self.ahead = 0.0
 
     def clock(self) -> float:
         return self.monotonic
 
+    def since_boot(self) -> float:
+        return self.monotonic + self.suspended
+
     def now(self) -> float:
-        return START + self.monotonic + self.ahead
+        return START + self.since_boot() + self.ahead
 
 
-@pytest.mark.parametrize(
-    "seconds", [pytest.param(-3600.0, id="back an hour"), pytest.param(3600.0, id="forward an hour")]
-)
-async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(seconds: float) -> None:
-    time = Time()
-    with Simulation(2, clock=time.clock, wall_clock=time.now) as simulation:
-        simulation.gpus[0].processes = [SimulatedProcess(pid=1, sm_utilization=30)]
-        simulation.gpus[0].fix(pcie_tx=1024)
-        collector = Collector(
+@dataclass
+class World:
+    """Two simulated GPUs, and an agent that watches them by this time."""
+
+    time: Time
+    simulation: Simulation
+    history: History = field(default_factory=lambda: History(10.0))
+
+    def __post_init__(self) -> None:
+        time = self.time
+        self.xids = XidWatch(XidEventSource(), since_boot=time.since_boot)
+        self.collector = Collector(
             DriverSource(),
-            lambda index: GpuSource(index, clock=time.clock, now=time.now),
+            lambda index: GpuSource(index, clock=time.clock, now=time.now, since_boot=time.since_boot),
             HostSource(clock=time.clock),
             ProcessSource(clock=time.clock, pids_are_ours=True),
             sample_interval=1.0,
             sample_timeout=2.0,
+            history_interval=10.0,
+            ledger=Ledger(sample_interval=1.0, history_interval=10.0),
+            history=self.history,
+            xids=self.xids,
             clock=time.clock,
             now=time.now,
+            since_boot=time.since_boot,
         )
+
+    async def sample(self, after: float = PROCESS_PACE) -> Snapshot:
+        """A Snapshot so many seconds later."""
+        self.time.monotonic += after
+        return await self.collector.collect()
+
+    def report(self, xid: int) -> None:
+        """GPU 0 has this error now."""
+        uuid = self.simulation.gpus[0].values.uuid
+        wait_until(lambda: self.xids.counts(uuid, 0.0) is not None, "the GPU is listened to")
+        self.simulation.gpus[0].raise_xid(xid)
+        wait_until(lambda: xid in (self.xids.counts(uuid, 0.0) or {}), "it is heard")
+
+    def told(self, snapshot: Snapshot) -> list[float]:
+        """The moments of the last hour as /history tells them, in seconds before this Snapshot."""
+        moments = self.history.read(snapshot, HOUR, snapshot.gpus).taken_at
+        assert list(moments) == sorted(moments)
+        return [snapshot.taken_at - moment for moment in moments]
+
+
+@contextmanager
+def watched() -> Iterator[World]:
+    time = Time()
+    with Simulation(2, clock=time.clock, wall_clock=time.now) as simulation:
+        simulation.gpus[0].processes = [SimulatedProcess(pid=1, memory_bytes=2**30, sm_utilization=30)]
+        simulation.gpus[0].fix(pcie_tx=1024)
+        world = World(time, simulation)
         try:
-            await collector.collect()
-            time.monotonic += PROCESS_PACE
-            before = await collector.collect()
-            time.ahead = seconds
-            time.monotonic += PROCESS_PACE
-            after = await collector.collect()
+            yield world
         finally:
-            collector.close()
+            world.collector.close()
+
+
+SET = pytest.mark.parametrize(
+    "seconds", [pytest.param(-HOUR, id="back an hour"), pytest.param(HOUR, id="forward an hour")]
+)
+
+
+@SET
+async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(seconds: float) -> None:
+    with watched() as world:
+        await world.sample()
+        before = await world.sample()
+        world.time.ahead = seconds
+        after = await world.sample()
     assert after.taken_at - before.taken_at == PROCESS_PACE + seconds
     assert after.gpus
     for gpu in after.gpus:
@@ -72,3 +141,75 @@ async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(secon
     running = [snapshot.host_processes[1].running_seconds for snapshot in (before, after)]
     assert None not in running
     assert running[0] <= running[1] < running[0] + 60  # type: ignore[operator]  # both are known
+
+
+@SET
+async def test_what_is_remembered_moves_with_the_time_of_day(seconds: float) -> None:
+    with watched() as world:
+        for _ in range(3):
+            before = await world.sample()
+        world.time.ahead = seconds
+        for _ in range(2):
+            after = await world.sample()
+        uuid = after.gpus[0].identity.uuid or ""
+        assert world.told(after) == [8, 6, 4, 2, 0]
+    assert before.ledger is not None
+    assert after.ledger is not None
+    first_seen = [
+        snapshot.taken_at - snapshot.ledger.processes[uuid, 1].first_seen_at  # type: ignore[union-attr]  # seen above
+        for snapshot in (before, after)
+    ]
+    assert first_seen == [4, 8]
+
+
+@SET
+async def test_an_xid_is_as_old_as_it_is(seconds: float) -> None:
+    with watched() as world:
+        await world.sample()
+        world.report(31)
+        world.time.ahead = seconds
+        after = await world.sample(after=200)
+        world.report(13)
+        last = await world.sample()
+        for snapshot, ages in ((after, {31: 200}), (last, {31: 202, 13: 2})):
+            xids = snapshot.gpus[0].xids or {}
+            assert {code: snapshot.taken_at - seen.last_at for code, seen in xids.items()} == ages
+        found = {finding.name for finding in examine(last)[0].findings}
+        assert found >= {"xid_31", "xid_13"}, "they are not old yet"
+        world.time.ahead = -seconds
+        later = await world.sample(after=2 * HOUR)
+        assert not {"xid_31", "xid_13"} & {finding.name for finding in examine(later)[0].findings}
+
+
+async def test_suspended_time_counts_for_ages_and_not_for_idle_time() -> None:
+    with watched() as world:
+        world.simulation.gpus[0].processes = [SimulatedProcess(pid=1, memory_bytes=2**30)]
+        for _ in range(2):
+            before = await world.sample()
+        world.report(31)
+        world.simulation.gpus[1].lose()
+        world.time.suspended = HOUR / 2
+        for _ in range(2):
+            after = await world.sample()
+        told = world.told(after)
+        uuid = after.gpus[0].identity.uuid or ""
+    assert [before.gpus[1].age_ms, after.gpus[1].age_ms] == [0, (HOUR / 2 + 4) * 1000]
+    assert after.gpus[0].age_ms == 0
+    assert after.taken_at - before.taken_at == HOUR / 2 + 4
+    assert told[0] == HOUR / 2 + 6
+    assert any(earlier - later > 60 for earlier, later in pairwise(told)), "there is a gap"
+    assert {after.taken_at - seen.last_at for seen in (after.gpus[0].xids or {}).values()} == {HOUR / 2 + 4}
+    assert after.ledger is not None
+    assert after.ledger.processes[uuid, 1].idle_seconds == 6
+
+
+async def test_a_moment_is_told_the_same_each_time() -> None:
+    """Though one clock is read a little later than the other, now more, now less."""
+    with watched() as world:
+        first = await world.sample()
+        told = []
+        for late in (0.0001, 0.0039, 0.0):
+            world.time.ahead = late
+            last = await world.sample()
+            told.append(world.history.read(last, HOUR, last.gpus).taken_at[0])
+    assert told == [first.taken_at] * 3

@@ -51,6 +51,7 @@ async def collecting(
         sample_timeout=2.0,
         history_interval=history_interval,
         clock=hardware.clock,
+        since_boot=hardware.clock,
     )
     try:
         yield collector

@@ -23,6 +23,7 @@ from agent.sampling.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+BOOTED_AT = 1_700_000_000.0  # seconds since the epoch
 PROCESS = GpuProcess(7, ProcessType.COMPUTE)
 
 
@@ -46,7 +47,6 @@ class Source:
         if self.error:
             raise SourceError(self.error)
         return GpuReading(
-            5.0,
             self._slot.now,
             GpuIdentity(self.uuid, "A GPU"),
             processes=self.processes,
@@ -86,7 +86,14 @@ class Slot:
         assert self.source.is_asked.wait(10)
 
     def sample(self) -> GpuSample:
-        return self.slot.judge_state(self.now, sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
+        return self.slot.judge_state(
+            self.now,
+            since_boot=self.now,
+            booted_at=BOOTED_AT,
+            sample_interval=1.0,
+            stale_after=3.0,
+            sample_timeout=2.0,
+        )
 
 
 @pytest.fixture
@@ -134,7 +141,11 @@ def test_an_error_keeps_who_it_was_and_how_old_its_last_reading_is(slot: Slot) -
     sample = slot.sample()
 
     assert (sample.state, sample.error, sample.reading) == (GpuState.LOST, "Gone", None)
-    assert (sample.identity.uuid, sample.age_ms, sample.sampled_at) == ("GPU-old", 1500, 5.0)
+    assert (sample.identity.uuid, sample.age_ms, sample.sampled_at) == (
+        "GPU-old",
+        1500,
+        BOOTED_AT + slot.now - 1.5,
+    )
 
 
 def test_a_renewed_contact_is_made_with_the_next_reading_and_once(slot: Slot) -> None:

@@ -26,8 +26,7 @@ def snapshot(
     gpus = []
     for index, percent in enumerate(utilization):
         known = reading(
-            sampled_at=EPOCH + at,
-            sampled_monotonic=at,
+            sampled_since_boot=at,
             identity_uuid=uuids[index],
             memory_used_bytes=memory_used_bytes + index,  # of each GPU a number of its own, as in life
             utilization_gpu_percent=percent,
@@ -37,7 +36,7 @@ def snapshot(
             gpus.append(GpuSample(index, GpuState.OK, known))
         else:
             gpus.append(GpuSample(index, GpuState.LOST, lasting=known.lasting()))
-    return Snapshot(EPOCH + at, at, driver=DriverReading(len(gpus)), gpus=tuple(gpus))
+    return Snapshot(EPOCH + at, at, driver=DriverReading(len(gpus)), gpus=tuple(gpus), taken_since_boot=at)
 
 
 def filled(history: History, seconds: int, step: float = 1.0) -> Snapshot:

@@ -46,6 +46,7 @@ class Watch:
 
     ledger: Ledger = field(default_factory=lambda: Ledger(sample_interval=1.0, history_interval=10.0))
     now: float = 0.0
+    set_by: float = 0.0  # seconds by which the wall clock has been set
     users: dict[int, str | None] = field(default_factory=dict)
     uids: dict[str | None, int | None] = field(default_factory=lambda: {None: None})
     starts: dict[int, int | None] = field(default_factory=dict)
@@ -61,7 +62,16 @@ class Watch:
         described = {pid: self.described(pid, self.users.get(pid, "alice")) for pid in pids}
         reading = ProcessesReading(described) if host else None
         contact = DriverReading(len(gpus)) if driver else None
-        return self.ledger.update(Snapshot(EPOCH + self.now, self.now, contact, gpus=gpus, processes=reading))
+        return self.ledger.update(
+            Snapshot(
+                EPOCH + self.now + self.set_by,
+                self.now,
+                contact,
+                gpus=gpus,
+                processes=reading,
+                taken_since_boot=self.now,
+            )
+        )
 
     def described(self, pid: int, user: str | None) -> HostProcess:
         """A process as the host describes it."""

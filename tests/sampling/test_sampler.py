@@ -37,6 +37,7 @@ async def sampling(
         hardware.processes,
         sample_interval=sample_interval,
         sample_timeout=2.0,
+        since_boot=hardware.clock,
     )
     sampler = Sampler(collector, Pace(sample_interval, history_interval))
     sampler.start()
@@ -230,6 +231,7 @@ async def test_without_history_the_driver_is_let_go_after_a_minute_and_comes_bac
         sample_interval=INTERVAL,
         sample_timeout=2.0,
         clock=clock,
+        since_boot=clock,
     )
     sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
     sampler.start()

@@ -10,11 +10,13 @@ from agent.sampling.worker import ReadResult
 
 IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
 MEMORY = Memory(total_bytes=1024)
-NOW = 1000.0
+NOW = 1000.0  # seconds of the monotonic clock
+SINCE_BOOT = 9000.0  # it has been suspended
+BOOTED_AT = 1_700_000_000.0
 
 
 def reading(age: float) -> GpuReading:
-    return GpuReading(sampled_at=500.0, sampled_monotonic=NOW - age, identity=IDENTITY, memory=MEMORY)
+    return GpuReading(sampled_since_boot=SINCE_BOOT - age, identity=IDENTITY, memory=MEMORY)
 
 
 def good(age: float) -> ReadResult[GpuReading | None]:
@@ -56,6 +58,8 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
         None if busy_for is None else NOW - busy_for,
         None if last_age is None else reading(last_age),
         now=NOW,
+        since_boot=SINCE_BOOT,
+        booted_at=BOOTED_AT,
         sample_interval=1.0,
         stale_after=3.0,
         sample_timeout=2.0,
@@ -74,10 +78,12 @@ def test_identity_and_total_memory_of_a_gpu_outlive_its_values(busy_for: float |
         None if busy_for is None else NOW - busy_for,
         reading(60.0),
         now=NOW,
+        since_boot=SINCE_BOOT,
+        booted_at=BOOTED_AT,
         sample_interval=1.0,
         stale_after=3.0,
         sample_timeout=2.0,
     )
     assert sample.identity == IDENTITY
     assert sample.values.memory == MEMORY
-    assert (sample.sampled_at, sample.age_ms) == (500.0, 60_000)
+    assert (sample.sampled_at, sample.age_ms) == (BOOTED_AT + SINCE_BOOT - 60, 60_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ SOME = (GpuProcess(7, ProcessType.COMPUTE),)
 
 
 def told(at: float, percent: int | None, processes: tuple[GpuProcess, ...] | None = NONE) -> GpuReading:
-    return reading(sampled_monotonic=at, utilization_gpu_percent=percent, processes=processes)
+    return reading(sampled_since_boot=at, utilization_gpu_percent=percent, processes=processes)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_the_samples_that_count(seen: Sequence[GpuReading], now: float, peak: in
 def ghost(at: float, **changed: Any) -> GpuReading:
     return reading(
         **{
-            "sampled_monotonic": at,
+            "sampled_since_boot": at,
             "utilization_gpu_percent": 97,
             "memory_used_bytes": 0,
             "processes": (),
@@ -117,9 +118,13 @@ class Watch:
     def see(self, one: GpuReading | None, at: float) -> Snapshot:
         state = GpuState.OK if one else GpuState.STUCK
         snapshot = Snapshot(
-            at, at, DriverReading(1), gpus=(GpuSample(0, state, one, reading(identity_uuid="GPU-0")),)
+            at,
+            at,
+            DriverReading(1),
+            gpus=(GpuSample(0, state, one, reading(identity_uuid="GPU-0")),),
+            taken_since_boot=at,
         )
-        return Snapshot(at, at, snapshot.driver, gpus=snapshot.gpus, ledger=self._ledger.update(snapshot))
+        return replace(snapshot, ledger=self._ledger.update(snapshot))
 
 
 def why(snapshot: Snapshot, wish: Wish | None = None) -> str | None:
@@ -178,7 +183,10 @@ def test_a_job_that_is_not_listed_keeps_its_gpu_for_a_minute_at_most() -> None:
         at: why(
             watch.see(
                 reading(
-                    identity_uuid="GPU-0", sampled_monotonic=at, utilization_gpu_percent=percent, processes=()
+                    identity_uuid="GPU-0",
+                    sampled_since_boot=at,
+                    utilization_gpu_percent=percent,
+                    processes=(),
                 ),
                 at,
             )

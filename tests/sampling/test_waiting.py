@@ -59,8 +59,7 @@ class Host:
         processes = (GpuProcess(100, ProcessType.COMPUTE),) if index in self.busy else ()
         mode = ComputeMode.PROHIBITED if index in self.prohibited else ComputeMode.DEFAULT
         known = reading(
-            sampled_at=self.now,
-            sampled_monotonic=self.now,
+            sampled_since_boot=self.now,
             identity_uuid=f"GPU-{index}",
             memory_total_bytes=80 * GIB,
             memory_free_bytes=80 * GIB,

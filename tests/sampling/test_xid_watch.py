@@ -19,7 +19,8 @@ from tests.support.agents import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOW = 1_757_926_800.0
+BOOTED_AT, SINCE_BOOT = 1_757_000_000.0, 926_800.0
+NOW = BOOTED_AT + SINCE_BOOT
 
 
 class Shifted:
@@ -34,7 +35,7 @@ class Shifted:
 
 @contextmanager
 def watching(gpus: int, clock: Shifted | None = None) -> Iterator[XidWatch]:
-    watch = XidWatch(XidEventSource(), clock=clock or Shifted(), now=lambda: NOW)
+    watch = XidWatch(XidEventSource(), clock=clock or Shifted(), since_boot=lambda: SINCE_BOOT)
     watch.follow(gpus)
     try:
         yield watch
@@ -51,7 +52,7 @@ def uuid(simulation: Simulation, index: int = 0) -> str:
 
 
 def is_heard(watch: XidWatch, simulation: Simulation, index: int = 0) -> None:
-    wait_until(lambda: watch.counts(uuid(simulation, index)) is not None, "the GPU is listened to")
+    wait_until(lambda: watch.counts(uuid(simulation, index), BOOTED_AT) is not None, "the GPU is listened to")
 
 
 def test_every_xid_is_counted_by_gpu_and_code() -> None:
@@ -61,16 +62,16 @@ def test_every_xid_is_counted_by_gpu_and_code() -> None:
             simulation.gpus[1].raise_xid(code)
 
         expected = {31: XidCount(101, NOW), 79: XidCount(1, NOW)}
-        wait_until(lambda: watch.counts(uuid(simulation, 1)) == expected, "all are counted")
-        assert watch.counts(uuid(simulation, 0)) == {}
+        wait_until(lambda: watch.counts(uuid(simulation, 1), BOOTED_AT) == expected, "all are counted")
+        assert watch.counts(uuid(simulation, 0), BOOTED_AT) == {}
 
 
 def test_nobody_listens_before_there_is_contact() -> None:
     with Simulation(1) as simulation:
         watch = XidWatch(XidEventSource())
 
-        assert watch.counts(uuid(simulation)) is None
-        assert watch.counts(None) is None
+        assert watch.counts(uuid(simulation), BOOTED_AT) is None
+        assert watch.counts(None, BOOTED_AT) is None
         assert watch.ended
         assert simulation.total_calls == 0
 
@@ -86,8 +87,12 @@ def test_a_lost_gpu_does_not_make_the_others_deaf() -> None:
         wait_until(lambda: simulation.calls["nvmlDeviceRegisterEvents"] == 3, "to the other GPU")
         simulation.gpus[0].raise_xid(31)
 
-        wait_until(lambda: watch.counts(uuid(simulation, 0)) == {31: XidCount(1, NOW)}, "it is heard")
-        assert watch.counts(uuid(simulation, 1)) == {79: XidCount(1, NOW)}, "and what was counted stays"
+        wait_until(
+            lambda: watch.counts(uuid(simulation, 0), BOOTED_AT) == {31: XidCount(1, NOW)}, "it is heard"
+        )
+        assert watch.counts(uuid(simulation, 1), BOOTED_AT) == {79: XidCount(1, NOW)}, (
+            "and what was counted stays"
+        )
 
 
 def test_more_gpus_are_listened_to_once_the_driver_counts_them() -> None:
@@ -107,7 +112,7 @@ def test_a_storm_of_one_xid_is_logged_once_a_minute(caplog: pytest.LogCaptureFix
         def heard(times: int) -> None:
             simulation.gpus[0].raise_xid(31)
             wait_until(
-                lambda: (watch.counts(uuid(simulation)) or {}).get(31) == XidCount(times, NOW),
+                lambda: (watch.counts(uuid(simulation), BOOTED_AT) or {}).get(31) == XidCount(times, NOW),
                 "it is counted",
             )
 

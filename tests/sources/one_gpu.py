@@ -37,7 +37,7 @@ class OneGpu:
         self.simulation = simulation
         self.gpu = simulation.gpus[0]
         self.clock = clock
-        self.source = GpuSource(0, clock=clock, now=clock.wall)
+        self.source = GpuSource(0, clock=clock, now=clock.wall, since_boot=clock)
 
     def read(self, after: float = 0.0) -> GpuReading:
         """A sample `after` seconds from now, as a worker takes it, with what nobody waits for."""

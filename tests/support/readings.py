@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.readings import GpuReading
 
-_NOTHING = GpuReading(sampled_at=0.0, sampled_monotonic=0.0)
+_NOTHING = GpuReading(sampled_since_boot=0.0)
 _SUBJECTS = {field.name: getattr(_NOTHING, field.name) for field in fields(GpuReading)}
 _FIELDS = {
     f"{subject}_{field.name}": (subject, field.name)

@@ -94,8 +94,7 @@ class FakeGpu:
         if self.error:
             raise SourceError(self.error)
         return GpuReading(
-            sampled_at=time.time(),
-            sampled_monotonic=started,
+            sampled_since_boot=started,
             identity=GpuIdentity(uuid=uuid),
             thermal=Thermal(gpu_celsius=self.reads),
             processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),

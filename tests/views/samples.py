@@ -17,13 +17,13 @@ from agent.readings import (
 from tests.support.readings import reading
 
 MIB = 1024**2
+SAMPLED_AT = 1757926888.733
 DRIVER = DriverReading(
     gpu_count=4, driver_version="580.95.05", cuda_version="13.0", nvml_version="13.580.95.05"
 )
 IDENTITY = GpuIdentity(uuid="GPU-1", name="NVIDIA GeForce RTX 3090")
 READING = reading(
-    sampled_at=1757926888.733,
-    sampled_monotonic=100.0,
+    sampled_since_boot=100.0,
     identity=IDENTITY,
     memory_total_bytes=24576 * MIB,
     clocks_max_graphics_mhz=2100,
@@ -59,13 +59,11 @@ STUCK_SENTENCE = "A driver call on this GPU has not returned for 4 s"
 LOST_SENTENCE = "The GPU is lost"
 STARTING_SENTENCE = "The GPU has not answered yet"
 
-HEALTHY = GpuSample(0, GpuState.OK, READING, None, READING.sampled_at, 12, seconds=0.009)
-STUCK = GpuSample(1, GpuState.STUCK, None, READING.lasting(), READING.sampled_at, 4012, STUCK_SENTENCE)
-LOST = GpuSample(2, GpuState.LOST, None, READING.lasting(), READING.sampled_at, 9000, LOST_SENTENCE)
+HEALTHY = GpuSample(0, GpuState.OK, READING, None, SAMPLED_AT, 12, seconds=0.009)
+STUCK = GpuSample(1, GpuState.STUCK, None, READING.lasting(), SAMPLED_AT, 4012, STUCK_SENTENCE)
+LOST = GpuSample(2, GpuState.LOST, None, READING.lasting(), SAMPLED_AT, 9000, LOST_SENTENCE)
 STARTING = GpuSample(3, GpuState.STARTING, error=STARTING_SENTENCE)
-KNOWS_NOTHING = GpuSample(
-    0, GpuState.OK, reading(sampled_at=1757926888.733), sampled_at=1757926888.733, age_ms=0
-)
+KNOWS_NOTHING = GpuSample(0, GpuState.OK, reading(), sampled_at=SAMPLED_AT, age_ms=0)
 
 
 def snapshot(*gpus: GpuSample) -> Snapshot:

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 class GpuReading:
     """One GPU at one moment."""
 
-    sampled_at: float  # seconds since the epoch
-    sampled_monotonic: float  # seconds of the monotonic clock: ages are taken from this one
+    sampled_since_boot: float  # seconds, suspended or not
     identity: GpuIdentity = field(default_factory=GpuIdentity)
     memory: Memory = field(default_factory=Memory)
     utilization: Utilization = field(default_factory=Utilization)
@@ -57,8 +56,7 @@ class GpuReading:
     def lasting(self) -> GpuReading:
         """What stays true while the GPU cannot be read; everything else is unknown."""
         return GpuReading(
-            self.sampled_at,
-            self.sampled_monotonic,
+            self.sampled_since_boot,
             identity=GpuIdentity(self.identity.uuid, self.identity.name, self.identity.pci_bus_id),
             memory=Memory(total_bytes=self.memory.total_bytes),
             clocks=Clocks(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pynvml
 
-from agent.readings import GpuReading, SourceError
+from agent.readings import GpuReading, SourceError, seconds_since_boot
 from agent.sources.gpu import power, recovery, thermal
 from agent.sources.gpu.clocks import ClocksSource
 from agent.sources.gpu.engines import read_engines
@@ -49,17 +49,19 @@ class GpuSource:
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
+        since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self.index = index
         self._clock = clock
         self._now = now
+        self._since_boot = since_boot
         self._open: _OpenGpu | None = None
 
     def read(self) -> GpuReading:
         """One sample. Raises SourceError with NVML's own words if the GPU as a whole cannot be read."""
         try:
             if self._open is None:
-                self._open = _OpenGpu(self.index, self._clock, self._now)
+                self._open = _OpenGpu(self.index, self._clock, self._now, self._since_boot)
             return self._open.sample()
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
@@ -82,9 +84,15 @@ class GpuSource:
 class _OpenGpu:
     """A GPU behind one NVML handle, for as long as that handle is good."""
 
-    def __init__(self, index: int, clock: Callable[[], float], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        index: int,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        since_boot: Callable[[], float],
+    ) -> None:
         self._clock = clock
-        self._now = now
+        self._since_boot = since_boot
         handle = self._handle = query("nvmlDeviceGetHandleByIndex", index)
         fields = SlowFields(handle, (*recovery.FIELDS, *thermal.FIELDS, *power.FIELDS))
         self.pcie = PcieSource(handle)
@@ -104,7 +112,7 @@ class _OpenGpu:
         self._memory_errors = Paced(ERRORS_PACE, lambda: read_memory_errors(handle))
 
     def sample(self) -> GpuReading:
-        started, sampled_at = self._clock(), self._now()
+        started, since_boot = self._clock(), self._since_boot()
         memory = self._memory.read(started)  # the first: it tells whether the GPU can be read
         utilization = read_utilization(self._handle)
         gpm = self.gpm.read(started)
@@ -113,8 +121,7 @@ class _OpenGpu:
         mig = self._mig.get(started)
         listed = mig.processes(listed)
         return GpuReading(
-            sampled_at=sampled_at,
-            sampled_monotonic=started,
+            sampled_since_boot=since_boot,
             identity=self._identity.read(started),
             memory=memory,
             utilization=utilization,

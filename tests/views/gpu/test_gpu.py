@@ -277,7 +277,7 @@ def busy_sample(model: str, index: int) -> GpuSample:
         one.gpu.fix(clocks_event_reasons=0xEC)
         one.read()
         reading = one.read(after=6)
-    return GpuSample(index, HEALTHY.state, reading, None, reading.sampled_at, 1999)
+    return GpuSample(index, HEALTHY.state, reading, None, HEALTHY.sampled_at, 1999)
 
 
 @pytest.mark.parametrize("model", MODELS)
