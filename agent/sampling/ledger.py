@@ -31,7 +31,7 @@ class _Process:
     """One process on one GPU."""
 
     first_seen: float  # seconds since boot
-    is_well_known: bool = False  # it was on a list that is not partial
+    was_on_full_list: bool = False  # one that is not partial
     start_ticks: int | None = None
     uid: int | None = None
     held: float = 0.0
@@ -92,7 +92,7 @@ class _Gpu:
             is_new = process is None or process.is_other_than(host)
             if process is None or is_new:
                 process = _Process(first_seen=snapshot.taken_since_boot)
-            process.is_well_known |= reading.knows_all_processes
+            process.was_on_full_list |= reading.knows_all_processes
             # kept, for when the host does not tell in time
             if host.start_ticks is not None:
                 process.start_ticks = host.start_ticks
@@ -107,7 +107,7 @@ class _Gpu:
         if not reading.knows_all_processes:
             # What is not told is not gone. Those that were never on a full list may come and go without end.
             unlisted = before.keys() - self.processes.keys()
-            self.processes |= {pid: before[pid] for pid in unlisted if before[pid].is_well_known}
+            self.processes |= {pid: before[pid] for pid in unlisted if before[pid].was_on_full_list}
         return uses
 
 

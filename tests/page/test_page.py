@@ -80,6 +80,7 @@ def test_the_lines_begin_with_what_the_agent_remembers(browser: Browser) -> None
 def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
     with Simulation(3) as simulation:
         for gpu in simulation.gpus:
+            gpu.fix(memory_used=0, gpu_utilization=0)
             gpu.processes = []
         simulation.gpus[1].processes = [SimulatedProcess(os.getpid(), "C", GIB)]
         with agent_server() as url, opened(browser, f"{url}/") as page:
@@ -90,6 +91,7 @@ def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
 
 def test_what_was_free_before_a_pause_is_not_called_free_after_it(browser: Browser) -> None:
     with Simulation(1) as simulation:
+        simulation.gpus[0].fix(memory_used=0, gpu_utilization=0)
         simulation.gpus[0].processes = []
         with agent_server() as url, opened(browser, f"{url}/") as page:
             page.locator("#free a").wait_for()
