@@ -10,18 +10,19 @@ const series = new Map(); // by GPU: rows of [milliseconds, [utilization, memory
 const key = ({ uuid, id, idx }) => uuid ?? id ?? idx;
 
 export async function load(signal) {
-  const history = await get("history", signal);
-  if (!history.ts.length) return;
-  const [first] = history.ts;
-  for (const device of history.devices) {
-    const rows = history.ts.map((at, row) => [
+  const { ts, devices } = await get("history", signal);
+  const [first] = ts;
+  const last = ts.at(-1);
+  if (!last) return;
+  for (const device of devices) {
+    const rows = ts.map((at, row) => [
       at,
       [device.gpu_utilization[row], device.memory_used_mb[row], device.temperature_celsius[row], device.power_watts[row]],
     ]);
     const mine = recent(device);
     const older = mine.filter(([at]) => at < first); // the agent forgets it when it restarts
     if (older.length) older.push([first - 1, UNKNOWN]);
-    series.set(key(device), [...older, ...rows, ...mine.filter(([at]) => at > rows[rows.length - 1][0])]);
+    series.set(key(device), [...older, ...rows, ...mine.filter(([at]) => at > last && at < last + GAP)]);
   }
 }
 
@@ -31,18 +32,19 @@ export function add(event) {
   for (const gpu of event.gpus) {
     const rows = series.get(key(gpu)) ?? [];
     series.set(key(gpu), rows);
-    const newest = rows.length ? rows[rows.length - 1][0] : at - 1;
-    if (newest >= at) continue;
+    const newest = rows.at(-1)?.[0] ?? at - 1;
+    // The clock was set back
+    if (newest > at + GAP) for (const row of rows) row[0] -= newest - at + 1;
+    else if (newest >= at) continue;
     if (at - newest > GAP) rows.push([newest + 1, UNKNOWN]);
     rows.push([at, [gpu.utilization.gpu_percent, gpu.memory.used_mb, gpu.temperature_celsius, gpu.power.usage_watts]]);
-    const old = rows.findIndex(([moment]) => moment >= at - KEPT);
-    if (old > 0) rows.splice(0, old);
+    while (rows[0][0] < at - KEPT) rows.shift();
   }
 }
 
 // The rows of a GPU in the last milliseconds that are there, the oldest first.
 export function recent(gpu, span = KEPT) {
   const rows = series.get(key(gpu)) ?? [];
-  const since = rows.length ? rows[rows.length - 1][0] - span : 0;
-  return rows.slice(rows.findIndex(([at]) => at >= since));
+  const since = (rows.at(-1)?.[0] ?? 0) - span;
+  return rows.filter(([at]) => at >= since);
 }
