@@ -29,6 +29,7 @@ from agent.sources.procfs import (
     read_resident_bytes,
     read_stat,
     read_uid,
+    unmapped_uid,
 )
 from agent.sources.rates import gap, rate
 from agent.sources.side_thread import SideThread
@@ -113,6 +114,7 @@ class ProcessReader:
         self._proc_root = proc_root
         self._user_names = user_names or UserNames(clock=clock)
         self._exists = exists
+        self._unmapped_uid = unmapped_uid(proc_root)
         self._side_thread = SideThread()
         self._known: dict[int, _Known] = {}
 
@@ -237,8 +239,9 @@ class ProcessReader:
 
     def _uid(self, pid: int) -> int | None:
         try:
-            return read_uid(self._proc_root, pid)
+            uid = read_uid(self._proc_root, pid)
         except GONE:
             raise
         except UNREADABLE:
             return None
+        return None if uid == self._unmapped_uid else uid

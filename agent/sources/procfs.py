@@ -31,6 +31,7 @@ MAX_BYTES_OF = {
 MAX_OPEN_FILES = 4096  # of one process, that are looked at
 # With more, none is called the largest: looking at only some of them would name the wrong ones.
 MAX_PROCESSES = 65_536
+OVERFLOW_UID = 65534  # the kernel's default for /proc/sys/kernel/overflowuid
 SPARE = 5  # processes more than asked for: one that ends before it is described gives its place to the next
 # The numbers are real, effective, saved and of the file system; the tab after the first proves it whole.
 _UID = re.compile(rb"^Uid:\t(\d+)\t", re.MULTILINE)
@@ -88,6 +89,18 @@ def read_resident_bytes(proc_root: str, pid: int) -> int:
 def read_uid(proc_root: str, pid: int) -> int:
     """The real user of a process."""
     return parse_uid(_read(f"{proc_root}/{pid}/status", MAX_BYTES))
+
+
+def unmapped_uid(proc_root: str) -> int | None:
+    """The number that stands for every user who has none in our user namespace; None: each has one.
+
+    user_namespaces(7): as in a container of a user's own (rootless), where it is called nobody.
+    """
+    try:
+        mapped = _read(f"{proc_root}/self/uid_map", MAX_BYTES).split()
+    except OSError:  # a kernel without user namespaces
+        return None
+    return None if mapped == [b"0", b"0", b"4294967295"] else OVERFLOW_UID
 
 
 def read_file(proc_root: str, pid: int, name: str) -> Content:

@@ -11,11 +11,12 @@ const series = new Map(); // by GPU: rows of [milliseconds, [utilization, memory
 const key = ({ uuid, id, idx }) => uuid ?? id ?? idx;
 
 export async function load(signal) {
-  const history = await get("history", signal);
-  if (!history.ts.length) return;
-  const [first] = history.ts;
-  for (const device of history.devices) {
-    const rows = history.ts.map((at, row) => [
+  const { ts, devices } = await get("history", signal);
+  const [first] = ts;
+  const last = ts.at(-1);
+  if (!last) return;
+  for (const device of devices) {
+    const rows = ts.map((at, row) => [
       at,
       [
         device.gpu_utilization[row],
@@ -27,7 +28,8 @@ export async function load(signal) {
     const mine = recent(device);
     const older = mine.filter(([at]) => at < first); // the agent forgets it when it restarts
     if (older.length) older.push([first - 1, UNKNOWN]);
-    const newer = mine.filter(([at]) => at > rows[rows.length - 1][0]); // came while the history was asked for
+    // What came while the history was asked for; what is much newer is of a clock that was set back since.
+    const newer = mine.filter(([at]) => at > last && at < last + GAP);
     series.set(key(device), [...older, ...rows, ...newer]);
   }
 }
@@ -38,21 +40,15 @@ export function add(event) {
   for (const gpu of event.gpus) {
     const rows = series.get(key(gpu)) ?? [];
     series.set(key(gpu), rows);
-    const newest = rows.length ? rows[rows.length - 1][0] : at - 1;
-    if (newest >= at) continue; // a new connection may begin with the last sample again
-    if (at - newest > GAP) rows.push([newest + 1, UNKNOWN]);
-    rows.push([
-      at,
-      [gpu.utilization.gpu_percent, gpu.memory.used_mb, gpu.temperature_celsius, gpu.power.usage_watts],
-    ]);
-    const old = rows.findIndex(([moment]) => moment >= at - KEPT);
-    if (old > 0) rows.splice(0, old);
+    // What came while the history was asked for; what is much newer is of a clock that was set back since.
+    const newer = mine.filter(([at]) => at > last && at < last + GAP);
+    series.set(key(device), [...older, ...rows, ...newer]);
   }
 }
 
 // The rows of a GPU in the last milliseconds that are there, the oldest first.
 export function recent(gpu, span = KEPT) {
   const rows = series.get(key(gpu)) ?? [];
-  const since = rows.length ? rows[rows.length - 1][0] - span : 0;
-  return rows.slice(rows.findIndex(([at]) => at >= since));
+  const since = (rows.at(-1)?.[0] ?? 0) - span;
+  return rows.filter(([at]) => at >= since);
 }

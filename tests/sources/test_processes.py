@@ -320,6 +320,28 @@ def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clo
     assert read(reader_of(proc, clock)) == HostProcess(42, command=ELSEWHERE)
 
 
+@pytest.mark.parametrize(
+    ("uid_map", "expected"),
+    [
+        pytest.param("         0          0 4294967295\n", 65534, id="on the host"),
+        pytest.param(None, 65534, id="a kernel without user namespaces"),
+        pytest.param(
+            "         0       1000          1\n         1     100000      65536\n", None, id="rootless"
+        ),
+    ],
+)
+def test_in_a_user_namespace_who_is_not_mapped_is_unknown_and_not_nobody(
+    proc: FakeProc, clock: Clock, uid_map: str | None, expected: int | None
+) -> None:
+    (proc.root / "42/status").write_text("Uid:\t65534\t0\t0\t0\n")
+    (proc.root / "self").mkdir()
+    if uid_map is not None:
+        (proc.root / "self/uid_map").write_text(uid_map)
+    process = read(reader_of(proc, clock))
+    assert process.uid == expected
+    assert process.command == "python3 train.py"
+
+
 def test_a_process_that_is_hidden_is_unknown_and_has_not_ended(proc: FakeProc, clock: Clock) -> None:
     shutil.rmtree(proc.root / "42")
     reader = reader_of(proc, clock, hidden=frozenset({42}))
