@@ -40,9 +40,20 @@ export function add(event) {
   for (const gpu of event.gpus) {
     const rows = series.get(key(gpu)) ?? [];
     series.set(key(gpu), rows);
-    // What came while the history was asked for; what is much newer is of a clock that was set back since.
-    const newer = mine.filter(([at]) => at > last && at < last + GAP);
-    series.set(key(device), [...older, ...rows, ...newer]);
+    const newest = rows.at(-1)?.[0] ?? at - 1;
+    if (newest > at + GAP) {
+      // The agent's clock was set back: the line goes on, and its older rows move back with the clock.
+      for (const row of rows) row[0] -= newest - at + 1;
+    } else if (newest >= at) {
+      continue; // a new connection may begin with the last sample again
+    }
+    if (at - newest > GAP) rows.push([newest + 1, UNKNOWN]);
+    rows.push([
+      at,
+      [gpu.utilization.gpu_percent, gpu.memory.used_mb, gpu.temperature_celsius, gpu.power.usage_watts],
+    ]);
+    const old = rows.findIndex(([moment]) => moment >= at - KEPT);
+    if (old > 0) rows.splice(0, old);
   }
 }
 
