@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOCAL_USERS = "/etc/passwd"
 MAX_PASSWD_BYTES = 1024 * 1024  # some 15,000 users; the thread looks up those after them
+MAX_DIGITS = 10  # of a user number, which has 32 bits; to convert thousands is an error
 MAX_NAMES = 4096  # containers bring numbers without end
 RENEW_SECONDS = 600.0  # until a name is looked up again
 # Until a look-up that found nothing is made again; longer each time, for some numbers have no name at all.
@@ -37,11 +38,11 @@ def parse_passwd(content: Content) -> dict[int, str]:
     names: dict[int, str] = {}
     for line in content.up_to(b"\n").split(b"\n"):
         fields = line.split(b":")
-        if len(fields) < 4 or not fields[2].isdigit() or line.startswith((b"+", b"-", b"#")):
+        if len(fields) < 4 or line.startswith((b"+", b"-", b"#")):
             continue  # a comment, or where NIS goes on
-        name = clean(os.fsdecode(fields[0]))
-        if name:
-            names.setdefault(int(fields[2]), name)
+        name, uid = clean(os.fsdecode(fields[0])), fields[2]
+        if name and uid.isdigit() and len(uid) <= MAX_DIGITS:
+            names.setdefault(int(uid), name)
     return names
 
 

@@ -77,6 +77,7 @@ def world(tmp_path: Path) -> World:
         pytest.param(b"#ada:x:7:7::/:", {}, id="a comment"),
         pytest.param(b"ada:x::7::/:", {}, id="no number"),
         pytest.param(b"ada:x:-7:7::/:", {}, id="a number that cannot be"),
+        pytest.param(b"ada:x:" + b"7" * 5000 + b":7::/:", {}, id="a number that nobody can convert"),
         pytest.param(b":x:7:7::/:", {}, id="no name"),
         pytest.param(b"ada", {}, id="no user"),
     ],
