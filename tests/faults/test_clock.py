@@ -184,6 +184,7 @@ async def test_an_xid_is_as_old_as_it_is(seconds: float) -> None:
 async def test_suspended_time_counts_for_ages_and_not_for_idle_time() -> None:
     with watched() as world:
         world.simulation.gpus[0].processes = [SimulatedProcess(pid=1, memory_bytes=2**30)]
+        world.simulation.gpus[0].fix(gpu_utilization=0)  # else its process could have worked
         for _ in range(2):
             before = await world.sample()
         world.report(31)
