@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -16,11 +16,13 @@ from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from agent.readings import Snapshot
 
 pytestmark = pytest.mark.anyio
+
+AnyCollector = TypeVar("AnyCollector", bound=Collector)
 
 INTERVAL = 0.05
 NO_HEARTBEAT = 60.0
@@ -266,16 +268,10 @@ class Faulty(Collector):
         return super().close()
 
 
-async def test_streams_go_on_after_the_driver_could_not_be_let_go(caplog: pytest.LogCaptureFixture) -> None:
-    class Stubborn(Collector):
-        asked = 0
-
-        async def release(self) -> bool:
-            self.asked += 1
-            raise RuntimeError("it has a fault")
-
+def soon_releasing(kind: Callable[..., AnyCollector]) -> tuple[Sampler, AnyCollector]:
+    """A sampler that has begun, and whose ticker releases the driver at once; and its collector."""
     hardware = FakeHardware()
-    collector = Stubborn(
+    collector = kind(
         hardware.driver,
         hardware.open_gpu,
         hardware.host,
@@ -285,8 +281,20 @@ async def test_streams_go_on_after_the_driver_could_not_be_let_go(caplog: pytest
     )
     clock = Shifted()
     sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
-    clock.shift = RELEASE_AFTER + 1  # so that the ticker releases the driver at once
+    clock.shift = RELEASE_AFTER + 1
     sampler.start()
+    return sampler, collector
+
+
+async def test_streams_go_on_after_the_driver_could_not_be_let_go(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Collector):
+        asked = 0
+
+        async def release(self) -> bool:
+            self.asked += 1
+            raise RuntimeError("it has a fault")
+
+    sampler, collector = soon_releasing(Stubborn)
     await asyncio.to_thread(wait_until, lambda: collector.asked, "it is asked to let go")
     assert len(await asyncio.wait_for(take(sampler, INTERVAL, 3), timeout=10)) == 3
     assert "it has a fault" in caplog.text
@@ -297,19 +305,7 @@ async def test_streams_go_on_after_the_driver_could_not_be_let_go(caplog: pytest
 async def test_the_workers_end_whatever_the_last_round_raises(
     cancelled: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hardware = FakeHardware()
-    collector = Faulty(
-        hardware.driver,
-        hardware.open_gpu,
-        hardware.host,
-        hardware.processes,
-        sample_interval=INTERVAL,
-        sample_timeout=2.0,
-    )
-    clock = Shifted()
-    sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
-    clock.shift = RELEASE_AFTER + 1  # so that the ticker releases the driver at once
-    sampler.start()
+    sampler, collector = soon_releasing(Faulty)
     await asyncio.sleep(INTERVAL)
     stopping = asyncio.create_task(sampler.stop())
     await asyncio.sleep(0)
