@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from agent.readings import Belonging
+    from agent.sources.pod_names import PodNames
 
 FIRST_LOOKS = (10.0, 60.0)  # seconds since a process was new
 LOOK_SECONDS = 60.0  # between the looks after those
@@ -60,10 +61,11 @@ def cgroup_window(pid: int, at: float) -> int:
 class Descriptions:
     """Reads them; owned by one thread, beside which another waits for what may hang."""
 
-    def __init__(self, proc_root: str, *, hide_command_args: bool) -> None:
+    def __init__(self, proc_root: str, *, hide_command_args: bool, pod_names: PodNames) -> None:
         self._proc_root = proc_root
         self._hide_command_args = hide_command_args
         self._unmapped_uid = unmapped_uid(proc_root)
+        self._pod_names = pod_names
         self._side_thread = SideThread()
 
     def begin_round(self) -> None:
@@ -77,7 +79,7 @@ class Descriptions:
         name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
         cgroup = files.get("cgroup")
-        belonging = belonging_of(cgroup, files.get("environ"))
+        belonging = self._pod_names.named(belonging_of(cgroup, files.get("environ")))
         return Description(self.uid(pid), name, command, belonging, cgroup, is_whole=len(files) == 3)
 
     def name(self, pid: int) -> str | None:

@@ -28,6 +28,7 @@ class ProcessSource:
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
+        pod_logs: str = "",
     ) -> None:
         self._clock = clock
         self._reader = ProcessReader(
@@ -36,6 +37,7 @@ class ProcessSource:
             clock=clock,
             since_boot=since_boot,
             proc_root=proc_root,
+            pod_logs=pod_logs,
         )
         self._memory = slow(read_memory, HostMemory())
         self._top_processes: Paced[tuple[HostProcess, ...]] = slow(self._read_top_processes, ())

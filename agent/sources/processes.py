@@ -14,6 +14,7 @@ from agent.sources.attempt import UNREADABLE
 from agent.sources.descriptions import GONE, Descriptions, cgroup_window, look
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import has_gpu_open, is_initial
+from agent.sources.pod_names import PodNames
 from agent.sources.procfs import (
     PROC,
     TICKS_PER_SECOND,
@@ -62,7 +63,8 @@ def cpu_percent(before: _Known | None, stat: Stat, at: float) -> float | None:
 class ProcessReader:
     """Describes processes; remembers the ones of the previous call and no others.
 
-    `pids_are_ours`: the driver's pids are known to be those of `proc_root`; else it is found out.
+    `pids_are_ours`: the driver's pids are known to be those of `proc_root`; else it is found out. `pod_logs`
+    has the kubelet's folders; "": pods have no names.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class ProcessReader:
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
+        pod_logs: str = "",
         user_names: UserNames | None = None,
         exists: Callable[[int], bool] = exists,
     ) -> None:
@@ -82,7 +85,9 @@ class ProcessReader:
         self._proc_root = proc_root
         self._user_names = user_names or UserNames(clock=clock)
         self._exists = exists
-        self._descriptions = Descriptions(proc_root, hide_command_args=hide_command_args)
+        self._descriptions = Descriptions(
+            proc_root, hide_command_args=hide_command_args, pod_names=PodNames(pod_logs, clock=clock)
+        )
         self._known: dict[int, _Known] = {}
 
     def read(

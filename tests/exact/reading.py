@@ -337,7 +337,9 @@ def _host_process(pid: int, position: int) -> HostProcess:
         belonging=Belonging(
             container_id=f"container-id-{k}",
             container_name=f"container-name-{k}" if k != 1 else None,
-            pod_uid=f"pod-{k}",
+            pod_uid=f"pod-uid-{k}",
+            pod_name=f"pod-name-{k}",
+            pod_namespace=f"pod-namespace-{k}",
             systemd_unit=f"unit-{k}.service",
             slurm_job_id=f"job-{k}",
             slurm_step=f"step-{k}",

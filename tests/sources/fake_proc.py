@@ -76,12 +76,14 @@ def reader_of(
     directory: Callable[[int], str] | None = None,
     *,
     hidden: frozenset[int] = frozenset(),
+    pod_logs: str = "",
 ) -> ProcessReader:
     """`hidden` are the processes that exist and are not shown."""
     return ProcessReader(
         clock=clock,
         since_boot=lambda: 65.0,
         proc_root=str(proc.root),
+        pod_logs=pod_logs,
         user_names=UserNames(clock=clock, look_up=directory or Directory()),
         exists=hidden.__contains__,
     )
