@@ -29,6 +29,7 @@ from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import when_stopped
+from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
@@ -46,11 +47,11 @@ if TYPE_CHECKING:
     from agent.settings import Settings
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, *, contained: bool | None = None) -> Starlette:
     """The whole agent as one ASGI app. A function, so that tests make as many as they like.
 
     With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
-    scenario that does not exist.
+    scenario that does not exist. `contained`: whether it runs in a container; None: look.
     """
     if settings.simulate_gpus:
         from agent.simulation import Simulation  # not loaded on a GPU host
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=list(_bare_prefix(prefix)),
         middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
-        lifespan=partial(_lifespan, shared=shared),
+        lifespan=partial(_lifespan, shared=shared, contained=contained),
     )
     app.state.shared = shared
     app.router.redirect_slashes = False  # the redirect would carry the client's Host header
@@ -134,11 +135,13 @@ def _bare_prefix(prefix: str) -> Iterator[Route]:
 
 
 @asynccontextmanager
-async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]:
+async def _lifespan(_app: Starlette, shared: SharedState, contained: bool | None) -> AsyncIterator[None]:
     settings = shared.settings
+    if contained is None:
+        contained = not shared.simulated and in_container()
     collector = Collector(
-        DriverSource(),
-        GpuSource,
+        DriverSource(in_container=contained),
+        partial(GpuSource, in_container=contained),
         HostSource(),
         ProcessSource(hide_command_args=settings.hide_command_args, pids_are_ours=shared.simulated),
         sample_interval=settings.sample_interval,
