@@ -45,7 +45,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body"})
 
-def create_app(settings):
+def create_app(settings, restart):
     if settings.url_prefix == "/slow-start":
         print("creating", file=sys.stderr, flush=True)
         time.sleep(3600)

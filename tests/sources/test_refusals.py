@@ -118,8 +118,8 @@ OF_DRIVER = {
         "LIB_RM_VERSION_MISMATCH",
         True,
     ): "The NVIDIA kernel module and the NVML library have different versions;"
-    " after a driver upgrade reload the module, or reboot the host; then recreate the container, which has the"
-    " old library",
+    " after a driver upgrade reload the module, or reboot the host; then recreate the container, which has"
+    " the old library",
 }
 
 
