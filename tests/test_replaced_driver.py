@@ -1,7 +1,8 @@
-"""A driver that is replaced beneath a running agent: real libraries, found by `dlopen`, and real processes."""
+"""A driver that is replaced under a running agent: real libraries, found by `dlopen`, and real processes."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -14,6 +15,8 @@ import pytest
 from agent.sampling.replaced_driver import PACE
 from agent.server.agent_server import RESTART
 from tests.support.agents import ROOT, Process, agent_process, wait_until
+
+pytestmark = pytest.mark.slow
 
 MISMATCH = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 SOURCE = ROOT / "tests/support/replaceable_nvml.c"
@@ -47,8 +50,11 @@ class Driver:
 
     def build(self, to: Path, **defined: str | int) -> None:
         """Compile one; the names are those of the source."""
+        compiler = shutil.which("gcc")
+        if compiler is None:
+            pytest.skip("a library that can be replaced takes gcc")
         macros = [f"-D{name}={value}" for name, value in defined.items()]
-        command = ["gcc", "-shared", "-fPIC", *macros, "-o", str(to), str(SOURCE)]
+        command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", *macros, "-o", str(to), str(SOURCE)]
         subprocess.run(command, check=True, timeout=60)  # noqa: S603  (our own source)
 
     def install(self, **defined: str | int) -> None:
@@ -105,14 +111,12 @@ def test_an_agent_whose_driver_was_replaced_ends_in_order_once_a_new_process_can
         assert "Traceback" not in agent.log
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("code", [0, 9, 999], ids=["well", "not loaded", "unknown error"])
-def test_an_agent_whose_driver_is_not_mismatched_starts_no_process(driver: Driver, code: int) -> None:
-    driver.install(INIT=code)
+def test_an_agent_whose_driver_is_not_mismatched_starts_no_process(driver: Driver) -> None:
+    driver.install(INIT=0)
 
     with agent_process(**driver.environ) as agent:
         for _ in range(3):
-            httpx.get(f"{agent.url}/count", timeout=20)
+            assert httpx.get(f"{agent.url}/count", timeout=20).json() == {"code": 0, "data": 0}
             time.sleep(0.5)
 
         assert driver.tries(but=agent) == []
@@ -120,7 +124,6 @@ def test_an_agent_whose_driver_is_not_mismatched_starts_no_process(driver: Drive
         assert agent.stop() == 0
 
 
-@pytest.mark.slow
 def test_a_simulated_mismatch_is_no_reason_to_end(driver: Driver) -> None:
     driver.install(INIT=0)
 
@@ -131,7 +134,6 @@ def test_a_simulated_mismatch_is_no_reason_to_end(driver: Driver) -> None:
         assert agent.stop() == 0
 
 
-@pytest.mark.slow
 def test_an_agent_that_is_stopped_while_a_new_process_hangs_ends_in_time_with_0(driver: Driver) -> None:
     successor = driver.folder / "successor"
     driver.build(successor, INIT=0, GATE=f'"{driver.gate}"')
@@ -144,7 +146,6 @@ def test_an_agent_that_is_stopped_while_a_new_process_hangs_ends_in_time_with_0(
     driver.gate.touch()
 
 
-@pytest.mark.slow
 def test_an_agent_stays_while_a_new_process_fails_too_and_looks_once_a_minute(driver: Driver) -> None:
     driver.install(INIT=MISMATCH)
 

@@ -1,4 +1,4 @@
-"""What uvicorn's server does not do by itself: end in time, with status 0 after a signal, or to be restarted."""
+"""What uvicorn's server does not do by itself: end in time, with status 0 after a signal or with RESTART."""
 
 from __future__ import annotations
 
