@@ -111,6 +111,22 @@ async def test_its_success_is_a_reason_to_end_once_this_process_has_failed_after
         assert agent.new_process.tries == 1
 
 
+async def test_what_this_process_found_before_its_success_does_not_count() -> None:
+    async with running_agent() as agent:
+        agent.refuse()
+        agent.new_process.works = True
+        await agent.sample()
+        agent.hardware.driver.valve.close()
+        await agent.sample()
+        assert agent.restarts == [], "this process has been asked again, and has not answered yet"
+
+        agent.hardware.driver.valve.open()
+        for _ in range(3):
+            await agent.sample()
+
+        assert agent.restarts == [WHY]
+
+
 async def test_its_success_does_not_count_if_this_process_works_again_too() -> None:
     async with running_agent() as agent:
         agent.refuse()
