@@ -40,11 +40,11 @@ class ProcessSource:
         self._memory = slow(read_memory, HostMemory())
         self._top_processes: Paced[tuple[HostProcess, ...]] = slow(self._read_top_processes, ())
 
-    def read(self, pids: frozenset[int]) -> ProcessesReading:
-        """The processes now; `pids` are those on GPUs."""
+    def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
+        """The processes now; `pids` are those on GPUs; `watched`: whether somebody looks."""
         at = self._clock()
         top_processes = self._top_processes.get(at)
-        gpu_processes = self._reader.read(pids, self._memory.get(at).total)
+        gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
         return ProcessesReading(gpu_processes, tuple(map(self._reader.with_username, top_processes)))
 
     def _read_top_processes(self) -> tuple[HostProcess, ...]:
