@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.readings import Snapshot, seconds_since_boot
+from agent.readings.troubles import LIB_RM_VERSION_MISMATCH
 from agent.sampling.change_log import ChangeLog
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.workers import Workers
-from agent.troubles import LIB_RM_VERSION_MISMATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
