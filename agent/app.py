@@ -17,7 +17,16 @@ from agent import __version__
 from agent.http import errors, openapi
 from agent.http.authentication import Authentication
 from agent.http.cache_key import cache_keys, constant_paths
-from agent.http.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
+from agent.http.middleware import (
+    AllowedHosts,
+    Cors,
+    DataHeaders,
+    HeadAsGet,
+    Mounted,
+    RootPath,
+    TrailingSlash,
+    WholeFiles,
+)
 from agent.http.response_cache import ResponseCache
 from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
@@ -72,7 +81,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=partial(_lifespan, shared=shared),
     )
     app.state.shared = shared
-    app.router.redirect_slashes = False  # the redirect would carry the client's Host header
+    app.router.redirect_slashes = False  # see TrailingSlash; a redirect would carry the client's Host header
     errors.install(app)
     return app
 
@@ -107,6 +116,8 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
     prefix = settings.url_prefix
     if settings.root_path:
         yield Middleware(RootPath, root_path=settings.root_path)
+    paths = frozenset(prefix + path for endpoint in ENDPOINTS for path in endpoint.paths)
+    yield Middleware(TrailingSlash, paths=paths)
     if settings.allowed_hosts:
         probes = frozenset(
             prefix + path for endpoint in ENDPOINTS if endpoint.is_probe for path in endpoint.paths
