@@ -97,6 +97,7 @@ def _api(shared: SharedState) -> FastAPI:
         static_url=openapi.DOCS_FOLDER,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
     )
     api.state.shared = shared
     for endpoint in ENDPOINTS:

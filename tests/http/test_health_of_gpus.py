@@ -112,7 +112,7 @@ async def test_a_wrong_detail_is_named(value: str) -> None:
     async with agent() as (_, client):
         answer = await client.get(f"/gpu?detail={value}")
 
-    assert error_in(answer) == f"Invalid detail: it should be '0', '1' or '', got '{value}'"
+    assert error_in(answer) == f"Invalid detail: it should be 0, 1, false or true, got '{value}'"
 
 
 async def test_xids_between_two_polls_are_all_counted() -> None:
