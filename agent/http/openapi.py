@@ -119,6 +119,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 _correct_parameters(operation.get("parameters", []))
                 _correct_responses(operation["responses"])
+                operation.setdefault(
+                    "security", []
+                )  # says that it needs none, which else may have been forgotten
         for schema in schemas.values():
             _simplify(schema)
         app.openapi_schema = document

@@ -6,6 +6,7 @@ tests/clients/ runs some of them; these tests hold what others are known to need
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,7 +15,7 @@ import pytest
 from agent.simulation import Simulation
 from tests.http.schema import operations
 from tests.support.agents import agent_server
-from tests.support.endpoints import STREAM
+from tests.support.endpoints import OPEN, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,25 @@ def test_names_of_components_are_names_in_every_language(document: Schema) -> No
         for name in components:
             assert re.fullmatch("[A-Z][A-Za-z0-9]*", name), f"{kind}: {name}"
         assert len({name.lower() for name in components}) == len(components)
+
+
+def test_a_name_made_of_a_component_and_its_field_is_nobody_else_s(document: Schema) -> None:
+    """Generators make it where a field has a type of its own: GpuFan and speed, or Gpu and fan_speed."""
+    components = document["components"]["schemas"]
+    made = [
+        f"{name}{field}".replace("_", "").lower()
+        for name, schema in components.items()
+        for field, described in schema.get("properties", {}).items()
+        if "$ref" not in described
+    ]
+    names = Counter([*made, *(name.lower() for name in components)])
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_every_operation_says_which_credential_it_needs(document: Schema) -> None:
+    """None, too: a list that is empty."""
+    for path, operation in operations(document):
+        assert (operation["security"] == []) == (path in OPEN), path
 
 
 def test_operations_are_named_after_their_paths(document: Schema) -> None:

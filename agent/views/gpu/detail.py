@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent.views.gpu.clocks import GpuClockDetail, clock_detail_view
 from agent.views.gpu.engines import GpuEngines, engines_view
-from agent.views.gpu.fans import GpuFan, fans_view
+from agent.views.gpu.fans import GpuFanDetail, fans_view
 from agent.views.gpu.gpm import GpuPerformance, performance_view
 from agent.views.gpu.identity import GpuBoard, board_view
 from agent.views.gpu.memory import GpuBar1, bar1_view
@@ -45,7 +45,7 @@ class GpuDetail(BaseModel):
     performance: GpuPerformance
     bar1: GpuBar1
     fan_count: int | None = Field(description="number of fans")
-    fans: list[GpuFan] = Field(description="every fan of the GPU")
+    fans: list[GpuFanDetail] = Field(description="every fan of the GPU")
     pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
     nvlinks: list[GpuNvLink] | None = Field(description="null: the GPU has none, or the driver does not tell")
     ecc: GpuEcc

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from agent.readings import Fans
 
 
-class GpuFan(BaseModel):
+class GpuFanDetail(BaseModel):
     """NVML: nvmlDeviceGetFanSpeed_v2, nvmlDeviceGetFanSpeedRPM."""
 
     speed_percent: int | None = Field(
@@ -19,6 +19,6 @@ class GpuFan(BaseModel):
     speed_rpm: int | None = Field(description="measured speed, revolutions per minute")
 
 
-def fans_view(fans: Fans) -> list[GpuFan]:
+def fans_view(fans: Fans) -> list[GpuFanDetail]:
     """The wire shape of each fan."""
-    return [GpuFan(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm) for fan in fans.each]
+    return [GpuFanDetail(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm) for fan in fans.each]
