@@ -77,6 +77,18 @@ def test_everything_has_a_description(document: Schema) -> None:
     assert not silent
 
 
+def test_every_list_that_may_be_null_or_hold_null_says_when(document: Schema) -> None:
+    """An empty list would say that there is none."""
+    told = {
+        f"{name}.{field}": described["description"]
+        for name, schema in document["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+        if '"array"' in json.dumps(described) and '"null"' in json.dumps(described)
+    }
+    assert {"Gpu.top_processes", "GpuDetail.fans", "DeviceHistory.power_watts"} <= told.keys()
+    assert [name for name, description in told.items() if "null: " not in description] == []
+
+
 def test_validation_is_400_and_never_422(document: Schema) -> None:
     """Every parameter can be wrong, so every path that has one says what happens then."""
     assert "422" not in json.dumps(document)

@@ -56,7 +56,8 @@ class GpuMetrics(BaseModel):
     topology: list[list[str | None]] | None = Field(
         default=None,
         description="only with detail=1: how each GPU of the host is connected with each, by index;"
-        " X itself, NV4 by four NVLinks, else by PCIe as nvidia-smi topo says: PSB, PIX, PXB, PHB, NODE, SYS",
+        " X itself, NV4 by four NVLinks, else by PCIe as nvidia-smi topo says: PSB, PIX, PXB, PHB, NODE, SYS;"
+        " null: unknown",
     )
 
 

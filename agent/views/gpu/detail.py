@@ -45,14 +45,20 @@ class GpuDetail(BaseModel):
     performance: GpuPerformance
     bar1: GpuBar1
     fan_count: int | None = Field(description="number of fans")
-    fans: list[GpuFanDetail] = Field(description="every fan of the GPU")
+    fans: list[GpuFanDetail] | None = Field(
+        description="every fan of the GPU; empty: it has none; null: the GPU cannot be read"
+    )
     pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
-    nvlinks: list[GpuNvLink] | None = Field(description="null: the GPU has none, or the driver does not tell")
+    nvlinks: list[GpuNvLink] | None = Field(
+        description="each NVLink of the GPU; null: it has none, or the driver does not tell"
+    )
     ecc: GpuEcc
     retired_pages: GpuRetiredPages
     remapped_rows: GpuRemappedRows
     xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
-    mig_instances: list[GpuMigInstance] = Field(description="empty: MIG is off, or there is none yet")
+    mig_instances: list[GpuMigInstance] | None = Field(
+        description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
+    )
     findings: list[GpuFinding] = Field(description="all reasons of the verdict, the worst first")
 
 
@@ -69,13 +75,13 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         performance=performance_view(reading.gpm),
         bar1=bar1_view(reading.memory),
         fan_count=reading.fans.count,
-        fans=fans_view(reading.fans),
+        fans=fans_view(gpu),
         pcie_replays=reading.pcie.replays,
         nvlinks=nvlinks_view(reading.nvlink),
         ecc=ecc_view(reading.memory_errors),
         retired_pages=retired_pages_view(reading.memory_errors),
         remapped_rows=remapped_rows_view(reading.memory_errors),
         xids=xids_view(gpu.xids),
-        mig_instances=mig_instances_view(reading.mig),
+        mig_instances=mig_instances_view(gpu),
         findings=findings_view(health),
     )

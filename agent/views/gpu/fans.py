@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
-    from agent.readings import Fans
+    from agent.readings import GpuSample
 
 
 class GpuFanDetail(BaseModel):
@@ -19,6 +19,11 @@ class GpuFanDetail(BaseModel):
     speed_rpm: int | None = Field(description="measured speed, revolutions per minute")
 
 
-def fans_view(fans: Fans) -> list[GpuFanDetail]:
-    """The wire shape of each fan."""
-    return [GpuFanDetail(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm) for fan in fans.each]
+def fans_view(gpu: GpuSample) -> list[GpuFanDetail] | None:
+    """The wire shape of each fan; None: the GPU cannot be read."""
+    if gpu.reading is None:
+        return None
+    return [
+        GpuFanDetail(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm)
+        for fan in gpu.reading.fans.each
+    ]
