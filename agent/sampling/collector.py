@@ -12,6 +12,7 @@ from agent.sampling.change_log import ChangeLog
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.workers import Workers
+from agent.troubles import LIB_RM_VERSION_MISMATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from agent.sampling.history import History
     from agent.sampling.interfaces import Connections, Driver, Host, Processes
     from agent.sampling.ledger import Ledger
+    from agent.sampling.replaced_driver import ReplacedDriver
     from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
 
@@ -55,6 +57,7 @@ class Collector:
         ledger: Ledger | None = None,
         history: History | None = None,
         xids: XidWatch | None = None,
+        replaced_driver: ReplacedDriver | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
@@ -71,6 +74,7 @@ class Collector:
         self._ledger = ledger
         self._history = history
         self._xids = xids
+        self._replaced_driver = replaced_driver
         self._clock = clock
         self._now = now
         self._since_boot = since_boot
@@ -81,16 +85,17 @@ class Collector:
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
         self._topology: Worker[Topology] = self._workers.start("topology")
+        self._new_process: Worker[bool] = self._workers.start("new process")
         self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
         self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")
         self._topology_asked_at = float("-inf")
         self._change_log = ChangeLog()
 
-    async def collect(self) -> Snapshot:
-        """One round; never takes longer than MAX_WAIT, whatever hangs."""
+    async def collect(self, *, watched: bool = True) -> Snapshot:
+        """One round; never takes longer than MAX_WAIT, whatever hangs. `watched`: whether somebody looks."""
         async with self._one_at_a_time:
-            return await self._collect()
+            return await self._collect(watched=watched)
 
     async def release(self) -> bool:
         """Let go of NVML unless a call is out, and say whether it was; the next round makes contact anew."""
@@ -101,7 +106,7 @@ class Collector:
         """End every worker; says whether all of them did, or some driver call is still out."""
         return self._workers.close(self._xids)
 
-    async def _collect(self) -> Snapshot:
+    async def _collect(self, *, watched: bool) -> Snapshot:
         started = self._clock()
         self._host.request(self._host_source.read)
         if self._driver_is_in_doubt():
@@ -117,8 +122,10 @@ class Collector:
             self._ask_topology(started)
             if self._xids is not None:
                 self._xids.follow(len(self._gpus))
+        if self._replaced_driver is not None:
+            self._replaced_driver.follow(self._new_process, self._mismatched_at(), self._clock())
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
-        self._processes.request(lambda: self._process_source.read(pids))
+        self._processes.request(lambda: self._process_source.read(pids, watched=watched))
         await self._workers.wait([self._host, self._processes], started + MAX_WAIT)
         snapshot = self._assemble(started)
         if self._ledger is not None:
@@ -163,6 +170,14 @@ class Collector:
     def _driver_is_in_doubt(self) -> bool:
         return not self._is_in_contact() or any(
             slot.result is not None and slot.result.error for slot in self._gpus
+        )
+
+    def _mismatched_at(self) -> float | None:
+        """When the latest read began whose answer was that library and kernel module do not fit."""
+        results = [self._driver.result, *(slot.result for slot in self._gpus)]
+        return max(
+            (result.started_at for result in results if result and result.code == LIB_RM_VERSION_MISMATCH),
+            default=None,
         )
 
     def _ask_driver(self, now: float) -> None:

@@ -23,6 +23,7 @@ from agent.views.gpu.memory_errors import (
 from agent.views.gpu.mig import GpuMigInstance, mig_instances_view
 from agent.views.gpu.modes import GpuModes, modes_view
 from agent.views.gpu.nvlink import GpuNvLink, nvlinks_view
+from agent.views.gpu.pcie import GpuPcieDetail, pcie_detail_view
 from agent.views.gpu.power import GpuPowerDetail, power_detail_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
 from agent.views.gpu.xid import GpuXid, xids_view
@@ -48,6 +49,7 @@ class GpuDetail(BaseModel):
     fans: list[GpuFanDetail] | None = Field(
         description="every fan of the GPU; empty: it has none; null: the GPU cannot be read"
     )
+    pcie: GpuPcieDetail
     pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
     nvlinks: list[GpuNvLink] | None = Field(
         description="each NVLink of the GPU; null: it has none, or the driver does not tell"
@@ -76,6 +78,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         bar1=bar1_view(reading.memory),
         fan_count=reading.fans.count,
         fans=fans_view(gpu),
+        pcie=pcie_detail_view(reading.pcie),
         pcie_replays=reading.pcie.replays,
         nvlinks=nvlinks_view(reading.nvlink),
         ecc=ecc_view(reading.memory_errors),
