@@ -11,11 +11,12 @@ from pydantic import BaseModel, Field
 from agent.derive.health import examine
 from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
+from agent.http.openapi import Tag
 from agent.http.parameters import NO_CONTACT, CurrentSnapshot
 from agent.readings import GpuState
-from agent.views.health import VerdictWord
+from agent.views.health import Verdict
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.MONITORING])
 ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
 
 
@@ -24,7 +25,7 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = Field(description="always ready: else the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
-    health: dict[VerdictWord, int] = Field(description="number of GPUs by verdict")
+    health: dict[Verdict, int] = Field(description="number of GPUs by verdict")
 
 
 @router.get("/ready", summary="Whether there is live data")

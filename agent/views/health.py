@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
 
-VerdictWord = Literal["healthy", "warning", "critical"]
+# With a name of its own, so that it is one schema of the OpenAPI document and not one for each use.
+Verdict = TypeAliasType(
+    "Verdict",
+    Annotated[
+        Literal["healthy", "warning", "critical"],
+        Field(description="how well a GPU is; critical: it does not work, or not for long"),
+    ],
+)
 
 
 class GpuHealth(BaseModel):
     """A verdict and every reason for it."""
 
-    verdict: VerdictWord | None = Field(description="null: nothing is known of the GPU yet")
+    verdict: Verdict | None = Field(description="null: nothing is known of the GPU yet")
     reasons: list[str] = Field(
         description="everything that is wrong, the gravest first; detail=1 and /status also say what to do"
     )
@@ -33,7 +41,7 @@ class GpuFinding(BaseModel):
     """One reason of the verdict."""
 
     name: str = Field(description="name of the finding for programs, as in remapping_pending")
-    verdict: VerdictWord = Field(description="verdict on the GPU that this finding leads to")
+    verdict: Verdict = Field(description="verdict on the GPU that this finding leads to")
     what: str = Field(description="what is wrong")
     todo: str = Field(description="what to do")
 

@@ -51,7 +51,9 @@ class Gpu(BaseModel):
     status: Activity = Field(description="unavailable: the GPU could not be read")
     health: GpuHealth
     debug_info: DebugInfo
-    top_processes: list[TopProcess] | None = Field(description="up to five, by GPU memory")
+    top_processes: list[TopProcess] | None = Field(
+        description="up to five, by GPU memory; null: the driver does not list them, or cannot"
+    )
     detail: GpuDetail | None = Field(default=None, description="only with detail=1: all else that is known")
 
 
