@@ -35,7 +35,7 @@ GZIP_LINE = [(b"accept-encoding", b"gzip")]
 
 @pytest.mark.usefixtures("simulation")
 async def test_every_kept_answer_comes_packed_to_whoever_asks() -> None:
-    """The same content; what is long is packed, and its length is that of what is sent. HEAD says the same."""
+    """The same content; what is long is packed, and its length is what is sent. HEAD says the same."""
     longer = set()
     async with agent_client(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="10") as client:
         for path in KEPT:
