@@ -29,6 +29,7 @@ from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import when_stopped
+from agent.sources import recount
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
@@ -150,6 +151,8 @@ async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]
         history=shared.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
+        expected_gpus=settings.expected_gpus,
+        recount=recount.count_in_new_process,
     )
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     try:

@@ -10,6 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation.installation import put_in_place, take_away
+from agent.sources import recount
 from agent.sources.gpu import GpuSource
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class TimedLibrary:
 def timed_driver(library: object) -> Iterator[TimedLibrary]:
     """Let nvidia-ml-py and nvitop use `library` through a TimedLibrary."""
     timed = TimedLibrary(library)
-    before = put_in_place(timed)
+    before = put_in_place(timed, recount.count_in_new_process)
     try:
         yield timed
     finally:
