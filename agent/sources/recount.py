@@ -16,14 +16,14 @@ TIMEOUT = 30.0
 _PROGRAM = "import pynvml; pynvml.nvmlInit(); print(pynvml.nvmlDeviceGetCount())"
 
 
-def count_in_new_process() -> int | None:
+def count_in_new_process(timeout: float = TIMEOUT) -> int | None:
     """How many GPUs it counts; None if it cannot, or not in time. NVML: nvmlDeviceGetCount_v2."""
     with suppress(OSError, subprocess.SubprocessError, ValueError):
         ended = subprocess.run(  # noqa: S603  (our own program)
             [sys.executable, "-I", "-c", _PROGRAM],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=TIMEOUT,
+            timeout=timeout,
             check=True,
         )
         return int(ended.stdout)
