@@ -28,10 +28,10 @@ class Before:
     pointers: dict[str, Any]
     nvitop: dict[str, Any]
     unknown_functions: dict[Any, Any]
-    count_in_new_process: Callable[[], int | None]
+    count_in_new_process: Callable[..., int | None]
 
 
-def put_in_place(library: object, count_in_new_process: Callable[[], int | None]) -> Before:
+def put_in_place(library: object, count_in_new_process: Callable[..., int | None]) -> Before:
     """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
 
     `count_in_new_process` counts its GPUs as a new process would, which in truth would find the real library.
