@@ -58,8 +58,8 @@ export const TEXTS = {
   nobody: "nobody",
   nothing: "nothing",
   columns: {
-    gpu: "GPU", user: "User", pid: "PID", command: "Command", memory: "Memory",
-    sm: "SM", running: "Running", belongs: "Belongs to", idle: "Idle",
+    gpu: "GPU", user: "User", pid: "PID", command: "Command", memory: "GPU memory",
+    sm: "SM", cpu: "CPU", hostMemory: "Host memory", running: "Running", belongs: "Belongs to", idle: "Idle",
   },
   mig: (gpu, instance) => `${gpu} MIG ${instance}`,
   belongs: {

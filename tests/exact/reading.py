@@ -407,7 +407,7 @@ def _ledger() -> LedgerReading:
                     idle_seconds=850.0 + 10 * k,  # around the 15 minutes of IDLE_HOLDER_MINUTES
                 )
     users: dict[str | None, UserUse] = {
-        name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k)
+        name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k, uids=(6_000 + k,))
         for k, name in enumerate((*USERS, "gone", None))
     }
     peaks = {f"GPU-uuid-{n}": 83 + n for n in range(5)}

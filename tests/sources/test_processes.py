@@ -136,10 +136,13 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     ("text", "expected"),
     [
         pytest.param("python train.py", "python train.py", id="plain"),
-        pytest.param("a\tb\nc\x00d", "a b c d", id="tab, newline, NUL"),
-        pytest.param("\x1b[31mred", "[31mred", id="terminal escape"),
-        pytest.param("a\x85b\x9bc\u2028d", "a b c d", id="C1 controls and line separator"),
-        pytest.param("caf\udcc3", "caf\N{REPLACEMENT CHARACTER}", id="undecodable byte"),
+        pytest.param("a\tb\nc\x00d", r"a\tb\nc\x00d", id="tab, newline, NUL"),
+        pytest.param("\x1b[31mred", r"\x1b[31mred", id="terminal escape"),
+        pytest.param("a\x85b\x9bc\u2028d", r"a\x85b\x9bc\u2028d", id="C1 controls and line separator"),
+        pytest.param("gpj.\u202egnp \u2066x\u2069", r"gpj.\u202egnp \u2066x\u2069", id="turned direction"),
+        pytest.param("\u061ca\u200eb\u200f", r"\u061ca\u200eb\u200f", id="marks of direction"),
+        pytest.param("caf\udcc3", r"caf\udcc3", id="undecodable byte"),
+        pytest.param("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb", id="emoji of two"),
         pytest.param("größe 模型", "größe 模型", id="any language"),
     ],
 )
@@ -155,7 +158,9 @@ def test_text_of_a_process_is_harmless(text: str, expected: str) -> None:
         pytest.param(
             ["title of its own", "", ""], "title of its own", "title", id="title set by the process"
         ),
-        pytest.param(["sh", "-c", "a\nb"], "sh -c a b", "sh", id="newline in an argument"),
+        pytest.param(["sh", "-c", "a\nb"], r"sh -c a\nb", "sh", id="newline in an argument"),
+        pytest.param(["a\x1b[2Kb", "-x"], r"a\x1b[2Kb -x", r"a\x1b[2Kb", id="terminal escape"),
+        pytest.param(["\nroot: x"], "root: x", "root:", id="title that begins a line"),
         pytest.param([], "[worker]", "[worker]", id="kernel thread or zombie"),
         pytest.param(["", ""], "[worker]", "[worker]", id="only empty arguments"),
         pytest.param(None, None, None, id="may not be read"),
