@@ -145,6 +145,7 @@ class SimulatedLibrary(Faults):
 
     def count_in_new_process(self) -> int | None:
         """How many GPUs a process finds whose nvmlInit is now; None where that fails."""
+        self.advance()
         return len(self._present()) if self.driver == "present" else None
 
     def _present(self) -> list[SimulatedGpu]:

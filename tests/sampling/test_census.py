@@ -105,8 +105,15 @@ class Host:
 
 
 @asynccontextmanager
-async def collecting(gpus: int = 4, *missing: int, expected: int = 0) -> AsyncIterator[Host]:
-    with Simulation(gpus, pcie_window_seconds=0) as simulation:
+async def collecting(
+    gpus: int = 4,
+    *missing: int,
+    expected: int = 0,
+    scenario: str = "healthy",
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Host]:
+    """`clock` is the simulation's."""
+    with Simulation(gpus, scenario=scenario, clock=clock, pcie_window_seconds=0) as simulation:
         for index in missing:
             simulation.gpus[index].vanish()
         host = Host(simulation, expected)
@@ -198,6 +205,20 @@ async def test_a_gpu_that_went_with_a_reload_of_the_driver_is_a_warning_until_it
         host.shift += RECOUNT_PACE
         snapshot = await host.until(lambda now: len(now.gpus) == 4)
         assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
+
+
+async def test_the_scenario_shows_a_gpu_that_is_missing_comes_and_is_gone_again() -> None:
+    seconds = 1.0
+    async with collecting(4, expected=4, scenario="gone", clock=lambda: seconds) as host:
+        assert names(await host.until_judged()) == ["gpus_missing"]
+        seconds = 1.0 + 46
+        host.shift += RECOUNT_PACE
+        snapshot = await host.until(lambda now: len(now.gpus) == 4 and states(now) == {GpuState.OK})
+        assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
+        seconds = 1.0 + 181
+        host.shift += DRIVER_PACE
+        snapshot = await host.until(names)
+        assert (names(snapshot), len(snapshot.gpus)) == (["gpus_missing"], 3)
 
 
 async def test_who_is_missing_for_long_is_looked_for_less_and_less_often() -> None:
