@@ -17,7 +17,7 @@ from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks
 from agent.readings.gpu.mig import Mig, MigInstance
 from agent.readings.gpu.modes import ComputeMode, Modes
 from agent.readings.gpu.nvlink import NVSWITCH, NvLink, NvLinks
-from agent.readings.gpu.pcie import Pcie
+from agent.readings.gpu.pcie import LinkSample, Pcie
 from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
 from agent.readings.gpu.recovery import Recovery, RecoveryAction
@@ -59,6 +59,7 @@ __all__ = [
     "HostProcess",
     "HostReading",
     "LedgerReading",
+    "LinkSample",
     "Memory",
     "MemoryErrors",
     "Mig",

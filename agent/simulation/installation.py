@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 from nvitop.api import libnvml
 
-from agent.sources import recount
+from agent.sources import recount, slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,13 +28,19 @@ class Before:
     pointers: dict[str, Any]
     nvitop: dict[str, Any]
     unknown_functions: dict[Any, Any]
+    slots: slots.Slots
     count_in_new_process: Callable[..., int | None]
 
 
-def put_in_place(library: object, count_in_new_process: Callable[..., int | None]) -> Before:
+def put_in_place(
+    library: object,
+    its_slots: slots.Slots | None = None,
+    its_recount: Callable[..., int | None] | None = None,
+) -> Before:
     """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
 
-    `count_in_new_process` counts its GPUs as a new process would, which in truth would find the real library.
+    `its_slots` are those that its GPUs are plugged into; None: those of this host. `its_recount` counts its
+    GPUs as a new process would; None: a new process does.
     """
     nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
     before = Before(
@@ -42,11 +48,13 @@ def put_in_place(library: object, count_in_new_process: Callable[..., int | None
         pointers=dict(vars(pynvml)["_nvmlGetFunctionPointer_cache"]),
         nvitop={name: vars(libnvml)[name] for name in nvitop_names},
         unknown_functions=dict(libnvml.UNKNOWN_FUNCTIONS),
+        slots=slots.in_place,
         count_in_new_process=recount.count_in_new_process,
     )
+    slots.in_place = its_slots or slots.in_place
     vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
     vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
-    recount.count_in_new_process = count_in_new_process
+    recount.count_in_new_process = its_recount or recount.count_in_new_process
     forget_functions()
     return before
 
@@ -59,6 +67,7 @@ def take_away(before: Before) -> None:
     vars(libnvml).update(before.nvitop)
     recount.count_in_new_process = before.count_in_new_process
     libnvml.UNKNOWN_FUNCTIONS.update(before.unknown_functions)
+    slots.in_place = before.slots
 
 
 def forget_functions() -> None:

@@ -58,9 +58,11 @@ class ProcessRow(BaseModel):
     idle_holder: bool | None = Field(description="whether idle_seconds is IDLE_HOLDER_MINUTES or more")
     container_id: str | None = Field(description="id of the innermost container, by its cgroup")
     container_name: str | None = Field(
-        description="name of the container, where the cgroup holds it, as with LXC"
+        description="name of the container: of LXC by the cgroup, of Kubernetes by the kubelet's logs"
     )
     pod_uid: str | None = Field(description="UID of the Kubernetes pod")
+    pod_name: str | None = Field(description="name of the Kubernetes pod, by the kubelet's logs")
+    pod_namespace: str | None = Field(description="namespace of the Kubernetes pod, by the kubelet's logs")
     systemd_unit: str | None = Field(description="system service")
     slurm_job_id: str | None = Field(
         description="id of the Slurm job, by the cgroup, else by the environment"
@@ -158,6 +160,8 @@ def _row(holding: Holding) -> ProcessRow:
         container_id=belonging.container_id,
         container_name=belonging.container_name,
         pod_uid=belonging.pod_uid,
+        pod_name=belonging.pod_name,
+        pod_namespace=belonging.pod_namespace,
         systemd_unit=belonging.systemd_unit,
         slurm_job_id=belonging.slurm_job_id,
         slurm_step=belonging.slurm_step,

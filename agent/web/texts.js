@@ -63,7 +63,7 @@ export const TEXTS = {
   },
   mig: (gpu, instance) => `${gpu} MIG ${instance}`,
   belongs: {
-    slurm_job_id: "Slurm job", pod_uid: "pod", container_name: "container", container_id: "container",
+    slurm_job_id: "Slurm job", pod_name: "pod", pod_uid: "pod", container_name: "container", container_id: "container",
     systemd_unit: "", user_session: "session",
   },
   idleFor: (time) => `idle for ${time}`,

@@ -10,7 +10,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation.installation import put_in_place, take_away
-from agent.sources import recount
 from agent.sources.gpu import GpuSource
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class TimedLibrary:
 def timed_driver(library: object) -> Iterator[TimedLibrary]:
     """Let nvidia-ml-py and nvitop use `library` through a TimedLibrary."""
     timed = TimedLibrary(library)
-    before = put_in_place(timed, recount.count_in_new_process)
+    before = put_in_place(timed)
     try:
         yield timed
     finally:

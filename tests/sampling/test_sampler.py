@@ -138,6 +138,18 @@ async def test_history_samples_at_its_own_pace_when_nobody_looks() -> None:
         assert 4 <= await reads_in(hardware, 0.6) <= 7
 
 
+async def test_the_processes_are_told_whether_somebody_looks() -> None:
+    hardware = FakeHardware()
+    watched = hardware.processes.watched
+    async with sampling(hardware, sample_interval=0.02, history_interval=0.1) as sampler:
+        await sampler.latest(max_age=0)
+        assert watched[-1]
+        await asyncio.sleep(0.5)
+        assert not watched[-1], "a sample for history alone"
+        await take(sampler, 0.05, 2)
+        assert watched[-1]
+
+
 @pytest.mark.parametrize(
     "streams",
     [pytest.param(1, marks=pytest.mark.slow, id="one stream"), pytest.param(50, id="fifty streams")],
@@ -254,7 +266,7 @@ class Faulty(Collector):
 
     closed = 0
 
-    async def collect(self) -> Snapshot:
+    async def collect(self, *, watched: bool = True) -> Snapshot:  # noqa: ARG002  (it never comes to it)
         try:
             await asyncio.sleep(3600)
         finally:

@@ -30,6 +30,7 @@ READING = reading(
     clocks_max_memory_mhz=9751,
     pcie_max_generation=4,
     pcie_max_width=16,
+    pcie_port_width=16,
     memory_used_bytes=11728 * MIB,
     memory_free_bytes=12525 * MIB,
     utilization_gpu_percent=5,

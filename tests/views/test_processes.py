@@ -38,7 +38,7 @@ NOTEBOOK = HostProcess(
     90_061.4,
     uid=1001,
     start_ticks=5,
-    belonging=Belonging("4f2d", "web", "57e67067", "jupyter.service", "4711", "0", "3"),
+    belonging=Belonging("4f2d", "web", "57e67067", "train-0", "ml", "jupyter.service", "4711", "0", "3"),
 )
 LEDGER = LedgerReading(
     {("GPU-1", 100): ProcessUse(1757926000.7331, 1234.56, 7.84, 1200.5)},
@@ -78,6 +78,8 @@ GOLDEN_ROW = {
     "container_id": "4f2d",
     "container_name": "web",
     "pod_uid": "57e67067",
+    "pod_name": "train-0",
+    "pod_namespace": "ml",
     "systemd_unit": "jupyter.service",
     "slurm_job_id": "4711",
     "slurm_step": "0",
