@@ -87,4 +87,12 @@ __all__ = [
 
 
 class SourceError(Exception):
-    """A source could not be read; the message is one sentence for people."""
+    """A source could not be read; the message is one sentence for people.
+
+    `todo`: what to do about it, where the message does not say it. `code`: nvmlReturn_t, where NVML refused.
+    """
+
+    def __init__(self, message: str, *, todo: str | None = None, code: int | None = None) -> None:
+        super().__init__(message)
+        self.todo = todo
+        self.code = code

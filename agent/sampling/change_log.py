@@ -63,7 +63,8 @@ class ChangeLog:
         if gpu.state is before or gpu.state in (GpuState.STARTING, GpuState.STALE):
             return
         if gpu.state is not GpuState.OK:
-            logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, gpu.error)
+            why = "; ".join(filter(None, (gpu.error, gpu.todo)))
+            logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, why)
         elif before is not None:
             logger.info("GPU %d (%s) is ok again", gpu.index, gpu.identity.uuid)
         self._states[gpu.index] = gpu.state

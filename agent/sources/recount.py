@@ -12,8 +12,12 @@ import sys
 from contextlib import suppress
 
 # Seconds; without persistence mode nvmlInit initializes each GPU that nobody holds.
-TIMEOUT = 30.0
-_PROGRAM = "import pynvml; pynvml.nvmlInit(); print(pynvml.nvmlDeviceGetCount())"
+TIMEOUT = 30
+# It ends by itself, too: the agent may end meanwhile.
+_PROGRAM = (
+    f"import signal; signal.alarm({TIMEOUT}); import pynvml; pynvml.nvmlInit();"
+    " print(pynvml.nvmlDeviceGetCount())"
+)
 
 
 def count_in_new_process(timeout: float = TIMEOUT) -> int | None:

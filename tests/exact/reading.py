@@ -297,6 +297,7 @@ LOST = GpuSample(
     sampled_at=TAKEN_AT - 99,
     age_ms=99_001,
     error="The GPU is lost",
+    todo="look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
     xids={79: XidCount(times=4, last_at=TAKEN_AT - 100)},
 )
 
