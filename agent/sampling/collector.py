@@ -89,7 +89,7 @@ class Collector:
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
         self._topology: Worker[Topology] = self._workers.start("topology")
-        self._new_process: Worker[bool] = self._workers.start("new process")
+        self._new_process: Worker[int | None] = self._workers.start("new process")
         self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
         self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")

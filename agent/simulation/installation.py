@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 from nvitop.api import libnvml
 
-from agent.sources import recount, slots
+from agent.sources import new_process, slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +29,13 @@ class Before:
     nvitop: dict[str, Any]
     unknown_functions: dict[Any, Any]
     slots: slots.Slots
-    count_in_new_process: Callable[..., int | None]
+    count_gpus_in_new_process: Callable[[], int | None]
 
 
 def put_in_place(
     library: object,
     its_slots: slots.Slots | None = None,
-    its_recount: Callable[..., int | None] | None = None,
+    its_recount: Callable[[], int | None] | None = None,
 ) -> Before:
     """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
 
@@ -49,12 +49,12 @@ def put_in_place(
         nvitop={name: vars(libnvml)[name] for name in nvitop_names},
         unknown_functions=dict(libnvml.UNKNOWN_FUNCTIONS),
         slots=slots.in_place,
-        count_in_new_process=recount.count_in_new_process,
+        count_gpus_in_new_process=new_process.count_gpus,
     )
     slots.in_place = its_slots or slots.in_place
     vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
     vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
-    recount.count_in_new_process = its_recount or recount.count_in_new_process
+    new_process.count_gpus = its_recount or new_process.count_gpus
     forget_functions()
     return before
 
@@ -65,7 +65,7 @@ def take_away(before: Before) -> None:
     vars(pynvml).update(before.pynvml)
     vars(pynvml)["_nvmlGetFunctionPointer_cache"].update(before.pointers)
     vars(libnvml).update(before.nvitop)
-    recount.count_in_new_process = before.count_in_new_process
+    new_process.count_gpus = before.count_gpus_in_new_process
     libnvml.UNKNOWN_FUNCTIONS.update(before.unknown_functions)
     slots.in_place = before.slots
 
