@@ -22,6 +22,7 @@ from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
 from agent.readings.gpu.recovery import Recovery, RecoveryAction
 from agent.readings.gpu.thermal import Thermal
+from agent.readings.gpu.unknown import Reason, Unknown
 from agent.readings.gpu.utilization import Utilization
 from agent.readings.gpu.xid import XidCount
 from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading, ProcessesReading
@@ -70,6 +71,7 @@ __all__ = [
     "ProcessType",
     "ProcessUse",
     "ProcessesReading",
+    "Reason",
     "Recovery",
     "RecoveryAction",
     "RemapBanks",
@@ -77,6 +79,7 @@ __all__ = [
     "SourceError",
     "Thermal",
     "Topology",
+    "Unknown",
     "UserUse",
     "Utilization",
     "XidCount",
