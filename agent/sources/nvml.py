@@ -67,7 +67,15 @@ def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
         value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False, ignore_function_not_found=True)
     except pynvml.NVMLError_NotSupported:
         return None
-    return None if value is NA or (isinstance(value, int) and value in NOT_AVAILABLE) else value
+    if value is NA:
+        return None
+    if isinstance(value, list | tuple):
+        return [_told(entry) for entry in value]
+    return _told(value)
+
+
+def _told(value: Any) -> Any:
+    return None if isinstance(value, int) and value in NOT_AVAILABLE else value
 
 
 def call_c_function(symbol: str, *arguments: Any) -> None:
@@ -81,10 +89,10 @@ def call_c_function(symbol: str, *arguments: Any) -> None:
         raise pynvml.NVMLError(code)
 
 
-def byte_count(struct: Any, field: str) -> int | None:
-    """A number of bytes out of an NVML struct, unless it is garbage: no GPU has 2^62 of them."""
+def number(struct: Any, field: str) -> int | None:
+    """A whole number out of an NVML struct; None where it has no such field, or no value in it."""
     value = getattr(struct, field, None)
-    return int(value) if value is not None and value < 1 << 62 else None
+    return None if value is None else _told(int(value))
 
 
 # The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
@@ -109,8 +117,7 @@ def _whole(value: Any) -> int | None:
     member = _WHOLE_NUMBERS.get(value.valueType)
     if value.nvmlReturn != pynvml.NVML_SUCCESS or member is None:
         return None
-    number = int(getattr(value.value, member))
-    return None if number in NOT_AVAILABLE else number
+    return number(value.value, member)
 
 
 class DriverSource:

@@ -28,6 +28,7 @@ from agent.sources.gpu.modes import read_modes
 from agent.sources.gpu.nvlink import NvLinkSource
 from agent.sources.gpu.paces import ERRORS_PACE, SLOW_PACE
 from agent.sources.gpu.pcie import PcieSource
+from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
@@ -56,17 +57,19 @@ class GpuSource:
         self._now = now
         self._since_boot = since_boot
         self._open: _OpenGpu | None = None
+        self._before: GpuReading | None = None  # the last reading
 
     def read(self) -> GpuReading:
         """One sample. Raises SourceError with NVML's own words if the GPU as a whole cannot be read."""
         try:
             if self._open is None:
                 self._open = _OpenGpu(self.index, self._clock, self._now, self._since_boot)
-            return self._open.sample()
+            self._before = only_possible(self._open.sample(), self._before)
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
             raise SourceError(_why(error)) from error
+        return self._before
 
     def measure_slow_counters(self) -> None:
         """Measure what takes long and nobody should wait for; the next sample shows it."""

@@ -20,4 +20,4 @@ def read_engines(handle: Any) -> Engines:
 
 def _percent(function: str, handle: Any) -> int | None:
     answer = query_or_none(function, handle)  # [percent, sampling period in microseconds]
-    return answer[0] if answer is not None and answer[0] <= 100 else None
+    return None if answer is None else answer[0]

@@ -9,6 +9,7 @@ import pynvml
 
 from agent.readings import Fan, Fans
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.ranges import RANGES
 from agent.sources.nvml import call_c_function, query_or_none
 from agent.sources.paced import Paced
 
@@ -37,8 +38,13 @@ class FansSource:
             count=count,
             speed_percent=query_or_none("nvmlDeviceGetFanSpeed", handle),
             speed_rpm=query_or_none("nvmlDeviceGetFanSpeedRPM", handle),
-            each=tuple(_fan(handle, fan) for fan in range(count or 0)),
+            each=tuple(_fan(handle, fan) for fan in range(_believable(count))),
         )
+
+
+def _believable(count: int | None) -> int:
+    """How many fans are asked: none, where the driver tells a number that cannot be."""
+    return count if count is not None and RANGES["fans.count"].can_be(count) else 0
 
 
 def _fan(handle: Any, fan: int) -> Fan:

@@ -72,5 +72,4 @@ def _compare(earlier: Any, later: Any) -> Gpm:
 
 
 def _percent(metric: Any) -> float | None:
-    value = float(metric.value)
-    return value if metric.nvmlReturn == pynvml.NVML_SUCCESS and 0 <= value <= 100 else None  # NaN fails both
+    return float(metric.value) if metric.nvmlReturn == pynvml.NVML_SUCCESS else None

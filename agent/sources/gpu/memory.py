@@ -8,7 +8,7 @@ import pynvml
 
 from agent.readings import Memory
 from agent.sources.gpu.paces import SLOW_PACE
-from agent.sources.nvml import byte_count, query, query_or_none
+from agent.sources.nvml import number, query, query_or_none
 from agent.sources.paced import Paced
 
 
@@ -23,12 +23,12 @@ class MemorySource:
     def read(self, now: float) -> Memory:
         """Raises `pynvml.NVMLError` if the GPU as a whole cannot be read. NVML: see the fields of Memory."""
         memory = self._read_memory()
-        total = byte_count(memory, "total") or None  # unified memory (GB10) has no total, or says 0
+        total = number(memory, "total") or None  # unified memory (GB10) has no total, or says 0
         return Memory(
             total_bytes=total,
-            used_bytes=byte_count(memory, "used") if total else None,
-            free_bytes=byte_count(memory, "free") if total else None,
-            reserved_bytes=byte_count(memory, "reserved") if total else None,
+            used_bytes=number(memory, "used") if total else None,
+            free_bytes=number(memory, "free") if total else None,
+            reserved_bytes=number(memory, "reserved") if total else None,
             **self._bar1.get(now),
         )
 
@@ -44,6 +44,6 @@ class MemorySource:
 def _read_bar1(handle: Any) -> dict[str, int | None]:
     bar1 = query_or_none("nvmlDeviceGetBAR1MemoryInfo", handle)
     return {
-        "bar1_total_bytes": byte_count(bar1, "bar1Total"),
-        "bar1_used_bytes": byte_count(bar1, "bar1Used"),
+        "bar1_total_bytes": number(bar1, "bar1Total"),
+        "bar1_used_bytes": number(bar1, "bar1Used"),
     }

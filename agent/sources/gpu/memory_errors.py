@@ -7,7 +7,7 @@ from typing import Any
 import pynvml
 
 from agent.readings import MemoryErrors, RemapBanks
-from agent.sources.nvml import query_or_none
+from agent.sources.nvml import number, query_or_none
 
 _CORRECTED, _UNCORRECTED = (
     pynvml.NVML_MEMORY_ERROR_TYPE_CORRECTED,
@@ -52,4 +52,6 @@ def _yes(flag: int | None) -> bool | None:
 def _banks(histogram: Any) -> RemapBanks | None:
     if histogram is None:
         return None
-    return RemapBanks(histogram.max, histogram.high, histogram.partial, histogram.low, histogram.none)
+    banks = [number(histogram, spare) for spare in ("max", "high", "partial", "low", "none")]
+    known = [count for count in banks if count is not None]
+    return RemapBanks(*known) if len(known) == len(banks) else None

@@ -8,7 +8,9 @@ import pynvml
 
 from agent.readings import GpuProcess, Mig, MigInstance, ProcessType
 from agent.sources.gpu.processes import ProcessList, merge, read_list
-from agent.sources.nvml import FATAL, byte_count, query, query_or_none
+from agent.sources.nvml import FATAL, number, query, query_or_none
+
+_MOST_INSTANCES = 64  # more is garbage; GPUs of 2026 have seven at most
 
 
 class MigReading(NamedTuple):
@@ -41,6 +43,8 @@ def read_mig(handle: Any) -> MigReading:
     if mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
         return MigReading(Mig(enabled=False))
     count = query_or_none("nvmlDeviceGetMaxMigDeviceCount", handle)
+    if count is not None and count > _MOST_INSTANCES:
+        count = None
     all_told, instances = count is not None, []
     for slot in range(count or 0):
         try:
@@ -65,9 +69,9 @@ def _read_instance(mig_index: int, handle: Any) -> MigInstance:
         mig_index=mig_index,
         uuid=query_or_none("nvmlDeviceGetUUID", handle),
         name=query_or_none("nvmlDeviceGetName", handle),
-        memory_total_bytes=byte_count(memory, "total"),
-        memory_used_bytes=byte_count(memory, "used"),
-        memory_free_bytes=byte_count(memory, "free"),
+        memory_total_bytes=number(memory, "total"),
+        memory_used_bytes=number(memory, "used"),
+        memory_free_bytes=number(memory, "free"),
         processes=None
         if compute is None
         else tuple(  # utilization by process is not supported on MIG devices, graphics neither

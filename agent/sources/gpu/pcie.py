@@ -13,7 +13,7 @@ import pynvml
 from agent.readings import Pcie
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import SLOW_PACE
-from agent.sources.nvml import query_or_none
+from agent.sources.nvml import number, query_or_none
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
@@ -129,4 +129,5 @@ class PcieSource:
             for field in fields
         ):
             return None
-        return PcieCounters(now, fields[0].value.ullVal, fields[1].value.ullVal)
+        sent, received = (number(field.value, "ullVal") for field in fields)
+        return None if sent is None or received is None else PcieCounters(now, sent, received)
