@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from agent.readings import Utilization
-from agent.sources.nvml import number, query_or_none
+from agent.sources.nvml import number
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
 
 
-def read_utilization(handle: Any) -> Utilization:
+def read_utilization(handle: GpuHandle) -> Utilization:
     """NVML: nvmlDeviceGetUtilizationRates."""
-    rates = query_or_none("nvmlDeviceGetUtilizationRates", handle)
-    return Utilization(gpu_percent=number(rates, "gpu"), memory_controller_percent=number(rates, "memory"))
+    rates = handle.call("nvmlDeviceGetUtilizationRates")
+    return Utilization(
+        gpu_percent=handle.take("utilization.gpu_percent", rates, lambda rates: number(rates, "gpu")),
+        memory_controller_percent=handle.take(
+            "utilization.memory_controller_percent", rates, lambda rates: number(rates, "memory")
+        ),
+    )
