@@ -33,6 +33,7 @@ from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
+from agent.sources.gpu.stand_ins import StandIns
 from agent.sources.gpu.thermal import ThermalSource
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.gpu.utilization import read_utilization
@@ -145,6 +146,7 @@ class _OpenGpu:
         self._nvlink = NvLinkSource(handle, clock)
         self._recovery = RecoverySource(handle, fields)
         self._processes = ProcessesSource(handle, clock, now)
+        self._stand_ins = StandIns(handle)
         self._engines = Paced(SLOW_PACE, lambda: read_engines(handle))
         self._modes = Paced(SLOW_PACE, lambda: read_modes(handle))
         self._mig = Paced(SLOW_PACE, lambda: read_mig(handle))
@@ -184,7 +186,7 @@ class _OpenGpu:
             driver_errors=record.errors,
         )
         self._raise_if_silent(reading)
-        return reading
+        return self._stand_ins.fill(reading, started)
 
     def _raise_if_silent(self, reading: GpuReading) -> None:
         """A driver that fails to tell the memory, and tells nothing else of now, does not reach the GPU."""

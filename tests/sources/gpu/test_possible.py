@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
+import pynvml
 import pytest
 
-import agent.readings
 from agent.readings import (
-    Clocks,
-    Fan,
-    Fans,
     GpuIdentity,
-    GpuProcess,
     GpuReading,
     Memory,
-    MemoryErrors,
-    Mig,
-    MigInstance,
-    NvLink,
-    NvLinks,
-    Pcie,
     Power,
-    ProcessType,
     Reason,
     RemapBanks,
     Thermal,
@@ -35,12 +23,9 @@ from agent.simulation import MODELS
 from agent.simulation.error_counters import ErrorCounters
 from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.ranges import RANGES
-from tests.sources.one_gpu import one_gpu
+from tests.sources.gpu.numbers import GIB, PLAIN, value_at, with_value
+from tests.sources.one_gpu import Garbage, one_gpu
 
-GIB = 1 << 30
-
-# Numbers that the agent counts or measures itself.
-OUR_OWN = {"sampled_since_boot", "nvlink.most_active", "nvlink.links.link", "mig.instances.mig_index"}
 # Without one of these what holds it is of no use, and unknown as a whole.
 WHOLE = {
     "processes.pid": "processes",
@@ -48,45 +33,6 @@ WHOLE = {
     **{f"memory_errors.remap_banks.{name}": "memory_errors.remap_banks" for name in RemapBanks.__slots__},
 }
 LIST_NAMES = ("processes", "fans.each", "nvlink.links", "mig.instances", "memory_errors.remap_banks")
-
-PROCESS = GpuProcess(4711, ProcessType.COMPUTE, GIB)
-# A GPU that tells little of itself, and something in every list.
-PLAIN = GpuReading(
-    100.0,
-    fans=Fans(each=(Fan(), Fan())),
-    nvlink=NvLinks((NvLink(0, is_active=True), NvLink(1, is_active=True)), most_active=2),
-    memory_errors=MemoryErrors(remap_banks=RemapBanks(640, 0, 0, 0, 0)),
-    processes=(PROCESS, PROCESS),
-    mig=Mig(enabled=True, instances=(MigInstance(0, processes=(PROCESS,)), MigInstance(1))),
-)
-
-
-def numeric_fields(kind: Any, path: str = "") -> set[str]:
-    """The path of every number in a dataclass, in what it holds and in the elements of its tuples."""
-    if get_origin(kind) in (Union, UnionType, tuple):
-        return set().union(*(numeric_fields(one, path) for one in get_args(kind)))
-    if dataclasses.is_dataclass(kind) and kind is not Unknown:
-        names = {**vars(agent.readings), **vars(agent.readings.gpu), "Unknown": Unknown}
-        hints = get_type_hints(kind, localns={**names, "Mapping": dict})
-        return set().union(*(numeric_fields(hint, f"{path}.{name}") for name, hint in hints.items()))
-    return {path.removeprefix(".")} if kind in (int, float) else set()
-
-
-def with_value(held: Any, path: str, value: Any) -> Any:
-    """A reading with another value at this path; in a tuple in its first element."""
-    name, _, rest = path.partition(".")
-    if isinstance(held, tuple):
-        return (with_value(held[0], path, value), *held[1:])
-    return dataclasses.replace(
-        held, **{name: with_value(getattr(held, name), rest, value) if rest else value}
-    )
-
-
-def value_at(held: Any, path: str) -> Any:
-    """What a reading has at this path; in a tuple in its first element."""
-    for name in path.split("."):
-        held = getattr(held[0] if isinstance(held, tuple) else held, name)
-    return held
 
 
 def noted_as(path: str) -> str:
@@ -96,13 +42,6 @@ def noted_as(path: str) -> str:
 
 def without_reasons(reading: GpuReading) -> GpuReading:
     return dataclasses.replace(reading, unknown={})
-
-
-def test_every_number_of_a_reading_has_a_range() -> None:
-    fields = numeric_fields(GpuReading)
-
-    assert len(fields) > 70
-    assert fields - OUR_OWN == set(RANGES), "agent/sources/gpu/ranges.py"
 
 
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf, -1000, 1 << 64], ids=str)
@@ -137,69 +76,6 @@ def test_what_cannot_be_is_unknown_and_nothing_else_is(path: str, garbage: float
 )
 def test_the_reason_says_what_was_told(path: str, told: Any, words: str) -> None:
     assert only_possible(with_value(PLAIN, path, told)).unknown[noted_as(path)].words == words
-
-
-A_CARD = dataclasses.replace(
-    PLAIN,
-    memory=Memory(total_bytes=80 * GIB, bar1_total_bytes=GIB),
-    power=Power(limit_watts=100.0, enforced_limit_watts=100.0, default_limit_watts=700.0),
-    clocks=Clocks(max_graphics_mhz=1980, max_memory_mhz=2619, max_sm_mhz=1980, max_video_mhz=1545),
-    pcie=Pcie(max_generation=4, max_width=8),
-)
-
-
-@pytest.mark.parametrize(
-    ("path", "told"),
-    [
-        ("memory.used_bytes", 100 * GIB),
-        ("memory.bar1_used_bytes", 2 * GIB),
-        ("processes.gpu_memory_bytes", 100 * GIB),
-        ("mig.instances.processes.gpu_memory_bytes", 100 * GIB),
-        ("mig.instances.memory_total_bytes", 100 * GIB),
-        ("power.usage_watts", 2500.0),
-        ("power.instant_watts", 2500.0),
-        ("clocks.graphics_mhz", 6000),
-        ("clocks.memory_mhz", 8000),
-        ("clocks.sm_mhz", 6000),
-        ("clocks.video_mhz", 6000),
-        ("pcie.tx_kib_per_second", 1.0e8),
-        ("pcie.rx_kib_per_second", 1.0e8),
-    ],
-)
-def test_the_limits_that_a_gpu_tells_are_the_measure(path: str, told: float) -> None:
-    unlimited = with_value(PLAIN, path, told)
-
-    assert value_at(only_possible(with_value(A_CARD, path, told)), path) is None
-    assert only_possible(unlimited) is unlimited
-
-
-@pytest.mark.parametrize(
-    ("path", "told"),
-    [
-        pytest.param("power.usage_watts", 2100.0, id="a spike of three times the limit"),
-        pytest.param("power.limit_watts", 0.0, id="a laptop without a limit"),
-        pytest.param("thermal.gpu_celsius", -40, id="a GPU outdoors"),
-        pytest.param("thermal.shutdown_celsius", 120, id="memory that bears much"),
-        pytest.param("fans.speed_percent", 130, id="a fan above 100 %"),
-        pytest.param("fans.each.speed_rpm", 30_000, id="a fan of a server"),
-        pytest.param("memory.used_bytes", 80 * GIB, id="a full GPU"),
-        pytest.param("memory.free_bytes", 80 * GIB, id="an empty GPU"),
-        pytest.param("memory.bar1_used_bytes", GIB, id="a full window"),
-        pytest.param("clocks.graphics_mhz", 2600, id="an overclocked GPU"),
-        pytest.param("clocks.graphics_mhz", 0, id="a clock that is off"),
-        pytest.param("pcie.generation", 7, id="PCIe 7"),
-        pytest.param("pcie.width", 12, id="twelve lanes"),
-        pytest.param("pcie.tx_kib_per_second", 15.7e6, id="a link in full use"),
-        pytest.param("nvlink.links.tx_kib_per_second", 1.0e8, id="a link of NVLink 6"),
-        pytest.param("memory_errors.corrected_volatile", 2**62, id="many corrected errors"),
-        pytest.param("clocks.event_reasons", 0x1FF, id="every reason"),
-        pytest.param("recovery.action", 99, id="an action that is newer than the agent"),
-    ],
-)
-def test_what_real_hardware_does_is_believed(path: str, told: float) -> None:
-    reading = with_value(A_CARD, path, told)
-
-    assert only_possible(reading) is reading
 
 
 def test_where_the_total_cannot_be_nothing_of_its_struct_can() -> None:
@@ -295,6 +171,33 @@ def test_no_value_in_a_struct_is_not_supported_and_not_impossible(sentinel: int)
     assert reading.memory_errors.remapped_rows_uncorrected == 0
     assert reading.memory_errors.remap_banks is None
     assert Reason.IMPOSSIBLE not in {why.reason for why in reading.unknown.values()}
+
+
+def test_no_more_fans_are_asked_than_there_can_be() -> None:
+    with one_gpu("rtx4090") as one:
+        pynvml.nvmlLib = Garbage(one.simulation, 4_000_000_000, "nvmlDeviceGetNumFans")
+        fans = one.read().fans
+
+    assert (fans.count, fans.each) == (None, ())
+
+
+def test_no_more_mig_devices_are_asked_than_there_can_be() -> None:
+    with one_gpu("a100") as one:
+        one.gpu.enable_mig()
+        pynvml.nvmlLib = Garbage(one.simulation, 4_000_000_000, "nvmlDeviceGetMaxMigDeviceCount")
+        reading = one.read()
+
+    assert (reading.mig.enabled, reading.mig.instances) == (True, ())
+
+
+def test_what_is_read_once_is_read_again_where_it_cannot_be() -> None:
+    with one_gpu() as one:
+        one.gpu.fix(pcie_max_width=255)
+        garbage = one.read().pcie.max_width
+        one.gpu.unfix()
+        later = one.read(after=5).pcie.max_width
+
+    assert (garbage, later) == (None, 16)
 
 
 def test_an_identity_without_a_capability_is_possible() -> None:
