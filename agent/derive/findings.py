@@ -47,5 +47,7 @@ class Patient:
     gpu: GpuSample
     reading: GpuReading  # with every live value unknown where none may be shown
     now: float  # seconds since the epoch
-    expected_nvlinks: int  # as many as were ever active at once here, or are on another GPU of this model
+    # As many as this card had at once, or another one of its model has that is behind NVSwitches: there all
+    # are connected alike, but a bridge, or a board without a switch, gives each card its own number.
+    expected_nvlinks: int
     has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py

@@ -17,7 +17,7 @@ from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks
 from agent.readings.gpu.mig import Mig, MigInstance
 from agent.readings.gpu.modes import ComputeMode, Modes
 from agent.readings.gpu.nvlink import NVSWITCH, NvLink, NvLinks
-from agent.readings.gpu.pcie import Pcie
+from agent.readings.gpu.pcie import LinkSample, Pcie
 from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
 from agent.readings.gpu.recovery import Recovery, RecoveryAction
@@ -59,6 +59,7 @@ __all__ = [
     "HostProcess",
     "HostReading",
     "LedgerReading",
+    "LinkSample",
     "Memory",
     "MemoryErrors",
     "Mig",
@@ -90,9 +91,19 @@ __all__ = [
 class SourceError(Exception):
     """A source could not be read; the message is one sentence for people.
 
+    `todo`: what to do about it, where the message does not say it. `code`: nvmlReturn_t, where NVML refused.
     `lasting`: what is known all the same of a GPU that cannot be read.
     """
 
-    def __init__(self, message: str, lasting: GpuReading | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        todo: str | None = None,
+        code: int | None = None,
+        lasting: GpuReading | None = None,
+    ) -> None:
         super().__init__(message)
+        self.todo = todo
+        self.code = code
         self.lasting = lasting

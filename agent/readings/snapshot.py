@@ -42,6 +42,7 @@ class GpuSample:
     age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
     error: str | None = None  # one sentence, only for a GPU that could not be read
     seconds: float | None = None  # that `reading` took in the driver
+    todo: str | None = None  # what to do about `error`
     xids: Mapping[int, XidCount] | None = None  # by code, since the agent started; None: nobody listens
 
     @property

@@ -48,7 +48,8 @@ class ChangeLog:
         if gpu.state is before or gpu.state in (GpuState.STARTING, GpuState.STALE):
             return
         if gpu.state is not GpuState.OK:
-            logger.warning("%s is %s. %s", _name(gpu), gpu.state, gpu.error)
+            why = "; ".join(filter(None, (gpu.error, gpu.todo)))
+            logger.warning("%s is %s. %s", _name(gpu), gpu.state, why)
         elif before is not None:
             logger.info("%s is ok again", _name(gpu))
         self._states[gpu.index] = gpu.state

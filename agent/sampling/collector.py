@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.readings import Snapshot, seconds_since_boot
+from agent.readings.troubles import LIB_RM_VERSION_MISMATCH
 from agent.sampling.change_log import ChangeLog
 from agent.sampling.elimination import with_the_last_one_named
 from agent.sampling.gpu_slot import GpuSlot
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from agent.sampling.history import History
     from agent.sampling.interfaces import Connections, Driver, Host, Processes
     from agent.sampling.ledger import Ledger
+    from agent.sampling.replaced_driver import ReplacedDriver
     from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
 
@@ -56,6 +58,7 @@ class Collector:
         ledger: Ledger | None = None,
         history: History | None = None,
         xids: XidWatch | None = None,
+        replaced_driver: ReplacedDriver | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
@@ -72,6 +75,7 @@ class Collector:
         self._ledger = ledger
         self._history = history
         self._xids = xids
+        self._replaced_driver = replaced_driver
         self._clock = clock
         self._now = now
         self._since_boot = since_boot
@@ -82,6 +86,7 @@ class Collector:
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
         self._topology: Worker[Topology] = self._workers.start("topology")
+        self._new_process: Worker[bool] = self._workers.start("new process")
         self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
         self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")
@@ -118,6 +123,8 @@ class Collector:
             self._ask_topology(started)
             if self._xids is not None:
                 self._xids.follow(len(self._gpus))
+        if self._replaced_driver is not None:
+            self._replaced_driver.follow(self._new_process, self._mismatched_at(), self._clock())
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
         self._processes.request(lambda: self._process_source.read(pids, watched=watched))
         await self._workers.wait([self._host, self._processes], started + MAX_WAIT)
@@ -164,6 +171,14 @@ class Collector:
     def _driver_is_in_doubt(self) -> bool:
         return not self._is_in_contact() or any(
             slot.result is not None and slot.result.error for slot in self._gpus
+        )
+
+    def _mismatched_at(self) -> float | None:
+        """When the latest read began whose answer was that library and kernel module do not fit."""
+        results = [self._driver.result, *(slot.result for slot in self._gpus)]
+        return max(
+            (result.started_at for result in results if result and result.code == LIB_RM_VERSION_MISMATCH),
+            default=None,
         )
 
     def _ask_driver(self, now: float) -> None:

@@ -46,6 +46,9 @@ class SimulatedGpu(Faults):
         self.mig_instances: list[MigInstance] = []
         self.forbidden_instances: set[int] = set()  # MIG indices of those whose processes may not be listed
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
+        self.port_width: int | None = 16  # lanes of the port above it; None: /sys does not show it
+        self.virtualization_mode = 0  # NVML_GPU_VIRTUALIZATION_MODE_NONE
+        self.fans_stopped: set[int] = set()  # that stand still, whatever the others do
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
         self.error_counters = ErrorCounters()

@@ -8,6 +8,8 @@ from typing import Any
 import pynvml
 from nvitop.api import libnvml
 
+from agent.sources import slots
+
 # What both modules remember of the library they talk to. nvitop names its own with two underscores at module
 # level, where Python does not mangle them.
 _PYNVML_NAMES = ("nvmlLib", "_nvmlLib_refcount")
@@ -23,17 +25,23 @@ class Before:
     pointers: dict[str, Any]
     nvitop: dict[str, Any]
     unknown_functions: dict[Any, Any]
+    slots: slots.Slots
 
 
-def put_in_place(library: object) -> Before:
-    """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started."""
+def put_in_place(library: object, its_slots: slots.Slots | None = None) -> Before:
+    """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
+
+    `its_slots` are those that its GPUs are plugged into; None: those of this host.
+    """
     nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
     before = Before(
         pynvml={name: vars(pynvml)[name] for name in _PYNVML_NAMES},
         pointers=dict(vars(pynvml)["_nvmlGetFunctionPointer_cache"]),
         nvitop={name: vars(libnvml)[name] for name in nvitop_names},
         unknown_functions=dict(libnvml.UNKNOWN_FUNCTIONS),
+        slots=slots.in_place,
     )
+    slots.in_place = its_slots or slots.in_place
     vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
     vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
     forget_functions()
@@ -47,6 +55,7 @@ def take_away(before: Before) -> None:
     vars(pynvml)["_nvmlGetFunctionPointer_cache"].update(before.pointers)
     vars(libnvml).update(before.nvitop)
     libnvml.UNKNOWN_FUNCTIONS.update(before.unknown_functions)
+    slots.in_place = before.slots
 
 
 def forget_functions() -> None:

@@ -72,6 +72,7 @@ class SimulatedLibrary(Faults):
         self.cuda_version = 0  # 1000 * major + 10 * minor
         self.nvml_version = ""
         self.pcie_counters = True
+        self.has_hypervisor = False  # /proc/cpuinfo shows that this is a virtual machine
         self.recovery_action = True  # its field value is known
         self.gpm_samples = GpmSamples()
         self.event_sets = EventSets()

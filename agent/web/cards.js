@@ -69,7 +69,7 @@ function pcieLink({ generation, width, current_generation, current_width }) {
   if (!known(current_generation) && !known(generation)) return UNKNOWN;
   const written = (gen, lanes) => TEXTS.link(gen ?? UNKNOWN, lanes ?? UNKNOWN);
   const now = written(current_generation, current_width);
-  const best = written(generation, width);
+  const best = written(generation, width ?? current_width); // an unknown slot is no other than this one
   return now === best ? now : TEXTS.part(now, best);
 }
 

@@ -22,6 +22,8 @@ ANEW = "if it is meant, write the files anew with `python -m tests.exact` and re
 UNSHOWN = {
     "DriverReading.pci_bus_ids": "they say which GPU it is that could never be read",
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
+    "Fans.gpu_celsius": "it says whether fans that stand still should run",
+    "LinkSample.gpu_percent": "it says whether the link should be fast",
     "Unknown.error": "it says what to count an error by",
     "Unknown.function": "it says what to count an error by",
     "Unknown.since": "it says how long a value has been unknown",

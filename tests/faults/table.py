@@ -127,7 +127,7 @@ def lose_and_miscount(simulation: Simulation) -> None:
 
 
 NO_CONTACT = Truth(no_contact=True)
-NO_COUNT = Truth(no_driver="does not tell how many GPUs there are")
+NO_COUNT = Truth(no_driver="The NVIDIA driver does not answer: Unknown Error; look for XID errors in dmesg")
 
 FAULTS: Mapping[str, Fault] = {
     "a GPU falls off the bus": of_gpus(

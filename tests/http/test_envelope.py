@@ -193,7 +193,7 @@ async def test_a_driver_that_does_not_count_is_an_envelope(simulation: Simulatio
         for path in OF_THE_DRIVER:
             response = await client.get(path)
             assert response.status_code == 500
-            assert error_in(response).startswith("The NVIDIA driver does not tell how many GPUs there are")
+            assert error_in(response).startswith("The NVIDIA driver does not answer: Unknown Error; ")
 
 
 async def test_a_fault_of_ours_is_an_envelope_that_tells_nothing() -> None:

@@ -21,4 +21,5 @@ class Fans:
     # nvmlDeviceGetFanSpeed, or of the first of `each`; may exceed 100
     speed_percent: int | None = None
     speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM, or of the first of `each`
+    gpu_celsius: int | None = None  # how hot the GPU was when they were read
     each: tuple[Fan, ...] = ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pynvml
 
-from agent.readings import GpuIdentity, GpuReading, Reason, SourceError, seconds_since_boot
+from agent.readings import GpuIdentity, GpuReading, Reason, seconds_since_boot
 from agent.sources.gpu import power, recovery, thermal
 from agent.sources.gpu.clocks import ClocksSource
 from agent.sources.gpu.engines import read_engines
@@ -33,10 +33,12 @@ from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
+from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.stand_ins import StandIns
 from agent.sources.gpu.thermal import ThermalSource
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.gpu.utilization import read_utilization
+from agent.sources.nvml import unreadable_gpu
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -50,11 +52,13 @@ class GpuSource:
         self,
         index: int,
         *,
+        in_container: bool = False,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self.index = index
+        self._in_container = in_container
         self._clock = clock
         self._now = now
         self._since_boot = since_boot
@@ -63,9 +67,10 @@ class GpuSource:
         self._record = Record()  # of the GPU that was last seen here
         self._identity = GpuIdentity()  # the same GPU's
         self._before: GpuReading | None = None  # its last reading
+        self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
 
     def read(self) -> GpuReading:
-        """One sample. Raises SourceError with NVML's own words if the GPU as a whole cannot be read."""
+        """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py."""
         try:
             if self._open is None:
                 self._open = self._contact()
@@ -73,7 +78,7 @@ class GpuSource:
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
-            raise SourceError(_why(error), lasting=self._lasting()) from error
+            raise unreadable_gpu(error, in_container=self._in_container, lasting=self._lasting()) from error
         if reading.identity.uuid is not None and reading.identity.uuid != self._identity.uuid:
             self._recognise(reading.identity)  # it was not told before
             if self._open is not None and self._open.handle.record is not self._record:
@@ -86,13 +91,13 @@ class GpuSource:
         self._record.begin(self._since_boot())
         handle = GpuHandle(None, self._record)
         raw = handle.call_without_handle("nvmlDeviceGetHandleByIndex", self.index)
-        if isinstance(raw, Refusal):
-            raise pynvml.NVMLError(raw.code)
+        if isinstance(raw, Refusal):  # nothing can be asked of it
+            raise pynvml.NVMLError(raw.code or pynvml.NVML_ERROR_NOT_SUPPORTED)
         handle.raw = raw
         identity = IdentitySource(handle)
         self._recognise(identity.which(self._clock()))
         handle.record = self._record
-        return _OpenGpu(self.index, handle, identity, self._clock, self._now, self._since_boot)
+        return _OpenGpu(self.index, handle, identity, self._clock, self._now, self._since_boot, self._seen)
 
     def _recognise(self, told: GpuIdentity) -> None:
         """Which GPU it is; what is not told is as it was, for a GPU that is lost tells little."""
@@ -136,9 +141,12 @@ class _OpenGpu:
         clock: Callable[[], float],
         now: Callable[[], float],
         since_boot: Callable[[], float],
+        seen: dict[str, Seen],
     ) -> None:
         self._clock = clock
         self._since_boot = since_boot
+        self._all_seen = seen
+        self._seen = Seen()  # until its UUID is known
         self.handle = handle
         fields = SlowFields(
             handle, {**recovery.FIELDS, **thermal.FIELDS, **power.FIELDS}, zero_is_none=thermal.ZERO_IS_NONE
@@ -167,25 +175,36 @@ class _OpenGpu:
         memory = self._memory.read(started)  # the first: it tells whether the GPU can be read
         utilization = read_utilization(self.handle)
         gpm = self.gpm.read(started)
-        pcie = self.pcie.read(started)
+        identity = self._identity.read(started)
+        thermal = self._thermal.read(started)
+        modes = self._modes.get(started)
+        if identity.uuid:
+            self._seen = self._all_seen.setdefault(identity.uuid, self._seen)
+        pcie = self.pcie.read(
+            started,
+            bus_id=identity.pci_bus_id,
+            performance_state=modes.performance_state,
+            gpu_percent=utilization.gpu_percent,
+            seen=self._seen,
+        )
         listed = self._processes.read(started, utilization.gpu_percent)
         mig = self._mig.get(started)
         listed = mig.processes(listed)
         reading = GpuReading(
             sampled_since_boot=since_boot,
-            identity=self._identity.read(started),
+            identity=identity,
             memory=memory,
             utilization=utilization,
             gpm=gpm,
             engines=self._engines.get(started),
-            thermal=self._thermal.read(started),
+            thermal=thermal,
             power=self._power.read(started),
             clocks=self._clocks.read(started),
-            fans=self._fans.read(started),
+            fans=self._fans.read(started, thermal.gpu_celsius),
             pcie=pcie,
-            nvlink=self._nvlink.read(started),
+            nvlink=self._nvlink.read(started, self._seen),
             memory_errors=self._memory_errors.get(started),
-            modes=self._modes.get(started),
+            modes=modes,
             recovery=self._recovery.read(started),
             processes=listed.processes,
             process_list_is_partial=listed.is_partial,
@@ -212,17 +231,3 @@ def _tells_of_now(reading: GpuReading) -> bool:
         reading.processes,
     )
     return any(value is not None for value in live)
-
-
-def _why(error: pynvml.NVMLError) -> str:
-    match error:
-        case pynvml.NVMLError_GpuIsLost():
-            return (
-                "The GPU is lost: it fell off the bus, or the driver cannot reach it; see dmesg for its XID"
-            )
-        case pynvml.NVMLError_NoPermission():
-            return "No permission to read the GPU; this user, or this container, may not open its device file"
-        case pynvml.NVMLError_ResetRequired():
-            return "The GPU requires a reset: nvidia-smi --gpu-reset"
-        case _:
-            return f"The driver does not let the GPU be read: {error}"

@@ -29,10 +29,12 @@ class FansSource:
         self._count: Paced[int | None] = Paced(
             FIXED_PACE, lambda: handle.ask("fans.count", "nvmlDeviceGetNumFans")
         )
+        self._celsius: int | None = None
         self._fans = Paced(SLOW_PACE, self._read)
 
-    def read(self, now: float) -> Fans:
-        """NVML: see the fields of Fans."""
+    def read(self, now: float, gpu_celsius: int | None) -> Fans:
+        """NVML: see the fields of Fans. `gpu_celsius` is of this sample."""
+        self._celsius = gpu_celsius
         return self._fans.get(now)
 
     def _read(self) -> Fans:
@@ -44,6 +46,7 @@ class FansSource:
             count=count,
             speed_percent=handle.ask("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
             speed_rpm=handle.ask("fans.speed_rpm", "nvmlDeviceGetFanSpeedRPM"),
+            gpu_celsius=self._celsius,
             each=each,
         )
 

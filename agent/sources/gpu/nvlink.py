@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.seen import Seen
 
 _ERROR_COUNTERS = (
     pynvml.NVML_NVLINK_ERROR_DL_REPLAY,
@@ -52,15 +53,16 @@ class NvLinkSource:
     def __init__(self, handle: GpuHandle, clock: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
-        self._most_active = 0  # links at once, since the first reading
         self._states: tuple[bool, ...] = ()
         self._paced_facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
         self._counters: _Counters | None = None
         self._paced_links = Paced(SLOW_PACE, self._read_links)
 
-    def read(self, now: float) -> NvLinks:
-        """Every link. NVML: see the fields of NvLink."""
-        return NvLinks(self._paced_links.get(now), self._most_active)
+    def read(self, now: float, seen: Seen) -> NvLinks:
+        """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
+        links = self._paced_links.get(now)
+        seen.nvlinks = max(seen.nvlinks, sum(link.is_active for link in links or ()))
+        return NvLinks(links, seen.nvlinks)
 
     def _read_links(self) -> tuple[NvLink, ...] | None:
         now = self._clock()
@@ -70,7 +72,6 @@ class NvLinkSource:
             return None
         if states != self._states:  # a link that came up has a peer now
             self._states, self._paced_facts = states, Paced(NVLINK_FACTS_PACE, self._read_facts)
-        self._most_active = max(self._most_active, sum(states))
         counted = self._read_counters()
         rates = self._rates(_Counters(now, tuple(None if isinstance(n, Refusal) else n for n in counted)))
         all_facts = self._paced_facts.get(now)

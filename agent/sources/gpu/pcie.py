@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pynvml
 
-from agent.readings import Pcie
+from agent.readings import LinkSample, Pcie
+from agent.sources import slots
 from agent.sources.gpu.once import Once
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.ranges import RANGES
+from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
 from agent.sources.paced import Paced
@@ -25,6 +28,14 @@ if TYPE_CHECKING:
 
 # nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
+
+# Where the GPU is a virtual machine's: passed through to it, or a part of one.
+_VIRTUAL = frozenset(
+    {pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH, pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU}
+)
+
+# Of a port in a virtual machine, or one that /sys does not tell.
+_NOT_KNOWN = Refusal("nvmlDeviceGetVirtualizationMode", pynvml.NVML_SUCCESS)
 
 _THROUGHPUT = {
     "pcie.tx_kib_per_second": pynvml.NVML_PCIE_UTIL_TX_BYTES,
@@ -64,6 +75,11 @@ def throughput(earlier: PcieCounters | None, later: PcieCounters) -> PcieThrough
     )
 
 
+def _can_be(width: int) -> bool:
+    """Whether a link can have so many lanes: what is remembered for ever must be no garbage."""
+    return RANGES["pcie.width"].can_be(width)
+
+
 def _kib(size: float | None) -> float | None:
     return None if size is None else size / 1024
 
@@ -93,16 +109,54 @@ class PcieSource:
         self._window_at = float("-inf")
         self._once = Once("pcie", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
+        self._slots = slots.in_place
+        self._bus_id: str | None = None
+        self._port_width = Paced(FIXED_PACE, self._read_port_width)
+        self._last_slow: Mapping[str, int | None] | None = None
+        self._samples: tuple[LinkSample, ...] = ()
 
-    def read(self, now: float) -> Pcie:
-        """NVML: see the fields of Pcie. Throughput is the newest known; nothing waits for a window."""
+    def read(
+        self,
+        now: float,
+        *,
+        bus_id: str | None = None,
+        performance_state: int | None = None,
+        gpu_percent: int | None = None,
+        seen: Seen | None = None,
+    ) -> Pcie:
+        """NVML: see the fields of Pcie. Throughput is the newest known; nothing waits for a window.
+
+        `performance_state` and `gpu_percent` are of this sample; `seen` is what this card did before.
+        """
         throughput = self._throughput(now)
+        slow = self._slow.get(now)
+        seen = seen or Seen()
+        if slow is not self._last_slow:  # read in this sample, as the two others were
+            self._last_slow = slow
+            sample = LinkSample(slow["generation"], slow["width"], performance_state, gpu_percent)
+            self._samples = (*self._samples[-1:], sample)
+            if sample.is_under_load and sample.width is not None and _can_be(sample.width):
+                seen.lanes = max(seen.lanes or 0, sample.width)
+        self._bus_id = bus_id
         return Pcie(
+            port_width=None if bus_id is None else self._port_width.get(now),
+            widest_under_load=seen.lanes,
+            samples=self._samples,
             tx_kib_per_second=throughput.tx_kib_per_second,
             rx_kib_per_second=throughput.rx_kib_per_second,
             **self._once.get(now),
-            **self._slow.get(now),
+            **slow,
         )
+
+    def _read_port_width(self) -> int | None:
+        """NVML: nvmlDeviceGetVirtualizationMode, for the ports of a virtual machine say nothing."""
+        mode = self._handle.call("nvmlDeviceGetVirtualizationMode")
+        if mode in _VIRTUAL or self._bus_id is None or self._slots.are_virtual():
+            width = None
+        else:
+            width = self._slots.port_width(self._bus_id)
+        self._handle.record.note("pcie.port_width", _NOT_KNOWN if width is None else None)
+        return width
 
     def _throughput(self, now: float) -> PcieThroughput:
         """The newest known rate. NVML: field values 197 and 198."""

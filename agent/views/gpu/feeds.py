@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What is remembered and may not have been seen yet, by its name in the answer.
+REMEMBERED = frozenset({"detail.pcie.widest_under_load"})
 # Fields of a reading that are the change between two samples.
 NEED_TWO_SAMPLES = frozenset(
     {
@@ -118,6 +120,9 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
     "detail.bar1.used_mb": ("memory.bar1_used_bytes",),
     "detail.fan_count": ("fans.count",),
     "detail.fans": ("fans.each",),
+    "detail.pcie.card_width": ("pcie.max_width",),
+    "detail.pcie.port_width": ("pcie.port_width", "identity.pci_bus_id"),
+    "detail.pcie.widest_under_load": ("pcie.width",),
     "detail.pcie_replays": ("pcie.replays",),
     "detail.nvlinks": ("nvlink.links",),
     **_alike(

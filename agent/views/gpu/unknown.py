@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel
 
 from agent.readings import Reason
-from agent.views.gpu.feeds import FEEDS, NEED_TWO_SAMPLES
+from agent.views.gpu.feeds import FEEDS, NEED_TWO_SAMPLES, REMEMBERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 # The reasons beside those of the driver (Reason).
 NEEDS_TWO_SAMPLES = "needs_two_samples"  # it is the change between two readings
-NOTHING_IS_REMEMBERED = "nothing_is_remembered"  # HISTORY_INTERVAL is 0
+NOTHING_IS_REMEMBERED = "nothing_is_remembered"  # HISTORY_INTERVAL is 0, or it was not seen yet
 NOT_READ = "not_read"  # the GPU is lost, stuck or starting
 
 DESCRIPTION = (
     "names of what is null in this object, by reason: not_supported (this GPU has no such value), missing"
     " (this driver has no such function), no_permission, failed, impossible (the driver told a number that"
-    " cannot be), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0), not_read (the GPU could"
-    " not be read). The name of an object or a list stands for all in it"
+    " cannot be), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen yet),"
+    " not_read (the GPU could not be read). The name of an object or a list stands for all in it"
 )
 FAILED_DESCRIPTION = (
     "what the driver says of each name under failed, in NVML's words; where those are many, of the first"
@@ -125,6 +125,8 @@ def _why(name: str, gpu: GpuSample, *, remembers: bool) -> _Why | None:
     told = _gravest(gpu.reading.unknown, feeds)
     if told is not None:
         return _Why(told.reason.value, told.words if told.reason is Reason.FAILED else None)
+    if name in REMEMBERED:
+        return _Why(NOTHING_IS_REMEMBERED)
     return _Why(NEEDS_TWO_SAMPLES) if not NEED_TWO_SAMPLES.isdisjoint(feeds) else None
 
 

@@ -10,11 +10,13 @@ from agent.readings import (
     Fans,
     GpuProcess,
     GpuReading,
+    LinkSample,
     MemoryErrors,
     Mig,
     MigInstance,
     NvLink,
     NvLinks,
+    Pcie,
     ProcessType,
     RemapBanks,
 )
@@ -26,6 +28,7 @@ PROCESS = GpuProcess(4711, ProcessType.COMPUTE, GIB)
 PLAIN = GpuReading(
     100.0,
     fans=Fans(each=(Fan(), Fan())),
+    pcie=Pcie(samples=(LinkSample(), LinkSample())),
     nvlink=NvLinks((NvLink(0, is_active=True), NvLink(1, is_active=True)), most_active=2),
     memory_errors=MemoryErrors(remap_banks=RemapBanks(640, 0, 0, 0, 0)),
     processes=(PROCESS, PROCESS),

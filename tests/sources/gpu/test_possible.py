@@ -32,7 +32,14 @@ WHOLE = {
     "mig.instances.processes.pid": "mig.instances.processes",
     **{f"memory_errors.remap_banks.{name}": "memory_errors.remap_banks" for name in RemapBanks.__slots__},
 }
-LIST_NAMES = ("processes", "fans.each", "nvlink.links", "mig.instances", "memory_errors.remap_banks")
+LIST_NAMES = (
+    "processes",
+    "fans.each",
+    "nvlink.links",
+    "pcie.samples",
+    "mig.instances",
+    "memory_errors.remap_banks",
+)
 
 
 def noted_as(path: str) -> str:

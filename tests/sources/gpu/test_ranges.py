@@ -43,7 +43,7 @@ A_CARD = dataclasses.replace(
     memory=Memory(total_bytes=80 * GIB, bar1_total_bytes=GIB),
     power=Power(limit_watts=100.0, enforced_limit_watts=700.0),
     clocks=Clocks(max_graphics_mhz=1980, max_memory_mhz=2619, max_sm_mhz=1980, max_video_mhz=1545),
-    pcie=Pcie(max_generation=4, max_width=8),
+    pcie=Pcie(max_generation=4, max_width=8, samples=PLAIN.pcie.samples),
 )
 
 
@@ -131,8 +131,12 @@ def reading_of(gpu: SmiGpu) -> GpuReading:
         ),
         fans=Fans(speed_percent=whole("fan_speed_percent")),
         pcie=Pcie(
-            *(whole(f"pcie_{name}") for name in ("generation", "width", "max_generation", "max_width")),
-            *(whole(f"pcie_{way}_kib_per_second") for way in ("tx", "rx")),
+            generation=whole("pcie_generation"),
+            width=whole("pcie_width"),
+            max_generation=whole("pcie_max_generation"),
+            max_width=whole("pcie_max_width"),
+            tx_kib_per_second=whole("pcie_tx_kib_per_second"),
+            rx_kib_per_second=whole("pcie_rx_kib_per_second"),
         ),
     )
 

@@ -27,6 +27,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     **DETAIL_FEEDS,
     **dict.fromkeys(LINK_FEEDS, ("nvlink.links",)),
     "nvmlDeviceGetNvLinkRemoteDeviceType": (),  # the bus id of the other end stands in
+    "nvmlDeviceGetPciInfo_v3": ("identity.pci_bus_id",),  # what follows from it is not asked
     "nvmlDeviceGetClockInfo": tuple(f"clocks.{name}_mhz" for name in ("graphics", "memory", "sm", "video")),
     "nvmlDeviceGetMaxClockInfo": tuple(
         f"clocks.max_{name}_mhz" for name in ("graphics", "memory", "sm", "video")
