@@ -44,7 +44,7 @@ SUBJECTS: dict[str, frozenset[str]] = {
 }
 # Room -> what else is in it: what puts the subjects together, and what they share.
 BESIDE_SUBJECTS: dict[str, set[str]] = {
-    "readings": set(),
+    "readings": {"unknown"},
     "sources": {"fields", "once", "paces"},
     "views": {"activity", "detail", "device"},
     "metrics": {"agent", "families", "gpus", "health", "users"},
@@ -78,7 +78,7 @@ def test_a_subject_has_a_file_in_each_room_that_it_needs(room: str) -> None:
 
 
 def test_a_reading_has_a_field_for_each_subject() -> None:
-    of_none = {"sampled_since_boot", "process_list_is_partial"}
+    of_none = {"sampled_since_boot", "process_list_is_partial", "unknown", "driver_errors"}
     fields = {field.name for field in dataclasses.fields(GpuReading)} - of_none
 
     assert fields == SUBJECTS.keys() - {"xid"}, (

@@ -40,11 +40,13 @@ from agent.readings import (
     ProcessesReading,
     ProcessType,
     ProcessUse,
+    Reason,
     Recovery,
     RemapBanks,
     Snapshot,
     Thermal,
     Topology,
+    Unknown,
     UserUse,
     Utilization,
     XidCount,
@@ -67,6 +69,7 @@ PERSISTENCE = (True, False, True)
 GPM = (True, False, False)
 MIG = (False, True, False)
 PARTIAL_LIST = (False, False, True)
+TOLD_BEFORE = (True, True, False)
 
 
 def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
@@ -218,6 +221,20 @@ def _memory_errors(n: int) -> MemoryErrors:
     )
 
 
+def _unknown(n: int) -> dict[str, Unknown]:
+    """One field of each GPU, as if the reading did not have it all the same."""
+    return {
+        "power.instant_watts": Unknown(
+            reason=(Reason.FAILED, Reason.NO_PERMISSION, Reason.IMPOSSIBLE)[n],
+            function=f"nvmlFunction{n}",
+            error=f"NVML_ERROR_{n}",
+            words=f"words-of-nvml-{n}",
+            since=SINCE_BOOT - 700 - n,
+            told_before=TOLD_BEFORE[n],
+        )
+    }
+
+
 def _reading(n: int) -> GpuReading:
     return GpuReading(
         sampled_since_boot=SINCE_BOOT - 30 - n,
@@ -253,6 +270,8 @@ def _reading(n: int) -> GpuReading:
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
+        unknown=_unknown(n),
+        driver_errors={(f"nvmlFunction{n}", f"NVML_ERROR_{n}"): 861 + n},
     )
 
 

@@ -21,6 +21,13 @@ ANEW = "if it is meant, write the files anew with `python -m tests.exact` and re
 # Fields that no answer shows -> why.
 UNSHOWN = {
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
+    "GpuReading.driver_errors": "it is kept for the answers that will show it",
+    "Unknown.error": "it is kept for the answers that will show it",
+    "Unknown.function": "it is kept for the answers that will show it",
+    "Unknown.reason": "it is kept for the answers that will show it",
+    "Unknown.since": "it says how long a value has been unknown",
+    "Unknown.told_before": "it says whether the GPU can tell the value",
+    "Unknown.words": "it is kept for the answers that will show it",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
     "HostProcess.uid": "a user's totals are counted by it, and shown by name",
