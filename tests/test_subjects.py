@@ -46,7 +46,7 @@ SUBJECTS: dict[str, frozenset[str]] = {
 BESIDE_SUBJECTS: dict[str, set[str]] = {
     "readings": {"unknown"},
     "sources": {"fields", "once", "paces"},
-    "views": {"activity", "detail", "device"},
+    "views": {"activity", "detail", "device", "failed"},
     "metrics": {"agent", "families", "gpus", "health", "users"},
     "simulation": {"fields", "registry", "system", "topology"},
 }

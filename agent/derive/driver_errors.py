@@ -45,7 +45,7 @@ def driver_errors(patient: Patient) -> Iterator[Finding]:
     yield Finding(
         "driver_errors",
         HealthVerdict.CRITICAL if is_blind else HealthVerdict.WARNING,
-        f"The driver has failed for a minute or longer at {_calls(failures)}",
+        f"The driver has failed for a minute or longer to answer {_calls(failures)}",
         _ADVICE.get(failures[gravest].error, _OTHER_ADVICE),
     )
 

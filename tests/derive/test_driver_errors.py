@@ -67,7 +67,7 @@ def test_what_every_gpu_tells_is_missed_after_a_minute(
 
     assert found.verdict is HealthVerdict.WARNING
     assert [finding.name for finding in found.findings] == ["driver_errors"]
-    assert found.findings[0].what == f"The driver has failed for a minute or longer at {what}"
+    assert found.findings[0].what == f"The driver has failed for a minute or longer to answer {what}"
     assert found.findings[0].todo.startswith(todo)
 
 
@@ -79,7 +79,7 @@ def test_without_memory_and_utilization_it_is_critical_and_never_offered() -> No
     assert health(MEMORY | UTILIZATION).verdict is HealthVerdict.CRITICAL
     (passed_over,) = choose(candidates(snapshot(MEMORY | UTILIZATION)), Wish()).unsuitable
     assert passed_over[1] == (
-        "it is not healthy: The driver has failed for a minute or longer at nvmlDeviceGetMemoryInfo"
+        "it is not healthy: The driver has failed for a minute or longer to answer nvmlDeviceGetMemoryInfo"
         " (Unknown Error), nvmlDeviceGetUtilizationRates (Unknown Error)"
     )
 
@@ -134,7 +134,7 @@ def test_the_sentence_stays_short_and_begins_with_what_matters() -> None:
     (finding,) = health(many | POWER).findings
 
     assert finding.what == (
-        "The driver has failed for a minute or longer at nvmlDeviceGetPowerUsage (Timeout),"
+        "The driver has failed for a minute or longer to answer nvmlDeviceGetPowerUsage (Timeout),"
         " nvmlDeviceGetClock0 (Unknown Error), nvmlDeviceGetClock1 (Unknown Error) and 7 more"
     )
     assert finding.todo.startswith("look at the load of the host"), "the advice fits what stands first"
