@@ -23,6 +23,7 @@ UTILIZATION = frozenset({"utilization.gpu_percent"})
 # Judged even if they were never told: every GPU that has such a value tells it, or says that it does not.
 VITAL = MEMORY | UTILIZATION | {"thermal.gpu_celsius", "power.usage_watts"}
 MOST_NAMED = 3  # functions in the sentence; a GPU that tells nothing any more would fill pages
+RESET_REQUIRED = "NVML_ERROR_RESET_REQUIRED"  # a state of the GPU, which is a finding of its own
 
 # By NVML's symbol, as nvml.h describes the error.
 _ADVICE: Mapping[str, str] = {
@@ -57,6 +58,7 @@ def _lasting_failures(patient: Patient) -> dict[str, Unknown]:
         field: unknown
         for field, unknown in patient.reading.unknown.items()
         if unknown.reason is Reason.FAILED
+        and unknown.error != RESET_REQUIRED
         and until - unknown.since >= LASTING_SECONDS
         and (unknown.told_before or field in VITAL)
     }

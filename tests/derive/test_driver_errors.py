@@ -109,6 +109,13 @@ def test_no_other_reason_is_a_finding(reason: Reason) -> None:
     assert health(unknown) == Health(HealthVerdict.HEALTHY)
 
 
+def test_that_a_reset_is_required_is_told_by_a_finding_of_its_own() -> None:
+    temperature = failed("nvmlDeviceGetTemperature", ago=1e6, told_before=True, error="RESET_REQUIRED")
+
+    names = [finding.name for finding in health({"thermal.gpu_celsius": temperature}).findings]
+    assert "driver_errors" not in names
+
+
 def test_of_a_late_reading_only_the_time_up_to_it_counts() -> None:
     unknown = {"power.usage_watts": failed("nvmlDeviceGetPowerUsage", ago=80)}
     found = [
