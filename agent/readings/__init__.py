@@ -88,4 +88,11 @@ __all__ = [
 
 
 class SourceError(Exception):
-    """A source could not be read; the message is one sentence for people."""
+    """A source could not be read; the message is one sentence for people.
+
+    `lasting`: what is known all the same of a GPU that cannot be read.
+    """
+
+    def __init__(self, message: str, lasting: GpuReading | None = None) -> None:
+        super().__init__(message)
+        self.lasting = lasting

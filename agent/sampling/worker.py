@@ -18,6 +18,8 @@ from agent.readings import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.readings import GpuReading
+
 logger = logging.getLogger(__name__)
 
 Reading = TypeVar("Reading")
@@ -31,6 +33,7 @@ class ReadResult(Generic[Reading]):
     error: str | None
     started_at: float  # seconds of the monotonic clock
     seconds: float | None = None  # that the read took; None: it failed
+    lasting: GpuReading | None = None  # what is known all the same of a GPU that could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Worker(Generic[Reading]):
             reading = read()
             self.result = ReadResult(reading, None, started_at, self._clock() - started_at)
         except SourceError as error:
-            self.result = ReadResult(None, str(error), started_at)
+            self.result = ReadResult(None, str(error), started_at, lasting=error.lasting)
         except Exception as error:  # the thread must outlive a fault of ours
             self.result = ReadResult(None, "The agent failed while reading it; its log says why", started_at)
             self._log(error)

@@ -16,9 +16,10 @@ import pynvml
 from nvitop import NA, libnvml
 
 from agent.readings import DriverReading, SourceError
+from agent.sources.return_codes import FATAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 # nvitop logs CRITICAL at every attempt to find a driver, and ERROR for every missing function. Both are
 # answers here, told once per change of state by the collector.
@@ -28,25 +29,14 @@ logging.getLogger(libnvml.__name__).setLevel(logging.CRITICAL + 1)
 # What NVML writes where it has no value (nvml.h: NVML_VALUE_NOT_AVAILABLE is -1), read as unsigned.
 NOT_AVAILABLE = frozenset({0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF})
 
-# After one of these no other call on the same handle can succeed.
-FATAL = (
-    pynvml.NVMLError_Uninitialized,
-    pynvml.NVMLError_DriverNotLoaded,
-    pynvml.NVMLError_LibraryNotFound,
-    pynvml.NVMLError_LibRmVersionMismatch,
-    pynvml.NVMLError_GpuIsLost,
-    pynvml.NVMLError_ResetRequired,
-)
-
-
 # By thread: nobody writes another's number, so that none is lost and nobody waits for a lock.
 _calls: dict[int, int] = {}
 
 
 def query_or_none(function: str | Callable[..., Any], *arguments: Any) -> Any:
-    """Call an NVML function; None where the driver, the GPU or this user's rights do not give a value.
+    """Call an NVML function of no GPU alone; None where the driver or this user's rights do not give a value.
 
-    Raises `pynvml.NVMLError` only for what concerns the whole GPU (`FATAL`).
+    Raises `pynvml.NVMLError` only for what concerns the whole driver (`FATAL`). Of a GPU its GpuHandle asks.
     """
     try:
         return query(function, *arguments)
@@ -57,16 +47,13 @@ def query_or_none(function: str | Callable[..., Any], *arguments: Any) -> Any:
 
 
 def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
-    """Call an NVML function; None only where it is not supported, or missing from this driver.
+    """Call an NVML function; None where it succeeds, and says that it has no value.
 
-    Raises `pynvml.NVMLError` for everything else: lost, no permission, stale handle ...
+    Raises `pynvml.NVMLError` for everything else: not supported, missing, lost, no permission ...
     """
     thread = get_ident()
     _calls[thread] = _calls.get(thread, 0) + 1
-    try:
-        value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False, ignore_function_not_found=True)
-    except pynvml.NVMLError_NotSupported:
-        return None
+    value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False)
     return None if value is NA or (isinstance(value, int) and value in NOT_AVAILABLE) else value
 
 
@@ -96,20 +83,12 @@ _WHOLE_NUMBERS = {
 }
 
 
-def field_values(handle: Any, fields: Sequence[int | tuple[int, int]]) -> list[int | None]:
-    """Whole numbers by field id, or by (field id, scope); None for each that is not told.
-
-    NVML: nvmlDeviceGetFieldValues.
-    """
-    values = query_or_none("nvmlDeviceGetFieldValues", handle, list(fields))
-    return [None] * len(fields) if values is None else [_whole(value) for value in values]
-
-
-def _whole(value: Any) -> int | None:
-    member = _WHOLE_NUMBERS.get(value.valueType)
-    if value.nvmlReturn != pynvml.NVML_SUCCESS or member is None:
+def whole_number(field: Any) -> int | None:
+    """Out of an NVML field value that was told; None: it is no whole number, or says that it has no value."""
+    member = _WHOLE_NUMBERS.get(field.valueType)
+    if member is None:
         return None
-    number = int(getattr(value.value, member))
+    number = int(getattr(field.value, member))
     return None if number in NOT_AVAILABLE else number
 
 

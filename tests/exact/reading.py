@@ -69,6 +69,7 @@ PERSISTENCE = (True, False, True)
 GPM = (True, False, False)
 MIG = (False, True, False)
 PARTIAL_LIST = (False, False, True)
+REQUIRES_RESET = (False, True, False)
 TOLD_BEFORE = (True, True, False)
 
 
@@ -266,7 +267,7 @@ def _reading(n: int) -> GpuReading:
         modes=Modes(
             performance_state=(11, 2, 10)[n], persistence_mode=PERSISTENCE[n], compute_mode=(1, 3, 2)[n]
         ),
-        recovery=Recovery((6, 7, 0)[n]),  # GPU 2 is not so ill that nothing else is said of it
+        recovery=Recovery((6, 7, 0)[n], requires_reset=REQUIRES_RESET[n]),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),

@@ -71,4 +71,5 @@ class GpuReading:
                 max_graphics_mhz=self.clocks.max_graphics_mhz, max_memory_mhz=self.clocks.max_memory_mhz
             ),
             pcie=Pcie(max_generation=self.pcie.max_generation, max_width=self.pcie.max_width),
+            driver_errors=self.driver_errors,
         )

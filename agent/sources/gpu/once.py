@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.paced import Paced
+from agent.sources.return_codes import FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import pynvml
+
+    from agent.sources.gpu.handle import GpuHandle
 
 
 class Once:
     """Reads each value once; where there was no answer again, for a call may fail in passing.
 
-    `queries`: what asks a handle for the value, by its field of the reading.
+    `queries`: what asks a handle for the value, by its field of the subject.
     """
 
-    def __init__(self, handle: Any, queries: Mapping[str, Callable[[Any], Any]]) -> None:
+    def __init__(self, handle: GpuHandle, queries: Mapping[str, Callable[[GpuHandle], Any]]) -> None:
         self._handle = handle
         self._queries = queries
         self._values: dict[str, Any] = {}
@@ -27,8 +32,20 @@ class Once:
         """The values by field; None where the driver does not tell."""
         return self._paced.get(now)
 
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """What was told so far."""
+        return self._values
+
     def _read(self) -> Mapping[str, Any]:
+        """Each by itself: of a GPU that is lost some function may still tell."""
+        fatal: pynvml.NVMLError | None = None
         for field, query in self._queries.items():
             if self._values.get(field) is None:
-                self._values[field] = query(self._handle)
+                try:
+                    self._values[field] = query(self._handle)
+                except FATAL as error:
+                    fatal = error
+        if fatal is not None:
+            raise fatal
         return self._values

@@ -6,23 +6,29 @@ Throughput comes from byte counters where they can be trusted, else from the dri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 
 from agent.readings import Pcie
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import SLOW_PACE
-from agent.sources.nvml import query_or_none
+from agent.sources.gpu.unknown import Refusal
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agent.sources.gpu.handle import GpuHandle
+
 # nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
 
+_THROUGHPUT = {
+    "pcie.tx_kib_per_second": pynvml.NVML_PCIE_UTIL_TX_BYTES,
+    "pcie.rx_kib_per_second": pynvml.NVML_PCIE_UTIL_RX_BYTES,
+}
 _COUNTERS = [pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES]
 
 
@@ -61,24 +67,24 @@ def _kib(size: float | None) -> float | None:
     return None if size is None else size / 1024
 
 
-_ONCE: Mapping[str, Callable[[Any], Any]] = {
-    "max_generation": lambda handle: query_or_none("nvmlDeviceGetMaxPcieLinkGeneration", handle),
-    "max_width": lambda handle: query_or_none("nvmlDeviceGetMaxPcieLinkWidth", handle),
+_ONCE: Mapping[str, Callable[[GpuHandle], int | None]] = {
+    "max_generation": lambda handle: handle.ask("pcie.max_generation", "nvmlDeviceGetMaxPcieLinkGeneration"),
+    "max_width": lambda handle: handle.ask("pcie.max_width", "nvmlDeviceGetMaxPcieLinkWidth"),
 }
 
 
-def _read_slow(handle: Any) -> dict[str, int | None]:
+def _read_slow(handle: GpuHandle) -> dict[str, int | None]:
     return {
-        "generation": query_or_none("nvmlDeviceGetCurrPcieLinkGeneration", handle),
-        "width": query_or_none("nvmlDeviceGetCurrPcieLinkWidth", handle),
-        "replays": query_or_none("nvmlDeviceGetPcieReplayCounter", handle),
+        "generation": handle.ask("pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
+        "width": handle.ask("pcie.width", "nvmlDeviceGetCurrPcieLinkWidth"),
+        "replays": handle.ask("pcie.replays", "nvmlDeviceGetPcieReplayCounter"),
     }
 
 
 class PcieSource:
     """The PCIe link of the GPU behind one handle."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self._counters: PcieCounters | None = None
         self._has_counters = True  # until the driver says otherwise
@@ -101,10 +107,14 @@ class PcieSource:
         """The newest known rate. NVML: field values 197 and 198."""
         if self._has_counters:
             earlier, counters = self._counters, self._read_counters(now)
-            if counters is not None:
+            if not isinstance(counters, Refusal):
                 self._counters = counters
+                for field in _THROUGHPUT:
+                    self._handle.record.note(field, None)
                 return throughput(earlier, counters)
             if earlier is not None:  # they were there: a passing fault
+                for field in _THROUGHPUT:
+                    self._handle.record.note(field, counters)
                 return UNKNOWN
             self._has_counters = False
         return self._window if now - self._window_at <= 2 * WINDOW_PACE else UNKNOWN
@@ -114,19 +124,25 @@ class PcieSource:
         if self._has_counters or now - self._window_at < WINDOW_PACE - 0.1:
             return
         self._window = PcieThroughput(
-            query_or_none("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_TX_BYTES),
-            query_or_none("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_RX_BYTES),
+            *(
+                self._handle.ask(field, "nvmlDeviceGetPcieThroughput", direction)
+                for field, direction in _THROUGHPUT.items()
+            )
         )
         self._window_at = now
 
-    def _read_counters(self, now: float) -> PcieCounters | None:
-        fields = query_or_none("nvmlDeviceGetFieldValues", self._handle, _COUNTERS)
+    def _read_counters(self, now: float) -> PcieCounters | Refusal:
+        fields = self._handle.call("nvmlDeviceGetFieldValues", _COUNTERS)
+        if isinstance(fields, Refusal):
+            return fields
         # Some drivers give 32 bits, which wrap within 70 ms at the full speed of generation 5 x 16:
         # a difference over a second is then a number without meaning.
-        if fields is None or any(
-            field.nvmlReturn != pynvml.NVML_SUCCESS
-            or field.valueType != pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
-            for field in fields
-        ):
-            return None
+        for field in fields:
+            if (
+                field.nvmlReturn != pynvml.NVML_SUCCESS
+                or field.valueType != pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
+            ):
+                refusal = Refusal("nvmlDeviceGetFieldValues", field.nvmlReturn)
+                self._handle.record.count(refusal)
+                return refusal
         return PcieCounters(now, fields[0].value.ullVal, fields[1].value.ullVal)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import SourceError
-from agent.sources.nvml import query
+from agent.sources.nvml import query, query_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class XidEventSource:
         """
         with _explained():
             if self._events is None:
-                self._events = query("nvmlEventSetCreate")
+                self._events = query_or_none("nvmlEventSetCreate")
         for index in range(gpu_count if self._events is not None else 0):
             with contextlib.suppress(pynvml.NVMLError):  # lost or forbidden; maybe later
                 handle = query("nvmlDeviceGetHandleByIndex", index)

@@ -19,6 +19,7 @@ from tests.support.readings import leaves, reading, with_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOTHING = reading()
 ALL_ANEW = 6.0  # seconds after which even the slow values are read again
 PROCESSES = [SimulatedProcess(100, "C", 2**30, sm_utilization=40), SimulatedProcess(200, "C", 2**20)]
 
@@ -116,8 +117,14 @@ def expected(one: OneGpu) -> GpuReading:
 
 
 def plain(told: GpuReading) -> GpuReading:
-    """What every answer shows; the rest is tested in test_detail."""
-    return with_values(without(told, *DETAILS), fans_each=(), nvlink=NvLinks())
+    """What every answer shows; the rest is tested in test_detail, and why it is unknown in test_unknown."""
+    return with_values(
+        without(told, *DETAILS),
+        fans_each=(),
+        nvlink=NvLinks(),
+        unknown=NOTHING.unknown,
+        driver_errors=NOTHING.driver_errors,
+    )
 
 
 def without(told: GpuReading, *unknown: str) -> GpuReading:
@@ -269,7 +276,7 @@ def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
     one: OneGpu, symbol: str, code: NvmlReturn
 ) -> None:
     one.simulation.fail(symbol, code)
-    assert one.read().lasting() == without(expected(one), *FEEDS[symbol]).lasting()
+    assert plain(one.read().lasting()) == without(expected(one), *FEEDS[symbol]).lasting()
 
     one.simulation.heal()
 
@@ -315,17 +322,39 @@ WHY = {
 }
 
 
+LIVE = (
+    PROBE,
+    "nvmlDeviceGetUtilizationRates",
+    "nvmlDeviceGetTemperatureV",
+    "nvmlDeviceGetPowerUsage",
+    "nvmlDeviceGetClockInfo",
+    "nvmlDeviceGetComputeRunningProcesses_v3",
+)
+
+
 @pytest.mark.parametrize("code", WHY, ids=["lost", "reset required", "unknown"])
-@pytest.mark.parametrize("at", [PROBE, "nvmlDeviceGetHandleByIndex_v2"], ids=["mid-run", "first contact"])
-def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: str, code: int) -> None:
-    one.gpu.fail(at, code, times=2)
+@pytest.mark.parametrize("at", [LIVE, ("nvmlDeviceGetHandleByIndex_v2",)], ids=["mid-run", "first contact"])
+def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: tuple[str, ...], code: int) -> None:
+    for symbol in at:
+        one.gpu.fail(symbol, code)
     for _ in range(2):
         with pytest.raises(SourceError) as caught:
             one.read(after=1)
         assert str(caught.value) == WHY[code]
+    one.gpu.heal()
 
     one.read(after=1)
     assert plain(one.read(after=ALL_ANEW)) == expected(one)
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_RESET_REQUIRED])
+def test_memory_that_alone_fails_does_not_hide_the_gpu(one: OneGpu, code: int) -> None:
+    one.read()
+    one.gpu.fail(PROBE, code)
+
+    asked = plain(one.read(after=ALL_ANEW))
+
+    assert with_values(asked, recovery_requires_reset=False) == without(expected(one), *MEMORY)
 
 
 @pytest.mark.parametrize("symbol", sorted(FEEDS.keys() - {"nvmlGpmSampleFree"}))

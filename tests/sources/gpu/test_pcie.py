@@ -8,7 +8,9 @@ import pynvml
 import pytest
 
 from agent.simulation import FieldId, NvmlReturn
+from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.pcie import UNKNOWN, PcieCounters, PcieSource, PcieThroughput, throughput
+from agent.sources.gpu.unknown import Record
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -223,6 +225,6 @@ def test_counters_of_32_bits_are_refused_and_windows_measured(one: OneGpu) -> No
 
 
 def test_what_takes_long_does_nothing_before_the_first_sample(without_counters: OneGpu) -> None:
-    PcieSource(None).measure(0.0)
+    PcieSource(GpuHandle(None, Record())).measure(0.0)
 
     assert without_counters.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
