@@ -52,14 +52,13 @@ def driver_errors(patient: Patient) -> Iterator[Finding]:
 
 
 def _lasting_failures(patient: Patient) -> dict[str, Unknown]:
-    """By field. Of an old reading nothing is known after it: what failed in it may have passed."""
-    until = patient.reading.sampled_since_boot
+    """By field. Time counts from call to call: a single error of what is asked seldom may have passed."""
     return {
         field: unknown
         for field, unknown in patient.reading.unknown.items()
         if unknown.reason is Reason.FAILED
         and unknown.error != RESET_REQUIRED
-        and until - unknown.since >= LASTING_SECONDS
+        and unknown.asked - unknown.since >= LASTING_SECONDS
         and (unknown.told_before or field in VITAL)
     }
 

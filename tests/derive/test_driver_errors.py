@@ -30,7 +30,13 @@ def failed(
     """Of class `failed` since `ago` seconds."""
     words = {"UNKNOWN": "Unknown Error", "TIMEOUT": "Timeout"}.get(error, error)
     unknown = Unknown(
-        Reason.FAILED, function, f"NVML_ERROR_{error}", words, since=NOW - ago, told_before=told_before
+        Reason.FAILED,
+        function,
+        f"NVML_ERROR_{error}",
+        words,
+        since=NOW - ago,
+        told_before=told_before,
+        asked=NOW,
     )
     return replace(unknown, **changes)
 
@@ -116,14 +122,12 @@ def test_that_a_reset_is_required_is_told_by_a_finding_of_its_own() -> None:
     assert "driver_errors" not in names
 
 
-def test_of_a_late_reading_only_the_time_up_to_it_counts() -> None:
-    unknown = {"power.usage_watts": failed("nvmlDeviceGetPowerUsage", ago=80)}
-    found = [
-        health({}, state=GpuState.STALE, reading=replace(WELL, sampled_since_boot=NOW - age, unknown=unknown))
-        for age in (20, 21)
-    ]
+@pytest.mark.parametrize(("asked", "findings"), [(NOW - 241, 0), (NOW - 240, 1)])
+def test_of_what_is_asked_seldom_a_single_error_may_have_passed(asked: float, findings: int) -> None:
+    """Asked five minutes ago, and again or not: whatever the time, it is the calls that count."""
+    power = failed("nvmlDeviceGetPowerUsage", ago=300, asked=asked)
 
-    assert [len(one.findings) for one in found] == [1, 0]
+    assert len(health({"power.usage_watts": power}).findings) == findings
 
 
 def test_a_gpu_without_values_is_judged_by_that_alone() -> None:

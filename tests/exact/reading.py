@@ -232,6 +232,7 @@ def _unknown(n: int) -> dict[str, Unknown]:
             words=f"words-of-nvml-{n}",
             since=SINCE_BOOT - 700 - n,
             told_before=TOLD_BEFORE[n],
+            asked=SINCE_BOOT - 300 - n,
         )
     }
 
@@ -267,7 +268,9 @@ def _reading(n: int) -> GpuReading:
         modes=Modes(
             performance_state=(11, 2, 10)[n], persistence_mode=PERSISTENCE[n], compute_mode=(1, 3, 2)[n]
         ),
-        recovery=Recovery((6, 7, 0)[n], requires_reset=REQUIRES_RESET[n]),  # GPU 2 is not so ill that nothing else is said of it
+        recovery=Recovery(
+            (6, 7, 0)[n], requires_reset=REQUIRES_RESET[n]
+        ),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),

@@ -23,6 +23,7 @@ UNSHOWN = {
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
     "GpuReading.driver_errors": "it is kept for the answers that will show it",
     "Unknown.error": "it is kept for the answers that will show it",
+    "Unknown.asked": "with `since` it says how long a value has been unknown",
     "Unknown.since": "it says how long a value has been unknown",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
