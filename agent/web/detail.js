@@ -38,7 +38,8 @@ function section(name, value, whyNot = () => null) {
 
 // All that the answer says: what is wrong, lone values, groups, tables.
 function sections(gpu, topology) {
-  const { findings, failed = {}, ...detail } = gpu.detail;
+  const { findings, failed: alsoFailed, ...detail } = gpu.detail;
+  const failed = { ...gpu.failed, ...alsoFailed };
   // Power and clocks stand in both, each with other values.
   const power = { ...gpu.power, ...detail.power };
   const clocks = { ...gpu.clocks, ...detail.clocks };
