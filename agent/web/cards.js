@@ -15,8 +15,13 @@ export const model = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
 // The indices of the GPUs that an answer of /free offers.
 export const freeIn = (offer) => new Set(offer.gpus.map((gpu) => gpu.idx).sort((one, other) => one - other));
 
-// In NVML's words, why the driver failed to tell the first of these fields of a GPU that it failed to tell.
-export const failure = (gpu, ...fields) => fields.map((field) => gpu.failed?.[field]).find(known);
+// In NVML's words, why the driver failed to tell a field, or all that it is a part of.
+export function failureIn(failed, field) {
+  return failed?.[field] ?? failed?.[field.slice(0, field.lastIndexOf("."))];
+}
+
+// Of the first of these fields that the driver failed to tell of a GPU.
+export const failure = (gpu, ...fields) => fields.map((field) => failureIn(gpu.failed, field)).find(known);
 
 // What is drawn of a GPU, in the order of history.js: the value now, the top of its scale, whether that is a limit,
 // and why each of the two is not told.

@@ -1,6 +1,6 @@
 // All that is known of one GPU, with charts over the whole history.
 import { get, worded } from "./api.js";
-import { badge, measures, model } from "./cards.js";
+import { badge, failure, failureIn, measures, model } from "./cards.js";
 import { element, facts, headings, line, period, show, told } from "./draw.js";
 import { recent } from "./history.js";
 import { TEXTS, UNKNOWN, known, label, written } from "./texts.js";
@@ -36,10 +36,12 @@ function section(name, value, whyNot = () => null) {
   return element("section", { class: isTable(value) && "wide" }, heading, content);
 }
 
+// Why the driver failed to tell a field, which stands in the plain answer or in `detail`.
+const whyNot = (gpu, path) => failure(gpu, path) ?? failureIn(gpu.detail.failed, `detail.${path}`);
+
 // All that the answer says: what is wrong, lone values, groups, tables.
 function sections(gpu, topology) {
-  const { findings, failed: alsoFailed, ...detail } = gpu.detail;
-  const failed = { ...gpu.failed, ...alsoFailed };
+  const { findings, ...detail } = gpu.detail;
   // Power and clocks stand in both, each with other values.
   const power = { ...gpu.power, ...detail.power };
   const clocks = { ...gpu.clocks, ...detail.clocks };
@@ -51,14 +53,14 @@ function sections(gpu, topology) {
   const sectionsOf = (isKind) =>
     entries
       .filter(([, value]) => isKind(value))
-      .map(([name, value]) => section(name, value, (path) => failed[`${name}.${path}`]));
+      .map(([name, value]) => section(name, value, (path) => whyNot(gpu, `${name}.${path}`)));
   const alone = entries.filter(([, value]) => !isGroup(value) && !isTable(value));
   const links = (topology?.[gpu.id] ?? [])
     .map((link, other) => [TEXTS.gpu(other), link ?? UNKNOWN])
     .filter(([, link]) => link !== "X"); // the GPU itself, as nvidia-smi writes it
   return [
     ...(findings.length ? [section("findings", findings)] : []),
-    section("general", Object.fromEntries(alone), (name) => failed[name]),
+    section("general", Object.fromEntries(alone), (name) => whyNot(gpu, name)),
     ...sectionsOf(isGroup),
     ...(links.length ? [section("topology", Object.fromEntries(links))] : []),
     ...sectionsOf(isTable),

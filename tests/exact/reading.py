@@ -70,7 +70,6 @@ GPM = (True, False, False)
 MIG = (False, True, False)
 PARTIAL_LIST = (False, False, True)
 REQUIRES_RESET = (False, True, False)
-TOLD_BEFORE = (True, True, False)
 
 
 def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
@@ -222,21 +221,6 @@ def _memory_errors(n: int) -> MemoryErrors:
     )
 
 
-def _unknown(n: int) -> dict[str, Unknown]:
-    """One field of each GPU, as if the reading did not have it all the same."""
-    return {
-        "power.instant_watts": Unknown(
-            reason=(Reason.FAILED, Reason.NO_PERMISSION, Reason.IMPOSSIBLE)[n],
-            function=f"nvmlFunction{n}",
-            error=f"NVML_ERROR_{n}",
-            words=f"words-of-nvml-{n}",
-            since=SINCE_BOOT - 700 - n,
-            told_before=TOLD_BEFORE[n],
-            asked=SINCE_BOOT - 300 - n,
-        )
-    }
-
-
 def _reading(n: int) -> GpuReading:
     return GpuReading(
         sampled_since_boot=SINCE_BOOT - 30 - n,
@@ -274,7 +258,6 @@ def _reading(n: int) -> GpuReading:
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
-        unknown=_unknown(n),
         driver_errors={(f"nvmlFunction{n}", f"NVML_ERROR_{n}"): 861 + n},
     )
 
@@ -330,6 +313,28 @@ FREE = GpuSample(
     age_ms=404,
 )
 
+UNKNOWN = {
+    field: Unknown(
+        reason=reason,
+        function=f"nvmlFunction{n}",
+        error=f"NVML_ERROR_{n}",
+        words=f"words-of-nvml-{n}",
+        since=SINCE_BOOT - 700 - n,
+        told_before=bool(n % 2),
+        asked=SINCE_BOOT - 300 - n,
+    )
+    for n, (field, reason) in enumerate(
+        [
+            ("thermal.gpu_celsius", Reason.FAILED),
+            ("power.instant_watts", Reason.FAILED),
+            ("identity.serial", Reason.NO_PERMISSION),
+            ("engines.jpeg_percent", Reason.NOT_SUPPORTED),
+            ("modes.compute_mode", Reason.MISSING),
+            ("fans.count", Reason.IMPOSSIBLE),
+        ]
+    )
+}
+
 # What usually comes together does not here: that one is unknown says nothing of the other.
 KNOWS_LITTLE = GpuSample(
     index=5,
@@ -337,6 +342,7 @@ KNOWS_LITTLE = GpuSample(
     reading=GpuReading(
         sampled_since_boot=SINCE_BOOT - 5,
         clocks=Clocks(event_reasons=0x2),
+        unknown=UNKNOWN,
     ),
     age_ms=505,
 )

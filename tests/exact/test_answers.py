@@ -21,9 +21,8 @@ ANEW = "if it is meant, write the files anew with `python -m tests.exact` and re
 # Fields that no answer shows -> why.
 UNSHOWN = {
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
-    "GpuReading.driver_errors": "it is kept for the answers that will show it",
-    "Unknown.error": "it is kept for the answers that will show it",
     "Unknown.asked": "with `since` it says how long a value has been unknown",
+    "Unknown.error": "it says what to count an error by",
     "Unknown.since": "it says how long a value has been unknown",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",

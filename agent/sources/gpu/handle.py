@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from agent.sources.gpu.unknown import Record
 
+    Function = str | Callable[..., Any]  # of NVML, by its name; or what calls one, and has its name
+
 Value = TypeVar("Value")
 
 
@@ -27,7 +29,7 @@ class GpuHandle:
     def __init__(self, raw: Any, record: Record) -> None:
         self.raw = raw
         self.record = record
-        self._asked = ""  # the function that was asked last
+        self._asked: Function = ""  # last
         self._wants_reset: set[str] = set()  # functions that said so when they were last asked
 
     @property
@@ -35,22 +37,22 @@ class GpuHandle:
         """Whether some function says that the GPU requires a reset."""
         return bool(self._wants_reset)
 
-    def ask(self, field: str, function: str | Callable[..., Any], *arguments: Any) -> Any:
+    def ask(self, field: str, function: Function, *arguments: Any) -> Any:
         """The value of a field of the reading, which this function tells; None, and recorded why."""
-        answer = self.call(function, *arguments)
-        if isinstance(answer, Refusal):
+        answer = self.call_without_handle(function, self.raw, *arguments)
+        if answer.__class__ is Refusal:
             self.record.note(field, answer)
             return None
-        self.record.note(field, None)
+        self.record.told(field)
         return answer
 
-    def ask_first(self, field: str, *functions: str) -> Any:
+    def ask_first(self, field: str, *functions: Function) -> Any:
         """As `ask`, of the first of these functions that tells."""
         refusals = []
         for function in functions:
             answer = self.call(function)
             if not isinstance(answer, Refusal):
-                self.record.note(field, None)
+                self.record.told(field)
                 return answer
             refusals.append(answer)
         self.record.note(field, gravest(refusals))
@@ -65,31 +67,41 @@ class GpuHandle:
             self.record.note(field, answer)
             return None
         value = value_of(answer)
-        self.record.note(field, Refusal(self._asked, pynvml.NVML_SUCCESS) if value is None else None)
+        if value is None:
+            self.record.note(field, Refusal(_name(self._asked), pynvml.NVML_SUCCESS))
+        else:
+            self.record.told(field)
         return value
 
-    def call(self, function: str | Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Function, *arguments: Any) -> Any:
         """What this function answers about the handle, or a Refusal; for what is more than one field."""
         return self.call_without_handle(function, self.raw, *arguments)
 
-    def call_without_handle(self, function: str | Callable[..., Any], *arguments: Any) -> Any:
-        """As `call`, of a function that takes no handle."""
-        name = self._asked = function if isinstance(function, str) else function.__name__
+    def call_without_handle(self, function: Function, *arguments: Any) -> Any:
+        """As `call`, of a function that takes no handle, or another one."""
+        self._asked = function
         try:
             answer = query(function, *arguments)
         except pynvml.NVMLError as error:
-            refusal = Refusal(name, error.value)
-            self.record.count(refusal)
-            if isinstance(error, FATAL):
-                raise
-            if isinstance(error, pynvml.NVMLError_ResetRequired):
-                self._wants_reset.add(name)
-            else:
-                self._wants_reset.discard(name)
-            return refusal
+            return self._refusal(_name(function), error)
         if self._wants_reset:
+            self._wants_reset.discard(_name(function))
+        return Refusal(_name(function), pynvml.NVML_SUCCESS) if answer is None else answer
+
+    def _refusal(self, name: str, error: pynvml.NVMLError) -> Refusal:
+        refusal = Refusal(name, error.value)
+        self.record.count(refusal)
+        if isinstance(error, FATAL):
+            raise error
+        if isinstance(error, pynvml.NVMLError_ResetRequired):
+            self._wants_reset.add(name)
+        else:
             self._wants_reset.discard(name)
-        return Refusal(name, pynvml.NVML_SUCCESS) if answer is None else answer
+        return refusal
+
+
+def _name(function: Function) -> str:
+    return function if isinstance(function, str) else function.__name__
 
 
 class Elements:
@@ -99,11 +111,11 @@ class Elements:
         self.handle = handle
         self.refusals: list[Refusal] = []
 
-    def ask(self, function: str | Callable[..., Any], *arguments: Any) -> Any:
+    def ask(self, function: Function, *arguments: Any) -> Any:
         """What this function tells of an element; None where it does not."""
         return self.ask_of(self.handle.raw, function, *arguments)
 
-    def ask_of(self, raw: Any, function: str | Callable[..., Any], *arguments: Any) -> Any:
+    def ask_of(self, raw: Any, function: Function, *arguments: Any) -> Any:
         """As `ask`, where an element has an NVML handle of its own."""
         return self.take(self.handle.call_without_handle(function, raw, *arguments))
 

@@ -56,6 +56,11 @@ class Record:
         """A sample begins."""
         self._at = since_boot
 
+    def told(self, field: str) -> None:
+        """The field is told."""
+        if self._refusals.get(field, _NEVER) is not None:
+            self.note(field, None)
+
     def note(self, field: str, refusal: Refusal | None) -> None:
         """The field is told (None), or it is refused."""
         if self._refusals.get(field, _NEVER) == refusal and (refusal is None or not refusal.is_failure):

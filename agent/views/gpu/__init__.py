@@ -17,6 +17,7 @@ from agent.derive.summary import summarize
 from agent.derive.topology import topology_matrix
 from agent.views.gpu.detail import detail_view
 from agent.views.gpu.device import Gpu, gpu_view
+from agent.views.gpu.unknown import unknown_view
 from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.system_info import SystemInfo, system_info_view
 from agent.views.units import iso_utc, mib
@@ -109,7 +110,9 @@ class GpuJson:
         health = examine(self._snapshot)[gpu.index]
         view = gpu_view(gpu, self._snapshot.host_processes, self._thresholds, health)
         if detail:
-            view.detail = detail_view(gpu, health)
+            detail = view.detail = detail_view(gpu, health)
+            remembers = self._snapshot.ledger is not None
+            detail.unknown, detail.failed = unknown_view(view, gpu, remembers=remembers)
         return to_json(view)
 
 

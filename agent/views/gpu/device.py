@@ -11,11 +11,11 @@ from agent.readings import GpuSample, GpuState
 from agent.views.gpu.activity import DebugInfo, debug_info_view
 from agent.views.gpu.clocks import GpuClocks, GpuThrottling, clocks_view, throttling_view
 from agent.views.gpu.detail import GpuDetail
-from agent.views.gpu.failed import failed_view
 from agent.views.gpu.memory import GpuMemory, memory_view
 from agent.views.gpu.pcie import GpuPcie, pcie_view
 from agent.views.gpu.power import GpuPower, power_view
 from agent.views.gpu.processes import top_processes_view
+from agent.views.gpu.unknown import failed_view
 from agent.views.gpu.utilization import GpuUtilization, utilization_view
 from agent.views.health import GpuHealth, health_view
 from agent.views.top_process import TopProcess
@@ -89,6 +89,6 @@ def gpu_view(
         debug_info=debug_info_view(judgement),
         top_processes=top_processes_view(reading, described),
     )
-    if failed := failed_view(reading):
+    if failed := failed_view(view, gpu):
         view.failed = failed  # what is not set is left out
     return view
