@@ -89,7 +89,7 @@ function measure({ name, now, why, top, whyTop, limited, write }, rows, place) {
 }
 
 function users(gpu) {
-  if (!gpu.top_processes) return UNKNOWN;
+  if (!gpu.top_processes) return told(UNKNOWN, failure(gpu, "top_processes"));
   const names = new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN));
   if (gpu.top_processes.length === MOST_NAMED) names.add("…"); // there may be more
   return [...names].join(", ") || TEXTS.nobody;
@@ -124,7 +124,7 @@ function card(gpu, rows, free) {
     element("p.reason", {}, reasons(gpu)),
     element("div.measures", {}, measures(gpu).map((one, place) => measure(one, rows, place))),
     element("dl.facts", {}, facts(named(TEXTS.facts, {
-      users: told(users(gpu), failure(gpu, "top_processes")),
+      users: users(gpu),
       clocks: told(known(clocks.graphics_mhz) ? clockRates : UNKNOWN, failure(gpu, "clocks.graphics_mhz")),
       fan: told(number(gpu.fan_speed_percent, " %"), failure(gpu, "fan_speed_percent")),
       limited: told(listed(throttling.reason_names), failure(gpu, "throttling.reason_names")),
