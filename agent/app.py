@@ -33,6 +33,7 @@ from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
+from agent.sources.pci import nvidia_gpus
 from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
 
@@ -137,7 +138,7 @@ def _bare_prefix(prefix: str) -> Iterator[Route]:
 async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]:
     settings = shared.settings
     collector = Collector(
-        DriverSource(),
+        DriverSource(tuple if shared.simulated else nvidia_gpus),
         GpuSource,
         HostSource(),
         ProcessSource(hide_command_args=settings.hide_command_args, pids_are_ours=shared.simulated),

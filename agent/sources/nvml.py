@@ -95,7 +95,9 @@ def whole_number(field: Any) -> int | None:
 class DriverSource:
     """The driver as a whole: starts NVML, counts the GPUs, and lets go of it again. One thread owns it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pci_bus_ids: Callable[[], tuple[str, ...]] = tuple) -> None:
+        """`pci_bus_ids`: those of all NVIDIA GPUs, also of those that NVML cannot read."""
+        self._pci_bus_ids = pci_bus_ids
         self._reading: DriverReading | None = None
 
     @property
@@ -104,7 +106,7 @@ class DriverSource:
         return sum(tuple(_calls.values()))
 
     def read(self) -> DriverReading:
-        """NVML: nvmlDeviceGetCount_v2 each time; the versions once per contact. Raises SourceError."""
+        """NVML: nvmlDeviceGetCount_v2 each time; the rest once per contact. Raises SourceError."""
         try:
             count = self._count()
             if self._reading is None or self._reading.gpu_count != count:
@@ -113,6 +115,7 @@ class DriverSource:
                     driver_version=query_or_none("nvmlSystemGetDriverVersion"),
                     cuda_version=_cuda_version(query_or_none("nvmlSystemGetCudaDriverVersion")),
                     nvml_version=query_or_none("nvmlSystemGetNVMLVersion"),
+                    pci_bus_ids=self._pci_bus_ids(),
                 )
         except FATAL as error:
             self._reading = None

@@ -453,7 +453,11 @@ SNAPSHOT = Snapshot(
     taken_monotonic=MONOTONIC,
     taken_since_boot=SINCE_BOOT,
     driver=DriverReading(
-        gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
+        gpu_count=6,
+        driver_version="driver-1",
+        cuda_version="cuda-2",
+        nvml_version="nvml-3",
+        pci_bus_ids=("bus-id-4",),
     ),
     gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
     host=HOST,

@@ -20,6 +20,7 @@ ANEW = "if it is meant, write the files anew with `python -m tests.exact` and re
 
 # Fields that no answer shows -> why.
 UNSHOWN = {
+    "DriverReading.pci_bus_ids": "they say which GPU it is that could never be read",
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
     "Unknown.asked": "with `since` it says how long a value has been unknown",
     "Unknown.error": "it says what to count an error by",

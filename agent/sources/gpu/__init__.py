@@ -66,11 +66,16 @@ class GpuSource:
         try:
             if self._open is None:
                 self._open = self._contact()
-            return self._open.sample()
+            reading = self._open.sample()
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
             raise SourceError(_why(error), lasting=self._lasting()) from error
+        if reading.identity.uuid is not None and reading.identity.uuid != self._identity.uuid:
+            self._recognise(reading.identity)  # it was not told before
+            if self._open is not None and self._open.handle.record is not self._record:
+                self.release()  # and it is another one
+        return reading
 
     def _contact(self) -> _OpenGpu:
         """Make contact with the GPU that has this index now."""
@@ -81,14 +86,18 @@ class GpuSource:
             raise pynvml.NVMLError(raw.code)
         handle.raw = raw
         identity = IdentitySource(handle)
-        self._identity = identity.which(self._clock())
-        if self._identity.uuid is not None:
-            is_of_none = all(self._record is not record for record in self._records.values())
-            self._record = self._records.setdefault(
-                self._identity.uuid, self._record if is_of_none else Record()
-            )
-            handle.record = self._record
+        self._recognise(identity.which(self._clock()))
+        handle.record = self._record
         return _OpenGpu(self.index, handle, identity, self._clock, self._now, self._since_boot)
+
+    def _recognise(self, told: GpuIdentity) -> None:
+        """Which GPU it is; what is not told is as it was, for a GPU that is lost tells little."""
+        if told.uuid is None and self._identity.uuid is not None:
+            return
+        self._identity = GpuIdentity(told.uuid, told.name, told.pci_bus_id)
+        if told.uuid is not None:
+            is_of_another = any(self._record is record for record in self._records.values())
+            self._record = self._records.setdefault(told.uuid, Record() if is_of_another else self._record)
 
     def _lasting(self) -> GpuReading:
         """What is known of a GPU that cannot be read."""
@@ -126,7 +135,7 @@ class _OpenGpu:
     ) -> None:
         self._clock = clock
         self._since_boot = since_boot
-        self._handle = handle
+        self.handle = handle
         fields = SlowFields(
             handle, {**recovery.FIELDS, **thermal.FIELDS, **power.FIELDS}, zero_is_none=thermal.ZERO_IS_NONE
         )
@@ -148,10 +157,10 @@ class _OpenGpu:
 
     def sample(self) -> GpuReading:
         started, since_boot = self._clock(), self._since_boot()
-        record = self._handle.record
+        record = self.handle.record
         record.begin(since_boot)
         memory = self._memory.read(started)  # the first: it tells whether the GPU can be read
-        utilization = read_utilization(self._handle)
+        utilization = read_utilization(self.handle)
         gpm = self.gpm.read(started)
         pcie = self.pcie.read(started)
         listed = self._processes.read(started, utilization.gpu_percent)

@@ -110,9 +110,9 @@ class GpuJson:
         health = examine(self._snapshot)[gpu.index]
         view = gpu_view(gpu, self._snapshot.host_processes, self._thresholds, health)
         if detail:
-            detail = view.detail = detail_view(gpu, health)
+            view.detail = detail_view(gpu, health)
             remembers = self._snapshot.ledger is not None
-            detail.unknown, detail.failed = unknown_view(view, gpu, remembers=remembers)
+            view.detail.unknown, view.detail.failed = unknown_view(view, gpu, remembers=remembers)
         return to_json(view)
 
 
