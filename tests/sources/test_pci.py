@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 def add_device(
-    sys_root: Path, name: str, *, vendor: str = "0x10de", kind: str = "0x030200", driver: str | None = "nvidia"
+    sys_root: Path,
+    name: str,
+    *,
+    vendor: str = "0x10de",
+    kind: str = "0x030200",
+    driver: str | None = "nvidia",
 ) -> None:
     device = sys_root / "bus/pci/devices" / name
     device.mkdir(parents=True)

@@ -15,4 +15,4 @@ class Pcie:
     max_width: int | None = None  # nvmlDeviceGetMaxPcieLinkWidth
     tx_kib_per_second: float | None = None  # leaves the GPU: field value 197 or nvmlDeviceGetPcieThroughput
     rx_kib_per_second: float | None = None  # enters the GPU: field value 198 or nvmlDeviceGetPcieThroughput
-    replays: int | None = None  # nvmlDeviceGetPcieReplayCounter, since the GPU was reset
+    replays: int | None = None  # nvmlDeviceGetPcieReplayCounter or field value 94, since the GPU was reset

@@ -14,6 +14,7 @@ from agent.readings import Pcie
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
@@ -90,7 +91,7 @@ class PcieSource:
         self._has_counters = True  # until the driver says otherwise
         self._window = UNKNOWN
         self._window_at = float("-inf")
-        self._once = Once(handle, _ONCE)
+        self._once = Once("pcie", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
 
     def read(self, now: float) -> Pcie:
@@ -145,4 +146,7 @@ class PcieSource:
                 refusal = Refusal("nvmlDeviceGetFieldValues", field.nvmlReturn)
                 self._handle.record.count(refusal)
                 return refusal
-        return PcieCounters(now, fields[0].value.ullVal, fields[1].value.ullVal)
+        sent, received = (number(field.value, "ullVal") for field in fields)
+        if sent is None or received is None:
+            return Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
+        return PcieCounters(now, sent, received)
