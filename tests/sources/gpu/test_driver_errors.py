@@ -9,15 +9,18 @@ import pytest
 
 from agent.derive.health import examine
 from agent.readings import GpuSample, GpuState, Snapshot
-from agent.simulation import NvmlReturn
+from agent.simulation import NvmlReturn, Simulation
 from agent.simulation.call_faults import FIELD_VALUES, GPM_METRICS
 from agent.simulation.nvml.registry import FIELDS
+from agent.sources.gpu import GpuSource
 from agent.sources.return_codes import FATAL
 from tests.simulation.test_return_codes import CODES, OF_A_GPU
-from tests.sources.one_gpu import OneGpu, one_gpu
+from tests.sources.one_gpu import Clock, OneGpu, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from agent.readings import GpuReading
 
 STEP = 5.0  # seconds between two samples
 VITAL = {
@@ -34,13 +37,18 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-def findings(one: OneGpu, seconds: float) -> list[str]:
-    """The findings of the sample at the end of so many seconds, with their verdicts."""
-    for _ in range(int(seconds / STEP)):
-        reading = one.read(after=STEP)
+def found_in(reading: GpuReading) -> list[str]:
+    """The findings about this reading, with their verdicts."""
     gpu = GpuSample(0, GpuState.OK, reading)
     health = examine(Snapshot(0.0, 0.0, gpus=(gpu,), taken_since_boot=reading.sampled_since_boot))[0]
     return [f"{finding.verdict.word} {finding.name}" for finding in health.findings]
+
+
+def findings(one: OneGpu, seconds: float) -> list[str]:
+    """Those of the sample at the end of so many seconds."""
+    for _ in range(int(seconds / STEP)):
+        reading = one.read(after=STEP)
+    return found_in(reading)
 
 
 @pytest.mark.parametrize("symbol", sorted(VITAL))
@@ -122,3 +130,27 @@ def test_whatever_else_a_gpu_stops_to_tell_it_is_well_for_now(one: OneGpu, code:
         one.gpu.fail(symbol, code)
 
     assert findings(one, 30) == []
+
+
+SHOWN: dict[str, set[tuple[int, str]]] = {  # scenario -> its findings within two and a half minutes
+    "errors": {
+        (1, "critical driver_errors"),
+        (3, "warning driver_errors"),
+        (5, "warning driver_errors"),
+    },
+    "garbage": set(),
+    "reset-required": {(1, "critical reset_required")},
+}
+
+
+@pytest.mark.parametrize("scenario", SHOWN)
+def test_a_scenario_shows_the_findings_that_it_is_made_for(scenario: str) -> None:
+    clock = Clock()
+    seen = set()
+    with Simulation(7, scenario=scenario, clock=clock, wall_clock=clock.wall, pcie_window_seconds=0):
+        gpus = [GpuSource(index, clock=clock, now=clock.wall, since_boot=clock) for index in range(7)]
+        for _ in range(30):
+            clock.now += STEP
+            seen |= {(gpu.index, found) for gpu in gpus for found in found_in(gpu.read())}
+
+    assert seen == SHOWN[scenario]
