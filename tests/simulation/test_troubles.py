@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any  # nvidia-ml-py carries no types
+
 import pynvml
 from nvitop import NA, Device, libnvml
 
 from tests.simulation.test_scenarios import simulated
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def failing(device: Device) -> set[str]:
     """Which of these values the driver fails to tell."""
     handle = device.handle
-    asked = {
+    asked: dict[str, Callable[[], Any]] = {
         "memory": lambda: libnvml.nvmlDeviceGetMemoryInfo(handle),
         "utilization": lambda: pynvml.nvmlDeviceGetUtilizationRates(handle),
         "power": lambda: pynvml.nvmlDeviceGetPowerUsage(handle),

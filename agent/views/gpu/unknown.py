@@ -25,7 +25,10 @@ DESCRIPTION = (
     " cannot be), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0), not_read (the GPU could"
     " not be read). The name of an object or a list stands for all in it"
 )
-FAILED_DESCRIPTION = "what the driver says of each name under failed, in NVML's words"
+FAILED_DESCRIPTION = (
+    "what the driver says of each name under failed, in NVML's words; where those are many, of the first"
+)
+BUDGET = 1536  # bytes of JSON for both, of one GPU
 
 # Of values that two or more feed, the reason that says most.
 _GRAVEST_FIRST = (
@@ -64,7 +67,24 @@ def unknown_view(
             unknown.setdefault(why.reason, []).append(name)
             if why.words is not None and not name.startswith("debug_info"):  # those follow from the others
                 failed[name] = why.words
-    return unknown, failed
+    return unknown, _first(failed, BUDGET - _size_of_names(unknown))
+
+
+def _size_of_names(unknown: Mapping[str, list[str]]) -> int:
+    """Bytes of JSON, with the quotes and commas, and what `failed` takes without an entry."""
+    names = sum(len(name) + 3 for names in unknown.values() for name in names)
+    return names + sum(len(reason) + 6 for reason in unknown) + len('{"unknown":{},"failed":{}}')
+
+
+def _first(failed: Mapping[str, str], budget: int) -> dict[str, str]:
+    """As many as take no more bytes of JSON."""
+    first: dict[str, str] = {}
+    for name, words in failed.items():
+        budget -= len(name) + len(words) + 6
+        if budget < 0:
+            break
+        first[name] = words
+    return first
 
 
 def _nulls(
