@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
 import agent.readings
-from agent.readings import Clocks, GpuReading, Memory, Pcie, Power, Unknown
+from agent.readings import Clocks, Fans, GpuReading, Memory, Pcie, Power, Thermal, Unknown, Utilization
 from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.ranges import RANGES
+from tests.hardware.smi import SmiGpu, parse
 from tests.sources.gpu.numbers import GIB, PLAIN, value_at, with_value
 
 # Numbers that the agent counts or measures itself.
@@ -97,3 +99,47 @@ def test_what_real_hardware_does_is_believed(path: str, told: float) -> None:
     reading = with_value(A_CARD, path, told)
 
     assert only_possible(reading) is reading
+
+
+DOCUMENTS = sorted((Path(__file__).parents[2] / "hardware/documents").glob("*.xml"))
+
+
+def reading_of(gpu: SmiGpu) -> GpuReading:
+    """As far as nvidia-smi told it."""
+
+    def whole(name: str, times: int = 1) -> int | None:
+        value = getattr(gpu, name)
+        return int(value * times) if isinstance(value, float) else None
+
+    def watts(name: str) -> float | None:
+        values = getattr(gpu, name)
+        return values[0] if isinstance(values, tuple) else None
+
+    return GpuReading(
+        1.0,
+        memory=Memory(
+            *(whole(f"memory_{name}_mib", 1 << 20) for name in ("total", "used", "free", "reserved"))
+        ),
+        utilization=Utilization(whole("gpu_percent"), whole("memory_percent")),
+        thermal=Thermal(whole("temperature_celsius")),
+        power=Power(usage_watts=watts("power_draw_watts"), limit_watts=watts("power_limit_watts")),
+        clocks=Clocks(
+            graphics_mhz=whole("graphics_clock_mhz"),
+            memory_mhz=whole("memory_clock_mhz"),
+            max_graphics_mhz=whole("max_graphics_clock_mhz"),
+            max_memory_mhz=whole("max_memory_clock_mhz"),
+        ),
+        fans=Fans(speed_percent=whole("fan_speed_percent")),
+        pcie=Pcie(
+            *(whole(f"pcie_{name}") for name in ("generation", "width", "max_generation", "max_width")),
+            *(whole(f"pcie_{way}_kib_per_second") for way in ("tx", "rx")),
+        ),
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_what_nvidia_smi_printed_is_believed(document: Path) -> None:
+    readings = [reading_of(gpu) for gpu in parse(document.read_text()).gpus]
+
+    assert any(reading.memory.total_bytes for reading in readings)
+    assert [only_possible(reading) for reading in readings] == readings
