@@ -137,6 +137,7 @@ ENDS = {
     "heal",
     "restore",
     "permit",
+    "reset",
     "support",
     "unfix",
     "disable_mig",
@@ -144,6 +145,7 @@ ENDS = {
     "restore_function",
 }
 NO_FAULT = {
+    "require_reset",  # the GPU can be read: see the scenario, tests/faults/test_scenarios.py
     "bridge",
     "install",
     "lacks",
