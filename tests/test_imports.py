@@ -3,7 +3,6 @@
 cli -> app -> routes -> http, views -> derive -> readings
        app -> sampling -> derive, readings
        app -> sources -> readings
-sampling, derive, sources -> troubles
 """
 
 from __future__ import annotations
@@ -25,10 +24,9 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT: dict[str, set[str]] = {
     # what was measured, and how it flows to the client
     "readings": set(),
-    "troubles": set(),
-    "sources": {"readings", "troubles"},
-    "sampling": {"derive", "readings", "troubles"},  # it knows sources by protocols alone
-    "derive": {"readings", "troubles"},
+    "sources": {"readings"},
+    "sampling": {"derive", "readings"},  # it knows sources by protocols alone
+    "derive": {"readings"},
     "views": {"derive", "readings"},
     "http": {"derive", "readings", "sampling", "settings", "views"},
     "routes": {"derive", "http", "readings", "sampling", "views"},

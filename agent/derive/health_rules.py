@@ -14,7 +14,7 @@ from agent.derive.throttling import ClocksEventReason
 from agent.derive.unlisted import GHOST_PERCENT
 from agent.derive.xid import Remedy, look_up
 from agent.readings import Fan, GpuState, RecoveryAction
-from agent.troubles import RESET, UNREADABLE
+from agent.readings.troubles import RESET, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

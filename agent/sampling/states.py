@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.readings import GpuReading, GpuSample, GpuState
-from agent.troubles import silent_gpu, stuck_gpu
+from agent.readings.troubles import silent_gpu, stuck_gpu
 
 if TYPE_CHECKING:
     from agent.sampling.worker import ReadResult

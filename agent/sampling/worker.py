@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from agent.readings import SourceError
-from agent.troubles import AGENT_FAULT
+from agent.readings.troubles import AGENT_FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

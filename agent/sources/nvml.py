@@ -16,7 +16,7 @@ import pynvml
 from nvitop import NA, libnvml
 
 from agent.readings import DriverReading, SourceError
-from agent.troubles import driver_trouble, gpu_trouble
+from agent.readings.troubles import driver_trouble, gpu_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

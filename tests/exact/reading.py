@@ -20,6 +20,7 @@ from agent.readings import (
     Fan,
     Fans,
     Gpm,
+    GpuCensus,
     GpuIdentity,
     GpuProcess,
     GpuReading,
@@ -443,6 +444,7 @@ SNAPSHOT = Snapshot(
         gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
     ),
     gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
+    census=GpuCensus(expected=5, seen=13),
     host=HOST,
     processes=HOST_PROCESSES,
     # NVML's six levels and an unknown one; from one side not as from the other.

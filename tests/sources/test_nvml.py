@@ -313,13 +313,15 @@ def test_a_driver_that_cannot_count_has_not_zero_gpus() -> None:
             DriverSource().read()
 
 
-def test_a_gpu_that_was_added_is_counted() -> None:
+def test_a_gpu_that_was_added_is_counted_by_a_new_contact() -> None:
     with Simulation(3) as simulation:
         source = DriverSource()
-        third = simulation.gpus.pop()
+        simulation.gpus[2].vanish()
         assert source.read().gpu_count == 2
 
-        simulation.gpus.append(third)
+        simulation.gpus[2].appear()
+        assert source.read().gpu_count == 2, "NVML keeps the count of its start"
+        source.release()
 
         assert source.read().gpu_count == 3
 

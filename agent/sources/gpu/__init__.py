@@ -62,7 +62,7 @@ class GpuSource:
         self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
 
     def read(self) -> GpuReading:
-        """One sample. Raises SourceError if the GPU as a whole cannot be read; see agent/troubles.py."""
+        """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py."""
         try:
             if self._open is None:
                 self._open = _OpenGpu(self.index, self._clock, self._now, self._since_boot, self._seen)

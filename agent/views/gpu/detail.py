@@ -27,7 +27,7 @@ from agent.views.gpu.pcie import GpuPcieDetail, pcie_detail_view
 from agent.views.gpu.power import GpuPowerDetail, power_detail_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
 from agent.views.gpu.xid import GpuXid, xids_view
-from agent.views.health import GpuFinding, findings_view
+from agent.views.health import HealthFinding, findings_view
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
@@ -61,7 +61,7 @@ class GpuDetail(BaseModel):
     mig_instances: list[GpuMigInstance] | None = Field(
         description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
     )
-    findings: list[GpuFinding] = Field(description="all reasons of the verdict, the worst first")
+    findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
 
 
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
