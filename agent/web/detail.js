@@ -49,8 +49,7 @@ function sections(gpu, topology) {
   const all = { ...gpu, ...detail, power, clocks, pcie };
   // The title and the findings tell these.
   for (const name of ["id", "name", "error", "health", "detail", "failed", "unknown"]) delete all[name];
-  const unread = gpu.status === "unavailable"; // then an empty list says nothing
-  const entries = Object.entries(all).map(([name, value]) => [name, unread && value?.length === 0 ? null : value]);
+  const entries = Object.entries(all);
   const sectionsOf = (isKind) =>
     entries
       .filter(([, value]) => isKind(value))

@@ -52,7 +52,9 @@ class Gpu(BaseModel):
     status: Activity = Field(description="unavailable: the GPU could not be read")
     health: HealthReport
     debug_info: DebugInfo
-    top_processes: list[TopProcess] | None = Field(description="up to five, by GPU memory")
+    top_processes: list[TopProcess] | None = Field(
+        description="up to five, by GPU memory; null: the driver does not list them, or cannot"
+    )
     failed: dict[str, str] | None = Field(
         default=None,
         description="only where the driver fails to tell some of these values: its error in words, by the"
