@@ -28,7 +28,7 @@ from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
-from agent.server.signals import when_stopped
+from agent.server.signals import hangup_handled, when_stopped
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
@@ -62,7 +62,13 @@ def create_app(settings: Settings) -> Starlette:
     api = DataHeaders(openapi.DescribedInThread(_api(shared)), endpoints=ENDPOINTS)
     cache = ResponseCache(api, shared=shared, keys=keys, constant=constant)
     guarded = InTurn(
-        Authentication(cache, endpoints=ENDPOINTS, token=settings.token, api_keys=settings.api_keys),
+        Authentication(
+            cache,
+            endpoints=ENDPOINTS,
+            tokens=shared.tokens,
+            metrics_token=settings.metrics_token,
+            api_keys=settings.api_keys,
+        ),
         turnstile=shared.turnstile,
         except_paths=constant.union(keys),
     )
@@ -152,13 +158,18 @@ async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
     )
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
+    watching: asyncio.Task[None] | None = None
     try:
         shared.sampler.start()
         # The server waits for open streams before it tells us to stop: they must end at the signal itself.
         loop = asyncio.get_running_loop()
         when_stopped(lambda: loop.call_soon_threadsafe(shared.sampler.end_streams))
-        yield
+        watching = asyncio.create_task(shared.tokens.watch(shared.sampler.wake_streams))
+        with hangup_handled(lambda: loop.call_soon_threadsafe(shared.tokens.look_now)):
+            yield
     finally:
+        if watching is not None:
+            watching.cancel()
         if not await shared.sampler.stop():
             abandon()
 

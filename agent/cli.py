@@ -137,14 +137,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _announce(settings: Settings, address: str) -> None:
     """One line that says what has started, and a warning where everybody may read."""
-    count = len(settings.api_keys)
-    credentials = ["TOKEN"] * bool(settings.token) + [f"{count} API key{'s' * (count > 1)}"] * bool(count)
+    tokens, keys = len(settings.tokens), len(settings.api_keys)
+    credentials = [
+        *[f"{tokens} tokens" if tokens > 1 else "TOKEN"] * bool(tokens),
+        *["TOKEN_FILE"] * bool(settings.token_file),
+        *["METRICS_TOKEN"] * bool(settings.metrics_token),
+        *[f"{keys} API key{'s' * (keys > 1)}"] * bool(keys),
+    ]
     authentication = " and ".join(credentials) or "none"
     simulated = f"; SIMULATED: {settings.simulate_gpus} GPUs" if settings.simulate_gpus else ""
     where = f"{address}{settings.url_prefix}/"
     logger.info("%s %s on %s — authentication: %s%s", NAME, __version__, where, authentication, simulated)
-    if not settings.token:
-        guarded = "TOKEN is not set and API keys guard only the stream" if count else "TOKEN is not set"
+    if not settings.wants_token:
+        guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"
         logger.warning(
             "%s: anyone who reaches this port can read process command lines and user names", guarded
         )

@@ -1,4 +1,7 @@
-"""However it is asked to end, whatever hangs: exit status 0 within two seconds, streams ended properly."""
+"""However it is asked to end, whatever hangs: exit status 0 within two seconds, streams ended properly.
+
+Each agent has a terminal as its standard input: without one SIGHUP does not end it (test_reload.py).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ import pytest
 
 from agent.cli import EXIT_DEADLINE
 from tests.support.agents import ROOT, Process, agent_process, clean_environ, free_port, wait_until
+from tests.support.terminal import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +39,7 @@ slow = pytest.mark.slow
 def agent_on(hanging: str) -> Iterator[Process]:
     """An agent on a driver whose function `hanging` never returns."""
     program = ("-m", "tests.support.hung_agent", hanging)
-    with agent_process(program=program, HISTORY_INTERVAL="1") as process:
+    with terminal() as stdin, agent_process(program=program, stdin=stdin, HISTORY_INTERVAL="1") as process:
         yield process
 
 
@@ -326,9 +330,13 @@ def test_it_can_be_stopped_before_its_libraries_are_loaded() -> None:
 def starting_agent() -> Iterator[subprocess.Popen[str]]:
     """`python main.py` on the simulated driver, from its first moment on."""
     arguments = ["main.py", "--host", "127.0.0.1", "--port", str(free_port()), "--simulate", "2"]
-    with subprocess.Popen(  # noqa: S603  (our own program)
-        [sys.executable, *arguments], cwd=ROOT, env=clean_environ(), stderr=subprocess.PIPE, text=True
-    ) as agent:
+    command = [sys.executable, *arguments]
+    with (
+        terminal() as stdin,
+        subprocess.Popen(  # noqa: S603  (our own program)
+            command, cwd=ROOT, env=clean_environ(), stdin=stdin, stderr=subprocess.PIPE, text=True
+        ) as agent,
+    ):
         try:
             yield agent
         finally:

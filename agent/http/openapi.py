@@ -33,11 +33,11 @@ TOKEN = [
         APIKeyHeader(
             name="Authorization",
             scheme_name="TOKEN",
-            description="TOKEN as it is, where set",
+            description="TOKEN as it is, where set; for /metrics METRICS_TOKEN too",
             auto_error=False,
         )
     ),
-    Security(HTTPBearer(scheme_name="Bearer TOKEN", description="TOKEN as bearer", auto_error=False)),
+    Security(HTTPBearer(scheme_name="Bearer TOKEN", description="the same as bearer", auto_error=False)),
 ]
 # For the route itself: with the key in the query it takes a parameter.
 API_KEY = [

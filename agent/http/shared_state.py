@@ -10,9 +10,11 @@ from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
 from agent.http.errors import TryAgainLater
+from agent.http.tokens import Tokens
 from agent.http.turnstile import TimeSlices, Turnstile
 from agent.sampling.history import History
 from agent.sampling.waiting import WaitingQueue
+from agent.settings.token_file import TokenFile
 from agent.views.snapshot_json import SnapshotJson
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class SharedState:
     def __init__(self, settings: Settings, *, dropped_log_lines: Callable[[], int] = lambda: 0) -> None:
         self.settings = settings
         self.dropped_log_lines = dropped_log_lines
+        self.tokens = Tokens(settings.tokens, TokenFile(settings.token_file) if settings.token_file else None)
         self.simulated = settings.simulate_gpus > 0
         self.thresholds = Thresholds(
             gpu_percent=settings.active_gpu_percent,

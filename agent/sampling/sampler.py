@@ -64,7 +64,13 @@ class Sampler:
     def end_streams(self) -> None:
         """Let every stream end after its present event, and no new one begin."""
         self._ending = True
-        self._announce()
+        self.wake_streams()
+
+    def wake_streams(self) -> None:
+        """Let every stream ask at once whether it is over."""
+        waiting, self._waiting = self._waiting, set()
+        for waiter in waiting:
+            _settle(waiter, True)
 
     async def latest(self, max_age: float | None = None) -> Snapshot:
         """The newest Snapshot if it is at most `max_age` seconds old, else a new one.
@@ -84,10 +90,13 @@ class Sampler:
         self._demand_changed.set()
         return await self._sample()
 
-    async def watch(self, interval: float, heartbeat: float) -> AsyncGenerator[Snapshot | None]:
+    async def watch(
+        self, interval: float, heartbeat: float, is_over: Callable[[], bool] = lambda: False
+    ) -> AsyncGenerator[Snapshot | None]:
         """A Snapshot now and then one each `interval` seconds; None after `heartbeat` seconds of silence.
 
-        A reader that is slow to come back gets the newest Snapshot, never the ones it missed.
+        It ends when `is_over()`, which is asked at each tick and at `wake_streams`. A reader that is slow to
+        come back gets the newest Snapshot, never the ones it missed.
         """
         self._stream_intervals[interval] += 1
         self._demand_changed.set()
@@ -96,7 +105,7 @@ class Sampler:
             due = snapshot.taken_monotonic + interval
             yield snapshot
             spoken_at = self._clock()
-            while not self._ending:
+            while not (self._ending or is_over()):
                 newest = self._newest or snapshot
                 tick_interval = self._tick_interval or interval
                 if newest is not snapshot and is_due(due, newest.taken_monotonic, tick_interval):
@@ -125,11 +134,6 @@ class Sampler:
             timer.cancel()
             self._waiting.discard(waiter)
 
-    def _announce(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        for waiter in waiting:
-            _settle(waiter, True)
-
     async def _sample(self) -> Snapshot:
         if self._round is None:
             self._round = asyncio.create_task(self._run_round())
@@ -141,7 +145,7 @@ class Sampler:
             self._last_tick = snapshot.taken_monotonic
         finally:
             self._round = None
-        self._announce()
+        self.wake_streams()
         return snapshot
 
     async def _tick_for_ever(self) -> None:

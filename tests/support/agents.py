@@ -166,6 +166,7 @@ def agent_process(
     port: str = "",
     program: Sequence[str] = ("main.py",),
     inside: Sequence[str] = (),
+    stdin: int = subprocess.DEVNULL,
     **environ: str,
 ) -> Iterator[Process]:
     """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer.
@@ -180,6 +181,7 @@ def agent_process(
                 [*inside, sys.executable, *program, "--host", "127.0.0.1", "--port", port, *arguments],
                 cwd=ROOT,
                 env={**clean_environ(), **environ},
+                stdin=stdin,
                 stdout=log,
                 stderr=log,
             )

@@ -45,6 +45,7 @@ class Exposition(Collector):
         streams: int,
         max_streams: int,
         log_lines_dropped: int,
+        token_file: tuple[bool, float | None] | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._idle_after_seconds = idle_after_seconds
@@ -52,6 +53,7 @@ class Exposition(Collector):
         self._streams = streams
         self._max_streams = max_streams
         self._log_lines_dropped = log_lines_dropped
+        self._token_file = token_file
 
     def collect(self) -> Iterator[Metric]:
         """Families without a sample are left out."""
@@ -72,6 +74,7 @@ class Exposition(Collector):
             streams=self._streams,
             max_streams=self._max_streams,
             log_lines_dropped=self._log_lines_dropped,
+            token_file=self._token_file,
         )
         if snapshot.driver is not None:
             held = holdings(snapshot, snapshot.gpus, self._idle_after_seconds)

@@ -43,9 +43,17 @@ HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
 
 
 def agent_families(
-    snapshot: Snapshot, *, streams: int, max_streams: int, log_lines_dropped: int
+    snapshot: Snapshot,
+    *,
+    streams: int,
+    max_streams: int,
+    log_lines_dropped: int,
+    token_file: tuple[bool, float | None] | None,
 ) -> Iterator[Metric]:
-    """What is there even without a driver."""
+    """What is there even without a driver.
+
+    `token_file`: whether the last read of TOKEN_FILE succeeded, and when one last did (Unix time, seconds).
+    """
     yield gauge(
         "agent_build_info",
         "Always 1; the label is the version of the agent.",
@@ -77,6 +85,19 @@ def agent_families(
         "Log lines dropped because nobody read them, since the agent started.",
         (),
         [((), log_lines_dropped)],
+    )
+    is_well, read_at = token_file or (None, None)
+    yield gauge(
+        "agent_token_file_last_read_successful",
+        "1 if the last read of TOKEN_FILE succeeded, else 0: the tokens read before it stay in force.",
+        (),
+        [((), is_well)],
+    )
+    yield gauge(
+        "agent_token_file_last_success_timestamp_seconds",
+        "Unix time at which TOKEN_FILE was last read successfully, in seconds.",
+        (),
+        [((), read_at)],
     )
     if snapshot.host is not None:
         for name, documentation, value in HOST:

@@ -30,6 +30,7 @@ def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -
         streams=3,
         max_streams=1000,
         log_lines_dropped=7,
+        token_file=(False, 1_700_000_000.5),
     )
     return exposition.text(content_type).decode()
 
@@ -83,6 +84,11 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
         ),
         ("agent_driver_up", ["nvidia_gpu_agent_driver_up 1.0"]),
         ("agent_streams", ["nvidia_gpu_agent_streams 3.0"]),
+        ("agent_token_file_last_read", ["nvidia_gpu_agent_token_file_last_read_successful 0.0"]),
+        (
+            "agent_token_file_last_success",
+            ["nvidia_gpu_agent_token_file_last_success_timestamp_seconds 1.7000000005e+09"],
+        ),
         ("agent_log_lines_dropped", ["nvidia_gpu_agent_log_lines_dropped_total 7.0"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
