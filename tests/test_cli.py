@@ -19,7 +19,7 @@ import pytest
 from agent import __version__
 from agent.settings import documented, scenarios
 from tests.support.agents import free_port
-from tests.support.terminal import terminal
+from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,16 +68,15 @@ def started(
     *arguments: str,
     code: str = MAIN,
     before: str = "",
-    stdin: int = subprocess.DEVNULL,
     **environ: str,
 ) -> subprocess.Popen[str]:
-    """The agent in a process of its own, with nothing in its environment but this."""
-    command = [sys.executable, "-c", STAND_IN + code, *arguments]
+    """The agent on a terminal in a process of its own, with nothing in its environment but this."""
+    command = [*ON_TERMINAL, sys.executable, "-c", STAND_IN + code, *arguments]
     if before:
         command = ["/bin/sh", "-c", f'{before} && exec "$@"', "sh", *command]
     env = {"PYTHONPATH": str(ROOT), **environ}
     return subprocess.Popen(  # noqa: S603  our own script
-        command, cwd=directory, env=env, stdin=stdin, stderr=subprocess.PIPE, text=True
+        command, cwd=directory, env=env, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -97,10 +96,10 @@ def outcome(
 def running(
     directory: Path, *arguments: str, lines: int = 1, before: str = "", **environ: str
 ) -> Iterator[Agent]:
-    """The agent on a terminal with its first lines said, on a free port of loopback."""
+    """The agent with its first lines said, on a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         environ |= {"HOST": "127.0.0.1", "PORT": str(free.getsockname()[1])}
-    with terminal() as stdin, started(directory, *arguments, before=before, stdin=stdin, **environ) as child:
+    with started(directory, *arguments, before=before, **environ) as child:
         try:
             yield Agent(child, int(environ["PORT"]), lines)
         finally:

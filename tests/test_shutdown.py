@@ -25,7 +25,7 @@ import pytest
 from agent.cli import EXIT_DEADLINE
 from tests.support.agents import ROOT, Process, agent_process, clean_environ, free_port, wait_until
 from tests.support.starting import catches, starting_agent
-from tests.support.terminal import terminal
+from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ slow = pytest.mark.slow
 @contextmanager
 def starting() -> Iterator[subprocess.Popen[str]]:
     """An agent that starts."""
-    with terminal() as stdin, starting_agent(stdin=stdin) as agent:
+    with starting_agent(*ON_TERMINAL) as agent:
         yield agent
 
 
@@ -52,7 +52,7 @@ def is_ready_for(number: signal.Signals, agent: subprocess.Popen[str]) -> bool:
 def agent_on(hanging: str) -> Iterator[Process]:
     """An agent on a driver whose function `hanging` never returns."""
     program = ("-m", "tests.support.hung_agent", hanging)
-    with terminal() as stdin, agent_process(program=program, stdin=stdin, HISTORY_INTERVAL="1") as process:
+    with agent_process(program=program, inside=ON_TERMINAL, HISTORY_INTERVAL="1") as process:
         yield process
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def starting_agent(*, stdin: int, port: int = 0, **environ: str) -> Iterator[subprocess.Popen[str]]:
-    """`python main.py` on the simulated driver, while it starts."""
-    command = [sys.executable, "main.py", "--host", "127.0.0.1", "--port", str(port or free_port())]
+def starting_agent(*inside: str, port: str = "", **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """`python main.py` on the simulated driver, while it starts; `inside` as for `agent_process`."""
+    command = [*inside, sys.executable, "main.py", "--host", "127.0.0.1", "--port", port or str(free_port())]
     with subprocess.Popen(  # noqa: S603  (our own program)
         [*command, "--simulate", "2"],
         cwd=ROOT,
         env={**clean_environ(), **environ},
-        stdin=stdin,
+        stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     ) as agent:

@@ -1,22 +1,16 @@
-"""A terminal, for programs that behave differently on one."""
+"""`python -m tests.support.terminal COMMAND` becomes that command, with a terminal as its standard input."""
 
 from __future__ import annotations
 
 import os
 import pty
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import sys
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+ON_TERMINAL = (sys.executable, "-m", "tests.support.terminal")
 
 
-@contextmanager
-def terminal() -> Iterator[int]:
-    """The descriptor of a terminal, to be the standard input of a process."""
+if __name__ == "__main__":
     ours, theirs = pty.openpty()
-    try:
-        yield theirs
-    finally:
-        os.close(theirs)
-        os.close(ours)
+    os.set_inheritable(ours, True)  # with this end closed there would be no terminal any more
+    os.dup2(theirs, 0)
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  (a test's own command)
