@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> 
             arguments={name: text for name, text in arguments.items() if text is not None},
             env_file=env_file,
         )
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         with listen(settings.host, settings.port) as listener:
             from agent.app import create_app  # only now: a wrong setting or a port in use shows at once
 
@@ -77,7 +77,7 @@ def app_from_environment() -> ASGIApp:
     """
     try:
         settings = load_settings(os.environ)
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
     except SettingsError as error:
         status = _refuse(error)
         sys.exit(FAILED_START if is_supervised() else status)

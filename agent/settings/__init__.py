@@ -136,6 +136,7 @@ class Settings:
     log_level: str = _setting(
         "info", one_of("debug", "info", "warning", "error"), "Lowest severity that is logged."
     )
+    log_format: str = _setting("text", one_of("text", "json"), "Form of the log: lines of text, or of JSON.")
 
     def __post_init__(self) -> None:
         """API_KEY is one of the API_KEYS from here on, and TOKEN one of the TOKENS."""
