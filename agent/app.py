@@ -146,7 +146,11 @@ async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]
         DriverSource(),
         GpuSource,
         HostSource(),
-        ProcessSource(hide_command_args=settings.hide_command_args, pids_are_ours=shared.simulated),
+        ProcessSource(
+            hide_command_args=settings.hide_command_args,
+            pids_are_ours=shared.simulated,
+            pod_logs=settings.pod_logs,
+        ),
         sample_interval=settings.sample_interval,
         sample_timeout=settings.sample_timeout,
         history_interval=settings.history_interval,

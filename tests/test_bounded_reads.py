@@ -41,6 +41,7 @@ READER = Path("agent/sources/procfs.py")
 OPENS = {
     Path("agent/settings/token_file.py"): {"open", "fdopen"},  # TOKEN_FILE, up to a bound
     Path("agent/settings/environment.py"): {"read_text"},  # .env
+    Path("agent/sources/pod_names.py"): {"scandir"},  # folders of the kubelet, the first of their entries
     Path("agent/routes/page.py"): {"read_text"},  # the page's own files
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("main.py"): {"open"},  # /dev/null

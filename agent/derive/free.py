@@ -14,13 +14,13 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.groups import GroupSearch
 from agent.derive.health import examine
 from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
-from agent.readings import NVSWITCH, ComputeMode, LedgerReading, ProcessType
+from agent.readings import NVSWITCH, ComputeMode, HostProcess, LedgerReading, ProcessType
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from agent.derive.health import Health
-    from agent.readings import GpuReading, GpuSample, HostProcess, Snapshot
+    from agent.readings import GpuSample, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Wish:
     count: int = 1
     min_free_memory_bytes: int | None = None
     max_utilization_percent: float | None = None  # with it, GPUs with compute processes are welcome too
-    exclude_users: frozenset[str] = frozenset()
+    exclude_users: frozenset[str] = frozenset()  # names, or user numbers as text
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Candidate:
     peak_utilization_percent: int | None  # maximum GPU utilization of the last 60 s
     compute_processes: int | None
     users: frozenset[str | None]  # of all its processes, graphics too; None among them: one is unknown
+    uids: frozenset[str] = frozenset()  # of the same, as text; of some the number is known alone
     nvlink_neighbours: frozenset[int] = frozenset()  # indices
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
@@ -108,7 +109,7 @@ def why_not(gpu: Candidate, wish: Wish) -> str | None:
 
 
 def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
-    if gpu.users & users:
+    if (gpu.users | gpu.uids) & users:
         return "a user of exclude_users has a process on it"
     if users and None in gpu.users:
         return "the owner of a process on it is unknown"
@@ -152,6 +153,8 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
     identity, reading = gpu.identity, gpu.reading
     processes = reading.processes if reading else None
+    described = snapshot.host_processes
+    owners = [described.get(process.pid) or HostProcess(process.pid) for process in processes or ()]
     present = reading.utilization.gpu_percent if reading else None
     # Where nothing is remembered (HISTORY_INTERVAL=0) the present is all there is.
     ledger = snapshot.ledger or LedgerReading()
@@ -170,7 +173,8 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         compute_processes=None
         if processes is None
         else sum(process.type is not ProcessType.GRAPHICS for process in processes),
-        users=_users(reading, snapshot.host_processes),
+        users=frozenset(owner.username for owner in owners),
+        uids=frozenset(str(owner.uid) for owner in owners if owner.uid is not None),
         nvlink_neighbours=neighbours,
         holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
         works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),
@@ -193,12 +197,6 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     if not reading.knows_all_processes:
         return "its processes are unknown"
     return None
-
-
-def _users(reading: GpuReading | None, described: Mapping[int, HostProcess]) -> frozenset[str | None]:
-    processes = (reading.processes if reading else None) or ()
-    owners = (described.get(process.pid) for process in processes)
-    return frozenset(owner.username if owner else None for owner in owners)
 
 
 def _neighbours(gpus: Sequence[GpuSample]) -> dict[int, frozenset[int]]:

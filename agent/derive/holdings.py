@@ -32,6 +32,7 @@ class UserHoldings:
     """What one user holds now, and has held. None: unknown."""
 
     username: str | None  # None: those whose owner is unknown
+    uid: int | None  # None also where several users have had the name
     processes: int
     gpus: tuple[int, ...]  # indices
     gpu_memory_bytes: int | None
@@ -103,6 +104,7 @@ def processes_on(gpu: GpuSample) -> Iterator[tuple[int | None, GpuProcess]]:
 
 def _user(name: str | None, held: Sequence[Holding], use: UserUse | None) -> UserHoldings:
     by_gpu: dict[int, list[int | None]] = {}
+    uids = {*(use.uids if use else ()), *(holding.host.uid for holding in held)}
     for holding in held:
         by_gpu.setdefault(holding.gpu.index, []).append(holding.process.sm_utilization_percent)
     # Each process has its newest sample, which need not be of the same moment: the sum may pass 100.
@@ -113,6 +115,7 @@ def _user(name: str | None, held: Sequence[Holding], use: UserUse | None) -> Use
     is_told = use is not None and (idle or all(holding.idle_holder is not None for holding in held))
     return UserHoldings(
         username=name,
+        uid=uids.pop() if name is not None and len(uids) == 1 else None,
         processes=len({holding.process.pid for holding in held}),
         gpus=tuple(sorted(by_gpu)),
         gpu_memory_bytes=memory_bytes(held),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast, get_origin
 
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyQuery
@@ -64,8 +64,15 @@ def known_parameters(dependant: Dependant) -> frozenset[str]:
 
 
 async def refuse_repeated_parameters(request: Request) -> None:
-    """Refuse a parameter that comes twice: which of the two is meant?"""
-    known = _known_to(request)
+    """Refuse a parameter that comes twice, unless it is a list: which of the two is meant?"""
+    dependants = flattened(request.scope["route"].dependant)
+    lists = {
+        field.alias
+        for dependant in dependants
+        for field in dependant.query_params
+        if get_origin(field.field_info.annotation) is tuple
+    }
+    known = _known_to(request) - lists
     for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
         if times > 1 and name == "idx":
             raise InvalidRequest("Invalid GPU index: idx is given more than once, it takes a list: idx=0,1")
@@ -89,17 +96,20 @@ def _known_to(request: Request) -> frozenset[str]:
     return known_parameters(request.scope["route"].dependant)
 
 
-def parse_indices(text: str) -> frozenset[int] | None:
-    """`0, 1` as indices, None for all. Raises InvalidRequest."""
+def parse_numbers(text: str, wrong: str, accepted: str) -> frozenset[int] | None:
+    """`0, 1` as numbers, None for all. Raises InvalidRequest, which says what is `wrong` and `accepted`."""
     if not text.strip():
         return None
     entries = [entry.strip() for entry in text.split(",")]
-    # Ten digits are more than any index has; int() refuses thousands of them with a message of its own.
+    # Ten digits are more than any number has; int() refuses thousands of them with a message of its own.
     if not all(entry.isascii() and entry.isdigit() and len(entry) <= 10 for entry in entries):
-        raise InvalidRequest(
-            f"Invalid GPU index: idx={text[:80]!r}; accepted: numbers joined by commas, as in 0,1"
-        )
+        raise InvalidRequest(f"{wrong}={text[:80]!r}; accepted: {accepted}")
     return frozenset(int(entry) for entry in entries)
+
+
+def parse_indices(text: str) -> frozenset[int] | None:
+    """The GPUs with these indices, None for all. Raises InvalidRequest."""
+    return parse_numbers(text, "Invalid GPU index: idx", "numbers joined by commas, as in 0,1")
 
 
 def select(gpus: Sequence[GpuSample], indices: frozenset[int] | None) -> Sequence[GpuSample]:

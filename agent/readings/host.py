@@ -14,8 +14,10 @@ class Belonging:
     """Where a process belongs, by /proc/PID/cgroup; Slurm also by its environment, where that may be read."""
 
     container_id: str | None = None
-    container_name: str | None = None  # only where the runtime writes it into the cgroup's path
+    container_name: str | None = None  # by the cgroup's path (LXC), or the kubelet
     pod_uid: str | None = None  # Kubernetes
+    pod_name: str | None = None
+    pod_namespace: str | None = None
     systemd_unit: str | None = None  # of the system, not of a user's session
     slurm_job_id: str | None = None
     slurm_step: str | None = None

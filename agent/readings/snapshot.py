@@ -73,6 +73,7 @@ class UserUse:
 
     gpu_seconds_held: float  # a GPU counts once, however many processes of the user are on it
     gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never told
+    uids: tuple[int, ...] = ()  # the numbers of the users who have this name
 
 
 @dataclass(frozen=True, slots=True)

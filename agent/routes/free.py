@@ -19,6 +19,8 @@ from agent.views.envelope import Success, success
 from agent.views.free import FreeGpus, cuda_visible_devices, free_view
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.derive.free import Offer
     from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
@@ -44,7 +46,11 @@ MaxUtilization = Annotated[
     ),
 ]
 ExcludeUsers = Annotated[
-    str, Query(description="user names joined by commas: no GPU on which one of them has a process")
+    tuple[str, ...],
+    Query(
+        description="names or numbers of users, joined by commas: no GPU on which one of them has a process."
+        " Given more than once, each is one whole name, which may have commas in it"
+    ),
 ]
 Wait = Annotated[
     float,
@@ -66,7 +72,7 @@ async def the_wish(
     count: Count = 1,
     min_free_memory: MinFreeMemory = "",
     max_utilization: MaxUtilization = None,
-    exclude_users: ExcludeUsers = "",
+    exclude_users: ExcludeUsers = (),
 ) -> Wish:
     """What the parameters ask for. Raises InvalidRequest."""
     return Wish(
@@ -151,7 +157,10 @@ def _parse_memory(text: str) -> int | None:
         raise InvalidRequest(f"Invalid min_free_memory: {error}") from error
 
 
-def _parse_users(text: str) -> frozenset[str]:
+def _parse_users(values: Sequence[str]) -> frozenset[str]:
+    if len(values) != 1:
+        return frozenset(user.strip() for user in values) - {""}
+    (text,) = values
     users = [user.strip() for user in text.split(",")] if text.strip() else []
     if not all(users):
         raise InvalidRequest(

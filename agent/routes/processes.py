@@ -13,6 +13,7 @@ from agent.http.parameters import (
     Indices,
     Shared,
     driver_of,
+    parse_numbers,
     refuse_unknown_parameters,
     select,
 )
@@ -23,7 +24,8 @@ from agent.views.processes import Processes
 router = APIRouter()
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
-User = Annotated[str, Query(description="only processes of this user; empty: of all")]
+User = Annotated[str, Query(description="only processes of this user, by name or number; empty: of all")]
+Pids = Annotated[str, Query(description="only these processes: pids joined by commas; empty: all")]
 Idle = Annotated[
     Literal["0", "1", ""],
     Query(description="1: only processes that have been idle on their GPU for IDLE_HOLDER_MINUTES"),
@@ -37,13 +39,18 @@ Idle = Annotated[
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def processes(
-    shared: Shared, snapshot: CurrentSnapshot, idx: Indices, user: User = "", idle: Idle = "0"
+    shared: Shared,
+    snapshot: CurrentSnapshot,
+    idx: Indices,
+    user: User = "",
+    pid: Pids = "",
+    idle: Idle = "0",
 ) -> Response:
     """Every process on every GPU. What is unknown is null."""
     driver_of(snapshot)
     if idle == "1" and snapshot.ledger is None:  # an empty list would say that nobody is
         raise InvalidRequest("Invalid idle: with HISTORY_INTERVAL=0 it is not known who is idle")
     selected = select(snapshot.gpus, idx)
-    return await json_response(
-        shared, shared.json_of(snapshot).processes(selected, user=user or None, idle_only=idle == "1")
-    )
+    pids = parse_numbers(pid, "Invalid pid: pid", "numbers joined by commas, as in 4711,4712")
+    rows = shared.json_of(snapshot).processes(selected, user=user or None, pids=pids, idle_only=idle == "1")
+    return await json_response(shared, rows)

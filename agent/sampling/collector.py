@@ -87,10 +87,10 @@ class Collector:
         self._topology_asked_at = float("-inf")
         self._change_log = ChangeLog()
 
-    async def collect(self) -> Snapshot:
-        """One round; never takes longer than MAX_WAIT, whatever hangs."""
+    async def collect(self, *, watched: bool = True) -> Snapshot:
+        """One round; never takes longer than MAX_WAIT, whatever hangs. `watched`: whether somebody looks."""
         async with self._one_at_a_time:
-            return await self._collect()
+            return await self._collect(watched=watched)
 
     async def release(self) -> bool:
         """Let go of NVML unless a call is out, and say whether it was; the next round makes contact anew."""
@@ -101,7 +101,7 @@ class Collector:
         """End every worker; says whether all of them did, or some driver call is still out."""
         return self._workers.close(self._xids)
 
-    async def _collect(self) -> Snapshot:
+    async def _collect(self, *, watched: bool) -> Snapshot:
         started = self._clock()
         self._host.request(self._host_source.read)
         if self._driver_is_in_doubt():
@@ -118,7 +118,7 @@ class Collector:
             if self._xids is not None:
                 self._xids.follow(len(self._gpus))
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
-        self._processes.request(lambda: self._process_source.read(pids))
+        self._processes.request(lambda: self._process_source.read(pids, watched=watched))
         await self._workers.wait([self._host, self._processes], started + MAX_WAIT)
         snapshot = self._assemble(started)
         if self._ledger is not None:

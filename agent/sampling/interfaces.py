@@ -24,9 +24,9 @@ class Host(Protocol):
 
 
 class Processes(Protocol):
-    """The host's processes; `pids` are those on GPUs."""
+    """The host's processes; `pids` are those on GPUs; `watched`: whether somebody looks."""
 
-    def read(self, pids: frozenset[int]) -> ProcessesReading: ...
+    def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading: ...
 
 
 class Connections(Protocol):

@@ -184,7 +184,11 @@ class Ledger:
             if uid is None or user.name:
                 other = uses.get(user.name, UserUse(0.0))
                 used = [one for one in (other.gpu_seconds_used, user.used) if one is not None]
-                uses[user.name] = UserUse(other.gpu_seconds_held + user.held, sum(used) if used else None)
+                uses[user.name] = UserUse(
+                    other.gpu_seconds_held + user.held,
+                    sum(used) if used else None,
+                    other.uids if uid is None else (*other.uids, uid),
+                )
         return uses
 
     def _seconds_until(self, now: float) -> float:

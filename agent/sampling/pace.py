@@ -28,12 +28,15 @@ class Pace:
     ) -> float | None:
         """Seconds from the tick at `last_tick` to the next; None: sample only when somebody asks."""
         intervals = list(stream_intervals)
-        poll_ends = polled_at + POLL_LINGER_INTERVALS * self.sample_interval
-        if last_tick + self.sample_interval <= poll_ends + TOLERANCE:
+        if self.lingers(polled_at, last_tick + self.sample_interval):
             intervals.append(self.sample_interval)
         if self.history_interval:
             intervals.append(self.history_interval)
         return min(intervals, default=None)
+
+    def lingers(self, polled_at: float, at: float) -> bool:
+        """Whether a poll is still taken for the first of several."""
+        return at <= polled_at + POLL_LINGER_INTERVALS * self.sample_interval + TOLERANCE
 
 
 def next_due(due: float, taken: float, interval: float) -> float:

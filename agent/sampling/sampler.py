@@ -139,9 +139,13 @@ class Sampler:
             self._round = asyncio.create_task(self._run_round())
         return await asyncio.shield(self._round)  # a client that hangs up must not cancel the others' sample
 
+    def _is_watched(self) -> bool:
+        """Whether anybody looks, and it is not only for history that a sample is taken."""
+        return bool(self._stream_intervals) or self._pace.lingers(self._polled_at, self._clock())
+
     async def _run_round(self) -> Snapshot:
         try:
-            snapshot = self._newest = await self._collector.collect()
+            snapshot = self._newest = await self._collector.collect(watched=self._is_watched())
             self._last_tick = snapshot.taken_monotonic
         finally:
             self._round = None

@@ -14,6 +14,7 @@ from agent.settings.kinds import (
     ALLOWED_HOSTS,
     FILE,
     FLEET,
+    FOLDER,
     FORWARDED_ALLOW_IPS,
     HOST,
     ORIGINS,
@@ -77,6 +78,12 @@ class Settings:
         (), ORIGINS, "Origins whose pages may read answers; empty: none."
     )
     hide_command_args: bool = _setting(False, SWITCH, "Show processes without their arguments.")
+
+    pod_logs: str = _setting(
+        "/var/log",
+        FOLDER,
+        "Folder that has the kubelet's pods and containers; their names name Kubernetes pods.",
+    )
 
     fleet: tuple[tuple[str, str], ...] = _setting(
         (), FLEET, "Hosts that the page shows as one overview; empty: this host alone."

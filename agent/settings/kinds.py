@@ -180,6 +180,7 @@ def _fleet(text: str) -> tuple[tuple[str, str], ...]:
 
 SCENARIO = Kind("the name of a scenario, together with SIMULATE_GPUS", str)  # Settings knows the names
 FILE = Kind("a readable file with a token a line, each as TOKEN", str)
+FOLDER = Kind("a folder, which need not be there", str)
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(
     "segments of A-Z a-z 0-9 . _ ~ - with one / between them, none of them . or .. alone", _url_path

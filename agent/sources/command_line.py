@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,15 +15,17 @@ MAX_COMMAND = 4096  # characters; every answer repeats a command for each GPU
 COMM_BYTES = 15  # all that the kernel keeps of a process's name
 MAX_FILE_NAME = 255  # bytes; limits.h: NAME_MAX
 ELLIPSIS = "…"
-# Names and arguments are any bytes: none may end a line, move a terminal's cursor or fail to encode.
-HARMLESS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ") | dict.fromkeys(
-    range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"
-)
+# Names and arguments are any bytes: none may end a line, move a terminal's cursor, turn the direction of
+# writing or fail to encode. Controls; marks, embeddings and isolates of direction; line ends; halves of
+# surrogate pairs. A zero-width joiner is harmless, and emoji need it.
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# What may stand between the program and its arguments in a title.
+_TITLE_END = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
-    """The text without control characters and undecodable bytes."""
-    return text.translate(HARMLESS).strip()
+    r"""The text with each harmful character as its escape, as in `\n` or `\u202e`."""
+    return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text.strip())
 
 
 def parse_cmdline(cmdline: Content) -> list[str]:
@@ -36,7 +39,7 @@ def parse_cmdline(cmdline: Content) -> list[str]:
         *words, last = data.rstrip(b"\0").split(b"\0")  # a title is padded with zero bytes, up to the cut too
         return [*map(_decode, words), _decode(last, is_cut=True) + ELLIPSIS]
     if not data.endswith(b"\0"):
-        return [_decode(data)] if data else []
+        return [_decode(data.replace(b"\0", b" "))] if data else []
     return [_decode(word) for word in data[:-1].split(b"\0")]
 
 
@@ -65,7 +68,7 @@ def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_argu
 def _program(arguments: Sequence[str]) -> str:
     words = [word for word in arguments if word]
     if len(words) == 1:  # a title has the arguments in the same word
-        return words[0].translate(HARMLESS).partition(" ")[0]
+        return _TITLE_END.split(words[0].strip(), maxsplit=1)[0]
     return words[0] if words else ""
 
 

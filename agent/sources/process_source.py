@@ -28,6 +28,7 @@ class ProcessSource:
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
+        pod_logs: str = "",
     ) -> None:
         self._clock = clock
         self._reader = ProcessReader(
@@ -36,15 +37,16 @@ class ProcessSource:
             clock=clock,
             since_boot=since_boot,
             proc_root=proc_root,
+            pod_logs=pod_logs,
         )
         self._memory = slow(read_memory, HostMemory())
         self._top_processes: Paced[tuple[HostProcess, ...]] = slow(self._read_top_processes, ())
 
-    def read(self, pids: frozenset[int]) -> ProcessesReading:
-        """The processes now; `pids` are those on GPUs."""
+    def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
+        """The processes now; `pids` are those on GPUs; `watched`: whether somebody looks."""
         at = self._clock()
         top_processes = self._top_processes.get(at)
-        gpu_processes = self._reader.read(pids, self._memory.get(at).total)
+        gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
         return ProcessesReading(gpu_processes, tuple(map(self._reader.with_username, top_processes)))
 
     def _read_top_processes(self) -> tuple[HostProcess, ...]:

@@ -1,62 +1,43 @@
 """Processes: who runs what, and what it uses.
 
-What moves is read at every call; what stays, at most every ten seconds. A file that hangs is unknown, and so
-is what comes from it, even where it was known before: a process can have become another program since. It is
-known again with the first call after the file has come back.
+What moves is read at every call; what stays, when it may have changed: see descriptions.py.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from agent.readings import Belonging, HostProcess, seconds_since_boot
-from agent.sources.attempt import UNREADABLE, attempt
-from agent.sources.belonging import belonging_of
-from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
+from agent.readings import HostProcess, seconds_since_boot
+from agent.sources.attempt import UNREADABLE
+from agent.sources.descriptions import GONE, Descriptions, cgroup_window, look
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import has_gpu_open, is_initial
+from agent.sources.pod_names import PodNames
 from agent.sources.procfs import (
     PROC,
     TICKS_PER_SECOND,
-    Content,
     Stat,
     by_resident_bytes,
     exists,
-    read_file,
     read_resident_bytes,
     read_stat,
-    read_uid,
-    unmapped_uid,
 )
 from agent.sources.rates import gap, rate
-from agent.sources.side_thread import SideThread
 from agent.sources.user_names import UserNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
-DESCRIPTION_SECONDS = 10.0  # a process can change its command and its user, but rarely does
+    from agent.sources.descriptions import Description
+
 # The command of a process that the driver lists and that is not, or may not be, one of those seen here.
 ELSEWHERE = "[ended, or in another PID namespace]"
-
-GONE = (FileNotFoundError, ProcessLookupError)
 
 
 class Stranger(Exception):
     """The process that has this number here is not the one that the driver means."""
-
-
-class Description(NamedTuple):
-    """Who runs what, and where it belongs; None for what may not be read, or hangs."""
-
-    uid: int | None
-    name: str | None
-    command: str | None
-    belonging: Belonging
-    is_whole: bool  # nothing of it hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +46,10 @@ class _Known:
 
     stat: Stat
     read_at: float  # seconds of the monotonic clock
+    known_since: float  # the same
     description: Description
-    described_in: float | None  # its description_window; None: it is to be described again
-
-
-def description_window(pid: int, at: float) -> float:
-    """A number that changes every DESCRIPTION_SECONDS, for each pid at another moment.
-
-    So the processes of a busy host are described a few at a time, not all in the same reading.
-    """
-    return (at + pid) // DESCRIPTION_SECONDS
+    described_at_look: int | None  # None: it is to be described again
+    cgroup_window: int  # in which its control group was last looked at
 
 
 def cpu_percent(before: _Known | None, stat: Stat, at: float) -> float | None:
@@ -85,15 +60,11 @@ def cpu_percent(before: _Known | None, stat: Stat, at: float) -> float | None:
     return None if ticks_per_second is None else 100.0 * ticks_per_second / TICKS_PER_SECOND
 
 
-def _arguments(files: Mapping[str, Content | None]) -> list[str] | None:
-    cmdline = files.get("cmdline")
-    return None if cmdline is None else parse_cmdline(cmdline)
-
-
 class ProcessReader:
     """Describes processes; remembers the ones of the previous call and no others.
 
-    `pids_are_ours`: the driver's pids are known to be those of `proc_root`; else it is found out.
+    `pids_are_ours`: the driver's pids are known to be those of `proc_root`; else it is found out. `pod_logs`
+    has the kubelet's folders; "": pods have no names.
     """
 
     def __init__(
@@ -104,29 +75,35 @@ class ProcessReader:
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
+        pod_logs: str = "",
         user_names: UserNames | None = None,
         exists: Callable[[int], bool] = exists,
     ) -> None:
-        self._hide_command_args = hide_command_args
         self._pids_are_ours = pids_are_ours or is_initial(proc_root)
         self._clock = clock
         self._since_boot = since_boot
         self._proc_root = proc_root
         self._user_names = user_names or UserNames(clock=clock)
         self._exists = exists
-        self._unmapped_uid = unmapped_uid(proc_root)
-        self._side_thread = SideThread()
+        self._descriptions = Descriptions(
+            proc_root, hide_command_args=hide_command_args, pod_names=PodNames(pod_logs, clock=clock)
+        )
         self._known: dict[int, _Known] = {}
 
-    def read(self, pids: frozenset[int], memory_total_bytes: int | None) -> dict[int, HostProcess]:
-        """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE)."""
-        self._side_thread.begin_round()
+    def read(
+        self, pids: frozenset[int], memory_total_bytes: int | None, *, watched: bool = True
+    ) -> dict[int, HostProcess]:
+        """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE).
+
+        Unless somebody `watched`, a process is described again only where it is known to be another program.
+        """
+        self._descriptions.begin_round()
         self._user_names.refresh()
         before, self._known = self._known, {}
         processes = {}
         for pid in pids:
             try:
-                processes[pid] = self._read_one(pid, before.get(pid), memory_total_bytes)
+                processes[pid] = self._read_one(pid, before.get(pid), memory_total_bytes, watched=watched)
             except Stranger:
                 processes[pid] = HostProcess(pid, command=ELSEWHERE)
             except GONE:  # or hidden, as with /proc mounted hidepid=2
@@ -139,14 +116,14 @@ class ProcessReader:
         """The largest processes: user, name and resident memory only; empty where some are hidden."""
         if self._some_are_hidden():
             return ()
-        self._side_thread.begin_round()
+        self._descriptions.begin_round()
         self._user_names.refresh()
         found: list[HostProcess] = []
         for resident, pid in by_resident_bytes(self._proc_root, count):
             if len(found) == count:
                 break
             try:
-                uid, name = self._uid(pid), self._name(pid)
+                uid, name = self._descriptions.uid(pid), self._descriptions.name(pid)
             except GONE:
                 continue
             except UNREADABLE:
@@ -175,24 +152,32 @@ class ProcessReader:
         """As read before, with the name that its user has now."""
         return replace(process, username=self._user_names.get(process.uid))
 
-    def _read_one(self, pid: int, before: _Known | None, memory_total_bytes: int | None) -> HostProcess:
+    def _read_one(
+        self, pid: int, before: _Known | None, memory_total_bytes: int | None, *, watched: bool
+    ) -> HostProcess:
         stat = read_stat(self._proc_root, pid)
         at, since_boot = self._clock(), self._since_boot()
-        window = description_window(pid, at)
         resident = read_resident_bytes(self._proc_root, pid)
         if before is not None and before.stat.start_ticks != stat.start_ticks:
             before = None  # another process has the number now
+        is_new = before is None or before.stat.comm != stat.comm  # the latter: it has started another program
+        known_since = at if before is None or is_new else before.known_since
+        window = cgroup_window(pid, at)
+        this_look = look(pid, known_since, at)
         if (
             before is None
-            or before.stat.comm != stat.comm  # it has just started another program
-            or before.described_in != window
+            or is_new
+            or before.described_at_look is None
+            or (watched and before.described_at_look != this_look)
+            or (before.cgroup_window != window and self._descriptions.is_moved(pid, stat, before.description))
         ):
             if not self._pids_are_ours:
                 self._prove(pid)
-            description = self._describe(pid, stat)
+            description = self._descriptions.read(pid, stat)
+            described_at_look = this_look if description.is_whole else None
         else:
-            description = before.description
-        self._known[pid] = _Known(stat, at, description, window if description.is_whole else None)
+            description, described_at_look = before.description, before.described_at_look
+        self._known[pid] = _Known(stat, at, known_since, description, described_at_look, window)
         return HostProcess(
             pid,
             uid=description.uid,
@@ -214,34 +199,3 @@ class ProcessReader:
                 raise PermissionError(f"Whether the driver means the local process {pid} cannot be told")
             case False:
                 raise Stranger
-
-    def _describe(self, pid: int, stat: Stat) -> Description:
-        files = self._read_aside(pid, stat, "cgroup") | self._read_aside(pid, stat, "cmdline", "environ")
-        arguments = _arguments(files)
-        name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
-        command = command_text(arguments, name, hide_arguments=self._hide_command_args)
-        belonging = belonging_of(files.get("cgroup"), files.get("environ"))
-        return Description(self._uid(pid), name, command, belonging, is_whole=len(files) == 3)
-
-    def _name(self, pid: int) -> str | None:
-        stat = read_stat(self._proc_root, pid)
-        files = self._read_aside(pid, stat, "cmdline") if len(stat.comm) >= COMM_BYTES else {}
-        return full_name(stat.comm, _arguments(files), hide_arguments=self._hide_command_args)
-
-    def _read_aside(self, pid: int, stat: Stat, *names: str) -> dict[str, Content | None]:
-        """Those files of a process that do not hang, and all of them wait for one lock; None: refused."""
-
-        def read() -> Iterator[tuple[str, Content | None]]:
-            for name in names:
-                yield name, attempt(partial(read_file, self._proc_root, pid, name), None)
-
-        return dict(self._side_thread.read((pid, stat.start_ticks, names[0]), read()))
-
-    def _uid(self, pid: int) -> int | None:
-        try:
-            uid = read_uid(self._proc_root, pid)
-        except GONE:
-            raise
-        except UNREADABLE:
-            return None
-        return None if uid == self._unmapped_uid else uid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
@@ -14,7 +14,7 @@ from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from agent.derive.holdings import Holding
     from agent.readings import GpuSample, Snapshot
@@ -28,6 +28,7 @@ class ProcessRow(BaseModel):
     mig_index: int | None = Field(description="index of the MIG instance on its GPU; null: not on one")
     pid: int = Field(description="process id as the driver tells it")
     username: str | None = Field(description="user who owns the process")
+    uid: int | None = Field(description="number of that user")
     name: str | None = Field(description="name of the program")
     command: str | None = Field(description="command line")
     type: Literal["C", "G", "C+G"] = Field(description="compute, graphics, or both")
@@ -57,9 +58,11 @@ class ProcessRow(BaseModel):
     idle_holder: bool | None = Field(description="whether idle_seconds is IDLE_HOLDER_MINUTES or more")
     container_id: str | None = Field(description="id of the innermost container, by its cgroup")
     container_name: str | None = Field(
-        description="name of the container, where the cgroup holds it, as with LXC"
+        description="name of the container: of LXC by the cgroup, of Kubernetes by the kubelet's logs"
     )
     pod_uid: str | None = Field(description="UID of the Kubernetes pod")
+    pod_name: str | None = Field(description="name of the Kubernetes pod, by the kubelet's logs")
+    pod_namespace: str | None = Field(description="namespace of the Kubernetes pod, by the kubelet's logs")
     systemd_unit: str | None = Field(description="system service")
     slurm_job_id: str | None = Field(
         description="id of the Slurm job, by the cgroup, else by the environment"
@@ -83,31 +86,49 @@ class Processes(BaseModel):
     )
 
 
+class _Row(NamedTuple):
+    """A row, and what it is selected by."""
+
+    owner: tuple[str | None, str | None]  # name and number
+    pid: int
+    idle_holder: bool | None
+    json: bytes
+
+
 class ProcessesJson:
     """The JSON of `/processes` out of one Snapshot, in its envelope."""
 
     def __init__(self, snapshot: Snapshot, idle_holder_seconds: float) -> None:
         self._snapshot = snapshot
         self._idle_holder_seconds = idle_holder_seconds
-        self._rows: MadeOnce[tuple[str | None, bool | None, bytes]] = MadeOnce()  # user, idle holder, JSON
+        self._rows: MadeOnce[_Row] = MadeOnce()
 
     def __call__(
-        self, selected: Sequence[GpuSample], *, user: str | None = None, idle_only: bool = False
+        self,
+        selected: Sequence[GpuSample],
+        *,
+        user: str | None = None,
+        pids: Container[int] | None = None,
+        idle_only: bool = False,
     ) -> Iterator[bytes]:
-        """`selected` are the GPUs to look at; `user` keeps one owner's rows, `idle_only` idle holders."""
+        """`selected` are the GPUs to look at; `user` keeps one owner's rows, by name or number."""
         return filled(
             success(Processes(processes=[], unknown_idx=indices_with_unknown_processes(selected))),
             processes=(
-                row
+                row.json
                 for gpu in selected
-                for username, idle_holder, row in self._rows.of(gpu.index, partial(self._rows_of, gpu))
-                if (user is None or username == user) and (idle_holder or not idle_only)
+                for row in self._rows.of(gpu.index, partial(self._rows_of, gpu))
+                if (user is None or user in row.owner)
+                and (pids is None or row.pid in pids)
+                and (row.idle_holder or not idle_only)
             ),
         )
 
-    def _rows_of(self, gpu: GpuSample) -> Iterator[tuple[str | None, bool | None, bytes]]:
+    def _rows_of(self, gpu: GpuSample) -> Iterator[_Row]:
         for holding in holdings(self._snapshot, [gpu], self._idle_holder_seconds):
-            yield holding.host.username, holding.idle_holder, to_json(_row(holding))
+            host = holding.host
+            owner = (host.username, None if host.uid is None else str(host.uid))
+            yield _Row(owner, host.pid, holding.idle_holder, to_json(_row(holding)))
 
 
 def _row(holding: Holding) -> ProcessRow:
@@ -119,6 +140,7 @@ def _row(holding: Holding) -> ProcessRow:
         mig_index=holding.mig_index,
         pid=process.pid,
         username=host.username,
+        uid=host.uid,
         name=host.name,
         command=host.command,
         type=process.type.value,
@@ -138,6 +160,8 @@ def _row(holding: Holding) -> ProcessRow:
         container_id=belonging.container_id,
         container_name=belonging.container_name,
         pod_uid=belonging.pod_uid,
+        pod_name=belonging.pod_name,
+        pod_namespace=belonging.pod_namespace,
         systemd_unit=belonging.systemd_unit,
         slurm_job_id=belonging.slurm_job_id,
         slurm_step=belonging.slurm_step,

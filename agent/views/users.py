@@ -30,6 +30,7 @@ class UserRow(BaseModel):
     """One user. What is unknown is null."""
 
     username: str | None = Field(description="owner; null: all processes whose owner is unknown")
+    uid: int | None = Field(description="number of the user; null: unknown, or several have this name")
     processes: int = Field(description="number of processes on GPUs now; one on several GPUs counts once")
     gpus: list[int] = Field(description="NVML indices of the GPUs with a process of this user")
     gpu_memory_mb: float | None = Field(
@@ -74,6 +75,7 @@ def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes
 def _row(user: UserHoldings) -> UserRow:
     return UserRow(
         username=user.username,
+        uid=user.uid,
         processes=user.processes,
         gpus=list(user.gpus),
         gpu_memory_mb=tenths(mib(user.gpu_memory_bytes)),

@@ -26,6 +26,8 @@ const COLUMNS = {
   command: { field: "command" },
   memory: { field: "gpu_memory_mb", write: (mib) => memory(mib), numeric: true },
   sm: { field: "sm_utilization_percent", write: (percent) => number(percent, " %"), numeric: true },
+  cpu: { field: "cpu_percent", write: (percent) => number(percent, " %"), numeric: true },
+  hostMemory: { field: "host_memory_mb", write: (mib) => memory(mib), numeric: true },
   running: { field: "running_seconds", write: duration, numeric: true },
   belongs: { field: "belongs" },
   idle: { field: "idle_seconds", write: idleMark },

@@ -58,12 +58,12 @@ export const TEXTS = {
   nobody: "nobody",
   nothing: "nothing",
   columns: {
-    gpu: "GPU", user: "User", pid: "PID", command: "Command", memory: "Memory",
-    sm: "SM", running: "Running", belongs: "Belongs to", idle: "Idle",
+    gpu: "GPU", user: "User", pid: "PID", command: "Command", memory: "GPU memory",
+    sm: "SM", cpu: "CPU", hostMemory: "Host memory", running: "Running", belongs: "Belongs to", idle: "Idle",
   },
   mig: (gpu, instance) => `${gpu} MIG ${instance}`,
   belongs: {
-    slurm_job_id: "Slurm job", pod_uid: "pod", container_name: "container", container_id: "container",
+    slurm_job_id: "Slurm job", pod_name: "pod", pod_uid: "pod", container_name: "container", container_id: "container",
     systemd_unit: "", user_session: "session",
   },
   idleFor: (time) => `idle for ${time}`,

@@ -267,6 +267,12 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
             id="excluded",
         ),
         pytest.param(
+            gpu(0, users=frozenset({"ann"}), uids=frozenset({"1001"})),
+            Wish(exclude_users=frozenset({"1001"})),
+            "a user of exclude_users has a process on it",
+            id="excluded by number",
+        ),
+        pytest.param(
             gpu(0, users=frozenset({"gdm"})), Wish(exclude_users=frozenset({"ann"})), None, id="somebody else"
         ),
         pytest.param(

@@ -56,7 +56,7 @@ class FixedCollector:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
-    async def collect(self) -> Snapshot:
+    async def collect(self, *, watched: bool = True) -> Snapshot:  # noqa: ARG002  (it has one for all)
         return self._snapshot
 
 

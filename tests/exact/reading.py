@@ -337,7 +337,9 @@ def _host_process(pid: int, position: int) -> HostProcess:
         belonging=Belonging(
             container_id=f"container-id-{k}",
             container_name=f"container-name-{k}" if k != 1 else None,
-            pod_uid=f"pod-{k}",
+            pod_uid=f"pod-uid-{k}",
+            pod_name=f"pod-name-{k}",
+            pod_namespace=f"pod-namespace-{k}",
             systemd_unit=f"unit-{k}.service",
             slurm_job_id=f"job-{k}",
             slurm_step=f"step-{k}",
@@ -406,7 +408,7 @@ def _ledger() -> LedgerReading:
                     idle_seconds=850.0 + 10 * k,  # around the 15 minutes of IDLE_HOLDER_MINUTES
                 )
     users: dict[str | None, UserUse] = {
-        name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k)
+        name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k, uids=(6_000 + k,))
         for k, name in enumerate((*USERS, "gone", None))
     }
     peaks = {f"GPU-uuid-{n}": 83 + n for n in range(5)}

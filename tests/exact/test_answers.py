@@ -23,7 +23,6 @@ UNSHOWN = {
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
-    "HostProcess.uid": "a user's totals are counted by it, and shown by name",
     "Snapshot.taken_monotonic": "the clock of rates and of who waits",
     "Snapshot.taken_since_boot": "the clock of what is remembered, shown in the time of day",
 }

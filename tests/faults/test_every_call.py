@@ -126,7 +126,7 @@ async def test_each_call_in_each_way(at_start: bool, caplog: pytest.LogCaptureFi
             ) as url:
                 async with Asker(url) as asker:
                     if not at_start:
-                        await asker.see(every_gpu_is_ok, 5, "all is well")
+                        await asker.see(every_gpu_is_ok, SCHEDULING, "all is well")
                         begin(faults, simulation)
                     await the_truth_is_told(faults, asker)
                     for gpu in simulation.gpus:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
-from tests.faults.endpoints import Asker, every_gpu_is_ok
+from tests.faults.endpoints import SCHEDULING, Asker, every_gpu_is_ok
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def test_garbage_is_unknown_and_the_rest_is_shown() -> None:
         simulation.gpus[-1].fix(memory_used=40 * GIB, power_usage=300_000, gpu_utilization=50)
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
             async with Asker(url) as asker:
-                await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
+                await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
                 shown = (await asker.ask("/gpu")).json
                 devices = (await asker.status())["data"]["devices"]
     for number, (kind, (_, unknown, strings)) in enumerate(GARBAGE.items()):
@@ -117,7 +117,7 @@ async def test_everything_not_supported_is_unknown_and_never_an_error() -> None:
             gpu.fix(temperature=40 + gpu.index)
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
             async with Asker(url) as asker:
-                await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
+                await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
                 called = [symbol for symbol in simulation.calls if symbol.startswith("nvmlDeviceGet")]
                 simulation.gpus[2].unsupport(
                     *(symbol for symbol in called if not symbol.startswith(OF_NO_GPU))
@@ -140,7 +140,7 @@ async def test_garbage_about_processes_is_unknown() -> None:
         ]
         with agent_server() as url:
             async with Asker(url) as asker:
-                status = await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
+                status = await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
     told = [(one["gpu_memory"], one["gpu_sm_utilization"]) for one in status["data"]["processes"]]
     assert told == [("N/A", "N/A"), ("N/A", "N/A"), ("1024MiB", 100)]
 
@@ -151,7 +151,7 @@ async def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
         simulation.gpus[0].processes = [SimulatedProcess(pid=4_194_300, memory_bytes=3 * GIB)]
         with agent_server() as url:
             async with Asker(url) as asker:
-                status = await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
+                status = await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
                 shown = (await asker.ask("/gpu")).json
     device, gpu = status["data"]["devices"][0], shown["gpus"][0]
     assert "ok" == device["state"] == gpu["state"]

@@ -48,7 +48,7 @@ async def test_a_process_that_exited_between_list_and_lookup_says_so() -> None:
         simulation.gpus[0].processes = [SimulatedProcess(BEYOND_ANY_PID, memory_bytes=2**30)]
         with agent_server() as url:
             async with Asker(url) as asker:
-                status = await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
+                status = await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
                 top = (await asker.ask("/gpu")).json["gpus"][0]["top_processes"]
     process = only_process(status)
     assert (process["command"], process["gpu_memory"]) == (ELSEWHERE, "1024MiB")
@@ -65,7 +65,7 @@ async def test_a_process_that_exits_is_gone_when_the_driver_says_so(
         gpu.processes = [SimulatedProcess(child.pid)]
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
             async with Asker(url) as asker:
-                await asker.see(every_gpu_is_ok, 5, "every GPU is ok")
+                await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
                 child.kill()
                 child.wait()
                 within = 2 * 0.5 + SCHEDULING
@@ -85,7 +85,7 @@ async def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes])
         simulation.gpus[0].processes = [SimulatedProcess(child.pid, memory_bytes=2**30)]
         with agent_server() as url:
             async with Asker(url) as asker:
-                process = only_process(await asker.see(every_gpu_is_ok, 5, "every GPU is ok"))
+                process = only_process(await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok"))
     assert process["command"].startswith("[python")
     assert (process["host_memory"], process["gpu_memory"]) == ("0MiB", "1024MiB")
     assert process["username"] != "N/A"

@@ -51,7 +51,7 @@ async def test_a_fault_in_a_running_agent(name: str) -> None:
     truth = replace(fault.running or WELL, celsius=BEFORE)
     with well_simulation() as simulation, agent_server(**SETTINGS) as url:
         async with Asker(url) as asker, asker.twenty_dashboards() as statuses:
-            await asker.see(lambda status: tells(status, WELL), 5, "all is well")
+            await asker.see(lambda status: tells(status, WELL), SCHEDULING, "all is well")
             healthy = await asker.ask_all()
             check(healthy.values(), replace(WELL, celsius=BEFORE), healthy)
             fault.begin(simulation)
@@ -109,7 +109,7 @@ def is_well_and_live(status: Any) -> bool:
 async def test_a_driver_that_was_upgraded_tells_its_new_version() -> None:
     with well_simulation() as simulation, agent_server(**SETTINGS) as url:
         async with Asker(url) as asker:
-            await asker.see(lambda status: tells(status, WELL), 5, "all is well")
+            await asker.see(lambda status: tells(status, WELL), SCHEDULING, "all is well")
             simulation.driver_version = "999.1"
             simulation.reload_driver()
             fix_temperatures(simulation, AFTERWARDS)

@@ -119,8 +119,8 @@ def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> No
         ("/processes?user=a&user=b", "Invalid user: it is given 2 times, it takes one value"),
         ("/users?x=1&x=2", "Unknown parameter: 'x'; accepted: none"),
         ("/free?min_free_memry=20GiB", f"Unknown parameter: 'min_free_memry'; accepted: {OF_FREE}"),
-        ("/processes?idx=0&IDX=1", "Unknown parameter: 'IDX'; accepted: idle, idx, user"),
-        ("/processes?idx%20=0", "Unknown parameter: 'idx '; accepted: idle, idx, user"),
+        ("/processes?idx=0&IDX=1", "Unknown parameter: 'IDX'; accepted: idle, idx, pid, user"),
+        ("/processes?idx%20=0", "Unknown parameter: 'idx '; accepted: idle, idx, pid, user"),
         ("/history?=", "Unknown parameter: ''; accepted: idx, seconds"),
         ("/status?mig=true", "Invalid mig: it should be '0', '1' or '', got 'true'"),
         (

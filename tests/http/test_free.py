@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -82,6 +83,7 @@ async def test_the_best_gpu_of_the_simulation_is_the_idle_one() -> None:
         ("min_free_memory=1TiB", []),
         ("min_free_memory=&exclude_users=&format=", [0]),
         ("exclude_users=+a+,b", [0]),
+        ("exclude_users=&exclude_users=", [0]),
         ("wait=0", [0]),
     ],
 )
@@ -103,9 +105,19 @@ async def test_an_excluded_user_s_gpu_is_not_offered(four: Simulation) -> None:
         user = status["processes"][0]["username"]
         assert user != "N/A"
         everybody = await client.get("/free?max_utilization=100&count=4")
-        others = await client.get(f"/free?max_utilization=100&count=4&exclude_users=root-not,{user}")
+        by_name = f"exclude_users=root-not,{user}"
+        by_number = f"exclude_users={os.getuid()}"
+        in_a_list = f"exclude_users=a,b&exclude_users={user}&exclude_users="
+        others = [
+            await client.get(f"/free?max_utilization=100&count=4&{wish}")
+            for wish in (by_name, by_number, in_a_list)
+        ]
+        one_name = await client.get(
+            f"/free?max_utilization=100&count=4&exclude_users=a,{user}&exclude_users=b"
+        )
     assert 0 in indices(everybody)
-    assert 0 not in indices(others)
+    assert [0 in indices(other) for other in others] == [False] * 3
+    assert 0 in indices(one_name), "given twice, each value is one whole name"
 
 
 async def test_gpus_that_cannot_be_taken_are_passed_over_with_the_reason(four: Simulation) -> None:

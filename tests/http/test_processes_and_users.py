@@ -94,6 +94,7 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
         "mig_index": None,
         "pid": child,
         "username": ME,
+        "uid": os.getuid(),
         "name": Path(sys.executable).name,
         "command": f"{sys.executable} -c input() --epochs 3",
         "type": "C",
@@ -198,6 +199,7 @@ async def test_users_hold_what_their_processes_hold() -> None:
         mine, unknown = (await agent.get("/users")).json()["data"]["users"]
     assert mine == {
         "username": ME,
+        "uid": os.getuid(),
         "processes": 2,
         "gpus": [0, 1],
         "gpu_memory_mb": 5 * 1024.0,

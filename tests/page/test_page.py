@@ -121,9 +121,9 @@ def test_processes_are_filtered_by_user_and_gpu_and_sorted(browser: Browser) -> 
         with agent_server() as url, opened(browser, f"{url}/") as page:
             rows = page.locator("#processes tr")
             rows.nth(2).wait_for()
-            page.get_by_role("button", name="Memory").click()
+            page.get_by_role("button", name="GPU memory").click()
             assert column(rows, 4) == ["1.0 GiB", "2.0 GiB", "3.0 GiB"]
-            page.get_by_role("button", name="Memory").click()
+            page.get_by_role("button", name="GPU memory").click()
             assert column(rows, 4) == ["3.0 GiB", "2.0 GiB", "1.0 GiB"]
             page.locator("#filter-gpu").select_option("1")
             assert rows.count() == 1

@@ -334,8 +334,8 @@ def test_a_fraction_of_a_unit_is_rounded_up_to_a_byte(number: Decimal, unit: str
 
 
 @PROPERTY
-@given(ODD_TEXT, ODD_TEXT)
-def test_any_wish_is_understood_or_refused_by_name(memory: str, users: str) -> None:
+@given(ODD_TEXT, st.lists(ODD_TEXT, max_size=3).map(tuple))
+def test_any_wish_is_understood_or_refused_by_name(memory: str, users: tuple[str, ...]) -> None:
     wish, error = tried(
         lambda: finished(the_wish(min_free_memory=memory, exclude_users=users)), InvalidRequest
     )
@@ -345,6 +345,8 @@ def test_any_wish_is_understood_or_refused_by_name(memory: str, users: str) -> N
     else:
         assert (wish.min_free_memory_bytes is None) == (not memory.strip())
         assert all(user == user.strip() != "" for user in wish.exclude_users)
+        if len(users) > 1:
+            assert wish.exclude_users == {user.strip() for user in users} - {""}
 
 
 NAMES = st.sampled_from(["idx", "seconds", "detail", "a b", "é", ""])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -50,11 +50,12 @@ class Watch:
     users: dict[int, str | None] = field(default_factory=dict)
     uids: dict[str | None, int | None] = field(default_factory=lambda: {None: None})
     starts: dict[int, int | None] = field(default_factory=dict)
+    uids_told: dict[str | None, tuple[int, ...]] = field(default_factory=dict)  # by name, in the last reading
 
     def see(
         self, *gpus: GpuSample, after: float = 10.0, host: bool = True, driver: bool = True
     ) -> LedgerReading:
-        """A Snapshot `after` seconds from the one before."""
+        """A Snapshot `after` seconds from the one before. The numbers of its users are in `uids_told`."""
         self.now += after
         pids = {
             process.pid for gpu in gpus for process in (gpu.reading.processes or () if gpu.reading else ())
@@ -62,7 +63,7 @@ class Watch:
         described = {pid: self.described(pid, self.users.get(pid, "alice")) for pid in pids}
         reading = ProcessesReading(described) if host else None
         contact = DriverReading(len(gpus)) if driver else None
-        return self.ledger.update(
+        seen = self.ledger.update(
             Snapshot(
                 EPOCH + self.now + self.set_by,
                 self.now,
@@ -72,6 +73,8 @@ class Watch:
                 taken_since_boot=self.now,
             )
         )
+        self.uids_told = {name: use.uids for name, use in seen.users.items()}
+        return replace(seen, users={name: replace(use, uids=()) for name, use in seen.users.items()})
 
     def described(self, pid: int, user: str | None) -> HostProcess:
         """A process as the host describes it."""
@@ -231,6 +234,7 @@ def test_two_users_with_the_same_name_are_one_row_with_the_sum(watch: Watch) -> 
         watch.see(gpu(process(uid, sm)))
         seen = watch.see(gpu(process(uid, sm)))
     assert seen.users == {"alice": UserUse(20, 8)}
+    assert watch.uids_told == {"alice": (1000, 20001)}
 
 
 def test_a_process_that_becomes_another_user_counts_for_that_one(watch: Watch) -> None:

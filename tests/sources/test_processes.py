@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,76 +16,20 @@ from agent.readings import Belonging, HostProcess
 from agent.sources.command_line import MAX_COMMAND, clean, command_text
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import INITIAL
-from agent.sources.processes import (
-    DESCRIPTION_SECONDS,
-    ELSEWHERE,
-    ProcessReader,
-    description_window,
-)
+from agent.sources.processes import ELSEWHERE, ProcessReader
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
-from agent.sources.user_names import UserNames
+from tests.sources.fake_proc import NOBODY, Clock, FakeProc, read, reader_of
 from tests.support.agents import wait_until
 from tests.support.directory import Directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 HERE = os.getpid()
-NOBODY = 54321  # a uid without a name
 UNIT = Belonging(systemd_unit="a.service")
 CUT = "a-long-program-"  # by the kernel, after 15 bytes
 CONTAINER = "pid:[4026532281]"  # a PID namespace other than the initial one
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class FakeProc:
-    """A /proc with one process, 42."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "42").mkdir()
-
-    def write(self, *, cpu_seconds: float = 0.0, start_ticks: int = 500, comm: str = "python3") -> None:
-        ticks = round(cpu_seconds * TICKS_PER_SECOND)
-        stat = f"42 ({comm}) R 1 42 42 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start_ticks} 0 0\n"
-        (self.root / "42" / "stat").write_text(stat)
-        (self.root / "42" / "statm").write_text("100 25 0 0 0 0 0\n")
-        (self.root / "42" / "status").write_text(f"Name:\t{comm}\nUid:\t{NOBODY}\t0\t0\t0\n")
-
-    def say(self, cmdline: bytes) -> None:
-        (self.root / "42" / "cmdline").write_bytes(cmdline)
-
-    @contextmanager
-    def hung(self, file: str) -> Iterator[None]:
-        """A pipe without a writer in its place: to open it hangs."""
-        path, kept = self.root / "42" / file, self.root / "42" / f"{file}.kept"
-        path.rename(kept)
-        os.mkfifo(path)
-        try:
-            yield
-        finally:
-            writer = os.open(path, os.O_RDWR)  # whoever waits, or still comes, goes on
-            kept.replace(path)
-            os.close(writer)
-
-    def forbid(self, file: str) -> None:
-        """It opens, but does not read: as root, nothing is forbidden."""
-        (self.root / "42" / file).unlink(missing_ok=True)
-        (self.root / "42" / file).mkdir()
-
-    def link(self, path: str, target: str) -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).symlink_to(target)
 
 
 @pytest.fixture
@@ -102,27 +45,6 @@ def proc(tmp_path: Path) -> FakeProc:
     return fake
 
 
-def reader_of(
-    proc: FakeProc,
-    clock: Callable[[], float],
-    directory: Callable[[int], str] | None = None,
-    *,
-    hidden: frozenset[int] = frozenset(),
-) -> ProcessReader:
-    """`hidden` are the processes that exist and are not shown."""
-    return ProcessReader(
-        clock=clock,
-        since_boot=lambda: 65.0,
-        proc_root=str(proc.root),
-        user_names=UserNames(clock=clock, look_up=directory or Directory()),
-        exists=hidden.__contains__,
-    )
-
-
-def read(reader: ProcessReader, pid: int = 42) -> HostProcess:
-    return reader.read(frozenset({pid}), 1000 * PAGE_BYTES)[pid]
-
-
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
@@ -136,10 +58,13 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     ("text", "expected"),
     [
         pytest.param("python train.py", "python train.py", id="plain"),
-        pytest.param("a\tb\nc\x00d", "a b c d", id="tab, newline, NUL"),
-        pytest.param("\x1b[31mred", "[31mred", id="terminal escape"),
-        pytest.param("a\x85b\x9bc\u2028d", "a b c d", id="C1 controls and line separator"),
-        pytest.param("caf\udcc3", "caf\N{REPLACEMENT CHARACTER}", id="undecodable byte"),
+        pytest.param("a\tb\nc\x00d", r"a\tb\nc\x00d", id="tab, newline, NUL"),
+        pytest.param("\x1b[31mred", r"\x1b[31mred", id="terminal escape"),
+        pytest.param("a\x85b\x9bc\u2028d", r"a\x85b\x9bc\u2028d", id="C1 controls and line separator"),
+        pytest.param("gpj.\u202egnp \u2066x\u2069", r"gpj.\u202egnp \u2066x\u2069", id="turned direction"),
+        pytest.param("\u061ca\u200eb\u200f", r"\u061ca\u200eb\u200f", id="marks of direction"),
+        pytest.param("caf\udcc3", r"caf\udcc3", id="undecodable byte"),
+        pytest.param("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb", id="emoji of two"),
         pytest.param("größe 模型", "größe 模型", id="any language"),
     ],
 )
@@ -155,7 +80,9 @@ def test_text_of_a_process_is_harmless(text: str, expected: str) -> None:
         pytest.param(
             ["title of its own", "", ""], "title of its own", "title", id="title set by the process"
         ),
-        pytest.param(["sh", "-c", "a\nb"], "sh -c a b", "sh", id="newline in an argument"),
+        pytest.param(["sh", "-c", "a\nb"], r"sh -c a\nb", "sh", id="newline in an argument"),
+        pytest.param(["a\x1b[2Kb", "-x"], r"a\x1b[2Kb -x", r"a\x1b[2Kb", id="terminal escape"),
+        pytest.param(["\nroot: x"], "root: x", "root:", id="title that begins a line"),
         pytest.param([], "[worker]", "[worker]", id="kernel thread or zombie"),
         pytest.param(["", ""], "[worker]", "[worker]", id="only empty arguments"),
         pytest.param(None, None, None, id="may not be read"),
@@ -240,37 +167,6 @@ def test_a_process_that_was_not_on_a_gpu_in_between_starts_anew(proc: FakeProc, 
     assert reader.read(frozenset(), None) == {}
     clock.now += 1
     assert read(reader).cpu_percent is None
-
-
-@pytest.mark.parametrize(
-    ("seconds_later", "comm", "start_ticks", "asked_again"),
-    [
-        pytest.param(1.0, "python3", 500, False, id="a second later"),
-        pytest.param(DESCRIPTION_SECONDS, "python3", 500, True, id="ten seconds later"),
-        pytest.param(1.0, "other", 500, True, id="runs another program"),
-        pytest.param(1.0, "python3", 501, True, id="pid reused"),
-    ],
-)
-def test_what_stays_is_read_again_only_when_it_may_have_changed(
-    proc: FakeProc, clock: Clock, seconds_later: float, comm: str, start_ticks: int, asked_again: bool
-) -> None:
-    reader = reader_of(proc, clock)
-    first = read(reader)
-    clock.now += seconds_later
-    proc.write(comm=comm, start_ticks=start_ticks)
-    proc.say(b"other\0")
-    second = read(reader)
-    assert (first.name, first.command) == ("python3", "python3 train.py")
-    assert (second.name, second.command) == ((comm, "other") if asked_again else (first.name, first.command))
-
-
-def test_processes_are_described_at_different_moments() -> None:
-    described = [
-        sum(description_window(pid, at) != description_window(pid, at - 1) for pid in range(64))
-        for at in range(1000, 1010)
-    ]
-    assert sum(described) == 64
-    assert max(described) == 7
 
 
 def test_a_directory_that_is_slow_leaves_the_owners_unknown_and_nothing_else(
@@ -446,7 +342,7 @@ def test_a_file_that_hangs_is_unknown_until_it_comes_back(
     with proc.hung(file):
         threads = []
         for _ in range(3):
-            clock.now += DESCRIPTION_SECONDS
+            clock.now += 10
             assert replace(known, cpu_percent=0.0, **hidden) == read(reader)  # type: ignore[arg-type]
             threads.append(side_threads())
         assert threads[2] <= threads[1], "it is not asked again: it would hang again"

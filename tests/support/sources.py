@@ -124,10 +124,12 @@ class FakeProcesses:
 
     def __init__(self) -> None:
         self.asked: list[frozenset[int]] = []
+        self.watched: list[bool] = []
         self.valve = Valve()
 
-    def read(self, pids: frozenset[int]) -> ProcessesReading:
+    def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         self.asked.append(pids)
+        self.watched.append(watched)
         self.valve.pass_through()
         return ProcessesReading({pid: HostProcess(pid) for pid in pids})
 

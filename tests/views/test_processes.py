@@ -36,12 +36,16 @@ NOTEBOOK = HostProcess(
     2048 * MIB,
     3.1,
     90_061.4,
+    uid=1001,
     start_ticks=5,
-    belonging=Belonging("4f2d", "web", "57e67067", "jupyter.service", "4711", "0", "3"),
+    belonging=Belonging("4f2d", "web", "57e67067", "train-0", "ml", "jupyter.service", "4711", "0", "3"),
 )
 LEDGER = LedgerReading(
     {("GPU-1", 100): ProcessUse(1757926000.7331, 1234.56, 7.84, 1200.5)},
-    {"do1e": UserUse(2000.04, 70.06), "left": UserUse(5.0)},
+    {
+        "do1e": UserUse(2000.04, 70.06, (1001,)),
+        "left": UserUse(5.0, uids=(1002, 1003)),
+    },
 )
 WATCHED = replace(
     snapshot(HEALTHY, STUCK),
@@ -54,6 +58,7 @@ GOLDEN_ROW = {
     "mig_index": None,
     "pid": 100,
     "username": "do1e",
+    "uid": 1001,
     "name": "python",
     "command": "python -m ipykernel_launcher",
     "type": "C",
@@ -73,6 +78,8 @@ GOLDEN_ROW = {
     "container_id": "4f2d",
     "container_name": "web",
     "pod_uid": "57e67067",
+    "pod_name": "train-0",
+    "pod_namespace": "ml",
     "systemd_unit": "jupyter.service",
     "slurm_job_id": "4711",
     "slurm_step": "0",
@@ -124,6 +131,12 @@ def test_utilization_of_every_engine_is_shown() -> None:
 def test_a_user_s_rows_only() -> None:
     assert [row["pid"] for row in rows(user="do1e")] == [100]
     assert rows(user="do1") == []
+    assert [row["pid"] for row in rows(user="1001")] == [100]
+
+
+def test_these_processes_only() -> None:
+    assert [row["pid"] for row in rows(pids={200, 300})] == [200]
+    assert rows(pids={300}) == []
 
 
 def test_idle_holders_only() -> None:
@@ -156,6 +169,7 @@ def test_users_with_what_they_hold_held_and_use() -> None:
         "users": [
             {
                 "username": "do1e",
+                "uid": 1001,
                 "processes": 1,
                 "gpus": [0],
                 "gpu_memory_mb": 11710.0,
@@ -166,6 +180,7 @@ def test_users_with_what_they_hold_held_and_use() -> None:
             },
             {
                 "username": "left",
+                "uid": None,
                 "processes": 0,
                 "gpus": [],
                 "gpu_memory_mb": 0.0,
@@ -176,6 +191,7 @@ def test_users_with_what_they_hold_held_and_use() -> None:
             },
             {
                 "username": None,
+                "uid": None,
                 "processes": 1,
                 "gpus": [0],
                 "gpu_memory_mb": None,

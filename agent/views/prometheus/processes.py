@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 # Each is three series that live as short as the process; past these the largest are told.
 MAX_PROCESSES = 512
-PROCESS_LABELS = (*GPU_LABELS, "mig", "pid", "user", "name", "container", "pod", "slurm_job")
+# Not `container`, `pod` and `namespace`: a PodMonitor gives these to the agent's own pod.
+PROCESS_LABELS = (
+    *GPU_LABELS,
+    *("mig", "pid", "user", "name"),
+    *("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace", "slurm_job"),
+)
 
 
 def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool) -> Iterator[Metric]:
@@ -73,7 +78,10 @@ def _labels(one: Holding) -> tuple[str, ...]:
         str(one.process.pid),
         one.host.username or "",
         one.host.name or "",
-        belonging.container_name or belonging.container_id or "",
+        belonging.container_id or "",
+        belonging.container_name or "",
         belonging.pod_uid or "",
+        belonging.pod_name or "",
+        belonging.pod_namespace or "",
         belonging.slurm_job_id or "",
     )

@@ -42,7 +42,8 @@ def watched(*processes: GpuProcess) -> Snapshot:
 
 TRAINING = GpuProcess(100, ProcessType.COMPUTE, 2**30, 40)
 OF_TRAINING = (
-    f'{GPU},mig="",pid="100",user="ann",name="train \\"x\\"",container="c0ffee",pod="pod-1",slurm_job="77"'
+    f'{GPU},mig="",pid="100",user="ann",name="train \\"x\\"",'
+    'container_id="c0ffee",container_name="",pod_uid="pod-1",pod_name="",pod_namespace="",slurm_job="77"'
 )
 
 

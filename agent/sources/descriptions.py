@@ -1,0 +1,118 @@
+"""What a process is: who runs what, and where it belongs.
+
+Read when it may have changed. A title changes soon after a start, if at all (ray, vLLM, setproctitle): so a
+process is described when it is new, 10 and 60 seconds later, and then once a minute while somebody watches. A
+file that hangs is unknown, and so is what comes from it, even where it was known before: a process can have
+become another program since. It is known again with the first reading after the file has come back.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.sources.attempt import UNREADABLE, attempt
+from agent.sources.belonging import belonging_of
+from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
+from agent.sources.procfs import Content, Stat, read_file, read_stat, read_uid, unmapped_uid
+from agent.sources.side_thread import SideThread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent.readings import Belonging
+    from agent.sources.pod_names import PodNames
+
+FIRST_LOOKS = (10.0, 60.0)  # seconds since a process was new
+LOOK_SECONDS = 60.0  # between the looks after those
+CGROUP_SECONDS = 10.0  # between two looks at a control group, which is cheap to read
+
+GONE = (FileNotFoundError, ProcessLookupError)
+
+
+class Description(NamedTuple):
+    """Who runs what, and where it belongs; None for what may not be read, or hangs."""
+
+    uid: int | None
+    name: str | None
+    command: str | None
+    belonging: Belonging
+    cgroup: Content | None
+    is_whole: bool  # nothing of it hangs
+
+
+def look(pid: int, known_since: float, at: float) -> int:
+    """A number that changes when a process is to be described again; times by the monotonic clock.
+
+    After the first looks, for each pid at another moment: so those of a busy host are not all described in
+    the same reading.
+    """
+    for number, seconds in enumerate(FIRST_LOOKS):
+        if at - known_since < seconds:
+            return number
+    return len(FIRST_LOOKS) + int((at + pid) // LOOK_SECONDS)
+
+
+def cgroup_window(pid: int, at: float) -> int:
+    """A number that changes when the control group of a process is to be looked at again, as `look` does."""
+    return int((at + pid) // CGROUP_SECONDS)
+
+
+class Descriptions:
+    """Reads them; owned by one thread, beside which another waits for what may hang."""
+
+    def __init__(self, proc_root: str, *, hide_command_args: bool, pod_names: PodNames) -> None:
+        self._proc_root = proc_root
+        self._hide_command_args = hide_command_args
+        self._unmapped_uid = unmapped_uid(proc_root)
+        self._pod_names = pod_names
+        self._side_thread = SideThread()
+
+    def begin_round(self) -> None:
+        """What hangs has a deadline, and all of a round together."""
+        self._side_thread.begin_round()
+
+    def read(self, pid: int, stat: Stat) -> Description:
+        """The description of a process that has this `stat`. Raises OSError for one that has ended."""
+        files = self._read_aside(pid, stat, "cgroup") | self._read_aside(pid, stat, "cmdline", "environ")
+        arguments = _arguments(files)
+        name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
+        command = command_text(arguments, name, hide_arguments=self._hide_command_args)
+        cgroup = files.get("cgroup")
+        belonging = self._pod_names.named(belonging_of(cgroup, files.get("environ")))
+        return Description(self.uid(pid), name, command, belonging, cgroup, is_whole=len(files) == 3)
+
+    def name(self, pid: int) -> str | None:
+        """The name alone."""
+        stat = read_stat(self._proc_root, pid)
+        files = self._read_aside(pid, stat, "cmdline") if len(stat.comm) >= COMM_BYTES else {}
+        return full_name(stat.comm, _arguments(files), hide_arguments=self._hide_command_args)
+
+    def uid(self, pid: int) -> int | None:
+        """The number of the user who runs it."""
+        try:
+            uid = read_uid(self._proc_root, pid)
+        except GONE:
+            raise
+        except UNREADABLE:
+            return None
+        return None if uid == self._unmapped_uid else uid
+
+    def is_moved(self, pid: int, stat: Stat, described: Description) -> bool:
+        """Whether it is in another control group than the one described, or that hangs."""
+        files = self._read_aside(pid, stat, "cgroup")
+        return not files or files["cgroup"] != described.cgroup
+
+    def _read_aside(self, pid: int, stat: Stat, *names: str) -> dict[str, Content | None]:
+        """Those files of a process that do not hang, and all of them wait for one lock; None: refused."""
+
+        def read() -> Iterator[tuple[str, Content | None]]:
+            for name in names:
+                yield name, attempt(partial(read_file, self._proc_root, pid, name), None)
+
+        return dict(self._side_thread.read((pid, stat.start_ticks, names[0]), read()))
+
+
+def _arguments(files: Mapping[str, Content | None]) -> list[str] | None:
+    cmdline = files.get("cmdline")
+    return None if cmdline is None else parse_cmdline(cmdline)

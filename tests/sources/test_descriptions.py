@@ -1,0 +1,99 @@
+"""When a process is described again: what stays is not read more often than it can have changed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sources.descriptions import LOOK_SECONDS, look
+from agent.sources.procfs import PAGE_BYTES
+from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.sources.processes import ProcessReader
+
+
+class Titles:
+    """Process 42, which has another title at each moment, and who reads it."""
+
+    def __init__(self, root: Path) -> None:
+        self.proc, self.clock = FakeProc(root), Clock()
+        self.reader: ProcessReader = reader_of(self.proc, self.clock)
+        self.began = self.clock.now
+        self.proc.write()
+
+    def is_described(self, at: float, *, watched: bool = True) -> bool:
+        """Whether a reading that many seconds after the start sees the title of that moment."""
+        self.clock.now = self.began + at
+        self.proc.say(f"title-{at}\0".encode())
+        (process,) = self.reader.read(frozenset({42}), 1000 * PAGE_BYTES, watched=watched).values()
+        return process.command == f"title-{at}"
+
+
+@pytest.fixture
+def titles(tmp_path: Path) -> Titles:
+    return Titles(tmp_path)
+
+
+def test_a_new_process_is_described_at_once_and_after_10_and_60_seconds(titles: Titles) -> None:
+    described = [second for second in range(70) if titles.is_described(second)]
+
+    assert described[:2] == [0, 10]
+    assert described[2] == 60
+
+
+def test_then_it_is_described_once_a_minute(titles: Titles) -> None:
+    described = [second for second in range(1000) if titles.is_described(second)]
+
+    assert len([second for second in described if second >= 120]) in (14, 15)
+    assert {later - earlier for earlier, later in pairwise(described[4:])} == {60}
+
+
+def test_while_nobody_looks_it_is_described_once(titles: Titles) -> None:
+    assert titles.is_described(0, watched=False)
+    assert not any(titles.is_described(second, watched=False) for second in range(10, 10_000, 10))
+    assert titles.is_described(10_001), "at once, when somebody looks"
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_another_program_is_seen_at_once(titles: Titles, watched: bool) -> None:
+    titles.is_described(0)
+    assert not titles.is_described(1, watched=watched)
+    titles.proc.write(comm="other")
+    assert titles.is_described(2, watched=watched)
+    titles.proc.write(comm="other", start_ticks=501)
+    assert titles.is_described(3, watched=watched)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_another_control_group_is_seen_within_ten_seconds(titles: Titles, watched: bool) -> None:
+    cgroup = titles.proc.root / "42/cgroup"
+    cgroup.write_text("0::/user.slice/user-1000.slice/session-3.scope\n")
+    titles.is_described(0, watched=watched)
+    cgroup.write_text("0::/system.slice/train.service\n")
+
+    assert any(
+        [titles.is_described(second, watched=watched) for second in range(1, 10)]
+        + [titles.is_described(10, watched=watched)]
+    )
+    assert read(titles.reader).belonging.systemd_unit == "train.service"
+
+
+def test_a_control_group_that_stays_is_no_reason_to_describe_again(titles: Titles) -> None:
+    (titles.proc.root / "42/cgroup").write_text("0::/system.slice/train.service\n")
+    titles.is_described(0)
+    assert [second for second in range(1, 60) if titles.is_described(second)] == [10]
+
+
+def test_processes_are_described_at_different_moments() -> None:
+    """Once they are a minute old."""
+    described = [
+        sum(look(pid, 0.0, at) != look(pid, 0.0, at - 1) for pid in range(240))
+        for at in range(1020, 1020 + int(LOOK_SECONDS))
+    ]
+    assert sum(described) == 240
+    assert max(described) == 4
