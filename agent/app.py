@@ -29,6 +29,7 @@ from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import hangup_handled, when_stopped
+from agent.sources.agent import AgentSource
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
@@ -56,7 +57,7 @@ def create_app(settings: Settings) -> Starlette:
         from agent.simulation import Simulation  # not loaded on a GPU host
 
         Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
-    shared = SharedState(settings, dropped_log_lines=dropped_lines)
+    shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
     prefix = settings.url_prefix
     keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
     api = DataHeaders(openapi.DescribedInThread(_api(shared)), endpoints=ENDPOINTS)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from agent.http.endpoint import Access, Endpoint
 from agent.http.negotiation import accepts_gzip, best_type
 from agent.http.parameters import CurrentSnapshot, Shared  # noqa: TC001  (FastAPI reads them)
-from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
+from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 
 router = APIRouter()
 ENDPOINT = Endpoint(router, access=Access.METRICS_TOKEN)
@@ -58,10 +58,14 @@ async def metrics(
         snapshot,
         idle_after_seconds=shared.idle_holder_seconds,
         processes=shared.settings.metrics_processes,
-        streams=shared.open_streams,
-        max_streams=shared.settings.max_streams,
-        log_lines_dropped=shared.dropped_log_lines(),
-        token_file=shared.tokens.file_health,
+        agent=AgentHealth(
+            process=shared.read_agent(),
+            streams=shared.open_streams,
+            max_streams=shared.settings.max_streams,
+            late_samples=shared.sampler.late_samples,
+            log_lines_dropped=shared.dropped_log_lines(),
+            token_file=shared.tokens.file_health,
+        ),
     )
     content_type = CONTENT_TYPES[media_type]
     headers = {"Vary": "Accept, Accept-Encoding"}

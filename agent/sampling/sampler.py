@@ -37,6 +37,7 @@ class Sampler:
         self._waiting: set[asyncio.Future[bool]] = set()  # streams, for the next tick
         self._demand_changed = asyncio.Event()
         self._ending = False
+        self.late_samples = 0  # since the start: those that came a whole interval late, or more
         self._ticker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -153,6 +154,7 @@ class Sampler:
         return snapshot
 
     async def _tick_for_ever(self) -> None:
+        demand_since = self._clock()
         while True:
             self._demand_changed.clear()
             self._tick_interval = self._pace.tick_interval(
@@ -160,16 +162,22 @@ class Sampler:
             )
             if self._tick_interval is None:
                 await self._rest()
-            elif not await self._demand_changes_before(due := self._last_tick + self._tick_interval):
-                await self._tick(due)
+                demand_since = self._clock()
+            elif await self._demand_changes_before(due := self._last_tick + self._tick_interval):
+                demand_since = self._clock()
+            else:
+                await self._tick(due, demand_since)
 
-    async def _tick(self, due: float) -> None:
+    async def _tick(self, due: float, demand_since: float) -> None:
         try:
             snapshot = await self._sample()
         except Exception:  # the next tick may do better; without ticks the streams would fall silent
             logger.exception("A sample failed")
             self._last_tick = self._clock()
             return
+        expected = max(due, demand_since)  # for a viewer who has just come it would have been due before
+        if self._tick_interval is not None and snapshot.taken_monotonic - expected >= self._tick_interval:
+            self.late_samples += 1
         # The grid is kept in spite of some milliseconds of delay, but not to make up for missed ticks.
         if self._tick_interval is not None and 0 <= snapshot.taken_monotonic - due < self._tick_interval:
             self._last_tick = due
