@@ -1,8 +1,8 @@
 """What was measured: frozen dataclasses, with the unit in the name of each field. `None`: unknown.
 
 `gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes, `agent.py`
-the agent's own process, `snapshot.py` the Snapshot: all that is known at one moment, which every view and every
-client shares.
+the agent's own process, `snapshot.py` the Snapshot: all that is known at one moment, which every view and
+every client shares.
 """
 
 from agent.readings.agent import AgentReading
