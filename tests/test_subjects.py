@@ -45,7 +45,7 @@ SUBJECTS: dict[str, frozenset[str]] = {
 # Room -> what else is in it: what puts the subjects together, and what they share.
 BESIDE_SUBJECTS: dict[str, set[str]] = {
     "readings": set(),
-    "sources": {"fields", "once", "paces"},
+    "sources": {"fields", "once", "paces", "seen"},
     "views": {"activity", "detail", "device"},
     "metrics": {"agent", "families", "gpus", "health", "users"},
     "simulation": {"fields", "registry", "system", "topology"},

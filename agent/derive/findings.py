@@ -1,4 +1,4 @@
-"""A finding about the health of a GPU, the verdict it leads to, and what both are judged by."""
+"""A finding about the health of a GPU or the host, the verdict it leads to, and what both are judged by."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class HealthVerdict(IntEnum):
-    """How well a GPU is; the greater, the worse."""
+    """How well a GPU or the host is; the greater, the worse."""
 
     HEALTHY = 0
     WARNING = 1  # it works; somebody should have a look
@@ -47,5 +47,7 @@ class Patient:
     gpu: GpuSample
     reading: GpuReading  # with every live value unknown where none may be shown
     now: float  # seconds since the epoch
-    expected_nvlinks: int  # as many as were ever active at once here, or are on another GPU of this model
+    # As many as this card had at once, or another one of its model has that is behind NVSwitches: there all
+    # are connected alike, but a bridge, or a board without a switch, gives each card its own number.
+    expected_nvlinks: int
     has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py

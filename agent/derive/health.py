@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agent.derive.findings import Finding, HealthVerdict, Patient
 from agent.derive.health_rules import RULES
 from agent.derive.once import once_per_snapshot
+from agent.readings import NVSWITCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The verdict on one GPU. None: nothing is known of it yet."""
+    """The verdict on one GPU, or on the host. None: nothing is known of it yet."""
 
     verdict: HealthVerdict | None
     findings: tuple[Finding, ...] = ()  # the worst first
@@ -32,9 +33,11 @@ class Health:
 @once_per_snapshot
 def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     """The health of every GPU, by index."""
-    nvlinks: dict[str | None, int] = defaultdict(int)
+    to_switches: dict[str | None, int] = defaultdict(int)
     for gpu in snapshot.gpus:
-        nvlinks[gpu.identity.name] = max(nvlinks[gpu.identity.name], gpu.values.nvlink.most_active)
+        nvlink, model = gpu.values.nvlink, gpu.identity.name
+        if NVSWITCH in (nvlink.peers or ()):
+            to_switches[model] = max(to_switches[model], nvlink.most_active)
     ghosts = snapshot.ledger.ghost_utilization if snapshot.ledger else {}
     return {
         gpu.index: judge_health(
@@ -42,7 +45,7 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
                 gpu,
                 gpu.values,
                 snapshot.taken_at,
-                nvlinks[gpu.identity.name],
+                max(gpu.values.nvlink.most_active, to_switches[gpu.identity.name]),
                 ghosts.get(gpu.identity.uuid or "", False),
             )
         )

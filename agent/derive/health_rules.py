@@ -9,15 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.derive.findings import Finding, HealthVerdict
+from agent.derive.pcie import expected_width
 from agent.derive.throttling import ClocksEventReason
 from agent.derive.unlisted import GHOST_PERCENT
 from agent.derive.xid import Remedy, look_up
-from agent.readings import GpuState, RecoveryAction
+from agent.readings import Fan, GpuState, RecoveryAction
+from agent.readings.troubles import RESET, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.derive.findings import Patient
+    from agent.readings import LinkSample
 
 # An application's XID says something about the GPU only while it may be the first of many.
 APPLICATION_XID_SECONDS = 600.0
@@ -26,35 +29,22 @@ APPLICATION_XID_SECONDS = 600.0
 HARDWARE_XID_SECONDS = 86_400.0
 # Cards whose fans stop when they are cool start them again between 50 and 60 degrees.
 HOT_CELSIUS = 75
-# P0 to P2 are the states under load; in the others the link is slow on purpose (PCIe ASPM).
-LAST_STATE_UNDER_LOAD = 2
-# A link just leaves its idle generation when a load begins: this much load has lasted a moment.
-LOADED_PERCENT = 50
+# One reading of a link may be of the moment in which it leaves its idle speed, or goes back to it.
+READINGS_OF_A_SLOW_LINK = 2
+
+
+_CANNOT_BE_READ = {
+    GpuState.LOST: ("lost", HealthVerdict.CRITICAL),
+    GpuState.STUCK: ("stuck", HealthVerdict.CRITICAL),
+    GpuState.STALE: ("silent", HealthVerdict.WARNING),
+}
 
 
 def _unreadable(patient: Patient) -> Iterator[Finding]:
     gpu = patient.gpu
-    if gpu.state is GpuState.LOST:
-        yield Finding(
-            "lost",
-            HealthVerdict.CRITICAL,
-            gpu.error or "The GPU is lost",
-            "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
-        )
-    elif gpu.state is GpuState.STUCK:
-        yield Finding(
-            "stuck",
-            HealthVerdict.CRITICAL,
-            gpu.error or "A driver call does not return",
-            "look for its XID in dmesg; if it stays so, reboot",
-        )
-    elif gpu.state is GpuState.STALE and gpu.reading is None:
-        yield Finding(
-            "silent",
-            HealthVerdict.WARNING,
-            gpu.error or "The GPU has not answered for a while",
-            "look at the load of the host, and for its XID in dmesg",
-        )
+    if gpu.reading is None and gpu.state in _CANNOT_BE_READ:
+        name, verdict = _CANNOT_BE_READ[gpu.state]
+        yield Finding(name, verdict, gpu.error or UNREADABLE.what, gpu.todo or UNREADABLE.todo)
 
 
 _XID_ADVICE = {
@@ -86,7 +76,7 @@ def _xids(patient: Patient) -> Iterator[Finding]:
 
 
 _RECOVERY_ADVICE = {
-    RecoveryAction.GPU_RESET: "stop what runs on it and reset it: nvidia-smi --gpu-reset",
+    RecoveryAction.GPU_RESET: RESET,
     RecoveryAction.NODE_REBOOT: "reboot the host",
     RecoveryAction.DRAIN_P2P: "stop what uses peer-to-peer transfers with it",
     RecoveryAction.DRAIN_AND_RESET: "let its work end, start no new one, then reset it",
@@ -171,26 +161,36 @@ def _slowdown(patient: Patient) -> Iterator[Finding]:
 
 
 def _pcie(patient: Patient) -> Iterator[Finding]:
-    reading = patient.reading
-    state, load = reading.modes.performance_state, reading.utilization.gpu_percent
-    if state is None or state > LAST_STATE_UNDER_LOAD or load is None or load < LOADED_PERCENT:
-        return
-    generation, most = reading.pcie.generation, reading.pcie.max_generation
-    width, widest = reading.pcie.width, reading.pcie.max_width
-    slow = generation is not None and most is not None and generation < most
-    narrow = width is not None and widest is not None and width < widest
-    if slow or narrow:
+    pcie = patient.reading.pcie
+    most, widest = pcie.max_generation, expected_width(pcie)
+
+    def is_degraded(link: LinkSample) -> bool:
+        slow = link.generation is not None and most is not None and link.generation < most
+        narrow = link.width is not None and widest is not None and link.width < widest
+        return link.is_under_load and (slow or narrow)
+
+    if len(pcie.samples) == READINGS_OF_A_SLOW_LINK and all(map(is_degraded, pcie.samples)):
         yield Finding(
             "pcie_degraded",
             HealthVerdict.WARNING,
-            f"PCIe generation {generation} x{width} under load, instead of {most} x{widest}",
+            _beside_the_best(pcie.samples[-1], most, widest),
             "reseat the card or its riser, and look at the slot's settings in the firmware",
         )
 
 
+def _beside_the_best(link: LinkSample, most: int | None, widest: int | None) -> str:
+    """The link beside what it could be, as far as both are known."""
+    now, instead = [], []
+    if link.generation is not None and most is not None:
+        now, instead = [f"generation {link.generation}"], [str(most)]
+    if link.width is not None and widest is not None:
+        now, instead = [*now, f"x{link.width}"], [*instead, f"x{widest}"]
+    return f"PCIe {' '.join(now)} under load, instead of {' '.join(instead)}"
+
+
 def _nvlink(patient: Patient) -> Iterator[Finding]:
-    if patient.reading.nvlink.links is None:
-        return
+    if patient.reading.nvlink.links is None or patient.reading.mig.enabled:
+        return  # in MIG mode an A100 switches its links off
     active = sum(link.is_active for link in patient.reading.nvlink.links)
     if active < patient.expected_nvlinks:
         yield Finding(
@@ -201,16 +201,27 @@ def _nvlink(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _stands_still(fan: Fan) -> bool:
+    """Where the speed is measured, that is the truth; the percentage is what is intended."""
+    return (fan.speed_percent if fan.speed_rpm is None else fan.speed_rpm) == 0
+
+
 def _fan(patient: Patient) -> Iterator[Finding]:
-    reading = patient.reading
-    temperature = reading.thermal.gpu_celsius
-    # Where it is measured, that is the truth; the percentage is what is intended.
-    speed = reading.fans.speed_percent if reading.fans.speed_rpm is None else reading.fans.speed_rpm
-    if speed == 0 and temperature is not None and temperature >= HOT_CELSIUS:
+    fans, temperature = patient.reading.fans, patient.reading.thermal.gpu_celsius
+    if temperature is None or temperature < HOT_CELSIUS:
+        return
+    if fans.gpu_celsius is not None and fans.gpu_celsius < HOT_CELSIUS:
+        return  # it was cool when the fans were read: they may be running by now
+    # Where no fan is told apart, the older functions tell of the first.
+    every = [fan for fan in fans.each if fan != Fan()] or [Fan(fans.speed_percent, fans.speed_rpm)]
+    stopped = sum(map(_stands_still, every))
+    if stopped:
+        of_them = f"{stopped} of its {len(every)} fans" if len(every) > 1 else "Its fan"
+        stands = "stands" if stopped == 1 else "stand"
         yield Finding(
             "fan_stopped",
             HealthVerdict.CRITICAL,
-            f"Its fan stands still at {temperature} degrees Celsius",
+            f"{of_them} {stands} still at {temperature} degrees Celsius",
             "look whether the fan is blocked or broken",
         )
 

@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 from agent.derive.rounding import percent, sum_if_all_known
 
 if TYPE_CHECKING:
-    from agent.readings import GpuReading
+    from agent.readings import GpuReading, Pcie
 
 # MB/s of one lane in one direction, by PCIe generation, after line coding.
 LANE_MBPS = {1: 250, 2: 500, 3: 985, 4: 1969, 5: 3938, 6: 7563}
+
+
+def expected_width(pcie: Pcie) -> int | None:
+    """The most lanes of this GPU in this slot: many a card of 16 lanes is in a slot of 8 for ever.
+
+    The lesser of the card's and of the port's above it. Where no real port is known, as in a virtual machine,
+    the most that were seen under load; unknown until some were.
+    """
+    if pcie.max_width is None or pcie.port_width is None:
+        return pcie.widest_under_load
+    return min(pcie.max_width, pcie.port_width)
 
 
 def max_bandwidth_mbps(generation: int | None, width: int | None) -> float | None:
@@ -31,6 +42,6 @@ def total_mbps(reading: GpuReading) -> float | None:
 
 def utilization_percent(reading: GpuReading) -> float | None:
     """Total throughput over the best that this GPU in this slot can do in one direction; at most 100."""
-    best = max_bandwidth_mbps(reading.pcie.max_generation, reading.pcie.max_width)
+    best = max_bandwidth_mbps(reading.pcie.max_generation, expected_width(reading.pcie))
     share = percent(total_mbps(reading), best)
     return None if share is None else min(share, 100.0)

@@ -7,7 +7,7 @@ every client shares.
 
 from agent.readings.agent import AgentReading
 from agent.readings.clock import seconds_since_boot
-from agent.readings.driver import DriverReading
+from agent.readings.driver import DriverReading, GpuCensus
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
@@ -19,7 +19,7 @@ from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks
 from agent.readings.gpu.mig import Mig, MigInstance
 from agent.readings.gpu.modes import ComputeMode, Modes
 from agent.readings.gpu.nvlink import NVSWITCH, NvLink, NvLinks
-from agent.readings.gpu.pcie import Pcie
+from agent.readings.gpu.pcie import LinkSample, Pcie
 from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
 from agent.readings.gpu.recovery import Recovery, RecoveryAction
@@ -51,6 +51,7 @@ __all__ = [
     "Fan",
     "Fans",
     "Gpm",
+    "GpuCensus",
     "GpuIdentity",
     "GpuProcess",
     "GpuReading",
@@ -61,6 +62,7 @@ __all__ = [
     "HostProcess",
     "HostReading",
     "LedgerReading",
+    "LinkSample",
     "Memory",
     "MemoryErrors",
     "Mig",
@@ -88,4 +90,12 @@ __all__ = [
 
 
 class SourceError(Exception):
-    """A source could not be read; the message is one sentence for people."""
+    """A source could not be read; the message is one sentence for people.
+
+    `todo`: what to do about it, where the message does not say it. `code`: nvmlReturn_t, where NVML refused.
+    """
+
+    def __init__(self, message: str, *, todo: str | None = None, code: int | None = None) -> None:
+        super().__init__(message)
+        self.todo = todo
+        self.code = code

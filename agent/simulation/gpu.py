@@ -46,12 +46,16 @@ class SimulatedGpu(Faults):
         self.mig_instances: list[MigInstance] = []
         self.forbidden_instances: set[int] = set()  # MIG indices of those whose processes may not be listed
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
+        self.port_width: int | None = 16  # lanes of the port above it; None: /sys does not show it
+        self.virtualization_mode = 0  # NVML_GPU_VIRTUALIZATION_MODE_NONE
+        self.fans_stopped: set[int] = set()  # that stand still, whatever the others do
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
         self.error_counters = ErrorCounters()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
         self._local = local
+        self._present = True
         self._lost = False
         self._denied = False
         self._unsupported: set[str | int] = set(model.unsupported)
@@ -77,6 +81,21 @@ class SimulatedGpu(Faults):
     def restore(self) -> None:
         """Come back from being lost."""
         self._lost = False
+
+    def vanish(self) -> None:
+        """Be gone from the bus: lost for those in contact, and not counted at the next first nvmlInit."""
+        self._present = False
+        self._lost = True
+
+    def appear(self) -> None:
+        """End `vanish`: answered by the next contact that counts it."""
+        self._present = True
+        self._lost = False
+
+    @property
+    def is_present(self) -> bool:
+        """Whether it is on the bus."""
+        return self._present
 
     def deny(self) -> None:
         """Every call, the handle lookup included, gives NO_PERMISSION."""

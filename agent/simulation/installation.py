@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 from nvitop.api import libnvml
+
+from agent.sources import recount, slots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # What both modules remember of the library they talk to. nvitop names its own with two underscores at module
 # level, where Python does not mangle them.
@@ -17,25 +22,39 @@ _NVITOP_SUFFIX = "_version_suffix"
 
 @dataclass(frozen=True)
 class Before:
-    """The state of pynvml and nvitop before a library was put in place."""
+    """The state of pynvml, nvitop and our own count before a library was put in place."""
 
     pynvml: dict[str, Any]
     pointers: dict[str, Any]
     nvitop: dict[str, Any]
     unknown_functions: dict[Any, Any]
+    slots: slots.Slots
+    count_in_new_process: Callable[..., int | None]
 
 
-def put_in_place(library: object) -> Before:
-    """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started."""
+def put_in_place(
+    library: object,
+    its_slots: slots.Slots | None = None,
+    its_recount: Callable[..., int | None] | None = None,
+) -> Before:
+    """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
+
+    `its_slots` are those that its GPUs are plugged into; None: those of this host. `its_recount` counts its
+    GPUs as a new process would; None: a new process does.
+    """
     nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
     before = Before(
         pynvml={name: vars(pynvml)[name] for name in _PYNVML_NAMES},
         pointers=dict(vars(pynvml)["_nvmlGetFunctionPointer_cache"]),
         nvitop={name: vars(libnvml)[name] for name in nvitop_names},
         unknown_functions=dict(libnvml.UNKNOWN_FUNCTIONS),
+        slots=slots.in_place,
+        count_in_new_process=recount.count_in_new_process,
     )
+    slots.in_place = its_slots or slots.in_place
     vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
     vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
+    recount.count_in_new_process = its_recount or recount.count_in_new_process
     forget_functions()
     return before
 
@@ -46,7 +65,9 @@ def take_away(before: Before) -> None:
     vars(pynvml).update(before.pynvml)
     vars(pynvml)["_nvmlGetFunctionPointer_cache"].update(before.pointers)
     vars(libnvml).update(before.nvitop)
+    recount.count_in_new_process = before.count_in_new_process
     libnvml.UNKNOWN_FUNCTIONS.update(before.unknown_functions)
+    slots.in_place = before.slots
 
 
 def forget_functions() -> None:

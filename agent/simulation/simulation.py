@@ -14,6 +14,7 @@ from agent.simulation.library import SimulatedLibrary
 from agent.simulation.models import MODELS
 from agent.simulation.nvml import FUNCTIONS
 from agent.simulation.scenarios import Scenario, scenario_named
+from agent.simulation.slots import SimulatedSlots
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +69,7 @@ class Simulation(SimulatedLibrary):
         """Take the place of the NVML library in nvidia-ml-py and nvitop."""
         if self._before is not None:
             raise RuntimeError("This simulation is installed already.")
-        self._before = put_in_place(self)
+        self._before = put_in_place(self, SimulatedSlots(self), self.count_in_new_process)
         return self
 
     def uninstall(self) -> None:

@@ -1,4 +1,4 @@
-"""The only reader of /proc, and every read has a bound.
+"""The only reader of /proc, and of files in /sys; every read has a bound.
 
 Any local user decides how long the files of a process are: a command line can be stretched to hundreds of
 megabytes, an environment holds two, `fd` a million entries. So a few KiB are read, and cut as bytes.

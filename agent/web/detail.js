@@ -37,10 +37,11 @@ function section(name, value) {
 // All that the answer says: what is wrong, lone values, groups, tables.
 function sections(gpu, topology) {
   const { findings, ...detail } = gpu.detail;
-  // Power and clocks stand in both, each with other values.
+  // Power, clocks and PCIe stand in both, each with other values.
   const power = { ...gpu.power, ...detail.power };
   const clocks = { ...gpu.clocks, ...detail.clocks };
-  const all = { ...gpu, ...detail, power, clocks };
+  const pcie = { ...gpu.pcie, ...detail.pcie };
+  const all = { ...gpu, ...detail, power, clocks, pcie };
   // The title and the findings tell these.
   for (const name of ["id", "name", "error", "health", "detail"]) delete all[name];
   const unread = gpu.status === "unavailable"; // then an empty list says nothing

@@ -16,9 +16,12 @@ from agent.derive.health_rules import (
 )
 from agent.derive.xid import CATALOGUE, Remedy, look_up
 from agent.readings import (
+    NVSWITCH,
+    Fan,
     GpuIdentity,
     GpuSample,
     GpuState,
+    LinkSample,
     MemoryErrors,
     NvLink,
     RecoveryAction,
@@ -37,6 +40,7 @@ WELL = reading(
     pcie_width=16,
     pcie_max_generation=5,
     pcie_max_width=16,
+    pcie_port_width=16,
     clocks_event_reasons=0,
     fans_speed_percent=50,
     modes_performance_state=0,
@@ -89,6 +93,18 @@ def test_a_late_reading_is_judged_like_any() -> None:
 
 
 W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
+GOOD = LinkSample(generation=5, width=16, performance_state=0, gpu_percent=90)
+NARROW, SLOW = replace(GOOD, width=8), replace(GOOD, generation=4)
+
+
+def twice(**values: int | None) -> dict[str, Any]:
+    """A slow link that was read twice in a row, but for these values."""
+    return {"pcie_samples": (replace(SLOW, **values), replace(SLOW, **values))}
+
+
+def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dict[str, Any]:
+    """Fans and how hot the GPU is now, and was `then`, when they were read."""
+    return {"fans_each": each, "fans_gpu_celsius": then, "thermal_gpu_celsius": celsius}
 
 
 @pytest.mark.parametrize(
@@ -108,21 +124,26 @@ W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
         ({"clocks_event_reasons": 0x60}, [("thermal_slowdown_hw", C)]),
         ({"clocks_event_reasons": 0x80}, [("power_brake", W)]),
         ({"clocks_event_reasons": 0x17F & ~0x60}, []),
-        ({"pcie_width": 8}, [("pcie_degraded", W)]),
-        ({"pcie_generation": 4}, [("pcie_degraded", W)]),
-        *(
-            ({"pcie_generation": 1, "modes_performance_state": state}, expected)
-            for state, expected in [
-                (1, [("pcie_degraded", W)]),
-                (2, [("pcie_degraded", W)]),
-                (3, []),
-                (8, []),
-            ]
+        ({"pcie_samples": (NARROW, NARROW)}, [("pcie_degraded", W)]),
+        ({"pcie_samples": (SLOW, NARROW)}, [("pcie_degraded", W)]),
+        *(({"pcie_samples": once}, []) for once in [(SLOW,), (SLOW, GOOD), (GOOD, SLOW), (GOOD, GOOD)]),
+        *((twice(performance_state=state), [("pcie_degraded", W)]) for state in (0, 1, 2)),
+        *((twice(performance_state=state), []) for state in (3, 8, None)),
+        (twice(gpu_percent=50), [("pcie_degraded", W)]),
+        (twice(gpu_percent=49), []),
+        (twice(gpu_percent=None), []),
+        (twice(generation=None), []),
+        (twice() | {"pcie_max_generation": None}, []),
+        # what is now is not of the samples
+        (twice() | {"modes_performance_state": 8, "utilization_gpu_percent": 0}, [("pcie_degraded", W)]),
+        ({"pcie_generation": 1, "pcie_width": 1}, []),
+        # how many lanes there could be
+        ({"pcie_samples": (NARROW, NARROW), "pcie_port_width": 8}, []),
+        ({"pcie_samples": (NARROW, NARROW), "pcie_port_width": None}, []),
+        (
+            {"pcie_samples": (NARROW, NARROW), "pcie_port_width": None, "pcie_widest_under_load": 16},
+            [("pcie_degraded", W)],
         ),
-        ({"pcie_generation": 1, "utilization_gpu_percent": 50}, [("pcie_degraded", W)]),
-        ({"pcie_generation": 1, "utilization_gpu_percent": 49}, []),
-        ({"pcie_generation": 1, "modes_performance_state": None}, []),
-        ({"pcie_generation": None, "pcie_width": None}, []),
         ({"fans_speed_percent": 0, "thermal_gpu_celsius": HOT_CELSIUS}, [("fan_stopped", C)]),
         ({"fans_speed_percent": 0, "thermal_gpu_celsius": HOT_CELSIUS - 1}, []),
         ({"fans_speed_percent": 0, "thermal_gpu_celsius": None}, []),
@@ -132,6 +153,14 @@ W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
         ),
         ({"fans_speed_percent": 0, "fans_speed_rpm": 900, "thermal_gpu_celsius": HOT_CELSIUS}, []),
         ({"fans_speed_percent": None, "thermal_gpu_celsius": 99}, []),
+        (fans(Fan(50, 900), Fan(50, 0)), [("fan_stopped", C)]),
+        (fans(Fan(50, 900), Fan(0, None)), [("fan_stopped", C)]),
+        (fans(Fan(50, 900), Fan(0, 800), Fan(None, None)), []),
+        (fans(Fan(None, None), Fan(None, None)), []),
+        (fans(Fan(None, None), Fan(None, None)) | {"fans_speed_percent": 0}, [("fan_stopped", C)]),
+        (fans(Fan(50, 900), Fan(50, 0), celsius=HOT_CELSIUS - 1), []),
+        (fans(Fan(0, 0), Fan(0, 0), then=HOT_CELSIUS), [("fan_stopped", C)]),
+        (fans(Fan(0, 0), Fan(0, 0), then=HOT_CELSIUS - 1), []),
         ({"recovery_action": RecoveryAction.NONE}, []),
         *(
             ({"recovery_action": action}, [("recovery_action", C)])
@@ -145,12 +174,15 @@ def test_each_rule(values: dict[str, Any], expected: list[tuple[str, HealthVerdi
     assert findings(gpu(**values)) == expected
 
 
-def links(active: int, most: int) -> dict[str, Any]:
-    """NVLinks of which some are active, and as many as ever were at once."""
+def links(active: int, most: int, peer: str | None = NVSWITCH) -> dict[str, Any]:
+    """NVLinks of which some are active and lead to `peer`, and as many as ever were at once."""
     return {
-        "nvlink_links": tuple(NvLink(link, is_active=link < active) for link in range(6)),
+        "nvlink_links": tuple(NvLink(link, is_active=link < active, peer=peer) for link in range(6)),
         "nvlink_most_active": most,
     }
+
+
+CARD = "00000000:01:00.0"  # what a bridge leads to
 
 
 @pytest.mark.parametrize(
@@ -160,6 +192,12 @@ def links(active: int, most: int) -> dict[str, Any]:
         pytest.param(links(4, 4), [links(4, 4)], 0, id="two that nothing is plugged into"),
         pytest.param(links(5, 6), [], 1, id="one that was up"),
         pytest.param(links(5, 5), [links(6, 6)], 1, id="one that is up on its sister"),
+        pytest.param(links(5, 5, CARD), [links(6, 6, CARD)], 0, id="one that its sister's bridge has"),
+        pytest.param(links(5, 5), [links(6, 6, None)], 0, id="one of a sister that tells no ends"),
+        pytest.param(links(5, 6, CARD), [links(6, 6, CARD)], 1, id="one of a bridge that was up"),
+        pytest.param(links(5, 6), [links(0, 6)], 1, id="one beside a sister that has none up"),
+        pytest.param(links(5, 5), [links(0, 6), links(5, 5)], 0, id="one of a sister that has none up"),
+        pytest.param(links(5, 6) | {"mig_enabled": True}, [links(6, 6)], 0, id="MIG does not need them"),
         pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="no links at all"),
     ],
 )

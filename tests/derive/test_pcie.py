@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.derive.pcie import max_bandwidth_mbps, mbps, total_mbps, utilization_percent
+from agent.derive.pcie import expected_width, max_bandwidth_mbps, mbps, total_mbps, utilization_percent
+from agent.readings import Pcie
 from tests.support.readings import reading
 
 
@@ -34,6 +35,25 @@ def test_lanes_times_the_generations_rate(
     assert max_bandwidth_mbps(generation, width) == expected
 
 
+@pytest.mark.parametrize(
+    ("card", "port", "seen", "expected"),
+    [
+        pytest.param(16, 16, None, 16, id="a card and its slot"),
+        pytest.param(16, 8, None, 8, id="a slot of 8 lanes"),
+        pytest.param(8, 16, None, 8, id="a card of 8 lanes"),
+        pytest.param(16, 16, 8, 16, id="fewer seen than there could be"),
+        pytest.param(16, None, None, None, id="unknown slot, no load yet"),
+        pytest.param(16, None, 8, 8, id="unknown slot, 8 lanes under load"),
+        pytest.param(None, 16, 8, 8, id="unknown card, 8 lanes under load"),
+        pytest.param(None, None, None, None, id="nothing known"),
+    ],
+)
+def test_the_lanes_that_a_gpu_can_have(
+    card: int | None, port: int | None, seen: int | None, expected: int | None
+) -> None:
+    assert expected_width(Pcie(max_width=card, port_width=port, widest_under_load=seen)) == expected
+
+
 @pytest.mark.parametrize(("kib", "expected"), [(1024, 1.0), (0, 0.0), (512.5 * 1024, 512.5), (None, None)])
 def test_a_megabyte_is_1024_kib(kib: float | None, expected: float | None) -> None:
     assert mbps(kib) == expected
@@ -49,7 +69,7 @@ def test_the_total_is_unknown_if_a_direction_is(
     assert total_mbps(reading(pcie_tx_kib_per_second=tx, pcie_rx_kib_per_second=rx)) == expected
 
 
-LINK = {"pcie_max_generation": 4, "pcie_max_width": 16}  # 31504 MB/s
+LINK = {"pcie_max_generation": 4, "pcie_max_width": 16, "pcie_port_width": 16}  # 31504 MB/s
 
 
 @pytest.mark.parametrize(
@@ -87,7 +107,7 @@ def test_utilization_is_measured_against_the_best_and_not_the_present_link() -> 
 
 @pytest.mark.parametrize(
     "unknown",
-    ["pcie_tx_kib_per_second", "pcie_rx_kib_per_second", "pcie_max_generation", "pcie_max_width"],
+    [*(f"pcie_{name}_kib_per_second" for name in ("tx", "rx")), *LINK],
 )
 def test_utilization_is_unknown_if_a_part_of_it_is(unknown: str) -> None:
     known = {"pcie_tx_kib_per_second": 1.0, "pcie_rx_kib_per_second": 1.0, **LINK}

@@ -84,7 +84,7 @@ def test_a_hardware_slowdown_is_the_limits_work_at_95_percent_and_the_boards_bel
     assert bottlenecks(slowed) == found
 
 
-LINK = {"pcie_max_generation": 4, "pcie_max_width": 16}
+LINK = {"pcie_max_generation": 4, "pcie_max_width": 16, "pcie_port_width": 16}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from agent.readings import (
     Fan,
     Fans,
     Gpm,
+    GpuCensus,
     GpuIdentity,
     GpuProcess,
     GpuReading,
@@ -29,6 +30,7 @@ from agent.readings import (
     HostProcess,
     HostReading,
     LedgerReading,
+    LinkSample,
     Memory,
     MemoryErrors,
     Mig,
@@ -129,6 +131,14 @@ def _mig_instance(mig_index: int, position: int) -> MigInstance:
 MIG_INSTANCES = (_mig_instance(8, 0), _mig_instance(9, 1))
 
 
+# That of GPU 1 is slow under load.
+LINK_SAMPLES = (
+    LinkSample(generation=291, width=294, performance_state=297, gpu_percent=331),
+    LinkSample(generation=1, width=6, performance_state=0, gpu_percent=332),
+    LinkSample(generation=293, width=296, performance_state=299, gpu_percent=333),
+)
+
+
 def _identity(n: int) -> GpuIdentity:
     return GpuIdentity(
         uuid=f"GPU-uuid-{n}",
@@ -195,6 +205,9 @@ def _pcie(n: int) -> Pcie:
         width=(8, 10, 4)[n],
         max_generation=4 + n,
         max_width=12 + n,
+        port_width=261 + n,
+        widest_under_load=271 + n,
+        samples=(LINK_SAMPLES[n], LINK_SAMPLES[n]),
         tx_kib_per_second=1024 * (2_222.5 + n),
         rx_kib_per_second=1024 * (3_333.5 + n),
         replays=8_001 + n,
@@ -242,6 +255,7 @@ def _reading(n: int) -> GpuReading:
             count=160 + n,
             speed_percent=131 + n,
             speed_rpm=2_900 + n,
+            gpu_celsius=281 + n,
             each=(Fan(121 + n, 3_300 + n), Fan(124 + n, 3_400 + n), Fan(127 + n, 3_500 + n)),
         ),
         pcie=_pcie(n),
@@ -284,6 +298,7 @@ LOST = GpuSample(
     sampled_at=TAKEN_AT - 99,
     age_ms=99_001,
     error="The GPU is lost",
+    todo="look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
     xids={79: XidCount(times=4, last_at=TAKEN_AT - 100)},
 )
 
@@ -437,6 +452,7 @@ SNAPSHOT = Snapshot(
         gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
     ),
     gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
+    census=GpuCensus(expected=5, seen=13),
     host=HOST,
     processes=HOST_PROCESSES,
     # NVML's six levels and an unknown one; from one side not as from the other.

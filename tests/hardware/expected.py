@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agent.derive import pcie, throttling
+from agent.derive import throttling
 from tests.hardware.comparing import Exactly, Field, Theirs, Within, mib_of, watts_of
 from tests.hardware.smi import Number, SmiGpu, SmiLog, Untold
 
@@ -108,7 +108,6 @@ GPU_FIELDS: tuple[Field[SmiGpu], ...] = (
         CLOCK_PERCENT,
     ),
     Field("pcie.generation", lambda gpu: gpu.pcie_max_generation, Exactly(), settled=True),
-    Field("pcie.width", lambda gpu: gpu.pcie_max_width, Exactly(), settled=True),
     Field("pcie.current_generation", lambda gpu: gpu.pcie_generation, Exactly("drops when idle"), slow=True),
     Field("pcie.current_width", lambda gpu: gpu.pcie_width, Exactly("drops when idle"), slow=True),
     Field("pcie.tx_throughput_mbps", lambda gpu: _mbps(gpu.pcie_tx_kib_per_second), TRAFFIC),
@@ -119,16 +118,6 @@ GPU_FIELDS: tuple[Field[SmiGpu], ...] = (
             lambda tx, rx: (tx + rx) / 1024, gpu.pcie_tx_kib_per_second, gpu.pcie_rx_kib_per_second
         ),
         TRAFFIC,
-    ),
-    Field(
-        "pcie.max_bandwidth_mbps",
-        lambda gpu: _derived(
-            lambda generation, width: pcie.max_bandwidth_mbps(int(generation), int(width)),
-            gpu.pcie_max_generation,
-            gpu.pcie_max_width,
-        ),
-        Exactly("lanes times the rate of the generation"),
-        settled=True,
     ),
     Field("throttling.reasons", _reasons, SameBits()),
     Field("throttling.is_throttled", _is_throttled, Exactly("slowdowns come and go")),
@@ -143,7 +132,9 @@ GPU_ALONE = {
     "error": "must be null",
     "memory.bandwidth_utilization_percent": "GPM where the GPU has it; nvidia-smi has the coarser rate",
     "utilization.sm_percent": "GPM where the GPU has it; nvidia-smi has the coarser rate",
-    "pcie.utilization_percent": "follows from total and max, which are compared",
+    "pcie.width": "of the slot too; the card's is compared in test_details.py",
+    "pcie.max_bandwidth_mbps": "follows from generation and width",
+    "pcie.utilization_percent": "follows from total and max_bandwidth_mbps",
     "throttling.reason_names": "follows from reasons, which is compared",
     "throttling.bottlenecks": "follows from reasons, power, memory and PCIe, which are compared",
     "fan_speed_rpm": "nvidia-smi -q -x prints percent only",
@@ -253,7 +244,7 @@ REQUIRED_OF_GPU = frozenset(
         *("uuid", "name", "memory.total_mb", "temperature_celsius", "power.usage_watts", "power.limit_watts"),
         *(f"clocks.{name}" for name in ("graphics_mhz", "memory_mhz", "max_graphics_mhz", "max_memory_mhz")),
         *("utilization.gpu_percent", "utilization.memory_percent"),
-        *(f"pcie.{name}" for name in ("generation", "width", "current_generation", "current_width")),
+        *(f"pcie.{name}" for name in ("generation", "current_generation", "current_width")),
     }
 )
 REQUIRED_OF_DEVICE = frozenset(

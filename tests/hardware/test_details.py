@@ -32,6 +32,7 @@ SAME: dict[str, tuple[tuple[str, str], Callable[[str], Any]]] = {
     "ecc.mode.current": (("modes", "ecc_enabled"), ENABLED.__getitem__),
     "enforced.power.limit": (("power", "enforced_limit_watts"), float),
     "power.default_limit": (("power", "default_limit_watts"), float),
+    "pcie.link.width.max": (("pcie", "card_width"), whole),
     "clocks.max.sm": (("clocks", "max_sm_mhz"), whole),
     "ecc.errors.corrected.volatile.total": (("ecc", "corrected_volatile"), whole),
     "ecc.errors.uncorrected.volatile.total": (("ecc", "uncorrected_volatile"), whole),

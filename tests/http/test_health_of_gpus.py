@@ -52,6 +52,7 @@ async def until(condition: Callable[[Any], bool], client: httpx.AsyncClient, que
 
 async def test_each_trouble_is_found_and_told_everywhere() -> None:
     async with agent(6, "sick") as (_, client):
+        await until(lambda gpus: bool(gpus[4]["health"]["reasons"]), client, "")  # at its second reading
         plain, detailed = await gpus_of(client), await gpus_of(client, "?detail=1")
         status = (await client.get("/status")).json()["data"]["devices"]
         ready = (await client.get("/ready")).json()

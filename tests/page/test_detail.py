@@ -28,6 +28,7 @@ def test_a_click_shows_everything_and_follows_it(browser: Browser) -> None:
         assert told["Maximum operating"] == "87 °C"
         assert told["Banks all"] == "640"
         assert told["Maximum bandwidth"] == "63.0 GB/s"
+        assert (told["Width"], told["Card width"], told["Port width"]) == ("16", "16", "16")
         assert told["Total throughput"].endswith("iB/s")
         assert told["GPU 0"].startswith("NV")  # how the two are connected
         assert dialog.locator("figure").count() == 4

@@ -72,7 +72,7 @@ def world(tmp_path: Path) -> World:
         pytest.param(b"ada:x:7:7::/:\nlovelace:x:7:7::/:", {7: "ada"}, id="two names of one number"),
         pytest.param(b"ada:x:7:7::/:\n\nbob:x:8:8::/:", {7: "ada", 8: "bob"}, id="an empty line"),
         pytest.param("größe:x:7:7::/:".encode(), {7: "größe"}, id="any language"),
-        pytest.param(b"a\x1b[31m:x:7:7::/:", {7: "a [31m"}, id="a name for a terminal"),
+        pytest.param(b"a\x1b[31m:x:7:7::/:", {7: r"a\x1b[31m"}, id="a name for a terminal"),
         pytest.param(b"+@staff:x:7:7::/:", {}, id="NIS"),
         pytest.param(b"#ada:x:7:7::/:", {}, id="a comment"),
         pytest.param(b"ada:x::7::/:", {}, id="no number"),

@@ -62,5 +62,10 @@ class GpuReading:
             clocks=Clocks(
                 max_graphics_mhz=self.clocks.max_graphics_mhz, max_memory_mhz=self.clocks.max_memory_mhz
             ),
-            pcie=Pcie(max_generation=self.pcie.max_generation, max_width=self.pcie.max_width),
+            pcie=Pcie(
+                max_generation=self.pcie.max_generation,
+                max_width=self.pcie.max_width,
+                port_width=self.pcie.port_width,
+                widest_under_load=self.pcie.widest_under_load,
+            ),
         )

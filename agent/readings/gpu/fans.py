@@ -20,4 +20,5 @@ class Fans:
     count: int | None = None  # nvmlDeviceGetNumFans
     speed_percent: int | None = None  # nvmlDeviceGetFanSpeed: of the first; may exceed 100
     speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM: of the first
+    gpu_celsius: int | None = None  # how hot the GPU was when they were read
     each: tuple[Fan, ...] = ()

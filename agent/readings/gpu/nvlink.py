@@ -28,7 +28,7 @@ class NvLinks:
     """All NVLinks of a GPU."""
 
     links: tuple[NvLink, ...] | None = None  # None: it has no NVLink
-    most_active: int = 0  # at once, since this GPU was first read
+    most_active: int = 0  # at once, since the agent first read this card
 
     @property
     def peers(self) -> frozenset[str] | None:

@@ -4,6 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# P0 to P2 are the states under load; in the others the link is slow on purpose (PCIe ASPM).
+LAST_STATE_UNDER_LOAD = 2
+# A link just leaves its idle generation when a load begins: this much load has lasted a moment.
+LOADED_PERCENT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSample:
+    """The link, and what the GPU did in the same sample."""
+
+    generation: int | None = None
+    width: int | None = None
+    performance_state: int | None = None
+    gpu_percent: int | None = None
+
+    @property
+    def is_under_load(self) -> bool:
+        """Whether the link has to be as fast as it can be; False where that is unknown."""
+        state, load = self.performance_state, self.gpu_percent
+        return (
+            state is not None
+            and state <= LAST_STATE_UNDER_LOAD
+            and load is not None
+            and load >= LOADED_PERCENT
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Pcie:
@@ -12,7 +38,10 @@ class Pcie:
     generation: int | None = None  # nvmlDeviceGetCurrPcieLinkGeneration: drops when idle
     width: int | None = None  # nvmlDeviceGetCurrPcieLinkWidth
     max_generation: int | None = None  # nvmlDeviceGetMaxPcieLinkGeneration: of this GPU in this slot
-    max_width: int | None = None  # nvmlDeviceGetMaxPcieLinkWidth
+    max_width: int | None = None  # nvmlDeviceGetMaxPcieLinkWidth: of this GPU in any slot
+    port_width: int | None = None  # max_link_width in /sys, of the port above; None in a virtual machine
+    widest_under_load: int | None = None  # the most lanes that this GPU had under load
+    samples: tuple[LinkSample, ...] = ()  # the last two readings of the link in a row, the newest last
     tx_kib_per_second: float | None = None  # leaves the GPU: field value 197 or nvmlDeviceGetPcieThroughput
     rx_kib_per_second: float | None = None  # enters the GPU: field value 198 or nvmlDeviceGetPcieThroughput
     replays: int | None = None  # nvmlDeviceGetPcieReplayCounter, since the GPU was reset

@@ -35,4 +35,4 @@ def fan_speed_rpm(device: Device, speed: Any) -> None:
     rpm = wire.told(device.values.fan_speed_rpm)
     if speed.fan >= max(1, device.gpu.model.fans):
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    speed.speed = rpm
+    speed.speed = 0 if speed.fan in device.gpu.fans_stopped else rpm

@@ -33,6 +33,11 @@ def max_link_width(device: Device, value: Any) -> None:
     wire.write(value, device.values.pcie_max_width)
 
 
+@device_function("nvmlDeviceGetVirtualizationMode")
+def virtualization_mode(device: Device, mode: Any) -> None:
+    wire.write(mode, device.gpu.virtualization_mode)
+
+
 @device_function("nvmlDeviceGetPcieThroughput")
 def throughput(device: Device, counter: Any, kib_per_second: Any) -> None:
     rates = {0: device.values.pcie_tx, 1: device.values.pcie_rx}

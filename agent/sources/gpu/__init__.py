@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pynvml
 
-from agent.readings import GpuReading, SourceError, seconds_since_boot
+from agent.readings import GpuReading, seconds_since_boot
 from agent.sources.gpu import power, recovery, thermal
 from agent.sources.gpu.clocks import ClocksSource
 from agent.sources.gpu.engines import read_engines
@@ -31,9 +31,10 @@ from agent.sources.gpu.pcie import PcieSource
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
+from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.thermal import ThermalSource
 from agent.sources.gpu.utilization import read_utilization
-from agent.sources.nvml import query
+from agent.sources.nvml import query, unreadable_gpu
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -47,26 +48,29 @@ class GpuSource:
         self,
         index: int,
         *,
+        in_container: bool = False,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self.index = index
+        self._in_container = in_container
         self._clock = clock
         self._now = now
         self._since_boot = since_boot
         self._open: _OpenGpu | None = None
+        self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
 
     def read(self) -> GpuReading:
-        """One sample. Raises SourceError with NVML's own words if the GPU as a whole cannot be read."""
+        """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py."""
         try:
             if self._open is None:
-                self._open = _OpenGpu(self.index, self._clock, self._now, self._since_boot)
+                self._open = _OpenGpu(self.index, self._clock, self._now, self._since_boot, self._seen)
             return self._open.sample()
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
-            raise SourceError(_why(error)) from error
+            raise unreadable_gpu(error, in_container=self._in_container) from error
 
     def measure_slow_counters(self) -> None:
         """Measure what takes long and nobody should wait for; the next sample shows it."""
@@ -90,10 +94,15 @@ class _OpenGpu:
         clock: Callable[[], float],
         now: Callable[[], float],
         since_boot: Callable[[], float],
+        seen: dict[str, Seen],
     ) -> None:
         self._clock = clock
         self._since_boot = since_boot
+        self._all_seen = seen
+        self._seen = Seen()  # until its UUID is known
         handle = self._handle = query("nvmlDeviceGetHandleByIndex", index)
+        if handle is None:  # nothing could be asked of it
+            raise pynvml.NVMLError_NotSupported
         fields = SlowFields(handle, (*recovery.FIELDS, *thermal.FIELDS, *power.FIELDS))
         self.pcie = PcieSource(handle)
         self.gpm = GpmSource(handle)
@@ -116,41 +125,38 @@ class _OpenGpu:
         memory = self._memory.read(started)  # the first: it tells whether the GPU can be read
         utilization = read_utilization(self._handle)
         gpm = self.gpm.read(started)
-        pcie = self.pcie.read(started)
+        identity = self._identity.read(started)
+        thermal = self._thermal.read(started)
+        modes = self._modes.get(started)
+        if identity.uuid:
+            self._seen = self._all_seen.setdefault(identity.uuid, self._seen)
+        pcie = self.pcie.read(
+            started,
+            bus_id=identity.pci_bus_id,
+            performance_state=modes.performance_state,
+            gpu_percent=utilization.gpu_percent,
+            seen=self._seen,
+        )
         listed = self._processes.read(started, utilization.gpu_percent)
         mig = self._mig.get(started)
         listed = mig.processes(listed)
         return GpuReading(
             sampled_since_boot=since_boot,
-            identity=self._identity.read(started),
+            identity=identity,
             memory=memory,
             utilization=utilization,
             gpm=gpm,
             engines=self._engines.get(started),
-            thermal=self._thermal.read(started),
+            thermal=thermal,
             power=self._power.read(started),
             clocks=self._clocks.read(started),
-            fans=self._fans.read(started),
+            fans=self._fans.read(started, thermal.gpu_celsius),
             pcie=pcie,
-            nvlink=self._nvlink.read(started),
+            nvlink=self._nvlink.read(started, self._seen),
             memory_errors=self._memory_errors.get(started),
-            modes=self._modes.get(started),
+            modes=modes,
             recovery=self._recovery.read(started),
             processes=listed.processes,
             process_list_is_partial=listed.is_partial,
             mig=mig.mig,
         )
-
-
-def _why(error: pynvml.NVMLError) -> str:
-    match error:
-        case pynvml.NVMLError_GpuIsLost():
-            return (
-                "The GPU is lost: it fell off the bus, or the driver cannot reach it; see dmesg for its XID"
-            )
-        case pynvml.NVMLError_NoPermission():
-            return "No permission to read the GPU; this user, or this container, may not open its device file"
-        case pynvml.NVMLError_ResetRequired():
-            return "The GPU requires a reset: nvidia-smi --gpu-reset"
-        case _:
-            return f"The driver does not let the GPU be read: {error}"

@@ -25,10 +25,12 @@ class FansSource:
         self._count: Paced[int | None] = Paced(
             FIXED_PACE, lambda: query_or_none("nvmlDeviceGetNumFans", handle)
         )
+        self._celsius: int | None = None
         self._fans = Paced(SLOW_PACE, self._read)
 
-    def read(self, now: float) -> Fans:
-        """NVML: see the fields of Fans."""
+    def read(self, now: float, gpu_celsius: int | None) -> Fans:
+        """NVML: see the fields of Fans. `gpu_celsius` is of this sample."""
+        self._celsius = gpu_celsius
         return self._fans.get(now)
 
     def _read(self) -> Fans:
@@ -37,6 +39,7 @@ class FansSource:
             count=count,
             speed_percent=query_or_none("nvmlDeviceGetFanSpeed", handle),
             speed_rpm=query_or_none("nvmlDeviceGetFanSpeedRPM", handle),
+            gpu_celsius=self._celsius,
             each=tuple(_fan(handle, fan) for fan in range(count or 0)),
         )
 

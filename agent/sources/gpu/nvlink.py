@@ -16,6 +16,8 @@ from agent.sources.rates import gap, rate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from agent.sources.gpu.seen import Seen
+
 _ERROR_COUNTERS = (
     pynvml.NVML_NVLINK_ERROR_DL_REPLAY,
     pynvml.NVML_NVLINK_ERROR_DL_RECOVERY,
@@ -45,15 +47,16 @@ class NvLinkSource:
     def __init__(self, handle: Any, clock: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
-        self._most_active = 0  # links at once, since the first reading
         self._states: tuple[bool, ...] = ()
         self._paced_facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
         self._counters: _Counters | None = None
         self._paced_links = Paced(SLOW_PACE, self._read_links)
 
-    def read(self, now: float) -> NvLinks:
-        """Every link. NVML: see the fields of NvLink."""
-        return NvLinks(self._paced_links.get(now), self._most_active)
+    def read(self, now: float, seen: Seen) -> NvLinks:
+        """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
+        links = self._paced_links.get(now)
+        seen.nvlinks = max(seen.nvlinks, sum(link.is_active for link in links or ()))
+        return NvLinks(links, seen.nvlinks)
 
     def _read_links(self) -> tuple[NvLink, ...] | None:
         now = self._clock()
@@ -62,7 +65,6 @@ class NvLinkSource:
             return None
         if states != self._states:  # a link that came up has a peer now
             self._states, self._paced_facts = states, Paced(NVLINK_FACTS_PACE, self._read_facts)
-        self._most_active = max(self._most_active, sum(states))
         rates = self._rates(now)
         return tuple(
             NvLink(

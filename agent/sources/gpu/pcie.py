@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from agent.readings import Pcie
+from agent.readings import LinkSample, Pcie
+from agent.sources import slots
 from agent.sources.gpu.once import Once
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.seen import Seen
 from agent.sources.nvml import query_or_none
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 # nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
+
+# Where the GPU is a virtual machine's: passed through to it, or a part of one.
+_VIRTUAL = frozenset(
+    {pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH, pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU}
+)
 
 _COUNTERS = [pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES]
 
@@ -86,16 +93,51 @@ class PcieSource:
         self._window_at = float("-inf")
         self._once = Once(handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
+        self._slots = slots.in_place
+        self._bus_id: str | None = None
+        self._port_width = Paced(FIXED_PACE, self._read_port_width)
+        self._last_slow: Mapping[str, int | None] | None = None
+        self._samples: tuple[LinkSample, ...] = ()
 
-    def read(self, now: float) -> Pcie:
-        """NVML: see the fields of Pcie. Throughput is the newest known; nothing waits for a window."""
+    def read(
+        self,
+        now: float,
+        *,
+        bus_id: str | None = None,
+        performance_state: int | None = None,
+        gpu_percent: int | None = None,
+        seen: Seen | None = None,
+    ) -> Pcie:
+        """NVML: see the fields of Pcie. Throughput is the newest known; nothing waits for a window.
+
+        `performance_state` and `gpu_percent` are of this sample; `seen` is what this card did before.
+        """
         throughput = self._throughput(now)
+        slow = self._slow.get(now)
+        seen = seen or Seen()
+        if slow is not self._last_slow:  # read in this sample, as the two others were
+            self._last_slow = slow
+            sample = LinkSample(slow["generation"], slow["width"], performance_state, gpu_percent)
+            self._samples = (*self._samples[-1:], sample)
+            if sample.is_under_load and sample.width is not None:
+                seen.lanes = max(seen.lanes or 0, sample.width)
+        self._bus_id = bus_id
         return Pcie(
+            port_width=None if bus_id is None else self._port_width.get(now),
+            widest_under_load=seen.lanes,
+            samples=self._samples,
             tx_kib_per_second=throughput.tx_kib_per_second,
             rx_kib_per_second=throughput.rx_kib_per_second,
             **self._once.get(now),
-            **self._slow.get(now),
+            **slow,
         )
+
+    def _read_port_width(self) -> int | None:
+        """NVML: nvmlDeviceGetVirtualizationMode, for the ports of a virtual machine say nothing."""
+        mode = query_or_none("nvmlDeviceGetVirtualizationMode", self._handle)
+        if mode in _VIRTUAL or self._bus_id is None or self._slots.are_virtual():
+            return None
+        return self._slots.port_width(self._bus_id)
 
     def _throughput(self, now: float) -> PcieThroughput:
         """The newest known rate. NVML: field values 197 and 198."""

@@ -23,10 +23,11 @@ from agent.views.gpu.memory_errors import (
 from agent.views.gpu.mig import GpuMigInstance, mig_instances_view
 from agent.views.gpu.modes import GpuModes, modes_view
 from agent.views.gpu.nvlink import GpuNvLink, nvlinks_view
+from agent.views.gpu.pcie import GpuPcieDetail, pcie_detail_view
 from agent.views.gpu.power import GpuPowerDetail, power_detail_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
 from agent.views.gpu.xid import GpuXid, xids_view
-from agent.views.health import GpuFinding, findings_view
+from agent.views.health import HealthFinding, findings_view
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
@@ -46,6 +47,7 @@ class GpuDetail(BaseModel):
     bar1: GpuBar1
     fan_count: int | None = Field(description="number of fans")
     fans: list[GpuFan] = Field(description="every fan of the GPU")
+    pcie: GpuPcieDetail
     pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
     nvlinks: list[GpuNvLink] | None = Field(description="null: the GPU has none, or the driver does not tell")
     ecc: GpuEcc
@@ -53,7 +55,7 @@ class GpuDetail(BaseModel):
     remapped_rows: GpuRemappedRows
     xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
     mig_instances: list[GpuMigInstance] = Field(description="empty: MIG is off, or there is none yet")
-    findings: list[GpuFinding] = Field(description="all reasons of the verdict, the worst first")
+    findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
 
 
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
@@ -70,6 +72,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         bar1=bar1_view(reading.memory),
         fan_count=reading.fans.count,
         fans=fans_view(reading.fans),
+        pcie=pcie_detail_view(reading.pcie),
         pcie_replays=reading.pcie.replays,
         nvlinks=nvlinks_view(reading.nvlink),
         ecc=ecc_view(reading.memory_errors),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.derive.pcie import expected_width
 from agent.views.prometheus.families import KIB, scaled
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ GAUGES: ReadingValues = (
         "Highest PCIe generation of this GPU in this slot.",
         lambda r: r.pcie.max_generation,
     ),
-    ("pcie_max_width", "Highest number of PCIe lanes of this GPU in this slot.", lambda r: r.pcie.max_width),
+    (
+        "pcie_max_width",
+        "Highest number of PCIe lanes of this GPU in this slot.",
+        lambda r: expected_width(r.pcie),
+    ),
     (
         "pcie_tx_bytes_per_second",
         "Data that leaves the GPU through PCIe, in bytes per second.",

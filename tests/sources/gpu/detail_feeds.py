@@ -61,6 +61,9 @@ DETAILS = {
     "clocks.max_video_mhz",
     "gpm.sm_occupancy_percent",
     "gpm.tensor_activity_percent",
+    # what others are judged by
+    "pcie.widest_under_load",
+    "fans.gpu_celsius",
 }
 
 # Tested with the links.

@@ -90,6 +90,8 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
         "memory.bar1_total_bytes": 128 * 2**30,
         "memory.bar1_used_bytes": 2 * 2**20,
         "pcie.replays": 7,
+        "pcie.widest_under_load": one.gpu.values.pcie_width,  # it works
+        "fans.gpu_celsius": one.gpu.values.temperature,
     }
     assert reading.fans.each == ()
     assert reading.memory_errors == MemoryErrors(

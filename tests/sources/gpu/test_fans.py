@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.readings import Fan
+from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import one_gpu
 
 
@@ -11,6 +12,26 @@ def test_a_fan_may_exceed_100_percent() -> None:
         one.gpu.fix(fan_speed=117)
 
         assert one.read().fans.speed_percent == 117
+
+
+def test_the_fans_are_read_with_the_temperature_of_their_sample() -> None:
+    with one_gpu("rtx4090") as one:
+        one.gpu.fix(temperature=48)
+        told = [one.read().fans.gpu_celsius]
+        one.gpu.fix(temperature=80)
+        told += [one.read(after=after).fans.gpu_celsius for after in (SLOW_PACE - 1, 1)]
+
+    assert told == [48, 48, 80]
+
+
+def test_one_fan_may_stand_still() -> None:
+    with one_gpu("rtx4090") as one:
+        one.gpu.fix(fan_speed=40, fan_speed_rpm=1280)
+        one.gpu.fans_stopped = {1}
+        fans = one.read().fans
+
+    assert fans.each == (Fan(40, 1280), Fan(40, 0))
+    assert fans.speed_rpm == 1280
 
 
 def test_each_fan_has_its_speed() -> None:

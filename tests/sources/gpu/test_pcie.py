@@ -1,4 +1,7 @@
-"""PCIe throughput: rates from counters that can be trusted, else windows that nobody waits for."""
+"""PCIe throughput: rates from counters that can be trusted, else windows that nobody waits for.
+
+And the link itself, read together with the load that it has to carry.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 import pytest
 
+from agent.readings import LinkSample
 from agent.simulation import FieldId, NvmlReturn
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.pcie import UNKNOWN, PcieCounters, PcieSource, PcieThroughput, throughput
 from tests.sources.one_gpu import OneGpu, one_gpu
 
@@ -226,3 +231,54 @@ def test_what_takes_long_does_nothing_before_the_first_sample(without_counters: 
     PcieSource(None).measure(0.0)
 
     assert without_counters.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
+
+
+RESTS, WORKS = LinkSample(1, 16, 8, 0), LinkSample(5, 8, 0, 97)
+
+
+def let(one: OneGpu, link: LinkSample) -> None:
+    """The GPU is so from now on."""
+    one.gpu.fix(
+        pcie_generation=link.generation,
+        pcie_width=link.width,
+        performance_state=link.performance_state,
+        gpu_utilization=link.gpu_percent,
+    )
+
+
+def test_a_link_is_read_with_the_load_of_the_same_sample(one: OneGpu) -> None:
+    let(one, RESTS)
+    assert one.read().pcie.samples == (RESTS,)
+
+    let(one, WORKS)
+    for _ in range(4):
+        reading = one.read(after=1)
+        assert reading.utilization.gpu_percent == 97
+        assert reading.pcie.samples == (RESTS,), "nothing of it is read before its time"
+    assert one.read(after=1).pcie.samples == (RESTS, WORKS)
+    assert one.read(after=SLOW_PACE).pcie.samples == (WORKS, WORKS), "the last two"
+
+
+@pytest.mark.parametrize("interval", [0.25, 1.0, 1.05, 10.0])
+def test_link_and_performance_state_are_always_of_one_sample(one: OneGpu, interval: float) -> None:
+    """They have the same pace from the same start, at whatever interval samples come."""
+    for number in range(100):
+        let(one, LinkSample(1, 16, number % 32, number % 32))
+        (*_, newest) = one.read(after=interval).pcie.samples
+        assert newest.performance_state == newest.gpu_percent
+
+
+def test_the_most_lanes_under_load_are_remembered(one: OneGpu) -> None:
+    widest = []
+    for link in (RESTS, WORKS, RESTS, LinkSample(5, 16, 0, 50), WORKS, LinkSample(5, None, 0, 97)):
+        let(one, link)
+        widest.append(one.read(after=SLOW_PACE).pcie.widest_under_load)
+
+    assert widest == [None, 8, 8, 16, 16, 16]
+
+
+def test_the_port_of_a_gpu_whose_place_is_not_told_at_first_is_found_later(one: OneGpu) -> None:
+    one.gpu.fail("nvmlDeviceGetPciInfo_v3", NvmlReturn.UNKNOWN, times=1)
+    assert one.read().pcie.port_width is None
+
+    assert one.read(after=SLOW_PACE).pcie.port_width == 16

@@ -1,0 +1,25 @@
+"""The slots that the simulated GPUs are plugged into, which the real ones have in /sys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.simulation.nvml.identity import bus_id
+
+if TYPE_CHECKING:
+    from agent.simulation.library import SimulatedLibrary
+
+
+class SimulatedSlots:
+    """Those of the GPUs of this library; see agent/sources/slots.py."""
+
+    def __init__(self, library: SimulatedLibrary) -> None:
+        self._library = library
+
+    def port_width(self, of: str, /) -> int | None:
+        """The `port_width` of the GPU with this bus id."""
+        return next((gpu.port_width for gpu in self._library.gpus if bus_id(gpu) == of), None)
+
+    def are_virtual(self) -> bool:
+        """Whether the library is a virtual machine's."""
+        return self._library.has_hypervisor

@@ -1,0 +1,60 @@
+"""The slots that GPUs are plugged into, as /sys tells, which NVML does not."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from agent.sources.procfs import MAX_BYTES, PROC, read_beginning
+
+SYS = "/sys"
+# The flags stand in the first of the processors, and take some 2 KiB.
+MAX_CPUINFO_BYTES = 8192
+# PCIe knows no more. The kernel says 0 where there is no link, and 255 where it cannot be read.
+MAX_LANES = 32
+_BUS_ID = re.compile(r"([0-9A-F]{4,8}):([0-9A-F]{2}:[0-9A-F]{2}\.[0-7])", re.IGNORECASE)
+
+
+class Slots(Protocol):
+    """What is known of the slots of this machine."""
+
+    def port_width(self, bus_id: str, /) -> int | None:
+        """The most lanes of the port above the GPU at this PCI bus id of NVML; None: unknown."""
+
+    def are_virtual(self) -> bool:
+        """Whether this is a virtual machine, whose ports are not those that the cards are plugged into."""
+
+
+class HostSlots:
+    """Those of the host."""
+
+    def __init__(self, sys_root: str = SYS, proc_root: str = PROC) -> None:
+        self._sys_root = sys_root
+        self._proc_root = proc_root
+
+    def port_width(self, bus_id: str) -> int | None:
+        """From `max_link_width`: what the port can do, whatever of it is wired."""
+        found = _BUS_ID.fullmatch(bus_id)
+        if found is None:
+            return None
+        device = f"{int(found[1], 16):04x}:{found[2].lower()}"  # NVML writes eight digits of the domain
+        # The device is a link into /sys/devices, where each device lies in the folder of its port.
+        path = f"{self._sys_root}/bus/pci/devices/{device}/../max_link_width"
+        try:
+            width = int(read_beginning(path, MAX_BYTES).data)
+        except (OSError, ValueError):
+            return None
+        return width if 0 < width <= MAX_LANES else None
+
+    def are_virtual(self) -> bool:
+        """By the flag `hypervisor` of /proc/cpuinfo, which x86 has; False where it cannot be read."""
+        try:
+            data = read_beginning(f"{self._proc_root}/cpuinfo", MAX_CPUINFO_BYTES).up_to(b" ")
+        except OSError:
+            return False
+        flags = next((line for line in data.splitlines() if line.startswith(b"flags")), b"")
+        return b"hypervisor" in flags.partition(b":")[2].split()
+
+
+# A simulation puts its own in this place, as it does with the NVML library.
+in_place: Slots = HostSlots()

@@ -1,0 +1,207 @@
+"""What is well by design stays well, and what has really got worse is found: the PCIe link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.derive.pcie import max_bandwidth_mbps, utilization_percent
+from agent.simulation import NvmlReturn
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.views.gpu.pcie import pcie_view
+from agent.views.prometheus.pcie import GAUGES
+from tests.faults.false_alarms import JudgedGpus, judged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RESTING = {"pcie_generation": 1, "gpu_utilization": 0, "performance_state": 8}
+WORKING = {"pcie_generation": 4, "gpu_utilization": 97, "performance_state": 2}
+WELL: list[str] = []
+SLOW_LINK = ["pcie_degraded"]
+
+
+def width_of(judged: JudgedGpus) -> int | None:
+    """What the agent says of the lanes of GPU 0, by /gpu and by the metric alike."""
+    reading = judged.samples[0].reading
+    assert reading is not None
+    view = pcie_view(reading)
+    metric = next(value for name, _, value in GAUGES if name == "pcie_max_width")
+    assert metric(reading) == view.width
+    assert view.max_bandwidth_mbps == max_bandwidth_mbps(reading.pcie.max_generation, view.width)
+    assert (utilization_percent(reading) is None) == (
+        view.width is None or view.total_throughput_mbps is None
+    )
+    return view.width
+
+
+# A resting link
+
+
+@pytest.mark.parametrize("late", [1.0, 2.0, 3.0, 4.0])
+def test_work_that_begins_between_two_readings_of_a_resting_link(late: float) -> None:
+    with judged(model="rtx4090", **RESTING) as one:
+        assert one.names_of_first(0, 5, late) == [WELL, WELL, WELL]
+        one.gpus[0].fix(**WORKING)
+
+        assert one.names_of_first(*[1.0] * 30) == [WELL] * 30
+
+
+def test_a_link_that_is_read_once_before_it_leaves_its_resting_speed() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        one.gpus[0].fix(pcie_generation=1)
+        assert one.names_of_first(0) == [WELL]
+        one.gpus[0].fix(**WORKING)
+
+        assert one.names_of_first(*[1.0] * 10) == [WELL] * 10
+
+
+def test_work_in_bursts_whose_pauses_are_read_too() -> None:
+    with judged(model="rtx4090") as one:
+        for _ in range(10):
+            one.gpus[0].fix(pcie_generation=1, gpu_utilization=97, performance_state=0)
+            assert one.names_of_first(SLOW_PACE) == [WELL]
+            one.gpus[0].fix(**RESTING)
+            assert one.names_of_first(SLOW_PACE) == [WELL]
+
+
+def test_a_link_that_stays_slow_is_found_at_its_second_reading_and_forgiven_at_the_first_good_one() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        one.gpus[0].fix(pcie_generation=2)
+        assert one.names_of_first(0, 1, 1, 1, 1) == [WELL] * 5
+        (found,) = one.findings(1)[0]
+        assert found.what == "PCIe generation 2 x16 under load, instead of 4 x16"
+
+        one.gpus[0].fix(**RESTING)
+        assert one.names_of_first(1, 1, 1, 1) == [SLOW_LINK] * 4, "its own sample is what it is judged by"
+        assert one.names_of_first(1) == [WELL]
+
+
+def test_a_reading_that_fails_between_them_is_no_second_one() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        one.gpus[0].fix(pcie_generation=2)
+        for symbol in ("nvmlDeviceGetCurrPcieLinkGeneration", "nvmlDeviceGetPerformanceState"):
+            assert one.names_of_first(SLOW_PACE)[0] == WELL
+            one.gpus[0].fail(symbol, NvmlReturn.UNKNOWN, times=1)
+            assert one.names_of_first(SLOW_PACE)[0] == WELL
+
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+
+
+def test_a_new_contact_begins_to_count_anew() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        one.gpus[0].fix(pcie_generation=2)
+        one.names(0)
+        one.sources[0].release()
+
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+
+
+def test_what_was_slow_is_named_though_the_other_half_is_unknown() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        one.gpus[0].fix(pcie_width=8, pcie_generation=None)
+        one.names(0)
+
+        assert [found.what for found in one.findings(SLOW_PACE)[0]] == ["PCIe x8 under load, instead of x16"]
+
+
+# Lanes
+
+
+def by_flag(one: JudgedGpus) -> None:
+    one.simulation.has_hypervisor = True
+
+
+def by_passthrough(one: JudgedGpus) -> None:
+    one.gpus[0].virtualization_mode = 1
+
+
+def by_vgpu(one: JudgedGpus) -> None:
+    one.gpus[0].virtualization_mode = 2
+
+
+def by_unknown_port(one: JudgedGpus) -> None:
+    one.gpus[0].port_width = None
+
+
+def by_unknown_card(one: JudgedGpus) -> None:
+    one.gpus[0].fix(pcie_max_width=None)
+
+
+@pytest.mark.parametrize("hide", [by_flag, by_passthrough, by_vgpu, by_unknown_port, by_unknown_card])
+def test_a_cloud_gpu_at_8_of_16_lanes_is_well(hide: Callable[[JudgedGpus], None]) -> None:
+    with judged(model="rtx4090", **RESTING) as one:
+        one.gpus[0].fix(pcie_width=8)
+        hide(one)
+        assert one.names_of_first(0, 5) == [WELL, WELL]
+        assert width_of(one) is None, "at rest nobody knows"
+
+        one.gpus[0].fix(**WORKING)
+        assert one.names_of_first(*[SLOW_PACE] * 5) == [WELL] * 5
+        assert width_of(one) == 8
+        one.gpus[0].fix(**RESTING)
+        one.names(SLOW_PACE)
+        assert width_of(one) == 8, "it is remembered"
+
+
+@pytest.mark.parametrize("hide", [by_flag, by_passthrough, by_vgpu, by_unknown_port, by_unknown_card])
+def test_a_cloud_gpu_that_had_16_lanes_and_has_8_is_found(hide: Callable[[JudgedGpus], None]) -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        hide(one)
+        assert one.names_of_first(0, 5) == [WELL, WELL]
+        one.gpus[0].fix(pcie_width=8)
+
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+        assert width_of(one) == 16
+
+
+def test_what_a_card_had_outlasts_a_new_contact_but_is_no_other_cards() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        by_flag(one)
+        one.names(0)
+        one.gpus[0].fix(pcie_width=8)
+        one.sources[0].release()
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+
+        one.gpus[0].fix(uuid="GPU-another")
+        one.sources[0].release()
+        assert one.names_of_first(*[SLOW_PACE] * 3) == [WELL] * 3
+        assert width_of(one) == 8
+
+
+@pytest.mark.parametrize("mode", [0, 3, 4], ids=["none", "the host of vGPUs", "the host of a vSGA"])
+def test_a_slot_of_8_lanes_is_all_that_a_card_of_16_can_have(mode: int) -> None:
+    with judged(model="rtx4090", **RESTING) as one:
+        one.gpus[0].virtualization_mode = mode
+        one.gpus[0].port_width = 8
+        one.gpus[0].fix(pcie_width=8)
+        one.names(0)
+        assert width_of(one) == 8, "at rest too"
+
+        one.gpus[0].fix(**WORKING)
+        assert one.names_of_first(*[SLOW_PACE] * 5) == [WELL] * 5
+        one.gpus[0].fix(pcie_width=4)
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+
+
+def test_a_card_of_8_lanes_in_a_slot_of_16_is_well() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        one.gpus[0].fix(pcie_width=8, pcie_max_width=8)
+
+        assert one.names_of_first(*[SLOW_PACE] * 5) == [WELL] * 5
+        assert width_of(one) == 8
+
+
+def test_a_port_of_16_lanes_with_8_in_use_is_found_from_the_start() -> None:
+    with judged(model="rtx4090", **WORKING) as one:
+        one.gpus[0].fix(pcie_width=8)
+
+        assert one.names_of_first(0, SLOW_PACE) == [WELL, SLOW_LINK]
+
+
+def test_the_port_is_looked_at_seldom() -> None:
+    with judged(model="rtx4090") as one:
+        one.names_of_first(*[1.0] * (int(FIXED_PACE) + 1))
+
+        assert one.simulation.calls["nvmlDeviceGetVirtualizationMode"] == 2
