@@ -30,11 +30,11 @@ from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import when_stopped
+from agent.sources import new_process
 from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
-from agent.sources.new_process import NewProcess
 from agent.sources.nvml import DriverSource, abandon
 from agent.sources.pci import nvidia_gpus
 from agent.sources.process_source import ProcessSource
@@ -168,10 +168,12 @@ async def _lifespan(
         history=shared.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
+        expected_gpus=settings.expected_gpus,
+        recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
         replaced_driver=None
         if restart is None or shared.simulated
-        else ReplacedDriver(NewProcess().can_use_driver, restart),
+        else ReplacedDriver(new_process.NewProcess().count_gpus, restart),
     )
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     try:

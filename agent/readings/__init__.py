@@ -5,7 +5,7 @@
 """
 
 from agent.readings.clock import seconds_since_boot
-from agent.readings.driver import DriverReading
+from agent.readings.driver import DriverReading, GpuCensus
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
@@ -49,6 +49,7 @@ __all__ = [
     "Fan",
     "Fans",
     "Gpm",
+    "GpuCensus",
     "GpuIdentity",
     "GpuProcess",
     "GpuReading",

@@ -57,7 +57,15 @@ def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
     thread = get_ident()
     _calls[thread] = _calls.get(thread, 0) + 1
     value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False)
-    return None if value is NA or (isinstance(value, int) and value in NOT_AVAILABLE) else value
+    if value is NA:
+        return None
+    if isinstance(value, list | tuple):
+        return [_told(entry) for entry in value]
+    return _told(value)
+
+
+def _told(value: Any) -> Any:
+    return None if isinstance(value, int) and value in NOT_AVAILABLE else value
 
 
 def call_c_function(symbol: str, *arguments: Any) -> None:
@@ -71,10 +79,10 @@ def call_c_function(symbol: str, *arguments: Any) -> None:
         raise pynvml.NVMLError(code)
 
 
-def byte_count(struct: Any, field: str) -> int | None:
-    """A number of bytes out of an NVML struct, unless it is garbage: no GPU has 2^62 of them."""
+def number(struct: Any, field: str) -> int | None:
+    """A whole number out of an NVML struct; None where it has no such field, or no value in it."""
     value = getattr(struct, field, None)
-    return int(value) if value is not None and value < 1 << 62 else None
+    return None if value is None else _told(int(value))
 
 
 # The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
@@ -89,10 +97,7 @@ _WHOLE_NUMBERS = {
 def whole_number(field: Any) -> int | None:
     """Out of an NVML field value that was told; None: it is no whole number, or says that it has no value."""
     member = _WHOLE_NUMBERS.get(field.valueType)
-    if member is None:
-        return None
-    number = int(getattr(field.value, member))
-    return None if number in NOT_AVAILABLE else number
+    return None if member is None else number(field.value, member)
 
 
 class DriverSource:

@@ -20,6 +20,7 @@ from agent.readings import (
     Fan,
     Fans,
     Gpm,
+    GpuCensus,
     GpuIdentity,
     GpuProcess,
     GpuReading,
@@ -475,6 +476,7 @@ SNAPSHOT = Snapshot(
         pci_bus_ids=("bus-id-4",),
     ),
     gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
+    census=GpuCensus(expected=5, seen=13),
     host=HOST,
     processes=HOST_PROCESSES,
     # NVML's six levels and an unknown one; from one side not as from the other.

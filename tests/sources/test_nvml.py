@@ -13,7 +13,7 @@ from nvitop import libnvml
 
 from agent.readings import DriverReading, SourceError
 from agent.simulation import NvmlReturn, Simulation
-from agent.sources.nvml import DriverSource, byte_count, query, query_or_none
+from agent.sources.nvml import DriverSource, number, query, query_or_none
 
 CURRENT = DriverReading(
     gpu_count=2, driver_version="580.95.05", cuda_version="13.0", nvml_version="13.580.95.05"
@@ -104,15 +104,17 @@ class Struct:
     [
         pytest.param(Struct(0), 0, id="none in use"),
         pytest.param(Struct(24 * 2**30), 24 * 2**30, id="24 GiB"),
-        pytest.param(Struct(2**62 - 1), 2**62 - 1, id="just below the bound"),
-        pytest.param(Struct(2**62), None, id="garbage"),
-        pytest.param(Struct(2**64 - 1), None, id="NVML's number for no value"),
+        pytest.param(Struct(2**64 - 2), 2**64 - 2, id="whatever else: it is judged with the others"),
+        pytest.param(Struct(2**64 - 1), None, id="NVML's number for no value, in 64 bits"),
+        pytest.param(Struct(2**32 - 1), None, id="NVML's number for no value, in 32 bits"),
         pytest.param(Struct(None), None, id="nvitop's word for no value"),
         pytest.param(None, None, id="no struct"),
     ],
 )
-def test_a_number_of_bytes_is_believed_up_to_2_to_the_62(struct: Struct | None, expected: int | None) -> None:
-    assert byte_count(struct, "used") == expected
+def test_a_number_of_a_struct_is_unknown_where_nvml_says_so(
+    struct: Struct | None, expected: int | None
+) -> None:
+    assert number(struct, "used") == expected
 
 
 def test_the_driver_tells_its_versions_and_its_gpus() -> None:
@@ -249,13 +251,15 @@ def test_a_driver_that_cannot_count_has_not_zero_gpus() -> None:
             DriverSource().read()
 
 
-def test_a_gpu_that_was_added_is_counted() -> None:
+def test_a_gpu_that_was_added_is_counted_by_a_new_contact() -> None:
     with Simulation(3) as simulation:
         source = DriverSource()
-        third = simulation.gpus.pop()
+        simulation.gpus[2].vanish()
         assert source.read().gpu_count == 2
 
-        simulation.gpus.append(third)
+        simulation.gpus[2].appear()
+        assert source.read().gpu_count == 2, "NVML keeps the count of its start"
+        source.release()
 
         assert source.read().gpu_count == 3
 

@@ -29,10 +29,12 @@ from agent.sources.gpu.modes import read_modes
 from agent.sources.gpu.nvlink import NvLinkSource
 from agent.sources.gpu.paces import ERRORS_PACE, SLOW_PACE
 from agent.sources.gpu.pcie import PcieSource
+from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
 from agent.sources.gpu.seen import Seen
+from agent.sources.gpu.stand_ins import StandIns
 from agent.sources.gpu.thermal import ThermalSource
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.gpu.utilization import read_utilization
@@ -64,6 +66,7 @@ class GpuSource:
         self._records: dict[str, Record] = {}  # by UUID: another card may have this index one day
         self._record = Record()  # of the GPU that was last seen here
         self._identity = GpuIdentity()  # the same GPU's
+        self._before: GpuReading | None = None  # its last reading
         self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
 
     def read(self) -> GpuReading:
@@ -80,7 +83,8 @@ class GpuSource:
             self._recognise(reading.identity)  # it was not told before
             if self._open is not None and self._open.handle.record is not self._record:
                 self.release()  # and it is another one
-        return reading
+        self._before = only_possible(reading, self._before)
+        return self._before
 
     def _contact(self) -> _OpenGpu:
         """Make contact with the GPU that has this index now."""
@@ -120,7 +124,7 @@ class GpuSource:
         `may_be_another`: when it is read again, this index may be that of another GPU.
         """
         if may_be_another:
-            self._identity, self._record = GpuIdentity(), Record()
+            self._identity, self._record, self._before = GpuIdentity(), Record(), None
         gpu, self._open = self._open, None
         if gpu is not None:
             gpu.gpm.release()
@@ -158,6 +162,7 @@ class _OpenGpu:
         self._nvlink = NvLinkSource(handle, clock)
         self._recovery = RecoverySource(handle, fields)
         self._processes = ProcessesSource(handle, clock, now)
+        self._stand_ins = StandIns(handle)
         self._engines = Paced(SLOW_PACE, lambda: read_engines(handle))
         self._modes = Paced(SLOW_PACE, lambda: read_modes(handle))
         self._mig = Paced(SLOW_PACE, lambda: read_mig(handle))
@@ -208,7 +213,7 @@ class _OpenGpu:
             driver_errors=record.errors,
         )
         self._raise_if_silent(reading)
-        return reading
+        return self._stand_ins.fill(reading, started)
 
     def _raise_if_silent(self, reading: GpuReading) -> None:
         """A driver that fails to tell the memory, and tells nothing else of now, does not reach the GPU."""

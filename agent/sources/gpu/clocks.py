@@ -22,7 +22,7 @@ class ClocksSource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        self._once = Once(handle, _ONCE)
+        self._once = Once("clocks", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
         self._fixed = Paced(FIXED_PACE, lambda: _read_fixed(handle))
 

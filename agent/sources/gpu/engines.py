@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from agent.readings import Engines
@@ -22,4 +23,5 @@ def read_engines(handle: GpuHandle) -> Engines:
 
 def _percent(handle: GpuHandle, field: str, function: str) -> int | None:
     answer = handle.call(function)  # [percent, sampling period in microseconds]
-    return handle.take(field, answer, lambda answer: answer[0] if answer[0] <= 100 else None)
+    percent: int | None = handle.take(field, answer, itemgetter(0))
+    return percent

@@ -10,6 +10,7 @@ import pynvml
 from agent.readings import Fan, Fans
 from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.ranges import RANGES
 from agent.sources.nvml import call_c_function
 from agent.sources.paced import Paced
 
@@ -39,7 +40,7 @@ class FansSource:
     def _read(self) -> Fans:
         handle, count = self._handle, self._count.get(self._clock())
         fans = Elements(handle)
-        each = tuple(_fan(fans, fan) for fan in range(count or 0))
+        each = tuple(_fan(fans, fan) for fan in range(_believable(count)))
         fans.record("fans.each")
         return Fans(
             count=count,
@@ -48,6 +49,11 @@ class FansSource:
             gpu_celsius=self._celsius,
             each=each,
         )
+
+
+def _believable(count: int | None) -> int:
+    """How many fans are asked: none, where the driver tells a number that cannot be."""
+    return count if count is not None and RANGES["fans.count"].can_be(count) else 0
 
 
 def _fan(fans: Elements, fan: int) -> Fan:

@@ -81,7 +81,7 @@ class GpmSource:
 
     def _metric(self, field: str, metric: Any) -> float | None:
         if metric.nvmlReturn == pynvml.NVML_SUCCESS:
-            return self._handle.take(field, float(metric.value), _percent)
+            return self._handle.take(field, float(metric.value), float)
         refusal = Refusal(_COMPARE, metric.nvmlReturn)
         self._handle.record.count(refusal)
         self._handle.record.note(field, refusal)
@@ -100,7 +100,3 @@ class GpmSource:
             if buffer is not None:
                 with contextlib.suppress(pynvml.NVMLError):  # a lost GPU does not keep us from going on
                     self._handle.call_without_handle("nvmlGpmSampleFree", buffer)
-
-
-def _percent(value: float) -> float | None:
-    return value if 0 <= value <= 100 else None  # NaN fails both

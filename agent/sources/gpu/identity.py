@@ -21,7 +21,7 @@ class IdentitySource:
     """The identity of the GPU behind one handle."""
 
     def __init__(self, handle: GpuHandle) -> None:
-        self._once = Once(handle, _ONCE)
+        self._once = Once("identity", handle, _ONCE)
         self._board = Paced(FIXED_PACE, lambda: _read_board(handle))
 
     def which(self, now: float) -> GpuIdentity:

@@ -9,7 +9,7 @@ import pynvml
 from agent.readings import Memory
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.nvml import byte_count
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class MemorySource:
         """Raises `pynvml.NVMLError` if the GPU as a whole cannot be read. NVML: see the fields of Memory."""
         take, memory = self._handle.take, self._read_memory()
         # Unified memory (GB10) has no total, or says 0.
-        total = take("memory.total_bytes", memory, lambda memory: byte_count(memory, "total") or None)
+        total = take("memory.total_bytes", memory, lambda memory: number(memory, "total") or None)
 
         def part(name: str) -> int | None:
             return take(
-                f"memory.{name}_bytes", memory, lambda memory: byte_count(memory, name) if total else None
+                f"memory.{name}_bytes", memory, lambda memory: number(memory, name) if total else None
             )
 
         return Memory(
@@ -65,9 +65,7 @@ def _read_bar1(handle: GpuHandle) -> dict[str, int | None]:
     bar1 = handle.call("nvmlDeviceGetBAR1MemoryInfo")
     return {
         "bar1_total_bytes": handle.take(
-            "memory.bar1_total_bytes", bar1, lambda bar1: byte_count(bar1, "bar1Total")
+            "memory.bar1_total_bytes", bar1, lambda bar1: number(bar1, "bar1Total")
         ),
-        "bar1_used_bytes": handle.take(
-            "memory.bar1_used_bytes", bar1, lambda bar1: byte_count(bar1, "bar1Used")
-        ),
+        "bar1_used_bytes": handle.take("memory.bar1_used_bytes", bar1, lambda bar1: number(bar1, "bar1Used")),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import MemoryErrors, RemapBanks
+from agent.sources.nvml import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,9 +24,7 @@ _VOLATILE, _AGGREGATE = pynvml.NVML_VOLATILE_ECC, pynvml.NVML_AGGREGATE_ECC
 def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
     """NVML: see the fields of MemoryErrors. Ampere and newer remap rows, those before retire pages."""
     ecc_mode = handle.call("nvmlDeviceGetEccMode")  # [current, pending]
-    ecc_enabled = handle.take(
-        "memory_errors.ecc_enabled", ecc_mode, lambda mode: bool(mode[0] == pynvml.NVML_FEATURE_ENABLED)
-    )
+    ecc_enabled = handle.take("memory_errors.ecc_enabled", ecc_mode, lambda mode: _flag(mode[0]))
     return MemoryErrors(
         ecc_enabled=ecc_enabled,
         corrected_volatile=_total(handle, "corrected_volatile", _CORRECTED, _VOLATILE),
@@ -66,13 +65,19 @@ def _read_remapped(handle: GpuHandle) -> dict[str, Any]:
     }
 
 
-_REMAPPED: Mapping[str, Callable[[Any], int | bool]] = {
-    "remapped_rows_corrected": lambda rows: int(rows[0]),
-    "remapped_rows_uncorrected": lambda rows: int(rows[1]),
-    "remapping_pending": lambda rows: bool(rows[2]),
-    "remapping_failed": lambda rows: bool(rows[3]),
+def _flag(number: int | None) -> bool | None:
+    return None if number is None else bool(number)
+
+
+_REMAPPED: Mapping[str, Callable[[Any], int | bool | None]] = {
+    "remapped_rows_corrected": lambda rows: rows[0],
+    "remapped_rows_uncorrected": lambda rows: rows[1],
+    "remapping_pending": lambda rows: _flag(rows[2]),
+    "remapping_failed": lambda rows: _flag(rows[3]),
 }
 
 
-def _banks(histogram: Any) -> RemapBanks:
-    return RemapBanks(histogram.max, histogram.high, histogram.partial, histogram.low, histogram.none)
+def _banks(histogram: Any) -> RemapBanks | None:
+    banks = [number(histogram, spare) for spare in ("max", "high", "partial", "low", "none")]
+    known = [count for count in banks if count is not None]
+    return RemapBanks(*known) if len(known) == len(banks) else None

@@ -10,13 +10,15 @@ from agent.readings import GpuProcess, Mig, MigInstance, ProcessType
 from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.processes import ProcessList, compute_processes, merge
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.nvml import byte_count
+from agent.sources.nvml import number
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
 
 # What NVML says of a number that no MIG device has.
 _THERE_IS_NONE = {pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INVALID_ARGUMENT}
+
+_MOST_INSTANCES = 64  # more is garbage; GPUs of 2026 have seven at most
 
 
 class MigReading(NamedTuple):
@@ -50,6 +52,8 @@ def read_mig(handle: GpuHandle) -> MigReading:
         return MigReading(Mig(enabled=False))
     elements = Elements(handle)
     count = elements.ask("nvmlDeviceGetMaxMigDeviceCount")
+    if count is not None and count > _MOST_INSTANCES:
+        count = None
     all_told, instances = count is not None, []
     for slot in range(count or 0):
         instance = handle.call("nvmlDeviceGetMigDeviceHandleByIndex", slot)
@@ -69,9 +73,9 @@ def _read_instance(mig_index: int, raw: Any, elements: Elements) -> MigInstance:
         mig_index=mig_index,
         uuid=elements.ask_of(raw, "nvmlDeviceGetUUID"),
         name=elements.ask_of(raw, "nvmlDeviceGetName"),
-        memory_total_bytes=byte_count(memory, "total"),
-        memory_used_bytes=byte_count(memory, "used"),
-        memory_free_bytes=byte_count(memory, "free"),
+        memory_total_bytes=number(memory, "total"),
+        memory_used_bytes=number(memory, "used"),
+        memory_free_bytes=number(memory, "free"),
         processes=None
         if compute is None
         else tuple(  # utilization by process is not supported on MIG devices, graphics neither

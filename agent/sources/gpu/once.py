@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.ranges import RANGES
 from agent.sources.paced import Paced
 from agent.sources.return_codes import FATAL
 
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
 
 class Once:
-    """Reads each value once; where there was no answer again, for a call may fail in passing.
+    """Reads each value of a subject once; where there was no answer that can be again, for it may pass.
 
     `queries`: what asks a handle for the value, by its field of the subject.
     """
 
-    def __init__(self, handle: GpuHandle, queries: Mapping[str, Callable[[GpuHandle], Any]]) -> None:
+    def __init__(
+        self, subject: str, handle: GpuHandle, queries: Mapping[str, Callable[[GpuHandle], Any]]
+    ) -> None:
+        self._subject = subject
         self._handle = handle
         self._queries = queries
         self._values: dict[str, Any] = {}
@@ -41,7 +45,9 @@ class Once:
         """Each by itself: of a GPU that is lost some function may still tell."""
         fatal: pynvml.NVMLError | None = None
         for field, query in self._queries.items():
-            if self._values.get(field) is None:
+            value = self._values.get(field)
+            possible = RANGES.get(f"{self._subject}.{field}")
+            if value is None or (possible is not None and not possible.can_be(value)):
                 try:
                     self._values[field] = query(self._handle)
                 except FATAL as error:

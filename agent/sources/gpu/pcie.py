@@ -14,8 +14,10 @@ from agent.readings import LinkSample, Pcie
 from agent.sources import slots
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.ranges import RANGES
 from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
@@ -73,6 +75,11 @@ def throughput(earlier: PcieCounters | None, later: PcieCounters) -> PcieThrough
     )
 
 
+def _can_be(width: int) -> bool:
+    """Whether a link can have so many lanes: what is remembered for ever must be no garbage."""
+    return RANGES["pcie.width"].can_be(width)
+
+
 def _kib(size: float | None) -> float | None:
     return None if size is None else size / 1024
 
@@ -100,7 +107,7 @@ class PcieSource:
         self._has_counters = True  # until the driver says otherwise
         self._window = UNKNOWN
         self._window_at = float("-inf")
-        self._once = Once(handle, _ONCE)
+        self._once = Once("pcie", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
         self._slots = slots.in_place
         self._bus_id: str | None = None
@@ -128,7 +135,7 @@ class PcieSource:
             self._last_slow = slow
             sample = LinkSample(slow["generation"], slow["width"], performance_state, gpu_percent)
             self._samples = (*self._samples[-1:], sample)
-            if sample.is_under_load and sample.width is not None:
+            if sample.is_under_load and sample.width is not None and _can_be(sample.width):
                 seen.lanes = max(seen.lanes or 0, sample.width)
         self._bus_id = bus_id
         return Pcie(
@@ -193,4 +200,7 @@ class PcieSource:
                 refusal = Refusal("nvmlDeviceGetFieldValues", field.nvmlReturn)
                 self._handle.record.count(refusal)
                 return refusal
-        return PcieCounters(now, fields[0].value.ullVal, fields[1].value.ullVal)
+        sent, received = (number(field.value, "ullVal") for field in fields)
+        if sent is None or received is None:
+            return Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
+        return PcieCounters(now, sent, received)

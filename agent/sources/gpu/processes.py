@@ -11,7 +11,7 @@ from nvitop import libnvml
 from agent.readings import GpuProcess, ProcessType
 from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.nvml import byte_count
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap
 
@@ -34,6 +34,11 @@ class ProcessUtilization(NamedTuple):
     memory: int | None
     encoder: int | None
     decoder: int | None
+
+    @property
+    def is_work(self) -> bool:
+        """Whether the process did something; some drivers answer garbage above 100 (nvtop#110)."""
+        return any(0 < percent <= 100 for percent in self if percent is not None)
 
 
 IDLE = ProcessUtilization(0, 0, 0, 0)
@@ -110,7 +115,7 @@ def _read_utilization(
         if samples is None:
             continue
         utilization = _newest(samples)
-        if not gpu_may_have_worked or any(any(utilization.get(pid, IDLE)) for pid in listed):
+        if not gpu_may_have_worked or any(utilization.get(pid, IDLE).is_work for pid in listed):
             return utilization
     return None
 
@@ -130,15 +135,10 @@ def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:
             newest[sample.pid] = sample
     return {
         pid: ProcessUtilization(
-            *map(_percent, (sample.smUtil, sample.memUtil, sample.encUtil, sample.decUtil))
+            *(number(sample, field) for field in ("smUtil", "memUtil", "encUtil", "decUtil"))
         )
         for pid, sample in newest.items()
     }
-
-
-def _percent(value: int) -> int | None:
-    """Some drivers answer garbage above 100 (nvtop#110)."""
-    return value if value <= 100 else None
 
 
 def compute_processes(raw: Any) -> list[Any]:
@@ -171,7 +171,7 @@ def merge(
     merged: dict[int, tuple[ProcessType, int | None]] = {}
     for kind, entries in lists:
         for entry in entries:
-            memory = byte_count(entry, "usedGpuMemory")
+            memory = number(entry, "usedGpuMemory")
             if entry.pid in merged:
                 earlier_kind, earlier_memory = merged[entry.pid]
                 both = kind if earlier_kind is kind else ProcessType.BOTH

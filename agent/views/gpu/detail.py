@@ -28,7 +28,7 @@ from agent.views.gpu.power import GpuPowerDetail, power_detail_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
 from agent.views.gpu.unknown import DESCRIPTION, FAILED_DESCRIPTION
 from agent.views.gpu.xid import GpuXid, xids_view
-from agent.views.health import GpuFinding, findings_view
+from agent.views.health import HealthFinding, findings_view
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
@@ -56,7 +56,7 @@ class GpuDetail(BaseModel):
     remapped_rows: GpuRemappedRows
     xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
     mig_instances: list[GpuMigInstance] = Field(description="empty: MIG is off, or there is none yet")
-    findings: list[GpuFinding] = Field(description="all reasons of the verdict, the worst first")
+    findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
     unknown: dict[str, list[str]] = Field(description=DESCRIPTION)
     failed: dict[str, str] = Field(description=FAILED_DESCRIPTION)
 

@@ -11,7 +11,7 @@ import pytest
 
 from agent.readings import Gpm
 from agent.simulation import NvmlReturn
-from agent.sources.gpu.gpm import GpmSource, _percent
+from agent.sources.gpu.gpm import GpmSource
 from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.unknown import Record
 from agent.sources.rates import MAX_GAP_SECONDS
@@ -132,21 +132,6 @@ def test_release_of_a_lost_gpu_is_no_fault(one: OneGpu) -> None:
     one.source.release()
 
     assert one.simulation.calls["nvmlGpmSampleFree"] == 2
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param(0.0, 0.0, id="idle"),
-        pytest.param(100.0, 100.0, id="full"),
-        pytest.param(100.1, None, id="above 100: garbage"),
-        pytest.param(-0.1, None, id="below 0: garbage"),
-        pytest.param(math.nan, None, id="not a number"),
-        pytest.param(math.inf, None, id="infinite"),
-    ],
-)
-def test_only_a_percentage_is_believed(value: float, expected: float | None) -> None:
-    assert _percent(value) == expected
 
 
 def test_not_a_number_never_gets_out_of_the_source(one: OneGpu) -> None:

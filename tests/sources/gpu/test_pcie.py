@@ -265,7 +265,7 @@ def test_a_link_is_read_with_the_load_of_the_same_sample(one: OneGpu) -> None:
 def test_link_and_performance_state_are_always_of_one_sample(one: OneGpu, interval: float) -> None:
     """They have the same pace from the same start, at whatever interval samples come."""
     for number in range(100):
-        let(one, LinkSample(1, 16, number % 32, number % 32))
+        let(one, LinkSample(1, 16, number % 16, number % 16))
         (*_, newest) = one.read(after=interval).pcie.samples
         assert newest.performance_state == newest.gpu_percent
 
@@ -284,3 +284,11 @@ def test_the_port_of_a_gpu_whose_place_is_not_told_at_first_is_found_later(one: 
     assert one.read().pcie.port_width is None
 
     assert one.read(after=SLOW_PACE).pcie.port_width == 16
+
+
+def test_lanes_that_cannot_be_are_not_remembered(one: OneGpu) -> None:
+    let(one, LinkSample(5, 31, 0, 97))
+    reading = one.read()
+
+    assert reading.pcie.widest_under_load is None
+    assert reading.pcie.samples == (LinkSample(5, None, 0, 97),)

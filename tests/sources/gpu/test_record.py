@@ -24,51 +24,51 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-POWER = "nvmlDeviceGetPowerManagementLimit"
-LIMIT = "power.limit_watts"
+TEMPERATURE, CELSIUS = "nvmlDeviceGetTemperatureV", "thermal.gpu_celsius"
+SELDOM, MODE = "nvmlDeviceGetComputeMode", "modes.compute_mode"
 
 
 def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_told_again(one: OneGpu) -> None:
     one.read()
-    one.gpu.fail(POWER, NvmlReturn.TIMEOUT)
+    one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
     began = one.read(after=SLOW_PACE).sampled_since_boot
-    expected = Unknown(Reason.FAILED, POWER, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True)
+    expected = Unknown(Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True)
 
-    assert [one.read(after=1).unknown.get(LIMIT) for _ in range(8)] == [expected] * 8
+    assert [one.read(after=1).unknown.get(MODE) for _ in range(8)] == [expected] * 8
     one.gpu.heal()
-    assert [LIMIT in one.read(after=1).unknown for _ in range(5)][-1] is False
+    assert [MODE in one.read(after=1).unknown for _ in range(5)][-1] is False
 
 
 def test_it_is_since_the_first_of_the_samples_in_a_row(one: OneGpu) -> None:
-    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN)
-    since = [one.read(after=1).unknown["power.usage_watts"].since for _ in range(3)]
-    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.TIMEOUT)
-    as_bad = one.read(after=1).unknown["power.usage_watts"].since
-    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.NO_PERMISSION)
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    since = [one.read(after=1).unknown[CELSIUS].since for _ in range(3)]
+    one.gpu.fail(TEMPERATURE, NvmlReturn.TIMEOUT)
+    as_bad = one.read(after=1).unknown[CELSIUS].since
+    one.gpu.fail(TEMPERATURE, NvmlReturn.NO_PERMISSION)
     other = one.read(after=1)
     one.gpu.heal()
     one.read(after=1)
-    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN)
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
     again = one.read(after=1)
 
     assert {*since, as_bad} == {1001.0}
-    assert other.unknown["power.usage_watts"].since == other.sampled_since_boot
-    assert again.unknown["power.usage_watts"].since == again.sampled_since_boot
+    assert other.unknown[CELSIUS].since == other.sampled_since_boot
+    assert again.unknown[CELSIUS].since == again.sampled_since_boot
 
 
-def power_is_told_before(one: OneGpu) -> bool:
-    return one.read(after=FIXED_PACE).unknown["power.usage_watts"].told_before
+def celsius_was_told_before(one: OneGpu) -> bool:
+    return one.read(after=FIXED_PACE).unknown[CELSIUS].told_before
 
 
 def test_that_it_was_told_before_is_known_of_a_gpu_and_not_of_a_handle(one: OneGpu) -> None:
-    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN)
-    assert not power_is_told_before(one)
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    assert not celsius_was_told_before(one)
     one.gpu.heal()
     one.read(after=1)
     one.source.release()
-    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN)
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
 
-    assert power_is_told_before(one)
+    assert celsius_was_told_before(one)
 
 
 def test_another_gpu_at_the_index_has_told_nothing_yet_and_the_first_is_remembered(one: OneGpu) -> None:
@@ -76,13 +76,13 @@ def test_another_gpu_at_the_index_has_told_nothing_yet_and_the_first_is_remember
     first = one.gpu.values.uuid
     one.source.release(may_be_another=True)
     one.gpu.fix(uuid="GPU-another")
-    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN)
-    assert not power_is_told_before(one)
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    assert not celsius_was_told_before(one)
 
     one.source.release(may_be_another=True)
     one.gpu.fix(uuid=first)
 
-    assert power_is_told_before(one)
+    assert celsius_was_told_before(one)
 
 
 def test_failures_are_counted_as_long_as_the_agent_runs(one: OneGpu) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from agent.derive.activity import Thresholds
 from agent.readings import DriverReading, GpuReading, GpuSample, GpuState, LedgerReading, Reason, Snapshot
-from agent.simulation import DRIVER_GENERATIONS, MODELS, NvmlReturn
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
 from agent.views.gpu import GpuJson
 from agent.views.gpu.device import Gpu
 from agent.views.gpu.feeds import FEEDS
@@ -163,6 +163,7 @@ def test_a_driver_that_fails_at_everything_is_told_in_brief(code: int) -> None:
 def test_a_function_that_fails_is_told_by_the_names_of_its_values_in_nvmls_words() -> None:
     with one_gpu("a100") as one:
         one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.TIMEOUT)
+        one.gpu.unsupport(FieldId.POWER_INSTANT, FieldId.POWER_AVERAGE)  # they would stand in
         one.gpu.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)
         detail = gpu_object(sample_of(one.read()))["detail"]
 
