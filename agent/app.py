@@ -17,7 +17,16 @@ from agent import __version__
 from agent.http import errors, openapi
 from agent.http.authentication import Authentication
 from agent.http.cache_key import cache_keys, constant_paths
-from agent.http.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
+from agent.http.middleware import (
+    AllowedHosts,
+    Cors,
+    DataHeaders,
+    HeadAsGet,
+    Mounted,
+    RootPath,
+    TrailingSlash,
+    WholeFiles,
+)
 from agent.http.response_cache import ResponseCache
 from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
@@ -79,7 +88,7 @@ def create_app(
         lifespan=partial(_lifespan, shared=shared, restart=restart, contained=contained),
     )
     app.state.shared = shared
-    app.router.redirect_slashes = False  # the redirect would carry the client's Host header
+    app.router.redirect_slashes = False  # see TrailingSlash; a redirect would carry the client's Host header
     errors.install(app)
     return app
 
@@ -95,6 +104,7 @@ def _api(shared: SharedState) -> FastAPI:
         static_url=openapi.DOCS_FOLDER,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
     )
     api.state.shared = shared
     for endpoint in ENDPOINTS:
@@ -114,6 +124,8 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
     prefix = settings.url_prefix
     if settings.root_path:
         yield Middleware(RootPath, root_path=settings.root_path)
+    paths = frozenset(prefix + path for endpoint in ENDPOINTS for path in endpoint.paths)
+    yield Middleware(TrailingSlash, paths=paths)
     if settings.allowed_hosts:
         probes = frozenset(
             prefix + path for endpoint in ENDPOINTS if endpoint.is_probe for path in endpoint.paths

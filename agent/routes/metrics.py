@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from agent.http.endpoint import Endpoint
 from agent.http.negotiation import accepts_gzip, best_type
+from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared  # noqa: TC001  (FastAPI reads them)
 from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.MONITORING])
 ENDPOINT = Endpoint(router)
 
 CONTENT_TYPES = {content_type.partition(";")[0]: content_type for content_type in (TEXT, OPENMETRICS)}

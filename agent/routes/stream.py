@@ -11,9 +11,9 @@ from fastapi.responses import StreamingResponse
 
 from agent.http.endpoint import EVENT_STREAM, Access, Endpoint
 from agent.http.errors import AgentError
-from agent.http.openapi import API_KEY
+from agent.http.openapi import API_KEY, Tag
 from agent.http.parameters import Indices, Shared, driver_of, select
-from agent.views.gpu import GpuMetrics, StreamError, error_view
+from agent.views.gpu import StreamEvent, error_view
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, access=Access.API_KEY, failures=(503,))
 
 HEARTBEAT = b": nothing new\n\n"  # a comment, which EventSource skips
@@ -71,7 +71,7 @@ class EventStream(StreamingResponse):
     response_class=EventStream,
     response_model=None,
     dependencies=API_KEY,
-    responses={200: {"model": GpuMetrics | StreamError, "description": "one object in each event"}},
+    responses={200: {"model": StreamEvent, "description": "one object in each event"}},
 )
 async def gpu_stream(shared: Shared, idx: Indices, interval: Interval = None) -> EventStream:
     """One event at once and one each `interval`, as near as the samples that all viewers share come to it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
 RESERVED_FILES = 64  # descriptors for everything that is no stream: libraries, /proc, polls, the event loop
 
 
+def find_env_file(main_file: str) -> str | None:
+    """The env file to read where none is named: `.env` of the working directory, else beside `main_file`.
+
+    Only the first is read: of two files, each half of a configuration, nobody could tell what holds.
+    """
+    for path in (Path(".env"), Path(main_file).with_name(".env")):
+        with suppress(OSError):  # a directory that is closed to us, as a working directory may be
+            if path.is_file():
+                return str(path.absolute())
+    return None
+
+
 def load_settings(
     environ: Mapping[str, str], *, arguments: Mapping[str, str] | None = None, env_file: str | None = None
 ) -> Settings:
-    """Settings by name, from `arguments` over `environ` over the env file (`.env`, where none is named).
+    """Settings by name, from `arguments` over `environ` over the env file, if there is one.
 
     An empty value hides nothing: in an environment it may be what is left of a secret that was not passed on.
     Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
@@ -31,8 +44,8 @@ def load_settings(
     faults: list[str] = []
     from_file: dict[str, str] = {}
     try:
-        if env_file is not None or Path(".env").is_file():
-            from_file = read_env_file(env_file or ".env")
+        if env_file is not None:
+            from_file = read_env_file(env_file)
     except SettingsError as error:
         faults += error.faults
     layers = (from_file, environ, arguments or {})

@@ -336,6 +336,7 @@ UNKNOWN = {
         words=f"words-of-nvml-{n}",
         since=SINCE_BOOT - 700 - n,
         told_before=bool(n % 2),
+        asked=SINCE_BOOT - 300 - n,
     )
     for n, (field, reason) in enumerate(
         [

@@ -27,7 +27,7 @@ KEY = "key-of-API_KEY"
 KEYS = ["first of API_KEYS", "second:of/API_KEYS?&="]
 
 OPEN = OPEN_PATHS | {"/static-offline-docs/favicon.png", "/web/page.js"}
-UNKNOWN = {"/nope", "/status/", "/gpu/stream/", "/healthz"}
+UNKNOWN = {"/nope", "/status//", "/gpu/stream//", "/healthz"}
 # Enough of the data paths for the matrix to be worth something; the others join by themselves.
 DATA = {"/count", "/status", "/gpu"}
 
@@ -379,7 +379,8 @@ def only_keys() -> Iterator[str]:
         ("/server1/status%0A", 401),
         ("/server1/status%20", 401),
         ("/server1/docs%0A", 401),
-        ("/server1/docs/", 401),
+        ("/server1/docs//", 401),
+        ("/server1/docs/%2F", 401),
         ("/server1/docs;x", 401),
         ("/server1/health%0A", 401),
         ("/server1/%0A", 401),
@@ -416,7 +417,9 @@ def test_path_tricks_open_nothing(both: str, target: str, status: int) -> None:
         ("/gpu/stream%0A%0A", 404),
         ("/gpu/stream%0D%0A", 404),
         ("/gpu/stream%00", 404),
-        ("/gpu/stream/", 404),
+        ("/gpu/stream/", 401),
+        ("/gpu/stream%2F", 401),
+        ("/gpu/stream//", 404),
         ("/gpu/stream;x", 404),
         ("/gpu//stream", 404),
         ("//gpu/stream", 404),

@@ -82,6 +82,16 @@ def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
     assert line.endswith("Connection refused")
 
 
+def test_it_reads_the_env_file_beside_main_py_from_any_directory(tmp_path: Path) -> None:
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    for folder in (checkout, elsewhere):
+        folder.mkdir()
+    (checkout / "agent").symlink_to(ROOT / "agent")
+    (checkout / ".env").write_text("PORT=abc\n")
+    finished = run([sys.executable, "-m", "agent.server.probe"], elsewhere, PYTHONPATH=str(checkout))
+    assert finished.stdout.startswith("unhealthy: PORT is 'abc'")
+
+
 @pytest.mark.parametrize(
     ("expected", "answer"),
     [

@@ -39,7 +39,7 @@ _GRAVEST_FIRST = (
     Reason.MISSING,
 )
 # Of a GPU that is well they are null.
-_NO_VALUES = {"error", "detail.unknown", "detail.failed"}
+_NO_VALUES = {"error", "failed", "detail.unknown", "detail.failed"}
 
 
 class _Why(NamedTuple):
@@ -47,6 +47,13 @@ class _Why(NamedTuple):
 
     reason: str
     words: str | None = None  # NVML's, where it failed
+
+
+def failed_view(view: BaseModel, gpu: GpuSample) -> dict[str, str]:
+    """`failed` of the plain view of one GPU: most GPUs have nothing of it, and cost nothing."""
+    if all(unknown.reason is not Reason.FAILED for unknown in gpu.values.unknown.values()):
+        return {}
+    return unknown_view(view, gpu, remembers=True)[1]
 
 
 def unknown_view(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,9 +33,12 @@ def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_told_again(one
     one.read()
     one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
     began = one.read(after=SLOW_PACE).sampled_since_boot
-    expected = Unknown(Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True)
+    first = Unknown(
+        Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True, asked=began
+    )
+    second = replace(first, asked=began + SLOW_PACE)
 
-    assert [one.read(after=1).unknown.get(MODE) for _ in range(8)] == [expected] * 8
+    assert [one.read(after=1).unknown.get(MODE) for _ in range(8)] == [first] * 4 + [second] * 4
     one.gpu.heal()
     assert [MODE in one.read(after=1).unknown for _ in range(5)][-1] is False
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BUDGET = 1536  # bytes a GPU
 # Without anything wrong they are null, or it is for the host to tell.
-NO_VALUES = {"error", "detail"}
+NO_VALUES = {"error", "failed", "detail"}
 OF_THE_HOST = {"name", "username"}  # of a process
 REASONS = {*Reason, "needs_two_samples", "nothing_is_remembered", "not_read"}
 
