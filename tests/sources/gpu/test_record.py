@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import Reason, SourceError, Unknown
+from agent.derive.free import Offer, Wish, candidates, choose
+from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError, Unknown
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from tests.sources.one_gpu import OneGpu, one_gpu
@@ -139,3 +140,29 @@ def test_of_a_gpu_that_is_lost_at_first_each_call_that_tells_who_it_is_counts(
     told = lasting(one).identity
 
     assert getattr(told, field) == getattr(identity, field)
+
+
+def offer(reading: GpuReading) -> Offer:
+    snapshot = Snapshot(0.0, 0.0, driver=DriverReading(1), gpus=(GpuSample(0, GpuState.OK, reading),))
+    return choose(candidates(snapshot), Wish())
+
+
+@pytest.mark.parametrize(
+    ("symbol", "words"),
+    [
+        ("nvmlDeviceGetMemoryInfo_v2", "its memory in use is unknown: Unknown Error"),
+        ("nvmlDeviceGetUtilizationRates", "its utilization is unknown: Unknown Error"),
+    ],
+)
+def test_a_gpu_whose_use_the_driver_fails_to_tell_is_not_offered(
+    one: OneGpu, symbol: str, words: str
+) -> None:
+    one.gpu.processes = []
+    one.gpu.fix(gpu_utilization=0, memory_used=0)
+    assert len(offer(one.read()).gpus) == 1
+    one.gpu.fail(symbol, NvmlReturn.UNKNOWN)
+    assert [why for _, why in offer(one.read(after=1)).unsuitable] == [words]
+
+    one.gpu.fail(symbol, NvmlReturn.NOT_SUPPORTED)
+
+    assert len(offer(one.read(after=1)).gpus) == 1, "no GPU of this kind could be offered"
