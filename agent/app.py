@@ -38,13 +38,15 @@ from agent.sampling.replaced_driver import ReplacedDriver
 from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
-from agent.server.signals import when_stopped
+from agent.server.signals import hangup_handled, when_stopped
+from agent.sources import new_process
+from agent.sources.agent import AgentSource
 from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
-from agent.sources.new_process import NewProcess
 from agent.sources.nvml import DriverSource, abandon
+from agent.sources.pci import nvidia_gpus
 from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
 
@@ -71,13 +73,19 @@ def create_app(
         from agent.simulation import Simulation  # not loaded on a GPU host
 
         Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
-    shared = SharedState(settings, dropped_log_lines=dropped_lines)
+    shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
     prefix = settings.url_prefix
     keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
     api = DataHeaders(openapi.DescribedInThread(_api(shared)), endpoints=ENDPOINTS)
     cache = ResponseCache(api, shared=shared, keys=keys, constant=constant)
     guarded = InTurn(
-        Authentication(cache, endpoints=ENDPOINTS, token=settings.token, api_keys=settings.api_keys),
+        Authentication(
+            cache,
+            endpoints=ENDPOINTS,
+            tokens=shared.tokens,
+            metrics_token=settings.metrics_token,
+            api_keys=settings.api_keys,
+        ),
         turnstile=shared.turnstile,
         except_paths=constant.union(keys),
     )
@@ -166,7 +174,7 @@ async def _lifespan(
     if contained is None:
         contained = not shared.simulated and in_container()
     collector = Collector(
-        DriverSource(in_container=contained),
+        DriverSource(tuple if shared.simulated else nvidia_gpus, in_container=contained),
         partial(GpuSource, in_container=contained),
         HostSource(),
         ProcessSource(
@@ -183,19 +191,26 @@ async def _lifespan(
         history=shared.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
+        expected_gpus=settings.expected_gpus,
+        recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
         replaced_driver=None
         if restart is None or shared.simulated
-        else ReplacedDriver(NewProcess().can_use_driver, restart),
+        else ReplacedDriver(new_process.NewProcess().count_gpus, restart),
     )
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
+    watching: asyncio.Task[None] | None = None
     try:
         shared.sampler.start()
         # The server waits for open streams before it tells us to stop: they must end at the signal itself.
         loop = asyncio.get_running_loop()
         when_stopped(lambda: loop.call_soon_threadsafe(shared.sampler.end_streams))
-        yield
+        watching = asyncio.create_task(shared.tokens.watch(shared.sampler.wake_streams))
+        with hangup_handled(lambda: loop.call_soon_threadsafe(shared.tokens.look_now)):
+            yield
     finally:
+        if watching is not None:
+            watching.cancel()
         if not await shared.sampler.stop():
             abandon()
 

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], mai
             arguments={name: text for name, text in arguments.items() if text is not None},
             env_file=env_file,
         )
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         with listen(settings.host, settings.port) as listener:
             # Only now: a wrong setting or a port in use shows at once.
             from agent.app import create_app
@@ -85,7 +85,7 @@ def app_from_environment(main_file: str) -> ASGIApp:
     env_file = find_env_file(main_file)
     try:
         settings = load_settings(os.environ, env_file=env_file)
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
     except SettingsError as error:
         status = _refuse(error)
         sys.exit(FAILED_START if is_supervised() else status)
@@ -152,8 +152,13 @@ def _announce(
 
     It names the env file, and a HOST that came from the environment: some shells have one that is not for us.
     """
-    count = len(settings.api_keys)
-    credentials = ["TOKEN"] * bool(settings.token) + [f"{count} API key{'s' * (count > 1)}"] * bool(count)
+    tokens, keys = len(settings.tokens), len(settings.api_keys)
+    credentials = [
+        *[f"{tokens} tokens" if tokens > 1 else "TOKEN"] * bool(tokens),
+        *["TOKEN_FILE"] * bool(settings.token_file),
+        *["METRICS_TOKEN"] * bool(settings.metrics_token),
+        *[f"{keys} API key{'s' * (keys > 1)}"] * bool(keys),
+    ]
     remarks = [f"authentication: {' and '.join(credentials) or 'none'}"]
     if env_file is not None:
         remarks.append(f"env file: {env_file}")
@@ -162,8 +167,8 @@ def _announce(
     if settings.simulate_gpus:
         remarks.append(f"SIMULATED: {settings.simulate_gpus} GPUs")
     logger.info("%s %s on %s%s/ — %s", NAME, __version__, address, settings.url_prefix, "; ".join(remarks))
-    if not settings.token:
-        guarded = "TOKEN is not set and API keys guard only the stream" if count else "TOKEN is not set"
+    if not settings.wants_token:
+        guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"
         logger.warning(
             "%s: anyone who reaches this port can read process command lines and user names", guarded
         )

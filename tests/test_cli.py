@@ -20,6 +20,7 @@ from agent import __version__
 from agent.server.agent_server import RESTART
 from agent.settings import documented, scenarios
 from tests.support.agents import free_port
+from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,14 +69,19 @@ UVICORN = "import main; main.app"
 
 
 def started(
-    directory: Path, *arguments: str, code: str = MAIN, before: str = "", **environ: str
+    directory: Path,
+    *arguments: str,
+    code: str = MAIN,
+    before: str = "",
+    **environ: str,
 ) -> subprocess.Popen[str]:
-    """The agent in a process of its own, with nothing in its environment but this."""
-    command = [sys.executable, "-c", STAND_IN + code, *arguments]
+    """The agent on a terminal in a process of its own, with nothing in its environment but this."""
+    command = [*ON_TERMINAL, sys.executable, "-c", STAND_IN + code, *arguments]
     if before:
         command = ["/bin/sh", "-c", f'{before} && exec "$@"', "sh", *command]
+    env = {"PYTHONPATH": str(ROOT), **environ}
     return subprocess.Popen(  # noqa: S603  our own script
-        command, cwd=directory, env={"PYTHONPATH": str(ROOT), **environ}, stderr=subprocess.PIPE, text=True
+        command, cwd=directory, env=env, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -97,10 +103,10 @@ def running(
 ) -> Iterator[Agent]:
     """The agent with its first lines said, on a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with started(directory, *arguments, before=before, HOST="127.0.0.1", PORT=str(port), **environ) as child:
+        environ |= {"HOST": "127.0.0.1", "PORT": str(free.getsockname()[1])}
+    with started(directory, *arguments, before=before, **environ) as child:
         try:
-            yield Agent(child, port, lines)
+            yield Agent(child, int(environ["PORT"]), lines)
         finally:
             child.kill()
 
@@ -305,6 +311,10 @@ def test_it_ends_with_status_75_where_it_asks_to_be_started_again_and_says_why(t
             "TOKEN is not set and API keys guard only the stream", id="keys only",
         ),
         pytest.param({}, "/ — authentication: none", "TOKEN is not set", id="open"),
+        pytest.param(
+            {"TOKEN": "hunter2", "TOKENS": "hunter3, hunter4", "METRICS_TOKEN": "hunter5"},
+            "/ — authentication: 3 tokens and METRICS_TOKEN", None, id="tokens",
+        ),
         pytest.param(
             {"TOKEN": "hunter2", "SIMULATE_GPUS": "8"},
             "/ — authentication: TOKEN", None, id="simulated",

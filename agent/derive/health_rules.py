@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.derive.driver_errors import driver_errors
 from agent.derive.findings import Finding, HealthVerdict
 from agent.derive.pcie import expected_width
 from agent.derive.throttling import ClocksEventReason
@@ -87,6 +88,13 @@ _RECOVERY_ADVICE = {
 
 
 def _recovery(patient: Patient) -> Iterator[Finding]:
+    if patient.reading.recovery.requires_reset:
+        yield Finding(
+            "reset_required",
+            HealthVerdict.CRITICAL,
+            "The GPU requires a reset",
+            _RECOVERY_ADVICE[RecoveryAction.GPU_RESET],
+        )
     action = patient.reading.recovery.action
     if action:
         todo = _RECOVERY_ADVICE.get(
@@ -246,4 +254,5 @@ RULES: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     _nvlink,
     _fan,
     _ghost_utilization,
+    driver_errors,
 )

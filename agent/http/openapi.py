@@ -55,11 +55,11 @@ TOKEN = [
         APIKeyHeader(
             name="Authorization",
             scheme_name="Token",
-            description="TOKEN as it is, where set",
+            description="TOKEN as it is, where set; for /metrics METRICS_TOKEN too",
             auto_error=False,
         )
     ),
-    Security(HTTPBearer(scheme_name="BearerToken", description="TOKEN as bearer", auto_error=False)),
+    Security(HTTPBearer(scheme_name="BearerToken", description="the same as bearer", auto_error=False)),
 ]
 # For the route itself: with the key in the query it takes a parameter.
 API_KEY = [

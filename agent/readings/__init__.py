@@ -1,11 +1,13 @@
 """What was measured: frozen dataclasses, with the unit in the name of each field. `None`: unknown.
 
-`gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes,
-`snapshot.py` the Snapshot: all that is known at one moment, which every view and every client shares.
+`gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes, `agent.py`
+the agent's own process, `snapshot.py` the Snapshot: all that is known at one moment, which every view and
+every client shares.
 """
 
+from agent.readings.agent import AgentReading
 from agent.readings.clock import seconds_since_boot
-from agent.readings.driver import DriverReading
+from agent.readings.driver import DriverReading, GpuCensus
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
@@ -22,6 +24,7 @@ from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
 from agent.readings.gpu.recovery import Recovery, RecoveryAction
 from agent.readings.gpu.thermal import Thermal
+from agent.readings.gpu.unknown import Reason, Unknown
 from agent.readings.gpu.utilization import Utilization
 from agent.readings.gpu.xid import XidCount
 from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading, ProcessesReading
@@ -39,6 +42,7 @@ from agent.readings.snapshot import (
 
 __all__ = [
     "NVSWITCH",
+    "AgentReading",
     "Belonging",
     "Clocks",
     "ComputeMode",
@@ -48,6 +52,7 @@ __all__ = [
     "Fan",
     "Fans",
     "Gpm",
+    "GpuCensus",
     "GpuIdentity",
     "GpuProcess",
     "GpuReading",
@@ -71,6 +76,7 @@ __all__ = [
     "ProcessType",
     "ProcessUse",
     "ProcessesReading",
+    "Reason",
     "Recovery",
     "RecoveryAction",
     "RemapBanks",
@@ -78,6 +84,7 @@ __all__ = [
     "SourceError",
     "Thermal",
     "Topology",
+    "Unknown",
     "UserUse",
     "Utilization",
     "XidCount",
@@ -89,9 +96,18 @@ class SourceError(Exception):
     """A source could not be read; the message is one sentence for people.
 
     `todo`: what to do about it, where the message does not say it. `code`: nvmlReturn_t, where NVML refused.
+    `lasting`: what is known all the same of a GPU that cannot be read.
     """
 
-    def __init__(self, message: str, *, todo: str | None = None, code: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        todo: str | None = None,
+        code: int | None = None,
+        lasting: GpuReading | None = None,
+    ) -> None:
         super().__init__(message)
         self.todo = todo
         self.code = code
+        self.lasting = lasting

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.readings.driver import GpuCensus
 from agent.readings.gpu import GpuReading
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Snapshot:
     driver: DriverReading | None = None  # None: no contact
     driver_error: str | None = None  # one sentence: what is missing and what to do; None before first contact
     gpus: tuple[GpuSample, ...] = ()
+    census: GpuCensus = field(default_factory=GpuCensus)
     host: HostReading | None = None  # None: not read, or too long ago
     processes: ProcessesReading | None = None  # as `host`
     topology: Topology | None = None  # None: not told, or not yet

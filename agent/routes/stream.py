@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
+from agent.http.authentication import ADMISSION_KEY
 from agent.http.endpoint import EVENT_STREAM, Access, Endpoint
 from agent.http.errors import AgentError
 from agent.http.negotiation import names_type
@@ -20,6 +21,7 @@ from agent.views.gpu import StreamEvent, error_view
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from agent.http.authentication import Admission
     from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
 
@@ -55,6 +57,8 @@ class EventStream(StreamingResponse):
         self._begin = begin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        admission: Admission = scope[ADMISSION_KEY]
+        self._is_over = admission.is_withdrawn
         with self._shared.stream():
             await super().__call__(scope, receive, send)
 
@@ -65,7 +69,7 @@ class EventStream(StreamingResponse):
         if self._begin:
             await send({"type": "http.response.body", "body": self._begin, "more_body": True})
         async with contextlib.aclosing(
-            shared.sampler.watch(self._interval, shared.settings.stream_heartbeat)
+            shared.sampler.watch(self._interval, shared.settings.stream_heartbeat, self._is_over)
         ) as snapshots:
             async for snapshot in snapshots:
                 event = HEARTBEAT if snapshot is None else await _event(shared, snapshot, self._indices)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agent.readings import Snapshot, seconds_since_boot
 from agent.readings.troubles import LIB_RM_VERSION_MISMATCH
+from agent.sampling.census import Census
 from agent.sampling.change_log import ChangeLog
+from agent.sampling.elimination import with_the_last_one_named
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.workers import Workers
@@ -57,6 +59,8 @@ class Collector:
         ledger: Ledger | None = None,
         history: History | None = None,
         xids: XidWatch | None = None,
+        expected_gpus: int = 0,
+        recount: Callable[[], int | None] | None = None,
         replaced_driver: ReplacedDriver | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
@@ -81,11 +85,12 @@ class Collector:
         self._booted_at = float("-inf")  # seconds since the epoch, by the wall clock as it is set now
         self._one_at_a_time = asyncio.Lock()
         self._workers = Workers(sample_timeout, clock)
+        self._census = Census(self._workers, recount, expected=expected_gpus, clock=clock)
         self._driver: Worker[DriverReading | None] = self._workers.start("driver")
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
         self._topology: Worker[Topology] = self._workers.start("topology")
-        self._new_process: Worker[bool] = self._workers.start("new process")
+        self._new_process: Worker[int | None] = self._workers.start("new process")
         self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
         self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")
@@ -109,24 +114,26 @@ class Collector:
     async def _collect(self, *, watched: bool) -> Snapshot:
         started = self._clock()
         self._host.request(self._host_source.read)
+        waits_for_xids = self._census.is_outdated and not await self._renew_contact()
         if self._driver_is_in_doubt():
             self._ask_driver(started)
             await self._workers.wait([self._driver], started + MAX_WAIT_FOR_GPUS)
         elif started - self._driver_asked_at >= DRIVER_PACE:
             self._ask_driver(started)
         self._follow_driver()
+        self._census.follow(self._contact.gpu_count if self._contact else None)
         if self._is_in_contact():
             for slot in self._gpus:
                 slot.request()
             await self._workers.wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
             self._ask_topology(started)
-            if self._xids is not None:
+            if self._xids is not None and not waits_for_xids:
                 self._xids.follow(len(self._gpus))
         if self._replaced_driver is not None:
             self._replaced_driver.follow(self._new_process, self._mismatched_at(), self._clock())
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
         self._processes.request(lambda: self._process_source.read(pids, watched=watched))
-        await self._workers.wait([self._host, self._processes], started + MAX_WAIT)
+        await self._workers.wait([self._host, self._processes, *self._census.workers], started + MAX_WAIT)
         snapshot = self._assemble(started)
         if self._ledger is not None:
             snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
@@ -147,8 +154,22 @@ class Collector:
             slot.released(now)
         if self._some_are_busy():
             return False
+        self._driver.result = None  # nobody is in contact from here on
         self._driver.request(self._driver_source.release)
         await self._workers.wait([self._driver], deadline)
+        return True
+
+    async def _renew_contact(self) -> bool:
+        """Let go of NVML, so that this round makes contact anew; not while a call is out.
+
+        Says whether that is settled, or XidWatch is waited for until the next round.
+        """
+        if self._some_are_busy():
+            return True
+        if self._xids is not None and not self._xids.pause():
+            return False
+        if await self._release():
+            self._census.renewed()
         return True
 
     def _some_are_busy(self) -> bool:
@@ -223,7 +244,11 @@ class Collector:
             taken_since_boot=since_boot,
             driver=self._contact,
             driver_error=self._driver.result.error if self._driver.result else None,
-            gpus=tuple(self._judge_state(slot, now, since_boot) for slot in self._gpus),
+            census=self._census.reading,
+            gpus=with_the_last_one_named(
+                [self._judge_state(slot, now, since_boot) for slot in self._gpus],
+                self._contact.pci_bus_ids if self._contact else (),
+            ),
             host=self._fresh(self._host, now),
             processes=self._fresh(self._processes, now),
             topology=self._known_topology(),
@@ -251,7 +276,13 @@ class Collector:
             stale_after=self._stale_after,
             sample_timeout=self._sample_timeout,
         )
-        xids = self._xids.counts(sample.identity.uuid, self._booted_at) if self._xids else None
+        if self._xids is None:
+            return sample
+        uuid = sample.identity.uuid
+        xids, why_not = self._xids.counts(uuid, self._booted_at), self._xids.why_not(uuid)
+        if xids is None and why_not is not None and sample.reading is not None:
+            unknown = {**sample.reading.unknown, "xids": why_not}
+            return replace(sample, reading=replace(sample.reading, unknown=unknown))
         return sample if xids is None else replace(sample, xids=xids)
 
     def _log(self, snapshot: Snapshot) -> None:

@@ -20,17 +20,20 @@ WHY = "The NVIDIA driver has been replaced, and only a new process can use it"
 class ReplacedDriver:
     """Looks whether a new process can use the driver while this one has a library of another version.
 
-    `new_process_can` says so and may take its time; `restart` is called once, with the reason.
+    `count_in_new_process` gives the number of GPUs, or None if that process cannot use the driver either,
+    and may take its time; `restart` is called once, with the reason.
     """
 
-    def __init__(self, new_process_can: Callable[[], bool], restart: Callable[[str], object]) -> None:
-        self._new_process_can = new_process_can
+    def __init__(
+        self, count_in_new_process: Callable[[], int | None], restart: Callable[[str], object]
+    ) -> None:
+        self._count_in_new_process = count_in_new_process
         self._restart = restart
         self._asked_at = float("-inf")
         self._mismatched_from: float | None = None
         self._is_told = False
 
-    def follow(self, worker: Worker[bool], mismatched_at: float | None, now: float) -> None:
+    def follow(self, worker: Worker[int | None], mismatched_at: float | None, now: float) -> None:
         """The latest read that failed by a mismatch began `mismatched_at`; None: the latest did not.
 
         All by the monotonic clock. `worker` is where a new process may be waited for.
@@ -41,10 +44,10 @@ class ReplacedDriver:
         if self._mismatched_from is None:
             self._mismatched_from = now
         result = worker.result
-        if result is not None and result.reading and result.started_at >= self._mismatched_from:
+        if result is not None and result.reading is not None and result.started_at >= self._mismatched_from:
             # This process has its try after the new one: the module may have been changed just before both.
             if mismatched_at >= result.started_at + (result.seconds or 0):
                 self._is_told = True
                 self._restart(WHY)
-        elif now - self._asked_at >= PACE and worker.request(self._new_process_can):
+        elif now - self._asked_at >= PACE and worker.request(self._count_in_new_process):
             self._asked_at = now

@@ -13,6 +13,8 @@ from agent.readings import SourceError, XidCount, seconds_since_boot
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agent.readings import Unknown
+
 logger = logging.getLogger(__name__)
 
 # Seconds until a GPU that could not be listened to, or the driver, is tried again.
@@ -26,6 +28,7 @@ class XidEvents(Protocol):
 
     @property
     def uuids(self) -> frozenset[str]: ...
+    def why_not(self, uuid: str | None) -> Unknown | None: ...
     def listen(self, gpu_count: int) -> None: ...
     def wait(self) -> tuple[str, int] | None: ...
     def close(self) -> None: ...
@@ -49,6 +52,8 @@ class XidWatch:
         self._counts: dict[str, Mapping[int, tuple[int, float]]] = {}
         self._logged_at: dict[tuple[str, int], float] = {}
         self._awake = threading.Event()  # set to end a pause
+        self._at_rest = threading.Event()  # set while the source is not in use
+        self._at_rest.set()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="xid", daemon=True)
 
@@ -61,6 +66,12 @@ class XidWatch:
         if self._thread.ident is None:
             self._thread.start()
 
+    def pause(self) -> bool:
+        """Listen to nobody until the next `follow`; says whether that is so by now."""
+        self._gpu_count = 0
+        self._awake.set()
+        return self._at_rest.is_set()
+
     def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None:
         """The XIDs of one GPU by code, since the agent listens; None while nobody has listened to it.
 
@@ -70,6 +81,10 @@ class XidWatch:
         if counts is None:
             return None
         return {xid: XidCount(times, booted_at + last) for xid, (times, last) in counts.items()}
+
+    def why_not(self, uuid: str | None) -> Unknown | None:
+        """Why the GPU is not listened to; None: it is, or nobody has tried."""
+        return self._source.why_not(uuid)
 
     def stop(self) -> None:
         """Let the thread end after its present wait."""
@@ -89,6 +104,7 @@ class XidWatch:
     def _work(self) -> None:
         while not self._stopping:
             began_at = self._clock()
+            self._at_rest.clear()
             try:
                 self._listen()
             except SourceError as error:  # the driver is away, or a GPU fell off the bus
@@ -96,6 +112,7 @@ class XidWatch:
             except Exception:  # the thread must outlive a fault of ours
                 logger.exception("Listening for XID errors failed")
             self._source.close()
+            self._at_rest.set()
             if self._clock() - began_at < RETRY:  # else begin at once: meanwhile nobody listens to the others
                 self._awake.wait(RETRY)
 

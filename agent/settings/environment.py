@@ -14,7 +14,7 @@ from dotenv.parser import parse_stream
 from agent.settings import Settings, SettingsError, fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from dotenv.parser import Binding
 
@@ -34,9 +34,15 @@ def find_env_file(main_file: str) -> str | None:
 
 
 def load_settings(
-    environ: Mapping[str, str], *, arguments: Mapping[str, str] | None = None, env_file: str | None = None
+    environ: Mapping[str, str],
+    *,
+    arguments: Mapping[str, str] | None = None,
+    env_file: str | None = None,
+    only: Collection[str] | None = None,
 ) -> Settings:
     """Settings by name, from `arguments` over `environ` over the env file, if there is one.
+
+    With `only`, these alone; all others have their defaults.
 
     An empty value hides nothing: in an environment it may be what is left of a secret that was not passed on.
     Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
@@ -49,7 +55,12 @@ def load_settings(
     except SettingsError as error:
         faults += error.faults
     layers = (from_file, environ, arguments or {})
-    given = {name: text for layer in layers for name, text in layer.items() if text}
+    given = {
+        name: text
+        for layer in layers
+        for name, text in layer.items()
+        if text and (only is None or name in only)
+    }
     faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
     try:
         settings = Settings.from_mapping(given)

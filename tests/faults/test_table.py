@@ -133,10 +133,12 @@ def test_every_fault_that_the_simulated_driver_knows_is_in_the_table() -> None:
 
 NOT_A_METHOD = {"churn", "call_seconds"}
 ENDS = {
+    "appear",
     "release",
     "heal",
     "restore",
     "permit",
+    "reset",
     "support",
     "unfix",
     "disable_mig",
@@ -144,7 +146,9 @@ ENDS = {
     "restore_function",
 }
 NO_FAULT = {
+    "require_reset",  # the GPU can be read: see the scenario, tests/faults/test_scenarios.py
     "bridge",
+    "count_in_new_process",
     "install",
     "lacks",
     "uninstall",

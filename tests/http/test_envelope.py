@@ -48,7 +48,7 @@ async def test_success_is_code_and_data_and_nothing_else() -> None:
         status = (await client.get("/status")).json()
         assert list(status) == ["code", "data"]
         assert status["code"] == 0
-        assert list(status["data"]) == ["count", "devices", "processes"]
+        assert list(status["data"]) == ["count", "devices", "processes", "health"]
 
 
 @pytest.mark.usefixtures("simulation")
@@ -151,7 +151,12 @@ async def test_ready_while_one_gpu_is_ok(simulation: Simulation) -> None:
             response.json(),
         ) == (
             200,
-            {"status": "ready", "gpus": {"ok": 1, "lost": 7}, "health": {"healthy": 1, "critical": 7}},
+            {
+                "status": "ready",
+                "gpus": {"ok": 1, "lost": 7},
+                "health": {"healthy": 1, "critical": 7},
+                "host": {"verdict": "healthy", "findings": {}},
+            },
         )
     simulation.gpus[0].lose()
     async with agent_client() as client:
@@ -164,7 +169,8 @@ async def test_a_host_whose_driver_sees_no_gpu_counts_none(simulation: Simulatio
     simulation.gpus.clear()
     async with agent_client() as client:
         assert (await client.get("/count")).json() == {"code": 0, "data": 0}
-        assert (await client.get("/status")).json()["data"] == {"count": 0, "devices": [], "processes": []}
+        status = (await client.get("/status")).json()["data"]
+        assert (status["count"], status["devices"], status["processes"]) == (0, [], [])
         body = (await client.get("/gpu")).json()
         assert (body["gpu_count"], body["gpus"], body["status"]) == (0, [], "ok")
         none = await client.get("/status?idx=0")

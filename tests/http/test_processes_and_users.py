@@ -80,7 +80,10 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
     async with client() as agent:
         (row,) = [row for row in await rows(agent, "idx=0") if row["pid"] == child]
     moving = ("host_memory_mb", "running_seconds", "first_seen", "cpu_percent")
-    belonging = ("container_id", "container_name", "pod_uid", "systemd_unit", "slurm_job_id", "slurm_step")
+    belonging = (
+        *("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace"),
+        *("systemd_unit", "slurm_job_id", "slurm_step"),
+    )
     assert row["host_memory_mb"] > 0
     assert 0 <= row["running_seconds"] < 60
     assert row["first_seen"] > 1_700_000_000_000

@@ -29,14 +29,14 @@ class NewProcess:
     """Stands for the process that is tried; `works` is how it ends, once the valve is open."""
 
     def __init__(self) -> None:
-        self.works = False
+        self.works = False  # its driver
         self.tries = 0
         self.valve = Valve()
 
-    def __call__(self) -> bool:
+    def __call__(self) -> int | None:
         self.tries += 1
         self.valve.pass_through()
-        return self.works
+        return 2 if self.works else None
 
 
 class Agent:

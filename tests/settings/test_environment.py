@@ -121,7 +121,7 @@ def test_an_env_file_that_cannot_be_used_is_a_fault_beside_the_others(
 
 def test_an_empty_variable_does_not_open_what_the_env_file_closes(directory: Path) -> None:
     (directory / "env").write_text("TOKEN=hunter2\n")
-    assert load_settings({"TOKEN": ""}, env_file="env").token == "hunter2"  # noqa: S105  made up
+    assert load_settings({"TOKEN": ""}, env_file="env").tokens == ("hunter2",)
 
 
 @pytest.mark.usefixtures("directory")

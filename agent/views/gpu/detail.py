@@ -26,8 +26,9 @@ from agent.views.gpu.nvlink import GpuNvLink, nvlinks_view
 from agent.views.gpu.pcie import GpuPcieDetail, pcie_detail_view
 from agent.views.gpu.power import GpuPowerDetail, power_detail_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
+from agent.views.gpu.unknown import DESCRIPTION, FAILED_DESCRIPTION
 from agent.views.gpu.xid import GpuXid, xids_view
-from agent.views.health import GpuFinding, findings_view
+from agent.views.health import HealthFinding, findings_view
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
@@ -61,7 +62,9 @@ class GpuDetail(BaseModel):
     mig_instances: list[GpuMigInstance] | None = Field(
         description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
     )
-    findings: list[GpuFinding] = Field(description="all reasons of the verdict, the worst first")
+    findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
+    unknown: dict[str, list[str]] = Field(description=DESCRIPTION)
+    failed: dict[str, str] = Field(description=FAILED_DESCRIPTION)
 
 
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
@@ -87,4 +90,6 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         xids=xids_view(gpu.xids),
         mig_instances=mig_instances_view(gpu),
         findings=findings_view(health),
+        unknown={},  # what is null can be said when all is together
+        failed={},
     )
