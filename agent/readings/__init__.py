@@ -24,7 +24,15 @@ from agent.readings.gpu.recovery import Recovery, RecoveryAction
 from agent.readings.gpu.thermal import Thermal
 from agent.readings.gpu.utilization import Utilization
 from agent.readings.gpu.xid import XidCount
-from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading, ProcessesReading
+from agent.readings.host import (
+    Belonging,
+    DiskIo,
+    HostProcess,
+    HostReading,
+    Job,
+    ProcessesReading,
+    Scheduler,
+)
 from agent.readings.snapshot import (
     GpuSample,
     GpuSeries,
@@ -57,6 +65,7 @@ __all__ = [
     "HistoryReading",
     "HostProcess",
     "HostReading",
+    "Job",
     "LedgerReading",
     "LinkSample",
     "Memory",
@@ -74,6 +83,7 @@ __all__ = [
     "Recovery",
     "RecoveryAction",
     "RemapBanks",
+    "Scheduler",
     "Snapshot",
     "SourceError",
     "Thermal",

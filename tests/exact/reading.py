@@ -27,6 +27,7 @@ from agent.readings import (
     GpuState,
     HostProcess,
     HostReading,
+    Job,
     LedgerReading,
     LinkSample,
     Memory,
@@ -43,6 +44,7 @@ from agent.readings import (
     ProcessUse,
     Recovery,
     RemapBanks,
+    Scheduler,
     Snapshot,
     Thermal,
     Topology,
@@ -334,6 +336,12 @@ KNOWS_LITTLE = GpuSample(
 USERS = ("ann", "bob", "a-user-with-a-long-name")
 
 
+def _job(k: int) -> Job | None:
+    """One after the other each scheduler; one job without a name, and one process without a job."""
+    scheduler = list(Scheduler)[k % len(Scheduler)]
+    return None if k == 3 else Job(scheduler, f"job-{k}", f"job-name-{k}" if k != 2 else None)
+
+
 def _host_process(pid: int, position: int) -> HostProcess:
     k = position
     return HostProcess(
@@ -354,7 +362,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
             pod_name=f"pod-name-{k}",
             pod_namespace=f"pod-namespace-{k}",
             systemd_unit=f"unit-{k}.service",
-            slurm_job_id=f"job-{k}",
+            job=_job(k),
             slurm_step=f"step-{k}",
             user_session=f"session-{k}",
         ),

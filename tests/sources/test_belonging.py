@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import Belonging
-from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ
+from agent.readings import Belonging, Job, Scheduler
+from agent.sources.belonging import parse_cgroup
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ProcessReader
 from agent.sources.procfs import MAX_BYTES_OF
@@ -37,7 +37,14 @@ def v2(path: str) -> str:
 
 POD = Belonging(container_id=ID, pod_uid=UID)
 DOCKER = Belonging(container_id=ID)
-JOB = Belonging(slurm_job_id="4711", slurm_step="0")
+
+
+def slurm(number: str) -> Job:
+    """A job of Slurm's."""
+    return Job(Scheduler.SLURM, number)
+
+
+JOB = Belonging(job=slurm("4711"), slurm_step="0")
 
 
 @pytest.mark.parametrize(
@@ -152,6 +159,48 @@ JOB = Belonging(slurm_job_id="4711", slurm_step="0")
         pytest.param(v1("/lxc/web"), Belonging(container_id="web", container_name="web"), id="lxc, v1"),
         pytest.param(v2(f"/lxc.payload.web/docker/{ID}"), DOCKER, id="docker in lxc: the innermost"),
         pytest.param(v2("/lxc.monitor.web"), Belonging(), id="lxc's monitor is outside"),
+        # machines of systemd's
+        pytest.param(
+            v2("/machine.slice/machine-gpu\\x2dbox.scope/payload/system.slice/jupyter.service"),
+            Belonging(container_id="gpu-box", container_name="gpu-box"),
+            id="systemd-nspawn: units within are not the host's",
+        ),
+        pytest.param(
+            v1("/machine.slice/machine-gpu\\x2dbox.scope"),
+            Belonging(container_id="gpu-box", container_name="gpu-box"),
+            id="systemd-nspawn, v1",
+        ),
+        pytest.param(
+            v2(
+                "/machine.slice/systemd-nspawn@gpu-box.service/payload/user.slice/user-0.slice/session-3.scope"
+            ),
+            Belonging(
+                container_id="gpu-box",
+                container_name="gpu-box",
+                systemd_unit="systemd-nspawn@gpu-box.service",
+            ),
+            id="systemd-nspawn as a service",
+        ),
+        pytest.param(
+            v2("/machine.slice/machine-qemu\\x2d3\\x2dwin\\x2d11.scope/libvirt/emulator"),
+            Belonging(container_id="qemu-3-win-11", container_name="win-11"),
+            id="libvirt, a virtual machine with a vGPU",
+        ),
+        pytest.param(
+            v1("/machine.slice/machine-lxc\\x2d4242\\x2dweb.scope"),
+            Belonging(container_id="lxc-4242-web", container_name="web"),
+            id="libvirt, LXC, v1",
+        ),
+        pytest.param(
+            v2(f"/machine.slice/machine-gpu\\x2dbox.scope/payload/system.slice/docker-{ID}.scope"),
+            DOCKER,
+            id="docker in systemd-nspawn: the innermost",
+        ),
+        pytest.param(
+            v2("/machine.slice/machine-a\\x0ab\\x1b.scope"),
+            Belonging(container_id="a\\nb\\x1b", container_name="a\\nb\\x1b"),
+            id="a name that would end a line",
+        ),
         # systemd
         pytest.param(
             v2("/system.slice/jupyterhub.service"), Belonging(systemd_unit="jupyterhub.service"), id="unit"
@@ -206,31 +255,33 @@ JOB = Belonging(slurm_job_id="4711", slurm_step="0")
         pytest.param(v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_3"), JOB, id="slurm, v2"),
         pytest.param(
             v2("/system.slice/gpu01_slurmstepd.scope/job_4711/step_batch/user/task_special"),
-            Belonging(slurm_job_id="4711", slurm_step="batch"),
+            Belonging(job=slurm("4711"), slurm_step="batch"),
             id="slurm, v2, several slurmd",
         ),
         pytest.param(
             v1("/slurm/uid_1000/job_4711/step_0/task_0", "/system.slice/slurmd.service"),
-            Belonging(systemd_unit="slurmd.service", slurm_job_id="4711", slurm_step="0"),
+            Belonging(systemd_unit="slurmd.service", job=slurm("4711"), slurm_step="0"),
             id="slurm, v1",
         ),
         pytest.param(
             v1("/slurm_gpu01/uid_1000/job_4711/step_extern", "/"),
-            Belonging(slurm_job_id="4711", slurm_step="extern"),
+            Belonging(job=slurm("4711"), slurm_step="extern"),
             id="slurm, v1, several slurmd",
         ),
         pytest.param(
             v1("/slurm/uid_1000/job_4711/step_4294967294", "/"),
-            Belonging(slurm_job_id="4711", slurm_step="batch"),
+            Belonging(job=slurm("4711"), slurm_step="batch"),
             id="slurm before 20.11: batch has a number",
         ),
         pytest.param(
-            v1("/slurm/uid_1000/job_4711", "/"), Belonging(slurm_job_id="4711"), id="slurm, no step"
+            v1("/slurm/uid_1000/job_4711", "/"),
+            Belonging(job=slurm("4711")),
+            id="slurm, no step",
         ),
         pytest.param(v2("/system.slice/slurmstepd.scope/system"), Belonging(), id="slurm's own, of no job"),
         pytest.param(
             v2(f"/kubepods/pod{UID}/{ID}/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"),
-            Belonging(container_id=ID, pod_uid=UID, slurm_job_id="4711", slurm_step="0"),
+            Belonging(container_id=ID, pod_uid=UID, job=slurm("4711"), slurm_step="0"),
             id="slurm within a pod",
         ),
         pytest.param(v2("/home/job_4711/step_0"), Belonging(), id="somebody's directory of that name"),
@@ -248,30 +299,6 @@ JOB = Belonging(slurm_job_id="4711", slurm_step="0")
 )
 def test_a_cgroup_tells_where_a_process_belongs(text: str, expected: Belonging) -> None:
     assert parse_cgroup(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        pytest.param(b"", SlurmStep(), id="empty"),
-        pytest.param(b"PATH=/bin\0HOME=/root\0", SlurmStep(), id="none"),
-        pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=2\0", SlurmStep("7", "2"), id="job and step"),
-        pytest.param(b"SLURM_JOBID=7\0SLURM_STEPID=2\0", SlurmStep("7", "2"), id="older names"),
-        pytest.param(b"SLURM_JOB_ID=7\0", SlurmStep("7"), id="no step"),
-        pytest.param(b"SLURM_STEP_ID=2\0", SlurmStep(), id="a step of no job"),
-        pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=4294967291\0", SlurmStep("7", "batch"), id="batch"),
-        pytest.param(
-            b"SLURM_JOB_ID=7\0SLURM_STEP_ID=4294967290\0", SlurmStep("7", "interactive"), id="salloc"
-        ),
-        pytest.param(b"SLURM_JOB_ID=\0SLURM_JOBID=7\0", SlurmStep("7"), id="empty beside the older name"),
-        pytest.param(b"SLURM_JOB_ID=7;rm\0", SlurmStep(), id="no number"),
-        pytest.param(b"SLURM_JOB_ID=" + b"7" * 99 + b"\0", SlurmStep(), id="no job has that many"),
-        pytest.param(b"MY_SLURM_JOB_ID=7\0SLURM_JOB_IDS=7\0SLURM_\0", SlurmStep(), id="other names"),
-        pytest.param(b"A=\xff\0SLURM_JOB_ID=7", SlurmStep("7"), id="any bytes, and cut at the end"),
-    ],
-)
-def test_an_environment_tells_the_slurm_job(environ: bytes, expected: SlurmStep) -> None:
-    assert parse_environ(environ) == expected
 
 
 class FakeNode:
@@ -317,8 +344,11 @@ def test_a_whole_node_is_attributed_exactly(node: FakeNode) -> None:
     processes = reader.read(frozenset(range(11, 18)), None)
 
     assert {pid: (process.start_ticks, process.belonging) for pid, process in processes.items()} == {
-        11: (1100, Belonging(slurm_job_id="4711", slurm_step="0")),
-        12: (1200, Belonging(systemd_unit="slurmd.service", slurm_job_id="4712", slurm_step="batch")),
+        11: (1100, Belonging(job=slurm("4711"), slurm_step="0")),
+        12: (
+            1200,
+            Belonging(systemd_unit="slurmd.service", job=slurm("4712"), slurm_step="batch"),
+        ),
         13: (1300, Belonging(container_id=ID)),
         14: (1400, Belonging(container_id=OUTER, pod_uid=UID)),
         15: (1500, Belonging(user_session="3")),
@@ -333,8 +363,8 @@ def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
     node.add(13, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=1\0SLURM_STEP_ID=2\0")
 
     assert node.belonging(11) == JOB
-    assert node.belonging(12) == Belonging(slurm_job_id="4711", slurm_step="2")
-    assert node.belonging(13) == Belonging(slurm_job_id="4711")
+    assert node.belonging(12) == Belonging(job=slurm("4711"), slurm_step="2")
+    assert node.belonging(13) == Belonging(job=slurm("4711"))
 
 
 def test_what_may_not_be_read_is_unknown(node: FakeNode) -> None:
