@@ -26,7 +26,10 @@ def __getattr__(name: str) -> object:
 
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:
-    """Runs the agent and ends the process: 0 after a signal, 2 wrong settings, 3 failed start, 1 all else."""
+    """Runs the agent and ends the process.
+
+    The status: 0 after a signal, 75 to be started again, 2 wrong settings, 3 failed start, 1 all else.
+    """
     status: object = 1
     try:
         from agent.server.signals import handle_stop_signals

@@ -25,10 +25,13 @@ from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
+from agent.sampling.replaced_driver import ReplacedDriver
 from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import when_stopped
+from agent.sources import new_process
+from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
@@ -37,7 +40,7 @@ from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from fastapi import FastAPI
     from starlette.requests import Request
@@ -46,11 +49,14 @@ if TYPE_CHECKING:
     from agent.settings import Settings
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(
+    settings: Settings, *, restart: Callable[[str], object] | None = None, contained: bool | None = None
+) -> Starlette:
     """The whole agent as one ASGI app. A function, so that tests make as many as they like.
 
     With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
-    scenario that does not exist.
+    scenario that does not exist. `restart` ends the process for the reason given, to be started again; None:
+    there is no such way. `contained`: whether it runs in a container; None: look.
     """
     if settings.simulate_gpus:
         from agent.simulation import Simulation  # not loaded on a GPU host
@@ -69,7 +75,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=list(_bare_prefix(prefix)),
         middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
-        lifespan=partial(_lifespan, shared=shared),
+        lifespan=partial(_lifespan, shared=shared, restart=restart, contained=contained),
     )
     app.state.shared = shared
     app.router.redirect_slashes = False  # the redirect would carry the client's Host header
@@ -134,11 +140,18 @@ def _bare_prefix(prefix: str) -> Iterator[Route]:
 
 
 @asynccontextmanager
-async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]:
+async def _lifespan(
+    _app: Starlette,
+    shared: SharedState,
+    restart: Callable[[str], object] | None,
+    contained: bool | None,
+) -> AsyncIterator[None]:
     settings = shared.settings
+    if contained is None:
+        contained = not shared.simulated and in_container()
     collector = Collector(
-        DriverSource(),
-        GpuSource,
+        DriverSource(in_container=contained),
+        partial(GpuSource, in_container=contained),
         HostSource(),
         ProcessSource(
             hide_command_args=settings.hide_command_args,
@@ -154,6 +167,12 @@ async def _lifespan(_app: Starlette, shared: SharedState) -> AsyncIterator[None]
         history=shared.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
         xids=XidWatch(XidEventSource()) if settings.history_interval else None,
+        expected_gpus=settings.expected_gpus,
+        recount=new_process.count_gpus,
+        # A simulated driver is not replaced, and what a new process finds is not it.
+        replaced_driver=None
+        if restart is None or shared.simulated
+        else ReplacedDriver(new_process.NewProcess().count_gpus, restart),
     )
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     try:

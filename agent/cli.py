@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+    from agent.server.agent_server import RestartRequest
+
 NAME = "nvidia-smi-web-agent"
 EXIT_DEADLINE = 1.7  # seconds from a signal to the end of the process
 FAILED_START = 3  # the status after which uvicorn and gunicorn start no worker again
@@ -42,8 +44,9 @@ _ARGUMENTS = {
 
 
 def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> int:
-    """Runs the agent until a signal ends it. The exit status: 0, or 1 cannot listen, or 2 wrong settings.
+    """Runs the agent until a signal ends it, or itself to be started again.
 
+    The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings.
     `end` ends the process with a status, at once: the server calls it EXIT_DEADLINE after a signal. Raises
     SystemExit(3) if the app does not start.
     """
@@ -57,17 +60,19 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> 
         )
         configure_logging(settings.log_level)
         with listen(settings.host, settings.port) as listener:
-            from agent.app import create_app  # only now: a wrong setting or a port in use shows at once
+            # Only now: a wrong setting or a port in use shows at once.
+            from agent.app import create_app
+            from agent.server.agent_server import RestartRequest
 
-            app = create_app(settings)
+            restart = RestartRequest()
+            app = create_app(settings, restart=restart)
             _announce(settings, f"http://{url_host(settings.host)}:{settings.port}")
-            _serve(app, settings, listener, end)
+            return _serve(app, settings, listener, end, restart)
     except SettingsError as error:
         return _refuse(error)
     except CannotListen as error:
         logger.error("%s", error)  # noqa: TRY400  one clear line, no traceback
         return 1
-    return 0
 
 
 def app_from_environment() -> ASGIApp:
@@ -150,7 +155,14 @@ def _announce(settings: Settings, address: str) -> None:
         )
 
 
-def _serve(app: ASGIApp, settings: Settings, listener: socket.socket, end: Callable[[int], object]) -> None:
+def _serve(
+    app: ASGIApp,
+    settings: Settings,
+    listener: socket.socket,
+    end: Callable[[int], object],
+    restart: RestartRequest,
+) -> int:
+    """Until the server ends; returns the exit status."""
     from uvicorn import Config
 
     from agent.server.agent_server import AgentServer
@@ -175,4 +187,6 @@ def _serve(app: ASGIApp, settings: Settings, listener: socket.socket, end: Calla
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
     gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
-    AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end).run(sockets=[listener])
+    server = AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end, restart=restart)
+    server.run(sockets=[listener])
+    return server.status

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent import __version__
+from agent.server.agent_server import RESTART
 from agent.settings import documented, scenarios
 from tests.support.agents import free_port
 
@@ -31,6 +32,7 @@ STAND_IN = """
 import sys, time, types
 
 failed_start = False
+at_request = None
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -44,15 +46,18 @@ async def app(scope, receive, send):
         return
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body"})
+    if at_request is not None:
+        at_request("It is so")
 
-def create_app(settings):
+def create_app(settings, restart=None):
     if settings.url_prefix == "/slow-start":
         print("creating", file=sys.stderr, flush=True)
         time.sleep(3600)
     if settings.url_prefix == "/crash":
         raise RuntimeError("unforeseen")
-    global failed_start
+    global failed_start, at_request
     failed_start = settings.url_prefix == "/failed-start"
+    at_request = restart if settings.url_prefix == "/restart" else None
     return app
 
 sys.modules["agent.app"] = types.ModuleType("agent.app")
@@ -213,6 +218,16 @@ def test_it_starts_answers_and_ends_on_a_signal_with_status_0(tmp_path: Path) ->
     with running(tmp_path, TOKEN="hunter2") as agent:  # noqa: S106  made up
         assert agent.get("/") == 200
         assert agent.stop() == (0, "")
+
+
+def test_it_ends_with_status_75_where_it_asks_to_be_started_again_and_says_why(tmp_path: Path) -> None:
+    with running(tmp_path, TOKEN="hunter2", URL_PREFIX="restart") as agent:  # noqa: S106  made up
+        wait_for_port(agent.port)
+        assert agent.get("/") == 200
+        _, said = agent.child.communicate(timeout=DEADLINE)
+    assert agent.child.returncode == RESTART == 75
+    assert said.endswith(" WARNING It is so: the agent ends with status 75, to be started again\n")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

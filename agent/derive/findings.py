@@ -1,4 +1,4 @@
-"""A finding about the health of a GPU, the verdict it leads to, and what both are judged by."""
+"""A finding about the health of a GPU or the host, the verdict it leads to, and what both are judged by."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class HealthVerdict(IntEnum):
-    """How well a GPU is; the greater, the worse."""
+    """How well a GPU or the host is; the greater, the worse."""
 
     HEALTHY = 0
     WARNING = 1  # it works; somebody should have a look

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The verdict on one GPU. None: nothing is known of it yet."""
+    """The verdict on one GPU, or on the host. None: nothing is known of it yet."""
 
     verdict: HealthVerdict | None
     findings: tuple[Finding, ...] = ()  # the worst first

@@ -14,6 +14,7 @@ from agent.derive.throttling import ClocksEventReason
 from agent.derive.unlisted import GHOST_PERCENT
 from agent.derive.xid import Remedy, look_up
 from agent.readings import Fan, GpuState, RecoveryAction
+from agent.readings.troubles import RESET, UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,29 +33,18 @@ HOT_CELSIUS = 75
 READINGS_OF_A_SLOW_LINK = 2
 
 
+_CANNOT_BE_READ = {
+    GpuState.LOST: ("lost", HealthVerdict.CRITICAL),
+    GpuState.STUCK: ("stuck", HealthVerdict.CRITICAL),
+    GpuState.STALE: ("silent", HealthVerdict.WARNING),
+}
+
+
 def _unreadable(patient: Patient) -> Iterator[Finding]:
     gpu = patient.gpu
-    if gpu.state is GpuState.LOST:
-        yield Finding(
-            "lost",
-            HealthVerdict.CRITICAL,
-            gpu.error or "The GPU is lost",
-            "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
-        )
-    elif gpu.state is GpuState.STUCK:
-        yield Finding(
-            "stuck",
-            HealthVerdict.CRITICAL,
-            gpu.error or "A driver call does not return",
-            "look for its XID in dmesg; if it stays so, reboot",
-        )
-    elif gpu.state is GpuState.STALE and gpu.reading is None:
-        yield Finding(
-            "silent",
-            HealthVerdict.WARNING,
-            gpu.error or "The GPU has not answered for a while",
-            "look at the load of the host, and for its XID in dmesg",
-        )
+    if gpu.reading is None and gpu.state in _CANNOT_BE_READ:
+        name, verdict = _CANNOT_BE_READ[gpu.state]
+        yield Finding(name, verdict, gpu.error or UNREADABLE.what, gpu.todo or UNREADABLE.todo)
 
 
 _XID_ADVICE = {
@@ -86,7 +76,7 @@ def _xids(patient: Patient) -> Iterator[Finding]:
 
 
 _RECOVERY_ADVICE = {
-    RecoveryAction.GPU_RESET: "stop what runs on it and reset it: nvidia-smi --gpu-reset",
+    RecoveryAction.GPU_RESET: RESET,
     RecoveryAction.NODE_REBOOT: "reboot the host",
     RecoveryAction.DRAIN_P2P: "stop what uses peer-to-peer transfers with it",
     RecoveryAction.DRAIN_AND_RESET: "let its work end, start no new one, then reset it",

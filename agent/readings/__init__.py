@@ -5,7 +5,7 @@
 """
 
 from agent.readings.clock import seconds_since_boot
-from agent.readings.driver import DriverReading
+from agent.readings.driver import DriverReading, GpuCensus
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
@@ -56,6 +56,7 @@ __all__ = [
     "Fan",
     "Fans",
     "Gpm",
+    "GpuCensus",
     "GpuIdentity",
     "GpuProcess",
     "GpuReading",
@@ -96,4 +97,12 @@ __all__ = [
 
 
 class SourceError(Exception):
-    """A source could not be read; the message is one sentence for people."""
+    """A source could not be read; the message is one sentence for people.
+
+    `todo`: what to do about it, where the message does not say it. `code`: nvmlReturn_t, where NVML refused.
+    """
+
+    def __init__(self, message: str, *, todo: str | None = None, code: int | None = None) -> None:
+        super().__init__(message)
+        self.todo = todo
+        self.code = code

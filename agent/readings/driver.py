@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class GpuCensus:
+    """What the driver's number of GPUs is judged by."""
+
+    expected: int = 0  # as set; 0: any number will do
+    seen: int = 0  # the most that were counted at once since the agent started
+    is_confirmed: bool = True  # False: fewer than these are counted, and a new contact may find more
+
+
+@dataclass(frozen=True, slots=True)
 class DriverReading:
     """What the driver says about itself (NVML: nvmlSystemGet*, nvmlDeviceGetCount_v2)."""
 

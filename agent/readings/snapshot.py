@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.readings.driver import GpuCensus
 from agent.readings.gpu import GpuReading
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class GpuSample:
     age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
     error: str | None = None  # one sentence, only for a GPU that could not be read
     seconds: float | None = None  # that `reading` took in the driver
+    todo: str | None = None  # what to do about `error`
     xids: Mapping[int, XidCount] | None = None  # by code, since the agent started; None: nobody listens
 
     @property
@@ -122,6 +124,7 @@ class Snapshot:
     driver: DriverReading | None = None  # None: no contact
     driver_error: str | None = None  # one sentence: what is missing and what to do; None before first contact
     gpus: tuple[GpuSample, ...] = ()
+    census: GpuCensus = field(default_factory=GpuCensus)
     host: HostReading | None = None  # None: not read, or too long ago
     processes: ProcessesReading | None = None  # as `host`
     topology: Topology | None = None  # None: not told, or not yet

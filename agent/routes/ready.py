@@ -9,14 +9,22 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from agent.derive.health import examine
+from agent.derive.host_health import examine_host
 from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
 from agent.http.parameters import NO_CONTACT, CurrentSnapshot
 from agent.readings import GpuState
-from agent.views.health import VerdictWord
+from agent.views.health import VerdictWord, verdict_word
 
 router = APIRouter()
 ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
+
+
+class HostReadiness(BaseModel):
+    """How well the host is, without numbers: everybody may read this."""
+
+    verdict: VerdictWord | None = Field(description="null: not known yet")
+    findings: dict[str, VerdictWord] = Field(description="verdict of each finding about the host, by name")
 
 
 class Readiness(BaseModel):
@@ -25,6 +33,7 @@ class Readiness(BaseModel):
     status: Literal["ready"] = Field(description="always ready: else the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
     health: dict[VerdictWord, int] = Field(description="number of GPUs by verdict")
+    host: HostReadiness
 
 
 @router.get("/ready", summary="Whether there is live data")
@@ -38,4 +47,11 @@ async def ready(snapshot: CurrentSnapshot) -> Readiness:
     verdicts = Counter(
         health.verdict.word for health in examine(snapshot).values() if health.verdict is not None
     )
-    return Readiness(status="ready", gpus=dict(states), health=dict(verdicts))
+    host = examine_host(snapshot)
+    findings = {finding.name: finding.verdict.word for finding in host.findings}
+    return Readiness(
+        status="ready",
+        gpus=dict(states),
+        health=dict(verdicts),
+        host=HostReadiness(verdict=verdict_word(host), findings=findings),
+    )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from agent.derive.findings import HealthVerdict
+from agent.derive.host_health import examine_host
 from agent.readings import GpuState
 
 if TYPE_CHECKING:
+    from agent.derive.health import Health
     from agent.readings import DriverReading, GpuSample, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -18,11 +21,12 @@ class ChangeLog:
 
     def __init__(self) -> None:
         self._driver: DriverReading | str | None = None
+        self._host: Health | None = None  # the latest verdict on it
         self._states: dict[int, GpuState] = {}  # by GPU index
         self._stuck: set[str] = set()
 
     def note(self, snapshot: Snapshot) -> None:
-        """Log what changed about the driver and each GPU."""
+        """Log what changed about the driver, the host and each GPU."""
         driver = snapshot.driver_error or snapshot.driver
         if driver is not None and driver != self._driver:
             self._driver = driver
@@ -30,6 +34,8 @@ class ChangeLog:
                 logger.info("%s", _describe(snapshot.driver))
             else:
                 logger.warning("%s. Without a GPU, --simulate 8 shows what the agent does", driver)
+        if snapshot.driver is not None:
+            self._note_host(examine_host(snapshot))
         for gpu in snapshot.gpus:
             self._note_gpu(gpu)
 
@@ -43,12 +49,22 @@ class ChangeLog:
         else:
             logger.info("%s answers again", name)
 
+    def _note_host(self, health: Health) -> None:
+        if health.verdict is None or health == self._host:
+            return
+        for reason in health.reasons:
+            logger.warning("%s", reason)
+        if health.verdict is HealthVerdict.HEALTHY and self._host is not None:
+            logger.info("The GPUs are all there again")
+        self._host = health
+
     def _note_gpu(self, gpu: GpuSample) -> None:
         before = self._states.get(gpu.index)
         if gpu.state is before or gpu.state in (GpuState.STARTING, GpuState.STALE):
             return
         if gpu.state is not GpuState.OK:
-            logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, gpu.error)
+            why = "; ".join(filter(None, (gpu.error, gpu.todo)))
+            logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, why)
         elif before is not None:
             logger.info("GPU %d (%s) is ok again", gpu.index, gpu.identity.uuid)
         self._states[gpu.index] = gpu.state

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.readings import Snapshot, seconds_since_boot
+from agent.readings.troubles import LIB_RM_VERSION_MISMATCH
+from agent.sampling.census import Census
 from agent.sampling.change_log import ChangeLog
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from agent.sampling.history import History
     from agent.sampling.interfaces import Connections, Driver, Host, Processes
     from agent.sampling.ledger import Ledger
+    from agent.sampling.replaced_driver import ReplacedDriver
     from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
 
@@ -55,6 +58,9 @@ class Collector:
         ledger: Ledger | None = None,
         history: History | None = None,
         xids: XidWatch | None = None,
+        expected_gpus: int = 0,
+        recount: Callable[[], int | None] | None = None,
+        replaced_driver: ReplacedDriver | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
@@ -71,16 +77,19 @@ class Collector:
         self._ledger = ledger
         self._history = history
         self._xids = xids
+        self._replaced_driver = replaced_driver
         self._clock = clock
         self._now = now
         self._since_boot = since_boot
         self._booted_at = float("-inf")  # seconds since the epoch, by the wall clock as it is set now
         self._one_at_a_time = asyncio.Lock()
         self._workers = Workers(sample_timeout, clock)
+        self._census = Census(self._workers, recount, expected=expected_gpus, clock=clock)
         self._driver: Worker[DriverReading | None] = self._workers.start("driver")
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
         self._topology: Worker[Topology] = self._workers.start("topology")
+        self._new_process: Worker[int | None] = self._workers.start("new process")
         self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
         self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
         self._driver_asked_at = float("-inf")
@@ -104,22 +113,26 @@ class Collector:
     async def _collect(self, *, watched: bool) -> Snapshot:
         started = self._clock()
         self._host.request(self._host_source.read)
+        waits_for_xids = self._census.is_outdated and not await self._renew_contact()
         if self._driver_is_in_doubt():
             self._ask_driver(started)
             await self._workers.wait([self._driver], started + MAX_WAIT_FOR_GPUS)
         elif started - self._driver_asked_at >= DRIVER_PACE:
             self._ask_driver(started)
         self._follow_driver()
+        self._census.follow(self._contact.gpu_count if self._contact else None)
         if self._is_in_contact():
             for slot in self._gpus:
                 slot.request()
             await self._workers.wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
             self._ask_topology(started)
-            if self._xids is not None:
+            if self._xids is not None and not waits_for_xids:
                 self._xids.follow(len(self._gpus))
+        if self._replaced_driver is not None:
+            self._replaced_driver.follow(self._new_process, self._mismatched_at(), self._clock())
         pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
         self._processes.request(lambda: self._process_source.read(pids, watched=watched))
-        await self._workers.wait([self._host, self._processes], started + MAX_WAIT)
+        await self._workers.wait([self._host, self._processes, *self._census.workers], started + MAX_WAIT)
         snapshot = self._assemble(started)
         if self._ledger is not None:
             snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
@@ -140,8 +153,22 @@ class Collector:
             slot.released(now)
         if self._some_are_busy():
             return False
+        self._driver.result = None  # nobody is in contact from here on
         self._driver.request(self._driver_source.release)
         await self._workers.wait([self._driver], deadline)
+        return True
+
+    async def _renew_contact(self) -> bool:
+        """Let go of NVML, so that this round makes contact anew; not while a call is out.
+
+        Says whether that is settled, or XidWatch is waited for until the next round.
+        """
+        if self._some_are_busy():
+            return True
+        if self._xids is not None and not self._xids.pause():
+            return False
+        if await self._release():
+            self._census.renewed()
         return True
 
     def _some_are_busy(self) -> bool:
@@ -163,6 +190,14 @@ class Collector:
     def _driver_is_in_doubt(self) -> bool:
         return not self._is_in_contact() or any(
             slot.result is not None and slot.result.error for slot in self._gpus
+        )
+
+    def _mismatched_at(self) -> float | None:
+        """When the latest read began whose answer was that library and kernel module do not fit."""
+        results = [self._driver.result, *(slot.result for slot in self._gpus)]
+        return max(
+            (result.started_at for result in results if result and result.code == LIB_RM_VERSION_MISMATCH),
+            default=None,
         )
 
     def _ask_driver(self, now: float) -> None:
@@ -209,6 +244,7 @@ class Collector:
             driver=self._contact,
             driver_error=self._driver.result.error if self._driver.result else None,
             gpus=tuple(self._judge_state(slot, now, since_boot) for slot in self._gpus),
+            census=self._census.reading,
             host=self._fresh(self._host, now),
             processes=self._fresh(self._processes, now),
             topology=self._known_topology(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.readings import GpuReading, GpuSample, GpuState
+from agent.readings.troubles import silent_gpu, stuck_gpu
 
 if TYPE_CHECKING:
     from agent.sampling.worker import ReadResult
@@ -38,21 +39,23 @@ def judge_state(
     age = None if last is None else since_boot - last.sampled_since_boot
     age_ms = None if age is None else int(age * 1000)
 
-    def sample(state: GpuState, reading: GpuReading | None, error: str | None) -> GpuSample:
+    def sample(
+        state: GpuState, reading: GpuReading | None, error: str | None = None, todo: str | None = None
+    ) -> GpuSample:
         seconds = result.seconds if result is not None and reading is not None else None
         lasting = last.lasting() if last is not None and reading is None else None
-        return GpuSample(index, state, reading, lasting, sampled_at, age_ms, error, seconds=seconds)
+        return GpuSample(index, state, reading, lasting, sampled_at, age_ms, error, seconds, todo)
 
     if busy_since is not None and now - busy_since >= sample_timeout:
-        return sample(
-            GpuState.STUCK, None, f"A driver call on this GPU has not returned for {now - busy_since:.0f} s"
-        )
+        stuck = stuck_gpu(now - busy_since)
+        return sample(GpuState.STUCK, None, stuck.what, stuck.todo)
     if result is None:
         return sample(GpuState.STARTING, None, "The GPU has not answered yet")
     if result.reading is None or age is None:
-        return sample(GpuState.LOST, None, result.error)
+        return sample(GpuState.LOST, None, result.error, result.todo)
     if age <= OK_INTERVALS * sample_interval:
-        return sample(GpuState.OK, result.reading, None)
+        return sample(GpuState.OK, result.reading)
     if age <= stale_after:
-        return sample(GpuState.STALE, result.reading, None)
-    return sample(GpuState.STALE, None, f"The GPU has not answered; its last reading is {age:.0f} s old")
+        return sample(GpuState.STALE, result.reading)
+    silent = silent_gpu(age)
+    return sample(GpuState.STALE, None, silent.what, silent.todo)

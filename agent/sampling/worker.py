@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from agent.readings import SourceError
+from agent.readings.troubles import AGENT_FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,8 @@ class ReadResult(Generic[Reading]):
     error: str | None
     started_at: float  # seconds of the monotonic clock
     seconds: float | None = None  # that the read took; None: it failed
+    todo: str | None = None  # what to do about `error`
+    code: int | None = None  # nvmlReturn_t, where NVML refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,9 @@ class Worker(Generic[Reading]):
             reading = read()
             self.result = ReadResult(reading, None, started_at, self._clock() - started_at)
         except SourceError as error:
-            self.result = ReadResult(None, str(error), started_at)
+            self.result = ReadResult(None, str(error), started_at, todo=error.todo, code=error.code)
         except Exception as error:  # the thread must outlive a fault of ours
-            self.result = ReadResult(None, "The agent failed while reading it; its log says why", started_at)
+            self.result = ReadResult(None, AGENT_FAULT.what, started_at, todo=AGENT_FAULT.todo)
             self._log(error)
         self.busy_since = None
         self._answered(self)

@@ -49,6 +49,8 @@ class XidWatch:
         self._counts: dict[str, Mapping[int, tuple[int, float]]] = {}
         self._logged_at: dict[tuple[str, int], float] = {}
         self._awake = threading.Event()  # set to end a pause
+        self._at_rest = threading.Event()  # set while the source is not in use
+        self._at_rest.set()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="xid", daemon=True)
 
@@ -60,6 +62,12 @@ class XidWatch:
         self._awake.set()
         if self._thread.ident is None:
             self._thread.start()
+
+    def pause(self) -> bool:
+        """Listen to nobody until the next `follow`; says whether that is so by now."""
+        self._gpu_count = 0
+        self._awake.set()
+        return self._at_rest.is_set()
 
     def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None:
         """The XIDs of one GPU by code, since the agent listens; None while nobody has listened to it.
@@ -89,6 +97,7 @@ class XidWatch:
     def _work(self) -> None:
         while not self._stopping:
             began_at = self._clock()
+            self._at_rest.clear()
             try:
                 self._listen()
             except SourceError as error:  # the driver is away, or a GPU fell off the bus
@@ -96,6 +105,7 @@ class XidWatch:
             except Exception:  # the thread must outlive a fault of ours
                 logger.exception("Listening for XID errors failed")
             self._source.close()
+            self._at_rest.set()
             if self._clock() - began_at < RETRY:  # else begin at once: meanwhile nobody listens to the others
                 self._awake.wait(RETRY)
 

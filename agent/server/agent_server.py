@@ -1,8 +1,9 @@
-"""What uvicorn's server does not do by itself: end with status 0 after a signal, and in time."""
+"""What uvicorn's server does not do by itself: end in time, with status 0 after a signal or with RESTART."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from contextlib import contextmanager
@@ -18,19 +19,46 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+RESTART = 75  # EX_TEMPFAIL of sysexits.h
+logger = logging.getLogger(__name__)
+
+
+class RestartRequest:
+    """Ends the server as SIGTERM does, but with status RESTART: its supervisor starts the agent again.
+
+    To be called in the main thread.
+    """
+
+    def __init__(self) -> None:
+        self.is_made = False
+
+    def __call__(self, why: str) -> None:
+        """Make it, for this reason, which stands without a full stop."""
+        logger.warning("%s: the agent ends with status %d, to be started again", why, RESTART)
+        self.is_made = True
+        signal.raise_signal(signal.SIGTERM)
+
+
 class AgentServer(Server):
     """uvicorn's server, for which a signal is an orderly end: it is not raised again afterwards."""
 
     start_grace = 0.5  # seconds that a start under way has left when a signal comes
 
     def __init__(
-        self, config: Config, *, exit_deadline: float = 0, end: Callable[[int], object] | None = None
+        self,
+        config: Config,
+        *,
+        exit_deadline: float = 0,
+        end: Callable[[int], object] | None = None,
+        restart: RestartRequest | None = None,
     ) -> None:
-        """`end(0)` is called `exit_deadline` seconds after the first signal if the server still runs then.
+        """`end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
 
         It must end the process from within a signal handler, whatever is under way. None: no bound.
         """
         super().__init__(config)
+        self.status = 0  # to end the process with
+        self._restart = restart
         self._exit_deadline = exit_deadline
         self._end = end
 
@@ -52,10 +80,12 @@ class AgentServer(Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  a signal handler's shape
         """Unlike uvicorn's, a second Ctrl-C cuts nothing short: a shell and `uv run` each send one."""
+        if not self.should_exit and self._restart is not None and self._restart.is_made:
+            self.status = RESTART
         end = self._end
         if end is not None and not self.should_exit:
             # An interval timer, not a thread: a signal handler may run while a lock of `threading` is held.
-            signal.signal(signal.SIGALRM, lambda *_: end(0))
+            signal.signal(signal.SIGALRM, lambda *_: end(self.status))
             signal.setitimer(signal.ITIMER_REAL, self._exit_deadline)
         self.should_exit = True
 

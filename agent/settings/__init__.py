@@ -107,6 +107,12 @@ class Settings:
         "Interval of the samples that are kept as history.",
     )
 
+    expected_gpus: int = _setting(
+        0,
+        whole_number(1, 128, zero="for any number"),
+        "Number of GPUs that this host should have; fewer are a critical finding.",
+    )
+
     idle_holder_minutes: float = _setting(
         15.0, number(1, 1440, "minutes"), "Idle time that makes a process on a GPU an idle holder."
     )

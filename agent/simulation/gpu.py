@@ -55,6 +55,7 @@ class SimulatedGpu(Faults):
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
         self._local = local
+        self._present = True
         self._lost = False
         self._denied = False
         self._unsupported: set[str | int] = set(model.unsupported)
@@ -80,6 +81,21 @@ class SimulatedGpu(Faults):
     def restore(self) -> None:
         """Come back from being lost."""
         self._lost = False
+
+    def vanish(self) -> None:
+        """Be gone from the bus: lost for those in contact, and not counted at the next first nvmlInit."""
+        self._present = False
+        self._lost = True
+
+    def appear(self) -> None:
+        """End `vanish`: answered by the next contact that counts it."""
+        self._present = True
+        self._lost = False
+
+    @property
+    def is_present(self) -> bool:
+        """Whether it is on the bus."""
+        return self._present
 
     def deny(self) -> None:
         """Every call, the handle lookup included, gives NO_PERMISSION."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 from nvitop.api import libnvml
 
-from agent.sources import slots
+from agent.sources import new_process, slots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # What both modules remember of the library they talk to. nvitop names its own with two underscores at module
 # level, where Python does not mangle them.
@@ -19,19 +22,25 @@ _NVITOP_SUFFIX = "_version_suffix"
 
 @dataclass(frozen=True)
 class Before:
-    """The state of pynvml and nvitop before a library was put in place."""
+    """The state of pynvml, nvitop and our own count before a library was put in place."""
 
     pynvml: dict[str, Any]
     pointers: dict[str, Any]
     nvitop: dict[str, Any]
     unknown_functions: dict[Any, Any]
     slots: slots.Slots
+    count_gpus_in_new_process: Callable[[], int | None]
 
 
-def put_in_place(library: object, its_slots: slots.Slots | None = None) -> Before:
+def put_in_place(
+    library: object,
+    its_slots: slots.Slots | None = None,
+    its_recount: Callable[[], int | None] | None = None,
+) -> Before:
     """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
 
-    `its_slots` are those that its GPUs are plugged into; None: those of this host.
+    `its_slots` are those that its GPUs are plugged into; None: those of this host. `its_recount` counts its
+    GPUs as a new process would; None: a new process does.
     """
     nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
     before = Before(
@@ -40,10 +49,12 @@ def put_in_place(library: object, its_slots: slots.Slots | None = None) -> Befor
         nvitop={name: vars(libnvml)[name] for name in nvitop_names},
         unknown_functions=dict(libnvml.UNKNOWN_FUNCTIONS),
         slots=slots.in_place,
+        count_gpus_in_new_process=new_process.count_gpus,
     )
     slots.in_place = its_slots or slots.in_place
     vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
     vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
+    new_process.count_gpus = its_recount or new_process.count_gpus
     forget_functions()
     return before
 
@@ -54,6 +65,7 @@ def take_away(before: Before) -> None:
     vars(pynvml).update(before.pynvml)
     vars(pynvml)["_nvmlGetFunctionPointer_cache"].update(before.pointers)
     vars(libnvml).update(before.nvitop)
+    new_process.count_gpus = before.count_gpus_in_new_process
     libnvml.UNKNOWN_FUNCTIONS.update(before.unknown_functions)
     slots.in_place = before.slots
 

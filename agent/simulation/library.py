@@ -88,6 +88,7 @@ class SimulatedLibrary(Faults):
         self.gpus = [
             SimulatedGpu(index, model, symbols, self.elapsed, local) for index, model in enumerate(models)
         ]
+        self.listed = list(self.gpus)  # in the driver's order; settled by the first nvmlInit
         self.set_driver_generation("current")
 
     def elapsed(self) -> float:
@@ -127,17 +128,29 @@ class SimulatedLibrary(Faults):
         if self.driver != "present":
             raise NvmlFailure(_INIT_FAILURES[self.driver])
         with self._initialising:
+            if self._initialised == 0:
+                self.listed = self._present()
             self._initialised += 1
 
     def shut_down(self) -> None:
         """NVML: nvmlShutdown; the last of as many as there were nvmlInit takes effect."""
         with self._initialising:
             self._initialised -= 1
+            if self._initialised == 0:
+                self.event_sets.close_all()
 
     @property
     def is_initialised(self) -> bool:
         """Whether there was an nvmlInit that no nvmlShutdown ended."""
         return self._initialised > 0
+
+    def count_in_new_process(self) -> int | None:
+        """How many GPUs a process finds whose nvmlInit is now; None where that fails."""
+        self.advance()
+        return len(self._present()) if self.driver == "present" else None
+
+    def _present(self) -> list[SimulatedGpu]:
+        return [gpu for gpu in self.gpus if gpu.is_present]
 
     # Its functions
 

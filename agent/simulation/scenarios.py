@@ -77,6 +77,11 @@ def _support_little(library: SimulatedLibrary) -> None:
         )
 
 
+def _reload_without_one(library: SimulatedLibrary) -> None:
+    _second(library).vanish()
+    library.reload_driver()
+
+
 def _slow_down(library: SimulatedLibrary) -> None:
     library.call_seconds = 0.001
     for gpu in library.gpus:
@@ -135,6 +140,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         "GPU 1 falls off the bus for every other 30 seconds.",
         ((0, lambda s: _second(s).restore()), (30, lambda s: _second(s).lose())),
         period_seconds=60,
+    ),
+    "gone": Scenario(
+        "GPU 1 is missing at the start, comes after 45 seconds, and goes for good after 3 minutes, as the"
+        " driver is reloaded.",
+        ((0, lambda s: _second(s).vanish()), (45, lambda s: _second(s).appear()), (180, _reload_without_one)),
     ),
     "hang": Scenario(
         "From 20 seconds after the start, calls on GPU 1 do not return for 60 seconds.",

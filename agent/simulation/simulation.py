@@ -69,7 +69,7 @@ class Simulation(SimulatedLibrary):
         """Take the place of the NVML library in nvidia-ml-py and nvitop."""
         if self._before is not None:
             raise RuntimeError("This simulation is installed already.")
-        self._before = put_in_place(self, SimulatedSlots(self))
+        self._before = put_in_place(self, SimulatedSlots(self), self.count_in_new_process)
         return self
 
     def uninstall(self) -> None:

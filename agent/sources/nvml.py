@@ -16,6 +16,7 @@ import pynvml
 from nvitop import NA, libnvml
 
 from agent.readings import DriverReading, SourceError
+from agent.readings.troubles import driver_trouble, gpu_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -116,7 +117,8 @@ def _whole(value: Any) -> int | None:
 class DriverSource:
     """The driver as a whole: starts NVML, counts the GPUs, and lets go of it again. One thread owns it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_container: bool = False) -> None:
+        self._in_container = in_container
         self._reading: DriverReading | None = None
 
     @property
@@ -137,12 +139,10 @@ class DriverSource:
                 )
         except FATAL as error:
             self._reading = None
-            raise SourceError(_no_driver(error)) from error
+            raise self._refusal(error) from error
         except pynvml.NVMLError as error:
             if self._reading is None:
-                raise SourceError(
-                    f"The NVIDIA driver does not tell how many GPUs there are: {error}"
-                ) from error
+                raise self._refusal(error) from error
             # A passing fault of one call does not take the GPUs away.
         return self._reading
 
@@ -153,6 +153,10 @@ class DriverSource:
             libnvml.nvmlShutdown()
         except pynvml.NVMLError as error:
             logging.getLogger(__name__).debug("nvmlShutdown: %s", error)
+
+    def _refusal(self, error: pynvml.NVMLError) -> SourceError:
+        trouble = driver_trouble(error.value, str(error), in_container=self._in_container)
+        return SourceError(trouble.sentence, code=error.value)
 
     def _count(self) -> int:
         try:
@@ -167,6 +171,12 @@ class DriverSource:
         return int(count)
 
 
+def unreadable_gpu(error: pynvml.NVMLError, *, in_container: bool) -> SourceError:
+    """What a call said that is about the GPU as a whole, in words."""
+    trouble = gpu_trouble(error.value, str(error), in_container=in_container)
+    return SourceError(trouble.what, todo=trouble.todo, code=error.value)
+
+
 def abandon() -> None:
     """Leave a hung driver call behind at exit; nvitop's exit hook would wait 120 s for it."""
     atexit.unregister(libnvml._atexit_shutdown)  # noqa: SLF001  (nvitop offers no other way)
@@ -174,21 +184,3 @@ def abandon() -> None:
 
 def _cuda_version(number: int | None) -> str | None:
     return None if number is None else f"{number // 1000}.{number % 1000 // 10}"
-
-
-def _no_driver(error: pynvml.NVMLError) -> str:
-    match error:
-        case pynvml.NVMLError_LibraryNotFound():
-            return (
-                "No NVIDIA driver: the NVML library (libnvidia-ml.so.1) was not found; install the driver, or"
-                " give the container the NVIDIA runtime (--gpus all)"
-            )
-        case pynvml.NVMLError_DriverNotLoaded():
-            return "The NVIDIA driver is installed but not loaded; load it with: modprobe nvidia"
-        case pynvml.NVMLError_LibRmVersionMismatch():
-            return (
-                "The NVIDIA kernel module and the NVML library have different versions; after a driver"
-                " upgrade reload the module, or reboot"
-            )
-        case _:
-            return f"The NVIDIA driver does not answer: {error}"

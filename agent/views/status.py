@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 
 from agent.derive.health import examine
 from agent.derive.holdings import processes_on
+from agent.derive.host_health import examine_host
 from agent.derive.rounding import percent, tenths, whole
 from agent.readings import GpuProcess, GpuSample, GpuState, HostProcess, MigInstance
 from agent.views.envelope import success
-from agent.views.health import VerdictWord
+from agent.views.health import VerdictWord, verdict_word
 from agent.views.pieces import MadeOnce, filled, to_json
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ ProcessFilter = Literal["C", "G", "NA"]
 
 
 class StatusHealth(BaseModel):
-    """How well a GPU is."""
+    """How well a GPU or the host is."""
 
-    verdict: VerdictWord | NotAvailable = Field(description="N/A: nothing is known of the GPU yet")
+    verdict: VerdictWord | NotAvailable = Field(description="N/A: not known yet")
     reasons: list[str] = Field(description="the worst first: what is wrong, and what to do")
 
 
@@ -83,6 +84,7 @@ class Status(BaseModel):
     count: int = Field(description="number of visible GPUs, whatever idx selects")
     devices: list[StatusDevice] = Field(description="the listed GPUs, in the order of their index")
     processes: list[StatusProcess] = Field(description="the processes on the listed GPUs, by GPU, then pid")
+    health: StatusHealth = Field(description="how well the host is: whether its GPUs are all there")
 
 
 class StatusJson:
@@ -97,8 +99,14 @@ class StatusJson:
         self, selected: Sequence[GpuSample], process: ProcessFilter | None, *, mig: bool
     ) -> Iterator[bytes]:
         """`selected` are the GPUs to list; `process` keeps one type; `mig` lists a GPU's instances for it."""
+        shell = Status(
+            count=len(self._snapshot.gpus),
+            devices=[],
+            processes=[],
+            health=_health(examine_host(self._snapshot)),
+        )
         return filled(
-            success(Status(count=len(self._snapshot.gpus), devices=[], processes=[])),
+            success(shell),
             devices=(
                 piece
                 for gpu in selected
@@ -151,13 +159,15 @@ def _device(gpu: GpuSample, health: Health) -> StatusDevice:
         uuid=_text(identity.uuid),
         state=gpu.state,
         age_ms=_number(gpu.age_ms),
-        health=StatusHealth(
-            verdict=NA if health.verdict is None else health.verdict.word, reasons=health.reasons
-        ),
+        health=_health(health),
     )
     if gpu.error is not None:
         device.error = gpu.error
     return device
+
+
+def _health(health: Health) -> StatusHealth:
+    return StatusHealth(verdict=verdict_word(health) or NA, reasons=health.reasons)
 
 
 def _mig_device(gpu: GpuSample, health: Health, instance: MigInstance) -> StatusDevice:

@@ -46,6 +46,17 @@ export function badge(gpu) {
   return element("span", { class: `badge ${gpu.state} ${verdict}` }, text + age);
 }
 
+// What is wrong with the host itself; one that is well has no line.
+export const judged = ({ verdict, reasons }) => [TEXTS.verdicts[verdict ?? "unknown"], ...reasons].join(": ");
+
+export function renderHealth(place, health) {
+  const { verdict } = health;
+  const text = judged(health);
+  place.className = `badge ${verdict ?? "unknown"}`;
+  place.hidden = verdict === "healthy";
+  if (place.textContent !== text) place.textContent = text; // a screen reader says it again when it changes
+}
+
 function measure({ name, now, top, limited, write }, rows, place) {
   const written = write(now);
   const value = limited && known(top) ? written.replace(/\s.*/, "") : written; // the unit stands behind the limit

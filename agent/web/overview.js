@@ -1,6 +1,6 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, Silent, get, worded } from "./api.js";
-import { freeIn, model, reasons } from "./cards.js";
+import { freeIn, judged, model, reasons } from "./cards.js";
 import { byId, element, facts, headings, named, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
@@ -18,16 +18,16 @@ const total = (values) => (values.length ? values.reduce((sum, value) => sum + v
 const mean = (values) => (values.length ? total(values) / values.length : null);
 
 // Of a host that does not answer nothing is shown: neither values nor free GPUs.
-const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false };
+const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false, health: null };
 
 async function look(host, signal) {
   const ask = (path) => get(host.path + path, signal, host.path);
   try {
-    const { gpus, simulated } = await ask("gpu");
+    const { gpus, simulated, health = null } = await ask("gpu");
     const { users } = await ask("users");
     const offer = await ask("free?count=128"); // as many as a host can have
     const free = freeIn(offer);
-    Object.assign(host, { gpus, simulated, users, free, fault: null, seen: Date.now(), lane: "quick" });
+    Object.assign(host, { gpus, simulated, health, users, free, fault: null, seen: Date.now(), lane: "quick" });
     draw(host);
   } catch (error) {
     if (signal.aborted) return;
@@ -58,11 +58,11 @@ function tile(host, gpu) {
   const verdict = gpu.health.verdict ?? "unknown";
   const users = usersOf(host, gpu);
   const free = host.free.has(gpu.id);
-  const judged = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]; // a sign and a word
+  const word = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]; // a sign and a word
   const watts = `${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`;
   const words = [
     `${TEXTS.gpu(gpu.id)} ${model(gpu)}`,
-    judged,
+    word,
     reasons(gpu),
     `${number(gpu.temperature_celsius, " °C")}, ${watts}`,
     users.join(", "),
@@ -77,7 +77,7 @@ function tile(host, gpu) {
     element(
       "a",
       { href: `${host.path}?host#gpu${gpu.id}`, tabindex: "-1" },
-      element("span.index", {}, `${judged[0]} ${gpu.id}`),
+      element("span.index", {}, `${word[0]} ${gpu.id}`),
       element("span.load", {}, TEXTS.states[gpu.state] ?? number(gpu.utilization.gpu_percent, " %")),
       element("progress", { max: 100, value: gpu.utilization.gpu_percent ?? 0, "aria-hidden": "true" }),
       element("span.rest", {}, free ? TEXTS.free : TEXTS.tileMemory(number(gpu.memory.utilization_percent, " %"))),
@@ -95,8 +95,13 @@ const live = () => hosts.filter((host) => host.seen && !host.fault && !isOld(hos
 // "8 × H100 80GB HBM3"; of several models all.
 const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(model))].join(", ")}`;
 
+// What it has, and what is wrong with the host itself; an older agent does not judge that.
+function described({ gpus, health }) {
+  return health && health.verdict !== "healthy" ? `${models(gpus)} · ${judged(health)}` : models(gpus);
+}
+
 function row(host) {
-  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? models(host.gpus) : TEXTS.connecting;
+  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? described(host) : TEXTS.connecting;
   const dated = host.seen && (host.fault || host.old);
   const note = dated ? `${what}, ${TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())}` : what;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));
@@ -123,14 +128,14 @@ function totals() {
   const utilization = number(mean(values((gpu) => gpu.utilization.gpu_percent)), " %");
   const all = total(values((gpu) => gpu.memory.total_mb));
   const watts = total(values((gpu) => gpu.power.usage_watts));
-  const judged = (verdict) => gpus.filter((gpu) => gpu.health.verdict === verdict).length;
+  const sick = (verdict) => [...gpus, ...up].filter(({ health }) => health?.verdict === verdict).length;
   const told = (value) => (up.length ? `${value}` : UNKNOWN);
   document.title = `${utilization} ${TEXTS.hostsUp(up.length, hosts.length)}`;
   return named(TEXTS.totals, {
     hosts: TEXTS.part(up.length, hosts.length),
     gpus: told(gpus.length),
     free: told(total(up.map((host) => host.free.size))),
-    trouble: told(TEXTS.trouble(judged("critical"), judged("warning"))),
+    trouble: told(TEXTS.trouble(sick("critical"), sick("warning"))),
     utilization,
     memory: TEXTS.part(memory(total(values((gpu) => gpu.memory.used_mb)), all), memory(all)),
     power: known(watts) ? number(watts / 1000, " kW", 1) : UNKNOWN,

@@ -44,6 +44,7 @@ function seen(event) {
   fresh = event.status !== "error";
   if (!fresh) {
     problem(event.error);
+    byId("host-health").hidden = true;
     detail?.look(watching.signal);
     return tick();
   }
@@ -54,6 +55,7 @@ function seen(event) {
   byId("one").hidden = false;
   byId("host").textContent = event.system_info.hostname ?? TEXTS.gpus;
   cards.renderHost(byId("host-line"), event.system_info);
+  cards.renderHealth(byId("host-health"), event.health);
   byId("simulated").hidden = !event.simulated;
   draw();
   tick();

@@ -20,6 +20,7 @@ from agent.readings import (
     Fan,
     Fans,
     Gpm,
+    GpuCensus,
     GpuIdentity,
     GpuProcess,
     GpuReading,
@@ -298,6 +299,7 @@ LOST = GpuSample(
     sampled_at=TAKEN_AT - 99,
     age_ms=99_001,
     error="The GPU is lost",
+    todo="look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
     xids={79: XidCount(times=4, last_at=TAKEN_AT - 100)},
 )
 
@@ -450,6 +452,7 @@ SNAPSHOT = Snapshot(
         gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
     ),
     gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
+    census=GpuCensus(expected=5, seen=13),
     host=HOST,
     processes=HOST_PROCESSES,
     # NVML's six levels and an unknown one; from one side not as from the other.

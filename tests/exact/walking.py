@@ -23,11 +23,12 @@ class Leaf(NamedTuple):
 
 
 def readings() -> dict[str, type]:
-    """Every dataclass and named tuple of agent/readings, by name."""
+    """Every dataclass and named tuple of agent/readings, by name; not the words of troubles.py."""
     modules = pkgutil.walk_packages(agent.readings.__path__, "agent.readings.")
     return {
         name: member
         for module in modules
+        if module.name != "agent.readings.troubles"
         for name, member in vars(importlib.import_module(module.name)).items()
         if isinstance(member, type) and member.__module__ == module.name and names(member)
     }

@@ -127,11 +127,18 @@ def lose_and_miscount(simulation: Simulation) -> None:
 
 
 NO_CONTACT = Truth(no_contact=True)
-NO_COUNT = Truth(no_driver="does not tell how many GPUs there are")
+NO_COUNT = Truth(no_driver="The NVIDIA driver does not answer: Unknown Error; look for XID errors in dmesg")
 
 FAULTS: Mapping[str, Fault] = {
     "a GPU falls off the bus": of_gpus(
         "lose", {1: LOST}, on(1, do=lambda gpu: gpu.lose()), on(1, do=lambda gpu: gpu.restore())
+    ),
+    "a GPU vanishes": Fault(
+        "vanish",
+        on(1, do=lambda gpu: gpu.vanish()),
+        on(1, do=lambda gpu: gpu.appear()),
+        Truth({1: LOST}),
+        None,  # one that was never there is no GPU of this host: see tests/sampling/test_census.py
     ),
     "every GPU falls off the bus": of_gpus(
         "lose",

@@ -133,6 +133,7 @@ def test_every_fault_that_the_simulated_driver_knows_is_in_the_table() -> None:
 
 NOT_A_METHOD = {"churn", "call_seconds"}
 ENDS = {
+    "appear",
     "release",
     "heal",
     "restore",
@@ -145,6 +146,7 @@ ENDS = {
 }
 NO_FAULT = {
     "bridge",
+    "count_in_new_process",
     "install",
     "lacks",
     "uninstall",

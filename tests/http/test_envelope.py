@@ -48,7 +48,7 @@ async def test_success_is_code_and_data_and_nothing_else() -> None:
         status = (await client.get("/status")).json()
         assert list(status) == ["code", "data"]
         assert status["code"] == 0
-        assert list(status["data"]) == ["count", "devices", "processes"]
+        assert list(status["data"]) == ["count", "devices", "processes", "health"]
 
 
 @pytest.mark.usefixtures("simulation")
@@ -151,7 +151,12 @@ async def test_ready_while_one_gpu_is_ok(simulation: Simulation) -> None:
             response.json(),
         ) == (
             200,
-            {"status": "ready", "gpus": {"ok": 1, "lost": 7}, "health": {"healthy": 1, "critical": 7}},
+            {
+                "status": "ready",
+                "gpus": {"ok": 1, "lost": 7},
+                "health": {"healthy": 1, "critical": 7},
+                "host": {"verdict": "healthy", "findings": {}},
+            },
         )
     simulation.gpus[0].lose()
     async with agent_client() as client:
@@ -164,7 +169,8 @@ async def test_a_host_whose_driver_sees_no_gpu_counts_none(simulation: Simulatio
     simulation.gpus.clear()
     async with agent_client() as client:
         assert (await client.get("/count")).json() == {"code": 0, "data": 0}
-        assert (await client.get("/status")).json()["data"] == {"count": 0, "devices": [], "processes": []}
+        status = (await client.get("/status")).json()["data"]
+        assert (status["count"], status["devices"], status["processes"]) == (0, [], [])
         body = (await client.get("/gpu")).json()
         assert (body["gpu_count"], body["gpus"], body["status"]) == (0, [], "ok")
         none = await client.get("/status?idx=0")
@@ -193,7 +199,7 @@ async def test_a_driver_that_does_not_count_is_an_envelope(simulation: Simulatio
         for path in OF_THE_DRIVER:
             response = await client.get(path)
             assert response.status_code == 500
-            assert error_in(response).startswith("The NVIDIA driver does not tell how many GPUs there are")
+            assert error_in(response).startswith("The NVIDIA driver does not answer: Unknown Error; ")
 
 
 async def test_a_fault_of_ours_is_an_envelope_that_tells_nothing() -> None:

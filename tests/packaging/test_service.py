@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.server.agent_server import RESTART
 from agent.settings import Settings
 from tests.packaging.commands import run
 from tests.support.agents import ROOT
@@ -46,6 +47,7 @@ def test_it_has_the_device_files_made_by_root_first_if_it_can() -> None:
 
 def test_it_restarts_always_but_for_a_wrong_setting() -> None:
     assert (UNIT["Restart"], UNIT["RestartPreventExitStatus"]) == (["always"], ["2"])
+    assert str(RESTART) not in UNIT["RestartPreventExitStatus"]
     assert UNIT["StartLimitIntervalSec"] == ["0"]
 
 

@@ -118,6 +118,31 @@ def test_what_answers_unlike_an_agent_is_named_and_disturbs_no_other(
         assert totals["GPUs"] == f"{(UP - len(odd)) * 8}"
 
 
+def test_what_is_wrong_with_a_host_itself_stands_beside_its_name_and_counts_as_trouble(
+    browser: Browser, fleet_url: str
+) -> None:
+    def with_trouble(route: Route) -> None:
+        body = route.fetch().json()
+        body["health"] = {"verdict": "critical", "reasons": ["1 of the 8 expected GPUs is missing"]}
+        route.fulfill(json=body)
+
+    def of_an_older_agent(route: Route) -> None:
+        body = route.fetch().json()
+        del body["health"]
+        route.fulfill(json=body)
+
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+        page.route(f"**/{NAMES[0]}/gpu", with_trouble)
+        page.route(f"**/{NAMES[1]}/gpu", of_an_older_agent)
+        page.reload()
+        complete(page)
+        notes = page.locator(".host .note")
+        missing = "H100 80GB HBM3 · ✖ critical: 1 of the 8 expected GPUs is missing"
+        assert notes.nth(0).inner_text().endswith(missing)
+        assert all(notes.nth(place).inner_text().endswith("H100 80GB HBM3") for place in (1, 2))
+        assert facts(page.locator("#totals"))["Trouble"] == "✖ 1 critical, ▲ 0 warning"
+
+
 def test_where_no_host_answers_nothing_is_called_none(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "ERR_"]) as page:
         page.route("**/gpu", lambda route: route.abort())

@@ -45,6 +45,28 @@ def test_the_values_are_the_agents_and_a_change_is_followed(browser: Browser) ->
             assert page.title().startswith("99\xa0% GPU 0 · ")
 
 
+def test_what_is_wrong_with_the_host_stands_in_the_bar_as_long_as_it_is_so(browser: Browser) -> None:
+    with Simulation(3) as simulation:
+        simulation.gpus[1].vanish()
+        agent = agent_server(EXPECTED_GPUS="3")
+        with agent as url, opened(browser, f"{url}/", expected=["500"]) as page:
+            told = page.locator("header #host-health")
+            told.get_by_text("✖ critical: 1 of the 3 expected GPUs is missing").wait_for()
+            simulation.gpus[1].appear()
+            simulation.reload_driver()
+            page.locator(".card").nth(2).wait_for()
+            told.wait_for(state="hidden")
+            simulation.remove_driver()
+            page.locator("#problem").wait_for()
+            assert told.is_hidden()
+
+
+def test_a_host_that_is_well_has_nothing_in_the_bar(browser: Browser) -> None:
+    with Simulation(1), agent_server(EXPECTED_GPUS="1") as url, opened(browser, f"{url}/") as page:
+        page.locator(".card").wait_for()
+        assert page.locator("header #host-health").is_hidden()
+
+
 def test_what_holds_a_gpu_back_is_told_in_words(browser: Browser) -> None:
     with Simulation(1, models=["rtx4090"]) as simulation:
         gpu = simulation.gpus[0]

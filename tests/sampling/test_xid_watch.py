@@ -103,6 +103,21 @@ def test_more_gpus_are_listened_to_once_the_driver_counts_them() -> None:
         is_heard(watch, simulation, 2)
 
 
+def test_while_paused_it_calls_nobody_and_it_begins_again_at_the_next_follow() -> None:
+    clock = Shifted()
+    with Simulation(2) as simulation, watching(2, clock) as watch:
+        is_heard(watch, simulation, 1)
+        wait_until(watch.pause, "it has let go")
+        assert not simulation.event_sets.by_pointer
+        calls = simulation.total_calls
+        clock.shift += RETRY
+        assert watch.pause()
+        assert simulation.total_calls == calls
+
+        watch.follow(2)
+        wait_until(lambda: simulation.event_sets.by_pointer, "it listens again")
+
+
 def test_a_storm_of_one_xid_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, xid_watch.__name__)
     clock = Shifted()

@@ -278,3 +278,25 @@ def test_an_unknown_driver_generation_is_refused() -> None:
         ValueError, match="'r1' is no driver generation; accepted are current, r535, r470, r418"
     ):
         Simulation(1).set_driver_generation("r1")
+
+
+def test_a_gpu_that_vanishes_is_lost_until_nvml_begins_anew_and_then_not_listed() -> None:
+    with Simulation(3) as simulation:
+        pynvml.nvmlInit()
+        one, two = (pynvml.nvmlDeviceGetHandleByIndex(index) for index in (1, 2))
+        uuid = pynvml.nvmlDeviceGetUUID(two)
+        simulation.gpus[1].vanish()
+
+        assert pynvml.nvmlDeviceGetCount() == 3
+        with pytest.raises(pynvml.NVMLError_GpuIsLost):
+            pynvml.nvmlDeviceGetUUID(one)
+
+        pynvml.nvmlShutdown()
+        pynvml.nvmlInit()
+        assert pynvml.nvmlDeviceGetCount() == 2
+        moved = pynvml.nvmlDeviceGetHandleByIndex(1)
+        assert (pynvml.nvmlDeviceGetUUID(moved), pynvml.nvmlDeviceGetIndex(moved)) == (uuid, 1)
+
+        simulation.gpus[1].appear()
+        assert pynvml.nvmlDeviceGetCount() == 2, "the count of its start"
+        assert simulation.count_in_new_process() == 3

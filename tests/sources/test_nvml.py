@@ -279,9 +279,9 @@ def test_a_driver_that_goes_away_between_two_calls_is_a_sentence_too() -> None:
 
 def test_a_driver_that_refuses_in_its_own_words_is_quoted() -> None:
     with Simulation(2) as simulation:
-        simulation.fail(COUNT, NvmlReturn.GPU_IS_LOST)
+        simulation.fail(COUNT, NvmlReturn.NOT_FOUND)
 
-        with pytest.raises(SourceError, match=r"^The NVIDIA driver does not answer: GPU is lost$"):
+        with pytest.raises(SourceError, match=r"^The NVIDIA driver does not answer: Not Found; "):
             DriverSource().read()
 
 
@@ -300,9 +300,7 @@ def test_a_count_that_fails_at_first_contact_is_no_zero() -> None:
         simulation.fail(COUNT, NvmlReturn.UNKNOWN, times=1)
         source = DriverSource()
 
-        with pytest.raises(
-            SourceError, match=r"^The NVIDIA driver does not tell how many GPUs there are: Unknown Error$"
-        ):
+        with pytest.raises(SourceError, match=r"^The NVIDIA driver does not answer: Unknown Error; "):
             source.read()
         assert source.read() == CURRENT
 
@@ -315,13 +313,15 @@ def test_a_driver_that_cannot_count_has_not_zero_gpus() -> None:
             DriverSource().read()
 
 
-def test_a_gpu_that_was_added_is_counted() -> None:
+def test_a_gpu_that_was_added_is_counted_by_a_new_contact() -> None:
     with Simulation(3) as simulation:
         source = DriverSource()
-        third = simulation.gpus.pop()
+        simulation.gpus[2].vanish()
         assert source.read().gpu_count == 2
 
-        simulation.gpus.append(third)
+        simulation.gpus[2].appear()
+        assert source.read().gpu_count == 2, "NVML keeps the count of its start"
+        source.release()
 
         assert source.read().gpu_count == 3
 

@@ -44,7 +44,7 @@ def settings(**environ: str) -> Settings:
 @asynccontextmanager
 async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an agent in this process, over the NVML library that is installed now. Not for streams."""
-    app = create_app(settings(**environ))
+    app = create_app(settings(**environ), contained=False)
     async with _client_of(app) as client:
         await first_contact(app.state.shared.sampler)
         yield client
@@ -53,7 +53,7 @@ async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def hung_agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
     """The same where the driver hangs from the start: there is no first contact to wait for."""
-    async with _client_of(create_app(settings(**environ))) as client:
+    async with _client_of(create_app(settings(**environ), contained=False)) as client:
         yield client
 
 
@@ -84,7 +84,7 @@ def _lacks_something(snapshot: Snapshot) -> bool:
 @contextmanager
 def agent_server(**environ: str) -> Iterator[str]:
     """The address of an agent on a real socket, in a thread, over the NVML library that is installed now."""
-    app = create_app(settings(**environ))
+    app = create_app(settings(**environ), contained=False)
 
     async def contact() -> None:
         await first_contact(app.state.shared.sampler)
@@ -96,7 +96,7 @@ def agent_server(**environ: str) -> Iterator[str]:
 @contextmanager
 def hung_agent_server(**environ: str) -> Iterator[str]:
     """The same where the driver hangs from the start: there is no first contact to wait for."""
-    with server(create_app(settings(**environ))) as url:
+    with server(create_app(settings(**environ), contained=False)) as url:
         yield url
 
 

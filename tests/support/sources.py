@@ -38,6 +38,10 @@ class Valve:
     def open(self) -> None:
         self._open.set()
 
+    @property
+    def is_open(self) -> bool:
+        return self._open.is_set()
+
     def pass_through(self) -> None:
         self.entered.set()
         assert self._open.wait(timeout=30), "the test forgot to open a valve"
@@ -49,6 +53,7 @@ class FakeDriver:
     def __init__(self, present: Sequence[str]) -> None:
         self._present = present
         self.error: str | None = None
+        self.code: int | None = None  # of NVML, with `error`
         self.reads = 0
         self.releases = 0
         self.valve = Valve()
@@ -61,7 +66,7 @@ class FakeDriver:
         self.reads += 1
         self.valve.pass_through()
         if self.error:
-            raise SourceError(self.error)
+            raise SourceError(self.error, code=self.code)
         return DriverReading(gpu_count=len(self._present), driver_version="1.2.3")
 
     def release(self) -> None:
@@ -77,6 +82,7 @@ class FakeGpu:
     def __init__(self, index: int, present: Sequence[str], clock: Callable[[], float]) -> None:
         self.index = index
         self.error: str | None = None
+        self.code: int | None = None  # as of the driver
         self.reads = 0
         self.releases = 0
         self.pids: tuple[int, ...] = ()
@@ -92,7 +98,7 @@ class FakeGpu:
         uuid = self._uuid
         self.valve.pass_through()
         if self.error:
-            raise SourceError(self.error)
+            raise SourceError(self.error, code=self.code)
         return GpuReading(
             sampled_since_boot=started,
             identity=GpuIdentity(uuid=uuid),

@@ -57,12 +57,16 @@ PROCESSES = ProcessesReading(
     {100: HostProcess(100, "do1e", "python", "python train.py", 99.96, 2048 * MIB, 3.1, 363_661.9)}
 )
 STUCK_SENTENCE = "A driver call on this GPU has not returned for 4 s"
+STUCK_ADVICE = "look for its XID in dmesg; if it stays so, reboot"
 LOST_SENTENCE = "The GPU is lost"
+LOST_ADVICE = "reset it or reboot"
 STARTING_SENTENCE = "The GPU has not answered yet"
 
 HEALTHY = GpuSample(0, GpuState.OK, READING, None, SAMPLED_AT, 12, seconds=0.009)
-STUCK = GpuSample(1, GpuState.STUCK, None, READING.lasting(), SAMPLED_AT, 4012, STUCK_SENTENCE)
-LOST = GpuSample(2, GpuState.LOST, None, READING.lasting(), SAMPLED_AT, 9000, LOST_SENTENCE)
+STUCK = GpuSample(
+    1, GpuState.STUCK, None, READING.lasting(), SAMPLED_AT, 4012, STUCK_SENTENCE, todo=STUCK_ADVICE
+)
+LOST = GpuSample(2, GpuState.LOST, None, READING.lasting(), SAMPLED_AT, 9000, LOST_SENTENCE, todo=LOST_ADVICE)
 STARTING = GpuSample(3, GpuState.STARTING, error=STARTING_SENTENCE)
 KNOWS_NOTHING = GpuSample(0, GpuState.OK, reading(), sampled_at=SAMPLED_AT, age_ms=0)
 

@@ -16,12 +16,14 @@ from tests.views.samples import (
     HEALTHY,
     KNOWS_NOTHING,
     LOST,
+    LOST_ADVICE,
     LOST_SENTENCE,
     MIB,
     READING,
     STARTING,
     STARTING_SENTENCE,
     STUCK,
+    STUCK_ADVICE,
     STUCK_SENTENCE,
     snapshot,
 )
@@ -69,8 +71,6 @@ UNKNOWN = {
     "memory_utilization": "N/A",
 }
 WELL = {"verdict": "healthy", "reasons": []}
-STUCK_ADVICE = "look for its XID in dmesg; if it stays so, reboot"
-LOST_ADVICE = "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back"
 KNOWN_FOR_EVER = {
     "name": "NVIDIA GeForce RTX 3090",
     "uuid": "GPU-1",

@@ -27,7 +27,7 @@ def fill_pci_info(info: Any, *, domain: int, bus: int) -> None:
 
 @device_function("nvmlDeviceGetIndex", "nvmlDeviceGetMinorNumber")
 def index(device: Device, value: Any) -> None:
-    wire.write(value, device.gpu.index)
+    wire.write(value, device.library.listed.index(device.gpu))
 
 
 @device_function("nvmlDeviceGetUUID", on_instance=True)

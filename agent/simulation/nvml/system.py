@@ -51,21 +51,21 @@ def cuda_driver_version(library: SimulatedLibrary, version: Any) -> None:
 
 @library_function("nvmlDeviceGetCount_v2")
 def device_count(library: SimulatedLibrary, count: Any) -> None:
-    wire.write(count, len(library.gpus))  # lost and forbidden ones too
+    wire.write(count, len(library.listed))  # lost and forbidden ones too
 
 
 @library_function("nvmlDeviceGetHandleByIndex_v2")
 def handle_by_index(library: SimulatedLibrary, index: Any, handle: Any) -> None:
     number = wire.number(index)
-    if number >= len(library.gpus):
+    if number >= len(library.listed):
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    _hand_out(library, library.gpus[number], handle, "nvmlDeviceGetHandleByIndex_v2")
+    _hand_out(library, library.listed[number], handle, "nvmlDeviceGetHandleByIndex_v2")
 
 
 @library_function("nvmlDeviceGetHandleByUUID")
 def handle_by_uuid(library: SimulatedLibrary, uuid: Any, handle: Any) -> None:
     wanted = uuid.value.decode()
-    for gpu in library.gpus:
+    for gpu in library.listed:
         if gpu.values.uuid == wanted:
             return _hand_out(library, gpu, handle, "nvmlDeviceGetHandleByUUID")
         for instance in gpu.mig_instances:
@@ -76,7 +76,7 @@ def handle_by_uuid(library: SimulatedLibrary, uuid: Any, handle: Any) -> None:
 
 @library_function("nvmlDeviceGetHandleByPciBusId_v2")
 def handle_by_pci_bus_id(library: SimulatedLibrary, wanted: Any, handle: Any) -> None:
-    for gpu in library.gpus:
+    for gpu in library.listed:
         if bus_id(gpu) == wanted.value.decode().upper():
             return _hand_out(library, gpu, handle, "nvmlDeviceGetHandleByPciBusId_v2")
     raise NvmlFailure(NvmlReturn.NOT_FOUND)

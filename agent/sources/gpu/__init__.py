@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pynvml
 
-from agent.readings import GpuReading, SourceError, seconds_since_boot
+from agent.readings import GpuReading, seconds_since_boot
 from agent.sources.gpu import power, recovery, thermal
 from agent.sources.gpu.clocks import ClocksSource
 from agent.sources.gpu.engines import read_engines
@@ -34,7 +34,7 @@ from agent.sources.gpu.recovery import RecoverySource
 from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.thermal import ThermalSource
 from agent.sources.gpu.utilization import read_utilization
-from agent.sources.nvml import query
+from agent.sources.nvml import query, unreadable_gpu
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -48,11 +48,13 @@ class GpuSource:
         self,
         index: int,
         *,
+        in_container: bool = False,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self.index = index
+        self._in_container = in_container
         self._clock = clock
         self._now = now
         self._since_boot = since_boot
@@ -60,7 +62,7 @@ class GpuSource:
         self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
 
     def read(self) -> GpuReading:
-        """One sample. Raises SourceError with NVML's own words if the GPU as a whole cannot be read."""
+        """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py."""
         try:
             if self._open is None:
                 self._open = _OpenGpu(self.index, self._clock, self._now, self._since_boot, self._seen)
@@ -68,7 +70,7 @@ class GpuSource:
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
-            raise SourceError(_why(error)) from error
+            raise unreadable_gpu(error, in_container=self._in_container) from error
 
     def measure_slow_counters(self) -> None:
         """Measure what takes long and nobody should wait for; the next sample shows it."""
@@ -99,6 +101,8 @@ class _OpenGpu:
         self._all_seen = seen
         self._seen = Seen()  # until its UUID is known
         handle = self._handle = query("nvmlDeviceGetHandleByIndex", index)
+        if handle is None:  # nothing could be asked of it
+            raise pynvml.NVMLError_NotSupported
         fields = SlowFields(handle, (*recovery.FIELDS, *thermal.FIELDS, *power.FIELDS))
         self.pcie = PcieSource(handle)
         self.gpm = GpmSource(handle)
@@ -156,17 +160,3 @@ class _OpenGpu:
             process_list_is_partial=listed.is_partial,
             mig=mig.mig,
         )
-
-
-def _why(error: pynvml.NVMLError) -> str:
-    match error:
-        case pynvml.NVMLError_GpuIsLost():
-            return (
-                "The GPU is lost: it fell off the bus, or the driver cannot reach it; see dmesg for its XID"
-            )
-        case pynvml.NVMLError_NoPermission():
-            return "No permission to read the GPU; this user, or this container, may not open its device file"
-        case pynvml.NVMLError_ResetRequired():
-            return "The GPU requires a reset: nvidia-smi --gpu-reset"
-        case _:
-            return f"The driver does not let the GPU be read: {error}"

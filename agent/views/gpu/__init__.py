@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.derive.health import examine
+from agent.derive.host_health import examine_host
 from agent.derive.rounding import tenths, whole
 from agent.derive.summary import summarize
 from agent.derive.topology import topology_matrix
 from agent.views.gpu.detail import detail_view
 from agent.views.gpu.device import Gpu, gpu_view
+from agent.views.health import HealthFinding, HealthReport, findings_view, health_view
 from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.system_info import SystemInfo, system_info_view
 from agent.views.units import iso_utc, mib
@@ -49,9 +51,13 @@ class GpuMetrics(BaseModel):
     simulated: bool = Field(description="true: the GPUs are simulated")
     system_info: SystemInfo
     gpu_count: int = Field(description="number of visible GPUs, whatever idx selects")
+    health: HealthReport = Field(description="how well the host is: whether its GPUs are all there")
     gpus: list[Gpu] = Field(description="the listed GPUs, in the order of their index")
     summary: GpuSummary
     status: Literal["ok", "degraded"] = Field(description="degraded: some listed GPU could not be read")
+    findings: list[HealthFinding] | None = Field(
+        default=None, description="only with detail=1: all reasons of the host's verdict, the worst first"
+    )
     topology: list[list[str | None]] | None = Field(
         default=None,
         description="only with detail=1: how each GPU of the host is connected with each, by index;"
@@ -101,6 +107,7 @@ class GpuJson:
         if not detail:
             yield to_json(tail)[1:]
             return
+        tail.findings = findings_view(examine_host(self._snapshot))
         tail.topology = []
         rows = self._topology.of("rows", partial(_topology, self._snapshot))
         yield from _without_brace(filled(tail, topology=rows))
@@ -120,11 +127,12 @@ def _topology(snapshot: Snapshot) -> Iterator[bytes]:
 def _before_gpus(snapshot: Snapshot, driver: DriverReading) -> bytes:
     """The object as far as its list of GPUs, which is the same whatever GPUs are listed."""
     head = GpuMetrics.model_construct(
-        {"timestamp", "simulated", "system_info", "gpu_count", "gpus"},
+        {"timestamp", "simulated", "system_info", "gpu_count", "health", "gpus"},
         timestamp=iso_utc(snapshot.taken_at),
         simulated=snapshot.simulated,
         system_info=system_info_view(driver, snapshot.host, snapshot.processes),
         gpu_count=len(snapshot.gpus),
+        health=health_view(examine_host(snapshot)),
         gpus=[],
     )
     return to_json(head).removesuffix(b"]}")

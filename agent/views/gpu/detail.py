@@ -27,7 +27,7 @@ from agent.views.gpu.pcie import GpuPcieDetail, pcie_detail_view
 from agent.views.gpu.power import GpuPowerDetail, power_detail_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
 from agent.views.gpu.xid import GpuXid, xids_view
-from agent.views.health import GpuFinding, findings_view
+from agent.views.health import HealthFinding, findings_view
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
@@ -55,7 +55,7 @@ class GpuDetail(BaseModel):
     remapped_rows: GpuRemappedRows
     xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
     mig_instances: list[GpuMigInstance] = Field(description="empty: MIG is off, or there is none yet")
-    findings: list[GpuFinding] = Field(description="all reasons of the verdict, the worst first")
+    findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
 
 
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:

@@ -16,7 +16,7 @@ from agent.views.gpu.pcie import GpuPcie, pcie_view
 from agent.views.gpu.power import GpuPower, power_view
 from agent.views.gpu.processes import top_processes_view
 from agent.views.gpu.utilization import GpuUtilization, utilization_view
-from agent.views.health import GpuHealth, health_view
+from agent.views.health import HealthReport, health_view
 from agent.views.top_process import TopProcess
 from agent.views.units import iso_utc
 
@@ -49,7 +49,7 @@ class Gpu(BaseModel):
         description="requested speed of the first fan, percent of its maximum; may exceed 100"
     )
     status: Activity = Field(description="unavailable: the GPU could not be read")
-    health: GpuHealth
+    health: HealthReport
     debug_info: DebugInfo
     top_processes: list[TopProcess] | None = Field(description="up to five, by GPU memory")
     detail: GpuDetail | None = Field(default=None, description="only with detail=1: all else that is known")

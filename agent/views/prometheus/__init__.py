@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from agent.derive.holdings import holdings
 from agent.views.prometheus.agent import agent_families
 from agent.views.prometheus.gpus import gpu_families
-from agent.views.prometheus.health import health_families
+from agent.views.prometheus.health import health_families, host_health_families
 from agent.views.prometheus.processes import process_families
 from agent.views.prometheus.users import user_families
 from agent.views.prometheus.xid import xid_errors
@@ -73,6 +73,7 @@ class Exposition(Collector):
             max_streams=self._max_streams,
             log_lines_dropped=self._log_lines_dropped,
         )
+        yield from host_health_families(snapshot)
         if snapshot.driver is not None:
             held = holdings(snapshot, snapshot.gpus, self._idle_after_seconds)
             yield from health_families(snapshot)

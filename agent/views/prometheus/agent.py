@@ -62,6 +62,12 @@ def agent_families(
         (),
         [((), snapshot.driver.gpu_count if snapshot.driver else None)],
     )
+    yield gauge(
+        "agent_expected_gpus",
+        "Number of GPUs that the host should have (EXPECTED_GPUS); 0: any number.",
+        (),
+        [((), snapshot.census.expected)],
+    )
     stuck = sum(gpu.state is GpuState.STUCK for gpu in snapshot.gpus)
     yield gauge("agent_stuck_calls", "Number of driver calls that do not return.", (), [((), stuck)])
     yield counter(

@@ -1,4 +1,4 @@
-"""How far each GPU can be trusted, and how well it is; also of those that cannot be read."""
+"""How far each GPU can be trusted, and how well it and the host are; also of those that cannot be read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
+from agent.derive.host_health import examine_host
 from agent.readings import GpuState
 from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
 
@@ -15,6 +16,26 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from agent.readings import Snapshot
+
+
+def host_health_families(snapshot: Snapshot) -> Iterator[Metric]:
+    """Verdict and findings; also without a driver."""
+    health = examine_host(snapshot)
+    yield gauge(
+        "host_health_verdict",
+        "1 for the verdict on the health of the host, else 0; absent while it is unknown.",
+        ("verdict",),
+        (
+            ((verdict.word,), None if health.verdict is None else health.verdict is verdict)
+            for verdict in HealthVerdict
+        ),
+    )
+    yield gauge(
+        "host_health_finding",
+        "1 for each finding about the health of the host; absent if there is none.",
+        ("finding", "verdict"),
+        (((finding.name, finding.verdict.word), 1) for finding in health.findings),
+    )
 
 
 def health_families(snapshot: Snapshot) -> Iterator[Metric]:

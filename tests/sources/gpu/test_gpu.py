@@ -310,9 +310,8 @@ def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str
 
 
 WHY = {
-    NvmlReturn.GPU_IS_LOST: "The GPU is lost: it fell off the bus, or the driver cannot reach it;"
-    " see dmesg for its XID",
-    pynvml.NVML_ERROR_RESET_REQUIRED: "The GPU requires a reset: nvidia-smi --gpu-reset",
+    NvmlReturn.GPU_IS_LOST: "The GPU is lost: it fell off the bus, or the driver cannot reach it",
+    pynvml.NVML_ERROR_RESET_REQUIRED: "The GPU requires a reset",
     NvmlReturn.UNKNOWN: "The driver does not let the GPU be read: Unknown Error",
 }
 

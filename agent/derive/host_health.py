@@ -1,0 +1,58 @@
+"""Whether the host is well, beside each of its GPUs: whether they are all there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import Finding, HealthVerdict
+from agent.derive.health import Health
+from agent.derive.once import once_per_snapshot
+
+if TYPE_CHECKING:
+    from agent.readings import Snapshot
+
+
+@once_per_snapshot
+def examine_host(snapshot: Snapshot) -> Health:
+    """The health of the host. A GPU that is lost is still there; its own verdict says the rest."""
+    census, driver = snapshot.census, snapshot.driver
+    if driver is None:
+        if snapshot.driver_error is None or not census.expected:
+            return Health(None)
+        return _judged(
+            Finding(
+                "no_driver",
+                HealthVerdict.CRITICAL,
+                f"The NVIDIA driver does not answer, and {census.expected} GPUs are expected",
+                "see the error of /status, or the log of the agent",
+            )
+        )
+    count = driver.gpu_count
+    if count >= max(census.expected, census.seen):
+        return Health(HealthVerdict.HEALTHY)
+    if not census.is_confirmed:
+        return Health(None)
+    if count < census.expected:
+        missing = census.expected - count
+        return _judged(
+            Finding(
+                "gpus_missing",
+                HealthVerdict.CRITICAL,
+                f"{missing} of the {census.expected} expected GPUs {'is' if missing == 1 else 'are'} missing",
+                "see lspci and dmesg, and in a container NVIDIA_VISIBLE_DEVICES; power-cycle the host, and"
+                " reseat or replace what stays away",
+            )
+        )
+    gone = census.seen - count
+    return _judged(
+        Finding(
+            "gpus_gone",
+            HealthVerdict.WARNING,
+            f"{gone} of the {census.seen} GPUs that were there {'is' if gone == 1 else 'are'} gone",
+            "see lspci and dmesg; if this is intended, restart the agent",
+        )
+    )
+
+
+def _judged(finding: Finding) -> Health:
+    return Health(finding.verdict, (finding,))

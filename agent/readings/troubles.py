@@ -1,0 +1,196 @@
+"""What can be wrong with the driver or a GPU, in words, and what to do about it: the one table of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIB_RM_VERSION_MISMATCH = 18  # nvmlReturn_t
+UNKNOWN = 999  # nvmlReturn_t
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong, and what to do; each for people, without a full stop."""
+
+    what: str
+    todo: str
+
+    @property
+    def sentence(self) -> str:
+        """Both, where there is one place for them."""
+        return f"{self.what}; {self.todo}"
+
+
+def driver_trouble(code: int, words: str, *, in_container: bool) -> Trouble:
+    """Of the driver as a whole: nvmlInit or nvmlDeviceGetCount returned `code`, which NVML calls `words`."""
+    row = _BY_CODE.get(code, _BY_CODE[UNKNOWN])
+    return Trouble(row.driver.format(words=words.rstrip(".")), row.advice(in_container=in_container))
+
+
+def gpu_trouble(code: int, words: str, *, in_container: bool) -> Trouble:
+    """Of one GPU as a whole: a call on it returned `code`, which NVML calls `words`."""
+    row = _BY_CODE.get(code, _BY_CODE[UNKNOWN])
+    return Trouble(row.gpu.format(words=words.rstrip(".")), row.advice(in_container=in_container))
+
+
+def stuck_gpu(seconds: float) -> Trouble:
+    """A call on the GPU has been out for `seconds`."""
+    return Trouble(
+        f"A driver call on this GPU has not returned for {seconds:.0f} s",
+        "look for its XID in dmesg; if it stays so, reboot",
+    )
+
+
+def silent_gpu(seconds: float) -> Trouble:
+    """The GPU's last reading is `seconds` old, and no call on it is out for long."""
+    return Trouble(
+        f"The GPU has not answered; its last reading is {seconds:.0f} s old",
+        "look at the load of the host, and for its XID in dmesg",
+    )
+
+
+# A source whose code fails, and a GPU of which nothing more is told.
+AGENT_FAULT = Trouble("The agent failed while reading it; its log says why", "report what the log says")
+UNREADABLE = Trouble("The GPU cannot be read", "see the log of the agent, and dmesg for its XID")
+
+RESET = "stop what runs on it and reset it: nvidia-smi --gpu-reset"
+_MAKE_CONTACT = "the agent makes contact anew by itself; if it stays so, restart the agent, then the host"
+_UPGRADE = "upgrade the driver; if it is a recent one, upgrade the agent"
+_WATCH = "look for XID errors in dmesg; if it stays so, reset the GPU or reboot"
+_GIVE_GPUS = "give the container the GPUs (--gpus all); if it had them before, recreate the container"
+_MISFIT = "The NVIDIA kernel module and the NVML library have different versions"
+_NO_LIBRARY = "No NVIDIA driver: the NVML library (libnvidia-ml.so.1) was not found"
+_NOT_LOADED = "The NVIDIA driver is installed but not loaded"
+_NO_COUNT = "The NVIDIA driver does not tell how many GPUs there are: {words}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One return code. `{words}`: NVML's own, which say little of those that are newer than the library."""
+
+    todo: str
+    gpu: str = "The driver does not let the GPU be read: {words}"
+    driver: str = "The NVIDIA driver does not answer: {words}"
+    in_container: str | None = None  # what to do instead where the agent runs in a container
+
+    def advice(self, *, in_container: bool) -> str:
+        return self.in_container if in_container and self.in_container else self.todo
+
+
+# By nvmlReturn_t, with the name that nvml.h gives it behind NVML_ERROR_.
+_BY_CODE: Mapping[int, _Row] = {
+    1: _Row(_MAKE_CONTACT),  # UNINITIALIZED
+    2: _Row(_MAKE_CONTACT),  # INVALID_ARGUMENT: a handle from before a reset
+    3: _Row(_UPGRADE, driver=_NO_COUNT),  # NOT_SUPPORTED
+    4: _Row(  # NO_PERMISSION
+        "let the agent's user open /dev/nvidiactl, /dev/nvidia0, /dev/nvidia1 and so on",
+        gpu="No permission to read the GPU",
+        driver="No permission to use the NVIDIA driver",
+        in_container=_GIVE_GPUS,
+    ),
+    5: _Row(_MAKE_CONTACT),  # ALREADY_INITIALIZED
+    6: _Row(_MAKE_CONTACT),  # NOT_FOUND
+    7: _Row(_UPGRADE),  # INSUFFICIENT_SIZE
+    8: _Row(  # INSUFFICIENT_POWER
+        "switch the host off and connect the power cables of the GPU",
+        gpu="The GPU lacks external power: a power cable is missing or loose",
+        driver="A GPU lacks external power: a power cable is missing or loose",
+    ),
+    9: _Row(  # DRIVER_NOT_LOADED
+        "load it with: modprobe nvidia",
+        gpu=_NOT_LOADED,
+        driver=_NOT_LOADED,
+        in_container="load it on the host with: modprobe nvidia; if it is loaded, give the container the GPUs"
+        " (--gpus all)",
+    ),
+    10: _Row(  # TIMEOUT
+        "look at the load of the host, and for XID errors in dmesg; if it stays so, reset the GPU or reboot",
+        gpu="The GPU did not answer the driver in time",
+        driver="The NVIDIA driver did not answer in time",
+    ),
+    11: _Row(  # IRQ_ISSUE
+        "see dmesg and reboot; if it comes back, look at MSI and IOMMU in firmware and kernel settings",
+        gpu="The kernel has trouble with the interrupts of the GPU",
+        driver="The kernel has trouble with the interrupts of a GPU",
+    ),
+    12: _Row(  # LIBRARY_NOT_FOUND
+        "install the driver, or give the container the NVIDIA runtime (--gpus all)",
+        gpu=_NO_LIBRARY,
+        driver=_NO_LIBRARY,
+    ),
+    13: _Row(_UPGRADE, driver=_NO_COUNT),  # FUNCTION_NOT_FOUND
+    14: _Row(  # CORRUPTED_INFOROM
+        "stop what runs on it and reset it; if it comes back, have the GPU replaced",
+        gpu="The infoROM of the GPU is corrupted",
+        driver="The infoROM of a GPU is corrupted",
+    ),
+    15: _Row(  # GPU_IS_LOST
+        "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
+        gpu="The GPU is lost: it fell off the bus, or the driver cannot reach it",
+        driver="A GPU is lost: it fell off the bus, or the driver cannot reach it",
+    ),
+    16: _Row(RESET, gpu="The GPU requires a reset", driver="A GPU requires a reset"),  # RESET_REQUIRED
+    17: _Row(  # OPERATING_SYSTEM
+        "see dmesg and the audit log for what forbids it: DeviceAllow=, SELinux or AppArmor",
+        gpu="The operating system does not let the GPU be read",
+        driver="The operating system does not let the NVIDIA driver be used",
+        in_container=_GIVE_GPUS,
+    ),
+    LIB_RM_VERSION_MISMATCH: _Row(
+        "after a driver upgrade reload the module, or reboot",
+        gpu=_MISFIT,
+        driver=_MISFIT,
+        in_container="after a driver upgrade reload the module, or reboot the host; then recreate the"
+        " container, which has the old library",
+    ),
+    19: _Row(  # IN_USE
+        "see whether a reset, a change of its mode or a virtual machine has it, and let that end",
+        gpu="The GPU is in use by something that shares it with nobody",
+        driver="A GPU is in use by something that shares it with nobody",
+    ),
+    20: _Row(  # MEMORY
+        "look at the free memory of the host, and at the memory limit of the agent's service or container",
+        gpu="The driver has not enough memory to read the GPU",
+        driver="The NVIDIA driver has not enough memory",
+    ),
+    21: _Row(_MAKE_CONTACT),  # NO_DATA
+    22: _Row(_UPGRADE),  # VGPU_ECC_NOT_SUPPORTED
+    23: _Row(  # INSUFFICIENT_RESOURCES
+        "look at the limits of the agent's service or container (open files, processes), and in dmesg",
+        gpu="The driver has run out of something other than memory that it needs to read the GPU",
+        driver="The NVIDIA driver has run out of something other than memory that it needs",
+    ),
+    24: _Row(_UPGRADE),  # FREQ_NOT_SUPPORTED
+    25: _Row(  # ARGUMENT_VERSION_MISMATCH
+        _UPGRADE,
+        gpu="The driver and the agent do not agree on how the GPU is read",
+        driver="The NVIDIA driver and the agent do not agree on how it is asked",
+    ),
+    26: _Row(_UPGRADE, driver=_NO_COUNT),  # DEPRECATED
+    27: _Row(  # NOT_READY
+        "wait until it has started; if it stays so, see dmesg and the log of the fabric manager",
+        gpu="The GPU is not ready",
+        driver="The NVIDIA driver is not ready",
+    ),
+    28: _Row(  # GPU_NOT_FOUND
+        "see in lspci whether it is there, and in dmesg why the driver does not take it",
+        gpu="The driver does not find the GPU",
+        driver="The NVIDIA driver finds no GPU",
+        in_container=_GIVE_GPUS,
+    ),
+    29: _Row(  # INVALID_STATE
+        "see in nvidia-smi -q whether a change of mode (MIG, ECC ...) is pending, and reset the GPU if so",
+        gpu="The GPU is in a state in which it cannot be read",
+        driver="The NVIDIA driver is in a state in which it does not answer",
+    ),
+    30: _Row(_UPGRADE),  # RESET_TYPE_NOT_SUPPORTED
+    UNKNOWN: _Row(
+        _WATCH,
+        in_container="the container may have lost its device files, as after systemctl daemon-reload on the"
+        " host: recreate the container; if that does not help, look for XID errors in dmesg",
+    ),
+}

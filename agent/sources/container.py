@@ -1,0 +1,26 @@
+"""Whether the agent runs in a container: there other things go wrong, and other things help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.sources.procfs import read_beginning
+
+# Made by Docker; by Podman; and by systemd inside LXC and systemd-nspawn.
+_MARKS = (".dockerenv", "run/.containerenv", "run/systemd/container")
+_MOUNTS_BYTES = 64 * 1024  # that at / is among the first, and an overlay of many layers takes a page
+
+
+def in_container(root: str = "/") -> bool:
+    """Whether `root` is the root of a container: marked as one, or put together of layers."""
+    return any(Path(root, mark).exists() for mark in _MARKS) or _has_layers(root)
+
+
+def _has_layers(root: str) -> bool:
+    """containerd and CRI-O leave no mark, but mount an overlay at /."""
+    try:
+        mounts = read_beginning(str(Path(root, "proc/self/mountinfo")), _MOUNTS_BYTES).data.splitlines()
+    except OSError:
+        return False
+    # proc_pid_mountinfo(5): the fifth field is the mount point, and the type follows a dash.
+    return any(line.split()[4:5] == [b"/"] and b" - overlay " in line for line in mounts)

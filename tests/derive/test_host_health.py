@@ -1,0 +1,73 @@
+"""The verdict on the host: a line for each case of how many GPUs there are and should be."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.derive.findings import HealthVerdict
+from agent.derive.health import Health
+from agent.derive.host_health import examine_host
+from agent.readings import DriverReading, GpuCensus, GpuSample, GpuState, Snapshot
+
+HEALTHY, WARNING, CRITICAL = HealthVerdict
+WELL, UNKNOWN = Health(HEALTHY), Health(None)
+
+
+def host(count: int, expected: int = 0, seen: int | None = None, *, is_confirmed: bool = True) -> Health:
+    census = GpuCensus(expected, count if seen is None else seen, is_confirmed)
+    return examine_host(Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=count), census=census))
+
+
+@pytest.mark.parametrize(
+    ("count", "expected", "seen", "verdict", "what"),
+    [
+        pytest.param(8, 8, 8, HEALTHY, None, id="all are there"),
+        pytest.param(9, 8, 9, HEALTHY, None, id="more than expected"),
+        pytest.param(3, 0, 3, HEALTHY, None, id="any number will do"),
+        pytest.param(0, 0, 0, HEALTHY, None, id="a host without a GPU"),
+        pytest.param(7, 8, 7, CRITICAL, "1 of the 8 expected GPUs is missing", id="one missing"),
+        pytest.param(0, 8, 0, CRITICAL, "8 of the 8 expected GPUs are missing", id="all missing"),
+        pytest.param(7, 0, 8, WARNING, "1 of the 8 GPUs that were there is gone", id="one gone"),
+        pytest.param(6, 4, 8, WARNING, "2 of the 8 GPUs that were there are gone", id="gone, but not missed"),
+        pytest.param(7, 8, 8, CRITICAL, "1 of the 8 expected GPUs is missing", id="missing and gone"),
+    ],
+)
+def test_fewer_than_expected_is_critical_and_fewer_than_before_a_warning(
+    count: int, expected: int, seen: int, verdict: HealthVerdict, what: str | None
+) -> None:
+    health = host(count, expected, seen)
+
+    assert health.verdict is verdict
+    assert [finding.what for finding in health.findings] == ([what] if what else [])
+    assert all(finding.verdict is verdict and finding.todo for finding in health.findings)
+
+
+@pytest.mark.parametrize("expected", [0, 8])
+def test_a_count_that_may_be_too_low_is_not_judged(expected: int) -> None:
+    assert host(7, expected, 8, is_confirmed=False) == UNKNOWN
+
+
+def test_a_count_that_is_enough_needs_no_other() -> None:
+    assert host(8, 8, is_confirmed=False) == WELL
+
+
+def test_a_gpu_that_is_lost_is_there() -> None:
+    lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
+    snapshot = Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=1), gpus=(lost,), census=GpuCensus(1, 1))
+
+    assert examine_host(snapshot) == WELL
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "names"),
+    [
+        pytest.param("No NVIDIA driver", 8, ["no_driver"], id="GPUs are expected"),
+        pytest.param("No NVIDIA driver", 0, [], id="none has to be there"),
+        pytest.param(None, 8, [], id="it has not answered yet"),
+    ],
+)
+def test_without_a_driver_a_host_is_never_well(error: str | None, expected: int, names: list[str]) -> None:
+    health = examine_host(Snapshot(1.0, 1.0, driver_error=error, census=GpuCensus(expected, 8)))
+
+    assert [finding.name for finding in health.findings] == names
+    assert health.verdict is (CRITICAL if names else None)

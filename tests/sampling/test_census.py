@@ -1,0 +1,289 @@
+"""Missing GPUs, on the simulated NVML: counted again before they are judged, found when they come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.derive.findings import HealthVerdict
+from agent.derive.host_health import examine_host
+from agent.readings import GpuState
+from agent.sampling.census import PATIENCE, RECOUNT_PACE, SLOWEST_PACE
+from agent.sampling.collector import DRIVER_PACE, Collector
+from agent.sampling.xid_watch import XidWatch
+from agent.simulation import Simulation
+from agent.sources.gpu import GpuSource
+from agent.sources.gpu.xid import XidEventSource
+from agent.sources.nvml import DriverSource
+from tests.support.agents import wait_until
+from tests.support.sources import FakeHost, FakeProcesses, Valve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from agent.readings import Snapshot
+
+pytestmark = pytest.mark.anyio
+
+INIT, SHUTDOWN = "nvmlInitWithFlags", "nvmlShutdown"
+
+
+class Driver(DriverSource):
+    """Notes how many event sets are open when it is let go."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__()
+        self.event_sets: list[int] = []
+        self._simulation = simulation
+
+    def release(self) -> None:
+        self.event_sets.append(len(self._simulation.event_sets.by_pointer))
+        super().release()
+
+
+class Host:
+    """A simulated host with its collector, whose clock can be moved on."""
+
+    def __init__(self, simulation: Simulation, expected: int) -> None:
+        self.simulation = simulation
+        self.shift = 0.0
+        self.recounts = 0
+        self.recount_fails = False
+        self.valve = Valve()
+        self.driver = Driver(simulation)
+        self.collector = Collector(
+            self.driver,
+            GpuSource,
+            FakeHost(),
+            FakeProcesses(),
+            sample_interval=1.0,
+            sample_timeout=2.0,
+            history_interval=10.0,
+            xids=XidWatch(XidEventSource()),
+            expected_gpus=expected,
+            recount=self._recount,
+            clock=self._clock,
+        )
+
+    def _clock(self) -> float:
+        return time.monotonic() + self.shift
+
+    def _recount(self) -> int | None:
+        self.recounts += 1
+        self.valve.pass_through()
+        return None if self.recount_fails else self.simulation.count_in_new_process()
+
+    async def until(self, condition: Callable[[Snapshot], object]) -> Snapshot:
+        """The first Snapshot of which it holds."""
+        async with asyncio.timeout(20):
+            while not condition(snapshot := await self.collector.collect()):
+                pass
+        return snapshot
+
+    async def until_judged(self) -> Snapshot:
+        return await self.until(lambda snapshot: examine_host(snapshot).verdict is not None)
+
+    def hears(self, index: int) -> None:
+        """Until an XID of this GPU is counted: the thread of the XIDs may be between two waits."""
+
+        def heard() -> bool:
+            self.simulation.gpus[index].raise_xid(31)
+            counts = self.collector._xids.counts(self.uuid(index), 0.0)  # type: ignore[union-attr]  # noqa: SLF001
+            return bool(counts)
+
+        wait_until(heard, f"XIDs of GPU {index} are heard")
+
+    def uuid(self, index: int) -> str:
+        return self.simulation.gpus[index].values.uuid or ""
+
+
+@asynccontextmanager
+async def collecting(
+    gpus: int = 4,
+    *missing: int,
+    expected: int = 0,
+    scenario: str = "healthy",
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Host]:
+    """`clock` is the simulation's."""
+    with Simulation(gpus, scenario=scenario, clock=clock, pcie_window_seconds=0) as simulation:
+        for index in missing:
+            simulation.gpus[index].vanish()
+        host = Host(simulation, expected)
+        try:
+            yield host
+        finally:
+            host.valve.open()
+            simulation.uninstall()
+            wait_until(host.collector.close, "every thread ends")
+
+
+def names(snapshot: Snapshot) -> list[str]:
+    return [finding.name for finding in examine_host(snapshot).findings]
+
+
+def uuids(snapshot: Snapshot) -> list[str | None]:
+    return [gpu.identity.uuid for gpu in snapshot.gpus]
+
+
+def states(snapshot: Snapshot) -> set[GpuState]:
+    return {gpu.state for gpu in snapshot.gpus}
+
+
+async def test_where_all_are_there_nobody_counts_again_and_no_thread_waits_to() -> None:
+    async with collecting(4, expected=4) as host:
+        snapshot = await host.collector.collect()
+        assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
+        assert host.recounts == 0
+        assert "recount" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_a_gpu_that_is_missing_from_the_start_is_missed_and_the_others_go_on() -> None:
+    async with collecting(4, 1, expected=4) as host:
+        snapshot = await host.until_judged()
+        assert names(snapshot) == ["gpus_missing"]
+        assert uuids(snapshot) == [host.uuid(0), host.uuid(2), host.uuid(3)]
+        host.hears(2)
+        for _ in range(3):
+            snapshot = await host.collector.collect()
+            assert (names(snapshot), states(snapshot)) == (["gpus_missing"], {GpuState.OK})
+        assert host.recounts == 1
+        assert host.simulation.calls[INIT] == 1
+        assert host.simulation.calls[SHUTDOWN] == 0, "the contact of the others is left alone"
+
+
+async def test_a_gpu_that_came_after_nvml_began_is_never_missed() -> None:
+    """NVML keeps the count that it made: only a new contact finds the GPU."""
+    async with collecting(4, 1, expected=4) as host:
+        host.valve.close()
+        snapshot = await host.collector.collect()
+        assert len(snapshot.gpus) == 3
+        assert examine_host(snapshot).verdict is None, "neither well nor ill before contact is made anew"
+        host.simulation.gpus[1].appear()
+        assert len((await host.collector.collect()).gpus) == 3
+        host.valve.open()
+        snapshot = await host.until_judged()
+        assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
+        assert len(snapshot.gpus) == 4
+        assert host.simulation.calls[INIT] == 2
+
+
+async def test_a_gpu_that_comes_later_is_found_and_its_xids_are_heard() -> None:
+    async with collecting(4, 1, expected=4) as host:
+        assert names(await host.until_judged()) == ["gpus_missing"]
+        host.hears(3)
+        host.simulation.gpus[1].appear()
+        await host.collector.collect()
+        assert host.recounts == 1, "not before its time"
+        host.shift += RECOUNT_PACE
+        snapshot = await host.until(lambda now: len(now.gpus) == 4 and states(now) == {GpuState.OK})
+        assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
+        assert uuids(snapshot) == [host.uuid(index) for index in range(4)], "each is at its index again"
+        for index in range(4):
+            host.hears(index)
+        assert host.driver.event_sets == [0], "nobody waited for an XID while NVML was shut down"
+
+
+async def test_a_gpu_that_went_with_a_reload_of_the_driver_is_a_warning_until_it_is_back() -> None:
+    async with collecting(4) as host:
+        assert examine_host(await host.until_judged()).verdict is HealthVerdict.HEALTHY
+        host.simulation.gpus[3].vanish()
+        snapshot = await host.collector.collect()
+        assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY, "lost, but listed"
+        host.simulation.reload_driver()
+        host.shift += DRIVER_PACE
+        snapshot = await host.until(names)
+        assert (names(snapshot), len(snapshot.gpus)) == (["gpus_gone"], 3)
+        host.simulation.gpus[3].appear()
+        host.shift += RECOUNT_PACE
+        snapshot = await host.until(lambda now: len(now.gpus) == 4)
+        assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
+
+
+async def test_the_scenario_shows_a_gpu_that_is_missing_comes_and_is_gone_again() -> None:
+    seconds = 1.0
+    async with collecting(4, expected=4, scenario="gone", clock=lambda: seconds) as host:
+        assert names(await host.until_judged()) == ["gpus_missing"]
+        seconds = 1.0 + 46
+        host.shift += RECOUNT_PACE
+        snapshot = await host.until(lambda now: len(now.gpus) == 4 and states(now) == {GpuState.OK})
+        assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
+        seconds = 1.0 + 181
+        host.shift += DRIVER_PACE
+        snapshot = await host.until(names)
+        assert (names(snapshot), len(snapshot.gpus)) == (["gpus_missing"], 3)
+
+
+async def test_who_is_missing_for_long_is_looked_for_less_and_less_often() -> None:
+    async with collecting(2, 1, expected=2) as host:
+        await host.until_judged()
+        began, counted_at = host.shift, [0.0]
+        while host.shift - began < 5_000:
+            host.shift += 30
+            before = host.recounts
+            await host.collector.collect()
+            wait_until(lambda: host.collector._census.workers[0].busy_since is None, "it has counted")  # noqa: SLF001
+            if host.recounts > before:
+                counted_at.append(host.shift - began)
+        pauses = [after - before for before, after in pairwise(counted_at)]
+        assert pauses[:5] == [60, 120, 240, 480, 960]
+        assert set(pauses[5:]) == {SLOWEST_PACE}
+
+
+async def test_a_count_that_cannot_be_made_again_is_judged_as_it_is() -> None:
+    async with collecting(2, 1, expected=2) as host:
+        host.recount_fails = True
+        assert names(await host.until_judged()) == ["gpus_missing"]
+
+
+async def test_a_recount_that_hangs_keeps_the_verdict_for_a_minute_and_nobody_else() -> None:
+    async with collecting(2, 1, expected=2) as host:
+        host.valve.close()
+        snapshot = await host.collector.collect()
+        assert (examine_host(snapshot).verdict, states(snapshot)) == (None, {GpuState.OK})
+        host.shift += PATIENCE
+        assert names(await host.until_judged()) == ["gpus_missing"]
+
+
+async def test_contact_is_not_made_anew_while_a_call_is_out_and_xids_are_heard_on() -> None:
+    async with collecting(3, 1, expected=3) as host:
+        await host.until_judged()
+        host.simulation.gpus[2].hang()
+        host.simulation.gpus[1].appear()
+        await host.collector.collect()
+        host.shift += RECOUNT_PACE
+        await host.until(lambda _: host.recounts == 2)
+        for _ in range(3):
+            snapshot = await host.collector.collect()
+        assert host.simulation.calls[SHUTDOWN] == 0
+        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK, GpuState.STUCK]
+        host.hears(0)
+        host.simulation.gpus[2].release()
+        assert len((await host.until(lambda now: len(now.gpus) == 3)).gpus) == 3
+
+
+async def test_the_log_says_once_what_is_missing_and_that_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, logger="agent.sampling.change_log"):
+        async with collecting(2, 1, expected=2) as host:
+            await host.until_judged()
+            for _ in range(3):
+                await host.collector.collect()
+            host.simulation.gpus[1].appear()
+            host.shift += RECOUNT_PACE
+            await host.until(lambda now: len(now.gpus) == 2 and states(now) == {GpuState.OK})
+    lines = [record.getMessage().partition(";")[0] for record in caplog.records]
+    assert lines == [
+        "NVIDIA driver 580.95.05: 1 GPU",
+        "1 of the 2 expected GPUs is missing",
+        "NVIDIA driver 580.95.05: 2 GPUs",
+        "The GPUs are all there again",
+    ]

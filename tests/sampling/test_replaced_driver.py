@@ -1,0 +1,195 @@
+"""When a new process is tried, and when its success is a reason to end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pynvml
+import pytest
+
+from agent.sampling.collector import Collector
+from agent.sampling.replaced_driver import PACE, WHY, ReplacedDriver
+from tests.support.agents import wait_until
+from tests.support.sources import FakeHardware, Valve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+MISMATCH = pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH
+OTHERS = sorted(
+    value for name, value in vars(pynvml).items() if name.startswith("NVML_ERROR_") and value != MISMATCH
+)
+
+
+class NewProcess:
+    """Stands for the process that is tried; `works` is how it ends, once the valve is open."""
+
+    def __init__(self) -> None:
+        self.works = False  # its driver
+        self.tries = 0
+        self.valve = Valve()
+
+    def __call__(self) -> int | None:
+        self.tries += 1
+        self.valve.pass_through()
+        return 2 if self.works else None
+
+
+class Agent:
+    """A collector of two GPUs, its clock, and what it made of the driver."""
+
+    def __init__(self) -> None:
+        self.hardware = FakeHardware(2)
+        self.new_process = NewProcess()
+        self.restarts: list[str] = []
+        self.shift = 0.0  # seconds by which the clock is ahead
+        self.hardware.clock = lambda: time.monotonic() + self.shift
+        self.collector = Collector(
+            self.hardware.driver,
+            self.hardware.open_gpu,
+            self.hardware.host,
+            self.hardware.processes,
+            sample_interval=1.0,
+            sample_timeout=60.0,
+            replaced_driver=ReplacedDriver(self.new_process, self.restarts.append),
+            clock=self.hardware.clock,
+            since_boot=self.hardware.clock,
+        )
+
+    def refuse(self, code: int = MISMATCH) -> None:
+        """The driver answers this from now on."""
+        self.hardware.driver.error, self.hardware.driver.code = "It does not fit", code
+
+    async def sample(self, seconds_later: float = 1.0) -> None:
+        """One round, and the new process that it may start to its end."""
+        self.shift += seconds_later
+        await self.collector.collect()
+        if self.new_process.valve.is_open:
+            worker = self.collector._new_process  # noqa: SLF001  (its end is not told outside)
+            wait_until(lambda: worker.busy_since is None, "the new process has ended")
+
+
+@asynccontextmanager
+async def running_agent() -> AsyncIterator[Agent]:
+    agent = Agent()
+    try:
+        yield agent
+    finally:
+        agent.new_process.valve.open()
+        agent.hardware.open_all_valves()
+        assert agent.collector.close(), "every worker ends"
+
+
+async def test_it_is_tried_at_once_and_then_once_a_minute_for_as_long_as_it_fails() -> None:
+    async with running_agent() as agent:
+        agent.refuse()
+        await agent.sample()
+        assert agent.new_process.tries == 1
+
+        for _ in range(10 * int(PACE)):
+            await agent.sample()
+
+        assert 10 <= agent.new_process.tries <= 11
+        assert agent.restarts == []
+
+
+async def test_its_success_is_a_reason_to_end_once_this_process_has_failed_after_it() -> None:
+    async with running_agent() as agent:
+        agent.refuse()
+        agent.new_process.works = True
+        await agent.sample()
+        assert agent.restarts == [], "the module may have been changed just now: for this process as well"
+
+        for _ in range(3):
+            await agent.sample()
+
+        assert agent.restarts == [WHY]
+        assert agent.new_process.tries == 1
+
+
+async def test_what_this_process_found_before_its_success_does_not_count() -> None:
+    async with running_agent() as agent:
+        agent.refuse()
+        agent.new_process.works = True
+        await agent.sample()
+        agent.hardware.driver.valve.close()
+        await agent.sample()
+        assert agent.restarts == [], "this process has been asked again, and has not answered yet"
+
+        agent.hardware.driver.valve.open()
+        for _ in range(3):
+            await agent.sample()
+
+        assert agent.restarts == [WHY]
+
+
+async def test_its_success_does_not_count_if_this_process_works_again_too() -> None:
+    async with running_agent() as agent:
+        agent.refuse()
+        agent.new_process.works = True
+        await agent.sample()
+        agent.hardware.driver.error = None
+        await agent.sample()
+        assert agent.restarts == []
+
+        agent.refuse()
+        agent.new_process.works = False
+        for _ in range(3):
+            await agent.sample(seconds_later=PACE)
+
+        assert agent.restarts == [], "what was true before is not true now"
+
+
+async def test_a_driver_that_comes_and_goes_is_no_reason_to_try_more_often() -> None:
+    async with running_agent() as agent:
+        for _ in range(5):
+            agent.refuse()
+            await agent.sample()
+            agent.hardware.driver.error = None
+            await agent.sample()
+
+        assert agent.new_process.tries == 1
+
+
+async def test_a_gpu_that_is_refused_so_counts_like_the_driver() -> None:
+    """The number of GPUs is told without the kernel module, once NVML is initialised."""
+    async with running_agent() as agent:
+        await agent.sample()
+        agent.hardware.gpus[1].error, agent.hardware.gpus[1].code = "It does not fit", MISMATCH
+        agent.new_process.works = True
+        for _ in range(3):
+            await agent.sample()
+
+        assert agent.restarts == [WHY]
+
+
+async def test_while_it_hangs_there_is_no_second_one_and_sampling_goes_on() -> None:
+    async with running_agent() as agent:
+        agent.refuse()
+        agent.new_process.valve.close()
+        reads = agent.hardware.driver.reads
+        for _ in range(5):
+            await agent.sample(seconds_later=PACE)
+
+        assert agent.new_process.tries == 1
+        assert agent.hardware.driver.reads >= reads + 5
+
+
+@pytest.mark.parametrize("code", [None, *OTHERS])
+async def test_nothing_else_that_the_driver_says_starts_a_process(code: int | None) -> None:
+    async with running_agent() as agent:
+        if code is not None:
+            agent.refuse(code)
+            await agent.sample()
+            agent.hardware.driver.error = None
+            await agent.sample()
+            agent.hardware.gpus[0].error, agent.hardware.gpus[0].code = "No", code
+        for _ in range(3):
+            await agent.sample(seconds_later=PACE)
+
+        assert agent.new_process.tries == 0
+        assert agent.restarts == []

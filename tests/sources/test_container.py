@@ -1,0 +1,48 @@
+"""Whether the agent runs in a container, by what the file system of one looks like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sources.container import in_container
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = """\
+22 27 0:21 / /proc rw,relatime shared:5 - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
+90 27 0:44 / /var/lib/docker/overlay2/5a/merged rw,relatime shared:9 - overlay overlay rw,lowerdir=/a:/b
+"""
+CONTAINERD = """\
+1001 980 0:310 / / rw,relatime master:77 - overlay overlay rw,lowerdir=/a:/b,upperdir=/c
+1002 1001 0:312 / /proc rw,nosuid - proc proc rw
+"""
+
+
+def root_with(folder: Path, **files: str) -> str:
+    for name, content in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return str(folder)
+
+
+@pytest.mark.parametrize("mark", [".dockerenv", "run__.containerenv", "run__systemd__container"])
+def test_a_container_is_known_by_the_file_that_its_manager_puts_there(tmp_path: Path, mark: str) -> None:
+    assert in_container(root_with(tmp_path, proc__self__mountinfo=HOST, **{mark: ""}))
+
+
+@pytest.mark.parametrize(
+    ("mountinfo", "expected"), [(HOST, False), (CONTAINERD, True), ("", False), ("?\n", False)]
+)
+def test_a_container_without_such_a_file_is_known_by_its_layers(
+    tmp_path: Path, mountinfo: str, expected: bool
+) -> None:
+    assert in_container(root_with(tmp_path, proc__self__mountinfo=mountinfo)) == expected
+
+
+def test_where_nothing_can_be_seen_it_is_a_host(tmp_path: Path) -> None:
+    assert not in_container(str(tmp_path))

@@ -1,0 +1,164 @@
+"""A driver that is replaced under a running agent: real libraries, found by `dlopen`, and real processes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from agent.sampling.replaced_driver import PACE
+from agent.server.agent_server import RESTART
+from tests.support.agents import ROOT, Process, agent_process, wait_until
+
+pytestmark = pytest.mark.slow
+
+MISMATCH = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
+SOURCE = ROOT / "tests/support/replaceable_nvml.c"
+WITHIN = 2 * PACE  # seconds: a look that a loaded machine made fail is made again
+WHY = "The NVIDIA driver has been replaced, and only a new process can use it: the agent ends with status 75"
+
+
+@dataclass
+class Driver:
+    """An installed NVML library."""
+
+    folder: Path
+
+    @property
+    def place(self) -> Path:
+        return self.folder / "libnvidia-ml.so.1"
+
+    @property
+    def gate(self) -> Path:
+        return self.folder / "gate"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What makes a process find it."""
+        return {
+            "LD_LIBRARY_PATH": str(self.folder),
+            "STUB_LOG": str(self.folder / "log"),
+            "HISTORY_INTERVAL": "1",
+            "TOKEN": "",
+        }
+
+    def build(self, to: Path, **defined: str | int) -> None:
+        """Compile one; the names are those of the source."""
+        compiler = shutil.which("gcc")
+        if compiler is None:
+            pytest.skip("a library that can be replaced takes gcc")
+        macros = [f"-D{name}={value}" for name, value in defined.items()]
+        command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", *macros, "-o", str(to), str(SOURCE)]
+        subprocess.run(command, check=True, timeout=60)  # noqa: S603  (our own source)
+
+    def install(self, **defined: str | int) -> None:
+        """Put one in the place of the one before, which stays in memory where it is loaded."""
+        self.build(self.folder / "new", **defined)
+        (self.folder / "new").rename(self.place)
+
+    def tries(self, but: Process) -> list[float]:
+        """When another process than that agent called nvmlInit, in seconds."""
+        lines = [line.split() for line in (self.folder / "log").read_text().splitlines()]
+        return [int(ms) / 1000 for pid, _, ms in lines if int(pid) != but.popen.pid]
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    return Driver(tmp_path)
+
+
+def error_of(agent: Process) -> str:
+    error: str = httpx.get(f"{agent.url}/count", timeout=20).json()["error"]
+    return error
+
+
+def children_of(agent: Process) -> list[str]:
+    """What the kernel says of each process that the agent started and did not see the end of."""
+    statuses = []
+    for path in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):  # it has ended
+            statuses.append(path.read_text())
+    return [status for status in statuses if f"\nPPid:\t{agent.popen.pid}\n" in status]
+
+
+def test_an_agent_whose_driver_was_replaced_ends_in_order_once_a_new_process_can_use_it(
+    driver: Driver,
+) -> None:
+    successor = driver.folder / "successor"
+    driver.build(successor, INIT=0, GATE=f'"{driver.gate}"')
+    driver.install(INIT=MISMATCH, SUCCESSOR=f'"{successor}"', PLACE=f'"{driver.place}"')
+
+    with agent_process(**driver.environ) as agent:
+        wait_until(lambda: driver.tries(but=agent), "a new process has the new library")
+        with httpx.stream("GET", f"{agent.url}/gpu/stream", timeout=WITHIN) as stream:
+            pieces = stream.iter_text()
+            assert "have different versions" in next(pieces)
+            assert "have different versions" in error_of(agent), "the agent answers while the process is out"
+            assert agent.popen.poll() is None
+
+            driver.gate.touch()
+
+            assert agent.popen.wait(WITHIN) == RESTART
+            for _ in pieces:  # httpx.RemoteProtocolError if the stream was cut
+                pass
+        assert agent.log.count(WHY) == 1
+        assert "Traceback" not in agent.log
+
+
+def test_an_agent_whose_driver_is_not_mismatched_starts_no_process(driver: Driver) -> None:
+    driver.install(INIT=0)
+
+    with agent_process(**driver.environ) as agent:
+        for _ in range(3):
+            assert httpx.get(f"{agent.url}/count", timeout=20).json() == {"code": 0, "data": 0}
+            time.sleep(0.5)
+
+        assert driver.tries(but=agent) == []
+        assert children_of(agent) == []
+        assert agent.stop() == 0
+
+
+def test_a_simulated_mismatch_is_no_reason_to_end(driver: Driver) -> None:
+    driver.install(INIT=0)
+
+    arguments = ("--simulate", "1", "--scenario", "driver-mismatch")
+    with agent_process(*arguments, **driver.environ) as agent:
+        assert "have different versions" in error_of(agent)
+        assert children_of(agent) == []
+        assert agent.stop() == 0
+
+
+def test_an_agent_that_is_stopped_while_a_new_process_hangs_ends_in_time_with_0(driver: Driver) -> None:
+    successor = driver.folder / "successor"
+    driver.build(successor, INIT=0, GATE=f'"{driver.gate}"')
+    driver.install(INIT=MISMATCH, SUCCESSOR=f'"{successor}"', PLACE=f'"{driver.place}"')
+
+    with agent_process(**driver.environ) as agent:
+        wait_until(lambda: driver.tries(but=agent), "a new process hangs")
+
+        assert agent.stop() == 0
+    driver.gate.touch()
+
+
+def test_an_agent_stays_while_a_new_process_fails_too_and_looks_once_a_minute(driver: Driver) -> None:
+    driver.install(INIT=MISMATCH)
+
+    with agent_process(**driver.environ) as agent:
+        wait_until(lambda: driver.tries(but=agent), "a new process has failed")
+        wait_until(lambda: not children_of(agent), "it is gone")
+        driver.install(INIT=0)
+        while len(driver.tries(but=agent)) < 2:
+            assert agent.popen.poll() is None, "the agent goes on"
+            assert "have different versions" in error_of(agent)
+            assert not any("\nState:\tZ" in child for child in children_of(agent))
+            time.sleep(0.5)
+
+        assert agent.popen.wait(WITHIN) == RESTART
+        first, second = driver.tries(but=agent)
+        assert second - first >= PACE - 1
