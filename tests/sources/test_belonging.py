@@ -9,9 +9,9 @@ import pytest
 
 from agent.readings import Belonging, Job, Scheduler
 from agent.sources.belonging import parse_cgroup
-from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ProcessReader
 from agent.sources.procfs import MAX_BYTES_OF
+from tests.sources.fake_node import FakeNode, v1, v2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,18 +21,6 @@ OUTER = "9687bac58d5c4d1606aa46af33d1a21c1d1652e0ac9fb3fc0fc86e3495f42869"
 UID = "57e67067-89e4-4001-bdd4-8632d39ea02b"
 UID_ = UID.replace("-", "_")
 STATIC = "8f1ad3c9a2e64b0f9d7c1e5a3b2f4d60"  # the kubelet's hash of a manifest file
-
-
-def v1(path: str, systemd: str | None = None, unified: str = "") -> str:
-    """The text of cgroup v1, or with `unified` of both, as systemd mounts them; controllers in `path`."""
-    lines = [f"{12 - at}:{name}:{path}" for at, name in enumerate(["cpuset", "memory", "freezer", "devices"])]
-    lines += ["4:cpu,cpuacct:" + path, "1:name=systemd:" + (path if systemd is None else systemd)]
-    return "\n".join([*lines, *([f"0::{unified}"] if unified else [])]) + "\n"
-
-
-def v2(path: str) -> str:
-    """The text of cgroup v2."""
-    return f"0::{path}\n"
 
 
 POD = Belonging(container_id=ID, pod_uid=UID)
@@ -301,60 +289,9 @@ def test_a_cgroup_tells_where_a_process_belongs(text: str, expected: Belonging) 
     assert parse_cgroup(text) == expected
 
 
-class FakeNode:
-    """A /proc with processes of which each file can be written."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "self/ns").mkdir(parents=True)
-        (root / "self/ns/pid").symlink_to(INITIAL)
-
-    def add(
-        self, pid: int, cgroup: str, environ: bytes = b"", *, state: str = "S", comm: str = "python"
-    ) -> None:
-        folder = self.root / str(pid)
-        folder.mkdir()
-        (folder / "stat").write_text(
-            f"{pid} ({comm}) {state} 1 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid}00 0 0\n"
-        )
-        (folder / "statm").write_text("100 25 0 0 0 0 0\n")
-        (folder / "status").write_text(f"Name:\t{comm}\nUid:\t0\t0\t0\t0\n")
-        (folder / "cgroup").write_text(cgroup)
-        (folder / "environ").write_bytes(environ)
-
-    def belonging(self, pid: int) -> Belonging:
-        return ProcessReader(proc_root=str(self.root)).read(frozenset({pid}), None)[pid].belonging
-
-
 @pytest.fixture
 def node(tmp_path: Path) -> FakeNode:
     return FakeNode(tmp_path)
-
-
-def test_a_whole_node_is_attributed_exactly(node: FakeNode) -> None:
-    """A Slurm job, a Docker container, a pod, a user's shell, a zombie and one that has just ended."""
-    node.add(11, v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"), b"SLURM_JOB_ID=9\0")
-    node.add(12, v2("/system.slice/slurmd.service"), b"SLURM_JOB_ID=4712\0SLURM_STEP_ID=4294967291\0")
-    node.add(13, v2(f"/system.slice/docker-{ID}.scope"))
-    node.add(14, v2(f"/kubepods.slice/kubepods-pod{UID_}.slice/cri-containerd-{OUTER}.scope"))
-    node.add(15, v2("/user.slice/user-1000.slice/session-3.scope"), b"SHELL=/bin/bash\0")
-    node.add(16, v2("/user.slice/user-1001.slice/session-8.scope (deleted)"), state="Z")
-    reader = ProcessReader(proc_root=str(node.root))
-
-    processes = reader.read(frozenset(range(11, 18)), None)
-
-    assert {pid: (process.start_ticks, process.belonging) for pid, process in processes.items()} == {
-        11: (1100, Belonging(job=slurm("4711"), slurm_step="0")),
-        12: (
-            1200,
-            Belonging(systemd_unit="slurmd.service", job=slurm("4712"), slurm_step="batch"),
-        ),
-        13: (1300, Belonging(container_id=ID)),
-        14: (1400, Belonging(container_id=OUTER, pod_uid=UID)),
-        15: (1500, Belonging(user_session="3")),
-        16: (1600, Belonging(user_session="8")),
-        17: (None, Belonging()),
-    }
 
 
 def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
