@@ -36,6 +36,7 @@ from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource, abandon
+from agent.sources.pci import nvidia_gpus
 from agent.sources.process_source import ProcessSource
 from agent.sources.topology import TopologySource
 
@@ -150,7 +151,7 @@ async def _lifespan(
     if contained is None:
         contained = not shared.simulated and in_container()
     collector = Collector(
-        DriverSource(in_container=contained),
+        DriverSource(tuple if shared.simulated else nvidia_gpus, in_container=contained),
         partial(GpuSource, in_container=contained),
         HostSource(),
         ProcessSource(

@@ -39,14 +39,15 @@ SUBJECTS: dict[str, frozenset[str]] = {
     "processes": EVERY_ROOM,
     "recovery": EVERY_ROOM - {"views"},  # /gpu shows the finding that it makes
     "thermal": EVERY_ROOM,
+    "unknown": EVERY_ROOM - {"simulation"},
     "utilization": EVERY_ROOM,
     "xid": EVERY_ROOM,
 }
 # Room -> what else is in it: what puts the subjects together, and what they share.
 BESIDE_SUBJECTS: dict[str, set[str]] = {
     "readings": set(),
-    "sources": {"fields", "once", "paces", "seen"},
-    "views": {"activity", "detail", "device"},
+    "sources": {"fields", "handle", "once", "paces", "possible", "ranges", "seen", "stand_ins"},
+    "views": {"activity", "detail", "device", "feeds"},
     "metrics": {"agent", "families", "gpus", "health", "users"},
     "simulation": {"fields", "registry", "system", "topology"},
 }
@@ -78,7 +79,7 @@ def test_a_subject_has_a_file_in_each_room_that_it_needs(room: str) -> None:
 
 
 def test_a_reading_has_a_field_for_each_subject() -> None:
-    of_none = {"sampled_since_boot", "process_list_is_partial"}
+    of_none = {"sampled_since_boot", "process_list_is_partial", "driver_errors"}
     fields = {field.name for field in dataclasses.fields(GpuReading)} - of_none
 
     assert fields == SUBJECTS.keys() - {"xid"}, (

@@ -87,6 +87,13 @@ _RECOVERY_ADVICE = {
 
 
 def _recovery(patient: Patient) -> Iterator[Finding]:
+    if patient.reading.recovery.requires_reset:
+        yield Finding(
+            "reset_required",
+            HealthVerdict.CRITICAL,
+            "The GPU requires a reset",
+            _RECOVERY_ADVICE[RecoveryAction.GPU_RESET],
+        )
     action = patient.reading.recovery.action
     if action:
         todo = _RECOVERY_ADVICE.get(

@@ -22,6 +22,7 @@ from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
 from agent.readings.gpu.recovery import Recovery, RecoveryAction
 from agent.readings.gpu.thermal import Thermal
+from agent.readings.gpu.unknown import Reason, Unknown
 from agent.readings.gpu.utilization import Utilization
 from agent.readings.gpu.xid import XidCount
 from agent.readings.host import (
@@ -81,6 +82,7 @@ __all__ = [
     "ProcessType",
     "ProcessUse",
     "ProcessesReading",
+    "Reason",
     "Recovery",
     "RecoveryAction",
     "RemapBanks",
@@ -89,6 +91,7 @@ __all__ = [
     "SourceError",
     "Thermal",
     "Topology",
+    "Unknown",
     "UserUse",
     "Utilization",
     "XidCount",
@@ -100,9 +103,18 @@ class SourceError(Exception):
     """A source could not be read; the message is one sentence for people.
 
     `todo`: what to do about it, where the message does not say it. `code`: nvmlReturn_t, where NVML refused.
+    `lasting`: what is known all the same of a GPU that cannot be read.
     """
 
-    def __init__(self, message: str, *, todo: str | None = None, code: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        todo: str | None = None,
+        code: int | None = None,
+        lasting: GpuReading | None = None,
+    ) -> None:
         super().__init__(message)
         self.todo = todo
         self.code = code
+        self.lasting = lasting

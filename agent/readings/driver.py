@@ -22,3 +22,4 @@ class DriverReading:
     driver_version: str | None = None
     cuda_version: str | None = None
     nvml_version: str | None = None
+    pci_bus_ids: tuple[str, ...] = ()  # of all NVIDIA GPUs by /sys/bus/pci, which this driver may have

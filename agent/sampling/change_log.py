@@ -64,10 +64,16 @@ class ChangeLog:
             return
         if gpu.state is not GpuState.OK:
             why = "; ".join(filter(None, (gpu.error, gpu.todo)))
-            logger.warning("GPU %d (%s) is %s. %s", gpu.index, gpu.identity.uuid, gpu.state, why)
+            logger.warning("%s is %s. %s", _name(gpu), gpu.state, why)
         elif before is not None:
-            logger.info("GPU %d (%s) is ok again", gpu.index, gpu.identity.uuid)
+            logger.info("%s is ok again", _name(gpu))
         self._states[gpu.index] = gpu.state
+
+
+def _name(gpu: GpuSample) -> str:
+    """By its index, and by UUID or PCI bus id where one is known."""
+    known = gpu.identity.uuid or gpu.identity.pci_bus_id
+    return f"GPU {gpu.index} ({known})" if known else f"GPU {gpu.index}"
 
 
 def _describe(driver: DriverReading) -> str:

@@ -11,6 +11,7 @@ from agent.readings import Snapshot, seconds_since_boot
 from agent.readings.troubles import LIB_RM_VERSION_MISMATCH
 from agent.sampling.census import Census
 from agent.sampling.change_log import ChangeLog
+from agent.sampling.elimination import with_the_last_one_named
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.workers import Workers
@@ -243,8 +244,11 @@ class Collector:
             taken_since_boot=since_boot,
             driver=self._contact,
             driver_error=self._driver.result.error if self._driver.result else None,
-            gpus=tuple(self._judge_state(slot, now, since_boot) for slot in self._gpus),
             census=self._census.reading,
+            gpus=with_the_last_one_named(
+                [self._judge_state(slot, now, since_boot) for slot in self._gpus],
+                self._contact.pci_bus_ids if self._contact else (),
+            ),
             host=self._fresh(self._host, now),
             processes=self._fresh(self._processes, now),
             topology=self._known_topology(),
@@ -272,7 +276,13 @@ class Collector:
             stale_after=self._stale_after,
             sample_timeout=self._sample_timeout,
         )
-        xids = self._xids.counts(sample.identity.uuid, self._booted_at) if self._xids else None
+        if self._xids is None:
+            return sample
+        uuid = sample.identity.uuid
+        xids, why_not = self._xids.counts(uuid, self._booted_at), self._xids.why_not(uuid)
+        if xids is None and why_not is not None and sample.reading is not None:
+            unknown = {**sample.reading.unknown, "xids": why_not}
+            return replace(sample, reading=replace(sample.reading, unknown=unknown))
         return sample if xids is None else replace(sample, xids=xids)
 
     def _log(self, snapshot: Snapshot) -> None:

@@ -20,7 +20,7 @@ class Gpu(Protocol):
 
     def read(self) -> GpuReading: ...
     def measure_slow_counters(self) -> None: ...
-    def release(self) -> None: ...
+    def release(self, *, may_be_another: bool = False) -> None: ...
 
 
 class GpuSlot:
@@ -94,5 +94,5 @@ class GpuSlot:
         )
 
     def _read_anew(self) -> GpuReading:
-        self._source.release()
+        self._source.release(may_be_another=True)
         return self._source.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.readings import GpuReading, GpuSample, GpuState
@@ -43,7 +44,7 @@ def judge_state(
         state: GpuState, reading: GpuReading | None, error: str | None = None, todo: str | None = None
     ) -> GpuSample:
         seconds = result.seconds if result is not None and reading is not None else None
-        lasting = last.lasting() if last is not None and reading is None else None
+        lasting = _lasting(last, result) if reading is None else None
         return GpuSample(index, state, reading, lasting, sampled_at, age_ms, error, seconds, todo)
 
     if busy_since is not None and now - busy_since >= sample_timeout:
@@ -59,3 +60,11 @@ def judge_state(
         return sample(GpuState.STALE, result.reading)
     silent = silent_gpu(age)
     return sample(GpuState.STALE, None, silent.what, silent.todo)
+
+
+def _lasting(last: GpuReading | None, result: ReadResult[GpuReading | None] | None) -> GpuReading | None:
+    """What is known of a GPU without a reading: what lasts, and what the failed read found."""
+    found = None if result is None else result.lasting
+    if last is None or found is None:
+        return found if last is None else last.lasting()
+    return replace(last.lasting(), driver_errors=found.driver_errors)

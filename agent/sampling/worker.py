@@ -19,6 +19,8 @@ from agent.readings.troubles import AGENT_FAULT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.readings import GpuReading
+
 logger = logging.getLogger(__name__)
 
 Reading = TypeVar("Reading")
@@ -34,6 +36,7 @@ class ReadResult(Generic[Reading]):
     seconds: float | None = None  # that the read took; None: it failed
     todo: str | None = None  # what to do about `error`
     code: int | None = None  # nvmlReturn_t, where NVML refused
+    lasting: GpuReading | None = None  # what is known all the same of a GPU that could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,9 @@ class Worker(Generic[Reading]):
             reading = read()
             self.result = ReadResult(reading, None, started_at, self._clock() - started_at)
         except SourceError as error:
-            self.result = ReadResult(None, str(error), started_at, todo=error.todo, code=error.code)
+            self.result = ReadResult(
+                None, str(error), started_at, todo=error.todo, code=error.code, lasting=error.lasting
+            )
         except Exception as error:  # the thread must outlive a fault of ours
             self.result = ReadResult(None, AGENT_FAULT.what, started_at, todo=AGENT_FAULT.todo)
             self._log(error)

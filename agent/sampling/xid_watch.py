@@ -13,6 +13,8 @@ from agent.readings import SourceError, XidCount, seconds_since_boot
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agent.readings import Unknown
+
 logger = logging.getLogger(__name__)
 
 # Seconds until a GPU that could not be listened to, or the driver, is tried again.
@@ -26,6 +28,7 @@ class XidEvents(Protocol):
 
     @property
     def uuids(self) -> frozenset[str]: ...
+    def why_not(self, uuid: str | None) -> Unknown | None: ...
     def listen(self, gpu_count: int) -> None: ...
     def wait(self) -> tuple[str, int] | None: ...
     def close(self) -> None: ...
@@ -78,6 +81,10 @@ class XidWatch:
         if counts is None:
             return None
         return {xid: XidCount(times, booted_at + last) for xid, (times, last) in counts.items()}
+
+    def why_not(self, uuid: str | None) -> Unknown | None:
+        """Why the GPU is not listened to; None: it is, or nobody has tried."""
+        return self._source.why_not(uuid)
 
     def stop(self) -> None:
         """Let the thread end after its present wait."""

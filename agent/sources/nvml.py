@@ -17,9 +17,12 @@ from nvitop import NA, libnvml
 
 from agent.readings import DriverReading, SourceError
 from agent.readings.troubles import driver_trouble, gpu_trouble
+from agent.sources.return_codes import FATAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from agent.readings import GpuReading
 
 # nvitop logs CRITICAL at every attempt to find a driver, and ERROR for every missing function. Both are
 # answers here, told once per change of state by the collector.
@@ -29,25 +32,14 @@ logging.getLogger(libnvml.__name__).setLevel(logging.CRITICAL + 1)
 # What NVML writes where it has no value (nvml.h: NVML_VALUE_NOT_AVAILABLE is -1), read as unsigned.
 NOT_AVAILABLE = frozenset({0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF})
 
-# After one of these no other call on the same handle can succeed.
-FATAL = (
-    pynvml.NVMLError_Uninitialized,
-    pynvml.NVMLError_DriverNotLoaded,
-    pynvml.NVMLError_LibraryNotFound,
-    pynvml.NVMLError_LibRmVersionMismatch,
-    pynvml.NVMLError_GpuIsLost,
-    pynvml.NVMLError_ResetRequired,
-)
-
-
 # By thread: nobody writes another's number, so that none is lost and nobody waits for a lock.
 _calls: dict[int, int] = {}
 
 
 def query_or_none(function: str | Callable[..., Any], *arguments: Any) -> Any:
-    """Call an NVML function; None where the driver, the GPU or this user's rights do not give a value.
+    """Call an NVML function of no GPU alone; None where the driver or this user's rights do not give a value.
 
-    Raises `pynvml.NVMLError` only for what concerns the whole GPU (`FATAL`).
+    Raises `pynvml.NVMLError` only for what concerns the whole driver (`FATAL`). Of a GPU its GpuHandle asks.
     """
     try:
         return query(function, *arguments)
@@ -58,17 +50,22 @@ def query_or_none(function: str | Callable[..., Any], *arguments: Any) -> Any:
 
 
 def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
-    """Call an NVML function; None only where it is not supported, or missing from this driver.
+    """Call an NVML function; None where it succeeds, and says that it has no value.
 
-    Raises `pynvml.NVMLError` for everything else: lost, no permission, stale handle ...
+    Raises `pynvml.NVMLError` for everything else: not supported, missing, lost, no permission ...
     """
     thread = get_ident()
     _calls[thread] = _calls.get(thread, 0) + 1
-    try:
-        value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False, ignore_function_not_found=True)
-    except pynvml.NVMLError_NotSupported:
+    value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False)
+    if value is NA:
         return None
-    return None if value is NA or (isinstance(value, int) and value in NOT_AVAILABLE) else value
+    if isinstance(value, list | tuple):
+        return [_told(entry) for entry in value]
+    return _told(value)
+
+
+def _told(value: Any) -> Any:
+    return None if isinstance(value, int) and value in NOT_AVAILABLE else value
 
 
 def call_c_function(symbol: str, *arguments: Any) -> None:
@@ -82,10 +79,10 @@ def call_c_function(symbol: str, *arguments: Any) -> None:
         raise pynvml.NVMLError(code)
 
 
-def byte_count(struct: Any, field: str) -> int | None:
-    """A number of bytes out of an NVML struct, unless it is garbage: no GPU has 2^62 of them."""
+def number(struct: Any, field: str) -> int | None:
+    """A whole number out of an NVML struct; None where it has no such field, or no value in it."""
     value = getattr(struct, field, None)
-    return int(value) if value is not None and value < 1 << 62 else None
+    return None if value is None else _told(int(value))
 
 
 # The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
@@ -97,27 +94,20 @@ _WHOLE_NUMBERS = {
 }
 
 
-def field_values(handle: Any, fields: Sequence[int | tuple[int, int]]) -> list[int | None]:
-    """Whole numbers by field id, or by (field id, scope); None for each that is not told.
-
-    NVML: nvmlDeviceGetFieldValues.
-    """
-    values = query_or_none("nvmlDeviceGetFieldValues", handle, list(fields))
-    return [None] * len(fields) if values is None else [_whole(value) for value in values]
-
-
-def _whole(value: Any) -> int | None:
-    member = _WHOLE_NUMBERS.get(value.valueType)
-    if value.nvmlReturn != pynvml.NVML_SUCCESS or member is None:
-        return None
-    number = int(getattr(value.value, member))
-    return None if number in NOT_AVAILABLE else number
+def whole_number(field: Any) -> int | None:
+    """Out of an NVML field value that was told; None: it is no whole number, or says that it has no value."""
+    member = _WHOLE_NUMBERS.get(field.valueType)
+    return None if member is None else number(field.value, member)
 
 
 class DriverSource:
     """The driver as a whole: starts NVML, counts the GPUs, and lets go of it again. One thread owns it."""
 
-    def __init__(self, *, in_container: bool = False) -> None:
+    def __init__(
+        self, pci_bus_ids: Callable[[], tuple[str, ...]] = tuple, *, in_container: bool = False
+    ) -> None:
+        """`pci_bus_ids`: those of all NVIDIA GPUs, also of those that NVML cannot read."""
+        self._pci_bus_ids = pci_bus_ids
         self._in_container = in_container
         self._reading: DriverReading | None = None
 
@@ -127,7 +117,7 @@ class DriverSource:
         return sum(tuple(_calls.values()))
 
     def read(self) -> DriverReading:
-        """NVML: nvmlDeviceGetCount_v2 each time; the versions once per contact. Raises SourceError."""
+        """NVML: nvmlDeviceGetCount_v2 each time; the rest once per contact. Raises SourceError."""
         try:
             count = self._count()
             if self._reading is None or self._reading.gpu_count != count:
@@ -136,6 +126,7 @@ class DriverSource:
                     driver_version=query_or_none("nvmlSystemGetDriverVersion"),
                     cuda_version=_cuda_version(query_or_none("nvmlSystemGetCudaDriverVersion")),
                     nvml_version=query_or_none("nvmlSystemGetNVMLVersion"),
+                    pci_bus_ids=self._pci_bus_ids(),
                 )
         except FATAL as error:
             self._reading = None
@@ -171,10 +162,12 @@ class DriverSource:
         return int(count)
 
 
-def unreadable_gpu(error: pynvml.NVMLError, *, in_container: bool) -> SourceError:
-    """What a call said that is about the GPU as a whole, in words."""
+def unreadable_gpu(
+    error: pynvml.NVMLError, *, in_container: bool, lasting: GpuReading | None = None
+) -> SourceError:
+    """What a call said that is about the GPU as a whole, in words; `lasting` is known all the same."""
     trouble = gpu_trouble(error.value, str(error), in_container=in_container)
-    return SourceError(trouble.what, todo=trouble.todo, code=error.value)
+    return SourceError(trouble.what, todo=trouble.todo, code=error.value, lasting=lasting)
 
 
 def abandon() -> None:

@@ -43,12 +43,14 @@ from agent.readings import (
     ProcessesReading,
     ProcessType,
     ProcessUse,
+    Reason,
     Recovery,
     RemapBanks,
     Scheduler,
     Snapshot,
     Thermal,
     Topology,
+    Unknown,
     UserUse,
     Utilization,
     XidCount,
@@ -71,6 +73,7 @@ PERSISTENCE = (True, False, True)
 GPM = (True, False, False)
 MIG = (False, True, False)
 PARTIAL_LIST = (False, False, True)
+REQUIRES_RESET = (False, True, False)
 
 
 def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
@@ -265,10 +268,13 @@ def _reading(n: int) -> GpuReading:
         modes=Modes(
             performance_state=(11, 2, 10)[n], persistence_mode=PERSISTENCE[n], compute_mode=(1, 3, 2)[n]
         ),
-        recovery=Recovery((6, 7, 0)[n]),  # GPU 2 is not so ill that nothing else is said of it
+        recovery=Recovery(
+            (6, 7, 0)[n], requires_reset=REQUIRES_RESET[n]
+        ),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
+        driver_errors={(f"nvmlFunction{n}", f"NVML_ERROR_{n}"): 861 + n},
     )
 
 
@@ -324,6 +330,27 @@ FREE = GpuSample(
     age_ms=404,
 )
 
+UNKNOWN = {
+    field: Unknown(
+        reason=reason,
+        function=f"nvmlFunction{n}",
+        error=f"NVML_ERROR_{n}",
+        words=f"words-of-nvml-{n}",
+        since=SINCE_BOOT - 700 - n,
+        told_before=bool(n % 2),
+    )
+    for n, (field, reason) in enumerate(
+        [
+            ("thermal.gpu_celsius", Reason.FAILED),
+            ("power.instant_watts", Reason.FAILED),
+            ("identity.serial", Reason.NO_PERMISSION),
+            ("engines.jpeg_percent", Reason.NOT_SUPPORTED),
+            ("modes.compute_mode", Reason.MISSING),
+            ("fans.count", Reason.IMPOSSIBLE),
+        ]
+    )
+}
+
 # What usually comes together does not here: that one is unknown says nothing of the other.
 KNOWS_LITTLE = GpuSample(
     index=5,
@@ -331,6 +358,7 @@ KNOWS_LITTLE = GpuSample(
     reading=GpuReading(
         sampled_since_boot=SINCE_BOOT - 5,
         clocks=Clocks(event_reasons=0x2),
+        unknown=UNKNOWN,
     ),
     age_ms=505,
 )
@@ -449,7 +477,11 @@ SNAPSHOT = Snapshot(
     taken_monotonic=MONOTONIC,
     taken_since_boot=SINCE_BOOT,
     driver=DriverReading(
-        gpu_count=6, driver_version="driver-1", cuda_version="cuda-2", nvml_version="nvml-3"
+        gpu_count=6,
+        driver_version="driver-1",
+        cuda_version="cuda-2",
+        nvml_version="nvml-3",
+        pci_bus_ids=("bus-id-4",),
     ),
     gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
     census=GpuCensus(expected=5, seen=13),

@@ -20,9 +20,14 @@ ANEW = "if it is meant, write the files anew with `python -m tests.exact` and re
 
 # Fields that no answer shows -> why.
 UNSHOWN = {
+    "DriverReading.pci_bus_ids": "they say which GPU it is that could never be read",
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
     "Fans.gpu_celsius": "it says whether fans that stand still should run",
     "LinkSample.gpu_percent": "it says whether the link should be fast",
+    "Unknown.error": "it says what to count an error by",
+    "Unknown.function": "it says what to count an error by",
+    "Unknown.since": "it says how long a value has been unknown",
+    "Unknown.told_before": "it says whether the GPU can tell the value",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
     "Snapshot.taken_monotonic": "the clock of rates and of who waits",

@@ -29,9 +29,10 @@ SHOWS_WITHIN = 2 * SAMPLE_INTERVAL + SAMPLE_TIMEOUT + SCHEDULING
 WELL_WITHIN = 2 * SAMPLE_INTERVAL + SCHEDULING
 
 CODES = (*range(1, 30), 999)  # nvmlReturn_t
-# UNINITIALIZED, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, GPU_IS_LOST, RESET_REQUIRED, LIB_RM_VERSION_MISMATCH
-NO_OTHER_CALL_CAN_SUCCEED = {1, 9, 12, 15, 16, 18}
-JUST_NO_VALUE = {NvmlReturn.NOT_SUPPORTED, 13, NvmlReturn.NO_PERMISSION}  # 13: FUNCTION_NOT_FOUND
+# UNINITIALIZED, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, GPU_IS_LOST, LIB_RM_VERSION_MISMATCH
+NO_OTHER_CALL_CAN_SUCCEED = {1, 9, 12, 15, 18}
+# INVALID_ARGUMENT, GPU_NOT_FOUND: every GPU has memory, so the handle is of none
+SPEAKS_FOR_THE_WHOLE_GPU = NO_OTHER_CALL_CAN_SUCCEED | {2, 28}
 OF_NO_GPU = (
     "nvmlSystem",
     "nvmlErrorString",
@@ -72,8 +73,8 @@ class Fault:
             return {"stuck"}
         if self.symbol == "nvmlDeviceGetHandleByIndex_v2":
             return {"lost"}
-        if self.symbol == "nvmlDeviceGetMemoryInfo_v2" and self.code not in JUST_NO_VALUE:
-            return {"lost"}  # the first call of a sample speaks for the GPU as a whole
+        if self.symbol == "nvmlDeviceGetMemoryInfo_v2" and self.code in SPEAKS_FOR_THE_WHOLE_GPU:
+            return {"lost"}
         if self.code in NO_OTHER_CALL_CAN_SUCCEED:
             return {"lost", "ok"}  # if it was only that call, the first of the next sample knows better
         return {"ok"}

@@ -56,7 +56,7 @@ class Source:
     def measure_slow_counters(self) -> None:
         pass
 
-    def release(self) -> None:
+    def release(self, *, may_be_another: bool = False) -> None:  # noqa: ARG002  (as the real one)
         self.asked.append("release")
 
 

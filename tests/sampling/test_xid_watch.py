@@ -151,6 +151,8 @@ class Broken:
         self.error = error
         self.waits = 0
 
+    def why_not(self, uuid: str | None) -> None: ...
+
     def listen(self, gpu_count: int) -> None: ...
 
     def wait(self) -> tuple[str, int] | None:

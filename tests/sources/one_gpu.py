@@ -68,6 +68,25 @@ class ByNumber:
         return tell
 
 
+class Garbage:
+    """The simulated library, but these functions, whose second argument is the answer, tell this number.
+
+    To be put in the place of `pynvml.nvmlLib`; the end of the simulation restores it.
+    """
+
+    def __init__(self, library: Any, number: int, *symbols: str) -> None:
+        self._library = library
+        self._number = number
+        self._symbols = symbols
+
+    def __getattr__(self, symbol: str) -> Any:
+        return self._tell if symbol in self._symbols else getattr(self._library, symbol)
+
+    def _tell(self, _handle: Any, value: Any) -> int:
+        value._obj.value = self._number  # noqa: SLF001  (what ctypes.byref refers to)
+        return int(NvmlReturn.SUCCESS)
+
+
 @contextmanager
 def one_gpu(model: str = "h100", **options: Any) -> Iterator[OneGpu]:
     """A GPU of `model` in the place of the driver; `options` are those of Simulation."""

@@ -14,11 +14,15 @@ CODES = {name: value for name, value in vars(pynvml).items() if name.startswith(
 EVERY_CODE = [pytest.param(code, id=name.removeprefix("NVML_ERROR_")) for name, code in CODES.items()]
 # What is missing is not supported.
 ALIKE = {pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: pynvml.NVML_ERROR_NOT_SUPPORTED}
-# Where the memory cannot be told for one of these the GPU is read all the same.
-OF_ONE_VALUE = {
-    pynvml.NVML_ERROR_NOT_SUPPORTED,
-    pynvml.NVML_ERROR_FUNCTION_NOT_FOUND,
-    pynvml.NVML_ERROR_NO_PERMISSION,
+# Where the memory cannot be told for another reason the GPU is read all the same.
+OF_THE_WHOLE_GPU = {
+    pynvml.NVML_ERROR_UNINITIALIZED,
+    pynvml.NVML_ERROR_INVALID_ARGUMENT,
+    pynvml.NVML_ERROR_DRIVER_NOT_LOADED,
+    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+    pynvml.NVML_ERROR_GPU_IS_LOST,
+    pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH,
+    pynvml.NVML_ERROR_GPU_NOT_FOUND,
 }
 HANDLE, MEMORY = "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetMemoryInfo_v2"
 
@@ -75,7 +79,7 @@ def test_whatever_the_driver_refuses_with_is_one_sentence_with_what_to_do(code: 
 @pytest.mark.parametrize("symbol", [HANDLE, MEMORY])
 @pytest.mark.parametrize("code", EVERY_CODE)
 def test_whatever_a_gpu_is_refused_with_is_one_sentence_and_what_to_do(code: int, symbol: str) -> None:
-    if symbol == MEMORY and code in OF_ONE_VALUE:
+    if symbol == MEMORY and code not in OF_THE_WHOLE_GPU:
         pytest.skip("the GPU is read all the same")
     what, todo = refusal_of_gpu(code, symbol)
 

@@ -109,7 +109,7 @@ class FakeGpu:
     def measure_slow_counters(self) -> None:
         """Has none."""
 
-    def release(self) -> None:
+    def release(self, *, may_be_another: bool = False) -> None:  # noqa: ARG002  (as the real one)
         self.releases += 1
         self._uuid = None
 

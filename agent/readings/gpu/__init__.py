@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from agent.readings.gpu.clocks import Clocks
@@ -22,7 +23,10 @@ from agent.readings.gpu.thermal import Thermal
 from agent.readings.gpu.utilization import Utilization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent.readings.gpu.processes import GpuProcess
+    from agent.readings.gpu.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class GpuReading:
     processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell
     process_list_is_partial: bool = False  # some list was refused: there may be more of them
     mig: Mig = field(default_factory=Mig)
+    # By the field of this reading: "power.usage_watts"; of a list by its name: "fans.each".
+    unknown: Mapping[str, Unknown] = field(default_factory=lambda: MappingProxyType({}))
+    # Of class `failed` since the agent started, by NVML function and NVML's symbol of its return code.
+    driver_errors: Mapping[tuple[str, str], int] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def knows_all_processes(self) -> bool:
@@ -68,4 +76,5 @@ class GpuReading:
                 port_width=self.pcie.port_width,
                 widest_under_load=self.pcie.widest_under_load,
             ),
+            driver_errors=self.driver_errors,
         )

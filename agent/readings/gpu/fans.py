@@ -18,7 +18,8 @@ class Fans:
     """The first fan, which is all that older drivers tell of, and each of them."""
 
     count: int | None = None  # nvmlDeviceGetNumFans
-    speed_percent: int | None = None  # nvmlDeviceGetFanSpeed: of the first; may exceed 100
-    speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM: of the first
+    # nvmlDeviceGetFanSpeed, or of the first of `each`; may exceed 100
+    speed_percent: int | None = None
+    speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM, or of the first of `each`
     gpu_celsius: int | None = None  # how hot the GPU was when they were read
     each: tuple[Fan, ...] = ()

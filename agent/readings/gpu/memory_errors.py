@@ -21,7 +21,8 @@ class MemoryErrors:
     """ECC errors and what became of the memory that had them. Volatile: since the driver was loaded."""
 
     ecc_enabled: bool | None = None  # nvmlDeviceGetEccMode, current
-    corrected_volatile: int | None = None  # nvmlDeviceGetTotalEccErrors, as the three below
+    # nvmlDeviceGetTotalEccErrors, or a field value: 3, and for the three below 4, 5 and 6
+    corrected_volatile: int | None = None
     uncorrected_volatile: int | None = None
     corrected_aggregate: int | None = None  # over the life of the GPU
     uncorrected_aggregate: int | None = None

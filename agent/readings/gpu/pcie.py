@@ -44,4 +44,4 @@ class Pcie:
     samples: tuple[LinkSample, ...] = ()  # the last two readings of the link in a row, the newest last
     tx_kib_per_second: float | None = None  # leaves the GPU: field value 197 or nvmlDeviceGetPcieThroughput
     rx_kib_per_second: float | None = None  # enters the GPU: field value 198 or nvmlDeviceGetPcieThroughput
-    replays: int | None = None  # nvmlDeviceGetPcieReplayCounter, since the GPU was reset
+    replays: int | None = None  # nvmlDeviceGetPcieReplayCounter or field value 94, since the GPU was reset

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """NVML tells power in mW and energy in mJ."""
+    """NVML tells power in mW and energy in mJ. Of several sources the first that tells a value counts."""
 
-    usage_watts: float | None = None  # nvmlDeviceGetPowerUsage
+    usage_watts: float | None = None  # nvmlDeviceGetPowerUsage, or field value 186, or 185
     average_watts: float | None = None  # field value 185: over one second
     instant_watts: float | None = None  # field value 186
-    limit_watts: float | None = None  # nvmlDeviceGetPowerManagementLimit
-    enforced_limit_watts: float | None = None  # nvmlDeviceGetEnforcedPowerLimit: the least in force
-    default_limit_watts: float | None = None  # nvmlDeviceGetPowerManagementDefaultLimit
-    energy_joules: float | None = None  # nvmlDeviceGetTotalEnergyConsumption, since the driver was loaded
+    # nvmlDeviceGetPowerManagementLimit, or the enforced limit, or field value 192, or 190
+    limit_watts: float | None = None
+    # nvmlDeviceGetEnforcedPowerLimit, or field value 190: the least in force
+    enforced_limit_watts: float | None = None
+    # nvmlDeviceGetPowerManagementDefaultLimit, or field value 189
+    default_limit_watts: float | None = None
+    # nvmlDeviceGetTotalEnergyConsumption, or field value 83, or 191: since the driver was loaded
+    energy_joules: float | None = None

@@ -24,3 +24,4 @@ class Recovery:
     """What it takes to make the GPU well again."""
 
     action: int | None = None  # field value 230: one of RecoveryAction, or newer than it
+    requires_reset: bool = False  # some NVML function said NVML_ERROR_RESET_REQUIRED when it was last called

@@ -1,8 +1,8 @@
 """One GPU through NVML: a file for each subject, and here how a sample is put together from them.
 
-Cheap values are read every time, expensive ones on a slower pace, what never changes once. The first call
-of each sample is made with errors raised, so that a GPU that is lost, forbidden or only lacks a function are
-told apart.
+Cheap values are read every time, expensive ones on a slower pace, what never changes once. Which GPU it is
+comes first, and is kept whatever fails after it. The memory comes next: it tells a GPU that is lost, or
+forbidden, from one that only lacks a function. Everything else fails by itself.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import pynvml
 
-from agent.readings import GpuReading, seconds_since_boot
+from agent.readings import GpuIdentity, GpuReading, Reason, seconds_since_boot
 from agent.sources.gpu import power, recovery, thermal
 from agent.sources.gpu.clocks import ClocksSource
 from agent.sources.gpu.engines import read_engines
 from agent.sources.gpu.fans import FansSource
 from agent.sources.gpu.fields import SlowFields
 from agent.sources.gpu.gpm import GpmSource
+from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.identity import IdentitySource
 from agent.sources.gpu.memory import MemorySource
 from agent.sources.gpu.memory_errors import read_memory_errors
@@ -28,13 +29,16 @@ from agent.sources.gpu.modes import read_modes
 from agent.sources.gpu.nvlink import NvLinkSource
 from agent.sources.gpu.paces import ERRORS_PACE, SLOW_PACE
 from agent.sources.gpu.pcie import PcieSource
+from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
 from agent.sources.gpu.seen import Seen
+from agent.sources.gpu.stand_ins import StandIns
 from agent.sources.gpu.thermal import ThermalSource
+from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.gpu.utilization import read_utilization
-from agent.sources.nvml import query, unreadable_gpu
+from agent.sources.nvml import unreadable_gpu
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -59,18 +63,54 @@ class GpuSource:
         self._now = now
         self._since_boot = since_boot
         self._open: _OpenGpu | None = None
+        self._records: dict[str, Record] = {}  # by UUID: another card may have this index one day
+        self._record = Record()  # of the GPU that was last seen here
+        self._identity = GpuIdentity()  # the same GPU's
+        self._before: GpuReading | None = None  # its last reading
         self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
 
     def read(self) -> GpuReading:
         """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py."""
         try:
             if self._open is None:
-                self._open = _OpenGpu(self.index, self._clock, self._now, self._since_boot, self._seen)
-            return self._open.sample()
+                self._open = self._contact()
+            reading = self._open.sample()
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
-            raise unreadable_gpu(error, in_container=self._in_container) from error
+            raise unreadable_gpu(error, in_container=self._in_container, lasting=self._lasting()) from error
+        if reading.identity.uuid is not None and reading.identity.uuid != self._identity.uuid:
+            self._recognise(reading.identity)  # it was not told before
+            if self._open is not None and self._open.handle.record is not self._record:
+                self.release()  # and it is another one
+        self._before = only_possible(reading, self._before)
+        return self._before
+
+    def _contact(self) -> _OpenGpu:
+        """Make contact with the GPU that has this index now."""
+        self._record.begin(self._since_boot())
+        handle = GpuHandle(None, self._record)
+        raw = handle.call_without_handle("nvmlDeviceGetHandleByIndex", self.index)
+        if isinstance(raw, Refusal):  # nothing can be asked of it
+            raise pynvml.NVMLError(raw.code or pynvml.NVML_ERROR_NOT_SUPPORTED)
+        handle.raw = raw
+        identity = IdentitySource(handle)
+        self._recognise(identity.which(self._clock()))
+        handle.record = self._record
+        return _OpenGpu(self.index, handle, identity, self._clock, self._now, self._since_boot, self._seen)
+
+    def _recognise(self, told: GpuIdentity) -> None:
+        """Which GPU it is; what is not told is as it was, for a GPU that is lost tells little."""
+        if told.uuid is None and self._identity.uuid is not None:
+            return
+        self._identity = GpuIdentity(told.uuid, told.name, told.pci_bus_id)
+        if told.uuid is not None:
+            is_of_another = any(self._record is record for record in self._records.values())
+            self._record = self._records.setdefault(told.uuid, Record() if is_of_another else self._record)
+
+    def _lasting(self) -> GpuReading:
+        """What is known of a GPU that cannot be read."""
+        return GpuReading(self._since_boot(), identity=self._identity, driver_errors=self._record.errors)
 
     def measure_slow_counters(self) -> None:
         """Measure what takes long and nobody should wait for; the next sample shows it."""
@@ -78,8 +118,13 @@ class GpuSource:
             with contextlib.suppress(pynvml.NVMLError):  # the next read says what is wrong
                 self._open.pcie.measure(self._clock())
 
-    def release(self) -> None:
-        """Let go of the handle and all that hangs on it, before NVML is shut down."""
+    def release(self, *, may_be_another: bool = False) -> None:
+        """Let go of the handle and all that hangs on it, before NVML is shut down.
+
+        `may_be_another`: when it is read again, this index may be that of another GPU.
+        """
+        if may_be_another:
+            self._identity, self._record, self._before = GpuIdentity(), Record(), None
         gpu, self._open = self._open, None
         if gpu is not None:
             gpu.gpm.release()
@@ -91,6 +136,8 @@ class _OpenGpu:
     def __init__(
         self,
         index: int,
+        handle: GpuHandle,
+        identity: IdentitySource,
         clock: Callable[[], float],
         now: Callable[[], float],
         since_boot: Callable[[], float],
@@ -100,21 +147,22 @@ class _OpenGpu:
         self._since_boot = since_boot
         self._all_seen = seen
         self._seen = Seen()  # until its UUID is known
-        handle = self._handle = query("nvmlDeviceGetHandleByIndex", index)
-        if handle is None:  # nothing could be asked of it
-            raise pynvml.NVMLError_NotSupported
-        fields = SlowFields(handle, (*recovery.FIELDS, *thermal.FIELDS, *power.FIELDS))
+        self.handle = handle
+        fields = SlowFields(
+            handle, {**recovery.FIELDS, **thermal.FIELDS, **power.FIELDS}, zero_is_none=thermal.ZERO_IS_NONE
+        )
         self.pcie = PcieSource(handle)
         self.gpm = GpmSource(handle)
         self._memory = MemorySource(index, handle)
-        self._identity = IdentitySource(handle)
+        self._identity = identity
         self._power = PowerSource(handle, fields)
         self._clocks = ClocksSource(handle)
         self._thermal = ThermalSource(handle, fields)
         self._fans = FansSource(handle, clock)
         self._nvlink = NvLinkSource(handle, clock)
-        self._recovery = RecoverySource(fields)
+        self._recovery = RecoverySource(handle, fields)
         self._processes = ProcessesSource(handle, clock, now)
+        self._stand_ins = StandIns(handle)
         self._engines = Paced(SLOW_PACE, lambda: read_engines(handle))
         self._modes = Paced(SLOW_PACE, lambda: read_modes(handle))
         self._mig = Paced(SLOW_PACE, lambda: read_mig(handle))
@@ -122,8 +170,10 @@ class _OpenGpu:
 
     def sample(self) -> GpuReading:
         started, since_boot = self._clock(), self._since_boot()
+        record = self.handle.record
+        record.begin(since_boot)
         memory = self._memory.read(started)  # the first: it tells whether the GPU can be read
-        utilization = read_utilization(self._handle)
+        utilization = read_utilization(self.handle)
         gpm = self.gpm.read(started)
         identity = self._identity.read(started)
         thermal = self._thermal.read(started)
@@ -140,7 +190,7 @@ class _OpenGpu:
         listed = self._processes.read(started, utilization.gpu_percent)
         mig = self._mig.get(started)
         listed = mig.processes(listed)
-        return GpuReading(
+        reading = GpuReading(
             sampled_since_boot=since_boot,
             identity=identity,
             memory=memory,
@@ -159,4 +209,25 @@ class _OpenGpu:
             processes=listed.processes,
             process_list_is_partial=listed.is_partial,
             mig=mig.mig,
+            unknown=record.unknown,
+            driver_errors=record.errors,
         )
+        self._raise_if_silent(reading)
+        return self._stand_ins.fill(reading, started)
+
+    def _raise_if_silent(self, reading: GpuReading) -> None:
+        """A driver that fails to tell the memory, and tells nothing else of now, does not reach the GPU."""
+        refusal = self._memory.refusal
+        if refusal is not None and refusal.reason is Reason.FAILED and not _tells_of_now(reading):
+            raise pynvml.NVMLError(refusal.code)
+
+
+def _tells_of_now(reading: GpuReading) -> bool:
+    live = (
+        reading.utilization.gpu_percent,
+        reading.thermal.gpu_celsius,
+        reading.power.usage_watts,
+        reading.clocks.graphics_mhz,
+        reading.processes,
+    )
+    return any(value is not None for value in live)

@@ -2,73 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 
 from agent.readings import Clocks
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
-from agent.sources.nvml import query_or_none
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agent.sources.gpu.handle import GpuHandle
+
 
 class ClocksSource:
     """The clocks of the GPU behind one handle."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        self._once = Once(handle, _ONCE)
+        self._once = Once("clocks", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
         self._fixed = Paced(FIXED_PACE, lambda: _read_fixed(handle))
 
     def read(self, now: float) -> Clocks:
         """NVML: see the fields of Clocks."""
+        handle = self._handle
         return Clocks(
-            graphics_mhz=_clock(self._handle, pynvml.NVML_CLOCK_GRAPHICS),
-            memory_mhz=_clock(self._handle, pynvml.NVML_CLOCK_MEM),
-            event_reasons=_event_reasons(self._handle),
+            graphics_mhz=_clock(handle, "clocks.graphics_mhz", pynvml.NVML_CLOCK_GRAPHICS),
+            memory_mhz=_clock(handle, "clocks.memory_mhz", pynvml.NVML_CLOCK_MEM),
+            event_reasons=handle.ask_first(
+                "clocks.event_reasons",
+                "nvmlDeviceGetCurrentClocksEventReasons",
+                "nvmlDeviceGetCurrentClocksThrottleReasons",  # its name before R535
+            ),
             **self._once.get(now),
             **self._slow.get(now),
             **self._fixed.get(now),
         )
 
 
-def _clock(handle: Any, clock: int) -> int | None:
-    mhz: int | None = query_or_none("nvmlDeviceGetClockInfo", handle, clock)
+def _clock(handle: GpuHandle, field: str, clock: int) -> int | None:
+    mhz: int | None = handle.ask(field, "nvmlDeviceGetClockInfo", clock)
     return mhz
 
 
-def _max_clock(handle: Any, clock: int) -> int | None:
-    mhz: int | None = query_or_none("nvmlDeviceGetMaxClockInfo", handle, clock)
+def _max_clock(handle: GpuHandle, field: str, clock: int) -> int | None:
+    mhz: int | None = handle.ask(field, "nvmlDeviceGetMaxClockInfo", clock)
     return mhz
 
 
-_ONCE: Mapping[str, Callable[[Any], Any]] = {
-    "max_graphics_mhz": lambda handle: _max_clock(handle, pynvml.NVML_CLOCK_GRAPHICS),
-    "max_memory_mhz": lambda handle: _max_clock(handle, pynvml.NVML_CLOCK_MEM),
+_ONCE: Mapping[str, Callable[[GpuHandle], int | None]] = {
+    "max_graphics_mhz": lambda handle: _max_clock(
+        handle, "clocks.max_graphics_mhz", pynvml.NVML_CLOCK_GRAPHICS
+    ),
+    "max_memory_mhz": lambda handle: _max_clock(handle, "clocks.max_memory_mhz", pynvml.NVML_CLOCK_MEM),
 }
 
 
-def _read_slow(handle: Any) -> dict[str, int | None]:
+def _read_slow(handle: GpuHandle) -> dict[str, int | None]:
     return {
-        "sm_mhz": _clock(handle, pynvml.NVML_CLOCK_SM),
-        "video_mhz": _clock(handle, pynvml.NVML_CLOCK_VIDEO),
+        "sm_mhz": _clock(handle, "clocks.sm_mhz", pynvml.NVML_CLOCK_SM),
+        "video_mhz": _clock(handle, "clocks.video_mhz", pynvml.NVML_CLOCK_VIDEO),
     }
 
 
-def _read_fixed(handle: Any) -> dict[str, int | None]:
+def _read_fixed(handle: GpuHandle) -> dict[str, int | None]:
     return {
-        "max_sm_mhz": _max_clock(handle, pynvml.NVML_CLOCK_SM),
-        "max_video_mhz": _max_clock(handle, pynvml.NVML_CLOCK_VIDEO),
+        "max_sm_mhz": _max_clock(handle, "clocks.max_sm_mhz", pynvml.NVML_CLOCK_SM),
+        "max_video_mhz": _max_clock(handle, "clocks.max_video_mhz", pynvml.NVML_CLOCK_VIDEO),
     }
-
-
-def _event_reasons(handle: Any) -> int | None:
-    reasons = query_or_none("nvmlDeviceGetCurrentClocksEventReasons", handle)
-    if reasons is None:  # drivers before R535 know it by its old name
-        reasons = query_or_none("nvmlDeviceGetCurrentClocksThrottleReasons", handle)
-    return None if reasons is None else int(reasons)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from agent.readings import Engines
-from agent.sources.nvml import query_or_none
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
 
 
-def read_engines(handle: Any) -> Engines:
+def read_engines(handle: GpuHandle) -> Engines:
     """NVML: see the fields of Engines."""
     return Engines(
-        encoder_percent=_percent("nvmlDeviceGetEncoderUtilization", handle),
-        decoder_percent=_percent("nvmlDeviceGetDecoderUtilization", handle),
-        jpeg_percent=_percent("nvmlDeviceGetJpgUtilization", handle),
-        ofa_percent=_percent("nvmlDeviceGetOfaUtilization", handle),
+        encoder_percent=_percent(handle, "engines.encoder_percent", "nvmlDeviceGetEncoderUtilization"),
+        decoder_percent=_percent(handle, "engines.decoder_percent", "nvmlDeviceGetDecoderUtilization"),
+        jpeg_percent=_percent(handle, "engines.jpeg_percent", "nvmlDeviceGetJpgUtilization"),
+        ofa_percent=_percent(handle, "engines.ofa_percent", "nvmlDeviceGetOfaUtilization"),
     )
 
 
-def _percent(function: str, handle: Any) -> int | None:
-    answer = query_or_none(function, handle)  # [percent, sampling period in microseconds]
-    return answer[0] if answer is not None and answer[0] <= 100 else None
+def _percent(handle: GpuHandle, field: str, function: str) -> int | None:
+    answer = handle.call(function)  # [percent, sampling period in microseconds]
+    percent: int | None = handle.take(field, answer, itemgetter(0))
+    return percent

@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import Fan, Fans
+from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
-from agent.sources.nvml import call_c_function, query_or_none
+from agent.sources.gpu.ranges import RANGES
+from agent.sources.nvml import call_c_function
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.sources.gpu.handle import GpuHandle
+
 
 class FansSource:
     """The fans of the GPU behind one handle. `clock`: seconds of the monotonic clock."""
 
-    def __init__(self, handle: Any, clock: Callable[[], float]) -> None:
+    def __init__(self, handle: GpuHandle, clock: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
         self._count: Paced[int | None] = Paced(
-            FIXED_PACE, lambda: query_or_none("nvmlDeviceGetNumFans", handle)
+            FIXED_PACE, lambda: handle.ask("fans.count", "nvmlDeviceGetNumFans")
         )
         self._celsius: int | None = None
         self._fans = Paced(SLOW_PACE, self._read)
@@ -35,19 +39,25 @@ class FansSource:
 
     def _read(self) -> Fans:
         handle, count = self._handle, self._count.get(self._clock())
+        fans = Elements(handle)
+        each = tuple(_fan(fans, fan) for fan in range(_believable(count)))
+        fans.record("fans.each")
         return Fans(
             count=count,
-            speed_percent=query_or_none("nvmlDeviceGetFanSpeed", handle),
-            speed_rpm=query_or_none("nvmlDeviceGetFanSpeedRPM", handle),
+            speed_percent=handle.ask("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
+            speed_rpm=handle.ask("fans.speed_rpm", "nvmlDeviceGetFanSpeedRPM"),
             gpu_celsius=self._celsius,
-            each=tuple(_fan(handle, fan) for fan in range(count or 0)),
+            each=each,
         )
 
 
-def _fan(handle: Any, fan: int) -> Fan:
-    return Fan(
-        query_or_none("nvmlDeviceGetFanSpeed_v2", handle, fan), query_or_none(_fan_speed_rpm, handle, fan)
-    )
+def _believable(count: int | None) -> int:
+    """How many fans are asked: none, where the driver tells a number that cannot be."""
+    return count if count is not None and RANGES["fans.count"].can_be(count) else 0
+
+
+def _fan(fans: Elements, fan: int) -> Fan:
+    return Fan(fans.ask("nvmlDeviceGetFanSpeed_v2", fan), fans.ask(_fan_speed_rpm, fan))
 
 
 def _fan_speed_rpm(handle: Any, fan: int) -> int:
@@ -56,3 +66,6 @@ def _fan_speed_rpm(handle: Any, fan: int) -> int:
     info.version, info.fan = pynvml.nvmlFanSpeedInfo_v1, fan
     call_c_function("nvmlDeviceGetFanSpeedRPM", handle, byref(info))
     return int(info.speed)
+
+
+_fan_speed_rpm.__name__ = "nvmlDeviceGetFanSpeedRPM"  # so it is called where its errors are shown

@@ -4,22 +4,64 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pynvml
+
 from agent.sources.gpu.paces import SLOW_PACE
-from agent.sources.nvml import field_values
+from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import whole_number
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
+
+    from agent.sources.gpu.handle import GpuHandle
+
+_FUNCTION = "nvmlDeviceGetFieldValues"
+
+
+def field_values(handle: GpuHandle, fields: Sequence[int | tuple[int, int]]) -> list[Any]:
+    """Whole numbers by field id, or by (field id, scope); a Refusal for each that is not told.
+
+    NVML: nvmlDeviceGetFieldValues, in which each field has a return code of its own.
+    """
+    answer = handle.call(_FUNCTION, list(fields))
+    if isinstance(answer, Refusal):
+        return [answer] * len(fields)
+    return [_number_or_refusal(handle, field) for field in answer]
+
+
+def _number_or_refusal(handle: GpuHandle, field: Any) -> int | Refusal:
+    number = whole_number(field) if field.nvmlReturn == pynvml.NVML_SUCCESS else None
+    if number is not None:
+        return number
+    refusal = Refusal(_FUNCTION, field.nvmlReturn)
+    handle.record.count(refusal)
+    return refusal
 
 
 class SlowFields:
-    """Whole numbers by field id; None for each that is not told. NVML: nvmlDeviceGetFieldValues."""
+    """Whole numbers by field id; None for each that is not told. NVML: nvmlDeviceGetFieldValues.
 
-    def __init__(self, handle: Any, fields: Sequence[int]) -> None:
-        self._paced: Paced[Mapping[int, int | None]] = Paced(
-            SLOW_PACE, lambda: dict(zip(fields, field_values(handle, fields), strict=True))
-        )
+    `fields`: the field of the reading that each fills; of those in `zero_is_none` 0 means that there is none.
+    """
+
+    def __init__(self, handle: GpuHandle, fields: Mapping[int, str], zero_is_none: Container[int]) -> None:
+        self._handle = handle
+        self._fields = fields
+        self._zero_is_none = zero_is_none
+        self._paced: Paced[Mapping[int, int | None]] = Paced(SLOW_PACE, self._read)
 
     def get(self, now: float) -> Mapping[int, int | None]:
         """By field id; `now` in seconds of the monotonic clock."""
         return self._paced.get(now)
+
+    def _read(self) -> Mapping[int, int | None]:
+        answers = field_values(self._handle, list(self._fields))
+        return {
+            number: self._handle.take(name, answer, _or_none if number in self._zero_is_none else int)
+            for (number, name), answer in zip(self._fields.items(), answers, strict=True)
+        }
+
+
+def _or_none(value: int) -> int | None:
+    return value or None

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
 from agent.readings import Gpm
-from agent.sources.nvml import query_or_none
+from agent.sources.gpu.unknown import Refusal
 from agent.sources.rates import gap
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
 
 MIN_GAP = 0.1  # seconds; nvml.h wants the two samples of a metric at least 100 ms apart
 
-_METRICS = (  # in the order of Gpm's fields, after `supported`
-    pynvml.NVML_GPM_METRIC_SM_UTIL,
-    pynvml.NVML_GPM_METRIC_SM_OCCUPANCY,
-    pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL,
-    pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL,
-)
+_METRICS = {  # in the order of Gpm's fields, after `supported`
+    "gpm.sm_activity_percent": pynvml.NVML_GPM_METRIC_SM_UTIL,
+    "gpm.sm_occupancy_percent": pynvml.NVML_GPM_METRIC_SM_OCCUPANCY,
+    "gpm.tensor_activity_percent": pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL,
+    "gpm.dram_activity_percent": pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL,
+}
+_COMPARE = "nvmlGpmMetricsGet"
 
 
 UNKNOWN = Gpm(supported=True)  # but no value now
@@ -27,10 +31,13 @@ UNKNOWN = Gpm(supported=True)  # but no value now
 class GpmSource:
     """Keeps the previous GPM sample of one handle and compares each new one with it."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        support = query_or_none("nvmlGpmQueryDeviceSupport", handle)
-        self.supported = bool(support is not None and support.isSupportedDevice)
+        support = handle.call("nvmlGpmQueryDeviceSupport")
+        self.supported = not isinstance(support, Refusal) and bool(support.isSupportedDevice)
+        if not self.supported:
+            refused = isinstance(support, Refusal)
+            self._note(support if refused else Refusal("nvmlGpmQueryDeviceSupport", pynvml.NVML_SUCCESS))
         self._previous: Any = None
         self._previous_at = float("-inf")
         self._spare: Any = None
@@ -40,15 +47,51 @@ class GpmSource:
         """NVML: nvmlGpmSampleGet and nvmlGpmMetricsGet. Unknown until there are two samples."""
         if not self.supported or now - self._previous_at < MIN_GAP:
             return self._gpm
+        self._gpm = self._read(now)
+        return self._gpm
+
+    def _read(self, now: float) -> Gpm:
+        handle = self._handle
         if self._spare is None:
-            self._spare = query_or_none("nvmlGpmSampleAlloc")
-        if self._spare is None or query_or_none("nvmlGpmSampleGet", self._handle, self._spare) is None:
-            self._gpm = UNKNOWN
-            return UNKNOWN
+            spare = handle.call_without_handle("nvmlGpmSampleAlloc")
+            if isinstance(spare, Refusal):
+                return self._note(spare)
+            self._spare = spare
+        taken = handle.call("nvmlGpmSampleGet", self._spare)
+        if isinstance(taken, Refusal):
+            return self._note(taken)
         earlier, recent = self._previous, gap(self._previous_at, now) is not None
         self._previous, self._previous_at, self._spare = self._spare, now, earlier
-        self._gpm = _compare(earlier, self._previous) if earlier is not None and recent else UNKNOWN
-        return self._gpm
+        if earlier is None or not recent:
+            handle.record.forget(*_METRICS)
+            return UNKNOWN
+        return self._compare(earlier, self._previous)
+
+    def _compare(self, earlier: Any, later: Any) -> Gpm:
+        request = pynvml.c_nvmlGpmMetricsGet_t()
+        request.version = pynvml.NVML_GPM_METRICS_GET_VERSION
+        request.numMetrics = len(_METRICS)
+        request.sample1, request.sample2 = earlier, later
+        for slot, metric in enumerate(_METRICS.values()):
+            request.metrics[slot].metricId = metric
+        answer = self._handle.call_without_handle(_COMPARE, request)
+        if isinstance(answer, Refusal):
+            return self._note(answer)
+        return Gpm(True, *(self._metric(field, request.metrics[slot]) for slot, field in enumerate(_METRICS)))
+
+    def _metric(self, field: str, metric: Any) -> float | None:
+        if metric.nvmlReturn == pynvml.NVML_SUCCESS:
+            return self._handle.take(field, float(metric.value), float)
+        refusal = Refusal(_COMPARE, metric.nvmlReturn)
+        self._handle.record.count(refusal)
+        self._handle.record.note(field, refusal)
+        return None
+
+    def _note(self, refusal: Refusal) -> Gpm:
+        """No metric is told."""
+        for field in _METRICS:
+            self._handle.record.note(field, refusal)
+        return UNKNOWN
 
     def release(self) -> None:
         """NVML: nvmlGpmSampleFree."""
@@ -56,21 +99,4 @@ class GpmSource:
         for buffer in buffers:
             if buffer is not None:
                 with contextlib.suppress(pynvml.NVMLError):  # a lost GPU does not keep us from going on
-                    query_or_none("nvmlGpmSampleFree", buffer)
-
-
-def _compare(earlier: Any, later: Any) -> Gpm:
-    request = pynvml.c_nvmlGpmMetricsGet_t()
-    request.version = pynvml.NVML_GPM_METRICS_GET_VERSION
-    request.numMetrics = len(_METRICS)
-    request.sample1, request.sample2 = earlier, later
-    for slot, metric in enumerate(_METRICS):
-        request.metrics[slot].metricId = metric
-    if query_or_none("nvmlGpmMetricsGet", request) is None:
-        return UNKNOWN
-    return Gpm(True, *(_percent(request.metrics[slot]) for slot in range(len(_METRICS))))
-
-
-def _percent(metric: Any) -> float | None:
-    value = float(metric.value)
-    return value if metric.nvmlReturn == pynvml.NVML_SUCCESS and 0 <= value <= 100 else None  # NaN fails both
+                    self._handle.call_without_handle("nvmlGpmSampleFree", buffer)

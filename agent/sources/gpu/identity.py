@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from agent.readings import GpuIdentity
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import FIXED_PACE
-from agent.sources.nvml import query_or_none
 from agent.sources.paced import Paced
+from agent.sources.return_codes import FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from agent.sources.gpu.handle import GpuHandle
 
 
 class IdentitySource:
     """The identity of the GPU behind one handle."""
 
-    def __init__(self, handle: Any) -> None:
-        self._once = Once(handle, _ONCE)
+    def __init__(self, handle: GpuHandle) -> None:
+        self._once = Once("identity", handle, _ONCE)
         self._board = Paced(FIXED_PACE, lambda: _read_board(handle))
+
+    def which(self, now: float) -> GpuIdentity:
+        """UUID, name and bus id, each that is told, also of a GPU that is lost."""
+        with contextlib.suppress(*FATAL):  # the memory, which is asked next, says that it is lost
+            self._once.get(now)
+        return GpuIdentity(**self._once.known)
 
     def read(self, now: float) -> GpuIdentity:
         """NVML: see the fields of GpuIdentity."""
@@ -32,18 +41,25 @@ def bus_id(info: Any) -> str | None:
     return (text.decode() if isinstance(text, bytes) else text).upper() or None
 
 
-_ONCE: Mapping[str, Callable[[Any], Any]] = {
-    "uuid": lambda handle: query_or_none("nvmlDeviceGetUUID", handle),
-    "name": lambda handle: query_or_none("nvmlDeviceGetName", handle),
-    "pci_bus_id": lambda handle: bus_id(query_or_none("nvmlDeviceGetPciInfo", handle)),
+_ONCE: Mapping[str, Callable[[GpuHandle], Any]] = {
+    "uuid": lambda handle: handle.ask("identity.uuid", "nvmlDeviceGetUUID"),
+    "name": lambda handle: handle.ask("identity.name", "nvmlDeviceGetName"),
+    "pci_bus_id": lambda handle: handle.take(
+        "identity.pci_bus_id", handle.call("nvmlDeviceGetPciInfo"), bus_id
+    ),
 }
 
 
-def _read_board(handle: Any) -> dict[str, Any]:
-    capability = query_or_none("nvmlDeviceGetCudaComputeCapability", handle)
+def _read_board(handle: GpuHandle) -> dict[str, Any]:
     return {
-        "serial": query_or_none("nvmlDeviceGetSerial", handle),
-        "part_number": query_or_none("nvmlDeviceGetBoardPartNumber", handle) or None,  # some boards answer ""
-        "vbios_version": query_or_none("nvmlDeviceGetVbiosVersion", handle),
-        "compute_capability": None if capability is None else (capability[0], capability[1]),
+        "serial": handle.ask("identity.serial", "nvmlDeviceGetSerial"),
+        "part_number": handle.take(  # some boards answer ""
+            "identity.part_number", handle.call("nvmlDeviceGetBoardPartNumber"), lambda text: text or None
+        ),
+        "vbios_version": handle.ask("identity.vbios_version", "nvmlDeviceGetVbiosVersion"),
+        "compute_capability": handle.take(
+            "identity.compute_capability",
+            handle.call("nvmlDeviceGetCudaComputeCapability"),
+            lambda capability: (capability[0], capability[1]),
+        ),
     }

@@ -1,49 +1,71 @@
-"""The memory of one GPU. Asking for it tells whether the GPU can be read at all: so it comes first."""
+"""The memory of one GPU. Asking for it tells whether the GPU can be read at all."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
 from agent.readings import Memory
 from agent.sources.gpu.paces import SLOW_PACE
-from agent.sources.nvml import byte_count, query, query_or_none
+from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
+
+# Every GPU has this function: so the handle is of no GPU any more.
+_STALE = {pynvml.NVML_ERROR_INVALID_ARGUMENT, pynvml.NVML_ERROR_GPU_NOT_FOUND}
 
 
 class MemorySource:
     """The memory of the GPU with this index, which is behind this handle."""
 
-    def __init__(self, index: int, handle: Any) -> None:
+    def __init__(self, index: int, handle: GpuHandle) -> None:
         self._index = index
         self._handle = handle
+        self.refusal: Refusal | None = None  # of the latest reading
         self._bar1 = Paced(SLOW_PACE, lambda: _read_bar1(handle))
 
     def read(self, now: float) -> Memory:
         """Raises `pynvml.NVMLError` if the GPU as a whole cannot be read. NVML: see the fields of Memory."""
-        memory = self._read_memory()
-        total = byte_count(memory, "total") or None  # unified memory (GB10) has no total, or says 0
+        take, memory = self._handle.take, self._read_memory()
+        # Unified memory (GB10) has no total, or says 0.
+        total = take("memory.total_bytes", memory, lambda memory: number(memory, "total") or None)
+
+        def part(name: str) -> int | None:
+            return take(
+                f"memory.{name}_bytes", memory, lambda memory: number(memory, name) if total else None
+            )
+
         return Memory(
             total_bytes=total,
-            used_bytes=byte_count(memory, "used") if total else None,
-            free_bytes=byte_count(memory, "free") if total else None,
-            reserved_bytes=byte_count(memory, "reserved") if total else None,
+            used_bytes=part("used"),
+            free_bytes=part("free"),
+            reserved_bytes=part("reserved"),
             **self._bar1.get(now),
         )
 
     def _read_memory(self) -> Any:
-        try:
-            return query("nvmlDeviceGetMemoryInfo", self._handle)
-        except pynvml.NVMLError_NoPermission:
-            # In a container with a part of a GPU (MIG) the memory of the whole may be forbidden alone.
-            query("nvmlDeviceGetHandleByIndex", self._index)
-            return None
+        memory = self._handle.call("nvmlDeviceGetMemoryInfo")
+        self.refusal = memory if isinstance(memory, Refusal) else None
+        if isinstance(memory, Refusal):
+            if memory.code in _STALE:
+                raise pynvml.NVMLError(memory.code)
+            if memory.code == pynvml.NVML_ERROR_NO_PERMISSION:
+                # In a container with a part of a GPU (MIG) the memory of the whole may be forbidden alone.
+                again = self._handle.call_without_handle("nvmlDeviceGetHandleByIndex", self._index)
+                if isinstance(again, Refusal):
+                    raise pynvml.NVMLError(again.code)
+        return memory
 
 
-def _read_bar1(handle: Any) -> dict[str, int | None]:
-    bar1 = query_or_none("nvmlDeviceGetBAR1MemoryInfo", handle)
+def _read_bar1(handle: GpuHandle) -> dict[str, int | None]:
+    bar1 = handle.call("nvmlDeviceGetBAR1MemoryInfo")
     return {
-        "bar1_total_bytes": byte_count(bar1, "bar1Total"),
-        "bar1_used_bytes": byte_count(bar1, "bar1Used"),
+        "bar1_total_bytes": handle.take(
+            "memory.bar1_total_bytes", bar1, lambda bar1: number(bar1, "bar1Total")
+        ),
+        "bar1_used_bytes": handle.take("memory.bar1_used_bytes", bar1, lambda bar1: number(bar1, "bar1Used")),
     }

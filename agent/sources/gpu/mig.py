@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pynvml
 
 from agent.readings import GpuProcess, Mig, MigInstance, ProcessType
-from agent.sources.gpu.processes import ProcessList, merge, read_list
-from agent.sources.nvml import FATAL, byte_count, query, query_or_none
+from agent.sources.gpu.handle import Elements
+from agent.sources.gpu.processes import ProcessList, compute_processes, merge
+from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import number
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
+
+# What NVML says of a number that no MIG device has.
+_THERE_IS_NONE = {pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INVALID_ARGUMENT}
+
+_MOST_INSTANCES = 64  # more is garbage; GPUs of 2026 have seven at most
 
 
 class MigReading(NamedTuple):
@@ -30,44 +40,42 @@ class MigReading(NamedTuple):
         )
 
 
-def read_mig(handle: Any) -> MigReading:
+def read_mig(handle: GpuHandle) -> MigReading:
     """Every MIG device of this GPU; none where MIG is off or unknown.
 
     NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMigDeviceHandleByIndex.
     """
-    mode = query_or_none("nvmlDeviceGetMigMode", handle)  # [current, pending]
+    mode = handle.ask("mig.enabled", "nvmlDeviceGetMigMode")  # [current, pending]
     if mode is None:
         return MigReading(Mig())
     if mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
         return MigReading(Mig(enabled=False))
-    count = query_or_none("nvmlDeviceGetMaxMigDeviceCount", handle)
+    elements = Elements(handle)
+    count = elements.ask("nvmlDeviceGetMaxMigDeviceCount")
+    if count is not None and count > _MOST_INSTANCES:
+        count = None
     all_told, instances = count is not None, []
     for slot in range(count or 0):
-        try:
-            instance = query("nvmlDeviceGetMigDeviceHandleByIndex", handle, slot)
-        except (pynvml.NVMLError_NotFound, pynvml.NVMLError_InvalidArgument):
-            continue  # there is none
-        except FATAL:
-            raise
-        except pynvml.NVMLError:
-            instance = None
-        if instance is None:
+        instance = handle.call("nvmlDeviceGetMigDeviceHandleByIndex", slot)
+        if not isinstance(instance, Refusal):
+            instances.append(_read_instance(slot, instance, elements))
+        elif instance.code not in _THERE_IS_NONE:
+            elements.take(instance)
             all_told = False
-        else:
-            instances.append(_read_instance(slot, instance))
+    elements.record("mig.instances")
     return MigReading(Mig(enabled=True, instances=tuple(instances)), all_told)
 
 
-def _read_instance(mig_index: int, handle: Any) -> MigInstance:
-    memory = query_or_none("nvmlDeviceGetMemoryInfo", handle)
-    compute = read_list("nvmlDeviceGetComputeRunningProcesses", handle)
+def _read_instance(mig_index: int, raw: Any, elements: Elements) -> MigInstance:
+    memory = elements.ask_of(raw, "nvmlDeviceGetMemoryInfo")
+    compute = elements.ask_of(raw, compute_processes)
     return MigInstance(
         mig_index=mig_index,
-        uuid=query_or_none("nvmlDeviceGetUUID", handle),
-        name=query_or_none("nvmlDeviceGetName", handle),
-        memory_total_bytes=byte_count(memory, "total"),
-        memory_used_bytes=byte_count(memory, "used"),
-        memory_free_bytes=byte_count(memory, "free"),
+        uuid=elements.ask_of(raw, "nvmlDeviceGetUUID"),
+        name=elements.ask_of(raw, "nvmlDeviceGetName"),
+        memory_total_bytes=number(memory, "total"),
+        memory_used_bytes=number(memory, "used"),
+        memory_free_bytes=number(memory, "free"),
         processes=None
         if compute is None
         else tuple(  # utilization by process is not supported on MIG devices, graphics neither

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pynvml
 
 from agent.readings import Modes
-from agent.sources.nvml import query_or_none
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
 
 
-def read_modes(handle: Any) -> Modes:
+def read_modes(handle: GpuHandle) -> Modes:
     """NVML: see the fields of Modes."""
-    persistence_mode = query_or_none("nvmlDeviceGetPersistenceMode", handle)
     return Modes(
-        performance_state=_performance_state(query_or_none("nvmlDeviceGetPerformanceState", handle)),
-        persistence_mode=None if persistence_mode is None else bool(persistence_mode),
-        compute_mode=query_or_none("nvmlDeviceGetComputeMode", handle),
+        performance_state=handle.take(
+            "modes.performance_state", handle.call("nvmlDeviceGetPerformanceState"), _performance_state
+        ),
+        persistence_mode=handle.take(
+            "modes.persistence_mode", handle.call("nvmlDeviceGetPersistenceMode"), bool
+        ),
+        compute_mode=handle.ask("modes.compute_mode", "nvmlDeviceGetComputeMode"),
     )
 
 
-def _performance_state(state: int | None) -> int | None:
+def _performance_state(state: int) -> int | None:
     return None if state == pynvml.NVML_PSTATE_UNKNOWN else state

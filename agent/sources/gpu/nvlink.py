@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pynvml
 
-from agent.readings import NVSWITCH, NvLink, NvLinks
+from agent.readings import NVSWITCH, NvLink, NvLinks, Reason
+from agent.sources.gpu.fields import field_values
+from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.identity import bus_id
 from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
-from agent.sources.nvml import field_values, query_or_none
+from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from agent.sources.gpu.handle import GpuHandle
     from agent.sources.gpu.seen import Seen
 
 _ERROR_COUNTERS = (
@@ -24,6 +27,8 @@ _ERROR_COUNTERS = (
     pynvml.NVML_NVLINK_ERROR_DL_CRC_FLIT,
     pynvml.NVML_NVLINK_ERROR_DL_CRC_DATA,
 )
+# Of a link that is down, or whose other end a virtual machine does not see.
+_LEADS_NOWHERE = Refusal("nvmlDeviceGetNvLinkRemotePciInfo", pynvml.NVML_SUCCESS)
 
 
 class _Facts(NamedTuple):
@@ -32,6 +37,7 @@ class _Facts(NamedTuple):
     version: int | None
     peer: str | None
     errors: tuple[int | None, ...]  # by _ERROR_COUNTERS
+    refusals: tuple[Refusal, ...]  # what was not told of it
 
 
 class _Counters(NamedTuple):
@@ -44,7 +50,7 @@ class _Counters(NamedTuple):
 class NvLinkSource:
     """The NVLinks of the GPU behind one handle. `clock`: seconds of the monotonic clock."""
 
-    def __init__(self, handle: Any, clock: Callable[[], float]) -> None:
+    def __init__(self, handle: GpuHandle, clock: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
         self._states: tuple[bool, ...] = ()
@@ -60,12 +66,18 @@ class NvLinkSource:
 
     def _read_links(self) -> tuple[NvLink, ...] | None:
         now = self._clock()
-        states = tuple(self._read_states())
-        if not states:
+        states = self._read_states()
+        if isinstance(states, Refusal):
+            self._handle.record.note("nvlink.links", states)
             return None
         if states != self._states:  # a link that came up has a peer now
             self._states, self._paced_facts = states, Paced(NVLINK_FACTS_PACE, self._read_facts)
-        rates = self._rates(now)
+        counted = self._read_counters()
+        rates = self._rates(_Counters(now, tuple(None if isinstance(n, Refusal) else n for n in counted)))
+        all_facts = self._paced_facts.get(now)
+        refusals = [refusal for facts in all_facts for refusal in facts.refusals]
+        refusals += [answer for answer in counted if isinstance(answer, Refusal)]
+        self._handle.record.note("nvlink.links", gravest(refusals))
         return tuple(
             NvLink(
                 link,
@@ -76,31 +88,36 @@ class NvLinkSource:
                 rates[2 * link + 1],
                 *facts.errors,
             )
-            for link, facts in enumerate(self._paced_facts.get(now))
+            for link, facts in enumerate(all_facts)
         )
 
-    def _read_states(self) -> Iterator[bool]:
+    def _read_states(self) -> tuple[bool, ...] | Refusal:
+        """Whether each link is up; the refusal of the first: there is none, or it is not told how many."""
+        states: list[bool] = []
         for link in range(pynvml.NVML_NVLINK_MAX_LINKS):
-            state = query_or_none("nvmlDeviceGetNvLinkState", self._handle, link)
-            if state is None:  # links are numbered without gaps: there are no more, or none at all
-                return
-            yield state == pynvml.NVML_FEATURE_ENABLED
+            state = self._handle.call("nvmlDeviceGetNvLinkState", link)
+            if isinstance(state, Refusal):
+                # Links are numbered without gaps: there are no more. Or the driver failed, and who knows.
+                return tuple(states) if states and state.reason is Reason.NOT_SUPPORTED else state
+            states.append(state == pynvml.NVML_FEATURE_ENABLED)
+        return tuple(states)
 
     def _read_facts(self) -> tuple[_Facts, ...]:
-        handle = self._handle
-        return tuple(
-            _Facts(
-                version=query_or_none("nvmlDeviceGetNvLinkVersion", handle, link),
-                peer=_peer(handle, link) if is_active else None,
-                errors=tuple(
-                    query_or_none("nvmlDeviceGetNvLinkErrorCounter", handle, link, counter)
-                    for counter in _ERROR_COUNTERS
-                ),
-            )
-            for link, is_active in enumerate(self._states)
+        return tuple(self._facts(link, is_active) for link, is_active in enumerate(self._states))
+
+    def _facts(self, link: int, is_active: bool) -> _Facts:
+        elements = Elements(self._handle)
+        return _Facts(
+            version=elements.ask("nvmlDeviceGetNvLinkVersion", link),
+            peer=_peer(elements, link) if is_active else elements.take(_LEADS_NOWHERE),
+            errors=tuple(
+                elements.ask("nvmlDeviceGetNvLinkErrorCounter", link, counter) for counter in _ERROR_COUNTERS
+            ),
+            refusals=tuple(elements.refusals),
         )
 
-    def _rates(self, now: float) -> list[float | None]:
+    def _read_counters(self) -> list[Any]:
+        """KiB sent and received by each link; a Refusal for each that is not told."""
         fields = [
             (field, link)
             for link in range(len(self._states))
@@ -109,7 +126,10 @@ class NvLinkSource:
                 pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX,
             )
         ]
-        earlier, later = self._counters, _Counters(now, tuple(field_values(self._handle, fields)))
+        return field_values(self._handle, fields)
+
+    def _rates(self, later: _Counters) -> list[float | None]:
+        earlier = self._counters
         self._counters = later
         if earlier is None or len(earlier.kib) != len(later.kib):
             return [None] * len(later.kib)
@@ -120,10 +140,10 @@ class NvLinkSource:
         ]
 
 
-def _peer(handle: Any, link: int) -> str | None:
+def _peer(elements: Elements, link: int) -> str | None:
     """NVML: nvmlDeviceGetNvLinkRemoteDeviceType, nvmlDeviceGetNvLinkRemotePciInfo_v2."""
-    kind = query_or_none("nvmlDeviceGetNvLinkRemoteDeviceType", handle, link)
-    if kind == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
+    handle = elements.handle
+    if handle.call("nvmlDeviceGetNvLinkRemoteDeviceType", link) == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
         return NVSWITCH
     # A driver that does not tell the type does tell the bus id; that of anything but a GPU is no GPU's.
-    return bus_id(query_or_none("nvmlDeviceGetNvLinkRemotePciInfo", handle, link))
+    return bus_id(elements.ask("nvmlDeviceGetNvLinkRemotePciInfo", link)) or elements.take(_LEADS_NOWHERE)

@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.ranges import RANGES
 from agent.sources.paced import Paced
+from agent.sources.return_codes import FATAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pynvml
+
+    from agent.sources.gpu.handle import GpuHandle
+
 
 class Once:
-    """Reads each value once; where there was no answer again, for a call may fail in passing.
+    """Reads each value of a subject once; where there was no answer that can be again, for it may pass.
 
-    `queries`: what asks a handle for the value, by its field of the reading.
+    `queries`: what asks a handle for the value, by its field of the subject.
     """
 
-    def __init__(self, handle: Any, queries: Mapping[str, Callable[[Any], Any]]) -> None:
+    def __init__(
+        self, subject: str, handle: GpuHandle, queries: Mapping[str, Callable[[GpuHandle], Any]]
+    ) -> None:
+        self._subject = subject
         self._handle = handle
         self._queries = queries
         self._values: dict[str, Any] = {}
@@ -27,8 +36,22 @@ class Once:
         """The values by field; None where the driver does not tell."""
         return self._paced.get(now)
 
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """What was told so far."""
+        return self._values
+
     def _read(self) -> Mapping[str, Any]:
+        """Each by itself: of a GPU that is lost some function may still tell."""
+        fatal: pynvml.NVMLError | None = None
         for field, query in self._queries.items():
-            if self._values.get(field) is None:
-                self._values[field] = query(self._handle)
+            value = self._values.get(field)
+            possible = RANGES.get(f"{self._subject}.{field}")
+            if value is None or (possible is not None and not possible.can_be(value)):
+                try:
+                    self._values[field] = query(self._handle)
+                except FATAL as error:
+                    fatal = error
+        if fatal is not None:
+            raise fatal
         return self._values

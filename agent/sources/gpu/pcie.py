@@ -6,7 +6,7 @@ Throughput comes from byte counters where they can be trusted, else from the dri
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 
@@ -14,13 +14,17 @@ from agent.readings import LinkSample, Pcie
 from agent.sources import slots
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.ranges import RANGES
 from agent.sources.gpu.seen import Seen
-from agent.sources.nvml import query_or_none
+from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from agent.sources.gpu.handle import GpuHandle
 
 # nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
@@ -30,6 +34,13 @@ _VIRTUAL = frozenset(
     {pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH, pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU}
 )
 
+# Of a port in a virtual machine, or one that /sys does not tell.
+_NOT_KNOWN = Refusal("nvmlDeviceGetVirtualizationMode", pynvml.NVML_SUCCESS)
+
+_THROUGHPUT = {
+    "pcie.tx_kib_per_second": pynvml.NVML_PCIE_UTIL_TX_BYTES,
+    "pcie.rx_kib_per_second": pynvml.NVML_PCIE_UTIL_RX_BYTES,
+}
 _COUNTERS = [pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES, pynvml.NVML_FI_DEV_PCIE_COUNT_RX_BYTES]
 
 
@@ -64,34 +75,39 @@ def throughput(earlier: PcieCounters | None, later: PcieCounters) -> PcieThrough
     )
 
 
+def _can_be(width: int) -> bool:
+    """Whether a link can have so many lanes: what is remembered for ever must be no garbage."""
+    return RANGES["pcie.width"].can_be(width)
+
+
 def _kib(size: float | None) -> float | None:
     return None if size is None else size / 1024
 
 
-_ONCE: Mapping[str, Callable[[Any], Any]] = {
-    "max_generation": lambda handle: query_or_none("nvmlDeviceGetMaxPcieLinkGeneration", handle),
-    "max_width": lambda handle: query_or_none("nvmlDeviceGetMaxPcieLinkWidth", handle),
+_ONCE: Mapping[str, Callable[[GpuHandle], int | None]] = {
+    "max_generation": lambda handle: handle.ask("pcie.max_generation", "nvmlDeviceGetMaxPcieLinkGeneration"),
+    "max_width": lambda handle: handle.ask("pcie.max_width", "nvmlDeviceGetMaxPcieLinkWidth"),
 }
 
 
-def _read_slow(handle: Any) -> dict[str, int | None]:
+def _read_slow(handle: GpuHandle) -> dict[str, int | None]:
     return {
-        "generation": query_or_none("nvmlDeviceGetCurrPcieLinkGeneration", handle),
-        "width": query_or_none("nvmlDeviceGetCurrPcieLinkWidth", handle),
-        "replays": query_or_none("nvmlDeviceGetPcieReplayCounter", handle),
+        "generation": handle.ask("pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
+        "width": handle.ask("pcie.width", "nvmlDeviceGetCurrPcieLinkWidth"),
+        "replays": handle.ask("pcie.replays", "nvmlDeviceGetPcieReplayCounter"),
     }
 
 
 class PcieSource:
     """The PCIe link of the GPU behind one handle."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self._counters: PcieCounters | None = None
         self._has_counters = True  # until the driver says otherwise
         self._window = UNKNOWN
         self._window_at = float("-inf")
-        self._once = Once(handle, _ONCE)
+        self._once = Once("pcie", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
         self._slots = slots.in_place
         self._bus_id: str | None = None
@@ -119,7 +135,7 @@ class PcieSource:
             self._last_slow = slow
             sample = LinkSample(slow["generation"], slow["width"], performance_state, gpu_percent)
             self._samples = (*self._samples[-1:], sample)
-            if sample.is_under_load and sample.width is not None:
+            if sample.is_under_load and sample.width is not None and _can_be(sample.width):
                 seen.lanes = max(seen.lanes or 0, sample.width)
         self._bus_id = bus_id
         return Pcie(
@@ -134,19 +150,26 @@ class PcieSource:
 
     def _read_port_width(self) -> int | None:
         """NVML: nvmlDeviceGetVirtualizationMode, for the ports of a virtual machine say nothing."""
-        mode = query_or_none("nvmlDeviceGetVirtualizationMode", self._handle)
+        mode = self._handle.call("nvmlDeviceGetVirtualizationMode")
         if mode in _VIRTUAL or self._bus_id is None or self._slots.are_virtual():
-            return None
-        return self._slots.port_width(self._bus_id)
+            width = None
+        else:
+            width = self._slots.port_width(self._bus_id)
+        self._handle.record.note("pcie.port_width", _NOT_KNOWN if width is None else None)
+        return width
 
     def _throughput(self, now: float) -> PcieThroughput:
         """The newest known rate. NVML: field values 197 and 198."""
         if self._has_counters:
             earlier, counters = self._counters, self._read_counters(now)
-            if counters is not None:
+            if not isinstance(counters, Refusal):
                 self._counters = counters
+                for field in _THROUGHPUT:
+                    self._handle.record.note(field, None)
                 return throughput(earlier, counters)
             if earlier is not None:  # they were there: a passing fault
+                for field in _THROUGHPUT:
+                    self._handle.record.note(field, counters)
                 return UNKNOWN
             self._has_counters = False
         return self._window if now - self._window_at <= 2 * WINDOW_PACE else UNKNOWN
@@ -156,19 +179,28 @@ class PcieSource:
         if self._has_counters or now - self._window_at < WINDOW_PACE - 0.1:
             return
         self._window = PcieThroughput(
-            query_or_none("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_TX_BYTES),
-            query_or_none("nvmlDeviceGetPcieThroughput", self._handle, pynvml.NVML_PCIE_UTIL_RX_BYTES),
+            *(
+                self._handle.ask(field, "nvmlDeviceGetPcieThroughput", direction)
+                for field, direction in _THROUGHPUT.items()
+            )
         )
         self._window_at = now
 
-    def _read_counters(self, now: float) -> PcieCounters | None:
-        fields = query_or_none("nvmlDeviceGetFieldValues", self._handle, _COUNTERS)
+    def _read_counters(self, now: float) -> PcieCounters | Refusal:
+        fields = self._handle.call("nvmlDeviceGetFieldValues", _COUNTERS)
+        if isinstance(fields, Refusal):
+            return fields
         # Some drivers give 32 bits, which wrap within 70 ms at the full speed of generation 5 x 16:
         # a difference over a second is then a number without meaning.
-        if fields is None or any(
-            field.nvmlReturn != pynvml.NVML_SUCCESS
-            or field.valueType != pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
-            for field in fields
-        ):
-            return None
-        return PcieCounters(now, fields[0].value.ullVal, fields[1].value.ullVal)
+        for field in fields:
+            if (
+                field.nvmlReturn != pynvml.NVML_SUCCESS
+                or field.valueType != pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
+            ):
+                refusal = Refusal("nvmlDeviceGetFieldValues", field.nvmlReturn)
+                self._handle.record.count(refusal)
+                return refusal
+        sent, received = (number(field.value, "ullVal") for field in fields)
+        if sent is None or received is None:
+            return Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
+        return PcieCounters(now, sent, received)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 
 from agent.readings import Power
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
-from agent.sources.nvml import query_or_none
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.fields import SlowFields
+    from agent.sources.gpu.handle import GpuHandle
 
-AVERAGE, INSTANT = FIELDS = (pynvml.NVML_FI_DEV_POWER_AVERAGE, pynvml.NVML_FI_DEV_POWER_INSTANT)
+AVERAGE, INSTANT = pynvml.NVML_FI_DEV_POWER_AVERAGE, pynvml.NVML_FI_DEV_POWER_INSTANT
+FIELDS = {AVERAGE: "power.average_watts", INSTANT: "power.instant_watts"}
 
 
 class PowerSource:
     """The power of the GPU behind one handle."""
 
-    def __init__(self, handle: Any, fields: SlowFields) -> None:
+    def __init__(self, handle: GpuHandle, fields: SlowFields) -> None:
         self._handle = handle
         self._fields = fields
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
@@ -30,7 +31,7 @@ class PowerSource:
         """NVML: see the fields of Power."""
         fields = self._fields.get(now)
         return Power(
-            usage_watts=_watts(query_or_none("nvmlDeviceGetPowerUsage", self._handle)),
+            usage_watts=_watts(self._handle.ask("power.usage_watts", "nvmlDeviceGetPowerUsage")),
             average_watts=_watts(fields[AVERAGE]),
             instant_watts=_watts(fields[INSTANT]),
             **self._slow.get(now),
@@ -43,16 +44,20 @@ def _watts(milliwatts: int | None) -> float | None:
     return None if milliwatts is None else milliwatts / 1000
 
 
-def _read_slow(handle: Any) -> dict[str, float | None]:
-    energy = query_or_none("nvmlDeviceGetTotalEnergyConsumption", handle)
+def _read_slow(handle: GpuHandle) -> dict[str, float | None]:
+    energy = handle.ask("power.energy_joules", "nvmlDeviceGetTotalEnergyConsumption")
     return {
-        "limit_watts": _watts(query_or_none("nvmlDeviceGetPowerManagementLimit", handle)),
-        "enforced_limit_watts": _watts(query_or_none("nvmlDeviceGetEnforcedPowerLimit", handle)),
+        "limit_watts": _watts(handle.ask("power.limit_watts", "nvmlDeviceGetPowerManagementLimit")),
+        "enforced_limit_watts": _watts(
+            handle.ask("power.enforced_limit_watts", "nvmlDeviceGetEnforcedPowerLimit")
+        ),
         "energy_joules": None if energy is None else energy / 1000,
     }
 
 
-def _read_fixed(handle: Any) -> dict[str, float | None]:
+def _read_fixed(handle: GpuHandle) -> dict[str, float | None]:
     return {
-        "default_limit_watts": _watts(query_or_none("nvmlDeviceGetPowerManagementDefaultLimit", handle)),
+        "default_limit_watts": _watts(
+            handle.ask("power.default_limit_watts", "nvmlDeviceGetPowerManagementDefaultLimit")
+        ),
     }

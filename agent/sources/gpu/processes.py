@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pynvml
+from nvitop import libnvml
 
 from agent.readings import GpuProcess, ProcessType
 from agent.sources.gpu.paces import PROCESS_PACE
-from agent.sources.nvml import FATAL, byte_count, query
+from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from agent.sources.gpu.handle import GpuHandle
 
 # The second (R550 and newer) is asked where the first does not tell. On Blackwell the first finds nothing for
 # ever (Project-HAMi/HAMi#2015).
@@ -29,6 +34,11 @@ class ProcessUtilization(NamedTuple):
     memory: int | None
     encoder: int | None
     decoder: int | None
+
+    @property
+    def is_work(self) -> bool:
+        """Whether the process did something; some drivers answer garbage above 100 (nvtop#110)."""
+        return any(0 < percent <= 100 for percent in self if percent is not None)
 
 
 IDLE = ProcessUtilization(0, 0, 0, 0)
@@ -51,7 +61,7 @@ class ProcessesSource:
     `clock`: seconds of the monotonic clock; `now`: seconds since the epoch.
     """
 
-    def __init__(self, handle: Any, clock: Callable[[], float], now: Callable[[], float]) -> None:
+    def __init__(self, handle: GpuHandle, clock: Callable[[], float], now: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
         self._now = now
@@ -75,10 +85,12 @@ class ProcessesSource:
         return read_processes(self._handle, since, gpu_may_have_worked=may_have_worked)
 
 
-def read_processes(handle: Any, since: float, *, gpu_may_have_worked: bool) -> ProcessList:
+def read_processes(handle: GpuHandle, since: float, *, gpu_may_have_worked: bool) -> ProcessList:
     """The processes of one GPU, with what they have done on it `since` then (seconds since the epoch)."""
-    compute = read_list("nvmlDeviceGetComputeRunningProcesses", handle)
-    graphics = read_list("nvmlDeviceGetGraphicsRunningProcesses", handle)
+    compute = handle.ask("processes", compute_processes)
+    graphics = handle.call(graphics_processes)
+    if isinstance(graphics, Refusal):
+        graphics = None
     if compute is None and not graphics:
         return ProcessList(None)
     listed = merge([(ProcessType.COMPUTE, compute or ()), (ProcessType.GRAPHICS, graphics or ())])
@@ -91,7 +103,7 @@ def read_processes(handle: Any, since: float, *, gpu_may_have_worked: bool) -> P
 
 
 def _read_utilization(
-    handle: Any, since: float, listed: Iterable[int], gpu_may_have_worked: bool
+    handle: GpuHandle, since: float, listed: Iterable[int], gpu_may_have_worked: bool
 ) -> Mapping[int, ProcessUtilization] | None:
     """Newest utilization since then by pid; None: it is not told.
 
@@ -103,22 +115,17 @@ def _read_utilization(
         if samples is None:
             continue
         utilization = _newest(samples)
-        if not gpu_may_have_worked or any(any(utilization.get(pid, IDLE)) for pid in listed):
+        if not gpu_may_have_worked or any(utilization.get(pid, IDLE).is_work for pid in listed):
             return utilization
     return None
 
 
-def _read_samples(function: str, handle: Any, since: float) -> Iterable[Any] | None:
+def _read_samples(function: str, handle: GpuHandle, since: float) -> Iterable[Any] | None:
     """None: this function does not tell. NVML's time stamps are in µs."""
-    try:
-        samples: Iterable[Any] | None = query(function, handle, int(since * 1_000_000))
-    except pynvml.NVMLError_NotFound:
-        return ()
-    except FATAL:
-        raise
-    except pynvml.NVMLError:
-        return None
-    return samples
+    samples: Any = handle.call(function, int(since * 1_000_000))
+    if isinstance(samples, Refusal):
+        return () if samples.code == pynvml.NVML_ERROR_NOT_FOUND else None
+    return cast("Iterable[Any]", samples)
 
 
 def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:
@@ -128,30 +135,33 @@ def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:
             newest[sample.pid] = sample
     return {
         pid: ProcessUtilization(
-            *map(_percent, (sample.smUtil, sample.memUtil, sample.encUtil, sample.decUtil))
+            *(number(sample, field) for field in ("smUtil", "memUtil", "encUtil", "decUtil"))
         )
         for pid, sample in newest.items()
     }
 
 
-def _percent(value: int) -> int | None:
-    """Some drivers answer garbage above 100 (nvtop#110)."""
-    return value if value <= 100 else None
+def compute_processes(raw: Any) -> list[Any]:
+    """NVML: nvmlDeviceGetComputeRunningProcesses, of the GPU or MIG device behind NVML's handle `raw`."""
+    return _list(libnvml.nvmlDeviceGetComputeRunningProcesses, raw)
 
 
-def read_list(function: str, handle: Any) -> list[Any] | None:
-    """One of NVML's process lists; asked again if it grew between NVML's two calls."""
-    for _ in range(3):
-        try:
-            listed: list[Any] | None = query(function, handle)
-        except pynvml.NVMLError_InsufficientSize:
-            continue
-        except FATAL:
-            raise
-        except pynvml.NVMLError:
-            return None
-        return listed
-    return None
+def graphics_processes(raw: Any) -> list[Any]:
+    """NVML: nvmlDeviceGetGraphicsRunningProcesses."""
+    return _list(libnvml.nvmlDeviceGetGraphicsRunningProcesses, raw)
+
+
+# So they are called where their errors are shown.
+compute_processes.__name__ = "nvmlDeviceGetComputeRunningProcesses"
+graphics_processes.__name__ = "nvmlDeviceGetGraphicsRunningProcesses"
+
+
+def _list(function: Callable[[Any], list[Any]], raw: Any) -> list[Any]:
+    """Asked again if the list grew between NVML's two calls."""
+    for _ in range(2):
+        with contextlib.suppress(pynvml.NVMLError_InsufficientSize):
+            return function(raw)
+    return function(raw)
 
 
 def merge(
@@ -161,7 +171,7 @@ def merge(
     merged: dict[int, tuple[ProcessType, int | None]] = {}
     for kind, entries in lists:
         for entry in entries:
-            memory = byte_count(entry, "usedGpuMemory")
+            memory = number(entry, "usedGpuMemory")
             if entry.pid in merged:
                 earlier_kind, earlier_memory = merged[entry.pid]
                 both = kind if earlier_kind is kind else ProcessType.BOTH

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 
 from agent.readings import Thermal
 from agent.sources.gpu.paces import FIXED_PACE
-from agent.sources.nvml import query_or_none
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.fields import SlowFields
+    from agent.sources.gpu.handle import GpuHandle
 
-(MEMORY,) = FIELDS = (pynvml.NVML_FI_DEV_MEMORY_TEMP,)
+MEMORY = pynvml.NVML_FI_DEV_MEMORY_TEMP
+FIELDS = {MEMORY: "thermal.memory_celsius"}
+ZERO_IS_NONE = {MEMORY}  # there is no such sensor
 
 
 class ThermalSource:
     """The temperatures of the GPU behind one handle."""
 
-    def __init__(self, handle: Any, fields: SlowFields) -> None:
+    def __init__(self, handle: GpuHandle, fields: SlowFields) -> None:
         self._handle = handle
         self._fields = fields
         self._thresholds = Paced(FIXED_PACE, lambda: _read_thresholds(handle))
@@ -28,20 +30,28 @@ class ThermalSource:
     def read(self, now: float) -> Thermal:
         """NVML: see the fields of Thermal."""
         return Thermal(
-            gpu_celsius=query_or_none("nvmlDeviceGetTemperature", self._handle, pynvml.NVML_TEMPERATURE_GPU),
-            memory_celsius=self._fields.get(now)[MEMORY] or None,  # 0 where there is no such sensor
+            gpu_celsius=self._handle.ask(
+                "thermal.gpu_celsius", "nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU
+            ),
+            memory_celsius=self._fields.get(now)[MEMORY],
             **self._thresholds.get(now),
         )
 
 
-def _read_thresholds(handle: Any) -> dict[str, int | None]:
+_THRESHOLDS = {
+    "shutdown_celsius": pynvml.NVML_TEMPERATURE_THRESHOLD_SHUTDOWN,
+    "slowdown_celsius": pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN,
+    "max_operating_celsius": pynvml.NVML_TEMPERATURE_THRESHOLD_GPU_MAX,
+    "memory_max_celsius": pynvml.NVML_TEMPERATURE_THRESHOLD_MEM_MAX,
+}
+
+
+def _read_thresholds(handle: GpuHandle) -> dict[str, int | None]:
     return {
-        "shutdown_celsius": _threshold(handle, pynvml.NVML_TEMPERATURE_THRESHOLD_SHUTDOWN),
-        "slowdown_celsius": _threshold(handle, pynvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN),
-        "max_operating_celsius": _threshold(handle, pynvml.NVML_TEMPERATURE_THRESHOLD_GPU_MAX),
-        "memory_max_celsius": _threshold(handle, pynvml.NVML_TEMPERATURE_THRESHOLD_MEM_MAX),
+        name: handle.take(
+            f"thermal.{name}",
+            handle.call("nvmlDeviceGetTemperatureThreshold", threshold),
+            lambda celsius: celsius or None,  # 0: there is none
+        )
+        for name, threshold in _THRESHOLDS.items()
     }
-
-
-def _threshold(handle: Any, which: int) -> int | None:
-    return query_or_none("nvmlDeviceGetTemperatureThreshold", handle, which) or None  # 0: there is none

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from agent.readings import Utilization
-from agent.sources.nvml import query_or_none
+from agent.sources.nvml import number
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
 
 
-def read_utilization(handle: Any) -> Utilization:
+def read_utilization(handle: GpuHandle) -> Utilization:
     """NVML: nvmlDeviceGetUtilizationRates."""
-    rates = query_or_none("nvmlDeviceGetUtilizationRates", handle)
+    rates = handle.call("nvmlDeviceGetUtilizationRates")
     return Utilization(
-        gpu_percent=_percent(rates, "gpu"), memory_controller_percent=_percent(rates, "memory")
+        gpu_percent=handle.take("utilization.gpu_percent", rates, lambda rates: number(rates, "gpu")),
+        memory_controller_percent=handle.take(
+            "utilization.memory_controller_percent", rates, lambda rates: number(rates, "memory")
+        ),
     )
-
-
-def _percent(struct: Any, field: str) -> int | None:
-    """A percentage out of an NVML struct; some drivers answer garbage above 100."""
-    value = getattr(struct, field, None)
-    return int(value) if value is not None and value <= 100 else None

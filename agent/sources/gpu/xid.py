@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from agent.readings import SourceError
+from agent.readings import Reason, SourceError, Unknown, seconds_since_boot
 from agent.sources.nvml import query
+from agent.sources.return_codes import reason_of, symbol_of, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # How long one wait for an event takes; the end of the agent waits for it.
 WAIT_MILLISECONDS = 400
@@ -21,14 +22,20 @@ WAIT_MILLISECONDS = 400
 class XidEventSource:
     """The events of every GPU that can be listened to. One thread owns it."""
 
-    def __init__(self) -> None:
+    def __init__(self, since_boot: Callable[[], float] = seconds_since_boot) -> None:
         self._events: Any = None  # the event set, while there is one
         self._uuids: dict[int | None, str] = {}  # by NVML handle, of the GPUs listened to
+        self._since_boot = since_boot
+        self._refused: dict[str | None, Unknown] = {}  # by UUID, why one is not; None: why none is
 
     @property
     def uuids(self) -> frozenset[str]:
         """The GPUs that are listened to."""
         return frozenset(self._uuids.values())
+
+    def why_not(self, uuid: str | None) -> Unknown | None:
+        """Why the GPU is not listened to; None: it is, or nobody has tried. Any thread may ask."""
+        return self._refused.get(uuid) or self._refused.get(None)
 
     def listen(self, gpu_count: int) -> None:
         """Listen to each GPU that is not listened to yet and lets itself be. Raises SourceError.
@@ -37,16 +44,34 @@ class XidEventSource:
         """
         with _explained():
             if self._events is None:
-                self._events = query("nvmlEventSetCreate")
+                self._refused = {}
+                try:
+                    self._events = query("nvmlEventSetCreate")
+                except pynvml.NVMLError as error:
+                    self._refuse(None, "nvmlEventSetCreate", error)
+                    if reason_of(error.value) is not Reason.NOT_SUPPORTED:
+                        raise
         for index in range(gpu_count if self._events is not None else 0):
             with contextlib.suppress(pynvml.NVMLError):  # lost or forbidden; maybe later
                 handle = query("nvmlDeviceGetHandleByIndex", index)
                 if _number(handle) not in self._uuids:
-                    uuid = query("nvmlDeviceGetUUID", handle)
-                    pynvml.nvmlDeviceRegisterEvents(
-                        handle, pynvml.nvmlEventTypeXidCriticalError, self._events
-                    )
-                    self._uuids[_number(handle)] = uuid
+                    self._listen_to(handle, query("nvmlDeviceGetUUID", handle))
+
+    def _listen_to(self, handle: Any, uuid: str) -> None:
+        try:
+            pynvml.nvmlDeviceRegisterEvents(handle, pynvml.nvmlEventTypeXidCriticalError, self._events)
+        except pynvml.NVMLError as error:
+            self._refuse(uuid, "nvmlDeviceRegisterEvents", error)
+        else:
+            self._refused.pop(uuid, None)
+            self._uuids[_number(handle)] = uuid
+
+    def _refuse(self, uuid: str | None, function: str, error: pynvml.NVMLError) -> None:
+        reason, before = reason_of(error.value), self._refused.get(uuid)
+        since = before.since if before is not None and before.reason is reason else self._since_boot()
+        self._refused[uuid] = Unknown(
+            reason, function, symbol_of(error.value), words_of(error.value), since, told_before=False
+        )
 
     def wait(self) -> tuple[str, int] | None:
         """UUID and XID of the next event; None if there is none for a while. Raises SourceError.

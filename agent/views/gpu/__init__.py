@@ -18,6 +18,7 @@ from agent.derive.summary import summarize
 from agent.derive.topology import topology_matrix
 from agent.views.gpu.detail import detail_view
 from agent.views.gpu.device import Gpu, gpu_view
+from agent.views.gpu.unknown import unknown_view
 from agent.views.health import HealthFinding, HealthReport, findings_view, health_view
 from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.system_info import SystemInfo, system_info_view
@@ -117,6 +118,8 @@ class GpuJson:
         view = gpu_view(gpu, self._snapshot.host_processes, self._thresholds, health)
         if detail:
             view.detail = detail_view(gpu, health)
+            remembers = self._snapshot.ledger is not None
+            view.detail.unknown, view.detail.failed = unknown_view(view, gpu, remembers=remembers)
         return to_json(view)
 
 

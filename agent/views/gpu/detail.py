@@ -26,6 +26,7 @@ from agent.views.gpu.nvlink import GpuNvLink, nvlinks_view
 from agent.views.gpu.pcie import GpuPcieDetail, pcie_detail_view
 from agent.views.gpu.power import GpuPowerDetail, power_detail_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
+from agent.views.gpu.unknown import DESCRIPTION, FAILED_DESCRIPTION
 from agent.views.gpu.xid import GpuXid, xids_view
 from agent.views.health import HealthFinding, findings_view
 
@@ -56,6 +57,8 @@ class GpuDetail(BaseModel):
     xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
     mig_instances: list[GpuMigInstance] = Field(description="empty: MIG is off, or there is none yet")
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
+    unknown: dict[str, list[str]] = Field(description=DESCRIPTION)
+    failed: dict[str, str] = Field(description=FAILED_DESCRIPTION)
 
 
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
@@ -81,4 +84,6 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         xids=xids_view(gpu.xids),
         mig_instances=mig_instances_view(reading.mig),
         findings=findings_view(health),
+        unknown={},  # what is null can be said when all is together
+        failed={},
     )

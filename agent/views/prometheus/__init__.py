@@ -19,6 +19,7 @@ from agent.views.prometheus.agent import agent_families
 from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.health import health_families, host_health_families
 from agent.views.prometheus.processes import process_families
+from agent.views.prometheus.unknown import driver_errors
 from agent.views.prometheus.users import user_families
 from agent.views.prometheus.xid import xid_errors
 
@@ -78,6 +79,7 @@ class Exposition(Collector):
             held = holdings(snapshot, snapshot.gpus, self._idle_after_seconds)
             yield from health_families(snapshot)
             yield xid_errors(snapshot)
+            yield driver_errors(snapshot)
             yield from gpu_families(snapshot, snapshot.driver)
             yield from process_families(snapshot, held, each=self._processes)
             yield from user_families(snapshot, held)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "nvidia_gpu_"
 GPU_LABELS = ("uuid", "gpu")
+UNKNOWN_UUID = "unknown"  # of a GPU that could never be read; its index tells it from another
 KIB, MHZ = 1024, 1_000_000
 
 Sample = tuple["Iterable[str]", float | None]  # label values, value; None: unknown, and so absent
@@ -37,7 +38,7 @@ def counter(name: str, documentation: str, labels: Iterable[str], samples: Itera
 
 def label_values(gpu: GpuSample, *more: str) -> tuple[str, ...]:
     """The values of GPU_LABELS and what comes after them."""
-    return (gpu.identity.uuid or "", str(gpu.index), *more)
+    return (gpu.identity.uuid or UNKNOWN_UUID, str(gpu.index), *more)
 
 
 def ratio(percent: float | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
+from agent.views.prometheus.families import GPU_LABELS, UNKNOWN_UUID, gauge, label_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[M
             (
                 (
                     label_values(
-                        gpu, str(one.mig_index), one.uuid or "", (one.name or "").rpartition(" ")[2]
+                        gpu, str(one.mig_index), one.uuid or UNKNOWN_UUID, (one.name or "").rpartition(" ")[2]
                     ),
                     getattr(one, field),
                 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pynvml
@@ -12,7 +11,9 @@ import pytest
 
 from agent.readings import Gpm
 from agent.simulation import NvmlReturn
-from agent.sources.gpu.gpm import GpmSource, _percent
+from agent.sources.gpu.gpm import GpmSource
+from agent.sources.gpu.handle import GpuHandle
+from agent.sources.gpu.unknown import Record
 from agent.sources.rates import MAX_GAP_SECONDS
 from tests.sources.one_gpu import OneGpu, one_gpu
 
@@ -133,22 +134,6 @@ def test_release_of_a_lost_gpu_is_no_fault(one: OneGpu) -> None:
     assert one.simulation.calls["nvmlGpmSampleFree"] == 2
 
 
-@pytest.mark.parametrize(
-    ("value", "code", "expected"),
-    [
-        pytest.param(0.0, pynvml.NVML_SUCCESS, 0.0, id="idle"),
-        pytest.param(100.0, pynvml.NVML_SUCCESS, 100.0, id="full"),
-        pytest.param(100.1, pynvml.NVML_SUCCESS, None, id="above 100: garbage"),
-        pytest.param(-0.1, pynvml.NVML_SUCCESS, None, id="below 0: garbage"),
-        pytest.param(math.nan, pynvml.NVML_SUCCESS, None, id="not a number"),
-        pytest.param(math.inf, pynvml.NVML_SUCCESS, None, id="infinite"),
-        pytest.param(50.0, pynvml.NVML_ERROR_NOT_SUPPORTED, None, id="not supported"),
-    ],
-)
-def test_only_a_percentage_is_believed(value: float, code: int, expected: float | None) -> None:
-    assert _percent(SimpleNamespace(value=value, nvmlReturn=code)) == expected
-
-
 def test_not_a_number_never_gets_out_of_the_source(one: OneGpu) -> None:
     one.gpu.fix(sm_activity=math.nan, dram_activity=math.inf)
 
@@ -158,6 +143,6 @@ def test_not_a_number_never_gets_out_of_the_source(one: OneGpu) -> None:
 def test_a_source_that_was_never_sampled_has_nothing_to_release(one: OneGpu) -> None:
     handle = pynvml.nvmlInit() or pynvml.nvmlDeviceGetHandleByIndex(0)
 
-    GpmSource(handle).release()
+    GpmSource(GpuHandle(handle, Record())).release()
 
     assert one.simulation.calls["nvmlGpmSampleFree"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pynvml
@@ -19,6 +20,7 @@ from tests.support.readings import leaves, reading, with_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NOTHING = reading()
 ALL_ANEW = 6.0  # seconds after which even the slow values are read again
 PROCESSES = [SimulatedProcess(100, "C", 2**30, sm_utilization=40), SimulatedProcess(200, "C", 2**20)]
 
@@ -117,8 +119,15 @@ def expected(one: OneGpu) -> GpuReading:
 
 
 def plain(told: GpuReading) -> GpuReading:
-    """What every answer shows; the rest is tested in test_detail, test_pcie and test_fans."""
-    return with_values(without(told, *DETAILS), fans_each=(), pcie_samples=(), nvlink=NvLinks())
+    """What every answer shows; the rest is tested in test_detail, test_pcie, test_fans and test_unknown."""
+    return with_values(
+        without(told, *DETAILS),
+        fans_each=(),
+        pcie_samples=(),
+        nvlink=NvLinks(),
+        unknown=NOTHING.unknown,
+        driver_errors=NOTHING.driver_errors,
+    )
 
 
 def without(told: GpuReading, *unknown: str) -> GpuReading:
@@ -173,8 +182,8 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetMemoryInfo_v2": MEMORY,
     "nvmlDeviceGetUtilizationRates": ("utilization.gpu_percent", "utilization.memory_controller_percent"),
     "nvmlDeviceGetTemperatureV": ("thermal.gpu_celsius",),
-    "nvmlDeviceGetPowerUsage": ("power.usage_watts",),
-    "nvmlDeviceGetPowerManagementLimit": ("power.limit_watts",),
+    "nvmlDeviceGetPowerUsage": (),  # a field value stands in
+    "nvmlDeviceGetPowerManagementLimit": (),  # the limit in force stands in
     "nvmlDeviceGetClockInfo": ("clocks.graphics_mhz", "clocks.memory_mhz"),
     "nvmlDeviceGetCurrPcieLinkGeneration": ("pcie.generation",),
     "nvmlDeviceGetCurrPcieLinkWidth": ("pcie.width",),
@@ -214,6 +223,13 @@ def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
     )
 
 
+# Nothing stands in for what is forbidden.
+FORBIDDEN_LACKS: dict[str, tuple[str, ...]] = {
+    "nvmlDeviceGetPowerUsage": ("power.usage_watts",),
+    "nvmlDeviceGetPowerManagementLimit": ("power.limit_watts",),
+}
+
+
 @pytest.mark.parametrize(
     "code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION], ids=["not supported", "no permission"]
 )
@@ -222,7 +238,10 @@ def test_a_refused_function_costs_its_own_fields_only(one: OneGpu, symbol: str, 
     one.simulation.fail(symbol, code)
     one.read()
 
-    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *FEEDS[symbol])
+    lacking = (
+        FORBIDDEN_LACKS.get(symbol, FEEDS[symbol]) if code is NvmlReturn.NO_PERMISSION else FEEDS[symbol]
+    )
+    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *lacking)
 
 
 @pytest.mark.parametrize("symbol", FEEDS)
@@ -282,7 +301,7 @@ def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
 def test_memory_beyond_all_measure_is_garbage(one: OneGpu, garbage: int) -> None:
     one.gpu.fix(memory_total=2**63, memory_used=garbage)
 
-    reading = one.read()
+    reading = replace(one.read(), unknown={})
 
     assert plain(reading) == without(
         expected(one), *MEMORY, *GPM, "pcie.tx_kib_per_second", "pcie.rx_kib_per_second"
@@ -316,17 +335,39 @@ WHY = {
 }
 
 
+LIVE = (
+    PROBE,
+    "nvmlDeviceGetUtilizationRates",
+    "nvmlDeviceGetTemperatureV",
+    "nvmlDeviceGetPowerUsage",
+    "nvmlDeviceGetClockInfo",
+    "nvmlDeviceGetComputeRunningProcesses_v3",
+)
+
+
 @pytest.mark.parametrize("code", WHY, ids=["lost", "reset required", "unknown"])
-@pytest.mark.parametrize("at", [PROBE, "nvmlDeviceGetHandleByIndex_v2"], ids=["mid-run", "first contact"])
-def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: str, code: int) -> None:
-    one.gpu.fail(at, code, times=2)
+@pytest.mark.parametrize("at", [LIVE, ("nvmlDeviceGetHandleByIndex_v2",)], ids=["mid-run", "first contact"])
+def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: tuple[str, ...], code: int) -> None:
+    for symbol in at:
+        one.gpu.fail(symbol, code)
     for _ in range(2):
         with pytest.raises(SourceError) as caught:
             one.read(after=1)
         assert str(caught.value) == WHY[code]
+    one.gpu.heal()
 
     one.read(after=1)
     assert plain(one.read(after=ALL_ANEW)) == expected(one)
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_RESET_REQUIRED])
+def test_memory_that_alone_fails_does_not_hide_the_gpu(one: OneGpu, code: int) -> None:
+    one.read()
+    one.gpu.fail(PROBE, code)
+
+    asked = plain(one.read(after=ALL_ANEW))
+
+    assert with_values(asked, recovery_requires_reset=False) == without(expected(one), *MEMORY)
 
 
 @pytest.mark.parametrize("symbol", sorted(FEEDS.keys() - {"nvmlGpmSampleFree"}))

@@ -12,8 +12,10 @@ import pytest
 
 from agent.readings import LinkSample
 from agent.simulation import FieldId, NvmlReturn
+from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.pcie import UNKNOWN, PcieCounters, PcieSource, PcieThroughput, throughput
+from agent.sources.gpu.unknown import Record
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -228,7 +230,7 @@ def test_counters_of_32_bits_are_refused_and_windows_measured(one: OneGpu) -> No
 
 
 def test_what_takes_long_does_nothing_before_the_first_sample(without_counters: OneGpu) -> None:
-    PcieSource(None).measure(0.0)
+    PcieSource(GpuHandle(None, Record())).measure(0.0)
 
     assert without_counters.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
 
@@ -263,7 +265,7 @@ def test_a_link_is_read_with_the_load_of_the_same_sample(one: OneGpu) -> None:
 def test_link_and_performance_state_are_always_of_one_sample(one: OneGpu, interval: float) -> None:
     """They have the same pace from the same start, at whatever interval samples come."""
     for number in range(100):
-        let(one, LinkSample(1, 16, number % 32, number % 32))
+        let(one, LinkSample(1, 16, number % 16, number % 16))
         (*_, newest) = one.read(after=interval).pcie.samples
         assert newest.performance_state == newest.gpu_percent
 
@@ -282,3 +284,11 @@ def test_the_port_of_a_gpu_whose_place_is_not_told_at_first_is_found_later(one: 
     assert one.read().pcie.port_width is None
 
     assert one.read(after=SLOW_PACE).pcie.port_width == 16
+
+
+def test_lanes_that_cannot_be_are_not_remembered(one: OneGpu) -> None:
+    let(one, LinkSample(5, 31, 0, 97))
+    reading = one.read()
+
+    assert reading.pcie.widest_under_load is None
+    assert reading.pcie.samples == (LinkSample(5, None, 0, 97),)

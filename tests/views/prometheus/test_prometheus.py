@@ -106,7 +106,7 @@ def test_a_gpu_that_cannot_be_read_has_no_live_series(gpu: GpuSample) -> None:
 
     allowed = {"state", "info", "sample_age_seconds", "health_verdict", "health_finding"}
     assert names <= {f"nvidia_gpu_{name}" for name in allowed}
-    of_gpu = f'uuid="{gpu.identity.uuid or ""}",gpu="{gpu.index}"'
+    of_gpu = f'uuid="{gpu.identity.uuid or "unknown"}",gpu="{gpu.index}"'
     assert in_order(f'nvidia_gpu_state{{{of_gpu},state="{gpu.state}"}} 1.0') in lines(snapshot(gpu))
 
 

@@ -1,0 +1,32 @@
+"""Which GPU it is that could never be read: the only one that is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.readings import GpuIdentity, GpuReading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.readings import GpuSample
+
+
+def with_the_last_one_named(gpus: Sequence[GpuSample], bus_ids: Sequence[str]) -> tuple[GpuSample, ...]:
+    """The GPUs, of which one without a bus id has that of the only device that no other has.
+
+    `bus_ids`: of all NVIDIA GPUs on the PCI buses. Of two that are left nobody knows which is which.
+    """
+    nameless = [gpu for gpu in gpus if gpu.identity.pci_bus_id is None]
+    left = set(bus_ids) - {gpu.identity.pci_bus_id for gpu in gpus}
+    if len(nameless) != 1 or len(left) != 1 or nameless[0].reading is not None:
+        return tuple(gpus)
+    (bus_id,) = left
+    return tuple(_named(gpu, bus_id) if gpu is nameless[0] else gpu for gpu in gpus)
+
+
+def _named(gpu: GpuSample, bus_id: str) -> GpuSample:
+    lasting = gpu.lasting or GpuReading(sampled_since_boot=0.0)
+    identity = GpuIdentity(lasting.identity.uuid, lasting.identity.name, bus_id)
+    return replace(gpu, lasting=replace(lasting, identity=identity))

@@ -1,0 +1,145 @@
+"""Keeps a number that cannot be out of a reading: it is unknown, with what the driver told as the reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from operator import attrgetter, is_
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from agent.readings import Reason, Unknown
+from agent.sources.gpu.ranges import RANGES, Range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agent.readings import GpuReading
+
+# By the field of the reading: what is possible, and what the driver told.
+_Found = dict[str, tuple[Range, str]]
+
+
+def only_possible(reading: GpuReading, before: GpuReading | None = None) -> GpuReading:
+    """The reading, in which what cannot be is None; the same object where all can be.
+
+    `before`: what this function made of the sample before, if there was one.
+    """
+    if _READING.all_can_be(reading, reading, before):
+        return reading
+    found: _Found = {}
+    sifted: GpuReading = _READING.sift(reading, reading, found)
+    unknown = dict(reading.unknown)
+    for path, (told, words) in found.items():
+        if path not in unknown or unknown[path].reason is not Reason.FAILED:
+            unknown[path] = _impossible(path, told.function, words, reading, before)
+    return replace(sifted, unknown=MappingProxyType(unknown))
+
+
+def _impossible(
+    path: str, function: str, words: str, reading: GpuReading, before: GpuReading | None
+) -> Unknown:
+    since, told_before = reading.sampled_since_boot, False
+    if before is not None:
+        earlier = before.unknown.get(path)
+        told_before = attrgetter(path)(before) is not None or (earlier is not None and earlier.told_before)
+        if earlier is not None and earlier.reason is Reason.IMPOSSIBLE:
+            since = earlier.since
+    return Unknown(Reason.IMPOSSIBLE, function, "NVML_SUCCESS", words, since, told_before)
+
+
+class _Part:
+    """A dataclass of the reading, or each element of a tuple of them."""
+
+    def __init__(self, ranges: Mapping[str, Range], within: str = "") -> None:
+        """`ranges`: by path from here; `within`: the path to here."""
+        self._ranges = {path: one for path, one in ranges.items() if "." not in path}
+        # What is in a list, or belongs to one struct, is noted by the name of that.
+        self._noted = within if within == "processes" or "." in within else None
+        self._within = within
+        names = dict.fromkeys(path.partition(".")[0] for path in ranges if "." in path)
+        self._parts = {
+            name: _Part(
+                {
+                    path.removeprefix(f"{name}."): one
+                    for path, one in ranges.items()
+                    if path.startswith(f"{name}.")
+                },
+                self._noted or f"{within}.{name}".removeprefix("."),
+            )
+            for name in names
+        }
+        # For the usual case, in which all can be: at once, and without a call for each number.
+        plain = {name: one for name, one in self._ranges.items() if one.is_plain}
+        self._special = {name: one for name, one in self._ranges.items() if not one.is_plain}
+        self._get = _getter(tuple(plain))
+        self._least = [one.least for one in plain.values()]
+        self._most = [one.most for one in plain.values()]
+        self._limited = [(place, one) for place, one in enumerate(plain.values()) if one.limit]
+
+    def all_can_be(self, held: Any, reading: GpuReading, before: Any = None) -> bool:
+        """Whether nothing of it is impossible. `before`: what has been looked through in its place."""
+        if held is before:
+            return True
+        most = self._most
+        if self._limited:
+            most = most.copy()
+            for place, one in self._limited:
+                most[place] = one.most_of(reading)
+        for element in held if isinstance(held, tuple) else (held,):
+            for value, least, limit in zip(self._get(element), self._least, most, strict=True):
+                if value is not None and not least <= value <= limit:  # NaN is neither
+                    return False
+            if (self._special or self._parts) and not self._rest_can_be(element, reading, before):
+                return False
+        return True
+
+    def _rest_can_be(self, held: Any, reading: GpuReading, before: Any) -> bool:
+        for name, one in self._special.items():
+            value = getattr(held, name)
+            if value is not None and not one.admits(value, one.most):
+                return False
+        for name, part in self._parts.items():
+            value = getattr(held, name)
+            if value and not part.all_can_be(value, reading, getattr(before, name, None)):
+                return False
+        return True
+
+    def sift(self, held: Any, reading: GpuReading, found: _Found) -> Any:
+        """`held` without what cannot be; the same object where all can be.
+
+        None where a number that gives sense to the others cannot be. A list with such an element is of no use
+        either: its elements were read at the wrong places.
+        """
+        if not isinstance(held, tuple):
+            return self._sift_one(held, reading, found)
+        sifted = tuple(self._sift_one(element, reading, found) for element in held)
+        return held if all(map(is_, sifted, held)) else None if None in sifted else sifted
+
+    def _sift_one(self, held: Any, reading: GpuReading, found: _Found) -> Any:
+        changes: dict[str, Any] = {}
+        for name, one in self._ranges.items():
+            value = getattr(held, name)
+            if value is not None and not one.admits(value, one.most_of(reading)):
+                if self._noted is None:
+                    found[f"{self._within}.{name}"] = (one, one.words(value))
+                else:
+                    found.setdefault(self._noted, (one, f"{one.words(value)} ({name})"))
+                if one.names:
+                    return None
+                changes[name] = None
+        for name, part in self._parts.items():
+            value = getattr(held, name)
+            if value:
+                sifted = part.sift(value, reading, found)
+                if sifted is not value:
+                    changes[name] = sifted
+        return replace(held, **changes) if changes else held
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda held: tuple([getattr(held, name) for name in names])
+
+
+_READING = _Part(RANGES)

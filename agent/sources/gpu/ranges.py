@@ -1,0 +1,240 @@
+"""What each number of a GPU can be.
+
+Widely, for what is refused is not shown: power of three times the limit, a fan above 100 % and a cold GPU
+below 0 °C are real. Where the GPU tells a limit of its own, that is the measure, with room for rounding and
+spikes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from agent.readings import Clocks, GpuReading
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The numbers that one field can hold."""
+
+    function: str  # of NVML, that tells it
+    unit: str
+    most: float
+    least: float = 0
+    only: frozenset[int] | None = None  # of those between, where not every one is possible
+    limit: Callable[[GpuReading], float | None] | None = None  # less than `most`, where the GPU tells it
+    names: bool = False  # without it, what holds it means nothing
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every number between the least and the most is possible."""
+        return self.only is None
+
+    def admits(self, value: float, most: float) -> bool:
+        """Whether the value is possible, where `most` is the limit now. NaN never is."""
+        return self.least <= value <= most and (self.only is None or value in self.only)
+
+    def can_be(self, value: float) -> bool:
+        """Whether the value is possible on any GPU."""
+        return self.admits(value, self.most)
+
+    def most_of(self, reading: GpuReading) -> float:
+        """The most that is possible on the GPU of this reading."""
+        limit = None if self.limit is None else self.limit(reading)
+        return self.most if limit is None else min(self.most, limit)
+
+    def words(self, value: Any) -> str:
+        """A value as people write it: "4,294,967 W"."""
+        match value:
+            case int():
+                told = f"{value:,}"
+            case float():
+                told = f"{value:,.10g}"
+            case _:
+                told = str(value)
+        return f"{told} {self.unit}".rstrip()
+
+
+class RangeOfEach(Range):
+    """The numbers that one field can hold several of."""
+
+    is_plain = False
+
+    def admits(self, value: Iterable[float], most: float) -> bool:  # type: ignore[override]  # of the field
+        return all(Range.admits(self, one, most) for one in value)
+
+
+_BYTES = 1 << 44  # 16 TiB; the largest GPUs of 2026 have less than 1 TiB
+_COUNT = (1 << 63) - 1
+_ROWS = 1_000_000  # pages, rows or banks
+_WATTS = 20_000.0
+_MHZ = 100_000
+_WIDTHS = frozenset({1, 2, 4, 8, 12, 16, 32})
+
+
+def _of_memory(reading: GpuReading) -> float | None:
+    """Rounding, and memory that is counted twice."""
+    total = reading.memory.total_bytes
+    return total * 1.1 + (64 << 20) if total and total > 0 else None
+
+
+def _of_told_memory(reading: GpuReading) -> float | None:
+    """Of the same struct as the total: nothing in it can be, where that cannot."""
+    total = reading.memory.total_bytes
+    return -1 if total is not None and not 0 <= total <= _BYTES else _of_memory(reading)
+
+
+def _of_bar1(reading: GpuReading) -> float | None:
+    total = reading.memory.bar1_total_bytes
+    return total if total and total > 0 else None
+
+
+def _of_power_limit(reading: GpuReading) -> float | None:
+    """The greatest of the limits: one that is set low does not hold at once."""
+    power = reading.power
+    limit = max(power.limit_watts or 0, power.enforced_limit_watts or 0, power.default_limit_watts or 0)
+    return 3 * limit + 100 if limit > 0 else None
+
+
+def _of_clock(maximum: Callable[[Clocks], int | None]) -> Callable[[GpuReading], float | None]:
+    """Overclocked GPUs run above the maximum that they tell."""
+
+    def limit(reading: GpuReading) -> float | None:
+        mhz = maximum(reading.clocks)
+        return 2 * mhz + 1000 if mhz and mhz > 0 else None
+
+    return limit
+
+
+def _of_pcie(reading: GpuReading) -> float | None:
+    """Four times the link: a lane of generation 1 carries 250 MB/s, each generation twice that before."""
+    generation, width = reading.pcie.max_generation, reading.pcie.max_width
+    if generation is None or width is None or not 1 <= generation <= 7 or width not in _WIDTHS:
+        return None
+    return width * 2.0 ** (20 + generation - 1)
+
+
+def _percent(function: str) -> Range:
+    return Range(function, "%", 100)
+
+
+def _celsius(function: str) -> Range:
+    return Range(function, "°C", 200, least=-100)
+
+
+def _bytes(function: str, limit: Callable[[GpuReading], float | None] | None = None) -> Range:
+    return Range(function, "bytes", _BYTES, limit=limit)
+
+
+def _process(listed: str) -> dict[str, Range]:
+    function = "nvmlDeviceGetProcessUtilization"
+    return {
+        f"{listed}.pid": Range("nvmlDeviceGetComputeRunningProcesses", "as a pid", (1 << 31) - 1, names=True),
+        f"{listed}.gpu_memory_bytes": _bytes("nvmlDeviceGetComputeRunningProcesses", _of_memory),
+        f"{listed}.sm_utilization_percent": _percent(function),
+        f"{listed}.memory_utilization_percent": _percent(function),
+        f"{listed}.encoder_utilization_percent": _percent(function),
+        f"{listed}.decoder_utilization_percent": _percent(function),
+    }
+
+
+_MEMORY, _BAR1 = "nvmlDeviceGetMemoryInfo", "nvmlDeviceGetBAR1MemoryInfo"
+_RATES, _GPM = "nvmlDeviceGetUtilizationRates", "nvmlGpmMetricsGet"
+_CLOCK, _MAX_CLOCK = "nvmlDeviceGetClockInfo", "nvmlDeviceGetMaxClockInfo"
+_THRESHOLD, _FIELDS = "nvmlDeviceGetTemperatureThreshold", "nvmlDeviceGetFieldValues"
+_ECC, _RETIRED = "nvmlDeviceGetTotalEccErrors", "nvmlDeviceGetRetiredPages"
+_REMAPPED, _BANKS = "nvmlDeviceGetRemappedRows", "nvmlDeviceGetRowRemapperHistogram"
+_LINK_ERRORS = "nvmlDeviceGetNvLinkErrorCounter"
+
+# By the field of GpuReading; of what is in a list, by the name of the list and of the field of an element.
+RANGES: Mapping[str, Range] = {
+    "identity.compute_capability": RangeOfEach("nvmlDeviceGetCudaComputeCapability", "", 999),
+    "memory.total_bytes": _bytes(_MEMORY),
+    "memory.used_bytes": _bytes(_MEMORY, _of_told_memory),
+    "memory.free_bytes": _bytes(_MEMORY, _of_told_memory),
+    "memory.reserved_bytes": _bytes(_MEMORY, _of_told_memory),
+    "memory.bar1_total_bytes": _bytes(_BAR1),
+    "memory.bar1_used_bytes": _bytes(_BAR1, _of_bar1),
+    "utilization.gpu_percent": _percent(_RATES),
+    "utilization.memory_controller_percent": _percent(_RATES),
+    "gpm.sm_activity_percent": _percent(_GPM),
+    "gpm.sm_occupancy_percent": _percent(_GPM),
+    "gpm.tensor_activity_percent": _percent(_GPM),
+    "gpm.dram_activity_percent": _percent(_GPM),
+    "engines.encoder_percent": _percent("nvmlDeviceGetEncoderUtilization"),
+    "engines.decoder_percent": _percent("nvmlDeviceGetDecoderUtilization"),
+    "engines.jpeg_percent": _percent("nvmlDeviceGetJpgUtilization"),
+    "engines.ofa_percent": _percent("nvmlDeviceGetOfaUtilization"),
+    "power.usage_watts": Range("nvmlDeviceGetPowerUsage", "W", _WATTS, limit=_of_power_limit),
+    "power.average_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
+    "power.instant_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
+    "power.limit_watts": Range("nvmlDeviceGetPowerManagementLimit", "W", _WATTS),
+    "power.enforced_limit_watts": Range("nvmlDeviceGetEnforcedPowerLimit", "W", _WATTS),
+    "power.default_limit_watts": Range("nvmlDeviceGetPowerManagementDefaultLimit", "W", _WATTS),
+    "power.energy_joules": Range("nvmlDeviceGetTotalEnergyConsumption", "J", _COUNT / 1000),
+    "clocks.graphics_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_graphics_mhz)),
+    "clocks.memory_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_memory_mhz)),
+    "clocks.sm_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_sm_mhz)),
+    "clocks.video_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_video_mhz)),
+    "clocks.max_graphics_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
+    "clocks.max_memory_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
+    "clocks.max_sm_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
+    "clocks.max_video_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
+    "clocks.event_reasons": Range("nvmlDeviceGetCurrentClocksEventReasons", "as a bitmask", _COUNT),
+    "thermal.gpu_celsius": _celsius("nvmlDeviceGetTemperature"),
+    "thermal.memory_celsius": _celsius(_FIELDS),
+    "thermal.shutdown_celsius": _celsius(_THRESHOLD),
+    "thermal.slowdown_celsius": _celsius(_THRESHOLD),
+    "thermal.max_operating_celsius": _celsius(_THRESHOLD),
+    "thermal.memory_max_celsius": _celsius(_THRESHOLD),
+    "fans.count": Range("nvmlDeviceGetNumFans", "fans", 64),
+    "fans.speed_percent": Range("nvmlDeviceGetFanSpeed", "%", 500),
+    "fans.speed_rpm": Range("nvmlDeviceGetFanSpeedRPM", "rpm", 100_000),
+    "fans.gpu_celsius": _celsius("nvmlDeviceGetTemperature"),
+    "fans.each.speed_percent": Range("nvmlDeviceGetFanSpeed_v2", "%", 500),
+    "fans.each.speed_rpm": Range("nvmlDeviceGetFanSpeedRPM", "rpm", 100_000),
+    "pcie.generation": Range("nvmlDeviceGetCurrPcieLinkGeneration", "as a generation", 7, least=1),
+    "pcie.width": Range("nvmlDeviceGetCurrPcieLinkWidth", "lanes", 32, only=_WIDTHS),
+    "pcie.max_generation": Range("nvmlDeviceGetMaxPcieLinkGeneration", "as a generation", 7, least=1),
+    "pcie.max_width": Range("nvmlDeviceGetMaxPcieLinkWidth", "lanes", 32, only=_WIDTHS),
+    "pcie.port_width": Range("max_link_width in /sys", "lanes", 32, only=_WIDTHS),
+    "pcie.widest_under_load": Range("nvmlDeviceGetCurrPcieLinkWidth", "lanes", 32, only=_WIDTHS),
+    "pcie.samples.generation": Range("nvmlDeviceGetCurrPcieLinkGeneration", "as a generation", 7, least=1),
+    "pcie.samples.width": Range("nvmlDeviceGetCurrPcieLinkWidth", "lanes", 32, only=_WIDTHS),
+    "pcie.samples.performance_state": Range("nvmlDeviceGetPerformanceState", "as a P-state", 15),
+    "pcie.samples.gpu_percent": _percent(_RATES),
+    "pcie.tx_kib_per_second": Range("nvmlDeviceGetPcieThroughput", "KiB/s", 2.0**30, limit=_of_pcie),
+    "pcie.rx_kib_per_second": Range("nvmlDeviceGetPcieThroughput", "KiB/s", 2.0**30, limit=_of_pcie),
+    "pcie.replays": Range("nvmlDeviceGetPcieReplayCounter", "replays", _COUNT),
+    "nvlink.links.version": Range("nvmlDeviceGetNvLinkVersion", "as a version", 63),
+    # 1 TiB/s; a link of NVLink 5 carries 50 GB/s in each direction.
+    "nvlink.links.tx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30),
+    "nvlink.links.rx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30),
+    "nvlink.links.replay_errors": Range(_LINK_ERRORS, "errors", _COUNT),
+    "nvlink.links.recovery_errors": Range(_LINK_ERRORS, "errors", _COUNT),
+    "nvlink.links.crc_flit_errors": Range(_LINK_ERRORS, "errors", _COUNT),
+    "nvlink.links.crc_data_errors": Range(_LINK_ERRORS, "errors", _COUNT),
+    "memory_errors.corrected_volatile": Range(_ECC, "errors", _COUNT),
+    "memory_errors.uncorrected_volatile": Range(_ECC, "errors", _COUNT),
+    "memory_errors.corrected_aggregate": Range(_ECC, "errors", _COUNT),
+    "memory_errors.uncorrected_aggregate": Range(_ECC, "errors", _COUNT),
+    "memory_errors.retired_pages_corrected": Range(_RETIRED, "pages", _ROWS),
+    "memory_errors.retired_pages_uncorrected": Range(_RETIRED, "pages", _ROWS),
+    "memory_errors.remapped_rows_corrected": Range(_REMAPPED, "rows", _ROWS),
+    "memory_errors.remapped_rows_uncorrected": Range(_REMAPPED, "rows", _ROWS),
+    **{
+        f"memory_errors.remap_banks.{spare}": Range(_BANKS, "banks", _ROWS, names=True)
+        for spare in ("all", "most", "some", "few", "none")
+    },
+    "modes.performance_state": Range("nvmlDeviceGetPerformanceState", "as a P-state", 15),
+    "modes.compute_mode": Range("nvmlDeviceGetComputeMode", "as a mode", 255),
+    "recovery.action": Range(_FIELDS, "as an action", 255),
+    **_process("processes"),
+    "mig.instances.memory_total_bytes": _bytes(_MEMORY, _of_memory),
+    "mig.instances.memory_used_bytes": _bytes(_MEMORY, _of_memory),
+    "mig.instances.memory_free_bytes": _bytes(_MEMORY, _of_memory),
+    **_process("mig.instances.processes"),
+}

@@ -1,0 +1,108 @@
+"""Why values of one GPU are unknown: what is remembered of them from one sample to the next."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.readings import Reason, Unknown
+from agent.sources.return_codes import reason_of, symbol_of, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# What says most of a value that several calls did not tell.
+_GRAVEST_FIRST = (Reason.FAILED, Reason.NO_PERMISSION, Reason.NOT_SUPPORTED, Reason.MISSING)
+
+
+class Refusal(NamedTuple):
+    """A call that told no value."""
+
+    function: str  # of NVML
+    code: int  # its return code; NVML_SUCCESS where it says that there is no value
+
+    @property
+    def reason(self) -> Reason:
+        """Why there is no value."""
+        return reason_of(self.code)
+
+
+def gravest(refusals: Iterable[Refusal]) -> Refusal | None:
+    """The one that says most; the first of several. None: there is none."""
+    return min(refusals, key=lambda refusal: _GRAVEST_FIRST.index(refusal.reason), default=None)
+
+
+class Record:
+    """What one GPU tells and does not tell, by field of its reading. It outlasts every handle.
+
+    What a field was last asked decides: a value that is read seldom keeps its reason until it is read again.
+    """
+
+    def __init__(self) -> None:
+        self._refusals: dict[str, Refusal | None] = {}  # by field; None: it was told
+        self._unknown: dict[str, Unknown] = {}
+        self._told: set[str] = set()  # since the agent started
+        self._errors: dict[tuple[str, str], int] = {}
+        self._at = 0.0  # seconds since boot, of the present sample
+        self._seen_unknown: Mapping[str, Unknown] | None = None
+        self._seen_errors: Mapping[tuple[str, str], int] | None = None
+
+    def begin(self, since_boot: float) -> None:
+        """A sample begins."""
+        self._at = since_boot
+
+    def told(self, field: str) -> None:
+        """The field is told."""
+        if self._refusals.get(field, _NEVER) is not None:
+            self.note(field, None)
+
+    def note(self, field: str, refusal: Refusal | None) -> None:
+        """The field is told (None), or it is refused."""
+        if self._refusals.get(field, _NEVER) == refusal:
+            return
+        self._refusals[field] = refusal
+        self._seen_unknown = None
+        if refusal is None:
+            self._told.add(field)
+            self._unknown.pop(field, None)
+            return
+        before = self._unknown.get(field)
+        self._unknown[field] = Unknown(
+            reason=refusal.reason,
+            function=refusal.function,
+            error=symbol_of(refusal.code),
+            words=words_of(refusal.code),
+            since=before.since if before is not None and before.reason is refusal.reason else self._at,
+            told_before=field in self._told,
+        )
+
+    def forget(self, *fields: str) -> None:
+        """Nothing stands in the way of these, and they are not told either: they need a second sample."""
+        for field in fields:
+            if self._refusals.pop(field, None) is not None:
+                del self._unknown[field]
+                self._seen_unknown = None
+
+    def count(self, refusal: Refusal) -> None:
+        """A call that the driver could not answer."""
+        if refusal.reason is Reason.FAILED:
+            error = (refusal.function, symbol_of(refusal.code))
+            self._errors[error] = self._errors.get(error, 0) + 1
+            self._seen_errors = None
+
+    @property
+    def unknown(self) -> Mapping[str, Unknown]:
+        """By field, as it is now."""
+        if self._seen_unknown is None:
+            self._seen_unknown = MappingProxyType(dict(self._unknown))
+        return self._seen_unknown
+
+    @property
+    def errors(self) -> Mapping[tuple[str, str], int]:
+        """Calls of class `failed` since the agent started, by NVML function and symbol of the return code."""
+        if self._seen_errors is None:
+            self._seen_errors = MappingProxyType(dict(self._errors))
+        return self._seen_errors
+
+
+_NEVER = Refusal("", -1)  # of a field that has not been asked

@@ -1,0 +1,44 @@
+"""The NVIDIA GPUs on the PCI buses of this host, as /sys tells, also of those that NVML cannot read."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+
+from agent.sources.procfs import MAX_BYTES, read_beginning
+
+SYS = "/sys"
+MAX_DEVICES = 4096  # that are looked at
+_NVIDIA, _DISPLAY = b"0x10de", b"0x03"
+
+
+def nvidia_gpus(sys_root: str = SYS) -> tuple[str, ...]:
+    """Their bus ids, as NVML writes them; none where there are more devices than are looked at."""
+    folder = f"{sys_root}/bus/pci/devices"
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MAX_DEVICES + 1)]
+    except OSError:
+        return ()
+    if len(names) > MAX_DEVICES:
+        return ()
+    return tuple(_as_nvml_writes(name) for name in sorted(names) if _is_gpu_of_ours(f"{folder}/{name}"))
+
+
+def _is_gpu_of_ours(device: str) -> bool:
+    """One that another driver has (vfio-pci passes it on to a virtual machine) is none of NVML's."""
+    try:
+        vendor = read_beginning(f"{device}/vendor", MAX_BYTES).data.strip()
+        if vendor != _NVIDIA or not read_beginning(f"{device}/class", MAX_BYTES).data.startswith(_DISPLAY):
+            return False
+    except OSError:
+        return False
+    driver = Path(device, "driver")
+    return not driver.is_symlink() or driver.readlink().name == "nvidia"
+
+
+def _as_nvml_writes(name: str) -> str:
+    """0000:3b:00.0 is 00000000:3B:00.0 in NVML."""
+    domain, _, rest = name.partition(":")
+    return f"{domain.zfill(8)}:{rest}".upper()

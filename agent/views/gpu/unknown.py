@@ -1,0 +1,135 @@
+"""Why values of one GPU are null in `/gpu?detail=1`: each null is named, under the reason for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import BaseModel
+
+from agent.readings import Reason
+from agent.views.gpu.feeds import FEEDS, NEED_TWO_SAMPLES, REMEMBERED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent.readings import GpuSample, Unknown
+
+# The reasons beside those of the driver (Reason).
+NEEDS_TWO_SAMPLES = "needs_two_samples"  # it is the change between two readings
+NOTHING_IS_REMEMBERED = "nothing_is_remembered"  # HISTORY_INTERVAL is 0, or it was not seen yet
+NOT_READ = "not_read"  # the GPU is lost, stuck or starting
+
+DESCRIPTION = (
+    "names of what is null in this object, by reason: not_supported (this GPU has no such value), missing"
+    " (this driver has no such function), no_permission, failed, impossible (the driver told a number that"
+    " cannot be), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen yet),"
+    " not_read (the GPU could not be read). The name of an object or a list stands for all in it"
+)
+FAILED_DESCRIPTION = (
+    "what the driver says of each name under failed, in NVML's words; where those are many, of the first"
+)
+BUDGET = 1536  # bytes of JSON for both, of one GPU
+
+# Of values that two or more feed, the reason that says most.
+_GRAVEST_FIRST = (
+    Reason.FAILED,
+    Reason.IMPOSSIBLE,
+    Reason.NO_PERMISSION,
+    Reason.NOT_SUPPORTED,
+    Reason.MISSING,
+)
+# Of a GPU that is well they are null.
+_NO_VALUES = {"error", "detail.unknown", "detail.failed"}
+
+
+class _Why(NamedTuple):
+    """Why something is null; fields with the same reason can be named together."""
+
+    reason: str
+    words: str | None = None  # NVML's, where it failed
+
+
+def unknown_view(
+    view: BaseModel, gpu: GpuSample, *, remembers: bool
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """`unknown` and `failed` of the view of one GPU. `remembers`: HISTORY_INTERVAL is not 0."""
+    unknown: dict[str, list[str]] = {}
+    failed: dict[str, str] = {}
+    for name, why in _nulls(view, "", gpu, remembers=remembers):
+        if why is not None:
+            unknown.setdefault(why.reason, []).append(name)
+            if why.words is not None and not name.startswith("debug_info"):  # those follow from the others
+                failed[name] = why.words
+    return unknown, _first(failed, BUDGET - _size_of_names(unknown))
+
+
+def _size_of_names(unknown: Mapping[str, list[str]]) -> int:
+    """Bytes of JSON, with the quotes and commas, and what `failed` takes without an entry."""
+    names = sum(len(name) + 3 for names in unknown.values() for name in names)
+    return names + sum(len(reason) + 6 for reason in unknown) + len('{"unknown":{},"failed":{}}')
+
+
+def _first(failed: Mapping[str, str], budget: int) -> dict[str, str]:
+    """As many as take no more bytes of JSON."""
+    first: dict[str, str] = {}
+    for name, words in failed.items():
+        budget -= len(name) + len(words) + 6
+        if budget < 0:
+            break
+        first[name] = words
+    return first
+
+
+def _nulls(
+    part: BaseModel, path: str, gpu: GpuSample, *, remembers: bool
+) -> Iterator[tuple[str, _Why | None]]:
+    """The names of what is null in this object, or its own name where all of it is, for one reason."""
+    found: list[tuple[str, _Why | None]] = []
+    is_all = True
+    for field in type(part).model_fields:
+        name, value = path + field, getattr(part, field)
+        if name in _NO_VALUES:
+            continue
+        if isinstance(value, BaseModel):
+            inner = [*_nulls(value, f"{name}.", gpu, remembers=remembers)]
+            is_all &= [name for name, _ in inner] == [name]
+            found += inner
+        elif _has_null(value):
+            found.append((name, _why(name, gpu, remembers=remembers)))
+        else:
+            is_all = False
+    if path and is_all and len({why for _, why in found}) == 1:
+        found = [(path.removesuffix("."), found[0][1])]
+    yield from found
+
+
+def _has_null(value: object) -> bool:
+    """A list as a whole: by field, not by element. What the host does not tell is none of the GPU's."""
+    if isinstance(value, list):
+        return any(
+            getattr(entry, field) is None
+            for entry in value
+            if isinstance(entry, BaseModel)
+            for field in type(entry).model_fields.keys() - {"name", "username"}
+        )
+    return value is None
+
+
+def _why(name: str, gpu: GpuSample, *, remembers: bool) -> _Why | None:
+    """None: the driver was not asked."""
+    if name == "detail.xids" and not remembers:
+        return _Why(NOTHING_IS_REMEMBERED)
+    if gpu.reading is None:
+        return _Why(NOT_READ)
+    feeds = FEEDS.get(name, ())
+    told = _gravest(gpu.reading.unknown, feeds)
+    if told is not None:
+        return _Why(told.reason.value, told.words if told.reason is Reason.FAILED else None)
+    if name in REMEMBERED:
+        return _Why(NOTHING_IS_REMEMBERED)
+    return _Why(NEEDS_TWO_SAMPLES) if not NEED_TWO_SAMPLES.isdisjoint(feeds) else None
+
+
+def _gravest(unknown: Mapping[str, Unknown], feeds: tuple[str, ...]) -> Unknown | None:
+    reasons = [unknown[feed] for feed in feeds if feed in unknown]
+    return min(reasons, key=lambda one: _GRAVEST_FIRST.index(one.reason), default=None)

@@ -1,0 +1,56 @@
+"""A GPU that could never be read is the one device that is left over, or nobody knows which."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState
+from agent.sampling.elimination import with_the_last_one_named
+
+A, B, C, D = (f"00000000:{bus}:00.0" for bus in ("1A", "2B", "3C", "4D"))
+
+
+def known(index: int, bus_id: str) -> GpuSample:
+    return GpuSample(index, GpuState.OK, GpuReading(0.0, GpuIdentity(f"GPU-{index}", pci_bus_id=bus_id)))
+
+
+def lost(index: int) -> GpuSample:
+    return GpuSample(index, GpuState.LOST, error="The GPU is lost")
+
+
+def bus_ids(*gpus: GpuSample, devices: tuple[str, ...]) -> list[str | None]:
+    return [gpu.identity.pci_bus_id for gpu in with_the_last_one_named(gpus, devices)]
+
+
+def test_the_only_device_that_is_left_is_the_gpu_that_cannot_be_read() -> None:
+    assert bus_ids(known(0, A), lost(1), known(2, C), devices=(A, B, C)) == [A, B, C]
+
+
+def test_what_is_known_of_it_stays() -> None:
+    found = GpuReading(5.0, GpuIdentity("GPU-1"), driver_errors={("f", "e"): 3})
+    gpu = GpuSample(1, GpuState.LOST, lasting=found)
+
+    (named,) = with_the_last_one_named([gpu], [B])
+
+    assert named.identity == GpuIdentity("GPU-1", None, B)
+    assert named.values.driver_errors == {("f", "e"): 3}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "devices"),
+    [
+        pytest.param((known(0, A), lost(1), lost(2)), (A, B, C), id="two are lost"),
+        pytest.param((known(0, A), lost(1), lost(2)), (A, B), id="two are lost, one device is left"),
+        pytest.param((known(0, A), lost(1)), (A, B, C), id="two devices are left"),
+        pytest.param((known(0, A), lost(1)), (A,), id="no device is left"),
+        pytest.param((known(0, A), lost(1)), (), id="nothing is known of devices"),
+    ],
+)
+def test_nobody_is_named_by_order(gpus: tuple[GpuSample, ...], devices: tuple[str, ...]) -> None:
+    assert with_the_last_one_named(gpus, devices) == gpus
+
+
+def test_a_gpu_that_answers_is_not_named_by_others() -> None:
+    gpu = GpuSample(0, GpuState.OK, GpuReading(0.0))
+
+    assert bus_ids(gpu, devices=(A,)) == [None]

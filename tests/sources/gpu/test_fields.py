@@ -1,0 +1,88 @@
+"""Field values: whole numbers of several types, each with a return code of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pynvml
+import pytest
+
+from agent.simulation import FieldId, NvmlReturn, Simulation
+from agent.sources.gpu.fields import field_values
+from agent.sources.gpu.handle import GpuHandle
+from agent.sources.gpu.unknown import Record, Refusal
+from agent.sources.nvml import query
+
+
+class OneField:
+    """The simulated library, but every field value comes as the test says."""
+
+    def __init__(self, library: Any, code: int, kind: int, **value: float) -> None:
+        self._library = library
+        self._code = code
+        self._kind = kind
+        self._value = value  # by the member of nvmlValue_t
+
+    def __getattr__(self, symbol: str) -> Any:
+        return self._fill if symbol == "nvmlDeviceGetFieldValues" else getattr(self._library, symbol)
+
+    def _fill(self, _handle: Any, _count: Any, entries: Any) -> int:
+        for entry in entries._obj:  # noqa: SLF001  (what ctypes.byref refers to)
+            entry.nvmlReturn, entry.valueType = self._code, self._kind
+            for member, number in self._value.items():
+                setattr(entry.value, member, number)
+        return NvmlReturn.SUCCESS
+
+
+TOLD, REFUSED = NvmlReturn.SUCCESS, NvmlReturn.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "value", "expected"),
+    [
+        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 7}, 7, id="unsigned int"),
+        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG, {"ulVal": 2**40}, 2**40, id="unsigned long"),
+        pytest.param(
+            TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, {"ullVal": 2**40}, 2**40, id="unsigned long long"
+        ),
+        pytest.param(
+            TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": -7}, -7, id="signed long long"
+        ),
+        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 0}, 0, id="zero is a value"),
+        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_DOUBLE, {"dVal": 7.0}, None, id="no whole number"),
+        pytest.param(
+            TOLD,
+            pynvml.NVML_VALUE_TYPE_UNSIGNED_INT,
+            {"uiVal": 2**32 - 1},
+            None,
+            id="NVML's number for no value",
+        ),
+        pytest.param(
+            TOLD,
+            pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG,
+            {"ullVal": 2**64 - 1},
+            None,
+            id="NVML's number for no value, in 64 bits",
+        ),
+        pytest.param(
+            REFUSED,
+            pynvml.NVML_VALUE_TYPE_UNSIGNED_INT,
+            {"uiVal": 7},
+            None,
+            id="refused, and what was there before still stands there",
+        ),
+    ],
+)
+def test_a_field_value_is_the_whole_number_that_the_driver_tells(
+    code: int, kind: int, value: dict[str, float], expected: int | None
+) -> None:
+    with Simulation(1) as simulation:
+        handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
+        pynvml.nvmlLib = OneField(simulation, code, kind, **value)  # the simulation's end restores it
+
+        told = field_values(handle, [FieldId.POWER_AVERAGE, FieldId.MEMORY_TEMP])
+
+    refusal = Refusal("nvmlDeviceGetFieldValues", code)
+    assert told == [refusal if expected is None else expected] * 2
+    errors = {("nvmlDeviceGetFieldValues", "NVML_ERROR_UNKNOWN"): 2} if code == REFUSED else {}
+    assert handle.record.errors == errors

@@ -1,0 +1,149 @@
+"""Every number of a reading has a range, as wide as what real hardware does and the GPU tells of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+
+import agent.readings
+from agent.readings import Clocks, Fans, GpuReading, Memory, Pcie, Power, Thermal, Unknown, Utilization
+from agent.sources.gpu.possible import only_possible
+from agent.sources.gpu.ranges import RANGES
+from tests.hardware.smi import SmiGpu, parse
+from tests.sources.gpu.numbers import GIB, PLAIN, value_at, with_value
+
+# Numbers that the agent counts or measures itself.
+OUR_OWN = {"sampled_since_boot", "nvlink.most_active", "nvlink.links.link", "mig.instances.mig_index"}
+
+
+def numeric_fields(kind: Any, path: str = "") -> set[str]:
+    """The path of every number in a dataclass, in what it holds and in the elements of its tuples."""
+    if get_origin(kind) in (Union, UnionType, tuple):
+        return set().union(*(numeric_fields(one, path) for one in get_args(kind)))
+    if dataclasses.is_dataclass(kind) and kind is not Unknown:
+        names = {**vars(agent.readings), **vars(agent.readings.gpu), "Unknown": Unknown}
+        hints = get_type_hints(kind, localns={**names, "Mapping": dict})
+        return set().union(*(numeric_fields(hint, f"{path}.{name}") for name, hint in hints.items()))
+    return {path.removeprefix(".")} if kind in (int, float) else set()
+
+
+def test_every_number_of_a_reading_has_a_range() -> None:
+    fields = numeric_fields(GpuReading)
+
+    assert len(fields) > 70
+    assert fields - OUR_OWN == set(RANGES), "agent/sources/gpu/ranges.py"
+
+
+A_CARD = dataclasses.replace(
+    PLAIN,
+    memory=Memory(total_bytes=80 * GIB, bar1_total_bytes=GIB),
+    power=Power(limit_watts=100.0, enforced_limit_watts=700.0),
+    clocks=Clocks(max_graphics_mhz=1980, max_memory_mhz=2619, max_sm_mhz=1980, max_video_mhz=1545),
+    pcie=Pcie(max_generation=4, max_width=8, samples=PLAIN.pcie.samples),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("memory.used_bytes", 100 * GIB),
+        ("memory.bar1_used_bytes", 2 * GIB),
+        ("processes.gpu_memory_bytes", 100 * GIB),
+        ("mig.instances.processes.gpu_memory_bytes", 100 * GIB),
+        ("mig.instances.memory_total_bytes", 100 * GIB),
+        ("power.usage_watts", 2500.0),
+        ("power.instant_watts", 2500.0),
+        ("clocks.graphics_mhz", 6000),
+        ("clocks.memory_mhz", 8000),
+        ("clocks.sm_mhz", 6000),
+        ("clocks.video_mhz", 6000),
+        ("pcie.tx_kib_per_second", 1.0e8),
+        ("pcie.rx_kib_per_second", 1.0e8),
+    ],
+)
+def test_the_limits_that_a_gpu_tells_are_the_measure(path: str, told: float) -> None:
+    unlimited = with_value(PLAIN, path, told)
+
+    assert value_at(only_possible(with_value(A_CARD, path, told)), path) is None
+    assert only_possible(unlimited) is unlimited
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        pytest.param("power.usage_watts", 2100.0, id="a spike of three times the limit"),
+        pytest.param("power.limit_watts", 0.0, id="a laptop without a limit"),
+        pytest.param("thermal.gpu_celsius", -40, id="a GPU outdoors"),
+        pytest.param("thermal.shutdown_celsius", 120, id="memory that bears much"),
+        pytest.param("fans.speed_percent", 130, id="a fan above 100 %"),
+        pytest.param("fans.each.speed_rpm", 30_000, id="a fan of a server"),
+        pytest.param("memory.used_bytes", 80 * GIB, id="a full GPU"),
+        pytest.param("memory.free_bytes", 80 * GIB, id="an empty GPU"),
+        pytest.param("memory.bar1_used_bytes", GIB, id="a full window"),
+        pytest.param("clocks.graphics_mhz", 2600, id="an overclocked GPU"),
+        pytest.param("clocks.graphics_mhz", 0, id="a clock that is off"),
+        pytest.param("pcie.generation", 7, id="PCIe 7"),
+        pytest.param("pcie.width", 12, id="twelve lanes"),
+        pytest.param("pcie.tx_kib_per_second", 15.7e6, id="a link in full use"),
+        pytest.param("nvlink.links.tx_kib_per_second", 1.0e8, id="a link of NVLink 6"),
+        pytest.param("memory_errors.corrected_volatile", 2**62, id="many corrected errors"),
+        pytest.param("clocks.event_reasons", 0x1FF, id="every reason"),
+        pytest.param("recovery.action", 99, id="an action that is newer than the agent"),
+    ],
+)
+def test_what_real_hardware_does_is_believed(path: str, told: float) -> None:
+    reading = with_value(A_CARD, path, told)
+
+    assert only_possible(reading) is reading
+
+
+DOCUMENTS = sorted((Path(__file__).parents[2] / "hardware/documents").glob("*.xml"))
+
+
+def reading_of(gpu: SmiGpu) -> GpuReading:
+    """As far as nvidia-smi told it."""
+
+    def whole(name: str, times: int = 1) -> int | None:
+        value = getattr(gpu, name)
+        return int(value * times) if isinstance(value, float) else None
+
+    def watts(name: str) -> float | None:
+        values = getattr(gpu, name)
+        return values[0] if isinstance(values, tuple) else None
+
+    return GpuReading(
+        1.0,
+        memory=Memory(
+            *(whole(f"memory_{name}_mib", 1 << 20) for name in ("total", "used", "free", "reserved"))
+        ),
+        utilization=Utilization(whole("gpu_percent"), whole("memory_percent")),
+        thermal=Thermal(whole("temperature_celsius")),
+        power=Power(usage_watts=watts("power_draw_watts"), limit_watts=watts("power_limit_watts")),
+        clocks=Clocks(
+            graphics_mhz=whole("graphics_clock_mhz"),
+            memory_mhz=whole("memory_clock_mhz"),
+            max_graphics_mhz=whole("max_graphics_clock_mhz"),
+            max_memory_mhz=whole("max_memory_clock_mhz"),
+        ),
+        fans=Fans(speed_percent=whole("fan_speed_percent")),
+        pcie=Pcie(
+            generation=whole("pcie_generation"),
+            width=whole("pcie_width"),
+            max_generation=whole("pcie_max_generation"),
+            max_width=whole("pcie_max_width"),
+            tx_kib_per_second=whole("pcie_tx_kib_per_second"),
+            rx_kib_per_second=whole("pcie_rx_kib_per_second"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_what_nvidia_smi_printed_is_believed(document: Path) -> None:
+    readings = [reading_of(gpu) for gpu in parse(document.read_text()).gpus]
+
+    assert any(reading.memory.total_bytes for reading in readings)
+    assert [only_possible(reading) for reading in readings] == readings

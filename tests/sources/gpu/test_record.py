@@ -1,0 +1,137 @@
+"""What is remembered of a GPU that does not tell: since when, whether it ever did, how often it failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from agent.readings import Reason, SourceError, Unknown
+from agent.simulation import NvmlReturn
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.readings import GpuReading
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        yield one
+
+
+TEMPERATURE, CELSIUS = "nvmlDeviceGetTemperatureV", "thermal.gpu_celsius"
+SELDOM, MODE = "nvmlDeviceGetComputeMode", "modes.compute_mode"
+
+
+def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_told_again(one: OneGpu) -> None:
+    one.read()
+    one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
+    began = one.read(after=SLOW_PACE).sampled_since_boot
+    expected = Unknown(Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True)
+
+    assert [one.read(after=1).unknown.get(MODE) for _ in range(8)] == [expected] * 8
+    one.gpu.heal()
+    assert [MODE in one.read(after=1).unknown for _ in range(5)][-1] is False
+
+
+def test_it_is_since_the_first_of_the_samples_in_a_row(one: OneGpu) -> None:
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    since = [one.read(after=1).unknown[CELSIUS].since for _ in range(3)]
+    one.gpu.fail(TEMPERATURE, NvmlReturn.TIMEOUT)
+    as_bad = one.read(after=1).unknown[CELSIUS].since
+    one.gpu.fail(TEMPERATURE, NvmlReturn.NO_PERMISSION)
+    other = one.read(after=1)
+    one.gpu.heal()
+    one.read(after=1)
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    again = one.read(after=1)
+
+    assert {*since, as_bad} == {1001.0}
+    assert other.unknown[CELSIUS].since == other.sampled_since_boot
+    assert again.unknown[CELSIUS].since == again.sampled_since_boot
+
+
+def celsius_was_told_before(one: OneGpu) -> bool:
+    return one.read(after=FIXED_PACE).unknown[CELSIUS].told_before
+
+
+def test_that_it_was_told_before_is_known_of_a_gpu_and_not_of_a_handle(one: OneGpu) -> None:
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    assert not celsius_was_told_before(one)
+    one.gpu.heal()
+    one.read(after=1)
+    one.source.release()
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+
+    assert celsius_was_told_before(one)
+
+
+def test_another_gpu_at_the_index_has_told_nothing_yet_and_the_first_is_remembered(one: OneGpu) -> None:
+    one.read()
+    first = one.gpu.values.uuid
+    one.source.release(may_be_another=True)
+    one.gpu.fix(uuid="GPU-another")
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    assert not celsius_was_told_before(one)
+
+    one.source.release(may_be_another=True)
+    one.gpu.fix(uuid=first)
+
+    assert celsius_was_told_before(one)
+
+
+def test_failures_are_counted_as_long_as_the_agent_runs(one: OneGpu) -> None:
+    one.read()
+    one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN, times=3)
+    counts = [one.read(after=1).driver_errors for _ in range(4)]
+    one.source.release()
+    one.gpu.fail("nvmlDeviceGetTemperatureV", NvmlReturn.TIMEOUT, times=1)
+
+    power = ("nvmlDeviceGetPowerUsage", "NVML_ERROR_UNKNOWN")
+    assert counts == [{power: n} for n in (1, 2, 3, 3)]
+    assert one.read(after=1).driver_errors == {
+        power: 3,
+        ("nvmlDeviceGetTemperature", "NVML_ERROR_TIMEOUT"): 1,
+    }
+
+
+def lasting(one: OneGpu) -> GpuReading:
+    with pytest.raises(SourceError) as caught:
+        one.read(after=1)
+    assert caught.value.lasting is not None
+    return caught.value.lasting
+
+
+def test_what_makes_a_gpu_lost_is_counted_too(one: OneGpu) -> None:
+    one.read()
+    one.gpu.lose()
+    first, second = lasting(one), lasting(one)
+
+    assert first.driver_errors == {("nvmlDeviceGetMemoryInfo", "NVML_ERROR_GPU_IS_LOST"): 1}
+    assert second.driver_errors == {
+        ("nvmlDeviceGetMemoryInfo", "NVML_ERROR_GPU_IS_LOST"): 1,
+        ("nvmlDeviceGetHandleByIndex", "NVML_ERROR_GPU_IS_LOST"): 1,
+    }
+    assert first.identity.uuid == second.identity.uuid == one.gpu.values.uuid
+
+
+@pytest.mark.parametrize(
+    ("symbol", "field"),
+    [("nvmlDeviceGetUUID", "uuid"), ("nvmlDeviceGetName", "name"), ("nvmlDeviceGetPciInfo_v3", "pci_bus_id")],
+)
+def test_of_a_gpu_that_is_lost_at_first_each_call_that_tells_who_it_is_counts(
+    one: OneGpu, symbol: str, field: str
+) -> None:
+    identity: Any = one.read().identity
+    one.source.release(may_be_another=True)
+    for other in {"nvmlDeviceGetUUID", "nvmlDeviceGetName", "nvmlDeviceGetPciInfo_v3"} - {symbol}:
+        one.gpu.fail(other, NvmlReturn.GPU_IS_LOST)
+    one.gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.GPU_IS_LOST)
+
+    told = lasting(one).identity
+
+    assert getattr(told, field) == getattr(identity, field)

@@ -1,0 +1,76 @@
+"""A GPU that requires a reset: what it still tells is shown, and it is not well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pynvml
+import pytest
+
+from agent.derive.findings import HealthVerdict
+from agent.derive.free import Wish, candidates, choose
+from agent.derive.health import examine
+from agent.readings import DriverReading, GpuSample, GpuState, Snapshot, SourceError
+from agent.simulation import SimulatedProcess
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from tests.sources.gpu.test_gpu import FEEDS
+from tests.sources.gpu.test_unknown import FIELDS, GPM
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        one.gpu.processes = [SimulatedProcess(100, "C", 2**30, sm_utilization=40)]
+        yield one
+
+
+LIVE_FUNCTIONS = sorted(FEEDS.keys() - {"nvmlGpmSampleFree", "nvmlGpmSampleAlloc", "nvmlGpmMetricsGet"})
+
+
+@pytest.mark.parametrize("symbol", LIVE_FUNCTIONS)
+def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_told(one: OneGpu, symbol: str) -> None:
+    well = one.read()
+    one.source.release()
+    one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
+
+    reading = one.read(after=1)
+
+    assert reading.recovery.requires_reset
+    fields = {field for field, unknown in reading.unknown.items() if unknown.words == "GPU requires restart"}
+    assert fields == set(GPM if symbol.startswith("nvmlGpm") else FIELDS[symbol])
+    if symbol != "nvmlDeviceGetMemoryInfo_v2":
+        assert reading.memory.total_bytes == well.memory.total_bytes
+    if symbol != "nvmlDeviceGetComputeRunningProcesses_v3":
+        assert reading.processes == well.processes
+    one.gpu.heal()
+    assert not one.read(after=FIXED_PACE).recovery.requires_reset
+
+
+def test_only_a_gpu_that_tells_nothing_of_now_is_lost_for_a_reset(one: OneGpu) -> None:
+    one.read()
+    for symbol in LIVE_FUNCTIONS:
+        one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
+
+    with pytest.raises(SourceError, match="The GPU requires a reset"):
+        one.read(after=SLOW_PACE)
+
+
+def test_it_is_critical_and_not_offered_though_it_is_empty(one: OneGpu) -> None:
+    one.gpu.processes = []
+    one.gpu.fix(gpu_utilization=0, memory_used=0)
+    one.gpu.fail("nvmlDeviceGetPowerUsage", pynvml.NVML_ERROR_RESET_REQUIRED)
+    snapshot = Snapshot(
+        0.0, 0.0, driver=DriverReading(1), gpus=(GpuSample(0, GpuState.OK, one.read(), age_ms=1),)
+    )
+
+    health = examine(snapshot)[0]
+    offer = choose(candidates(snapshot), Wish())
+
+    assert health.verdict is HealthVerdict.CRITICAL
+    assert "The GPU requires a reset" in health.reasons[0]
+    assert offer.gpus == ()
+    assert offer.unsuitable[0][1] == "it is not healthy: The GPU requires a reset"

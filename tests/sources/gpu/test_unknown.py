@@ -1,0 +1,173 @@
+"""Why a value of a GPU is unknown: for every function and every class of error, by field."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pynvml
+import pytest
+
+from agent.readings import NvLinks, Reason
+from agent.simulation import FieldId, NvmlReturn, SimulatedProcess
+from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.unknown import Record, Refusal
+from tests.sources.gpu.detail_feeds import DETAIL_FEEDS, LINK_FEEDS
+from tests.sources.gpu.test_gpu import FEEDS, FORBIDDEN_LACKS, OLDER_VERSION_LACKS
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent.readings import GpuReading
+
+ALL_ANEW = 301.0  # seconds after which everything is read again; there is GPM, for the gap is not too long
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    **{symbol: fields for symbol, fields in FEEDS.items() if not symbol.startswith("nvmlGpm")},
+    **DETAIL_FEEDS,
+    **dict.fromkeys(LINK_FEEDS, ("nvlink.links",)),
+    "nvmlDeviceGetNvLinkRemoteDeviceType": (),  # the bus id of the other end stands in
+    "nvmlDeviceGetPciInfo_v3": ("identity.pci_bus_id",),  # what follows from it is not asked
+    "nvmlDeviceGetClockInfo": tuple(f"clocks.{name}_mhz" for name in ("graphics", "memory", "sm", "video")),
+    "nvmlDeviceGetMaxClockInfo": tuple(
+        f"clocks.max_{name}_mhz" for name in ("graphics", "memory", "sm", "video")
+    ),
+    "nvmlDeviceGetFieldValues": (
+        "power.average_watts",
+        "power.instant_watts",
+        "thermal.memory_celsius",
+        "recovery.action",
+        "nvlink.links",
+    ),
+}
+GPM = tuple(
+    f"gpm.{name}_percent" for name in ("sm_activity", "sm_occupancy", "tensor_activity", "dram_activity")
+)
+CODES = {  # one of each class; test_return_codes has every code
+    NvmlReturn.NOT_SUPPORTED: Reason.NOT_SUPPORTED,
+    pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH: Reason.MISSING,
+    NvmlReturn.NO_PERMISSION: Reason.NO_PERMISSION,
+    NvmlReturn.UNKNOWN: Reason.FAILED,
+}
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        one.gpu.processes = [SimulatedProcess(100, "C", 2**30, sm_utilization=40)]
+        yield one
+
+
+def reasons(reading: GpuReading) -> dict[str, Reason]:
+    return {field: unknown.reason for field, unknown in reading.unknown.items()}
+
+
+def unversioned(symbol: str) -> str:
+    """As the functions are called in nvidia-ml-py."""
+    return re.sub(r"_v\d$|(?<=Temperature)V$", "", symbol)
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("symbol", FIELDS)
+def test_each_function_in_each_class_is_the_reason_for_its_fields_alone(
+    one: OneGpu, symbol: str, code: int
+) -> None:
+    well = reasons(one.read())
+    one.source.release()
+    one.gpu.fail(symbol, code)
+
+    reading = one.read(after=ALL_ANEW)
+
+    lacking = FIELDS[symbol]
+    if code is NvmlReturn.NO_PERMISSION:
+        lacking = FORBIDDEN_LACKS.get(symbol, lacking)
+    assert reasons(reading) == well | dict.fromkeys(lacking, CODES[code])
+    for field in lacking:
+        assert reading.unknown[field].function == unversioned(symbol)
+    assert bool(reading.driver_errors) == (CODES[code] is Reason.FAILED)
+
+
+@pytest.mark.parametrize("symbol", FIELDS)
+def test_a_function_that_the_driver_lacks_is_missing_and_no_failure(one: OneGpu, symbol: str) -> None:
+    well = reasons(one.read())
+    one.source.release()
+    one.simulation.remove_function(symbol)
+
+    reading = one.read(after=ALL_ANEW)
+
+    if symbol not in OLDER_VERSION_LACKS:
+        assert reasons(reading) == well | dict.fromkeys(FIELDS[symbol], Reason.MISSING)
+    assert reading.driver_errors == {}
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("symbol", ["nvmlGpmSampleAlloc", "nvmlGpmSampleGet", "nvmlGpmMetricsGet"])
+def test_what_stands_in_the_way_of_gpm_is_the_reason_for_its_metrics(
+    one: OneGpu, symbol: str, code: int
+) -> None:
+    one.simulation.fail(symbol, code)
+    one.read()
+
+    reading = one.read(after=1)
+
+    assert {field: reasons(reading)[field] for field in GPM} == dict.fromkeys(GPM, CODES[code])
+
+
+def test_a_metric_of_gpm_has_a_return_code_of_its_own(one: OneGpu) -> None:
+    one.gpu.fix(dram_activity=None)
+    one.read()
+
+    assert [field for field in GPM if field in one.read(after=1).unknown] == ["gpm.dram_activity_percent"]
+
+
+def test_what_needs_a_second_sample_has_no_reason(one: OneGpu) -> None:
+    assert not reasons(one.read()).keys() & {*GPM, "pcie.tx_kib_per_second", "pcie.rx_kib_per_second"}
+
+
+def test_a_field_value_has_a_return_code_of_its_own(one: OneGpu) -> None:
+    one.gpu.unsupport(FieldId.POWER_AVERAGE)
+
+    unknown = one.read().unknown
+
+    assert unknown["power.average_watts"].reason is Reason.NOT_SUPPORTED
+    assert "power.instant_watts" not in unknown
+
+
+def test_fans_are_known_or_not_as_a_list() -> None:
+    with one_gpu("rtx4090") as one:
+        one.gpu.fail("nvmlDeviceGetFanSpeed_v2", NvmlReturn.UNKNOWN)
+
+        assert one.read().unknown["fans.each"].reason is Reason.FAILED
+        one.gpu.heal()
+        assert "fans.each" not in one.read(after=SLOW_PACE).unknown
+
+
+def test_mig_instances_are_known_or_not_as_a_list(one: OneGpu) -> None:
+    one.gpu.enable_mig("1g.10gb", "1g.10gb")
+    one.gpu.forbidden_instances = {1}
+
+    assert one.read().unknown["mig.instances"].reason is Reason.NO_PERMISSION
+
+
+def test_links_whose_number_the_driver_fails_to_tell_are_unknown_and_not_fewer(one: OneGpu) -> None:
+    one.gpu.fail("nvmlDeviceGetNvLinkState", NvmlReturn.UNKNOWN)
+
+    reading = one.read()
+
+    assert reading.nvlink == NvLinks()
+    assert reading.unknown["nvlink.links"].reason is Reason.FAILED
+
+
+def test_of_several_calls_the_reason_that_says_most_counts() -> None:
+    missing, failed = Refusal("a", 13), Refusal("b", 999)
+    with one_gpu() as one:
+        one.simulation.remove_function("nvmlDeviceGetCurrentClocksThrottleReasons")
+        one.gpu.fail("nvmlDeviceGetCurrentClocksEventReasons", NvmlReturn.UNKNOWN)
+
+        unknown = one.read().unknown["clocks.event_reasons"]
+
+    assert (unknown.reason, unknown.function) == (Reason.FAILED, "nvmlDeviceGetCurrentClocksEventReasons")
+    record = Record()
+    record.note("field", failed)
+    record.note("field", missing)
+    assert record.unknown["field"].reason is Reason.MISSING, "the latest reading counts"

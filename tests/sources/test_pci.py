@@ -1,0 +1,49 @@
+"""The NVIDIA GPUs of a host by /sys: a tree of the test's own stands for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.sources.pci import MAX_DEVICES, nvidia_gpus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def add_device(
+    sys_root: Path,
+    name: str,
+    *,
+    vendor: str = "0x10de",
+    kind: str = "0x030200",
+    driver: str | None = "nvidia",
+) -> None:
+    device = sys_root / "bus/pci/devices" / name
+    device.mkdir(parents=True)
+    (device / "vendor").write_text(f"{vendor}\n")
+    (device / "class").write_text(f"{kind}\n")
+    if driver is not None:
+        (device / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
+
+
+def test_only_display_controllers_of_nvidia_are_gpus_and_written_as_nvml_does(tmp_path: Path) -> None:
+    add_device(tmp_path, "0000:3b:00.0")
+    add_device(tmp_path, "0001:af:00.0", kind="0x030000", driver=None)  # no driver has it any more
+    add_device(tmp_path, "0000:3b:00.1", kind="0x040300")  # its audio
+    add_device(tmp_path, "0000:02:00.0", vendor="0x1a03")  # of the mainboard
+    add_device(tmp_path, "0000:5e:00.0", driver="vfio-pci")  # of a virtual machine
+    (tmp_path / "bus/pci/devices/0000:00:00.0").mkdir()  # tells nothing
+
+    assert nvidia_gpus(str(tmp_path)) == ("00000000:3B:00.0", "00000001:AF:00.0")
+
+
+def test_a_host_without_pci_has_none(tmp_path: Path) -> None:
+    assert nvidia_gpus(str(tmp_path)) == ()
+
+
+def test_of_more_devices_than_are_looked_at_none_is_told(tmp_path: Path) -> None:
+    add_device(tmp_path, "0000:3b:00.0")
+    for number in range(MAX_DEVICES):
+        (tmp_path / "bus/pci/devices" / str(number)).mkdir()
+
+    assert nvidia_gpus(str(tmp_path)) == ()

@@ -1,0 +1,44 @@
+"""What each return code of NVML says of a value: every code that nvml.h has, and those it may get."""
+
+from __future__ import annotations
+
+import pynvml
+import pytest
+
+from agent.readings import Reason
+from agent.sources.return_codes import FATAL, SUCCESS, reason_of, symbol_of, words_of
+
+CLASSES = {
+    Reason.NOT_SUPPORTED: {2, 3, 6, 21, 22, 24, 26, 30},
+    Reason.MISSING: {13, 25},
+    Reason.NO_PERMISSION: {4, 17},
+    Reason.FAILED: {1, 5, 7, 8, 9, 10, 11, 12, 14, 15, 16, 18, 19, 20, 23, 27, 28, 29, 999},
+}
+KNOWN = {getattr(pynvml, name) for name in dir(pynvml) if name.startswith("NVML_ERROR_")}
+
+
+def test_every_code_of_nvml_has_its_class() -> None:
+    assert {*range(1, 30), 999} <= KNOWN
+
+    assert {code: reason_of(code) for code in KNOWN} == {
+        code: reason for reason, codes in CLASSES.items() for code in codes
+    }
+
+
+@pytest.mark.parametrize("code", [31, 500, 998])
+def test_a_code_of_a_later_driver_is_a_failure_by_its_number(code: int) -> None:
+    assert (reason_of(code), symbol_of(code)) == (Reason.FAILED, f"NVML_ERROR_{code}")
+
+
+def test_a_call_that_succeeds_and_has_no_value_is_not_supported() -> None:
+    assert (reason_of(0), symbol_of(0), words_of(0)) == (Reason.NOT_SUPPORTED, SUCCESS, "no value")
+
+
+def test_symbols_and_words_are_those_of_nvml() -> None:
+    assert symbol_of(999) == "NVML_ERROR_UNKNOWN"
+    assert words_of(999) == "Unknown Error"
+
+
+def test_a_gpu_that_requires_a_reset_may_tell_all_the_same() -> None:
+    assert pynvml.NVMLError_ResetRequired not in FATAL
+    assert pynvml.NVMLError_GpuIsLost in FATAL

@@ -1,0 +1,207 @@
+"""`unknown` and `failed` of detail=1: every null is named with its reason, nothing that is told is."""
+
+from __future__ import annotations
+
+import json
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+
+import pynvml
+import pytest
+from pydantic import BaseModel
+
+from agent.derive.activity import Thresholds
+from agent.readings import DriverReading, GpuReading, GpuSample, GpuState, LedgerReading, Reason, Snapshot
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
+from agent.views.gpu import GpuJson
+from agent.views.gpu.device import Gpu
+from agent.views.gpu.feeds import FEEDS
+from tests.sources.one_gpu import one_gpu
+from tests.support.readings import leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUDGET = 1536  # bytes a GPU
+# Without anything wrong they are null, or it is for the host to tell.
+NO_VALUES = {"error", "detail"}
+OF_THE_HOST = {"name", "username"}  # of a process
+REASONS = {*Reason, "needs_two_samples", "nothing_is_remembered", "not_read"}
+
+
+def gpu_object(sample: GpuSample, *, remembers: bool = True) -> dict[str, Any]:
+    """The GPU as `/gpu?detail=1` shows it."""
+    snapshot = Snapshot(
+        0.0,
+        0.0,
+        driver=DriverReading(1),
+        gpus=(sample,),
+        ledger=LedgerReading() if remembers else None,
+    )
+    made = GpuJson(snapshot, Thresholds())(DriverReading(1), [sample], detail=True)
+    gpu: dict[str, Any] = json.loads(b"".join(made))["gpus"][0]
+    return gpu
+
+
+def sample_of(reading: GpuReading) -> GpuSample:
+    return GpuSample(0, GpuState.OK, reading, sampled_at=1.0, age_ms=1, xids={})
+
+
+def nulls(value: Any, path: str = "") -> Iterator[str]:
+    """The names of what is null; of a list its own."""
+    if isinstance(value, dict):
+        for name, held in value.items():
+            yield from nulls(held, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        if any(
+            held is None
+            for entry in value
+            if isinstance(entry, dict)
+            for name, held in entry.items()
+            if name not in OF_THE_HOST
+        ):
+            yield path
+    elif value is None and path not in NO_VALUES:
+        yield path
+
+
+def told(value: Any, path: str = "") -> Iterator[str]:
+    """The names of what is not null; not of lists, which may be known in part."""
+    if isinstance(value, dict):
+        for name, held in value.items():
+            yield from told(held, f"{path}.{name}" if path else name)
+    elif value is not None and not isinstance(value, list):
+        yield path
+
+
+def check_names(gpu: dict[str, Any]) -> dict[str, str]:
+    """The reason by name; each null has one, and what is told has none."""
+    unknown: dict[str, list[str]] = gpu["detail"]["unknown"]
+    assert unknown.keys() <= REASONS
+    named = {name: reason for reason, names in unknown.items() for name in names}
+    assert len(named) == sum(map(len, unknown.values())), "each has one reason"
+
+    def covers(path: str) -> bool:
+        parts = path.split(".")
+        return any(".".join(parts[: n + 1]) in named for n in range(len(parts)))
+
+    assert [path for path in nulls(gpu) if not covers(path)] == []
+    assert [path for path in told(gpu) if covers(path)] == []
+    assert set(gpu["detail"]["failed"]) <= set(unknown.get("failed", ()))
+    assert size(gpu) <= BUDGET
+    return named
+
+
+def size(gpu: dict[str, Any]) -> int:
+    parts = {name: gpu["detail"][name] for name in ("unknown", "failed")}
+    return len(json.dumps(parts, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
+def test_every_null_is_named_and_nothing_that_is_told(generation: str, model: str) -> None:
+    with one_gpu(model) as one:
+        one.simulation.set_driver_generation(generation)
+        check_names(gpu_object(sample_of(one.read())))
+
+        named = check_names(gpu_object(sample_of(one.read(after=6))))
+
+    assert "needs_two_samples" not in named.values()
+
+
+def test_at_first_what_needs_two_samples_says_so() -> None:
+    with one_gpu() as one:
+        unknown = gpu_object(sample_of(one.read()))["detail"]["unknown"]
+
+    assert unknown["needs_two_samples"] == [
+        "memory.bandwidth_utilization_percent",
+        "utilization.sm_percent",
+        "pcie.tx_throughput_mbps",
+        "pcie.rx_throughput_mbps",
+        "pcie.total_throughput_mbps",
+        "pcie.utilization_percent",
+        "detail.performance",
+        "detail.nvlinks",
+    ]
+
+
+@pytest.mark.parametrize("state", [GpuState.LOST, GpuState.STUCK, GpuState.STARTING, GpuState.STALE])
+@pytest.mark.parametrize("known_before", [True, False])
+def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: bool) -> None:
+    with one_gpu() as one:
+        lasting = one.read().lasting() if known_before else None
+
+    named = check_names(gpu_object(GpuSample(0, state, lasting=lasting, error="no answer")))
+
+    assert set(named.values()) == {"not_read"}
+
+
+def test_xids_are_null_where_nothing_is_remembered() -> None:
+    with one_gpu() as one:
+        sample = GpuSample(0, GpuState.OK, one.read(), sampled_at=1.0, age_ms=1)
+
+    assert check_names(gpu_object(sample, remembers=False))["detail.xids"] == "nothing_is_remembered"
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
+def test_a_driver_that_fails_at_everything_is_told_in_brief(code: int) -> None:
+    with one_gpu() as one:
+        one.read()
+        functions = {*one.simulation.calls} - {"nvmlInitWithFlags", "nvmlDeviceGetHandleByIndex_v2"}
+        one.source.release()
+        for symbol in functions - {"nvmlDeviceGetClockInfo"}:
+            one.simulation.fail(symbol, code)
+        one.read(after=1)
+
+        gpu = gpu_object(sample_of(one.read(after=1)))
+
+    named = check_names(gpu)
+    assert set(named.values()) == {"failed"}
+    assert set(gpu["detail"]["failed"].values()) == {str(pynvml.NVMLError(code))}
+
+
+def test_a_function_that_fails_is_told_by_the_names_of_its_values_in_nvmls_words() -> None:
+    with one_gpu("a100") as one:
+        one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.TIMEOUT)
+        one.gpu.unsupport(FieldId.POWER_INSTANT, FieldId.POWER_AVERAGE)  # they would stand in
+        one.gpu.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)
+        detail = gpu_object(sample_of(one.read()))["detail"]
+
+    assert detail["failed"] == {
+        "memory.bandwidth_utilization_percent": "Unknown Error",
+        "utilization": "Unknown Error",
+        "power.usage_watts": "Timeout",
+        "power.efficiency_percent": "Timeout",
+    }
+
+
+def test_every_name_that_may_be_null_is_fed_by_fields_of_a_reading() -> None:
+    names = set(may_be_null(Gpu)) - NO_VALUES
+    fields = {*leaves(GpuReading(0.0)), "processes", "xids"}
+
+    assert names == FEEDS.keys(), "FEEDS in agent/views/gpu/feeds.py"
+    assert {feed for feeds in FEEDS.values() for feed in feeds} <= fields
+
+
+def may_be_null(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """By the types of the model; a list whose entries have something that may be null is one of them."""
+    for name, field in model.model_fields.items():
+        kinds = [*_kinds(field.annotation)]
+        within = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        entries = [kind for kind in kinds if get_origin(kind) is list]
+        of_a_list = [*_kinds(get_args(entries[0])[0])] if entries else []
+        if type(None) in kinds or any(
+            any(may_be_null(kind))
+            for kind in of_a_list
+            if isinstance(kind, type) and issubclass(kind, BaseModel)
+        ):
+            yield path + name
+        for kind in within:
+            yield from may_be_null(kind, f"{path}{name}.")
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
+        yield from get_args(annotation)
+    else:
+        yield annotation
