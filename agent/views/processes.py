@@ -46,6 +46,7 @@ class ProcessRow(BaseModel):
     name: str | None = Field(description="name of the program")
     command: str | None = Field(description="command line")
     type: Literal["C", "G", "C+G"] = Field(description="compute, graphics, or both")
+    mps: bool = Field(description="whether it is listed as a client of MPS, the Multi-Process Service")
     gpu_memory_mb: float | None = Field(description="GPU memory in use, MiB")
     sm_utilization_percent: int | None = Field(description="percent of the GPU's SM time")
     memory_utilization_percent: int | None = Field(
@@ -158,6 +159,7 @@ def _row(holding: Holding) -> ProcessRow:
         name=host.name,
         command=host.command,
         type=process.type.value,
+        mps=process.mps,
         gpu_memory_mb=tenths(mib(process.gpu_memory_bytes)),
         sm_utilization_percent=process.sm_utilization_percent,
         memory_utilization_percent=process.memory_utilization_percent,

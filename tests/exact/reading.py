@@ -86,6 +86,7 @@ def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
         memory_utilization_percent=45 + 3 * position + n,
         encoder_utilization_percent=60 + 3 * position + n,
         decoder_utilization_percent=75 + 3 * position + n,
+        mps=n == 1,
     )
 
 

@@ -99,6 +99,7 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
         "name": Path(sys.executable).name,
         "command": f"{sys.executable} -c input() --epochs 3",
         "type": "C",
+        "mps": False,
         "gpu_memory_mb": 3072.0,
         "sm_utilization_percent": 40,
         "memory_utilization_percent": 30,
@@ -115,7 +116,7 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
 async def test_a_process_that_is_not_seen_here_has_nulls() -> None:
     async with client() as agent:
         (row,) = await rows(agent, "idx=3")
-    known = {"idx", "uuid", "pid", "command", "type", "gpu_memory_mb", *REMEMBERED}
+    known = {"idx", "uuid", "pid", "command", "type", "mps", "gpu_memory_mb", *REMEMBERED}
     known |= {f"{engine}_utilization_percent" for engine in ("sm", "memory", "encoder", "decoder")}
     assert {name for name, value in row.items() if value is not None} == known
 

@@ -65,6 +65,7 @@ GOLDEN_ROW = {
     "name": "python",
     "command": "python -m ipykernel_launcher",
     "type": "C",
+    "mps": False,
     "gpu_memory_mb": 11710.0,
     "sm_utilization_percent": 4,
     "memory_utilization_percent": None,
@@ -89,7 +90,7 @@ GOLDEN_ROW = {
     "slurm_step": "0",
     "user_session": "3",
 }
-UNKNOWN_ROW = dict.fromkeys(GOLDEN_ROW) | {"idx": 0, "uuid": "GPU-1", "pid": 200, "type": "G"}
+UNKNOWN_ROW = dict.fromkeys(GOLDEN_ROW) | {"idx": 0, "uuid": "GPU-1", "pid": 200, "type": "G", "mps": False}
 
 
 def processes_view(
