@@ -13,6 +13,8 @@ from tests.support.crowded_host import CrowdedHost, Started
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.prometheus.engine import Engine
+
 pytestmark = pytest.mark.slow
 
 ID, OTHER, AGENTS = "4f2d9c0a" * 8, "9687bac5" * 8, "0badcafe" * 8
@@ -29,6 +31,15 @@ PROCESSES = {
     "/system.slice/jupyter.service": ("", "", "", "", "", "", ""),
 }
 OF_THE_AGENTS_PROCESS = (AGENTS, "agent", AGENTS_UID, "gpu-agent-x7k2p", "monitoring", "", "")
+
+
+HELD = "nvidia_gpu_process_memory_used_bytes"
+
+
+def told(engine: Engine) -> dict[int, tuple[str, ...]]:
+    """Our labels of each process, by pid."""
+    metrics = [one["metric"] for one in engine.query(HELD)]
+    return {int(one["pid"]): tuple(one.get(label, "") for label in OURS) for one in metrics}
 
 
 def keep_logs(folder: Path) -> None:
@@ -51,13 +62,10 @@ def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Pat
         folder.mkdir()
         with prometheus(folder, [scrape | {"honor_labels": False}]) as engine:
             wanted = dict(zip(host.pids, PROCESSES.values(), strict=True)) | {1: OF_THE_AGENTS_PROCESS}
-            held = "nvidia_gpu_process_memory_used_bytes"
-            wait_until(lambda: len(engine.query(f"count by (pid) ({held})")) == len(wanted), "all are told")
-            told = [one["metric"] for one in engine.query(held)]
+            wait_until(lambda: told(engine) == wanted, lambda: f"all are told, and so: {told(engine)}")
             every = [one["metric"] for one in engine.query('{__name__=~"nvidia_gpu_.*"}')]
-            alike = engine.query(f'{held}{{pod_name="train-0",pod_namespace="ml",container_name="trainer"}}')
+            alike = engine.query(f'{HELD}{{pod_name="train-0",pod_namespace="ml",container_name="trainer"}}')
 
-    assert {int(one["pid"]): tuple(one.get(label, "") for label in OURS) for one in told} == wanted
     assert {int(one["metric"]["pid"]) for one in alike} == {host.pids[0]}
     # No label of ours has been put aside for one of the target's, which are those of the scraped pod.
     assert len({one["__name__"] for one in every}) > 60

@@ -1,4 +1,8 @@
-"""Clients of MPS, the Multi-Process Service, which some drivers list apart from other compute processes."""
+"""Clients of MPS, the Multi-Process Service.
+
+Driver 580 has a client on the list of all compute processes as well, with the same memory, and MPS's own
+server on that list alone (seen on an H100; nvidia-smi writes M+C and C). NVML promises neither.
+"""
 
 from __future__ import annotations
 
