@@ -42,6 +42,7 @@ _GROUPS = {
         Scheduler.HTCONDOR: r"/(?:htcondor|condor\.service)/condor_[^/]*?_(slot[\d_]+)(?:@[^/]*)?",
     }.items()
 }
+_WORDS = ("slurm", "pbs", "torque", "lsf", "oar", "nomad", "condor")  # one of them is in every such path
 _IDS = {
     Scheduler.SLURM: re.compile(r"\d{1,10}", re.ASCII),
     Scheduler.PBS: re.compile(r"\d{1,10}(?:\[\d{0,10}\])?(?:\.[A-Za-z0-9_.-]{1,253})?", re.ASCII),
@@ -59,9 +60,7 @@ _VARIABLES = {
     Scheduler.NOMAD: (("NOMAD_ALLOC_ID",), "NOMAD_TASK_NAME"),
     Scheduler.HTCONDOR: (("_CONDOR_SLOT",), ""),
 }
-_OTHER_VARIABLES = ("SLURM_STEP_ID", "SLURM_STEPID", "LSB_JOBINDEX")
-_WANTED = [name for ids, of_name in _VARIABLES.values() for name in (*ids, of_name) if name]
-_VARIABLE = re.compile(rf"(?<![^\0])({'|'.join([*_WANTED, *_OTHER_VARIABLES])})=([^\0]*)".encode())
+_PREFIXES = (b"SLURM_", b"PBS_JOB", b"LSB_JOB", b"OAR_JOB", b"NOMAD_", b"_CONDOR_SLOT")
 # slurm.h: SLURM_INTERACTIVE_STEP, SLURM_BATCH_SCRIPT, SLURM_EXTERN_CONT; the last two also as before 20.11.
 _SLURM_STEPS = {
     "4294967290": "interactive",
@@ -93,6 +92,8 @@ def job_of_group(path: str) -> JobStep:
     Of jobs within jobs the outermost: what is below it, the job has made itself. And below a user's manager,
     that user.
     """
+    if not any(word in path for word in _WORDS):
+        return JobStep()
     of_system = _USER_MANAGER.split(path, maxsplit=1)[0]
     found = [
         (match.start(), scheduler, match)
@@ -111,7 +112,8 @@ def job_of_group(path: str) -> JobStep:
 
 def jobs_of_environ(environ: bytes) -> dict[Scheduler, JobStep]:
     """/proc/PID/environ: NAME=VALUE, each ended by a zero byte. What it claims, by scheduler."""
-    found = {name.decode(): value.decode(errors="replace") for name, value in _VARIABLE.findall(environ)}
+    entries = (entry.partition(b"=") for entry in environ.split(b"\0") if entry.startswith(_PREFIXES))
+    found = {name.decode(errors="replace"): value.decode(errors="replace") for name, _, value in entries}
     claims = {}
     for scheduler, (ids, name) in _VARIABLES.items():
         job_id = next((found[variable] for variable in ids if found.get(variable)), "")
