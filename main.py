@@ -22,7 +22,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from agent.cli import app_from_environment
 
-    return globals().setdefault("app", app_from_environment())
+    return globals().setdefault("app", app_from_environment(__file__))
 
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:
@@ -38,7 +38,7 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
         _open_closed_streams()
         from agent.cli import main
 
-        status = main(argv, end=end)
+        status = main(argv, end=end, main_file=__file__)
     except SystemExit as exit_:  # of argparse, or of a start that uvicorn gives up
         status = exit_.code or 0
     except KeyboardInterrupt:  # Python's own Ctrl-C, before the signals are handled

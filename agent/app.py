@@ -17,7 +17,16 @@ from agent import __version__
 from agent.http import errors, openapi
 from agent.http.authentication import Authentication
 from agent.http.cache_key import cache_keys, constant_paths
-from agent.http.middleware import AllowedHosts, Cors, DataHeaders, HeadAsGet, Mounted, RootPath, WholeFiles
+from agent.http.middleware import (
+    AllowedHosts,
+    Cors,
+    DataHeaders,
+    HeadAsGet,
+    Mounted,
+    RootPath,
+    TrailingSlash,
+    WholeFiles,
+)
 from agent.http.response_cache import ResponseCache
 from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
@@ -29,8 +38,9 @@ from agent.sampling.replaced_driver import ReplacedDriver
 from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
-from agent.server.signals import when_stopped
+from agent.server.signals import hangup_handled, when_stopped
 from agent.sources import new_process
+from agent.sources.agent import AgentSource
 from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
@@ -63,13 +73,19 @@ def create_app(
         from agent.simulation import Simulation  # not loaded on a GPU host
 
         Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
-    shared = SharedState(settings, dropped_log_lines=dropped_lines)
+    shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
     prefix = settings.url_prefix
     keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
     api = DataHeaders(openapi.DescribedInThread(_api(shared)), endpoints=ENDPOINTS)
     cache = ResponseCache(api, shared=shared, keys=keys, constant=constant)
     guarded = InTurn(
-        Authentication(cache, endpoints=ENDPOINTS, token=settings.token, api_keys=settings.api_keys),
+        Authentication(
+            cache,
+            endpoints=ENDPOINTS,
+            tokens=shared.tokens,
+            metrics_token=settings.metrics_token,
+            api_keys=settings.api_keys,
+        ),
         turnstile=shared.turnstile,
         except_paths=constant.union(keys),
     )
@@ -79,7 +95,7 @@ def create_app(
         lifespan=partial(_lifespan, shared=shared, restart=restart, contained=contained),
     )
     app.state.shared = shared
-    app.router.redirect_slashes = False  # the redirect would carry the client's Host header
+    app.router.redirect_slashes = False  # see TrailingSlash; a redirect would carry the client's Host header
     errors.install(app)
     return app
 
@@ -95,6 +111,7 @@ def _api(shared: SharedState) -> FastAPI:
         static_url=openapi.DOCS_FOLDER,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
     )
     api.state.shared = shared
     for endpoint in ENDPOINTS:
@@ -114,6 +131,8 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
     prefix = settings.url_prefix
     if settings.root_path:
         yield Middleware(RootPath, root_path=settings.root_path)
+    paths = frozenset(prefix + path for endpoint in ENDPOINTS for path in endpoint.paths)
+    yield Middleware(TrailingSlash, paths=paths)
     if settings.allowed_hosts:
         probes = frozenset(
             prefix + path for endpoint in ENDPOINTS if endpoint.is_probe for path in endpoint.paths
@@ -176,13 +195,18 @@ async def _lifespan(
         else ReplacedDriver(new_process.NewProcess().count_gpus, restart),
     )
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
+    watching: asyncio.Task[None] | None = None
     try:
         shared.sampler.start()
         # The server waits for open streams before it tells us to stop: they must end at the signal itself.
         loop = asyncio.get_running_loop()
         when_stopped(lambda: loop.call_soon_threadsafe(shared.sampler.end_streams))
-        yield
+        watching = asyncio.create_task(shared.tokens.watch(shared.sampler.wake_streams))
+        with hangup_handled(lambda: loop.call_soon_threadsafe(shared.tokens.look_now)):
+            yield
     finally:
+        if watching is not None:
+            watching.cancel()
         if not await shared.sampler.stop():
             abandon()
 

@@ -16,7 +16,7 @@ from agent.server.logs import configure_logging, say
 from agent.server.other_server import OtherServer
 from agent.server.single_worker import SingleWorker, is_supervised
 from agent.settings import Settings, SettingsError, documented, scenarios
-from agent.settings.environment import load_settings
+from agent.settings.environment import find_env_file, load_settings
 
 if TYPE_CHECKING:
     import socket
@@ -43,22 +43,22 @@ _ARGUMENTS = {
 }
 
 
-def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> int:
+def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], main_file: str) -> int:
     """Runs the agent until a signal ends it, or itself to be started again.
 
     The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings.
-    `end` ends the process with a status, at once: the server calls it EXIT_DEADLINE after a signal. Raises
-    SystemExit(3) if the app does not start.
+    `main_file` is the path of main.py, beside which an env file may be. `end` ends the process with a status,
+    at once: the server calls it EXIT_DEADLINE after a signal. Raises SystemExit(3) if the app does not start.
     """
     arguments = vars(_parser().parse_args(argv))
-    env_file = arguments.pop("env_file")
+    env_file = arguments.pop("env_file") or find_env_file(main_file)
     try:
         settings = load_settings(
             os.environ,
             arguments={name: text for name, text in arguments.items() if text is not None},
             env_file=env_file,
         )
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         with listen(settings.host, settings.port) as listener:
             # Only now: a wrong setting or a port in use shows at once.
             from agent.app import create_app
@@ -66,7 +66,9 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> 
 
             restart = RestartRequest()
             app = create_app(settings, restart=restart)
-            _announce(settings, f"http://{url_host(settings.host)}:{settings.port}")
+            address = f"http://{url_host(settings.host)}:{settings.port}"
+            host_from_environment = bool(os.environ.get("HOST")) and not arguments["HOST"]
+            _announce(settings, address, env_file, host_from_environment=host_from_environment)
             return _serve(app, settings, listener, end, restart)
     except SettingsError as error:
         return _refuse(error)
@@ -75,21 +77,22 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object]) -> 
         return 1
 
 
-def app_from_environment() -> ASGIApp:
-    """The app for `uvicorn main:app`, whose own options set address and protocol.
+def app_from_environment(main_file: str) -> ASGIApp:
+    """The app for `uvicorn main:app`, whose own options set address and protocol; `main_file` as in `main`.
 
     Wrong settings end the process as in `main`, or with FAILED_START: its supervisor would start it for ever.
     """
+    env_file = find_env_file(main_file)
     try:
-        settings = load_settings(os.environ)
-        configure_logging(settings.log_level)
+        settings = load_settings(os.environ, env_file=env_file)
+        configure_logging(settings.log_level, settings.log_format)
     except SettingsError as error:
         status = _refuse(error)
         sys.exit(FAILED_START if is_supervised() else status)
     from agent.app import create_app
 
     app = OtherServer(create_app(settings))
-    _announce(settings, "")
+    _announce(settings, "", env_file)
     return SingleWorker(app) if is_supervised() else app
 
 
@@ -134,22 +137,38 @@ def _parser() -> argparse.ArgumentParser:
     for option, name in _ARGUMENTS.items():
         parser.add_argument(option, dest=name, metavar=name, help=helps[name])
     parser.add_argument(
-        "--env-file", metavar="PATH", help="File of NAME=value lines. Default: .env, if there is one."
+        "--env-file",
+        metavar="PATH",
+        help="File of NAME=value lines. Default: .env of the working directory, else .env beside main.py.",
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser
 
 
-def _announce(settings: Settings, address: str) -> None:
-    """One line that says what has started, and a warning where everybody may read."""
-    count = len(settings.api_keys)
-    credentials = ["TOKEN"] * bool(settings.token) + [f"{count} API key{'s' * (count > 1)}"] * bool(count)
-    authentication = " and ".join(credentials) or "none"
-    simulated = f"; SIMULATED: {settings.simulate_gpus} GPUs" if settings.simulate_gpus else ""
-    where = f"{address}{settings.url_prefix}/"
-    logger.info("%s %s on %s — authentication: %s%s", NAME, __version__, where, authentication, simulated)
-    if not settings.token:
-        guarded = "TOKEN is not set and API keys guard only the stream" if count else "TOKEN is not set"
+def _announce(
+    settings: Settings, address: str, env_file: str | None, *, host_from_environment: bool = False
+) -> None:
+    """One line that says what has started, and a warning where everybody may read.
+
+    It names the env file, and a HOST that came from the environment: some shells have one that is not for us.
+    """
+    tokens, keys = len(settings.tokens), len(settings.api_keys)
+    credentials = [
+        *[f"{tokens} tokens" if tokens > 1 else "TOKEN"] * bool(tokens),
+        *["TOKEN_FILE"] * bool(settings.token_file),
+        *["METRICS_TOKEN"] * bool(settings.metrics_token),
+        *[f"{keys} API key{'s' * (keys > 1)}"] * bool(keys),
+    ]
+    remarks = [f"authentication: {' and '.join(credentials) or 'none'}"]
+    if env_file is not None:
+        remarks.append(f"env file: {env_file}")
+    if host_from_environment:
+        remarks.append(f"HOST from the environment: {settings.host}")
+    if settings.simulate_gpus:
+        remarks.append(f"SIMULATED: {settings.simulate_gpus} GPUs")
+    logger.info("%s %s on %s%s/ — %s", NAME, __version__, address, settings.url_prefix, "; ".join(remarks))
+    if not settings.wants_token:
+        guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"
         logger.warning(
             "%s: anyone who reaches this port can read process command lines and user names", guarded
         )

@@ -39,7 +39,7 @@ NVITOP = {"NA", "libnvml"}
 READER = Path("agent/sources/procfs.py")
 # Who else opens files, and which.
 OPENS = {
-    Path("agent/settings/__init__.py"): {"open"},  # TOKEN_FILE
+    Path("agent/settings/token_file.py"): {"open", "fdopen"},  # TOKEN_FILE, up to a bound
     Path("agent/settings/environment.py"): {"read_text"},  # .env
     Path("agent/sources/pod_names.py"): {"scandir"},  # folders of the kubelet, the first of their entries
     Path("agent/routes/page.py"): {"read_text"},  # the page's own files

@@ -20,6 +20,7 @@ from agent import __version__
 from agent.server.agent_server import RESTART
 from agent.settings import documented, scenarios
 from tests.support.agents import free_port
+from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,14 +69,19 @@ UVICORN = "import main; main.app"
 
 
 def started(
-    directory: Path, *arguments: str, code: str = MAIN, before: str = "", **environ: str
+    directory: Path,
+    *arguments: str,
+    code: str = MAIN,
+    before: str = "",
+    **environ: str,
 ) -> subprocess.Popen[str]:
-    """The agent in a process of its own, with nothing in its environment but this."""
-    command = [sys.executable, "-c", STAND_IN + code, *arguments]
+    """The agent on a terminal in a process of its own, with nothing in its environment but this."""
+    command = [*ON_TERMINAL, sys.executable, "-c", STAND_IN + code, *arguments]
     if before:
         command = ["/bin/sh", "-c", f'{before} && exec "$@"', "sh", *command]
+    env = {"PYTHONPATH": str(ROOT), **environ}
     return subprocess.Popen(  # noqa: S603  our own script
-        command, cwd=directory, env={"PYTHONPATH": str(ROOT), **environ}, stderr=subprocess.PIPE, text=True
+        command, cwd=directory, env=env, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -97,10 +103,10 @@ def running(
 ) -> Iterator[Agent]:
     """The agent with its first lines said, on a free port of loopback."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with started(directory, *arguments, before=before, HOST="127.0.0.1", PORT=str(port), **environ) as child:
+        environ |= {"HOST": "127.0.0.1", "PORT": str(free.getsockname()[1])}
+    with started(directory, *arguments, before=before, **environ) as child:
         try:
-            yield Agent(child, port, lines)
+            yield Agent(child, int(environ["PORT"]), lines)
         finally:
             child.kill()
 
@@ -211,6 +217,68 @@ def test_little_is_loaded_before_the_signals_are_handled(tmp_path: Path) -> None
     subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)  # noqa: S603  our own
 
 
+# Where the env file is
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with main.py and agent/, as the repository has them, and nothing else."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "main.py").write_bytes((ROOT / "main.py").read_bytes())
+    (folder / "agent").symlink_to(ROOT / "agent")
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A working directory with nothing in it, as cron and supervisor give one."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def test_an_env_file_beside_main_py_is_read_from_any_directory(checkout: Path, elsewhere: Path) -> None:
+    (checkout / ".env").write_text("TOKEN=hunter2\nURL_PREFIX=lab\n")
+    with running(elsewhere, PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8") as agent:
+        line = (
+            f"/lab/ — authentication: TOKEN; env file: {checkout}/.env; HOST from the environment: 127.0.0.1"
+        )
+        assert agent.said[0].endswith(line)
+
+
+def test_an_env_file_of_the_working_directory_is_read_in_place_of_it(checkout: Path, elsewhere: Path) -> None:
+    """Never both: the prefix of one is not the token's of the other."""
+    (checkout / ".env").write_text("URL_PREFIX=lab\n")
+    (elsewhere / ".env").write_text("TOKEN=hunter2\n")
+    with running(elsewhere, PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8") as agent:
+        assert f"/ — authentication: TOKEN; env file: {elsewhere}/.env; " in agent.said[0]
+        assert "/lab/" not in agent.said[0]
+
+
+def test_a_named_env_file_is_read_in_place_of_both(checkout: Path, elsewhere: Path) -> None:
+    for folder in (checkout, elsewhere):
+        (folder / ".env").write_text("URL_PREFIX=lab\n")
+    (elsewhere / "named").write_text("TOKEN=hunter2\n")
+    with running(
+        elsewhere, "--env-file", "named", PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8"
+    ) as agent:
+        assert "/ — authentication: TOKEN; env file: named; " in agent.said[0]
+        assert "/lab/" not in agent.said[0]
+
+
+def test_uvicorn_main_app_reads_an_env_file_beside_main_py(checkout: Path, elsewhere: Path) -> None:
+    (checkout / ".env").write_text("TOKEN=hunter2\nURL_PREFIX=lab\n")
+    status, said = outcome(elsewhere, code=UVICORN, PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8")
+    assert status == 0
+    assert said.rstrip().endswith(f" on /lab/ — authentication: TOKEN; env file: {checkout}/.env")
+
+
+def test_a_host_that_is_an_argument_is_not_told_as_the_environment_s(elsewhere: Path) -> None:
+    with running(elsewhere, "--host", "localhost", TOKEN="hunter2", PYTHONIOENCODING="utf-8") as agent:  # noqa: S106  made up
+        assert agent.said[0].endswith(f" on http://localhost:{agent.port}/ — authentication: TOKEN")
+
+
 # Good starts
 
 
@@ -244,17 +312,23 @@ def test_it_ends_with_status_75_where_it_asks_to_be_started_again_and_says_why(t
         ),
         pytest.param({}, "/ — authentication: none", "TOKEN is not set", id="open"),
         pytest.param(
+            {"TOKEN": "hunter2", "TOKENS": "hunter3, hunter4", "METRICS_TOKEN": "hunter5"},
+            "/ — authentication: 3 tokens and METRICS_TOKEN", None, id="tokens",
+        ),
+        pytest.param(
             {"TOKEN": "hunter2", "SIMULATE_GPUS": "8"},
-            "/ — authentication: TOKEN; SIMULATED: 8 GPUs", None, id="simulated",
+            "/ — authentication: TOKEN", None, id="simulated",
         ),
     ],
 )  # fmt: skip  # what is set, what is said, what is warned of
 def test_one_line_says_what_has_started_and_one_warns_of_an_open_port(
     tmp_path: Path, environ: dict[str, str], line: str, warning: str | None
 ) -> None:
+    simulated = "; SIMULATED: 8 GPUs" if "SIMULATE_GPUS" in environ else ""
     with running(tmp_path, lines=2 if warning else 1, PYTHONIOENCODING="utf-8", **environ) as agent:
         assert agent.said[0].endswith(
             f" INFO nvidia-smi-web-agent {__version__} on http://127.0.0.1:{agent.port}{line}"
+            f"; HOST from the environment: 127.0.0.1{simulated}"
         )
         if warning:
             who = "anyone who reaches this port can read process command lines and user names"

@@ -1,4 +1,7 @@
-"""However it is asked to end, whatever hangs: exit status 0 within two seconds, streams ended properly."""
+"""However it is asked to end, whatever hangs: exit status 0 within two seconds, streams ended properly.
+
+Each agent has a terminal as its standard input: without one SIGHUP does not end it (test_reload.py).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ import pytest
 
 from agent.cli import EXIT_DEADLINE
 from tests.support.agents import ROOT, Process, agent_process, clean_environ, free_port, wait_until
+from tests.support.starting import catches, starting_agent
+from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +37,22 @@ slow = pytest.mark.slow
 
 
 @contextmanager
+def starting() -> Iterator[subprocess.Popen[str]]:
+    """An agent that starts."""
+    with starting_agent(*ON_TERMINAL) as agent:
+        yield agent
+
+
+def is_ready_for(number: signal.Signals, agent: subprocess.Popen[str]) -> bool:
+    """Python itself handles SIGINT, but not SIGTERM."""
+    return catches(agent.pid, number) and catches(agent.pid, signal.SIGTERM)
+
+
+@contextmanager
 def agent_on(hanging: str) -> Iterator[Process]:
     """An agent on a driver whose function `hanging` never returns."""
     program = ("-m", "tests.support.hung_agent", hanging)
-    with agent_process(program=program, HISTORY_INTERVAL="1") as process:
+    with agent_process(program=program, inside=ON_TERMINAL, HISTORY_INTERVAL="1") as process:
         yield process
 
 
@@ -193,8 +210,8 @@ def test_busy_cores_do_not_change_the_status(number: signal.Signals, name: str) 
 @slow
 @pytest.mark.parametrize("seconds", [0.5, 3])
 def test_busy_cores_do_not_change_the_status_of_an_end_during_the_start(seconds: float) -> None:
-    with busy_cores(), starting_agent() as agent:
-        wait_until(lambda: catches(agent.pid, signal.SIGTERM), "it catches the signal")
+    with busy_cores(), starting() as agent:
+        wait_until(lambda: is_ready_for(signal.SIGTERM, agent), "it catches the signal")
         time.sleep(seconds)  # the moment that is meant
         agent.terminate()
         _, said = agent.communicate(timeout=20)
@@ -267,8 +284,8 @@ def test_a_signal_at_any_moment_of_the_start_ends_it_with_status_0(
     number: signal.Signals, seconds: float
 ) -> None:
     """From the moment on when the first lines of the program have run: before, only Python is there."""
-    with starting_agent() as agent:
-        wait_until(lambda: catches(agent.pid, number), "it catches the signal", deadline=5)
+    with starting() as agent:
+        wait_until(lambda: is_ready_for(number, agent), "it catches the signal", deadline=5)
         time.sleep(seconds)  # the moment that is meant
         began = time.monotonic()
         agent.send_signal(number)
@@ -314,31 +331,9 @@ def test_a_silent_name_server_does_not_keep_a_signal_waiting(tmp_path: Path) -> 
 
 
 def test_it_can_be_stopped_before_its_libraries_are_loaded() -> None:
-    with starting_agent() as agent:
-        wait_until(lambda: catches(agent.pid, signal.SIGTERM), "it catches the signal", deadline=5)
+    with starting() as agent:
+        wait_until(lambda: is_ready_for(signal.SIGTERM, agent), "it catches the signal", deadline=5)
         loaded = Path(f"/proc/{agent.pid}/maps").read_text()
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(timeout=10) == 0
         assert "pydantic_core" not in loaded
-
-
-@contextmanager
-def starting_agent() -> Iterator[subprocess.Popen[str]]:
-    """`python main.py` on the simulated driver, from its first moment on."""
-    arguments = ["main.py", "--host", "127.0.0.1", "--port", str(free_port()), "--simulate", "2"]
-    with subprocess.Popen(  # noqa: S603  (our own program)
-        [sys.executable, *arguments], cwd=ROOT, env=clean_environ(), stderr=subprocess.PIPE, text=True
-    ) as agent:
-        try:
-            yield agent
-        finally:
-            if agent.poll() is None:
-                agent.kill()
-
-
-def catches(pid: int, number: signal.Signals) -> bool:
-    """Whether the program handles the signal by now; Python itself handles SIGINT, but not SIGTERM."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    caught = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
-    assert caught
-    return all(int(caught[1], 16) >> (one - 1) & 1 for one in {number, signal.SIGTERM})

@@ -14,7 +14,7 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.groups import GroupSearch
 from agent.derive.health import examine
 from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
-from agent.readings import NVSWITCH, ComputeMode, HostProcess, LedgerReading, ProcessType
+from agent.readings import NVSWITCH, ComputeMode, HostProcess, LedgerReading, ProcessType, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -182,6 +182,10 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
     )
 
 
+# What tells whether a GPU is in use, where it can tell at all.
+_MUST_NOT_FAIL = {"memory.used_bytes": "memory in use", "utilization.gpu_percent": "utilization"}
+
+
 def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     reading = gpu.reading
     if reading is None:
@@ -196,6 +200,10 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return "its compute mode is prohibited"
     if not reading.knows_all_processes:
         return "its processes are unknown"
+    for field, name in _MUST_NOT_FAIL.items():
+        unknown = reading.unknown.get(field)
+        if unknown is not None and unknown.reason is Reason.FAILED:
+            return f"its {name} is unknown: {unknown.words}"
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.derive.driver_errors import driver_errors
 from agent.derive.findings import Finding, HealthVerdict
 from agent.derive.pcie import expected_width
 from agent.derive.throttling import ClocksEventReason
@@ -253,4 +254,5 @@ RULES: tuple[Callable[[Patient], Iterator[Finding]], ...] = (
     _nvlink,
     _fan,
     _ghost_utilization,
+    driver_errors,
 )

@@ -31,6 +31,7 @@ class Access(StrEnum):
 
     OPEN = "all"
     TOKEN = "TOKEN"  # noqa: S105  (the name of a setting)
+    METRICS_TOKEN = "TOKEN or METRICS_TOKEN"  # noqa: S105  (names of settings)
     API_KEY = "API key or TOKEN"
 
 

@@ -76,7 +76,7 @@ class Failure(BaseModel):
     """The envelope of every failing answer."""
 
     code: int = Field(description="1: the client's fault, 2: the agent's or the host's, 401: unauthorized")
-    data: None = Field(default=None, description="always null")
+    data: dict[str, Any] | None = Field(description="always null; where an answer is right, what it holds")
     error: str = Field(description="one sentence that says what was wrong")
 
 
@@ -150,5 +150,5 @@ def _sentence(fault: Mapping[str, Any]) -> str:
     place: Sequence[object] = fault["loc"]
     name = place[-1] if len(place) > 1 else "request"
     given = str(fault.get("input"))[:80]
-    expected = str(fault["msg"]).removeprefix("Input ")
+    expected = str(fault["msg"]).removeprefix("Input ").removeprefix("Value error, ")
     return f"Invalid {name}: it {expected}, got {given!r}"

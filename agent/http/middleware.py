@@ -37,6 +37,23 @@ class RootPath:
         await self._app(scope, receive, send)
 
 
+class TrailingSlash:
+    """Takes one slash off the end of a path of ours: clients of other agents were led there by a redirect.
+
+    All that decides by path comes after it and sees the path without the slash. What is no path of ours with
+    exactly one slash too many stays as it came, and is not found.
+    """
+
+    def __init__(self, app: ASGIApp, *, paths: frozenset[str]) -> None:
+        self._app = app
+        self._paths_with_slash = frozenset(f"{path}/" for path in paths if not path.endswith("/"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and get_route_path(scope) in self._paths_with_slash:
+            scope = {**scope, "path": scope["path"].removesuffix("/")}
+        await self._app(scope, receive, send)
+
+
 class AllowedHosts:
     """Refuses a Host header that is not ours, so that no foreign name can be pointed at the agent."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
@@ -14,6 +17,7 @@ from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from fastapi.routing import APIRoute
     from starlette.types import Receive, Scope, Send
 
 DESCRIPTION = """Live metrics of this host's NVIDIA GPUs.
@@ -21,6 +25,24 @@ DESCRIPTION = """Live metrics of this host's NVIDIA GPUs.
 Answers come in an envelope `{"code":0,"data":…}`, apart from `/gpu`, which is the object itself, and
 `/gpu/stream`, which pushes it. Every failing answer is `{"code":…,"data":null,"error":"one sentence"}`.
 """
+
+LICENSE = {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0.html"}
+CONTACT = {"name": "nvidia-smi-web-agent", "url": "https://github.com/nvidia-smi-web/agent"}
+
+
+class Tag(StrEnum):
+    """What an operation is about; generated clients make a module of each."""
+
+    GPUS = "gpus"
+    PROCESSES = "processes"
+    MONITORING = "monitoring"
+
+
+TAGS = {
+    Tag.GPUS: "What the GPUs do, how they are, and which can be taken.",
+    Tag.PROCESSES: "Who uses the GPUs.",
+    Tag.MONITORING: "For the programs that watch over hosts and services.",
+}
 
 # Where FastAPI itself answers.
 DOCS_PATH = "/docs"
@@ -32,19 +54,19 @@ TOKEN = [
     Security(
         APIKeyHeader(
             name="Authorization",
-            scheme_name="TOKEN",
-            description="TOKEN as it is, where set",
+            scheme_name="Token",
+            description="TOKEN as it is, where set; for /metrics METRICS_TOKEN too",
             auto_error=False,
         )
     ),
-    Security(HTTPBearer(scheme_name="Bearer TOKEN", description="TOKEN as bearer", auto_error=False)),
+    Security(HTTPBearer(scheme_name="BearerToken", description="the same as bearer", auto_error=False)),
 ]
 # For the route itself: with the key in the query it takes a parameter.
 API_KEY = [
     Security(
         APIKeyHeader(
             name="X-API-Key",
-            scheme_name="API key",
+            scheme_name="ApiKey",
             description="one of API_KEYS, where set",
             auto_error=False,
         )
@@ -52,7 +74,7 @@ API_KEY = [
     Security(
         APIKeyQuery(
             name="api_key",
-            scheme_name="API key in the query",
+            scheme_name="ApiKeyQuery",
             description="for EventSource, which cannot send headers",
             auto_error=False,
         )
@@ -72,19 +94,103 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Failure, "description": _REASONS[status]} for status in statuses}
 
 
+def operation_id(route: APIRoute) -> str:
+    """`get_gpu_stream`: what generated clients call the operation."""
+    return f"get{route.path.replace('/', '_')}"
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The document, made once: validation answers 400 in our envelope, so FastAPI's own 422 is left out."""
     if app.openapi_schema is None:
         document = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            license_info=LICENSE,
+            contact=CONTACT,
+            tags=[{"name": tag.value, "description": description} for tag, description in TAGS.items()],
+            routes=app.routes,
         )
+        document = _with_plain_names(document)
+        schemas = document["components"]["schemas"]
+        for schema in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(schema, None)
         for path in document["paths"].values():
             for operation in path.values():
-                _correct(operation["responses"])
-        for schema in ("HTTPValidationError", "ValidationError"):
-            document["components"]["schemas"].pop(schema, None)
+                _correct_parameters(operation.get("parameters", []))
+                _correct_responses(operation["responses"])
+                operation.setdefault(
+                    "security", []
+                )  # says that it needs none, which else may have been forgotten
+        for schema in schemas.values():
+            _simplify(schema)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
+    """`StatusAnswer`: pydantic's own `Success_Status_` is no name for generated code."""
+
+    def plain(name: re.Match[str]) -> str:
+        return f"{name[1][0].upper()}{name[1][1:]}Answer"
+
+    plainly_named: dict[str, Any] = json.loads(re.sub(r"\bSuccess_(\w+?)_\b", plain, json.dumps(document)))
+    return plainly_named
+
+
+def _correct_parameters(parameters: list[dict[str, Any]]) -> None:
+    """A parameter has no null: it is not given."""
+    for parameter in parameters:
+        schema = parameter["schema"]
+        _drop_null(schema)
+        schema.pop("description", None)  # stands beside it
+        _simplify(schema)
+
+
+def _correct_responses(responses: dict[str, Any]) -> None:
+    responses.pop("422", None)
+    for status, response in responses.items():
+        content = response.get("content", {})
+        if status.startswith(("4", "5")) and content:  # an envelope, whatever the route's own media type is
+            response["content"] = {"application/json": next(iter(content.values()))}
+        for media in response.get("content", {}).values():
+            if "$ref" in media["schema"]:  # FastAPI adds that an event is a string
+                media["schema"] = {"$ref": media["schema"]["$ref"]}
+
+
+def _simplify(schema: dict[str, Any]) -> None:
+    """The same in words that every generator of clients understands.
+
+    A title of a field would name a class like one of the components. A constant is an enum with one value.
+    Options of which one alone can fit are `oneOf`. Without a format many take 32 bits, which hold neither
+    bytes nor milliseconds. A field that is not required is left out where it has no value, and is never null.
+    """
+    schema.pop("title", None)
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+    if schema.get("type") in _FORMATS and "enum" not in schema:
+        schema["format"] = _FORMATS[schema["type"]]
+    if _NULL not in schema.get("anyOf", [_NULL]):
+        schema["oneOf"] = schema.pop("anyOf")
+    fields = schema.get("properties", {})
+    for name in fields.keys() - set(schema.get("required", ())):
+        _drop_null(fields[name])
+    for inner in (*fields.values(), *schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        _simplify(inner)
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            _simplify(schema[name])
+
+
+def _drop_null(schema: dict[str, Any]) -> None:
+    """Whatever has one option besides null is that option."""
+    for option in schema.pop("anyOf", ()):
+        if option != _NULL:
+            schema.update(option)
+
+
+_NULL = {"type": "null"}
+_FORMATS = {"integer": "int64", "number": "double"}
 
 
 class DescribedInThread:
@@ -101,13 +207,3 @@ class DescribedInThread:
         ):
             await to_thread.run_sync(self._app.openapi)
         await self._app(scope, receive, send)
-
-
-def _correct(responses: dict[str, Any]) -> None:
-    responses.pop("422", None)
-    for status, response in responses.items():
-        content = response.get("content", {})
-        if status.startswith(("4", "5")) and content:  # an envelope, whatever the route's own media type is
-            response["content"] = {"application/json": next(iter(content.values()))}
-        elif "text/event-stream" in content:  # FastAPI says string; each event holds one of the objects
-            content["text/event-stream"]["schema"].pop("type", None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast, get_origin
 
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyQuery
+from pydantic import BeforeValidator
 
 from agent.http.errors import InvalidRequest, NoDriver, TryAgainLater
 from agent.http.response_cache import SNAPSHOT_KEY
@@ -123,6 +124,19 @@ def select(gpus: Sequence[GpuSample], indices: frozenset[int] | None) -> Sequenc
     return [gpu for gpu in gpus if gpu.index in indices]
 
 
+def _parse_switch(value: object) -> object:
+    """Whether it is on; empty is off, as where it is not given. `True` is how some clients write true."""
+    match value:
+        case "1" | "true" | "True":
+            return True
+        case "" | "0" | "false" | "False":
+            return False
+        case str():
+            raise ValueError("should be 0, 1, false or true")
+        case _:
+            return value  # the default
+
+
 async def the_indices(
     idx: Annotated[str, Query(description="GPU indices joined by commas, as in `0,1`; empty: all")] = "",
 ) -> frozenset[int] | None:
@@ -130,6 +144,7 @@ async def the_indices(
     return parse_indices(idx)
 
 
+Switch = Annotated[bool, BeforeValidator(_parse_switch)]
 Shared = Annotated[SharedState, Depends(the_shared_state)]
 AgentSettings = Annotated[Settings, Depends(the_settings)]
 CurrentSnapshot = Annotated[Snapshot, Depends(the_snapshot)]

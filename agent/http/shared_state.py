@@ -10,9 +10,12 @@ from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
 from agent.http.errors import TryAgainLater
+from agent.http.tokens import Tokens
 from agent.http.turnstile import TimeSlices, Turnstile
+from agent.readings import AgentReading
 from agent.sampling.history import History
 from agent.sampling.waiting import WaitingQueue
+from agent.settings.token_file import TokenFile
 from agent.views.snapshot_json import SnapshotJson
 
 if TYPE_CHECKING:
@@ -26,14 +29,23 @@ if TYPE_CHECKING:
 class SharedState:
     """What all requests to one running agent have in common. `sampler` exists from start-up to shutdown.
 
-    `dropped_log_lines` says how many lines of the log were dropped since the start.
+    `dropped_log_lines` says how many lines of the log were dropped since the start, `read_agent` what the
+    kernel says of our own process.
     """
 
     sampler: Sampler
 
-    def __init__(self, settings: Settings, *, dropped_log_lines: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        dropped_log_lines: Callable[[], int] = lambda: 0,
+        read_agent: Callable[[], AgentReading] = AgentReading,
+    ) -> None:
         self.settings = settings
         self.dropped_log_lines = dropped_log_lines
+        self.read_agent = read_agent
+        self.tokens = Tokens(settings.tokens, TokenFile(settings.token_file) if settings.token_file else None)
         self.simulated = settings.simulate_gpus > 0
         self.thresholds = Thresholds(
             gpu_percent=settings.active_gpu_percent,

@@ -1,9 +1,11 @@
 """What was measured: frozen dataclasses, with the unit in the name of each field. `None`: unknown.
 
-`gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes,
-`snapshot.py` the Snapshot: all that is known at one moment, which every view and every client shares.
+`gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes, `agent.py`
+the agent's own process, `snapshot.py` the Snapshot: all that is known at one moment, which every view and
+every client shares.
 """
 
+from agent.readings.agent import AgentReading
 from agent.readings.clock import seconds_since_boot
 from agent.readings.driver import DriverReading, GpuCensus
 from agent.readings.gpu import GpuReading
@@ -48,6 +50,7 @@ from agent.readings.snapshot import (
 
 __all__ = [
     "NVSWITCH",
+    "AgentReading",
     "Belonging",
     "Clocks",
     "ComputeMode",

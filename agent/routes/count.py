@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agent.http.endpoint import Endpoint
+from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, driver_of
 from agent.views.envelope import Success, success
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
 

@@ -13,6 +13,7 @@ from agent.derive.free import Wish
 from agent.derive.sizes import ACCEPTED, parse_bytes
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest
+from agent.http.openapi import Tag
 from agent.http.parameters import Shared, driver_of, refuse_unknown_parameters
 from agent.http.response_cache import HEAD_KEY
 from agent.views.envelope import Success, success
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
     from agent.sampling.waiting import QueueEntry
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
 MAX_COUNT = 128

@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from agent.http.endpoint import Access, Endpoint
+from agent.http.openapi import Tag
 from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.MONITORING])
 ENDPOINT = Endpoint(router, access=Access.OPEN, is_probe=True)
 
 

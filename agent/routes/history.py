@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
+from agent.http.openapi import Tag
 from agent.http.parameters import (
     CurrentSnapshot,
     Indices,
@@ -21,7 +22,7 @@ from agent.sampling.history import HISTORY_SECONDS
 from agent.views.envelope import Success
 from agent.views.history import HistoryColumns, history_json
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
 Seconds = Annotated[

@@ -8,13 +8,14 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Response
 
-from agent.http.endpoint import Endpoint
+from agent.http.endpoint import Access, Endpoint
 from agent.http.negotiation import accepts_gzip, best_type
+from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared  # noqa: TC001  (FastAPI reads them)
-from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
+from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 
-router = APIRouter()
-ENDPOINT = Endpoint(router)
+router = APIRouter(tags=[Tag.MONITORING])
+ENDPOINT = Endpoint(router, access=Access.METRICS_TOKEN)
 
 CONTENT_TYPES = {content_type.partition(";")[0]: content_type for content_type in (TEXT, OPENMETRICS)}
 COMPRESSION = 5  # as small as it gets to within a few percent, in half of the time
@@ -58,9 +59,14 @@ async def metrics(
         snapshot,
         idle_after_seconds=shared.idle_holder_seconds,
         processes=shared.settings.metrics_processes,
-        streams=shared.open_streams,
-        max_streams=shared.settings.max_streams,
-        log_lines_dropped=shared.dropped_log_lines(),
+        agent=AgentHealth(
+            process=shared.read_agent(),
+            streams=shared.open_streams,
+            max_streams=shared.settings.max_streams,
+            late_samples=shared.sampler.late_samples,
+            log_lines_dropped=shared.dropped_log_lines(),
+            token_file=shared.tokens.file_health,
+        ),
     )
     content_type = CONTENT_TYPES[media_type]
     headers = {"Vary": "Accept, Accept-Encoding"}

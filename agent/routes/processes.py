@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest
+from agent.http.openapi import Tag
 from agent.http.parameters import (
     CurrentSnapshot,
     Indices,
     Shared,
+    Switch,
     driver_of,
     parse_numbers,
     refuse_unknown_parameters,
@@ -21,14 +23,14 @@ from agent.http.pieces import json_response
 from agent.views.envelope import Success
 from agent.views.processes import Processes
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.PROCESSES])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
 User = Annotated[str, Query(description="only processes of this user, by name or number; empty: of all")]
 Pids = Annotated[str, Query(description="only these processes: pids joined by commas; empty: all")]
 Idle = Annotated[
-    Literal["0", "1", ""],
-    Query(description="1: only processes that have been idle on their GPU for IDLE_HOLDER_MINUTES"),
+    Switch,
+    Query(description="only processes that have been idle on their GPU for IDLE_HOLDER_MINUTES"),
 ]
 
 
@@ -44,13 +46,13 @@ async def processes(
     idx: Indices,
     user: User = "",
     pid: Pids = "",
-    idle: Idle = "0",
+    idle: Idle = False,
 ) -> Response:
     """Every process on every GPU. What is unknown is null."""
     driver_of(snapshot)
-    if idle == "1" and snapshot.ledger is None:  # an empty list would say that nobody is
+    if idle and snapshot.ledger is None:  # an empty list would say that nobody is
         raise InvalidRequest("Invalid idle: with HISTORY_INTERVAL=0 it is not known who is idle")
     selected = select(snapshot.gpus, idx)
     pids = parse_numbers(pid, "Invalid pid: pid", "numbers joined by commas, as in 4711,4712")
-    rows = shared.json_of(snapshot).processes(selected, user=user or None, pids=pids, idle_only=idle == "1")
+    rows = shared.json_of(snapshot).processes(selected, user=user or None, pids=pids, idle_only=idle)
     return await json_response(shared, rows)

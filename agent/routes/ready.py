@@ -12,19 +12,20 @@ from agent.derive.health import examine
 from agent.derive.host_health import examine_host
 from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
+from agent.http.openapi import Tag
 from agent.http.parameters import NO_CONTACT, CurrentSnapshot
 from agent.readings import GpuState
-from agent.views.health import VerdictWord, verdict_word
+from agent.views.health import Verdict, verdict_word
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.MONITORING])
 ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
 
 
 class HostReadiness(BaseModel):
     """How well the host is, without numbers: everybody may read this."""
 
-    verdict: VerdictWord | None = Field(description="null: not known yet")
-    findings: dict[str, VerdictWord] = Field(description="verdict of each finding about the host, by name")
+    verdict: Verdict | None = Field(description="null: not known yet")
+    findings: dict[str, Verdict] = Field(description="verdict of each finding about the host, by name")
 
 
 class Readiness(BaseModel):
@@ -32,7 +33,7 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = Field(description="always ready: else the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
-    health: dict[VerdictWord, int] = Field(description="number of GPUs by verdict")
+    health: dict[Verdict, int] = Field(description="number of GPUs by verdict")
     host: HostReadiness
 
 

@@ -7,19 +7,20 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from agent.http.endpoint import Endpoint
-from agent.http.parameters import CurrentSnapshot, Indices, Shared, driver_of, select
+from agent.http.openapi import Tag
+from agent.http.parameters import CurrentSnapshot, Indices, Shared, Switch, driver_of, select
 from agent.http.pieces import json_response
 from agent.views.envelope import Success
 from agent.views.status import Status
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
 ProcessType = Annotated[
     Literal["C", "G", "NA", ""],
     Query(description="only processes of this type: compute, graphics, unknown; empty: all"),
 ]
-Mig = Annotated[Literal["0", "1", ""], Query(description="1: list MIG instances instead of their GPU")]
+Mig = Annotated[Switch, Query(description="list MIG instances instead of their GPU")]
 
 
 @router.get("/status", summary="GPUs and the processes on them", response_model=Success[Status])
@@ -28,11 +29,9 @@ async def status(
     snapshot: CurrentSnapshot,
     idx: Indices,
     process: ProcessType = "",
-    mig: Mig = "0",
+    mig: Mig = False,
 ) -> Response:
     """Every GPU with its live values, and every process on it. What is unknown is "N/A"."""
     driver_of(snapshot)
     selected = select(snapshot.gpus, idx)
-    return await json_response(
-        shared, shared.json_of(snapshot).status(selected, process or None, mig=mig == "1")
-    )
+    return await json_response(shared, shared.json_of(snapshot).status(selected, process or None, mig=mig))

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from agent.http.authentication import ADMISSION_KEY
 from agent.http.endpoint import EVENT_STREAM, Access, Endpoint
 from agent.http.errors import AgentError
-from agent.http.openapi import API_KEY
+from agent.http.openapi import API_KEY, Tag
 from agent.http.parameters import Indices, Shared, driver_of, select
-from agent.views.gpu import GpuMetrics, StreamError, error_view
+from agent.views.gpu import StreamEvent, error_view
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from agent.http.authentication import Admission
     from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
 
-router = APIRouter()
+router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, access=Access.API_KEY, failures=(503,))
 
 HEARTBEAT = b": nothing new\n\n"  # a comment, which EventSource skips
@@ -48,6 +50,8 @@ class EventStream(StreamingResponse):
         self._indices = indices
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        admission: Admission = scope[ADMISSION_KEY]
+        self._is_over = admission.is_withdrawn
         with self._shared.stream():
             await super().__call__(scope, receive, send)
 
@@ -56,7 +60,7 @@ class EventStream(StreamingResponse):
         shared = self._shared
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async with contextlib.aclosing(
-            shared.sampler.watch(self._interval, shared.settings.stream_heartbeat)
+            shared.sampler.watch(self._interval, shared.settings.stream_heartbeat, self._is_over)
         ) as snapshots:
             async for snapshot in snapshots:
                 event = HEARTBEAT if snapshot is None else await _event(shared, snapshot, self._indices)
@@ -71,7 +75,7 @@ class EventStream(StreamingResponse):
     response_class=EventStream,
     response_model=None,
     dependencies=API_KEY,
-    responses={200: {"model": GpuMetrics | StreamError, "description": "one object in each event"}},
+    responses={200: {"model": StreamEvent, "description": "one object in each event"}},
 )
 async def gpu_stream(shared: Shared, idx: Indices, interval: Interval = None) -> EventStream:
     """One event at once and one each `interval`, as near as the samples that all viewers share come to it.

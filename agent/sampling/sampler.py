@@ -37,6 +37,7 @@ class Sampler:
         self._waiting: set[asyncio.Future[bool]] = set()  # streams, for the next tick
         self._demand_changed = asyncio.Event()
         self._ending = False
+        self.late_samples = 0  # since the start: those that came a whole interval late, or more
         self._ticker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -64,7 +65,13 @@ class Sampler:
     def end_streams(self) -> None:
         """Let every stream end after its present event, and no new one begin."""
         self._ending = True
-        self._announce()
+        self.wake_streams()
+
+    def wake_streams(self) -> None:
+        """Let every stream ask at once whether it is over."""
+        waiting, self._waiting = self._waiting, set()
+        for waiter in waiting:
+            _settle(waiter, True)
 
     async def latest(self, max_age: float | None = None) -> Snapshot:
         """The newest Snapshot if it is at most `max_age` seconds old, else a new one.
@@ -84,10 +91,13 @@ class Sampler:
         self._demand_changed.set()
         return await self._sample()
 
-    async def watch(self, interval: float, heartbeat: float) -> AsyncGenerator[Snapshot | None]:
+    async def watch(
+        self, interval: float, heartbeat: float, is_over: Callable[[], bool] = lambda: False
+    ) -> AsyncGenerator[Snapshot | None]:
         """A Snapshot now and then one each `interval` seconds; None after `heartbeat` seconds of silence.
 
-        A reader that is slow to come back gets the newest Snapshot, never the ones it missed.
+        It ends when `is_over()`, which is asked at each tick and at `wake_streams`. A reader that is slow to
+        come back gets the newest Snapshot, never the ones it missed.
         """
         self._stream_intervals[interval] += 1
         self._demand_changed.set()
@@ -96,7 +106,7 @@ class Sampler:
             due = snapshot.taken_monotonic + interval
             yield snapshot
             spoken_at = self._clock()
-            while not self._ending:
+            while not (self._ending or is_over()):
                 newest = self._newest or snapshot
                 tick_interval = self._tick_interval or interval
                 if newest is not snapshot and is_due(due, newest.taken_monotonic, tick_interval):
@@ -125,11 +135,6 @@ class Sampler:
             timer.cancel()
             self._waiting.discard(waiter)
 
-    def _announce(self) -> None:
-        waiting, self._waiting = self._waiting, set()
-        for waiter in waiting:
-            _settle(waiter, True)
-
     async def _sample(self) -> Snapshot:
         if self._round is None:
             self._round = asyncio.create_task(self._run_round())
@@ -145,10 +150,11 @@ class Sampler:
             self._last_tick = snapshot.taken_monotonic
         finally:
             self._round = None
-        self._announce()
+        self.wake_streams()
         return snapshot
 
     async def _tick_for_ever(self) -> None:
+        demand_since = self._clock()
         while True:
             self._demand_changed.clear()
             self._tick_interval = self._pace.tick_interval(
@@ -156,16 +162,22 @@ class Sampler:
             )
             if self._tick_interval is None:
                 await self._rest()
-            elif not await self._demand_changes_before(due := self._last_tick + self._tick_interval):
-                await self._tick(due)
+                demand_since = self._clock()
+            elif await self._demand_changes_before(due := self._last_tick + self._tick_interval):
+                demand_since = self._clock()
+            else:
+                await self._tick(due, demand_since)
 
-    async def _tick(self, due: float) -> None:
+    async def _tick(self, due: float, demand_since: float) -> None:
         try:
             snapshot = await self._sample()
         except Exception:  # the next tick may do better; without ticks the streams would fall silent
             logger.exception("A sample failed")
             self._last_tick = self._clock()
             return
+        expected = max(due, demand_since)  # for a viewer who has just come it would have been due before
+        if self._tick_interval is not None and snapshot.taken_monotonic - expected >= self._tick_interval:
+            self.late_samples += 1
         # The grid is kept in spite of some milliseconds of delay, but not to make up for missed ticks.
         if self._tick_interval is not None and 0 <= snapshot.taken_monotonic - due < self._tick_interval:
             self._last_tick = due

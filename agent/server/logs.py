@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from itertools import chain
 from urllib.parse import quote, unquote_plus
 
+from agent.server.log_formats import for_journal, formatter, is_journal
 from agent.server.log_writer import LogWriter
-from agent.server.plain_text import PlainFormatter, plain
+from agent.server.plain_text import plain
 
 # Whose handlers may be there before ours, from a server that loads the app.
 LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")
@@ -17,14 +19,16 @@ _CREDENTIAL = re.compile(r"(?i)(key|token|secret|password|auth)[^=]*=")
 _MAX_DECODINGS = 16  # nobody encodes as often but to keep us busy
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, log_format: str = "text") -> None:
     """Everything from `level` on goes to stderr; the access log too where it is on, credentials masked.
+
+    `log_format` is LOG_FORMAT. Where the journal reads stderr, each line has its priority.
 
     Whatever logs to stdout or stderr by now, as uvicorn's own loggers do under `uvicorn main:app`, keeps its
     format but never waits for its reader.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PlainFormatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(formatter(log_format, to_journal=_stderr_is_journal()))
     logging.basicConfig(handlers=[handler])
     logging.getLogger().setLevel(level.upper())
     logging.captureWarnings(True)
@@ -41,10 +45,18 @@ def configure_logging(level: str) -> None:
 
 
 def say(text: str) -> None:
-    """Writes a text to stderr as it is, without waiting for its reader."""
+    """Writes the text of an error to stderr as it is, without waiting for its reader."""
+    text = for_journal(text, logging.ERROR) if _stderr_is_journal() else text
     handler = _never_waiting(logging.StreamHandler(sys.stderr))
     handler.setFormatter(None)
     handler.emit(logging.makeLogRecord({"msg": text}))
+
+
+def _stderr_is_journal() -> bool:
+    try:
+        return is_journal(sys.stderr.fileno(), os.environ)
+    except (AttributeError, OSError, ValueError):  # closed, or a stand-in without a file
+        return False
 
 
 def dropped_lines() -> int:

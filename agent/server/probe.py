@@ -11,11 +11,15 @@ import ipaddress
 import json
 import os
 import sys
+from pathlib import Path
 
 from agent.server.listener import url_host
 from agent.settings import SettingsError
-from agent.settings.environment import load_settings
+from agent.settings.environment import find_env_file, load_settings
 
+MAIN_FILE = str(Path(__file__).parents[2] / "main.py")
+# A fault in any other, as a TOKEN_FILE that cannot be read by now, leaves a running agent well.
+SETTINGS = ("HOST", "PORT", "URL_PREFIX")
 TIMEOUT = 3.0  # seconds; /health never waits for the driver
 MAX_ANSWER_BYTES = 4096  # another server on that port may have no end
 MAX_REASON = 200  # characters
@@ -28,7 +32,7 @@ class Unhealthy(Exception):
 def main() -> int:
     """Writes one line that says what was asked and what came of it. The exit status."""
     try:
-        settings = load_settings(os.environ)
+        settings = load_settings(os.environ, env_file=find_env_file(MAIN_FILE), only=SETTINGS)
     except SettingsError as error:
         _say(f"unhealthy: {'; '.join(error.faults)}")
         return 1

@@ -8,7 +8,6 @@ says what a text may be, `environment.py` where it comes from. `--help`, the REA
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from agent.settings.kinds import (
@@ -23,11 +22,13 @@ from agent.settings.kinds import (
     SECRET,
     SECRETS,
     SWITCH,
+    TOKENS,
     URL_PATH,
     number,
     one_of,
     whole_number,
 )
+from agent.settings.token_file import read_token_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from agent.settings.kinds import Kind
 
 T = TypeVar("T")
-
-MAX_TOKEN_FILE_BYTES = 4096  # one header line must hold the token; and /dev/zero has no end
 
 
 class SettingsError(Exception):
@@ -53,7 +52,7 @@ def _setting(default: T, kind: Kind[T], help_line: str, *, secret: bool = False)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """All settings, checked. `token` is already read from TOKEN_FILE, `api_keys` includes API_KEY."""
+    """All settings, checked. `tokens` includes TOKEN, but none of TOKEN_FILE; `api_keys` includes API_KEY."""
 
     host: str = _setting("0.0.0.0", HOST, "Address to listen on.")  # noqa: S104  other hosts poll this one
     port: int = _setting(8000, whole_number(1, 65535), "TCP port to listen on.")
@@ -63,7 +62,11 @@ class Settings:
     token: str = _setting(
         "", SECRET, "Token that clients send as Authorization; empty: none is needed.", secret=True
     )
-    token_file: str = _setting("", FILE, "File that holds the token, instead of TOKEN.")
+    tokens: tuple[str, ...] = _setting((), TOKENS, "More tokens, each as good as TOKEN.", secret=True)
+    token_file: str = _setting("", FILE, "File of more tokens, one a line; read again when it changes.")
+    metrics_token: str = _setting(
+        "", SECRET, "Token that opens /metrics and nothing else; needs another token beside it.", secret=True
+    )
     api_key: str = _setting("", SECRET, "Key that grants access to the stream.", secret=True)
     api_keys: tuple[str, ...] = _setting(
         (), SECRETS, "More keys that grant access to the stream.", secret=True
@@ -146,11 +149,19 @@ class Settings:
     log_level: str = _setting(
         "info", one_of("debug", "info", "warning", "error"), "Lowest severity that is logged."
     )
+    log_format: str = _setting("text", one_of("text", "json"), "Form of the log: lines of text, or of JSON.")
 
     def __post_init__(self) -> None:
-        """API_KEY is one of the API_KEYS from here on."""
+        """API_KEY is one of the API_KEYS from here on, and TOKEN one of the TOKENS."""
         keys = dict.fromkeys(key for key in (self.api_key, *self.api_keys) if key)
         object.__setattr__(self, "api_keys", tuple(keys))
+        tokens = dict.fromkeys(token for token in (self.token, *self.tokens) if token)
+        object.__setattr__(self, "tokens", tuple(tokens))
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether the data want a token, whatever TOKEN_FILE holds by now."""
+        return bool(self.tokens or self.token_file)
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{item.name}={self._shown(item)}' for item in fields(self))})"
@@ -174,13 +185,7 @@ class Settings:
                     values[item.name] = item.metadata["kind"].parse(text)
                 except ValueError:
                     faults.append(fault(name, text))
-        if environ.get("TOKEN") and environ.get("TOKEN_FILE"):
-            faults.append("TOKEN and TOKEN_FILE are both set; accepted: one of them")
-        elif path := environ.get("TOKEN_FILE"):
-            try:
-                values["token"] = _read_token(path)
-            except ValueError as why:
-                faults.append(fault("TOKEN_FILE", path, why=str(why)))
+        faults += _token_faults(environ)
         if scenario := environ.get("SIMULATE_SCENARIO"):
             names = scenarios()
             if scenario not in names or not environ.get("SIMULATE_GPUS", "").strip("0"):
@@ -238,19 +243,21 @@ def fault(name: str, value: str, *, why: str = "", accepted: str = "") -> str:
     )
 
 
-def _read_token(path: str) -> str:
-    """The token in a file, without the newline that editors add. Raises ValueError that says why not."""
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_TOKEN_FILE_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from error
-    if len(content) > MAX_TOKEN_FILE_BYTES:
-        raise ValueError(f"holds more than {MAX_TOKEN_FILE_BYTES} bytes")
-    token = content.decode(errors="replace").rstrip("\r\n")  # the replacement character is not latin-1
-    if not token:
-        raise ValueError("is empty")
-    try:
-        return SECRET.parse(token)
-    except ValueError:
-        raise ValueError(f"holds something else than {SECRET.accepted}") from None
+def _token_faults(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with TOKEN_FILE, and with METRICS_TOKEN beside the other tokens."""
+    faults: list[str] = []
+    tokens = {environ.get("TOKEN", ""), *(token.strip() for token in environ.get("TOKENS", "").split(","))}
+    if path := environ.get("TOKEN_FILE"):
+        try:
+            tokens.update(read_token_file(path).tokens)
+        except ValueError as why:
+            faults.append(fault("TOKEN_FILE", path, why=str(why)))
+    if token := environ.get("METRICS_TOKEN"):
+        accepted = "a token of its own beside TOKEN, TOKENS or TOKEN_FILE"
+        if not any(environ.get(name) for name in ("TOKEN", "TOKENS", "TOKEN_FILE")):
+            no_use = "restricts nothing while no other token is set"
+            faults.append(fault("METRICS_TOKEN", token, why=no_use, accepted=accepted))
+        elif token in tokens:
+            no_use = "is one of the tokens that open everything"
+            faults.append(fault("METRICS_TOKEN", token, why=no_use, accepted=accepted))
+    return faults

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,35 @@ from dotenv.parser import parse_stream
 from agent.settings import Settings, SettingsError, fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from dotenv.parser import Binding
 
 RESERVED_FILES = 64  # descriptors for everything that is no stream: libraries, /proc, polls, the event loop
 
 
+def find_env_file(main_file: str) -> str | None:
+    """The env file to read where none is named: `.env` of the working directory, else beside `main_file`.
+
+    Only the first is read: of two files, each half of a configuration, nobody could tell what holds.
+    """
+    for path in (Path(".env"), Path(main_file).with_name(".env")):
+        with suppress(OSError):  # a directory that is closed to us, as a working directory may be
+            if path.is_file():
+                return str(path.absolute())
+    return None
+
+
 def load_settings(
-    environ: Mapping[str, str], *, arguments: Mapping[str, str] | None = None, env_file: str | None = None
+    environ: Mapping[str, str],
+    *,
+    arguments: Mapping[str, str] | None = None,
+    env_file: str | None = None,
+    only: Collection[str] | None = None,
 ) -> Settings:
-    """Settings by name, from `arguments` over `environ` over the env file (`.env`, where none is named).
+    """Settings by name, from `arguments` over `environ` over the env file, if there is one.
+
+    With `only`, these alone; all others have their defaults.
 
     An empty value hides nothing: in an environment it may be what is left of a secret that was not passed on.
     Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
@@ -31,12 +50,17 @@ def load_settings(
     faults: list[str] = []
     from_file: dict[str, str] = {}
     try:
-        if env_file is not None or Path(".env").is_file():
-            from_file = read_env_file(env_file or ".env")
+        if env_file is not None:
+            from_file = read_env_file(env_file)
     except SettingsError as error:
         faults += error.faults
     layers = (from_file, environ, arguments or {})
-    given = {name: text for layer in layers for name, text in layer.items() if text}
+    given = {
+        name: text
+        for layer in layers
+        for name, text in layer.items()
+        if text and (only is None or name in only)
+    }
     faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
     try:
         settings = Settings.from_mapping(given)

@@ -179,7 +179,7 @@ def _fleet(text: str) -> tuple[tuple[str, str], ...]:
 
 
 SCENARIO = Kind("the name of a scenario, together with SIMULATE_GPUS", str)  # Settings knows the names
-FILE = Kind("a readable file", str)
+FILE = Kind("a readable file with a token a line, each as TOKEN", str)
 FOLDER = Kind("a folder, which need not be there", str)
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(
@@ -188,6 +188,7 @@ URL_PATH = Kind(
 HOST = Kind("a host name or an IP address", _host)
 SECRET = Kind("printable latin-1 without blanks at either end", _secret)
 SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_secret))
+TOKENS = Kind("one or more tokens, comma-separated, each as TOKEN", _list_of(_secret))
 ALLOWED_HOSTS = Kind(
     "host names without port, comma-separated; *.example.org covers all below", _list_of(_allowed_host)
 )

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05  # a scenario may end a hang while nobody else calls
 
+# These answer many questions at once, each with a return code of its own: by field id, by GPM metric.
+FIELD_VALUES = "nvmlDeviceGetFieldValues"
+GPM_METRICS = "nvmlGpmMetricsGet"
+
 
 class Faults:
     """Calls of an NVML function, by symbol, can be made to hang or to fail.
@@ -23,7 +27,8 @@ class Faults:
         self._symbols = symbols
         self._changed = threading.Condition()
         self._hung: set[str | None] = set()  # None: every symbol
-        self._failing: dict[str, tuple[int, int | None]] = {}  # symbol -> return code, times left
+        # Symbol, and entry of those that answer many questions -> return code, times left.
+        self._failing: dict[tuple[str, int | None], tuple[int, int | None]] = {}
         self._blocked = 0
 
     @property
@@ -52,19 +57,25 @@ class Faults:
                 self._hung.discard(symbol)
             self._changed.notify_all()
 
-    def fail(self, symbol: str, error_code: int, times: int | None = None) -> None:
-        """Let `symbol` return `error_code` (NVML_ERROR_...), for the next `times` calls or until healed."""
+    def fail(
+        self, symbol: str, error_code: int, times: int | None = None, *, entry: int | None = None
+    ) -> None:
+        """Let `symbol` return `error_code` (NVML_ERROR_...), for the next `times` calls or until healed.
+
+        `entry`: the call succeeds, and this field id of nvmlDeviceGetFieldValues, or this metric of
+        nvmlGpmMetricsGet, has the code. ValueError for an entry of any other function.
+        """
         self._check_symbol(symbol)
+        if entry is not None and symbol not in {FIELD_VALUES, GPM_METRICS}:
+            raise ValueError(f"{symbol} has no entries; {FIELD_VALUES} and {GPM_METRICS} have.")
         with self._changed:
-            self._failing[symbol] = (int(error_code), times)
+            self._failing[symbol, entry] = (int(error_code), times)
 
     def heal(self, symbol: str | None = None) -> None:
-        """Let `symbol`, or every failing function, succeed again."""
+        """Let `symbol` with all its entries, or every failing function, succeed again."""
         with self._changed:
-            if symbol is None:
-                self._failing.clear()
-            else:
-                self._failing.pop(symbol, None)
+            for key in [key for key in self._failing if symbol in {None, key[0]}]:
+                del self._failing[key]
 
     def block_while_hung(self, symbol: str, tick: Callable[[], None]) -> None:
         """Return at once unless `symbol` hangs; `tick` lets a scenario's time go on meanwhile."""
@@ -84,17 +95,18 @@ class Faults:
             with self._changed:
                 self._blocked -= 1
 
-    def raise_if_failing(self, symbol: str) -> None:
+    def raise_if_failing(self, symbol: str, entry: int | None = None) -> None:
         """Raise the failure that `fail` asked for, and count it."""
-        if symbol not in self._failing:
+        key = symbol, entry
+        if key not in self._failing:
             return
         with self._changed:
-            code, times = self._failing.get(symbol, (0, 0))
+            code, times = self._failing.get(key, (0, 0))
             if times is not None:
                 if times <= 1:
-                    self._failing.pop(symbol, None)
+                    self._failing.pop(key, None)
                 else:
-                    self._failing[symbol] = (code, times - 1)
+                    self._failing[key] = (code, times - 1)
         if code:
             raise NvmlFailure(code)
 

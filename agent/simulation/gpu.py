@@ -11,6 +11,7 @@ from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.error_counters import ErrorCounters
 from agent.simulation.meter import Meter
 from agent.simulation.processes import churned, default_processes
+from agent.simulation.reset import ANSWERED_UNTIL_RESET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -58,6 +59,7 @@ class SimulatedGpu(Faults):
         self._present = True
         self._lost = False
         self._denied = False
+        self._requires_reset = False
         self._unsupported: set[str | int] = set(model.unsupported)
         self._fixed: dict[str, Any] = {}  # Any: each value has the type of its field of GpuValues
         self._processes: list[SimulatedProcess] | None = None
@@ -109,6 +111,14 @@ class SimulatedGpu(Faults):
     def permit(self) -> None:
         """End `deny`."""
         self._denied = False
+
+    def require_reset(self) -> None:
+        """Give RESET_REQUIRED to every call but those of `ANSWERED_UNTIL_RESET`."""
+        self._requires_reset = True
+
+    def reset(self) -> None:
+        """End `require_reset`."""
+        self._requires_reset = False
 
     def unsupport(self, *symbols: str | int) -> None:
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""
@@ -203,6 +213,8 @@ class SimulatedGpu(Faults):
             raise NvmlFailure(NvmlReturn.GPU_IS_LOST)
         if self._denied:
             raise NvmlFailure(NvmlReturn.NO_PERMISSION)
+        if self._requires_reset and symbol not in ANSWERED_UNTIL_RESET:
+            raise NvmlFailure(NvmlReturn.RESET_REQUIRED)
         self.raise_if_failing(symbol)
         if symbol in self._unsupported:
             raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)

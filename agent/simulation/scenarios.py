@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from agent.simulation import troubles
 from agent.simulation.codes import ClocksEventReason, FieldId, NvmlReturn
 
 if TYPE_CHECKING:
@@ -202,6 +203,32 @@ SCENARIOS: Mapping[str, Scenario] = {
         "As on Blackwell: GPU 1 reports 97 % utilization without a process and without memory in use, and the"
         " older function of process utilization finds nothing.",
         ((0, _suspend),),
+    ),
+    "errors": Scenario(
+        "From second 30 to 150 of every 180, each GPU but the first fails to tell something: memory and"
+        " utilization, power, temperature with a pause, memory temperature, process utilization; GPU 2 never"
+        " tells one optional value.",
+        (
+            (0, troubles.never_tell_replays),
+            (30, troubles.fail_values),
+            (80, troubles.answer_once),
+            (85, troubles.fail_values),
+            (130, troubles.answer_once),
+            (150, troubles.never_tell_replays),
+        ),
+        period_seconds=180,
+    ),
+    "garbage": Scenario(
+        "For every other 30 seconds, each GPU but the first tells numbers that cannot be: 4 MW, 82505 degrees"
+        " Celsius, more memory in use than there is, 4294967295 remapped rows, processes of 32 TiB.",
+        ((0, troubles.tell_the_truth), (30, troubles.tell_garbage)),
+        period_seconds=60,
+    ),
+    "reset-required": Scenario(
+        "For every other minute, GPU 1 requires a reset: it tells only its identity, its memory and its"
+        " processes.",
+        ((0, lambda s: _second(s).reset()), (60, lambda s: _second(s).require_reset())),
+        period_seconds=120,
     ),
     "count-fails-once": Scenario(
         "The first count of GPUs fails.",

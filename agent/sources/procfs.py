@@ -29,6 +29,7 @@ MAX_BYTES_OF = {
     "environ": 32 * 1024,  # Slurm appends its variables to those of the shell, often some KiB of modules
 }
 MAX_OPEN_FILES = 4096  # of one process, that are looked at
+MAX_COUNTED_FILES = 131_072  # as many as MAX_STREAMS may be, and more
 # With more, none is called the largest: looking at only some of them would name the wrong ones.
 MAX_PROCESSES = 65_536
 OVERFLOW_UID = 65534  # the kernel's default for /proc/sys/kernel/overflowuid
@@ -143,6 +144,12 @@ def open_files(proc_root: str, pid: int, limit: int = MAX_OPEN_FILES) -> Iterato
         for entry in islice(entries, limit):
             with suppress(FileNotFoundError):  # closed meanwhile
                 yield str(Path(entry.path).readlink())
+
+
+def count_open_files(proc_root: str, pid: int, limit: int = MAX_COUNTED_FILES) -> int:
+    """How many descriptors a process has, at most `limit`."""
+    with os.scandir(f"{proc_root}/{pid}/fd") as entries:
+        return sum(1 for _ in islice(entries, limit))
 
 
 def by_resident_bytes(proc_root: str, count: int, limit: int = MAX_PROCESSES) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ Data = TypeVar("Data")
 
 
 class Success(BaseModel, Generic[Data]):
-    """`{"code":0,"data":…}`"""
+    """`{"code":0,"data":…}`: the envelope of a right answer."""
 
     code: Literal[0] = Field(description="0: success")
     data: Data = Field(description="the answer itself")

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
 
-VerdictWord = Literal["healthy", "warning", "critical"]
+# With a name of its own, so that it is one schema of the OpenAPI document and not one for each use.
+Verdict = TypeAliasType(
+    "Verdict",
+    Annotated[
+        Literal["healthy", "warning", "critical"],
+        Field(description="how well a GPU or the host is; critical: it does not work, or not for long"),
+    ],
+)
 
 
 class HealthReport(BaseModel):
     """A verdict and every reason for it."""
 
-    verdict: VerdictWord | None = Field(description="null: not known yet")
+    verdict: Verdict | None = Field(description="null: not known yet")
     reasons: list[str] = Field(
         description="everything that is wrong, the gravest first; detail=1 and /status also say what to do"
     )
@@ -29,7 +37,7 @@ def health_view(health: Health) -> HealthReport:
     )
 
 
-def verdict_word(health: Health) -> VerdictWord | None:
+def verdict_word(health: Health) -> Verdict | None:
     """As the wire shows it."""
     return None if health.verdict is None else health.verdict.word
 
@@ -38,7 +46,7 @@ class HealthFinding(BaseModel):
     """One reason of a verdict."""
 
     name: str = Field(description="name of the finding for programs, as in remapping_pending")
-    verdict: VerdictWord = Field(description="verdict that this finding leads to")
+    verdict: Verdict = Field(description="verdict that this finding leads to")
     what: str = Field(description="what is wrong")
     todo: str = Field(description="what to do")
 

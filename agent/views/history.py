@@ -22,10 +22,14 @@ class DeviceHistory(BaseModel):
 
     idx: int = Field(description="NVML index")
     uuid: str | None = Field(description="NVML UUID")
-    gpu_utilization: list[int | None] = Field(description="percent of time in which a kernel ran")
-    memory_used_mb: list[float | None] = Field(description="memory in use, MiB")
-    temperature_celsius: list[int | None] = Field(description="temperature of the GPU core, degrees Celsius")
-    power_watts: list[float | None] = Field(description="power draw, watts")
+    gpu_utilization: list[int | None] = Field(
+        description="percent of time in which a kernel ran; null: not known then"
+    )
+    memory_used_mb: list[float | None] = Field(description="memory in use, MiB; null: not known then")
+    temperature_celsius: list[int | None] = Field(
+        description="temperature of the GPU core, degrees Celsius; null: not known then"
+    )
+    power_watts: list[float | None] = Field(description="power draw, watts; null: not known then")
 
 
 class HistoryColumns(BaseModel):

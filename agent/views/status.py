@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
 from agent.derive.health import examine
 from agent.derive.holdings import processes_on
@@ -13,7 +14,7 @@ from agent.derive.host_health import examine_host
 from agent.derive.rounding import percent, tenths, whole
 from agent.readings import GpuProcess, GpuSample, GpuState, HostProcess, MigInstance
 from agent.views.envelope import success
-from agent.views.health import VerdictWord, verdict_word
+from agent.views.health import Verdict, verdict_word
 from agent.views.pieces import MadeOnce, filled, to_json
 
 if TYPE_CHECKING:
@@ -24,13 +25,23 @@ if TYPE_CHECKING:
 
 NA: Literal["N/A"] = "N/A"
 NotAvailable = Literal["N/A"]
+# Each is a schema of its own in the OpenAPI document, and so one type in a generated client.
+IntegerOrNA = TypeAliasType(
+    "IntegerOrNA", Annotated[int | NotAvailable, Field(description="a whole number; N/A: unknown")]
+)
+NumberOrNA = TypeAliasType(
+    "NumberOrNA", Annotated[float | NotAvailable, Field(description="a number; N/A: unknown")]
+)
+VerdictOrNA = TypeAliasType(
+    "VerdictOrNA", Annotated[Verdict | NotAvailable, Field(description="a verdict; N/A: unknown")]
+)
 ProcessFilter = Literal["C", "G", "NA"]
 
 
 class StatusHealth(BaseModel):
     """How well a GPU or the host is."""
 
-    verdict: VerdictWord | NotAvailable = Field(description="N/A: not known yet")
+    verdict: VerdictOrNA = Field(description="N/A: not known yet")
     reasons: list[str] = Field(description="the worst first: what is wrong, and what to do")
 
 
@@ -39,24 +50,22 @@ class StatusDevice(BaseModel):
 
     idx: int = Field(description="NVML index; of the parent for a MIG instance")
     name: str = Field(description="product name")
-    fan_speed: int | NotAvailable = Field(
+    fan_speed: IntegerOrNA = Field(
         description="speed of the first fan, percent of its maximum; may exceed 100"
     )
-    temperature: int | NotAvailable = Field(description="temperature of the GPU core, degrees Celsius")
+    temperature: IntegerOrNA = Field(description="temperature of the GPU core, degrees Celsius")
     power_status: str = Field(description='power draw and limit in watts: "119W / 350W"')
-    gpu_utilization: int | NotAvailable = Field(description="percent of time in which a kernel ran")
+    gpu_utilization: IntegerOrNA = Field(description="percent of time in which a kernel ran")
     memory_total_human: str = Field(description='total memory in whole MiB: "24576MiB"')
     memory_used_human: str = Field(
         description="memory in use, without what the driver reserves, in whole MiB"
     )
     memory_free_human: str = Field(description="free memory in whole MiB")
-    memory_utilization: int | NotAvailable = Field(description="used of total memory, percent")
-    ts: int | NotAvailable = Field(description="when this GPU was sampled, milliseconds since the epoch")
+    memory_utilization: IntegerOrNA = Field(description="used of total memory, percent")
+    ts: IntegerOrNA = Field(description="when this GPU was sampled, milliseconds since the epoch")
     uuid: str = Field(description="NVML UUID")
     state: GpuState = Field(description="how far the values can be trusted")
-    age_ms: int | NotAvailable = Field(
-        description="age of the last reading when this was assembled, milliseconds"
-    )
+    age_ms: IntegerOrNA = Field(description="age of the last reading when this was assembled, milliseconds")
     health: StatusHealth
     error: str | None = Field(default=None, description="only where the GPU could not be read: why")
     mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
@@ -72,8 +81,8 @@ class StatusProcess(BaseModel):
     type: Literal["C", "G", "C+G", "NA"] = Field(description="compute, graphics, both, or unknown")
     gpu_memory: str = Field(description="GPU memory in use, whole MiB")
     running_time: str = Field(description="time since the process started: H:MM:SS, hours unbounded")
-    gpu_sm_utilization: int | NotAvailable = Field(description="percent of the GPU's SM time")
-    cpu_percent: float | NotAvailable = Field(description="percent of one CPU core")
+    gpu_sm_utilization: IntegerOrNA = Field(description="percent of the GPU's SM time")
+    cpu_percent: NumberOrNA = Field(description="percent of one CPU core")
     host_memory: str = Field(description="resident host memory, whole MiB")
     mig_index: int | None = Field(default=None, description="only with mig=1, on a MIG instance: its index")
 

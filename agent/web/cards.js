@@ -1,5 +1,5 @@
 // One host: its line, and a card for each GPU: what it does, who uses it, how well it is, what holds it back.
-import { element, facts, line, named, show } from "./draw.js";
+import { element, facts, line, named, show, told } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
 
 const SPAN = 300_000; // milliseconds that the small lines show
@@ -15,23 +15,48 @@ export const model = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
 // The indices of the GPUs that an answer of /free offers.
 export const freeIn = (offer) => new Set(offer.gpus.map((gpu) => gpu.idx).sort((one, other) => one - other));
 
-// What is drawn of a GPU, in the order of history.js: the value now, the top of its scale, whether that is a limit.
+// In NVML's words, why the driver failed to tell a field, or all that it is a part of.
+export function failureIn(failed, field) {
+  return failed?.[field] ?? failed?.[field.slice(0, field.lastIndexOf("."))];
+}
+
+// Of the first of these fields that the driver failed to tell of a GPU.
+export const failure = (gpu, ...fields) => fields.map((field) => failureIn(gpu.failed, field)).find(known);
+
+// What is drawn of a GPU, in the order of history.js: the value now, the top of its scale, whether that is a limit,
+// and why each of the two is not told.
 export function measures(gpu) {
   const total = gpu.memory.total_mb;
   return [
-    { name: "utilization", now: gpu.utilization.gpu_percent, top: 100, write: (value) => number(value, " %") },
+    {
+      name: "utilization",
+      now: gpu.utilization.gpu_percent,
+      why: failure(gpu, "utilization.gpu_percent"),
+      top: 100,
+      write: (value) => number(value, " %"),
+    },
     {
       name: "memory",
       now: gpu.memory.used_mb,
+      why: failure(gpu, "memory.used_mb"),
       top: total,
+      whyTop: failure(gpu, "memory.total_mb"),
       limited: true,
       write: (value) => memory(value, total ?? value), // used and total in the same unit
     },
-    { name: "temperature", now: gpu.temperature_celsius, top: 100, write: (value) => number(value, " °C") },
+    {
+      name: "temperature",
+      now: gpu.temperature_celsius,
+      why: failure(gpu, "temperature_celsius"),
+      top: 100,
+      write: (value) => number(value, " °C"),
+    },
     {
       name: "power",
       now: gpu.power.usage_watts,
+      why: failure(gpu, "power.usage_watts"),
       top: gpu.power.limit_watts,
+      whyTop: failure(gpu, "power.limit_watts"),
       limited: true,
       write: (value) => number(value, " W"),
     },
@@ -57,20 +82,25 @@ export function renderHealth(place, health) {
   if (place.textContent !== text) place.textContent = text; // a screen reader says it again when it changes
 }
 
-function measure({ name, now, top, limited, write }, rows, place) {
+function measure({ name, now, why, top, whyTop, limited, write }, rows, place) {
   const written = write(now);
   const value = limited && known(top) ? written.replace(/\s.*/, "") : written; // the unit stands behind the limit
   return element(
     "div",
     { class: `measure ${name}` },
     element("span.name", {}, TEXTS.measures[name]),
-    element("span.value", {}, value, limited ? element("small", {}, ` / ${write(top)}`) : null),
+    element(
+      "span.value",
+      {},
+      told(value, why),
+      limited ? element("small", {}, " / ", told(write(top), whyTop)) : null,
+    ),
     line(rows, place, top, HEIGHT),
   );
 }
 
 function users(gpu) {
-  if (!gpu.top_processes) return UNKNOWN;
+  if (!gpu.top_processes) return told(UNKNOWN, failure(gpu, "top_processes"));
   const names = new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN));
   if (gpu.top_processes.length === MOST_NAMED) names.add("…"); // there may be more
   return [...names].join(", ") || TEXTS.nobody;
@@ -89,7 +119,7 @@ const listed = (names) => (names ? names.map(words).join(", ") || TEXTS.nothing 
 
 function card(gpu, rows, free) {
   const { clocks, pcie, throttling } = gpu;
-  const traffic = TEXTS.traffic(throughput(pcie.tx_throughput_mbps), throughput(pcie.rx_throughput_mbps));
+  const traffic = [pcie.tx_throughput_mbps, pcie.rx_throughput_mbps];
   const clockRates = TEXTS.clocks(number(clocks.graphics_mhz), number(clocks.memory_mhz, " MHz"));
   return element(
     "article",
@@ -106,10 +136,17 @@ function card(gpu, rows, free) {
     element("div.measures", {}, measures(gpu).map((one, place) => measure(one, rows, place))),
     element("dl.facts", {}, facts(named(TEXTS.facts, {
       users: users(gpu),
-      clocks: known(clocks.graphics_mhz) ? clockRates : UNKNOWN,
-      fan: number(gpu.fan_speed_percent, " %"),
-      limited: listed(throttling.reason_names),
-      pcie: gpu.status === "unavailable" ? UNKNOWN : `${pcieLink(pcie)} ${traffic}`,
+      clocks: told(known(clocks.graphics_mhz) ? clockRates : UNKNOWN, failure(gpu, "clocks.graphics_mhz")),
+      fan: told(number(gpu.fan_speed_percent, " %"), failure(gpu, "fan_speed_percent")),
+      limited: told(listed(throttling.reason_names), failure(gpu, "throttling.reason_names")),
+      pcie: gpu.status === "unavailable" ? UNKNOWN : [
+        told(pcieLink(pcie), failure(gpu, "pcie.current_generation", "pcie.generation")),
+        " ",
+        told(
+          traffic.some(known) ? TEXTS.traffic(...traffic.map(throughput)) : UNKNOWN,
+          failure(gpu, "pcie.tx_throughput_mbps", "pcie.rx_throughput_mbps"),
+        ),
+      ],
       bottlenecks: listed(throttling.bottlenecks),
     }))),
   );

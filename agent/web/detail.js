@@ -1,7 +1,7 @@
 // All that is known of one GPU, with charts over the whole history.
 import { get, worded } from "./api.js";
-import { badge, measures, model } from "./cards.js";
-import { element, facts, headings, line, period, show } from "./draw.js";
+import { badge, failure, failureIn, measures, model } from "./cards.js";
+import { element, facts, headings, line, period, show, told } from "./draw.js";
 import { recent } from "./history.js";
 import { TEXTS, UNKNOWN, known, label, written } from "./texts.js";
 
@@ -21,18 +21,23 @@ function table(rows) {
   return element("div.scroll", { tabindex: "0" }, element("table", {}, head, body));
 }
 
-// A group within a group is written on its lines: "Banks all".
-function pairs(group, before = "") {
-  return Object.entries(group).flatMap(([name, value]) =>
-    isGroup(value) ? pairs(value, `${before}${name}_`) : [[label(before + name), written(name, value)]],
-  );
+// A group within a group is written on its lines: "Banks all". `whyNot` is of the field at a path.
+function pairs(group, whyNot, path = []) {
+  return Object.entries(group).flatMap(([name, value]) => {
+    const here = [...path, name];
+    if (isGroup(value)) return pairs(value, whyNot, here);
+    return [[label(here.join("_")), told(written(name, value), whyNot(here.join(".")))]];
+  });
 }
 
-function section(name, value) {
-  const content = isTable(value) ? table(value) : element("dl.facts", {}, facts(pairs(value)));
+function section(name, value, whyNot = () => null) {
+  const content = isTable(value) ? table(value) : element("dl.facts", {}, facts(pairs(value, whyNot)));
   const heading = element("h3", {}, TEXTS.sections[name] ?? label(name));
   return element("section", { class: isTable(value) && "wide" }, heading, content);
 }
+
+// Why the driver failed to tell a field, which stands in the plain answer or in `detail`.
+const whyNot = (gpu, path) => failure(gpu, path) ?? failureIn(gpu.detail.failed, `detail.${path}`);
 
 // All that the answer says: what is wrong, lone values, groups, tables.
 function sections(gpu, topology) {
@@ -43,18 +48,19 @@ function sections(gpu, topology) {
   const pcie = { ...gpu.pcie, ...detail.pcie };
   const all = { ...gpu, ...detail, power, clocks, pcie };
   // The title and the findings tell these.
-  for (const name of ["id", "name", "error", "health", "detail"]) delete all[name];
-  const unread = gpu.status === "unavailable"; // then an empty list says nothing
-  const entries = Object.entries(all).map(([name, value]) => [name, unread && value?.length === 0 ? null : value]);
+  for (const name of ["id", "name", "error", "health", "detail", "failed", "unknown"]) delete all[name];
+  const entries = Object.entries(all);
   const sectionsOf = (isKind) =>
-    entries.filter(([, value]) => isKind(value)).map(([name, value]) => section(name, value));
+    entries
+      .filter(([, value]) => isKind(value))
+      .map(([name, value]) => section(name, value, (path) => whyNot(gpu, `${name}.${path}`)));
   const alone = entries.filter(([, value]) => !isGroup(value) && !isTable(value));
   const links = (topology?.[gpu.id] ?? [])
     .map((link, other) => [TEXTS.gpu(other), link ?? UNKNOWN])
     .filter(([, link]) => link !== "X"); // the GPU itself, as nvidia-smi writes it
   return [
     ...(findings.length ? [section("findings", findings)] : []),
-    section("general", Object.fromEntries(alone)),
+    section("general", Object.fromEntries(alone), (name) => whyNot(gpu, name)),
     ...sectionsOf(isGroup),
     ...(links.length ? [section("topology", Object.fromEntries(links))] : []),
     ...sectionsOf(isTable),
@@ -64,7 +70,7 @@ function sections(gpu, topology) {
 let pointed = { place: null, share: 0 }; // the chart that somebody points at, and at which part of its width
 
 // What stands above a chart: the value of the time pointed at, else the present one and the range.
-function readout({ now, write }, place, rows) {
+function readout({ now, why, write }, place, rows) {
   if (pointed.place === place && rows.length) {
     const { begin, span } = period(rows);
     const wanted = begin + pointed.share * span;
@@ -73,7 +79,8 @@ function readout({ now, write }, place, rows) {
     return TEXTS.atTime(write(values[place]), new Date(moment).toLocaleTimeString());
   }
   const values = rows.map(([, all]) => all[place]).filter(known);
-  return values.length ? TEXTS.range(write(now), write(Math.min(...values)), write(Math.max(...values))) : write(now);
+  const present = known(now) || !known(why) ? write(now) : TEXTS.errorOf(why);
+  return values.length ? TEXTS.range(present, write(Math.min(...values)), write(Math.max(...values))) : present;
 }
 
 // The chart of one measure over the whole history.

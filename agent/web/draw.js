@@ -1,5 +1,5 @@
 // How things get onto the page: elements whose texts are only ever text, parts brought up to date, lines drawn.
-import { known } from "./texts.js";
+import { TEXTS, UNKNOWN, known } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWN = new Set(["svg", "path"]);
@@ -54,6 +54,13 @@ export function facts(pairs) {
 
 export function headings(columns) {
   return columns.map((name) => element("th", { scope: "col" }, name));
+}
+
+// A value as it is written. One that the driver failed to tell is "ERR", with the reason for those who point at it,
+// go to it with the keyboard or hear the page.
+export function told(text, why) {
+  if (text !== UNKNOWN || !known(why)) return text;
+  return element("span.err", { tabindex: "0" }, TEXTS.error, element("span.why", {}, ` ${why}`));
 }
 
 const WIDTH = 240; // of the drawing's own units: it is stretched to its place

@@ -1,6 +1,6 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, Silent, get, worded } from "./api.js";
-import { freeIn, judged, model, reasons } from "./cards.js";
+import { failure, freeIn, judged, model, reasons } from "./cards.js";
 import { byId, element, facts, headings, named, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
@@ -59,11 +59,14 @@ function tile(host, gpu) {
   const users = usersOf(host, gpu);
   const free = host.free.has(gpu.id);
   const word = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]; // a sign and a word
+  const why = failure(gpu, "utilization.gpu_percent");
+  const load = known(why) ? TEXTS.error : number(gpu.utilization.gpu_percent, " %");
   const watts = `${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`;
   const words = [
     `${TEXTS.gpu(gpu.id)} ${model(gpu)}`,
     word,
     reasons(gpu),
+    known(why) ? TEXTS.errorOf(why) : "",
     `${number(gpu.temperature_celsius, " °C")}, ${watts}`,
     users.join(", "),
   ];
@@ -78,7 +81,7 @@ function tile(host, gpu) {
       "a",
       { href: `${host.path}?host#gpu${gpu.id}`, tabindex: "-1" },
       element("span.index", {}, `${word[0]} ${gpu.id}`),
-      element("span.load", {}, TEXTS.states[gpu.state] ?? number(gpu.utilization.gpu_percent, " %")),
+      element("span.load", {}, TEXTS.states[gpu.state] ?? load),
       element("progress", { max: 100, value: gpu.utilization.gpu_percent ?? 0, "aria-hidden": "true" }),
       element("span.rest", {}, free ? TEXTS.free : TEXTS.tileMemory(number(gpu.memory.utilization_percent, " %"))),
     ),

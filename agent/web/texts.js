@@ -31,6 +31,9 @@ export const TEXTS = {
   streamEnded: "The stream ended",
   theme: "Theme",
   themes: { auto: "◐ System", dark: "● Dark", light: "○ Light" },
+  // what the driver failed to tell
+  error: "ERR",
+  errorOf: (why) => `ERR (${why})`,
   // one host
   all: "all",
   part: (some, all) => `${some} of ${all}`,

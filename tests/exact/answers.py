@@ -15,7 +15,7 @@ from agent.sampling.history import History
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sampling.waiting import WaitingQueue
-from tests.exact.reading import before
+from tests.exact.reading import AGENT, before
 from tests.support.agents import settings
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ async def exact_agent() -> AsyncIterator[ExactAgent]:
     """No Snapshot is shown yet."""
     app = create_app(settings(HISTORY_INTERVAL="10", METRICS_PROCESSES="1"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+        app.state.shared.read_agent = lambda: AGENT
         yield ExactAgent(client, app.state.shared)
 
 

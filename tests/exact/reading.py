@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from agent.readings import (
     NVSWITCH,
+    AgentReading,
     Belonging,
     Clocks,
     DiskIo,
@@ -339,6 +340,7 @@ UNKNOWN = {
         words=f"words-of-nvml-{n}",
         since=SINCE_BOOT - 700 - n,
         told_before=bool(n % 2),
+        asked=SINCE_BOOT - 300 - n,
     )
     for n, (field, reason) in enumerate(
         [
@@ -473,6 +475,13 @@ def _ledger() -> LedgerReading:
     )
 
 
+AGENT = AgentReading(
+    started_at=1_750_000_000.25,
+    resident_bytes=98_765_432,
+    cpu_seconds=321.5,
+    open_files=76,
+    max_open_files=1024,
+)
 SNAPSHOT = Snapshot(
     taken_at=TAKEN_AT,
     taken_monotonic=MONOTONIC,

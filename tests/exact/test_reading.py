@@ -10,7 +10,7 @@ import pytest
 
 from agent.readings import HistoryReading, Snapshot
 from agent.sampling.history import History
-from tests.exact.reading import SNAPSHOT, TELL_ALL, before
+from tests.exact.reading import AGENT, SNAPSHOT, TELL_ALL, before
 from tests.exact.walking import fields_with_a_value, is_countable, leaves, names, readings
 
 FILE = "tests/exact/reading.py"
@@ -35,7 +35,7 @@ def history() -> HistoryReading:
 
 def test_every_field_of_every_reading_has_a_value() -> None:
     fields = {f"{name}.{field}" for name, kind in readings().items() for field in names(kind)}
-    held = fields_with_a_value(SNAPSHOT) | fields_with_a_value(history())
+    held = fields_with_a_value(SNAPSHOT) | fields_with_a_value(history()) | fields_with_a_value(AGENT)
 
     assert len(fields) > 200
     assert fields - held - set(EMPTY) == set(), f"give them a value of their own in {FILE}"
@@ -51,6 +51,7 @@ WHOLES: dict[str, Any] = {
     "driver": SNAPSHOT.driver,
     "ledger": SNAPSHOT.ledger,
     "history": history(),
+    "agent": AGENT,
 }
 
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from agent.simulation import SimulatedGpu
 
-RESET_REQUIRED = 16  # NVML_ERROR_RESET_REQUIRED
-
 LOST = ("lost", "The GPU is lost: it fell off the bus")
 DENIED = ("lost", "No permission to read the GPU")
 STUCK = ("stuck", "A driver call on this GPU has not returned for")
@@ -155,17 +153,8 @@ FAULTS: Mapping[str, Fault] = {
         on(*ALL, do=lambda gpu: gpu.deny()),
         on(*ALL, do=lambda gpu: gpu.permit()),
     ),
-    "a GPU needs a reset": of_gpus(
-        "fail",
-        {6: ("lost", "requires a reset")},
-        on(6, do=lambda gpu: gpu.fail("nvmlDeviceGetMemoryInfo_v2", RESET_REQUIRED)),
-        heal,
-    ),
-    "the first call on a GPU fails": of_gpus(
-        "fail",
-        {2: ("lost", "The driver does not let the GPU be read: ")},
-        on(2, do=lambda gpu: gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.UNKNOWN)),
-        heal,
+    "the first call on a GPU fails": harmless(
+        "fail", on(2, do=lambda gpu: gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.UNKNOWN)), heal
     ),
     "every call on a GPU hangs": of_gpus("hang", {1: STUCK}, on(1, do=lambda gpu: gpu.hang()), release),
     "one call on a GPU hangs": of_gpus(

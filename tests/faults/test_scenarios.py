@@ -23,6 +23,7 @@ SCENES: dict[str, dict[float, Truth]] = {
     "no-driver": {1: Truth(no_driver="No NVIDIA driver: the NVML library"), 31: WELL},
     "sick": {1: Truth(ill=True)},
     "xid": {1: WELL, 61: Truth({1: LOST}), 81: WELL},
+    "reset-required": {1: WELL, 61: Truth(ill=True), 121: WELL},
     "driver-mismatch": {1: Truth(no_driver="have different versions")},
 }
 

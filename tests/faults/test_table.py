@@ -138,6 +138,7 @@ ENDS = {
     "heal",
     "restore",
     "permit",
+    "reset",
     "support",
     "unfix",
     "disable_mig",
@@ -145,6 +146,7 @@ ENDS = {
     "restore_function",
 }
 NO_FAULT = {
+    "require_reset",  # the GPU can be read: see the scenario, tests/faults/test_scenarios.py
     "bridge",
     "count_in_new_process",
     "install",

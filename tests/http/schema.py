@@ -19,9 +19,17 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 _UNDERSTOOD = {
-    *("$ref", "anyOf", "type", "enum", "const", "properties", "required", "items"),
-    *("additionalProperties", "propertyNames", "title", "description", "default"),
+    *("$ref", "anyOf", "oneOf", "type", "enum", "const", "properties", "required", "items"),
+    *("additionalProperties", "propertyNames", "title", "description", "default", "format"),
 }
+
+
+def operations(document: Schema) -> Iterator[tuple[str, Schema]]:
+    """Every GET of the document; there must be nothing else."""
+    assert len(document["paths"]) > 10
+    for path, methods in document["paths"].items():
+        assert list(methods) == ["get"]
+        yield path, methods["get"]
 
 
 def resolve(schema: Schema, document: Schema) -> Schema:
@@ -43,10 +51,7 @@ def faults(value: Any, schema: Schema, document: Schema, place: str = "$") -> It
     """Everything in which the value is not as the schema says, each with its place; none is good."""
     schema = resolve(schema, document)
     assert schema.keys() <= _UNDERSTOOD, f"{place}: {sorted(schema.keys() - _UNDERSTOOD)} is not understood"
-    if "anyOf" in schema:
-        options = [list(faults(value, option, document, place)) for option in schema["anyOf"]]
-        if all(options):
-            yield f"{place}: {value!r} is none of {len(options)}: {options}"
+    yield from _faults_of_options(value, schema, document, place)
     if "enum" in schema and value not in schema["enum"]:
         yield f"{place}: {value!r} is not one of {schema['enum']}"
     if "const" in schema and (value != schema["const"] or type(value) is not type(schema["const"])):
@@ -61,6 +66,14 @@ def faults(value: Any, schema: Schema, document: Schema, place: str = "$") -> It
     if schema.get("type") == "array":
         for index, item in enumerate(value):
             yield from faults(item, schema["items"], document, f"{place}[{index}]")
+
+
+def _faults_of_options(value: Any, schema: Schema, document: Schema, place: str) -> Iterator[str]:
+    for kind in ("anyOf", "oneOf"):
+        options = [list(faults(value, option, document, place)) for option in schema.get(kind, ())]
+        fitting = options.count([])
+        if options and (fitting == 0 or (kind == "oneOf" and fitting > 1)):
+            yield f"{place}: {value!r} fits {fitting} of {len(options)}: {options}"
 
 
 def _faults_of_object(value: Schema, schema: Schema, document: Schema, place: str) -> Iterator[str]:

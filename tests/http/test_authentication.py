@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message
 
 TOKEN = "changeme-T0ken"  # noqa: S105  opens nothing but the agents of these tests
+TOKENS = ["first of TOKENS", "second:of/TOKENS?&="]
+METRICS_TOKEN = "changeme-METRICS_TOKEN"  # noqa: S105  likewise
 KEY = "key-of-API_KEY"
 KEYS = ["first of API_KEYS", "second:of/API_KEYS?&="]
 
 OPEN = OPEN_PATHS | {"/static-offline-docs/favicon.png", "/web/page.js"}
-UNKNOWN = {"/nope", "/status/", "/gpu/stream/", "/healthz"}
+UNKNOWN = {"/nope", "/status//", "/gpu/stream//", "/healthz"}
 # Enough of the data paths for the matrix to be worth something; the others join by themselves.
 DATA = {"/count", "/status", "/gpu"}
 
@@ -36,7 +38,9 @@ CONFIGURED: dict[str, dict[str, str]] = {
     "TOKEN": {"TOKEN": TOKEN},
     "keys": {"API_KEY": KEY, "API_KEYS": ",".join(KEYS)},
     "both": {"TOKEN": TOKEN, "API_KEY": KEY, "API_KEYS": ",".join(KEYS)},
+    "tokens": {"TOKEN": TOKEN, "TOKENS": ",".join(TOKENS), "METRICS_TOKEN": METRICS_TOKEN},
 }
+METRICS = "/metrics"
 LAYOUTS: dict[str, dict[str, str]] = {
     "no prefix": {},
     "prefix": {"URL_PREFIX": "server1"},
@@ -46,12 +50,17 @@ LAYOUTS: dict[str, dict[str, str]] = {
 }
 
 
+SECRETS = [TOKEN, *TOKENS, METRICS_TOKEN, KEY, *KEYS]
+
+
 class Credential(NamedTuple):
     """What a request brings, and what it proves."""
 
     headers: list[tuple[str, str]]
     query: list[tuple[str, str]]
     is_token: bool = False
+    is_one_of_tokens: bool = False
+    is_metrics_token: bool = False
     is_key: bool = False
 
 
@@ -89,6 +98,22 @@ CREDENTIALS = {
     "TOKEN as ?api_key": Credential([], [("api_key", TOKEN)]),
     "TOKEN as ?token": Credential([], [("token", TOKEN)]),
     "TOKEN as ?Authorization": Credential([], [("Authorization", TOKEN)]),
+    # TOKENS and METRICS_TOKEN
+    "first of TOKENS": Credential(header("Authorization", TOKENS[0]), [], is_one_of_tokens=True),
+    "Bearer second of TOKENS": Credential(
+        header("Authorization", f"Bearer {TOKENS[1]}"), [], is_one_of_tokens=True
+    ),
+    "all TOKENS as one": Credential(header("Authorization", ",".join(TOKENS)), []),
+    "two of TOKENS": Credential(header("Authorization", *TOKENS), []),
+    "one of TOKENS as X-API-Key": Credential(header("X-API-Key", TOKENS[0]), []),
+    "one of TOKENS as ?api_key": Credential([], [("api_key", TOKENS[0])]),
+    "METRICS_TOKEN": Credential(header("Authorization", METRICS_TOKEN), [], is_metrics_token=True),
+    "bearer METRICS_TOKEN": Credential(
+        header("Authorization", f"bearer {METRICS_TOKEN}"), [], is_metrics_token=True
+    ),
+    "METRICS_TOKEN cut short": Credential(header("Authorization", METRICS_TOKEN[:-1]), []),
+    "METRICS_TOKEN as X-API-Key": Credential(header("X-API-Key", METRICS_TOKEN), []),
+    "METRICS_TOKEN as ?api_key": Credential([], [("api_key", METRICS_TOKEN)]),
     # The keys
     "API_KEY in the header": Credential(header("X-API-Key", KEY), [], is_key=True),
     "API_KEYS in the header": Credential(header("x-api-key", KEYS[1]), [], is_key=True),
@@ -127,9 +152,13 @@ def may_read(path: str, credential: Credential, configured: str) -> bool:
     """The rules of the contract, in their own words."""
     if path in OPEN or configured == "nothing":
         return True
+    has_token = credential.is_token and configured != "keys"
+    has_token |= credential.is_one_of_tokens and configured == "tokens"
     if path == STREAM:
-        return (configured != "keys" and credential.is_token) or (configured != "TOKEN" and credential.is_key)
-    return configured == "keys" or credential.is_token
+        return has_token or (configured in ("keys", "both") and credential.is_key)
+    if path == METRICS and configured == "tokens" and credential.is_metrics_token:
+        return True
+    return configured == "keys" or has_token
 
 
 def every_path(document: dict[str, Any]) -> set[str]:
@@ -185,7 +214,7 @@ async def test_the_whole_matrix(layout: str, configured: str) -> None:
             if status == 401:
                 assert headers[b"www-authenticate"] == b"Bearer"
                 error = error_of(status, body)
-                assert not [secret for secret in (TOKEN, KEY, *KEYS) if secret in error]
+                assert not [secret for secret in SECRETS if secret in error]
             elif path in UNKNOWN:
                 assert status == 404
             elif path == STREAM:
@@ -295,6 +324,9 @@ async def test_odd_bytes_are_nobodys_credential(given: bytes) -> None:
     [
         ("TOKEN", "/status", "the header Authorization: <TOKEN>"),
         ("TOKEN", STREAM, "the header Authorization: <TOKEN>"),
+        ("TOKEN", METRICS, "the header Authorization: <TOKEN>"),
+        ("tokens", STREAM, "the header Authorization: <TOKEN>"),
+        ("tokens", METRICS, "the header Authorization: <TOKEN or METRICS_TOKEN>"),
         ("keys", STREAM, "the header X-API-Key: <key> or the parameter api_key=<key>"),
         (
             "both",
@@ -379,7 +411,8 @@ def only_keys() -> Iterator[str]:
         ("/server1/status%0A", 401),
         ("/server1/status%20", 401),
         ("/server1/docs%0A", 401),
-        ("/server1/docs/", 401),
+        ("/server1/docs//", 401),
+        ("/server1/docs/%2F", 401),
         ("/server1/docs;x", 401),
         ("/server1/health%0A", 401),
         ("/server1/%0A", 401),
@@ -416,7 +449,9 @@ def test_path_tricks_open_nothing(both: str, target: str, status: int) -> None:
         ("/gpu/stream%0A%0A", 404),
         ("/gpu/stream%0D%0A", 404),
         ("/gpu/stream%00", 404),
-        ("/gpu/stream/", 404),
+        ("/gpu/stream/", 401),
+        ("/gpu/stream%2F", 401),
+        ("/gpu/stream//", 404),
         ("/gpu/stream;x", 404),
         ("/gpu//stream", 404),
         ("//gpu/stream", 404),

@@ -1,4 +1,4 @@
-"""HEAD wherever GET works, and the only two redirects: both relative."""
+"""HEAD wherever GET works, a slash at the end of a path, and the only redirect: a relative one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, error_in, request
 from tests.support.agents import agent_client, agent_server
-from tests.support.endpoints import PATHS, WITH_END
+from tests.support.endpoints import OPEN, PATHS, STREAM, WITH_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 TARGETS = [
     *WITH_END,
@@ -22,6 +24,7 @@ TARGETS = [
     "/static-offline-docs/swagger-ui.css",
     "/status?idx=a",
     "/status/",
+    "/status//",
     "/nope",
 ]
 
@@ -77,16 +80,64 @@ def test_head_of_a_stream_is_405(url: str, query: str) -> None:
     assert (reply.status, reply.headers["allow"], reply.body) == (405, "GET", b"")
 
 
+LAYOUTS = [
+    pytest.param({}, "", id="no prefix"),
+    pytest.param({"URL_PREFIX": "server1"}, "/server1", id="prefix"),
+    pytest.param({"ROOT_PATH": "/proxied"}, "", id="ROOT_PATH"),
+    pytest.param({"URL_PREFIX": "a/b", "ROOT_PATH": "/gpu"}, "/a/b", id="prefix and ROOT_PATH"),
+]
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("prefix", ["", "/server1"])
+@pytest.mark.parametrize(("environ", "prefix"), LAYOUTS)
+async def test_a_path_with_a_slash_at_its_end_is_the_same_path(environ: dict[str, str], prefix: str) -> None:
+    """Not redirected: a redirect would carry the client's Host header, behind a proxy a wrong one."""
+    with Simulation(gpus=2):
+        async with agent_client(SAMPLE_INTERVAL="60", **environ) as client:
+            for path in {*WITH_END} - {"/"}:
+                there = await client.get(f"{prefix}{path}")
+                slashed = await client.get(f"{prefix}{path}/")
+                assert (path, there.status_code) == (path, slashed.status_code)
+                assert timeless(there) == timeless(slashed), path
+            for query in ["?idx=1", "?process=C", "?idx=x"]:
+                there = await client.get(f"{prefix}/status{query}")
+                assert there.content == (await client.get(f"{prefix}/status/{query}")).content
+            stream = await client.get(f"{prefix}{STREAM}/?interval=0")
+            assert (stream.status_code, stream.json()["code"]) == (400, 1)
+            assert (await client.head(f"{prefix}{STREAM}/")).status_code == 405
+
+
+def timeless(response: httpx.Response) -> dict[str, str]:
+    """The headers that say what an answer is; those of /health and /metrics are as long as the time is."""
+    return {name: response.headers[name] for name in response.headers if name != "content-length"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("environ", "prefix"), LAYOUTS)
 @pytest.mark.usefixtures("simulation")
-async def test_a_slash_too_many_is_not_redirected(prefix: str) -> None:
-    """A redirect would carry the client's Host header, behind a proxy a wrong one."""
-    async with agent_client(URL_PREFIX=prefix.removeprefix("/")) as client:
-        for path in {*PATHS} - {"/"}:
-            response = await client.get(f"{prefix}{path}/", headers={"Host": "evil.example"})
+async def test_a_slash_more_leads_nowhere(environ: dict[str, str], prefix: str) -> None:
+    async with agent_client(**environ) as client:
+        for path in ["//", *(f"{path}//" for path in PATHS), "/nope/", "/web/", "/static-offline-docs/"]:
+            response = await client.get(f"http://agent{prefix}{path}")
             assert (path, 404) == (path, response.status_code)
             assert error_in(response)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("simulation")
+async def test_a_slash_at_the_end_opens_and_closes_nothing() -> None:
+    """Probes come by address; data wants its TOKEN; the page of documents finds its files."""
+    async with agent_client(TOKEN=A_TOKEN, ALLOWED_HOSTS="gpu1.example.org") as client:
+        host, token = {"Host": "gpu1.example.org"}, {"Authorization": A_TOKEN}
+        assert (await client.get("/health/")).status_code == 200
+        assert (await client.get("/status/", headers=token)).status_code == 400
+        for path in {*PATHS} - {*OPEN}:
+            assert (path, 401) == (path, (await client.get(f"{path}/", headers=host)).status_code)
+        assert (await client.get("/status/", headers={**host, **token})).status_code == 200
+        page = await client.get("/docs/", headers=host)
+        script = re.findall(r'src="([^"]+)"', page.text)[0]
+        loaded = await client.get(urljoin("http://agent/docs/", script), headers=host)
+        assert loaded.headers["content-type"].startswith("text/javascript")
 
 
 @pytest.mark.anyio

@@ -108,12 +108,27 @@ async def test_the_topology_is_read_once() -> None:
     assert simulation.calls["nvmlDeviceGetTopologyCommonAncestor"] == calls == 10
 
 
+async def test_lists_of_a_gpu_that_cannot_be_read_are_null() -> None:
+    """An empty list would say that it has no fan, no process and nothing that limits it."""
+    async with agent(2) as (simulation, client):
+        simulation.gpus[1].lose()
+        well, lost = await until(lambda gpus: gpus[1]["state"] == "lost", client)
+
+    def lists(gpu: Any) -> dict[str, Any]:
+        all_of_it = {**gpu, **gpu["throttling"], **gpu["detail"]}
+        names = ("top_processes", "reason_names", "bottlenecks", "fans", "nvlinks", "mig_instances")
+        return {name: all_of_it[name] for name in names}
+
+    assert {type(value) for value in lists(well).values()} == {list}
+    assert dict.fromkeys(lists(lost)) == lists(lost)
+
+
 @pytest.mark.parametrize("value", ["2", "yes", "01"])
 async def test_a_wrong_detail_is_named(value: str) -> None:
     async with agent() as (_, client):
         answer = await client.get(f"/gpu?detail={value}")
 
-    assert error_in(answer) == f"Invalid detail: it should be '0', '1' or '', got '{value}'"
+    assert error_in(answer) == f"Invalid detail: it should be 0, 1, false or true, got '{value}'"
 
 
 async def test_xids_between_two_polls_are_all_counted() -> None:

@@ -147,7 +147,7 @@ async def test_parameters_select(query: str, gpus: list[int]) -> None:
         ("idx=4", "Invalid GPU index: idx=4; the indices of this host: 0 to 3"),
         ("idx=a", "Invalid GPU index: idx='a'; accepted: numbers joined by commas, as in 0,1"),
         ("idx=0&idx=1", "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"),
-        ("idle=X", "Invalid idle: it should be '0', '1' or '', got 'X'"),
+        ("idle=X", "Invalid idle: it should be 0, 1, false or true, got 'X'"),
         ("idle=1&idle=0", "Invalid idle: it is given 2 times, it takes one value"),
         ("user=a&user=a", "Invalid user: it is given 2 times, it takes one value"),
     ],

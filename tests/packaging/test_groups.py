@@ -41,7 +41,13 @@ GROUPS = {
 # Import packages that are not called as what one installs.
 INSTALLED_AS = {"dotenv": "python-dotenv", "pynvml": "nvidia-ml-py", "yaml": "pyyaml"}
 # What has no line of its own, because it is the other half of something that has one.
-COMES_WITH = {"anyio": "starlette", "nvidia-ml-py": "nvitop", "pydantic": "fastapi", "starlette": "fastapi"}
+COMES_WITH = {
+    "anyio": "starlette",
+    "nvidia-ml-py": "nvitop",
+    "pydantic": "fastapi",
+    "starlette": "fastapi",
+    "typing-extensions": "fastapi",
+}
 # What is used without an import or a word of its own, and by what.
 USED_BY = {
     "gunicorn": ("tests/server/test_single_worker.py", "/gunicorn"),

@@ -41,7 +41,7 @@ def test_it_starts_the_script_that_uv_sync_installs() -> None:
 
 
 def test_it_has_the_device_files_made_by_root_first_if_it_can() -> None:
-    assert UNIT["ExecStartPre"] == ["-+/usr/bin/nvidia-modprobe -c 0 -u"]
+    assert UNIT["ExecStartPre"][0] == "-+/usr/bin/nvidia-modprobe -c 0 -u"
     assert "nvidia-persistenced.service" in UNIT["After"][0].split()
 
 
@@ -65,12 +65,43 @@ def test_it_runs_as_a_user_of_its_own_without_any_capability() -> None:
     assert (UNIT["CapabilityBoundingSet"], UNIT["AmbientCapabilities"]) == ([""], [""])
 
 
-def test_the_token_is_a_credential_that_the_agent_finds() -> None:
-    """Of a unit that is installed under the name that the comment says."""
-    name, _, path = UNIT["LoadCredential"][0].partition(":")
-    assert UNIT["Environment"] == [f"TOKEN_FILE=/run/credentials/%n/{name}"]
-    assert f"install -m 0600 /dev/stdin {path}\n" in TEXT
+SOURCE = "/etc/nvidia-smi-web-agent/token"
+
+
+def test_root_gives_the_agent_a_copy_of_the_token_at_each_start_and_each_reload() -> None:
+    (folder,) = UNIT["RuntimeDirectory"]
+    assert UNIT["Environment"] == [f"TOKEN_FILE=/run/{folder}/token"]
+    install = UNIT["ExecStartPre"][1]
+    assert install.startswith("+/bin/sh -ec 'install ")
+    assert [install, "/bin/kill -HUP $MAINPID"] == UNIT["ExecReload"]
+    assert f"install -m 0600 /dev/stdin {SOURCE}\n" in TEXT
     assert UNIT["EnvironmentFile"] == ["-/etc/nvidia-smi-web-agent/env"]
+
+
+def install_within(root: Path) -> None:
+    """The unit's own command, on other folders."""
+    script = UNIT["ExecReload"][0].removeprefix("+/bin/sh -ec '").removesuffix("'")
+    script = script.replace("/run/", f"{root}/run/").replace("/etc/", f"{root}/etc/")
+    finished = run(["/bin/sh", "-ec", script], root)
+    assert (finished.returncode, finished.stdout + finished.stderr) == (0, "")
+
+
+def test_the_copy_replaces_whatever_the_agent_has_put_in_its_place(tmp_path: Path) -> None:
+    """Root follows no link: what the link leads to stays as it is."""
+    (tmp_path / "etc" / NAME).mkdir(parents=True)
+    (tmp_path / "run" / NAME).mkdir(parents=True)
+    token, source = tmp_path / "run" / NAME / "token", tmp_path / "etc" / NAME / "token"
+    victim = tmp_path / "shadow"
+    victim.write_text("secret")
+    victim.chmod(0o640)
+    token.symlink_to(victim)
+    for text in ("first", "second"):
+        source.write_text(text)
+        install_within(tmp_path)
+        assert (token.read_text(), token.is_symlink(), token.stat().st_mode & 0o777) == (text, False, 0o400)
+    assert token.stat().st_uid == token.parent.stat().st_uid
+    assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("secret", 0o640)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [NAME], "nothing is left beside it"
 
 
 @pytest.mark.parametrize(

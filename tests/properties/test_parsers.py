@@ -17,12 +17,14 @@ from agent.http.authentication import Authentication
 from agent.http.errors import InvalidRequest
 from agent.http.middleware import AllowedHosts
 from agent.http.parameters import parse_indices, refuse_repeated_parameters, select
+from agent.http.tokens import Tokens
 from agent.readings import GpuSample, GpuState
 from agent.routes import ENDPOINTS, gpu
 from agent.routes.free import the_wish
 from agent.server.logs import redacted
 from agent.settings import Settings, SettingsError, documented
 from agent.settings.environment import read_env_file
+from agent.settings.token_file import read_token_file
 from agent.sources.attempt import UNREADABLE
 from agent.sources.command_line import (
     MAX_COMMAND,
@@ -153,7 +155,7 @@ def test_every_wrong_setting_is_told_at_once(environ: dict[str, str]) -> None:
 
     alone: set[str] = set()
     for name, text in environ.items():
-        together_only = {"SIMULATE_SCENARIO", "TOKEN_FILE"} & {name}
+        together_only = {"SIMULATE_SCENARIO", "METRICS_TOKEN"} & {name}
         alone |= set() if together_only else faults({name: text})
     assert alone <= faults(environ)
 
@@ -184,7 +186,9 @@ def test_numbers_are_accepted_within_their_range_only(number: Decimal) -> None:
 
 @PROPERTY
 @given(
-    SECRET, st.sampled_from(["", "\n", "\x7f", "€", " "]), st.sampled_from(["TOKEN", "API_KEY", "API_KEYS"])
+    SECRET,
+    st.sampled_from(["", "\n", "\x7f", "€", " "]),
+    st.sampled_from(["TOKEN", "TOKENS", "API_KEY", "API_KEYS"]),
 )
 def test_a_secret_is_shown_by_no_error_and_no_repr(secret: str, flaw: str, name: str) -> None:
     environ = {name: secret + flaw, "PORT": "0" if flaw else "1"}
@@ -192,7 +196,7 @@ def test_a_secret_is_shown_by_no_error_and_no_repr(secret: str, flaw: str, name:
     assert (settings is None) == bool(flaw)
     assert secret not in error
     assert secret not in repr(settings)
-    assert settings is None or secret in (settings.token, *settings.api_keys)
+    assert settings is None or secret in (*settings.tokens, *settings.api_keys)
 
 
 @PROPERTY
@@ -274,7 +278,7 @@ def test_an_env_file_is_read_whole_or_not_at_all(
 
 @PROPERTY
 @given(st.binary(min_size=1, max_size=60))
-def test_any_token_file_holds_the_token_or_is_refused(
+def test_any_token_file_holds_tokens_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "token"
@@ -283,7 +287,9 @@ def test_any_token_file_holds_the_token_or_is_refused(
     if settings is None:
         assert error.startswith("TOKEN_FILE is ")
     else:
-        assert settings.token.encode() == content.rstrip(b"\r\n")
+        lines = [line.removesuffix(b"\r") for line in content.split(b"\n")]
+        held = list(dict.fromkeys(line for line in lines if line.strip()))
+        assert [token.encode() for token in read_token_file(str(path)).tokens] == held
 
 
 # Parameters
@@ -377,7 +383,8 @@ QUERY = st.binary(max_size=40) | st.lists(
 
 
 def guarded(*, token: str = "", keys: tuple[str, ...] = ()) -> Authentication:
-    return Authentication(welcome, endpoints=ENDPOINTS, token=token, api_keys=keys)
+    tokens = Tokens([token] if token else [])
+    return Authentication(welcome, endpoints=ENDPOINTS, tokens=tokens, api_keys=keys)
 
 
 @PROPERTY

@@ -122,6 +122,24 @@ async def test_a_client_that_hangs_up_does_not_cancel_the_others_sample() -> Non
         assert (await staying).driver is not None
 
 
+async def test_a_stalled_loop_makes_a_sample_late() -> None:
+    """By more than the interval; a new viewer, for whom it would have been due long ago, does not."""
+    hardware = FakeHardware()
+    async with sampling(hardware, sample_interval=60, history_interval=60) as sampler:
+        await sampler.latest()
+        await asyncio.sleep(0.2)
+        await take(sampler, 10.0, 1)
+        assert sampler.late_samples == 0
+        async with aclosing(sampler.watch(0.1, NO_HEARTBEAT)) as snapshots:
+            await anext(snapshots)
+            await anext(snapshots)
+            before = sampler.late_samples
+            time.sleep(0.5)  # noqa: ASYNC251  (the stall)
+            await anext(snapshots)
+            await anext(snapshots)
+            assert sampler.late_samples > before
+
+
 async def test_sampling_lingers_after_a_poll_and_then_stops() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=0.1) as sampler:

@@ -82,6 +82,16 @@ def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
     assert line.endswith("Connection refused")
 
 
+def test_it_reads_the_env_file_beside_main_py_from_any_directory(tmp_path: Path) -> None:
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    for folder in (checkout, elsewhere):
+        folder.mkdir()
+    (checkout / "agent").symlink_to(ROOT / "agent")
+    (checkout / ".env").write_text("PORT=abc\n")
+    finished = run([sys.executable, "-m", "agent.server.probe"], elsewhere, PYTHONPATH=str(checkout))
+    assert finished.stdout.startswith("unhealthy: PORT is 'abc'")
+
+
 @pytest.mark.parametrize(
     ("expected", "answer"),
     [
@@ -101,10 +111,17 @@ def test_whatever_else_answers_is_unhealthy(expected: str, answer: bytes) -> Non
 
 
 def test_wrong_settings_are_unhealthy_and_say_why() -> None:
-    status, line = probe({"PORT": "abc", "TOKEN_FILE": "/no/such/file"})
+    status, line = probe({"PORT": "abc", "URL_PREFIX": "a b"})
     assert status == 1
     assert line.startswith("unhealthy: PORT is 'abc'; accepted: ")
-    assert "TOKEN_FILE is '/no/such/file', which cannot be read" in line
+    assert "URL_PREFIX is 'a b'; accepted: " in line
+
+
+def test_a_token_file_that_cannot_be_read_by_now_leaves_a_running_agent_healthy() -> None:
+    """Its tokens stay in force; a restart would take them away."""
+    with answering(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}') as port:
+        status, line = probe({"PORT": port, "TOKEN_FILE": "/no/such/file", "METRICS_TOKEN": "a"})
+    assert (status, line.partition(":")[0]) == (0, "healthy")
 
 
 @pytest.mark.parametrize(

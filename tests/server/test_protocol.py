@@ -20,6 +20,7 @@ from uvicorn import Config
 
 from agent.server.agent_server import AgentServer
 from agent.server.protocol import LimitedHttpProtocol
+from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -535,7 +536,7 @@ print("left", flush=True)
 @contextmanager
 def process(mode: str, *before: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A server in a process of its own that has said it is ready; yields its port too."""
-    command = [*before, sys.executable, "-c", SERVER, mode]
+    command = [*before, *ON_TERMINAL, sys.executable, "-c", SERVER, mode]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603  our own script
         assert child.stdout is not None
         port = int(child.stdout.readline())

@@ -1,14 +1,15 @@
-"""An argument wins over the environment, the environment over the env file, that over the default."""
+"""An argument wins over the environment, the environment over the one env file, that over the default."""
 
 from __future__ import annotations
 
+import os
 import resource
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.settings import SettingsError, environment
-from agent.settings.environment import load_settings, read_env_file
+from agent.settings.environment import find_env_file, load_settings, read_env_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +42,8 @@ def file_limit(monkeypatch: pytest.MonkeyPatch) -> int:
 def test_the_nearest_source_wins(
     directory: Path, arguments: dict[str, str], environ: dict[str, str], port: int
 ) -> None:
-    (directory / ".env").write_text("PORT=1\n")
-    assert port == load_settings(environ, arguments=arguments).port
+    (directory / "env").write_text("PORT=1\n")
+    assert port == load_settings(environ, arguments=arguments, env_file="env").port
 
 
 @pytest.mark.usefixtures("directory")
@@ -50,17 +51,34 @@ def test_without_any_source_the_defaults_hold() -> None:
     assert load_settings({}).port == 8000
 
 
-def test_a_named_env_file_is_read_in_place_of_the_default_one(directory: Path) -> None:
-    (directory / ".env").write_text("PORT=1\n")
-    (directory / "other").write_text("URL_PREFIX=lab\n")
-    settings = load_settings({}, env_file="other")
-    assert (settings.port, settings.url_prefix) == (8000, "/lab")
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        pytest.param(["work/.env", "agent/.env"], "work/.env", id="of the working directory"),
+        pytest.param(["agent/.env"], "agent/.env", id="beside main.py"),
+        pytest.param(["work/.env/bin/python", "agent/.env"], "agent/.env", id="a directory is none"),
+        pytest.param(["agent/.env/bin/python"], None, id="both are directories"),
+        pytest.param([".env", "env", "agent/env"], None, id="nowhere"),
+    ],
+)
+def test_the_first_env_file_is_found(directory: Path, there: list[str], found: str | None) -> None:
+    """A directory called .env is a virtual environment."""
+    for path in there:
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text("")
+    (directory / "work").mkdir(exist_ok=True)
+    os.chdir(directory / "work")
+    expected = None if found is None else str(directory / found)
+    assert expected == find_env_file(str(directory / "agent/main.py"))
 
 
-def test_a_directory_called_env_is_none_of_our_business(directory: Path) -> None:
-    """It is a common name for a virtual environment."""
-    (directory / ".env").mkdir()
-    assert load_settings({}).port == 8000
+def test_a_working_directory_that_is_gone_has_no_env_file(directory: Path) -> None:
+    (directory / ".env").write_text("")
+    gone = directory / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    assert find_env_file(str(directory / "main.py")) == str(directory / ".env")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +121,7 @@ def test_an_env_file_that_cannot_be_used_is_a_fault_beside_the_others(
 
 def test_an_empty_variable_does_not_open_what_the_env_file_closes(directory: Path) -> None:
     (directory / "env").write_text("TOKEN=hunter2\n")
-    assert load_settings({"TOKEN": ""}, env_file="env").token == "hunter2"  # noqa: S105  made up
+    assert load_settings({"TOKEN": ""}, env_file="env").tokens == ("hunter2",)
 
 
 @pytest.mark.usefixtures("directory")

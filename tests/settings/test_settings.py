@@ -22,7 +22,7 @@ def faults(**environ: str) -> tuple[str, ...]:
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
     settings = Settings.from_mapping({})
     assert settings == Settings()
-    assert (settings.port, settings.url_prefix, settings.token, settings.api_keys) == (8000, "", "", ())
+    assert (settings.port, settings.url_prefix, settings.tokens, settings.api_keys) == (8000, "", (), ())
     assert (settings.default_stream_interval, settings.sample_interval, settings.history_interval) == (
         2,
         1,
@@ -200,7 +200,7 @@ def test_api_keys_without_any_key_are_a_fault_and_not_an_open_door(written: str)
     assert faults(API_KEYS=written)[0].startswith("API_KEYS is ***; accepted: one or more keys")
 
 
-@pytest.mark.parametrize("name", ["TOKEN", "API_KEY", "API_KEYS"])
+@pytest.mark.parametrize("name", ["TOKEN", "TOKENS", "METRICS_TOKEN", "API_KEY", "API_KEYS"])
 @pytest.mark.parametrize(
     "secret",
     [
@@ -212,9 +212,9 @@ def test_api_keys_without_any_key_are_a_fault_and_not_an_open_door(written: str)
     ],
 )
 def test_a_secret_that_no_header_can_carry_is_refused_without_being_shown(name: str, secret: str) -> None:
-    (fault,) = faults(**{name: secret})
-    assert fault.startswith(f"{name} is ***; accepted: ")
-    assert "hunter2" not in fault
+    told = faults(**{name: secret})
+    assert told[0].startswith(f"{name} is ***; accepted: ")
+    assert "hunter2" not in "".join(told)
 
 
 @pytest.mark.parametrize("written", [" hunter2", "hunter2 ", "hunter2\r"])
@@ -226,53 +226,54 @@ def test_a_token_with_a_blank_at_its_end_is_refused(written: str) -> None:
 
 def test_a_token_may_hold_blanks_and_latin_1_inside() -> None:
     written = "käse und brot"
-    assert written == Settings.from_mapping({"TOKEN": written}).token
+    assert Settings.from_mapping({"TOKEN": written}).tokens == (written,)
 
 
 def test_no_secret_is_in_the_settings_representation() -> None:
-    settings = Settings.from_mapping({"TOKEN": "hunter2", "API_KEY": "hunter3", "API_KEYS": "hunter4"})
+    names = ("TOKEN", "TOKENS", "METRICS_TOKEN", "API_KEY", "API_KEYS")
+    settings = Settings.from_mapping({name: f"hunter{number}" for number, name in enumerate(names)})
     assert "hunter" not in repr(settings)
     assert "hunter" not in str(settings)
     assert "token=***, " in repr(settings)
     assert "port=8000" in repr(settings)
 
 
-@pytest.mark.parametrize("content", ["hunter2", "hunter2\n", "hunter2\r\n"])
-def test_the_token_file_is_read_without_its_newline(tmp_path: Path, content: str) -> None:
+def test_token_tokens_and_token_file_add_up(tmp_path: Path) -> None:
     path = tmp_path / "token"
-    path.write_bytes(content.encode())
-    assert Settings.from_mapping({"TOKEN_FILE": str(path)}).token == "hunter2"  # noqa: S105  made up
+    path.write_text("four\n")
+    environ = {"TOKEN": "one", "TOKENS": " two ,one,, three", "TOKEN_FILE": str(path)}
+    settings = Settings.from_mapping(environ)
+    assert settings.tokens == ("one", "two", "three")
+    assert settings.token_file == str(path)
+    assert settings.wants_token
+    assert Settings.from_mapping({"TOKEN_FILE": str(path)}).wants_token
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        pytest.param(b"", "is empty", id="empty"),
-        pytest.param(b"\n", "is empty", id="only a newline"),
-        pytest.param(b"hunter2 \n", "holds something else than printable latin-1", id="blank at the end"),
-        pytest.param(b"hunter2\nhunter3\n", "holds something else than printable latin-1", id="two lines"),
-        pytest.param(b"hunter2\xff", "holds something else than printable latin-1", id="not UTF-8"),
-        pytest.param(b"hunter2" * 1000, "holds more than 4096 bytes", id="too long"),
-    ],
-)
-def test_a_token_file_without_a_token_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
-    path = tmp_path / "token"
-    path.write_bytes(content)
-    (fault,) = faults(TOKEN_FILE=str(path))
-    assert fault.startswith(f"TOKEN_FILE is {str(path)!r}, which {why}")
-    assert "hunter" not in fault
+@pytest.mark.parametrize("written", [",", " ", " , ,", ",,"])
+def test_tokens_without_any_token_are_a_fault_and_not_an_open_door(written: str) -> None:
+    assert faults(TOKENS=written)[0].startswith("TOKENS is ***; accepted: one or more tokens")
+
+
+def test_a_metrics_token_alone_is_refused_because_it_would_close_nothing() -> None:
+    why = "which restricts nothing while no other token is set"
+    accepted = "a token of its own beside TOKEN, TOKENS or TOKEN_FILE"
+    assert faults(METRICS_TOKEN="hunter2") == (f"METRICS_TOKEN is ***, {why}; accepted: {accepted}",)  # noqa: S106  made up
+
+
+@pytest.mark.parametrize("name", ["TOKEN", "TOKENS", "TOKEN_FILE"])
+def test_a_metrics_token_that_would_open_everything_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "token").write_text("hunter2\nhunter3")
+    value = {"TOKEN": "hunter3", "TOKENS": "hunter2, hunter3", "TOKEN_FILE": str(tmp_path / "token")}[name]
+    (fault,) = faults(METRICS_TOKEN="hunter3", **{name: value})  # noqa: S106  made up
+    assert fault.startswith("METRICS_TOKEN is ***, which is one of the tokens that open everything; accepted")
+    assert Settings.from_mapping({"METRICS_TOKEN": "hunter4", name: value}).metrics_token == "hunter4"  # noqa: S105  made up
 
 
 def test_a_token_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
-    why = "which cannot be read (No such file or directory); accepted: a readable file"
-    assert faults(TOKEN_FILE=missing) == (f"TOKEN_FILE is {missing!r}, {why}",)
-    assert "Is a directory" in faults(TOKEN_FILE=str(tmp_path))[0]
-
-
-def test_token_and_token_file_together_are_refused() -> None:
-    told = faults(TOKEN="hunter2", TOKEN_FILE="/dev/null")  # noqa: S106  made up
-    assert told == ("TOKEN and TOKEN_FILE are both set; accepted: one of them",)
+    why = "which cannot be read (No such file or directory)"
+    accepted = "accepted: a readable file with a token a line, each as TOKEN"
+    assert faults(TOKEN_FILE=missing) == (f"TOKEN_FILE is {missing!r}, {why}; {accepted}",)
 
 
 @pytest.mark.parametrize("gpus", [None, "", "0"])

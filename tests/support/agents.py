@@ -170,7 +170,8 @@ def agent_process(
 ) -> Iterator[Process]:
     """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer.
 
-    `inside` is the start of a command line that runs it elsewhere, as `unshare` does.
+    `inside` is the start of a command line that runs it elsewhere, as `unshare` does. Its standard input is
+    no terminal, unless `inside` is ON_TERMINAL.
     """
     port = port or str(free_port())
     with tempfile.TemporaryDirectory() as folder:
@@ -180,6 +181,7 @@ def agent_process(
                 [*inside, sys.executable, *program, "--host", "127.0.0.1", "--port", port, *arguments],
                 cwd=ROOT,
                 env={**clean_environ(), **environ},
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )

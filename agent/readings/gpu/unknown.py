@@ -26,3 +26,5 @@ class Unknown:
     words: str  # for people: NVML's own words; for what is impossible, what was told
     since: float  # seconds since boot, suspended or not: of the first of the samples in which it is so
     told_before: bool  # on this GPU, since the agent started
+    # As `since`: of the sample in which the driver was last asked, of class `failed` alone.
+    asked: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation import wire
+from agent.simulation.call_faults import GPM_METRICS
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.gpm import GpmSample
 from agent.simulation.nvml.registry import device_function, library_function
@@ -63,24 +64,27 @@ def _take(device: Device, sample: Any) -> None:
     samples[pointer] = GpmSample(device.gpu, device.library.elapsed(), device.values)
 
 
-@library_function("nvmlGpmMetricsGet")
+@library_function(GPM_METRICS)
 def metrics_get(library: SimulatedLibrary, request: Any) -> None:
     request = wire.target(request)
     samples = library.gpm_samples.by_pointer
     first, second = (samples.get(wire.read_handle(one)) for one in (request.sample1, request.sample2))
     if first is None or second is None or first.gpu is not second.gpu or second.elapsed < first.elapsed:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    first.gpu.raise_if_faulty("nvmlGpmMetricsGet", library.advance)
+    first.gpu.raise_if_faulty(GPM_METRICS, library.advance)
     for metric in (request.metrics[number] for number in range(request.numMetrics)):
-        value = _mean(metric.metricId, first.values, second.values)
-        metric.nvmlReturn = NvmlReturn.NOT_SUPPORTED if value is None else NvmlReturn.SUCCESS
-        metric.value = value or 0.0
+        metric.nvmlReturn, metric.value = NvmlReturn.SUCCESS, 0.0
+        try:
+            for faulty in (library, first.gpu):
+                faulty.raise_if_failing(GPM_METRICS, metric.metricId)
+            metric.value = _mean(metric.metricId, first.values, second.values)
+        except NvmlFailure as failure:
+            metric.nvmlReturn = failure.code
 
 
-def _mean(metric: int, first: GpuValues, second: GpuValues) -> float | None:
+def _mean(metric: int, first: GpuValues, second: GpuValues) -> float:
     """Over the time between two samples, of a load that moves little meanwhile."""
-    name = _METRICS.get(metric)
-    if name is None:
-        return None
-    before, after = getattr(first, name), getattr(second, name)
-    return None if before is None or after is None else (before + after) / 2
+    name = wire.told(_METRICS.get(metric))
+    before: float = wire.told(getattr(first, name))
+    after: float = wire.told(getattr(second, name))
+    return (before + after) / 2

@@ -26,6 +26,11 @@ class Refusal(NamedTuple):
         """Why there is no value."""
         return reason_of(self.code)
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the driver tried, and could not: each time that it is asked is noted."""
+        return self.reason is Reason.FAILED
+
 
 def gravest(refusals: Iterable[Refusal]) -> Refusal | None:
     """The one that says most; the first of several. None: there is none."""
@@ -58,7 +63,7 @@ class Record:
 
     def note(self, field: str, refusal: Refusal | None) -> None:
         """The field is told (None), or it is refused."""
-        if self._refusals.get(field, _NEVER) == refusal:
+        if self._refusals.get(field, _NEVER) == refusal and (refusal is None or not refusal.is_failure):
             return
         self._refusals[field] = refusal
         self._seen_unknown = None
@@ -74,6 +79,7 @@ class Record:
             words=words_of(refusal.code),
             since=before.since if before is not None and before.reason is refusal.reason else self._at,
             told_before=field in self._told,
+            asked=self._at,
         )
 
     def forget(self, *fields: str) -> None:

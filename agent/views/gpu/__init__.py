@@ -7,9 +7,10 @@ each GPU, and `detail.py` adds what only detail=1 shows.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
+from typing_extensions import TypeAliasType
 
 from agent.derive.health import examine
 from agent.derive.host_health import examine_host
@@ -62,7 +63,8 @@ class GpuMetrics(BaseModel):
     topology: list[list[str | None]] | None = Field(
         default=None,
         description="only with detail=1: how each GPU of the host is connected with each, by index;"
-        " X itself, NV4 by four NVLinks, else by PCIe as nvidia-smi topo says: PSB, PIX, PXB, PHB, NODE, SYS",
+        " X itself, NV4 by four NVLinks, else by PCIe as nvidia-smi topo says: PSB, PIX, PXB, PHB, NODE, SYS;"
+        " null: unknown",
     )
 
 
@@ -72,6 +74,12 @@ class StreamError(BaseModel):
     status: Literal["error"] = Field(description="always error: there are no metrics")
     error: str = Field(description="one sentence that says what is wrong")
     timestamp: str = Field(description="when the sample was taken, ISO 8601 UTC")
+
+
+StreamEvent = TypeAliasType(
+    "StreamEvent",
+    Annotated[GpuMetrics | StreamError, Field(description="What one event of the stream holds.")],
+)
 
 
 class GpuJson:

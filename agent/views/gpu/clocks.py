@@ -57,9 +57,11 @@ class GpuThrottling(BaseModel):
     """NVML: nvmlDeviceGetCurrentClocksEventReasons."""
 
     reasons: int | None = Field(description="NVML's clocks event reasons, bitmask")
-    reason_names: list[str] | None = Field(description="the clocks event reasons in words")
+    reason_names: list[str] | None = Field(
+        description="the clocks event reasons in words; null: the driver does not tell them"
+    )
     is_throttled: bool | None = Field(description="whether a power or thermal slowdown is in force")
-    bottlenecks: list[str] | None = Field(description="what limits this GPU")
+    bottlenecks: list[str] | None = Field(description="what limits this GPU; null: the GPU cannot be read")
 
 
 def throttling_view(gpu: GpuSample) -> GpuThrottling:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent.views.gpu.clocks import GpuClockDetail, clock_detail_view
 from agent.views.gpu.engines import GpuEngines, engines_view
-from agent.views.gpu.fans import GpuFan, fans_view
+from agent.views.gpu.fans import GpuFanDetail, fans_view
 from agent.views.gpu.gpm import GpuPerformance, performance_view
 from agent.views.gpu.identity import GpuBoard, board_view
 from agent.views.gpu.memory import GpuBar1, bar1_view
@@ -47,15 +47,21 @@ class GpuDetail(BaseModel):
     performance: GpuPerformance
     bar1: GpuBar1
     fan_count: int | None = Field(description="number of fans")
-    fans: list[GpuFan] = Field(description="every fan of the GPU")
+    fans: list[GpuFanDetail] | None = Field(
+        description="every fan of the GPU; empty: it has none; null: the GPU cannot be read"
+    )
     pcie: GpuPcieDetail
     pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
-    nvlinks: list[GpuNvLink] | None = Field(description="null: the GPU has none, or the driver does not tell")
+    nvlinks: list[GpuNvLink] | None = Field(
+        description="each NVLink of the GPU; null: it has none, or the driver does not tell"
+    )
     ecc: GpuEcc
     retired_pages: GpuRetiredPages
     remapped_rows: GpuRemappedRows
     xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
-    mig_instances: list[GpuMigInstance] = Field(description="empty: MIG is off, or there is none yet")
+    mig_instances: list[GpuMigInstance] | None = Field(
+        description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
+    )
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
     unknown: dict[str, list[str]] = Field(description=DESCRIPTION)
     failed: dict[str, str] = Field(description=FAILED_DESCRIPTION)
@@ -74,7 +80,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         performance=performance_view(reading.gpm),
         bar1=bar1_view(reading.memory),
         fan_count=reading.fans.count,
-        fans=fans_view(reading.fans),
+        fans=fans_view(gpu),
         pcie=pcie_detail_view(reading.pcie),
         pcie_replays=reading.pcie.replays,
         nvlinks=nvlinks_view(reading.nvlink),
@@ -82,7 +88,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         retired_pages=retired_pages_view(reading.memory_errors),
         remapped_rows=remapped_rows_view(reading.memory_errors),
         xids=xids_view(gpu.xids),
-        mig_instances=mig_instances_view(reading.mig),
+        mig_instances=mig_instances_view(gpu),
         findings=findings_view(health),
         unknown={},  # what is null can be said when all is together
         failed={},

@@ -15,6 +15,7 @@ from agent.views.gpu.memory import GpuMemory, memory_view
 from agent.views.gpu.pcie import GpuPcie, pcie_view
 from agent.views.gpu.power import GpuPower, power_view
 from agent.views.gpu.processes import top_processes_view
+from agent.views.gpu.unknown import failed_view
 from agent.views.gpu.utilization import GpuUtilization, utilization_view
 from agent.views.health import HealthReport, health_view
 from agent.views.top_process import TopProcess
@@ -51,7 +52,14 @@ class Gpu(BaseModel):
     status: Activity = Field(description="unavailable: the GPU could not be read")
     health: HealthReport
     debug_info: DebugInfo
-    top_processes: list[TopProcess] | None = Field(description="up to five, by GPU memory")
+    top_processes: list[TopProcess] | None = Field(
+        description="up to five, by GPU memory; null: the driver does not list them, or cannot"
+    )
+    failed: dict[str, str] | None = Field(
+        default=None,
+        description="only where the driver fails to tell some of these values: its error in words, by the"
+        ' name of the value: {"power.usage_watts": "Unknown Error"}',
+    )
     detail: GpuDetail | None = Field(default=None, description="only with detail=1: all else that is known")
 
 
@@ -61,7 +69,7 @@ def gpu_view(
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity, reading = gpu.identity, gpu.values
     judgement = judge_activity(gpu.reading, thresholds)
-    return Gpu(
+    view = Gpu(
         id=gpu.index,
         uuid=identity.uuid,
         timestamp=None if gpu.sampled_at is None else iso_utc(gpu.sampled_at),
@@ -83,3 +91,6 @@ def gpu_view(
         debug_info=debug_info_view(judgement),
         top_processes=top_processes_view(reading, described),
     )
+    if failed := failed_view(view, gpu):
+        view.failed = failed  # what is not set is left out
+    return view

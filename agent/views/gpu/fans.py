@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
-    from agent.readings import Fans
+    from agent.readings import GpuSample
 
 
-class GpuFan(BaseModel):
+class GpuFanDetail(BaseModel):
     """NVML: nvmlDeviceGetFanSpeed_v2, nvmlDeviceGetFanSpeedRPM."""
 
     speed_percent: int | None = Field(
@@ -19,6 +19,11 @@ class GpuFan(BaseModel):
     speed_rpm: int | None = Field(description="measured speed, revolutions per minute")
 
 
-def fans_view(fans: Fans) -> list[GpuFan]:
-    """The wire shape of each fan."""
-    return [GpuFan(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm) for fan in fans.each]
+def fans_view(gpu: GpuSample) -> list[GpuFanDetail] | None:
+    """The wire shape of each fan; None: the GPU cannot be read."""
+    if gpu.reading is None:
+        return None
+    return [
+        GpuFanDetail(speed_percent=fan.speed_percent, speed_rpm=fan.speed_rpm)
+        for fan in gpu.reading.fans.each
+    ]

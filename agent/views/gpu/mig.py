@@ -10,7 +10,7 @@ from agent.derive.rounding import tenths
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from agent.readings import Mig, MigInstance
+    from agent.readings import GpuSample, MigInstance
 
 
 class MigProcess(BaseModel):
@@ -34,9 +34,9 @@ class GpuMigInstance(BaseModel):
     )
 
 
-def mig_instances_view(mig: Mig) -> list[GpuMigInstance]:
-    """The wire shape of each instance."""
-    return [_instance(instance) for instance in mig.instances]
+def mig_instances_view(gpu: GpuSample) -> list[GpuMigInstance] | None:
+    """The wire shape of each instance; None: the GPU cannot be read."""
+    return None if gpu.reading is None else [_instance(instance) for instance in gpu.reading.mig.instances]
 
 
 def _instance(instance: MigInstance) -> GpuMigInstance:

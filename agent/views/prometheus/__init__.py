@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from agent.derive.holdings import holdings
-from agent.views.prometheus.agent import agent_families
+from agent.views.prometheus.agent import AgentHealth, agent_families
 from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.health import health_families, host_health_families
 from agent.views.prometheus.processes import process_families
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from agent.readings import Snapshot
 
+__all__ = ["OPENMETRICS", "TEXT", "AgentHealth", "Exposition"]
+
 TEXT = CONTENT_TYPE_PLAIN_0_0_4
 OPENMETRICS = CONTENT_TYPE_LATEST
 
@@ -43,16 +45,12 @@ class Exposition(Collector):
         *,
         idle_after_seconds: float,
         processes: bool,
-        streams: int,
-        max_streams: int,
-        log_lines_dropped: int,
+        agent: AgentHealth,
     ) -> None:
         self._snapshot = snapshot
         self._idle_after_seconds = idle_after_seconds
         self._processes = processes
-        self._streams = streams
-        self._max_streams = max_streams
-        self._log_lines_dropped = log_lines_dropped
+        self._agent = agent
 
     def collect(self) -> Iterator[Metric]:
         """Families without a sample are left out."""
@@ -68,12 +66,7 @@ class Exposition(Collector):
 
     def _families(self) -> Iterator[Metric]:
         snapshot = self._snapshot
-        yield from agent_families(
-            snapshot,
-            streams=self._streams,
-            max_streams=self._max_streams,
-            log_lines_dropped=self._log_lines_dropped,
-        )
+        yield from agent_families(snapshot, self._agent)
         yield from host_health_families(snapshot)
         if snapshot.driver is not None:
             held = holdings(snapshot, snapshot.gpus, self._idle_after_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent import __version__
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from agent.readings import HostReading, Snapshot
+    from agent.readings import AgentReading, HostReading, Snapshot
 
 HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
     (
@@ -42,9 +43,41 @@ HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
 )
 
 
-def agent_families(
-    snapshot: Snapshot, *, streams: int, max_streams: int, log_lines_dropped: int
-) -> Iterator[Metric]:
+@dataclass(frozen=True, slots=True)
+class AgentHealth:
+    """What the agent knows of itself, and no Snapshot holds."""
+
+    process: AgentReading
+    streams: int
+    max_streams: int
+    late_samples: int
+    log_lines_dropped: int
+    token_file: tuple[bool, float | None] | None = (
+        None  # was the last read well; Unix time of the last that was
+    )
+
+
+PROCESS: tuple[tuple[str, str, Callable[[AgentReading], float | None]], ...] = (
+    (
+        "agent_start_time_seconds",
+        "Unix time at which the agent started, in seconds.",
+        lambda process: process.started_at,
+    ),
+    (
+        "agent_resident_memory_bytes",
+        "Memory of the agent that is in RAM, in bytes.",
+        lambda process: process.resident_bytes,
+    ),
+    ("agent_open_files", "Number of open files of the agent.", lambda process: process.open_files),
+    (
+        "agent_max_open_files",
+        "Maximum number of open files of the agent.",
+        lambda process: process.max_open_files,
+    ),
+)
+
+
+def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
     """What is there even without a driver."""
     yield gauge(
         "agent_build_info",
@@ -76,13 +109,42 @@ def agent_families(
         (),
         [((), snapshot.driver_calls)],
     )
-    yield gauge("agent_streams", "Number of open streams.", (), [((), streams)])
-    yield gauge("agent_max_streams", "Maximum number of open streams (MAX_STREAMS).", (), [((), max_streams)])
+    yield gauge("agent_streams", "Number of open streams.", (), [((), agent.streams)])
+    yield gauge(
+        "agent_max_streams", "Maximum number of open streams (MAX_STREAMS).", (), [((), agent.max_streams)]
+    )
     yield counter(
         "agent_log_lines_dropped",
         "Log lines dropped because nobody read them, since the agent started.",
         (),
-        [((), log_lines_dropped)],
+        [((), agent.log_lines_dropped)],
+    )
+    yield counter(
+        "agent_late_samples",
+        "Samples that came a whole interval late or later, since the agent started.",
+        (),
+        [((), agent.late_samples)],
+    )
+    for name, documentation, of_process in PROCESS:
+        yield gauge(name, documentation, (), [((), of_process(agent.process))])
+    yield counter(
+        "agent_cpu_seconds",
+        "CPU time of the agent since it started, in seconds.",
+        (),
+        [((), agent.process.cpu_seconds)],
+    )
+    is_well, read_at = agent.token_file or (None, None)
+    yield gauge(
+        "agent_token_file_last_read_successful",
+        "1 if the last read of TOKEN_FILE succeeded, else 0: the tokens read before it stay in force.",
+        (),
+        [((), is_well)],
+    )
+    yield gauge(
+        "agent_token_file_last_success_timestamp_seconds",
+        "Unix time at which TOKEN_FILE was last read successfully, in seconds.",
+        (),
+        [((), read_at)],
     )
     if snapshot.host is not None:
         for name, documentation, value in HOST:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import Reason, SourceError, Unknown
+from agent.derive.free import Offer, Wish, candidates, choose
+from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError, Unknown
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from tests.sources.one_gpu import OneGpu, one_gpu
@@ -31,9 +33,12 @@ def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_told_again(one
     one.read()
     one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
     began = one.read(after=SLOW_PACE).sampled_since_boot
-    expected = Unknown(Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True)
+    first = Unknown(
+        Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True, asked=began
+    )
+    second = replace(first, asked=began + SLOW_PACE)
 
-    assert [one.read(after=1).unknown.get(MODE) for _ in range(8)] == [expected] * 8
+    assert [one.read(after=1).unknown.get(MODE) for _ in range(8)] == [first] * 4 + [second] * 4
     one.gpu.heal()
     assert [MODE in one.read(after=1).unknown for _ in range(5)][-1] is False
 
@@ -135,3 +140,29 @@ def test_of_a_gpu_that_is_lost_at_first_each_call_that_tells_who_it_is_counts(
     told = lasting(one).identity
 
     assert getattr(told, field) == getattr(identity, field)
+
+
+def offer(reading: GpuReading) -> Offer:
+    snapshot = Snapshot(0.0, 0.0, driver=DriverReading(1), gpus=(GpuSample(0, GpuState.OK, reading),))
+    return choose(candidates(snapshot), Wish())
+
+
+@pytest.mark.parametrize(
+    ("symbol", "words"),
+    [
+        ("nvmlDeviceGetMemoryInfo_v2", "its memory in use is unknown: Unknown Error"),
+        ("nvmlDeviceGetUtilizationRates", "its utilization is unknown: Unknown Error"),
+    ],
+)
+def test_a_gpu_whose_use_the_driver_fails_to_tell_is_not_offered(
+    one: OneGpu, symbol: str, words: str
+) -> None:
+    one.gpu.processes = []
+    one.gpu.fix(gpu_utilization=0, memory_used=0)
+    assert len(offer(one.read()).gpus) == 1
+    one.gpu.fail(symbol, NvmlReturn.UNKNOWN)
+    assert [why for _, why in offer(one.read(after=1)).unsuitable] == [words]
+
+    one.gpu.fail(symbol, NvmlReturn.NOT_SUPPORTED)
+
+    assert len(offer(one.read(after=1)).gpus) == 1, "no GPU of this kind could be offered"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 BUDGET = 1536  # bytes a GPU
 # Without anything wrong they are null, or it is for the host to tell.
-NO_VALUES = {"error", "detail"}
+NO_VALUES = {"error", "failed", "detail"}
 OF_THE_HOST = {"name", "username"}  # of a process
 REASONS = {*Reason, "needs_two_samples", "nothing_is_remembered", "not_read"}
 
@@ -123,6 +123,20 @@ def test_at_first_what_needs_two_samples_says_so() -> None:
         "detail.performance",
         "detail.nvlinks",
     ]
+
+
+def test_lanes_that_no_load_has_shown_yet_in_a_virtual_machine_are_not_remembered() -> None:
+    with one_gpu() as one:
+        one.gpu.virtualization_mode = 1
+        one.read()
+        unknown = check_names(gpu_object(sample_of(one.read(after=6))))
+
+    assert {name for name, reason in unknown.items() if reason == "nothing_is_remembered"} == {
+        "pcie.width",
+        "pcie.max_bandwidth_mbps",
+        "pcie.utilization_percent",
+        "detail.pcie.widest_under_load",
+    }
 
 
 @pytest.mark.parametrize("state", [GpuState.LOST, GpuState.STUCK, GpuState.STARTING, GpuState.STALE])

@@ -8,13 +8,14 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from agent.readings import (
+    AgentReading,
     DriverReading,
     GpuSample,
     GpuState,
     Snapshot,
 )
 from agent.simulation import MODELS
-from agent.views.prometheus import OPENMETRICS, TEXT, Exposition
+from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 from tests.sources.one_gpu import one_gpu
 from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, STARTING, STUCK, snapshot
 
@@ -27,9 +28,14 @@ def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -
         shown,
         idle_after_seconds=900,
         processes=processes,
-        streams=3,
-        max_streams=1000,
-        log_lines_dropped=7,
+        agent=AgentHealth(
+            process=AgentReading(1_600_000_000.25, 123_000_000, 4711.25, 42, 65536),
+            streams=3,
+            max_streams=1000,
+            late_samples=5,
+            log_lines_dropped=7,
+            token_file=(False, 1_700_000_000.5),
+        ),
     )
     return exposition.text(content_type).decode()
 
@@ -83,6 +89,17 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
         ),
         ("agent_driver_up", ["nvidia_gpu_agent_driver_up 1.0"]),
         ("agent_streams", ["nvidia_gpu_agent_streams 3.0"]),
+        ("agent_start_time", ["nvidia_gpu_agent_start_time_seconds 1.60000000025e+09"]),
+        ("agent_resident", ["nvidia_gpu_agent_resident_memory_bytes 1.23e+08"]),
+        ("agent_cpu", ["nvidia_gpu_agent_cpu_seconds_total 4711.25"]),
+        ("agent_open_files", ["nvidia_gpu_agent_open_files 42.0"]),
+        ("agent_max_open_files", ["nvidia_gpu_agent_max_open_files 65536.0"]),
+        ("agent_late_samples", ["nvidia_gpu_agent_late_samples_total 5.0"]),
+        ("agent_token_file_last_read", ["nvidia_gpu_agent_token_file_last_read_successful 0.0"]),
+        (
+            "agent_token_file_last_success",
+            ["nvidia_gpu_agent_token_file_last_success_timestamp_seconds 1.7000000005e+09"],
+        ),
         ("agent_log_lines_dropped", ["nvidia_gpu_agent_log_lines_dropped_total 7.0"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

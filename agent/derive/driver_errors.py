@@ -1,0 +1,71 @@
+"""What the driver fails to tell of a GPU: when it says something about the GPU, and what to do.
+
+Only a failure that lasts is judged: a single ERR! of nvidia-smi passes by itself. So is only what matters by
+itself or was told before: some drivers fail for ever at one optional value of a GPU that is well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import Finding, HealthVerdict
+from agent.readings import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent.derive.findings import Patient
+    from agent.readings import Unknown
+
+LASTING_SECONDS = 60.0
+MEMORY = frozenset({"memory.total_bytes", "memory.used_bytes", "memory.free_bytes"})
+UTILIZATION = frozenset({"utilization.gpu_percent"})
+# Judged even if they were never told: every GPU that has such a value tells it, or says that it does not.
+VITAL = MEMORY | UTILIZATION | {"thermal.gpu_celsius", "power.usage_watts"}
+MOST_NAMED = 3  # functions in the sentence; a GPU that tells nothing any more would fill pages
+RESET_REQUIRED = "NVML_ERROR_RESET_REQUIRED"  # a state of the GPU, which is a finding of its own
+
+# By NVML's symbol, as nvml.h describes the error.
+_ADVICE: Mapping[str, str] = {
+    "NVML_ERROR_INSUFFICIENT_POWER": "attach its power cables",
+    "NVML_ERROR_TIMEOUT": "look at the load of the host, and for its XID in dmesg",
+    "NVML_ERROR_IRQ_ISSUE": "look in dmesg and /proc/interrupts: its interrupts do not arrive",
+    "NVML_ERROR_CORRUPTED_INFOROM": "have its InfoROM repaired by its vendor; a reset helps at times",
+    "NVML_ERROR_MEMORY": "look at the free memory of the host",
+}
+_OTHER_ADVICE = "look for its XID in dmesg; if it stays so, reset it when its work is done, or reboot"
+
+
+def driver_errors(patient: Patient) -> Iterator[Finding]:
+    """The finding `driver_errors`: critical where neither memory nor utilization is told."""
+    failures = _lasting_failures(patient)
+    if not failures:
+        return
+    is_blind = not failures.keys().isdisjoint(MEMORY) and not failures.keys().isdisjoint(UTILIZATION)
+    gravest = min(failures, key=lambda field: (field not in VITAL, field))
+    yield Finding(
+        "driver_errors",
+        HealthVerdict.CRITICAL if is_blind else HealthVerdict.WARNING,
+        f"The driver has failed for a minute or longer to answer {_calls(failures)}",
+        _ADVICE.get(failures[gravest].error, _OTHER_ADVICE),
+    )
+
+
+def _lasting_failures(patient: Patient) -> dict[str, Unknown]:
+    """By field. Time counts from call to call: a single error of what is asked seldom may have passed."""
+    return {
+        field: unknown
+        for field, unknown in patient.reading.unknown.items()
+        if unknown.reason is Reason.FAILED
+        and unknown.error != RESET_REQUIRED
+        and unknown.asked - unknown.since >= LASTING_SECONDS
+        and (unknown.told_before or field in VITAL)
+    }
+
+
+def _calls(failures: Mapping[str, Unknown]) -> str:
+    """The functions with NVML's words, those of vital values first."""
+    fields = sorted(failures, key=lambda field: (field not in VITAL, field))
+    calls = list(dict.fromkeys(f"{failures[field].function} ({failures[field].words})" for field in fields))
+    named, more = calls[:MOST_NAMED], len(calls) - MOST_NAMED
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

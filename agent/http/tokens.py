@@ -1,0 +1,159 @@
+"""The tokens in force: those of the settings, and those of TOKEN_FILE, which is looked at every 5 seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from agent.settings.token_file import Content, Stamp, TokenFile
+
+LOOK_INTERVAL = 5.0  # seconds
+PATIENCE = 2.0  # seconds; a file on a server that is gone may never answer
+SETTLED_AFTER = 2.0  # seconds; two writes within one tick of a file system's clock have one mtime
+
+logger = logging.getLogger(__name__)
+
+
+class TokenFileHealth(NamedTuple):
+    """Whether the last read of TOKEN_FILE succeeded, and when one last did, in seconds of Unix time."""
+
+    is_well: bool
+    read_at: float | None  # None: never
+
+
+class Tokens:
+    """The tokens in force. Lives on the event loop.
+
+    A file that cannot be read, or holds no valid token, changes nothing. One that never could be read leaves
+    the data closed, not open.
+    """
+
+    def __init__(
+        self,
+        fixed: Sequence[str],
+        file: TokenFile | None = None,
+        *,
+        look_interval: float = LOOK_INTERVAL,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.are_wanted = bool(fixed or file)
+        self.generation = 0  # another one whenever the tokens in force have changed
+        self._fixed = tuple(fixed)
+        self._file = file
+        self._look_interval = look_interval
+        self._patience = patience
+        self._clock = clock
+        self._put_in_force(())
+        self._stamp: Stamp | None = None  # None: the file must be read, whatever its stamp is
+        self._read_at: float | None = None
+        self._failure = ""
+        self._reading: asyncio.Future[Callable[[], Content | None]] | None = None  # it may never come back
+        self._look_asked = asyncio.Event()
+        if file is not None:
+            try:
+                self._take(file.read_if_changed(None))
+            except ValueError as why:
+                self._fail(file, str(why))
+
+    @property
+    def file_health(self) -> TokenFileHealth | None:
+        """None without a TOKEN_FILE."""
+        return TokenFileHealth(not self._failure, self._read_at) if self._file else None
+
+    async def watch(self, when_changed: Callable[[], object]) -> None:
+        """Looks at the file until it is cancelled; calls `when_changed` when other tokens are in force."""
+        while self._file is not None:
+            generation = self.generation
+            await self.look()
+            if self.generation != generation:
+                when_changed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look_interval):
+                    await self._look_asked.wait()
+            if self._look_asked.is_set():
+                self._look_asked.clear()
+                self._stamp = None
+
+    def look_now(self) -> None:
+        """Lets `watch` read the file at once, whatever its stamp is."""
+        if self._file:
+            self._look_asked.set()
+        else:
+            logger.info("SIGHUP reads TOKEN_FILE, which is not set")
+
+    async def look(self) -> None:
+        """Reads the file if it has changed, without holding up the event loop."""
+        file = self._file
+        if file is None:
+            return
+        try:
+            reading = self._reading or _in_thread(partial(file.read_if_changed, self._stamp))
+            await asyncio.wait([reading], timeout=self._patience)
+            self._reading = None if reading.done() else reading
+            if reading.done():
+                self._take(reading.result()())
+            else:
+                self._fail(file, f"has not been read within {self._patience:g} s")
+        except Exception as why:  # the next look may do better
+            self._fail(file, str(why))
+
+    def _take(self, content: Content | None) -> None:
+        before, is_first = self.in_force, self._read_at is None
+        was_failing, self._failure = bool(self._failure), ""
+        if content is not None:
+            self._put_in_force(content.tokens)
+            self._read_at = self._clock()
+            is_settled = content.stamp.mtime_ns / 1e9 < self._read_at - SETTLED_AFTER
+            self._stamp = content.stamp if is_settled else None
+        has_changed = self.in_force != before
+        self.generation += has_changed
+        if was_failing or (has_changed and not is_first):
+            what = "can be read again" if was_failing else "has changed"
+            count = len(self.in_force)
+            logger.info("TOKEN_FILE %s: %d token%s in force", what, count, "s are" if count > 1 else " is")
+
+    def _put_in_force(self, of_file: Iterable[str]) -> None:
+        self.in_force = frozenset((*self._fixed, *of_file))
+        self.encoded = encodings(self.in_force)  # what a credential is compared with
+
+    def _fail(self, file: TokenFile, why: str) -> None:
+        self._stamp = None  # what mends it, as a change of mode, need not change the stamp
+        if why != self._failure:
+            self._failure = why
+            logger.error("TOKEN_FILE is %r, which %s; the tokens in force stay", file.path, why)
+
+
+def encodings(secrets: Iterable[str]) -> tuple[bytes, ...]:
+    """As a client may write a secret into a header: most send UTF-8, RFC 9110 means latin-1."""
+    return tuple({encoded for secret in secrets for encoded in (secret.encode(), secret.encode("latin-1"))})
+
+
+def _in_thread(read: Callable[[], Content | None]) -> asyncio.Future[Callable[[], Content | None]]:
+    """Reads in a daemon thread: one that hangs keeps nobody from ending the process.
+
+    The outcome is a function that returns what `read` has returned, or raises what it has raised.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Callable[[], Content | None]] = loop.create_future()
+
+    def work() -> None:
+        outcome: concurrent.futures.Future[Content | None] = concurrent.futures.Future()
+        try:
+            outcome.set_result(read())
+        except Exception as why:
+            outcome.set_exception(why)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(future.set_result, outcome.result)
+
+    threading.Thread(target=work, name="token file", daemon=True).start()
+    return future

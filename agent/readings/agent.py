@@ -1,0 +1,16 @@
+"""The agent's own process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReading:
+    """As the kernel accounts for it."""
+
+    started_at: float | None = None  # seconds of Unix time
+    resident_bytes: int | None = None  # memory in RAM
+    cpu_seconds: float | None = None  # of all its threads, since its start
+    open_files: int | None = None  # descriptors
+    max_open_files: int | None = None  # None: without a limit, too

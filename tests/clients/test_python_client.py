@@ -1,0 +1,142 @@
+"""openapi-python-client makes a client that asks every path and gives back every answer as it came."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.http.wire import A_TOKEN
+from tests.packaging.commands import succeed
+from tests.support.agents import agent_server
+from tests.support.endpoints import STREAM
+from tests.support.groups import needs_slow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+NAME = "generated_client"
+WORLDS = ["healthy", "lost", "mixed-models", "not-supported", "mig", "no-driver"]
+# What an operation is asked besides what it asks by itself. All types of parameters, and a wrong value.
+ASKED: dict[str, list[dict[str, Any]]] = {
+    "get_status": [{"mig": True}, {"mig": False, "idx": "0"}, {"idx": "x"}],
+    "get_gpu": [{"detail": True}, {"idx": "0,1"}],
+    "get_processes": [{"idle": True}, {"user": "root", "idx": "0"}],
+    "get_free": [
+        {"count": 8, "max_utilization": 50.5},
+        {"exclude_users": ["ann", "bob"], "min_free_memory": "1GiB"},
+        {"count": 0},
+    ],
+    "get_history": [{"seconds": 60.5}],
+}
+
+
+@dataclass
+class Generated:
+    """The generated package, and what it was generated from."""
+
+    operations: dict[str, Any]  # by operationId: the module
+    client: Any
+    models: Any
+
+    def authenticated(self, url: str) -> Any:
+        """A client with the TOKEN, which it sends as bearer."""
+        return self.client.AuthenticatedClient(base_url=url, token=A_TOKEN)
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory, document_file: Path) -> Iterator[Generated]:
+    needs_slow("openapi_python_client")
+    folder = tmp_path_factory.mktemp("generated")
+    (folder / "config.yml").write_text("post_hooks: []\n")  # they would tidy it up
+    generate = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
+    where = ["--path", str(document_file), "--output-path", NAME, "--config", "config.yml"]
+    succeed([*generate, *where, "--fail-on-warning"], folder)
+    document = json.loads(document_file.read_text())
+    sys.path.insert(0, str(folder))
+    try:
+        yield Generated(
+            {
+                operation["operationId"]: importlib.import_module(
+                    f"{NAME}.api.{operation['tags'][0]}.{operation['operationId']}"
+                )
+                for methods in document["paths"].values()
+                for operation in methods.values()
+            },
+            importlib.import_module(f"{NAME}.client"),
+            importlib.import_module(f"{NAME}.models"),
+        )
+    finally:
+        sys.path.remove(str(folder))
+
+
+@contextmanager
+def world(name: str) -> Iterator[str]:
+    """The address of an agent on such a host."""
+    with Simulation(gpus=8, scenario=None if name in {"lost", "no-driver"} else name) as simulation:
+        if name == "lost":
+            simulation.gpus[1].lose()
+        if name == "no-driver":
+            simulation.remove_driver()
+        with agent_server(TOKEN=A_TOKEN, HISTORY_INTERVAL="10", URL_PREFIX="server1") as url:
+            yield f"{url}/server1"
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_operation_gives_back_the_answer_as_it_came(generated: Generated, name: str) -> None:
+    statuses = set()
+    with world(name) as url, generated.authenticated(url) as client:
+        for operation, module in generated.operations.items():
+            if operation == "get_gpu_stream":
+                continue  # has no end
+            for parameters in [{}, *ASKED.get(operation, [])]:
+                response = module.sync_detailed(client=client, **parameters)
+                statuses.add(int(response.status_code))
+                assert as_it_came(response), (operation, parameters, response)
+    assert statuses == ({200, 400, 500, 503} if name == "no-driver" else {200, 400})
+
+
+def as_it_came(response: Any) -> bool:
+    """Whether the parsed answer is the one that was sent: a text, or an object."""
+    if response.headers["content-type"].startswith("text/plain"):
+        return bool(response.parsed == response.content.decode())
+    return bool(response.parsed.to_dict() == json.loads(response.content))
+
+
+@pytest.mark.parametrize("name", ["healthy", "no-driver"])
+def test_an_event_of_the_stream_is_one_of_its_models(generated: Generated, name: str) -> None:
+    headers = {"Authorization": f"Bearer {A_TOKEN}"}
+    with world(name) as url, httpx.stream("GET", f"{url}{STREAM}", headers=headers) as response:
+        data = next(line for line in response.iter_lines() if line.startswith("data: "))
+    event = json.loads(data.removeprefix("data: "))
+    model = generated.models.StreamError if name == "no-driver" else generated.models.GpuMetrics
+    assert model.from_dict(event).to_dict() == event
+
+
+def test_a_client_without_the_token_is_given_a_failure(generated: Generated) -> None:
+    with world("healthy") as url, generated.client.Client(base_url=url) as client:
+        for operation, module in generated.operations.items():
+            if operation in {"get_health", "get_ready"}:
+                continue
+            response = module.sync_detailed(client=client)
+            assert (operation, response.status_code) == (operation, 401)
+            assert isinstance(response.parsed, generated.models.Failure)
+            assert response.parsed.to_dict() == json.loads(response.content)
+
+
+def test_an_unknown_number_is_the_word_for_it_and_a_known_one_a_number(generated: Generated) -> None:
+    with world("not-supported") as url, generated.authenticated(url) as client:
+        status = generated.operations["get_status"].sync(client=client)
+    device = status.data.devices[0]
+    assert (device.gpu_utilization, type(device.temperature)) == ("N/A", int)
+    assert device.health.verdict in {"healthy", "warning", "critical"}

@@ -1,0 +1,112 @@
+"""openapi-typescript makes types with which the client examples of both seeds compile, with all checks on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.clients.npm import install
+from tests.packaging.commands import run, succeed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = {
+    "strict": True,
+    "exactOptionalPropertyTypes": True,
+    "noEmit": True,
+    "target": "es2022",
+    "module": "es2022",
+    "moduleResolution": "bundler",
+    "lib": ["es2022", "dom"],
+    "types": [],
+}
+
+# As it is written, but for the type of what it parses.
+EXAMPLE = """
+import type { components } from './schema';
+type Schemas = components['schemas'];
+
+// Connect to SSE stream
+const apiKey = 'your-api-key-here';
+const interval = 1.0; // Update every 1 second
+const eventSource = new EventSource(
+  `http://localhost:8008/gpu/stream?api_key=${apiKey}&interval=${interval}`
+);
+
+// Handle incoming metrics
+eventSource.onmessage = (event) => {
+  const metrics: Schemas['StreamEvent'] = JSON.parse(event.data);
+  console.log('GPU Metrics:', metrics);
+  // Update your UI with metrics.gpus, metrics.summary, etc.
+  if (metrics.status !== 'error') show(metrics.gpus, metrics.summary);
+};
+
+// Handle errors
+eventSource.onerror = (error) => {
+  console.error('SSE Error:', error);
+  // EventSource will automatically reconnect
+};
+
+function show(gpus: Schemas['Gpu'][], summary: Schemas['GpuSummary']): string {
+  const watts = gpus.map((gpu) => gpu.power.usage_watts ?? 0).reduce((sum, each) => sum + each, 0);
+  return `${watts} W, ${summary.total_used_memory_mb ?? 'unknown'} MiB`;
+}
+"""
+
+# The other seed's answers, by the names of the operations.
+ENVELOPE = """
+import type { operations } from './schema';
+type Right = operations['get_status']['responses'][200]['content']['application/json'];
+type Wrong = operations['get_status']['responses'][400]['content']['application/json'];
+type Query = NonNullable<operations['get_status']['parameters']['query']>;
+
+const query: Query = { idx: '0,1', process: 'C', mig: true };
+
+export async function hottest(url: string): Promise<number | null> {
+  const asked = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
+  const answer: Right | Wrong = await (await fetch(`${url}/status?${asked}`)).json();
+  if (answer.code !== 0 || answer.data === null) return null;
+  const { devices } = (answer as Right).data;
+  const known = devices.map((device) => device.temperature).filter((value) => value !== 'N/A');
+  return Math.max(...known);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, document_file: Path) -> Path:
+    """A folder with the compiler and the types."""
+    folder = tmp_path_factory.mktemp("typescript")
+    install(folder, "openapi-typescript@7", "typescript@5")
+    succeed(["npx", "openapi-typescript", str(document_file), "--output", "schema.ts"], folder)
+    return folder
+
+
+def compiled(project: Path, program: str) -> str:
+    """What the compiler says of a program; nothing: that it is right."""
+    (project / "program.ts").write_text(program)
+    settings = {"compilerOptions": OPTIONS, "files": ["program.ts", "schema.ts"]}
+    (project / "tsconfig.json").write_text(json.dumps(settings))
+    return run(["npx", "tsc", "--project", "."], project).stdout
+
+
+@pytest.mark.parametrize("program", [EXAMPLE, ENVELOPE], ids=["first seed", "second seed"])
+def test_a_client_compiles(project: Path, program: str) -> None:
+    assert compiled(project, program) == ""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("metrics.status !== 'error'", "true", "Property 'gpus' does not exist on type"),
+        ("gpu.power.usage_watts ?? 0", "gpu.power.usage_watts", "possibly 'null'"),
+        ("gpu.power.usage_watts", "gpu.power.usage_milliwatts", "does not exist on type"),
+    ],
+)
+def test_the_compiler_finds_what_a_client_has_wrong(project: Path, right: str, wrong: str, told: str) -> None:
+    assert told in compiled(project, EXAMPLE.replace(right, wrong))

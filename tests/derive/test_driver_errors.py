@@ -1,0 +1,160 @@
+"""A driver that fails to tell values: a finding only of what lasts, and matters or was told before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.derive.driver_errors import MOST_NAMED
+from agent.derive.findings import HealthVerdict
+from agent.derive.free import Wish, candidates, choose
+from agent.derive.health import Health, examine
+from agent.readings import GpuIdentity, GpuSample, GpuState, Reason, Snapshot, Unknown
+from tests.support.readings import reading
+
+NOW = 5000.0  # seconds since boot
+WELL = reading(
+    identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100"),
+    memory_total_bytes=80 * 2**30,
+    memory_used_bytes=0,
+    processes=(),
+    sampled_since_boot=NOW,
+)
+
+
+def failed(
+    function: str, *, ago: float = 60.0, told_before: bool = False, error: str = "UNKNOWN", **changes: Any
+) -> Unknown:
+    """Of class `failed` since `ago` seconds."""
+    words = {"UNKNOWN": "Unknown Error", "TIMEOUT": "Timeout"}.get(error, error)
+    unknown = Unknown(
+        Reason.FAILED,
+        function,
+        f"NVML_ERROR_{error}",
+        words,
+        since=NOW - ago,
+        told_before=told_before,
+        asked=NOW,
+    )
+    return replace(unknown, **changes)
+
+
+MEMORY = {"memory.used_bytes": failed("nvmlDeviceGetMemoryInfo")}
+UTILIZATION = {"utilization.gpu_percent": failed("nvmlDeviceGetUtilizationRates")}
+POWER = {"power.usage_watts": failed("nvmlDeviceGetPowerUsage", error="TIMEOUT")}
+TEMPERATURE = {"thermal.gpu_celsius": failed("nvmlDeviceGetTemperature")}
+
+
+def snapshot(unknown: dict[str, Unknown], **sample: Any) -> Snapshot:
+    gpu = GpuSample(0, GpuState.OK, replace(WELL, unknown=unknown))
+    return Snapshot(1e9, 0, gpus=(replace(gpu, **sample),), taken_since_boot=NOW)
+
+
+def health(unknown: dict[str, Unknown], **sample: Any) -> Health:
+    return examine(snapshot(unknown, **sample))[0]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "what", "todo"),
+    [
+        (MEMORY, "nvmlDeviceGetMemoryInfo (Unknown Error)", "look for its XID in dmesg"),
+        (UTILIZATION, "nvmlDeviceGetUtilizationRates (Unknown Error)", "look for its XID in dmesg"),
+        (TEMPERATURE, "nvmlDeviceGetTemperature (Unknown Error)", "look for its XID in dmesg"),
+        (POWER, "nvmlDeviceGetPowerUsage (Timeout)", "look at the load of the host"),
+    ],
+    ids=["memory", "utilization", "temperature", "power"],
+)
+def test_what_every_gpu_tells_is_missed_after_a_minute(
+    unknown: dict[str, Unknown], what: str, todo: str
+) -> None:
+    found = health(unknown)
+
+    assert found.verdict is HealthVerdict.WARNING
+    assert [finding.name for finding in found.findings] == ["driver_errors"]
+    assert found.findings[0].what == f"The driver has failed for a minute or longer to answer {what}"
+    assert found.findings[0].todo.startswith(todo)
+
+
+def test_an_error_that_passes_within_a_minute_is_none() -> None:
+    assert health({"power.usage_watts": failed("nvmlDeviceGetPowerUsage", ago=59.9)}).findings == ()
+
+
+def test_without_memory_and_utilization_it_is_critical_and_never_offered() -> None:
+    assert health(MEMORY | UTILIZATION).verdict is HealthVerdict.CRITICAL
+    (passed_over,) = choose(candidates(snapshot(MEMORY | UTILIZATION)), Wish()).unsuitable
+    assert passed_over[1] == (
+        "it is not healthy: The driver has failed for a minute or longer to answer nvmlDeviceGetMemoryInfo"
+        " (Unknown Error), nvmlDeviceGetUtilizationRates (Unknown Error)"
+    )
+
+
+def test_with_one_of_them_it_is_a_warning_and_offered() -> None:
+    short = {"utilization.gpu_percent": failed("nvmlDeviceGetUtilizationRates", ago=30)}
+
+    assert health(MEMORY | short | POWER).verdict is HealthVerdict.WARNING
+    assert choose(candidates(snapshot(POWER | MEMORY)), Wish()).satisfied
+
+
+@pytest.mark.parametrize("told_before", [False, True])
+def test_what_is_optional_is_judged_only_if_it_was_told_before(told_before: bool) -> None:
+    """Eight real V100s answer Unknown Error for one PCIe value for ever, and are well."""
+    replays = failed("nvmlDeviceGetPcieReplayCounter", ago=1e6, told_before=told_before)
+
+    assert len(health({"pcie.replays": replays}).findings) == int(told_before)
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.FAILED])
+def test_no_other_reason_is_a_finding(reason: Reason) -> None:
+    unknown = {
+        field: failed("nvmlDevice", ago=1e6, told_before=True, reason=reason)
+        for field in (*MEMORY, *UTILIZATION, *POWER, *TEMPERATURE, "pcie.replays")
+    }
+
+    assert health(unknown) == Health(HealthVerdict.HEALTHY)
+
+
+def test_that_a_reset_is_required_is_told_by_a_finding_of_its_own() -> None:
+    temperature = failed("nvmlDeviceGetTemperature", ago=1e6, told_before=True, error="RESET_REQUIRED")
+
+    names = [finding.name for finding in health({"thermal.gpu_celsius": temperature}).findings]
+    assert "driver_errors" not in names
+
+
+@pytest.mark.parametrize(("asked", "findings"), [(NOW - 241, 0), (NOW - 240, 1)])
+def test_of_what_is_asked_seldom_a_single_error_may_have_passed(asked: float, findings: int) -> None:
+    """Asked five minutes ago, and again or not: whatever the time, it is the calls that count."""
+    power = failed("nvmlDeviceGetPowerUsage", ago=300, asked=asked)
+
+    assert len(health({"power.usage_watts": power}).findings) == findings
+
+
+def test_a_gpu_without_values_is_judged_by_that_alone() -> None:
+    """Lost: which of its values failed before it was lost is not the trouble any more."""
+    before = replace(WELL, unknown=MEMORY | UTILIZATION).lasting()
+    found = health({}, state=GpuState.LOST, reading=None, lasting=before, error="The GPU is lost")
+
+    assert [finding.name for finding in found.findings] == ["lost"]
+
+
+def test_the_sentence_stays_short_and_begins_with_what_matters() -> None:
+    many = {
+        f"clocks.{number}": failed(f"nvmlDeviceGetClock{number}", told_before=True) for number in range(9)
+    }
+    (finding,) = health(many | POWER).findings
+
+    assert finding.what == (
+        "The driver has failed for a minute or longer to answer nvmlDeviceGetPowerUsage (Timeout),"
+        " nvmlDeviceGetClock0 (Unknown Error), nvmlDeviceGetClock1 (Unknown Error) and 7 more"
+    )
+    assert finding.todo.startswith("look at the load of the host"), "the advice fits what stands first"
+    assert MOST_NAMED == 3
+
+
+def test_a_function_of_several_values_is_named_once() -> None:
+    values = {
+        field: failed("nvmlDeviceGetMemoryInfo") for field in ("memory.used_bytes", "memory.total_bytes")
+    }
+
+    assert health(values).findings[0].what.count("nvmlDeviceGetMemoryInfo") == 1

@@ -1,0 +1,147 @@
+"""The OpenAPI document has nothing that generators of clients stumble over.
+
+tests/clients/ runs some of them; these tests hold what others are known to need.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.http.schema import operations
+from tests.support.agents import agent_server
+from tests.support.endpoints import OPEN, STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.http.schema import Schema
+
+
+@pytest.fixture(scope="module")
+def document() -> Schema:
+    """The document as a client gets it."""
+    with Simulation(gpus=1), agent_server() as url:
+        document: Schema = httpx.get(f"{url}/openapi.json").json()
+    return document
+
+
+def schemas_in(schema: Any) -> Iterator[Schema]:
+    """This schema and all inside it."""
+    yield schema
+    for inner in (*schema.get("properties", {}).values(), *schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from schemas_in(inner)
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield from schemas_in(schema[name])
+
+
+def every_schema(document: Schema) -> Iterator[Schema]:
+    """Those of the components, of parameters and of answers."""
+    for schema in document["components"]["schemas"].values():
+        yield from schemas_in(schema)
+    for _, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            yield from schemas_in(parameter["schema"])
+        for response in operation["responses"].values():
+            for media in response.get("content", {}).values():
+                yield from schemas_in(media["schema"])
+
+
+def test_names_of_components_are_names_in_every_language(document: Schema) -> None:
+    for kind, components in document["components"].items():
+        assert components
+        for name in components:
+            assert re.fullmatch("[A-Z][A-Za-z0-9]*", name), f"{kind}: {name}"
+        assert len({name.lower() for name in components}) == len(components)
+
+
+def test_a_name_made_of_a_component_and_its_field_is_nobody_else_s(document: Schema) -> None:
+    """Generators make it where a field has a type of its own: GpuFan and speed, or Gpu and fan_speed."""
+    components = document["components"]["schemas"]
+    made = [
+        f"{name}{field}".replace("_", "").lower()
+        for name, schema in components.items()
+        for field, described in schema.get("properties", {}).items()
+        if "$ref" not in described
+    ]
+    names = Counter([*made, *(name.lower() for name in components)])
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_every_operation_says_which_credential_it_needs(document: Schema) -> None:
+    """None, too: a list that is empty."""
+    for path, operation in operations(document):
+        assert (operation["security"] == []) == (path in OPEN), path
+
+
+def test_operations_are_named_after_their_paths(document: Schema) -> None:
+    named = {path: operation["operationId"] for path, operation in operations(document)}
+    assert named == {path: "get_" + path[1:].replace("/", "_") for path in named}
+    assert named[STREAM] == "get_gpu_stream"
+
+
+def test_each_operation_has_one_tag_that_is_explained(document: Schema) -> None:
+    explained = {tag["name"] for tag in document["tags"] if tag["description"]}
+    used = [operation["tags"] for _, operation in operations(document)]
+    assert {len(tags) for tags in used} == {1}
+    assert {tag for (tag,) in used} == explained
+
+
+def test_licence_and_contact_are_told(document: Schema) -> None:
+    assert document["info"]["license"]["name"] == "Apache 2.0"
+    assert document["info"]["contact"]["url"].startswith("https://")
+
+
+def test_no_schema_has_a_title_or_a_constant(document: Schema) -> None:
+    """A title names a class in generated code, and may be a component's name; few know a constant."""
+    keys = set().union(*every_schema(document))
+    assert keys & {"title", "const", "prefixItems", "patternProperties", "if", "not", "allOf"} == set()
+
+
+def test_every_number_says_how_wide_it_is(document: Schema) -> None:
+    """Else many take 32 bits, which hold neither bytes nor milliseconds."""
+    widths = {"integer": "int64", "number": "double"}
+    for schema in every_schema(document):
+        if schema.get("type") in widths and "enum" not in schema:
+            assert schema["format"] == widths[schema["type"]], schema
+
+
+def test_null_is_the_only_option_beside_one_type(document: Schema) -> None:
+    """That much all understand. Other options exclude each other and stand in a component, so have a name."""
+    components = document["components"]["schemas"]
+    for schema in every_schema(document):
+        options = schema.get("anyOf", [{}, {"type": "null"}])
+        assert (len(options), options[-1]) == (2, {"type": "null"}), schema
+        assert "oneOf" not in schema or schema in components.values(), schema
+
+
+def test_unknown_in_the_envelope_has_types_of_its_own(document: Schema) -> None:
+    components = document["components"]["schemas"]
+    not_available = {"type": "string", "enum": ["N/A"]}
+    known = {
+        "IntegerOrNA": {"type": "integer", "format": "int64"},
+        "NumberOrNA": {"type": "number", "format": "double"},
+        "VerdictOrNA": {"$ref": "#/components/schemas/Verdict"},
+    }
+    assert {name: [schema, not_available] for name, schema in known.items()} == {
+        name: components[name]["oneOf"] for name in known
+    }
+    inline = [schema for schema in every_schema(document) if schema == not_available]
+    assert len(inline) == len(known)
+
+
+def test_what_may_be_missing_is_never_null(document: Schema) -> None:
+    for schema in every_schema(document):
+        for name in schema.get("properties", {}).keys() - set(schema.get("required", ())):
+            assert "anyOf" not in schema["properties"][name], name
+
+
+def test_an_event_of_the_stream_has_a_name(document: Schema) -> None:
+    content = document["paths"][STREAM]["get"]["responses"]["200"]["content"]
+    assert content == {"text/event-stream": {"schema": {"$ref": "#/components/schemas/StreamEvent"}}}

@@ -1,0 +1,104 @@
+"""What the driver failed to tell is "ERR", with the reason; what is only unknown is a dash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.simulation import NvmlReturn, Simulation
+from tests.page.opened import UNKNOWN, opened
+from tests.page.test_accessible import LOOKS, NAMES, grave
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from playwright.sync_api import Browser, Locator
+
+pytestmark = pytest.mark.slow
+
+
+def failing(*, gpus: int = 2) -> Simulation:
+    """GPU 1 fails to tell its utilization and a clock, and has no fan."""
+    simulation = Simulation(gpus)
+    ill = simulation.gpus[1]
+    ill.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)
+    ill.fail("nvmlDeviceGetClockInfo", NvmlReturn.TIMEOUT)
+    return simulation
+
+
+def text(part: Locator) -> str:
+    """Its words, those for a screen reader too."""
+    return " ".join(part.inner_text().split())
+
+
+def fact(part: Locator, name: str) -> Locator:
+    """The value of this name in a list of values."""
+    return part.locator("dl > div").filter(has=part.page.get_by_text(name, exact=True)).locator("dd")
+
+
+def test_a_value_that_the_driver_fails_to_tell_is_err_with_the_reason(browser: Browser) -> None:
+    with failing(), agent_server() as url, opened(browser, f"{url}/") as page:
+        well, ill = page.locator(".card").all()
+        ill.get_by_text("ERR").first.wait_for()
+        utilization = ill.locator(".utilization .value")
+        assert text(utilization) == "ERR Unknown Error", "a screen reader reads the reason, too"
+        assert text(fact(ill, "Clocks")) == "ERR Timeout"
+        assert text(fact(ill, "Fan")) == UNKNOWN, "it is no error to have no fan"
+        assert "ERR" not in well.inner_text()
+
+
+def test_the_reason_shows_to_the_pointer_and_to_the_keyboard(browser: Browser) -> None:
+    width = "reason => reason.getBoundingClientRect().width"
+    with failing(), agent_server() as url, opened(browser, f"{url}/") as page:
+        error = page.locator(".card .utilization .err")
+        reason = error.locator(".why")
+        reason.wait_for(state="attached")
+        assert reason.evaluate(width) <= 1
+        error.hover()
+        assert reason.evaluate(width) > 50
+        page.mouse.move(0, 0)
+        assert reason.evaluate(width) <= 1
+        error.focus()
+        assert reason.evaluate(width) > 50
+
+
+def test_one_gpu_in_full_tells_the_reasons_of_all_its_errors(browser: Browser) -> None:
+    with failing() as simulation:
+        simulation.gpus[1].fail("nvmlDeviceGetPcieReplayCounter", NvmlReturn.CORRUPTED_INFOROM)
+        with agent_server() as url, opened(browser, f"{url}/#gpu1") as page:
+            dialog = page.locator("dialog")
+            dialog.locator("figure").first.get_by_text("ERR (Unknown Error)").wait_for()
+            assert text(fact(dialog, "Video")) == "ERR Timeout"
+            assert text(fact(dialog, "PCIe replays")) == "ERR Corrupted infoROM"
+            assert text(fact(dialog, "Fan speed").first) == UNKNOWN
+
+
+def test_what_passes_is_a_value_again(browser: Browser) -> None:
+    with failing() as simulation, agent_server() as url, opened(browser, f"{url}/") as page:
+        utilization = page.locator(".card").nth(1).locator(".utilization .value")
+        utilization.get_by_text("ERR").wait_for()
+        simulation.gpus[1].heal()
+        utilization.get_by_text("%").wait_for()
+
+
+def test_of_many_hosts_the_tile_says_err(browser: Browser) -> None:
+    with (
+        failing(),
+        agent_server(URL_PREFIX="one", FLEET="one=/one") as url,
+        opened(browser, f"{url}/one/") as page,
+    ):
+        tile = page.locator(".tile").nth(1)
+        tile.locator(".load", has_text="ERR").wait_for()
+        assert "ERR (Unknown Error)" in str(tile.get_attribute("title"))
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=NAMES)
+def test_axe_finds_nothing_serious_where_values_fail(browser: Browser, look: dict[str, Any]) -> None:
+    with failing(), agent_server() as url, opened(browser, f"{url}/", **look) as page:
+        page.locator(".card .err").first.wait_for()
+        assert grave(page) == []
+        page.locator(".card a").nth(1).click()
+        page.locator("dialog .err").first.wait_for()
+        assert grave(page) == []

@@ -1,0 +1,228 @@
+"""Tokens rotate without a restart: a withdrawn one opens nothing, and the streams that it opened end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.support.agents import agent_process, free_port, wait_until
+from tests.support.endpoints import OPEN, STREAM, WITH_END
+from tests.support.starting import catches, signals, starting_agent
+from tests.support.terminal import ON_TERMINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.agents import Process
+
+KEY = "a-key"
+FIXED = "a-token-of-TOKEN"
+TIMEOUT = 20.0  # seconds until a test gives up
+
+
+class Rotating:
+    """An agent whose token file is `path`."""
+
+    def __init__(self, process: Process, path: Path) -> None:
+        self.process = process
+        self.path = path
+
+    def replace(self, content: str) -> None:
+        new = self.path.with_name("new")
+        new.write_text(content)
+        new.rename(self.path)
+
+    def reload(self, says: str) -> None:
+        """SIGHUP, and wait for a line of the log."""
+        told = self.process.log.count(says)
+        self.process.popen.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.process.log.count(says) > told, lambda: f"{says}\n{self.process.log}")
+
+    def status(self, path: str, token: str) -> int:
+        return httpx.get(f"{self.process.url}{path}", headers={"Authorization": token}).status_code
+
+    def is_open(self, token: str) -> bool:
+        return self.status("/count", token) == 200
+
+    @contextmanager
+    def stream(self, interval: float, **headers: str) -> Iterator[Iterator[bytes]]:
+        """The chunks of an open stream after its first event."""
+        url = f"{self.process.url}{STREAM}?interval={interval}"
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        with httpx.stream("GET", url, headers=named, timeout=TIMEOUT) as response:
+            chunks = response.iter_raw()
+            assert next(chunks).startswith(b"data: {")
+            yield chunks
+
+
+@contextmanager
+def rotating(folder: Path, content: str = "old\n", **environ: str) -> Iterator[Rotating]:
+    path = folder / "token"
+    path.write_text(content)
+    environ = {"TOKEN_FILE": str(path), "API_KEY": KEY, "TOKEN": FIXED, **environ}
+    with agent_process("--simulate", "1", **environ) as process:
+        yield Rotating(process, path)
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotating]:
+    folder = tmp_path_factory.mktemp("rotating")
+    # Nothing but its own events wakes a stream.
+    quiet = {"SAMPLE_INTERVAL": "60", "HISTORY_INTERVAL": "0", "STREAM_HEARTBEAT": "300"}
+    with rotating(folder, **quiet) as agent:
+        yield agent
+
+
+@pytest.fixture
+def both(agent: Rotating) -> Rotating:
+    """With the tokens `old` and `new` in force."""
+    agent.replace("old\nnew\n")
+    agent.process.popen.send_signal(signal.SIGHUP)
+    wait_until(lambda: agent.is_open("old") and agent.is_open("new"), "both are in force")
+    return agent
+
+
+def test_a_withdrawn_token_opens_nothing_and_a_new_one_everything(both: Rotating) -> None:
+    both.replace("new\nnewer\n")
+    both.reload("TOKEN_FILE has changed: 3 tokens are in force")
+    for path in set(WITH_END) - OPEN:
+        assert (401, path) == (both.status(path, "old"), path)
+    assert both.status(f"{STREAM}?interval=0", "old") == 401
+    assert both.status(f"{STREAM}?interval=0", "newer") == 400
+    for token in ("new", "newer", FIXED):
+        assert both.status("/count", token) == 200
+
+
+def test_the_streams_of_a_withdrawn_token_end_and_all_others_go_on(both: Rotating) -> None:
+    """Properly; one valid credential is enough to go on."""
+    with ExitStack() as stack:
+        ending = [
+            stack.enter_context(both.stream(0.5, **headers))
+            for headers in ({"Authorization": "old"}, {"Authorization": "bEaReR old", "X_API_Key": "wrong"})
+        ]
+        staying = [
+            stack.enter_context(both.stream(0.5, **headers))
+            for headers in (
+                {"Authorization": "new"},
+                {"Authorization": f"Bearer {FIXED}"},
+                {"X_API_Key": KEY},
+                {"Authorization": "old", "X_API_Key": KEY},
+            )
+        ]
+        both.replace("new\n")
+        both.reload("TOKEN_FILE has changed: 2 tokens are in force")
+        for stream in ending:
+            list(stream)  # raises if the body has no proper end
+        rotated_at = time.time()
+        for stream in staying:
+            while sampled_at(next(stream)) < rotated_at:
+                pass  # on its way since then
+
+
+def test_a_stream_whose_next_event_is_a_minute_away_ends_no_later(both: Rotating) -> None:
+    with both.stream(60, Authorization="old") as stream:
+        both.replace("new\n")
+        both.process.popen.send_signal(signal.SIGHUP)
+        list(stream)
+
+
+def sampled_at(event: bytes) -> float:
+    """Seconds of Unix time."""
+    return datetime.fromisoformat(json.loads(event.removeprefix(b"data: "))["timestamp"]).timestamp()
+
+
+def test_a_file_that_is_gone_changes_nothing_and_is_told_by_log_and_metrics(both: Rotating) -> None:
+    both.path.unlink()
+    with both.stream(0.5, Authorization="old") as stream:
+        both.reload(f"ERROR TOKEN_FILE is '{both.path}', which cannot be read (No such file or directory)")
+        assert next(stream)
+        assert both.status("/count", "old") == 200
+        ill = "nvidia_gpu_agent_token_file_last_read_successful 0.0"
+        wait_until(lambda: ill in metrics(both), "it is told")
+        both.replace("old\nnew\n")
+        both.reload("INFO TOKEN_FILE can be read again: 3 tokens are in force")
+        assert next(stream)
+        well = "nvidia_gpu_agent_token_file_last_read_successful 1.0"
+        wait_until(lambda: well in metrics(both), "it is well again")
+
+
+def metrics(agent: Rotating) -> str:
+    return httpx.get(f"{agent.process.url}/metrics", headers={"Authorization": FIXED}).text
+
+
+@pytest.mark.slow
+def test_without_a_signal_it_takes_ten_seconds_at_most(both: Rotating) -> None:
+    """And what a busy machine adds."""
+    with both.stream(60, Authorization="old") as stream:
+        began = time.monotonic()
+        both.replace("new\n")
+        list(stream)
+        assert time.monotonic() - began < 10 + 5
+
+
+# SIGHUP without a terminal; test_shutdown.py has it with one
+
+
+@pytest.mark.slow
+def test_a_hangup_that_nohup_has_switched_off_stays_off(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("old")
+    with agent_process("--simulate", "1", inside=["nohup"], TOKEN_FILE=str(tmp_path / "token")) as process:
+        assert signal.SIGHUP in signals(process.popen.pid, "SigIgn")
+        assert signal.SIGHUP not in signals(process.popen.pid, "SigCgt")
+        process.popen.send_signal(signal.SIGHUP)
+        assert httpx.get(f"{process.url}/health").status_code == 200
+        assert process.stop() == 0
+
+
+def test_without_a_terminal_a_hangup_ends_nothing_even_without_a_file() -> None:
+    with agent_process("--simulate", "1") as process:
+        process.popen.send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: "INFO SIGHUP reads TOKEN_FILE, which is not set" in process.log, lambda: process.log
+        )
+        assert httpx.get(f"{process.url}/count").status_code == 200
+        assert process.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_closed_standard_input_is_no_terminal() -> None:
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh"]
+    with agent_process("--simulate", "1", inside=[*ON_TERMINAL, *closed]) as process:
+        process.popen.send_signal(signal.SIGHUP)
+        wait_until(
+            lambda: "INFO SIGHUP reads TOKEN_FILE, which is not set" in process.log, lambda: process.log
+        )
+        assert process.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(step * 0.05, marks=pytest.mark.slow if step else ()) for step in range(13)],
+)
+def test_a_hangup_during_the_start_ends_nothing(tmp_path: Path, seconds: float) -> None:
+    """As `systemctl reload` right after the start: from the moment on when the first lines have run."""
+    (tmp_path / "token").write_text("old")
+    port = str(free_port())
+    environ = {"TOKEN_FILE": str(tmp_path / "token")}
+    with starting_agent(port=port, **environ) as agent:
+        wait_until(lambda: catches(agent.pid, signal.SIGHUP), "it catches the signal")
+        time.sleep(seconds)  # the moment that is meant
+        agent.send_signal(signal.SIGHUP)
+        wait_until(lambda: is_open(f"http://127.0.0.1:{port}/count", "old"), "it answers")
+        agent.terminate()
+        assert agent.wait(TIMEOUT) == 0
+
+
+def is_open(url: str, token: str) -> bool:
+    try:
+        return httpx.get(url, headers={"Authorization": token}).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,54 @@
+"""What the driver failed to tell, beside the values of the plain answer: only if there is something."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.derive.activity import Thresholds
+from agent.derive.health import examine
+from agent.readings import Reason, Unknown
+from agent.views.gpu.device import gpu_view
+from tests.support.readings import with_values
+from tests.views.samples import HEALTHY, PROCESSES, READING, snapshot
+
+FAILED = Unknown(
+    Reason.FAILED, "nvmlFunction", "NVML_ERROR_UNKNOWN", "Unknown Error", since=0.0, told_before=False
+)
+
+
+def shown(unknown: dict[str, Unknown]) -> Any:
+    """The JSON of a GPU of which these fields are unknown."""
+    values: dict[str, Any] = {field.replace(".", "_"): None for field in unknown}
+    gpu = replace(HEALTHY, reading=replace(with_values(READING, **values), unknown=unknown))
+    view = gpu_view(gpu, PROCESSES.gpu_processes, Thresholds(), examine(snapshot(gpu))[0])
+    return json.loads(view.model_dump_json(exclude_unset=True))
+
+
+def test_a_failure_is_told_by_the_name_of_each_value_that_it_leaves_unknown() -> None:
+    timeout = replace(FAILED, words="Timeout")
+
+    assert shown({"power.usage_watts": FAILED, "thermal.gpu_celsius": timeout})["failed"] == {
+        "temperature_celsius": "Timeout",
+        "power.usage_watts": "Unknown Error",
+        "power.efficiency_percent": "Unknown Error",
+    }
+
+
+def test_an_object_of_which_nothing_is_told_is_named_as_a_whole() -> None:
+    unknown = {f"power.{field}": FAILED for field in ("usage_watts", "limit_watts")}
+
+    assert shown(unknown)["failed"] == {"power": "Unknown Error"}
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.FAILED])
+def test_where_nothing_failed_the_answer_has_no_such_name(reason: Reason) -> None:
+    assert "failed" not in shown({"power.usage_watts": replace(FAILED, reason=reason)})
+    assert "failed" not in shown({})
+
+
+def test_what_only_detail_shows_is_not_named() -> None:
+    assert "failed" not in shown({"power.instant_watts": FAILED})
