@@ -128,6 +128,7 @@ def test_at_first_what_needs_two_samples_says_so() -> None:
 def test_lanes_that_no_load_has_shown_yet_in_a_virtual_machine_are_not_remembered() -> None:
     with one_gpu() as one:
         one.gpu.virtualization_mode = 1
+        one.gpu.fix(gpu_utilization=0, performance_state=8)
         one.read()
         unknown = check_names(gpu_object(sample_of(one.read(after=6))))
 
