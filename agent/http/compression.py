@@ -18,8 +18,11 @@ QUICK = 64 * 1024  # bytes, which take about a millisecond; more is packed in a 
 
 def takes_gzip(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether to pack the answer to a request with these headers; asked anew with each request."""
-    lines = [value for name, value in headers if name == b"accept-encoding"]
-    return bool(lines) and _accepts_gzip(b",".join(lines))  # several are one list, by RFC 9110
+    accepted = None
+    for name, value in headers:
+        if name == b"accept-encoding":  # several lines are one list, by RFC 9110
+            accepted = value if accepted is None else accepted + b"," + value
+    return accepted is not None and _accepts_gzip(accepted)
 
 
 @lru_cache(maxsize=64)  # nearly all requests say one of a few

@@ -60,12 +60,12 @@ class KeptResponse:
             self.tag = b'W/"%s"' % sha256(self.body).hexdigest()[:32].encode()
             self.headers = [*_without(self.headers, {b"etag"}), (b"etag", self.tag)]
 
-    async def suited(self, request: Headers, limiter: CapacityLimiter) -> KeptResponse:
-        """This answer as a client with these request headers wants it."""
+    def suited(self, request: Headers) -> KeptResponse | None:
+        """This answer as a client with these request headers wants it; None: `packed` has to make that."""
         if self.tag and names_tag(request, self.tag):
             return KeptResponse(304, _without(self.headers, _OF_A_BODY))
         if self._can_be_packed and compression.takes_gzip(request):
-            return self._packed or await self._pack(limiter)
+            return self._packed
         return self
 
     async def send(self, send: Send) -> None:
@@ -81,16 +81,21 @@ class KeptResponse:
     def _can_be_packed(self) -> bool:
         return len(self.body) > compression.TINY
 
-    async def _pack(self, limiter: CapacityLimiter) -> KeptResponse:
-        """Once, however many want it at the same time; a long one in a thread."""
+    async def packed(self, limiter: CapacityLimiter) -> KeptResponse:
+        """Packed once, however many want it at the same time; a long one in a thread."""
         if len(self.body) <= compression.QUICK:
             self._packed = self._made_packed()
-        else:
-            if self._packing is None:
-                thread = to_thread.run_sync(self._made_packed, limiter=limiter)
-                self._packing = asyncio.ensure_future(thread)
-            self._packed = await asyncio.shield(self._packing)  # others want it too
-        return self._packed
+            return self._packed
+        if self._packing is None:
+            self._packing = asyncio.ensure_future(to_thread.run_sync(self._made_packed, limiter=limiter))
+            self._packing.add_done_callback(self._keep_packed)
+        return await asyncio.shield(self._packing)  # others want it too
+
+    def _keep_packed(self, packing: asyncio.Future[KeptResponse]) -> None:
+        """If there was no thread to be had, whoever asks next tries again."""
+        self._packing = None
+        if not packing.cancelled() and packing.exception() is None:
+            self._packed = packing.result()
 
     def _made_packed(self) -> KeptResponse:
         body = compression.packed(self.body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.anyio
 GZIP = {"Accept-Encoding": "gzip"}
 PLAIN = {"Accept-Encoding": "identity"}
 KEPT = sorted({*OF_ONE_SNAPSHOT, *CONSTANT})
-GZIP_LINE = [(b"accept-encoding", b"gzip")]
 
 
 @pytest.mark.usefixtures("simulation")
@@ -63,6 +62,7 @@ async def test_every_kept_answer_comes_packed_to_whoever_asks() -> None:
         (["gzip"], True),
         (["gzip, deflate, br, zstd"], True),
         (["br", "gzip"], True),
+        (["gzip;q=0", "br", "*"], False),
         (["*"], True),
         (["gzip;q=0"], False),
         (["gzip;q=0, *"], False),
@@ -108,16 +108,21 @@ def test_the_stream_and_what_fails_are_never_packed() -> None:
             assert (failed.status_code, "content-encoding" in failed.headers) == (status, False)
 
 
+async def suited(response: KeptResponse, accepted: bytes, limiter: CapacityLimiter) -> KeptResponse:
+    """What a client gets, as the cache gives it."""
+    return response.suited([(b"accept-encoding", accepted)]) or await response.packed(limiter)
+
+
 async def test_it_is_packed_once_for_all() -> None:
     """Also where many ask at the same time, and whatever they accept besides."""
     limiter = CapacityLimiter(1)
     for length in (compression.TINY + 1, compression.QUICK, compression.QUICK + 1, 500_000):
         response = KeptResponse(200, [(b"content-length", str(length).encode())], b"x" * length)
-        asked = [[(b"accept-encoding", b"gzip, x%d" % number)] for number in range(20)]
-        given = await asyncio.gather(*(response.suited(headers, limiter) for headers in asked))
-        assert {id(one) for one in given} == {id(await response.suited(GZIP_LINE, limiter))}
+        asked = [b"gzip, x%d" % number for number in range(20)]
+        given = await asyncio.gather(*(suited(response, accepted, limiter) for accepted in asked))
+        assert {id(one) for one in given} == {id(response.suited([(b"accept-encoding", b"gzip")]))}
         assert gzip.decompress(given[0].body) == response.body
-        assert await response.suited([], limiter) is response
+        assert response.suited([]) is response
         assert response.size == length + len(given[0].body), (
             "what is kept is bounded by its size, packed or not"
         )
@@ -125,7 +130,7 @@ async def test_it_is_packed_once_for_all() -> None:
 
 async def test_a_client_that_leaves_takes_nothing_from_the_others() -> None:
     response = KeptResponse(200, [], b"x" * 500_000)
-    asking = [asyncio.create_task(response.suited(GZIP_LINE, CapacityLimiter(1))) for _ in range(3)]
+    asking = [asyncio.create_task(response.packed(CapacityLimiter(1))) for _ in range(3)]
     await asyncio.sleep(0)
     asking[0].cancel()
     first, *others = await asyncio.gather(*asking, return_exceptions=True)
@@ -145,16 +150,30 @@ async def test_a_long_answer_is_packed_in_a_thread_and_a_short_one_at_once() -> 
     taken = asyncio.Event()
     other = asyncio.create_task(to_thread.run_sync(take, limiter=limiter))
     await taken.wait()
-    long = asyncio.create_task(
-        KeptResponse(200, [], b"x" * (compression.QUICK + 1)).suited(GZIP_LINE, limiter)
-    )
-    short = await KeptResponse(200, [], b"x" * compression.QUICK).suited(GZIP_LINE, limiter)
+    long = asyncio.create_task(KeptResponse(200, [], b"x" * (compression.QUICK + 1)).packed(limiter))
+    short = await KeptResponse(200, [], b"x" * compression.QUICK).packed(limiter)
     for _ in range(20):
         await asyncio.sleep(0)
     assert (len(gzip.decompress(short.body)), long.done()) == (compression.QUICK, False)
     door.set()
     await other
     assert len(gzip.decompress((await long).body)) == compression.QUICK + 1
+
+
+async def test_what_could_not_be_packed_is_packed_for_the_next_who_asks() -> None:
+    """As when the host lets nobody start a thread."""
+
+    class NoThread:
+        async def __aenter__(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    response = KeptResponse(200, [], b"x" * 500_000)
+    no_thread = cast("CapacityLimiter", NoThread())
+    refused = await asyncio.gather(*[response.packed(no_thread) for _ in range(2)], return_exceptions=True)
+    assert [str(error) for error in refused] == ["can't start new thread"] * 2
+    assert gzip.decompress((await response.packed(CapacityLimiter(1))).body) == response.body
 
 
 async def test_a_header_that_varies_by_more_keeps_that() -> None:
