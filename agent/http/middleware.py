@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from agent.http.errors import NO_STORE, InvalidRequest, response_to
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from agent.http.endpoint import Endpoint
 
+_DETOURS = frozenset({"", ".", ".."})  # parts of a path that lead nowhere else
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -165,12 +167,17 @@ class Mounted:
 
 
 class WholeFiles:
-    """Forgets a Range header: the files are small, and a bad range would be refused without our envelope."""
+    """Forgets a Range header: the files are small, and a bad range would be refused without our envelope.
+
+    A file has one path. Starlette would find it by others too, as with a slash at the end.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not _DETOURS.isdisjoint(get_route_path(scope).split("/")[1:]):
+            raise HTTPException(404)
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
         await self._app({**scope, "headers": headers}, receive, send)
 
