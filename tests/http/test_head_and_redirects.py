@@ -113,8 +113,8 @@ def timeless(response: httpx.Response) -> dict[str, str]:
 
 
 NO_FILES = [
-    *("/web/", "/web/page.js/", "/web//page.js", "/web/%2e/page.js", "/web/%2e%2e/web/page.js", "/web/nope/"),
-    *("/static-offline-docs/", "/static-offline-docs/swagger-ui.css/", "/static-offline-docs//swagger-ui.css"),
+    *("/web/", "/web/nope/", "/web/page.js/", "/web//page.js", "/web/%2e/page.js", "/web/%2e%2e/web/page.js"),
+    *(f"/static-offline-docs{end}" for end in ("/", "/swagger-ui.css/", "//swagger-ui.css")),
 ]
 
 
