@@ -50,6 +50,8 @@ def accepts_gzip(accept_encoding: str) -> bool:
 def names_tag(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> bool:
     """Whether If-None-Match has this entity tag, weak or strong: what the client has is what it would get."""
     lines = [value for name, value in headers if name == b"if-none-match"]
+    if not lines:
+        return False
     given = b",".join(lines)
     return given.strip() == b"*" or tag.removeprefix(b"W/") in _TAG.findall(given)
 
