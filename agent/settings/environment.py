@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +24,14 @@ RESERVED_FILES = 64  # descriptors for everything that is no stream: libraries, 
 def find_env_file(main_file: str) -> str | None:
     """The env file to read where none is named: `.env` of the working directory, else beside `main_file`.
 
-    Only the first is read: of two files, each half of a configuration, nobody could tell what holds.
+    Only the first is read: of two files, each half of a configuration, nobody could tell what holds. One that
+    is there counts even where it cannot be read, as a link to what is not mounted: its TOKEN must not be
+    missed. A directory of that name is a virtual environment.
     """
     for path in (Path(".env"), Path(main_file).with_name(".env")):
-        with suppress(OSError):  # a directory that is closed to us, as a working directory may be
-            if path.is_file():
-                return str(path.absolute())
+        # Not is_dir(): where a link leads into a folder that is closed to us, it raises.
+        if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112
+            return str(path.absolute())
     return None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +72,29 @@ def test_the_first_env_file_is_found(directory: Path, there: list[str], found: s
     os.chdir(directory / "work")
     expected = None if found is None else str(directory / found)
     assert expected == find_env_file(str(directory / "agent/main.py"))
+
+
+@pytest.mark.parametrize("place", ["work", "agent"])
+def test_an_env_file_that_leads_nowhere_is_found_and_refused(directory: Path, place: str) -> None:
+    """Its TOKEN is not to be had, as where a volume is not mounted: the agent must not start open."""
+    for folder in ("work", "agent"):
+        (directory / folder).mkdir()
+    (directory / place / ".env").symlink_to(directory / "secrets" / "env")
+    os.chdir(directory / "work")
+    found = find_env_file(str(directory / "agent/main.py"))
+    assert found == str(directory / place / ".env")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings({}, env_file=found)
+
+
+def test_an_env_file_may_be_a_pipe(directory: Path) -> None:
+    """So do password managers hand out secrets."""
+    os.mkfifo(directory / ".env")
+    write = partial((directory / ".env").write_text, "TOKEN=hunter2\n")  # waits for a reader
+    threading.Thread(target=write, daemon=True).start()
+    found = find_env_file(str(directory / "main.py"))
+    assert found == str(directory / ".env")
+    assert load_settings({}, env_file=found).tokens == ("hunter2",)
 
 
 def test_a_working_directory_that_is_gone_has_no_env_file(directory: Path) -> None:
