@@ -40,6 +40,7 @@ def test_an_agent_that_is_down_takes_only_its_own_prefix_with_it(
         began = time.monotonic()
         for path in ("/server2/status", "/server2/gpu", "/server2/docs"):
             assert_down(client.get(path))
+        assert_down(client.get("/server2/nothing"))
         for path in ("/server2/gpu/stream", "/server2/gpu/stream?interval=1", "/server2/gpu/stream/"):
             assert_stream_down(client.get(path))
         assert time.monotonic() - began < 20
@@ -65,6 +66,7 @@ def assert_stream_down(response: httpx.Response) -> None:
     """A stream without events, after which an EventSource comes back; after an error it would not."""
     assert (response.status_code, response.text) == (200, "retry: 10000\n\n")
     assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
+    assert response.headers["cache-control"] == "no-store", "a cache may keep what is 200"
 
 
 def test_an_agent_that_was_restarted_between_two_requests_fails_none(
