@@ -313,6 +313,20 @@ async def test_a_page_of_a_listed_origin_may_read_every_answer(path: str, status
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("origin", [{}, {"Origin": ORIGIN}, {"Origin": "https://evil.example"}])
+@pytest.mark.usefixtures("simulation")
+async def test_a_kept_document_is_not_given_to_another_origin(origin: dict[str, str]) -> None:
+    """A cache must ask anew, also where the first who asked was no page of another origin."""
+    async with agent_client(CORS_ORIGINS=ORIGIN) as client:
+        for path in ("/", "/openapi.json", "/web/page.js"):
+            first = await client.get(path, headers=origin)
+            again = await client.get(path, headers={**origin, "If-None-Match": first.headers["etag"]})
+            assert (first.status_code, again.status_code) == (200, 304)
+            for response in (first, again):
+                assert {"Origin", "Accept-Encoding"} <= set(response.headers["vary"].split(", "))
+
+
+@pytest.mark.anyio
 async def test_a_page_may_read_what_is_wrong_with_credential_and_driver(simulation: Simulation) -> None:
     """401 and 500."""
     simulation.remove_driver()
