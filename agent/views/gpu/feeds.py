@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What is remembered and may not have been seen yet, by its name in the answer.
-REMEMBERED = frozenset({"detail.pcie.widest_under_load"})
+# What is remembered and may not have been seen yet, by its name in the answer; also what follows from it.
+REMEMBERED = frozenset(
+    {
+        "pcie.width",
+        "pcie.max_bandwidth_mbps",
+        "pcie.utilization_percent",
+        "detail.pcie.widest_under_load",
+    }
+)
 # Fields of a reading that are the change between two samples.
 NEED_TWO_SAMPLES = frozenset(
     {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel
@@ -132,9 +133,10 @@ def _why(name: str, gpu: GpuSample, *, remembers: bool) -> _Why | None:
     told = _gravest(gpu.reading.unknown, feeds)
     if told is not None:
         return _Why(told.reason.value, told.words if told.reason is Reason.FAILED else None)
-    if name in REMEMBERED:
+    changes = NEED_TWO_SAMPLES.intersection(feeds)
+    if name in REMEMBERED and all(attrgetter(feed)(gpu.reading) is not None for feed in changes):
         return _Why(NOTHING_IS_REMEMBERED)
-    return _Why(NEEDS_TWO_SAMPLES) if not NEED_TWO_SAMPLES.isdisjoint(feeds) else None
+    return _Why(NEEDS_TWO_SAMPLES) if changes else None
 
 
 def _gravest(unknown: Mapping[str, Unknown], feeds: tuple[str, ...]) -> Unknown | None:

@@ -143,6 +143,19 @@ def test_xids_are_null_where_nothing_is_remembered() -> None:
     assert check_names(gpu_object(sample, remembers=False))["detail.xids"] == "nothing_is_remembered"
 
 
+def test_in_a_virtual_machine_what_follows_from_the_lanes_says_that_none_were_seen_under_load_yet() -> None:
+    lanes = ["pcie.width", "pcie.max_bandwidth_mbps"]
+    with one_gpu() as one:
+        one.gpu.virtualization_mode = pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH
+        one.gpu.fix(gpu_utilization=0)
+        at_first = check_names(gpu_object(sample_of(one.read())))
+        later = check_names(gpu_object(sample_of(one.read(after=1))))
+
+    assert {at_first[name] for name in lanes} == {"nothing_is_remembered"}
+    assert at_first["pcie.utilization_percent"] == "needs_two_samples"
+    assert {later[name] for name in [*lanes, "pcie.utilization_percent"]} == {"nothing_is_remembered"}
+
+
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
 def test_a_driver_that_fails_at_everything_is_told_in_brief(code: int) -> None:
     with one_gpu() as one:
