@@ -11,6 +11,7 @@ from agent.derive.free import Offer, Wish, candidates, choose
 from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError, Unknown
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.unknown import MAX_GAP
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ def test_it_is_since_the_first_of_the_samples_in_a_row(one: OneGpu) -> None:
     assert {*since, as_bad} == {1001.0}
     assert other.unknown[CELSIUS].since == other.sampled_since_boot
     assert again.unknown[CELSIUS].since == again.sampled_since_boot
+
+
+@pytest.mark.parametrize(("gap", "goes_on"), [(MAX_GAP, True), (MAX_GAP + 1, False)])
+def test_two_failures_with_hours_of_sleep_between_them_are_two_that_have_passed(
+    one: OneGpu, gap: float, goes_on: bool
+) -> None:
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    first = one.read(after=1).sampled_since_boot
+
+    second = one.read(after=gap)
+
+    assert second.unknown[CELSIUS].since == (first if goes_on else second.sampled_since_boot)
 
 
 def celsius_was_told_before(one: OneGpu) -> bool:
