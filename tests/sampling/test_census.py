@@ -13,7 +13,7 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.host_health import examine_host
 from agent.readings import GpuState
 from agent.sampling.census import PATIENCE, RECOUNT_PACE, SLOWEST_PACE
-from agent.sampling.collector import DRIVER_PACE
+from agent.sampling.contact import DRIVER_PACE
 from tests.sampling.missing_gpus import INIT, SHUTDOWN, collecting
 
 if TYPE_CHECKING:
