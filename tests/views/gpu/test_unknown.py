@@ -125,6 +125,21 @@ def test_at_first_what_needs_two_samples_says_so() -> None:
     ]
 
 
+def test_lanes_that_no_load_has_shown_yet_in_a_virtual_machine_are_not_remembered() -> None:
+    with one_gpu() as one:
+        one.gpu.virtualization_mode = 1
+        one.gpu.fix(gpu_utilization=0, performance_state=8)
+        one.read()
+        unknown = check_names(gpu_object(sample_of(one.read(after=6))))
+
+    assert {name for name, reason in unknown.items() if reason == "nothing_is_remembered"} == {
+        "pcie.width",
+        "pcie.max_bandwidth_mbps",
+        "pcie.utilization_percent",
+        "detail.pcie.widest_under_load",
+    }
+
+
 @pytest.mark.parametrize("state", [GpuState.LOST, GpuState.STUCK, GpuState.STARTING, GpuState.STALE])
 @pytest.mark.parametrize("known_before", [True, False])
 def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: bool) -> None:
@@ -141,19 +156,6 @@ def test_xids_are_null_where_nothing_is_remembered() -> None:
         sample = GpuSample(0, GpuState.OK, one.read(), sampled_at=1.0, age_ms=1)
 
     assert check_names(gpu_object(sample, remembers=False))["detail.xids"] == "nothing_is_remembered"
-
-
-def test_in_a_virtual_machine_what_follows_from_the_lanes_says_that_none_were_seen_under_load_yet() -> None:
-    lanes = ["pcie.width", "pcie.max_bandwidth_mbps"]
-    with one_gpu() as one:
-        one.gpu.virtualization_mode = pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH
-        one.gpu.fix(gpu_utilization=0)
-        at_first = check_names(gpu_object(sample_of(one.read())))
-        later = check_names(gpu_object(sample_of(one.read(after=1))))
-
-    assert {at_first[name] for name in lanes} == {"nothing_is_remembered"}
-    assert at_first["pcie.utilization_percent"] == "needs_two_samples"
-    assert {later[name] for name in [*lanes, "pcie.utilization_percent"]} == {"nothing_is_remembered"}
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
