@@ -179,3 +179,22 @@ def test_a_gpu_whose_use_the_driver_fails_to_tell_is_not_offered(
     one.gpu.fail(symbol, NvmlReturn.NOT_SUPPORTED)
 
     assert len(offer(one.read(after=1)).gpus) == 1, "no GPU of this kind could be offered"
+
+
+@pytest.mark.parametrize(
+    ("garbage", "words"),
+    [
+        ({"gpu_utilization": 255}, "its utilization cannot be 255 %"),
+        ({"memory_used": 2**40}, "its memory in use cannot be 1,099,511,627,776 bytes"),
+    ],
+)
+def test_a_gpu_that_tells_a_use_that_cannot_be_is_not_offered_for_as_long(
+    one: OneGpu, garbage: dict[str, int], words: str
+) -> None:
+    one.gpu.processes = []
+    one.gpu.fix(**{"gpu_utilization": 0, "memory_used": 0} | garbage)
+    assert [why for _, why in offer(one.read()).unsuitable] == [words]
+
+    one.gpu.fix(gpu_utilization=0, memory_used=0)
+
+    assert len(offer(one.read(after=1)).gpus) == 1
