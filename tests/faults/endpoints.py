@@ -153,7 +153,7 @@ def states_of(status: Any) -> list[str]:
     return [device["state"] for device in status["data"]["devices"]] if status["data"] else []
 
 
-def verdicts_of(status: Any) -> list[str | None]:
+def verdicts_of(status: Any) -> list[str]:
     """The verdicts in an answer of `/status`; empty for one that fails."""
     return [device["health"]["verdict"] for device in status["data"]["devices"]] if status["data"] else []
 
@@ -166,9 +166,8 @@ def every_gpu_is_ok(status: Any) -> bool:
 def tells(status: Any, truth: Truth) -> bool:
     """Whether `/status` has come to tell it; all that it must tell is looked at afterwards."""
     if truth.gpus_are_shown and not truth.late:
-        states = states_of(status)
-        are_ill = verdicts_of(status) != [VERDICTS[state] for state in states]
-        return states == truth.states() and are_ill == truth.ill
+        told = [VERDICTS[state] or "N/A" for state in truth.states()]
+        return states_of(status) == truth.states() and (verdicts_of(status) != told) == truth.ill
     return truth.late or truth.error()[1] in status.get("error", "")
 
 
