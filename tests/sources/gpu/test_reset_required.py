@@ -51,7 +51,7 @@ def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_told(one: OneG
 
 
 def test_after_a_reset_it_is_well_as_soon_as_what_is_asked_often_answers(one: OneGpu) -> None:
-    for symbol in ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetPowerManagementDefaultLimit"):
+    for symbol in ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetVbiosVersion"):
         one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
     assert one.read().recovery.requires_reset
     assert one.read(after=1).recovery.requires_reset
@@ -59,7 +59,7 @@ def test_after_a_reset_it_is_well_as_soon_as_what_is_asked_often_answers(one: On
     one.gpu.heal()
     reading = one.read(after=1)
 
-    assert reading.unknown["power.default_limit_watts"].words == "GPU requires restart", "not asked again yet"
+    assert reading.unknown["identity.vbios_version"].words == "GPU requires restart", "not asked again yet"
     assert not reading.recovery.requires_reset
 
 
