@@ -97,6 +97,8 @@ class Faults:
 
     def raise_if_failing(self, symbol: str, entry: int | None = None) -> None:
         """Raise the failure that `fail` asked for, and count it."""
+        if not self._failing:
+            return
         key = symbol, entry
         if key not in self._failing:
             return

@@ -30,10 +30,11 @@ def field_values(device: Device, count: Any, entries: Any) -> None:
 
 
 def _fill(device: Device, entry: Any) -> None:
+    number = entry.fieldId
     for faulty in (device.library, device.gpu):
-        faulty.raise_if_failing(FIELD_VALUES, entry.fieldId)
-    field = FIELDS.get(entry.fieldId)
-    if field is None or not device.gpu.supports(entry.fieldId):
+        faulty.raise_if_failing(FIELD_VALUES, number)
+    field = FIELDS.get(number)
+    if field is None or not device.gpu.supports(number):
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     value = wire.told(field.read(device, entry.scopeId))
     if field.is_counter:

@@ -61,7 +61,7 @@ class NvLinkSource:
     def read(self, now: float, seen: Seen) -> NvLinks:
         """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
         links = self._paced_links.get(now)
-        seen.nvlinks = max(seen.nvlinks, sum(link.is_active for link in links or ()))
+        seen.nvlinks = max(seen.nvlinks, sum(self._states))
         return NvLinks(links, seen.nvlinks)
 
     def _read_links(self) -> tuple[NvLink, ...] | None:
