@@ -10,7 +10,7 @@ from nvitop import libnvml
 
 from agent.readings import GpuProcess, ProcessType
 from agent.sources.gpu.paces import PROCESS_PACE
-from agent.sources.gpu.unknown import Refusal
+from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap
@@ -87,10 +87,15 @@ class ProcessesSource:
 
 def read_processes(handle: GpuHandle, since: float, *, gpu_may_have_worked: bool) -> ProcessList:
     """The processes of one GPU, with what they have done on it `since` then (seconds since the epoch)."""
-    compute = handle.ask("processes", compute_processes)
-    graphics = handle.call(graphics_processes)
-    if isinstance(graphics, Refusal):
-        graphics = None
+    compute, graphics = handle.call(compute_processes), handle.call(graphics_processes)
+    # A GPU or driver without the graphics list has no such processes; one that fails to tell may have some.
+    missing = [
+        answer
+        for answer in (compute, graphics)
+        if isinstance(answer, Refusal) and (answer is compute or answer.is_failure)
+    ]
+    handle.record.note("processes", gravest(missing))
+    compute, graphics = (None if isinstance(told, Refusal) else told for told in (compute, graphics))
     if compute is None and not graphics:
         return ProcessList(None)
     listed = merge([(ProcessType.COMPUTE, compute or ()), (ProcessType.GRAPHICS, graphics or ())])
@@ -99,7 +104,7 @@ def read_processes(handle: GpuHandle, since: float, *, gpu_may_have_worked: bool
         GpuProcess(pid, kind, memory, *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)))
         for pid, (kind, memory) in sorted(listed.items())
     )
-    return ProcessList(processes, is_partial=compute is None)
+    return ProcessList(processes, is_partial=bool(missing))
 
 
 def _read_utilization(
