@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.readings import Reason, Unknown
 from agent.sources.gpu.ranges import RANGES, Range
+from agent.sources.return_codes import SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +47,7 @@ def _impossible(
         told_before = attrgetter(path)(before) is not None or (earlier is not None and earlier.told_before)
         if earlier is not None and earlier.reason is Reason.IMPOSSIBLE:
             since = earlier.since
-    return Unknown(Reason.IMPOSSIBLE, function, "NVML_SUCCESS", words, since, told_before)
+    return Unknown(Reason.IMPOSSIBLE, function, SUCCESS, words, since, told_before)
 
 
 class _Check:
