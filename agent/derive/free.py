@@ -204,6 +204,8 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         unknown = reading.unknown.get(field)
         if unknown is not None and unknown.reason is Reason.FAILED:
             return f"its {name} is unknown: {unknown.words}"
+        if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
+            return f"its {name} is unknown: the driver tells {unknown.words}"
     return None
 
 

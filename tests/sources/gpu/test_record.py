@@ -166,3 +166,14 @@ def test_a_gpu_whose_use_the_driver_fails_to_tell_is_not_offered(
     one.gpu.fail(symbol, NvmlReturn.NOT_SUPPORTED)
 
     assert len(offer(one.read(after=1)).gpus) == 1, "no GPU of this kind could be offered"
+
+
+def test_a_gpu_of_whose_use_the_driver_tells_what_cannot_be_is_not_offered(one: OneGpu) -> None:
+    one.gpu.processes = []
+    one.gpu.fix(gpu_utilization=0, memory_used=0)
+    assert len(offer(one.read()).gpus) == 1
+
+    one.gpu.fix(gpu_utilization=1000)
+
+    words = "its utilization is unknown: the driver tells 1,000 %"
+    assert [why for _, why in offer(one.read(after=1)).unsuitable] == [words]
