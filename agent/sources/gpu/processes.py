@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import pynvml
 from nvitop import libnvml
 
-from agent.readings import GpuProcess, ProcessType
+from agent.readings import GpuProcess, ProcessType, Reason
 from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # The second (R550 and newer) is asked where the first does not tell. On Blackwell the first finds nothing for
 # ever (Project-HAMi/HAMi#2015).
 _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
+# A GPU or driver without the graphics list has no such processes. Where it is refused so, there may be some.
+_MAY_HAVE_SOME = frozenset({Reason.FAILED, Reason.NO_PERMISSION})
 # At and above this utilization of the GPU, percent, some process has worked.
 WORKED_PERCENT = 5
 
@@ -88,11 +90,10 @@ class ProcessesSource:
 def read_processes(handle: GpuHandle, since: float, *, gpu_may_have_worked: bool) -> ProcessList:
     """The processes of one GPU, with what they have done on it `since` then (seconds since the epoch)."""
     compute, graphics = handle.call(compute_processes), handle.call(graphics_processes)
-    # A GPU or driver without the graphics list has no such processes; one that fails to tell may have some.
     missing = [
         answer
         for answer in (compute, graphics)
-        if isinstance(answer, Refusal) and (answer is compute or answer.is_failure)
+        if isinstance(answer, Refusal) and (answer is compute or answer.reason in _MAY_HAVE_SOME)
     ]
     handle.record.note("processes", gravest(missing))
     compute, graphics = (None if isinstance(told, Refusal) else told for told in (compute, graphics))

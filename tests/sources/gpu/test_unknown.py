@@ -43,8 +43,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 GPM = tuple(
     f"gpm.{name}_percent" for name in ("sm_activity", "sm_occupancy", "tensor_activity", "dram_activity")
 )
-# Not every GPU has the list of graphics processes; one that fails to tell it may have some.
-FAILED_LACKS = {"nvmlDeviceGetGraphicsRunningProcesses_v3": ("processes",)}
+GRAPHICS_LIST = "nvmlDeviceGetGraphicsRunningProcesses_v3"
 CODES = {  # one of each class; test_return_codes has every code
     NvmlReturn.NOT_SUPPORTED: Reason.NOT_SUPPORTED,
     pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH: Reason.MISSING,
@@ -81,8 +80,8 @@ def test_each_function_in_each_class_is_the_reason_for_its_fields_alone(
     reading = one.read(after=ALL_ANEW)
 
     lacking = FIELDS[symbol]
-    if code is NvmlReturn.UNKNOWN:
-        lacking = FAILED_LACKS.get(symbol, lacking)
+    if symbol == GRAPHICS_LIST and CODES[code] in {Reason.FAILED, Reason.NO_PERMISSION}:
+        lacking = ("processes",)  # not every GPU has this list; one that is not told may have some
     if code is NvmlReturn.NO_PERMISSION:
         lacking = FORBIDDEN_LACKS.get(symbol, lacking)
     assert reasons(reading) == well | dict.fromkeys(lacking, CODES[code])
