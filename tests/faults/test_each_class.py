@@ -19,8 +19,8 @@ from agent.simulation import SimulatedProcess
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.ranges import RANGES
-from agent.views.prometheus import process_families
 from agent.views.prometheus.gpus import gpu_families
+from agent.views.prometheus.processes import process_families
 from tests.sources.gpu.numbers import value_at, with_value
 from tests.sources.gpu.test_unknown import ALL_ANEW, CODES, FIELDS, GRAPHICS_LIST
 from tests.sources.one_gpu import OneGpu, one_gpu
