@@ -102,7 +102,8 @@ _WHOLE_NUMBERS = {
 def whole_number(field: Any) -> int | None:
     """Out of an NVML field value that was told; None: it is no whole number, or says that it has no value."""
     member = _WHOLE_NUMBERS.get(field.valueType)
-    return None if member is None else number(field.value, member)
+    value = None if member is None else getattr(field.value, member)
+    return None if value in NOT_AVAILABLE else value
 
 
 class DriverSource:

@@ -83,7 +83,7 @@ class _Check:
                     return False
             for get, one in self._special:
                 value = get(element)
-                if value is not None and not one.can_be(value):
+                if value is not None and not one.admits(value, one.most):
                     return False
             for get, check in self._lists:
                 held = get(element)
@@ -101,7 +101,8 @@ class _Check:
             limit = limit_of(reading)
             if limit is not None:
                 for place in places:
-                    most[place] = min(most[place], limit)
+                    if limit < most[place]:
+                        most[place] = limit
         return most
 
 
