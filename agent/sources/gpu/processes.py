@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
 # A GPU or driver without the graphics list has no such processes. Where it is refused so, there may be some.
 _MAY_HAVE_SOME = frozenset({Reason.FAILED, Reason.NO_PERMISSION})
+# Of a process whose memory the driver lists as not available.
+_NO_MEMORY = Refusal("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_SUCCESS)
 # At and above this utilization of the GPU, percent, some process has worked.
 WORKED_PERCENT = 5
 
@@ -95,11 +97,13 @@ def read_processes(handle: GpuHandle, since: float, *, gpu_may_have_worked: bool
         for answer in (compute, graphics)
         if isinstance(answer, Refusal) and (answer is compute or answer.reason in _MAY_HAVE_SOME)
     ]
-    handle.record.note("processes", gravest(missing))
     compute, graphics = (None if isinstance(told, Refusal) else told for told in (compute, graphics))
     if compute is None and not graphics:
+        handle.record.note("processes", gravest(missing))
         return ProcessList(None)
     listed = merge([(ProcessType.COMPUTE, compute or ()), (ProcessType.GRAPHICS, graphics or ())])
+    not_told = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
+    handle.record.note("processes", gravest([*missing, *not_told]))
     utilization = _read_utilization(handle, since, listed, gpu_may_have_worked) if listed else None
     processes = tuple(
         GpuProcess(pid, kind, memory, *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -20,14 +19,13 @@ from agent.readings import (
     LedgerReading,
     Reason,
     Snapshot,
-    Unknown,
 )
-from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
 from agent.views.gpu import GpuJson
 from agent.views.gpu.device import Gpu
 from agent.views.gpu.feeds import FEEDS
 from tests.sources.one_gpu import one_gpu
-from tests.support.readings import leaves, reading, with_values
+from tests.support.readings import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,37 +159,19 @@ def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: boo
     assert set(named.values()) == {"not_read"}
 
 
+def test_the_memory_of_a_process_that_is_not_told_is_named() -> None:
+    with one_gpu() as one:
+        one.gpu.processes = [SimulatedProcess(4_194_303, "C", None)]
+        named = check_names(gpu_object(sample_of(one.read())))
+
+    assert named["top_processes"] == "not_supported"
+
+
 def test_xids_are_null_where_nothing_is_remembered() -> None:
     with one_gpu() as one:
         sample = GpuSample(0, GpuState.OK, one.read(), sampled_at=1.0, age_ms=1)
 
     assert check_names(gpu_object(sample, remembers=False))["detail.xids"] == "nothing_is_remembered"
-
-
-@pytest.mark.parametrize("told", [0, 12], ids=["nothing is told", "something is told"])
-@pytest.mark.parametrize("seed", range(5))
-def test_many_values_with_many_reasons_are_told_in_brief_and_the_gravest_first(seed: int, told: int) -> None:
-    chance = random.Random(seed)  # noqa: S311  (the same each time)
-    fields = sorted({field for fields in FEEDS.values() for field in fields})
-    reasons = {field: chance.choice([*Reason]) for field in fields}
-    unknown = {
-        field: Unknown(
-            reason, "nvmlDeviceGetFieldValues", "NVML_ERROR_X", "Any words", 0.0, told_before=False
-        )
-        for field, reason in reasons.items()
-    }
-    values = {
-        field.replace(".", "_", 1): 1
-        for field in chance.sample(sorted(leaves(GpuReading(0.0)).keys() & unknown.keys()), told)
-        if field.endswith(("_mhz", "_watts", "_celsius", "_volatile", "_percent"))
-    }
-
-    gpu = gpu_object(sample_of(with_values(reading(unknown=unknown), **values)))
-
-    shown = gpu["detail"]["unknown"]
-    assert size(gpu) <= BUDGET
-    assert "failed" in shown
-    assert "impossible" in shown
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
