@@ -90,11 +90,17 @@ def test_without_memory_and_utilization_it_is_critical_and_never_offered() -> No
     )
 
 
-def test_with_one_of_them_it_is_a_warning_and_offered() -> None:
+def test_with_one_of_them_it_is_a_warning() -> None:
     short = {"utilization.gpu_percent": failed("nvmlDeviceGetUtilizationRates", ago=30)}
 
     assert health(MEMORY | short | POWER).verdict is HealthVerdict.WARNING
-    assert choose(candidates(snapshot(POWER | MEMORY)), Wish()).satisfied
+
+
+def test_it_is_offered_with_any_other_warning() -> None:
+    """Its memory and its utilization tell whether it is in use."""
+    assert choose(candidates(snapshot(POWER | TEMPERATURE)), Wish()).satisfied
+    assert not choose(candidates(snapshot(POWER | MEMORY)), Wish()).satisfied
+    assert not choose(candidates(snapshot(POWER | UTILIZATION)), Wish()).satisfied
 
 
 @pytest.mark.parametrize("told_before", [False, True])
