@@ -87,6 +87,7 @@ NOT_JUDGED = {
     "nvmlDeviceGetFanSpeed",
     "nvmlDeviceGetFanSpeedRPM",
     "nvmlDeviceGetProcessUtilization",
+    "nvmlDeviceGetMPSComputeRunningProcesses_v3",
     "nvmlDeviceGetRetiredPages",
     "nvmlDeviceGetRetiredPagesPendingStatus",
     "nvmlDeviceGetNvLinkRemoteDeviceType",

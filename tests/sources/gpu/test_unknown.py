@@ -68,6 +68,12 @@ def unversioned(symbol: str) -> str:
     return re.sub(r"_v\d$|(?<=Temperature)V$", "", symbol)
 
 
+def lacks(symbol: str, reason: Reason) -> tuple[str, ...]:
+    """The fields. Not every GPU has the list of graphics processes; one that is not told may have some."""
+    may_have_some = symbol == GRAPHICS_LIST and reason in {Reason.FAILED, Reason.NO_PERMISSION}
+    return ("processes",) if may_have_some else FIELDS[symbol]
+
+
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("symbol", FIELDS)
 def test_each_function_in_each_class_is_the_reason_for_its_fields_alone(
@@ -79,9 +85,7 @@ def test_each_function_in_each_class_is_the_reason_for_its_fields_alone(
 
     reading = one.read(after=ALL_ANEW)
 
-    lacking = FIELDS[symbol]
-    if symbol == GRAPHICS_LIST and CODES[code] in {Reason.FAILED, Reason.NO_PERMISSION}:
-        lacking = ("processes",)  # not every GPU has this list; one that is not told may have some
+    lacking = lacks(symbol, CODES[code])
     if code is NvmlReturn.NO_PERMISSION:
         lacking = FORBIDDEN_LACKS.get(symbol, lacking)
     assert reasons(reading) == well | dict.fromkeys(lacking, CODES[code])
