@@ -76,7 +76,7 @@ def test_a_client_of_mps_on_an_instance_is_listed_once(parted: OneGpu) -> None:
         SimulatedProcess(20, "M", mig_index=0),
     ]
 
-    first, _ = parted.read().mig.instances
+    first, *_ = parted.read().mig.instances or ()
 
     assert first.processes == (GpuProcess(10, COMPUTE, GIB, mps=True), GpuProcess(20, COMPUTE, 0, mps=True))
 
