@@ -64,6 +64,7 @@ class Setup:
     certificate: Certificate
     agents: tuple[str, str]  # URLs of the agents behind /server1 and /server2
     strip: bool = False
+    deny: bool = False  # everybody of this host, as the files show in comments
     read_timeout: str = "60s"
     http_port: int = 0
     https_port: int = 0
@@ -110,6 +111,8 @@ class Nginx:
             "192.0.2.12:8000": setup.addresses[1],
             "proxy_read_timeout 60s;": f"proxy_read_timeout {setup.read_timeout};",
         }
+        if setup.deny:
+            replaced["# allow 10.0.0.0/8; deny all;"] = "deny all;"
         if setup.strip:
             for server in TOKENS:
                 replaced[f"    proxy_pass http://{server};"] = ""
@@ -141,6 +144,8 @@ class Caddy:
             "192.0.2.12:8000": setup.addresses[1],
             "read_timeout 60s ": f"read_timeout {setup.read_timeout} ",
         }
+        if setup.deny:
+            replaced |= {"# @strangers": "@strangers", "# error @strangers": "error @strangers"}
         if setup.strip:
             replaced |= {"# redir ": "redir ", "# uri strip_prefix ": "uri strip_prefix "}
         return replaced
@@ -171,6 +176,8 @@ class HAProxy:
         if os.getuid() != 0:  # only root may become another user
             replaced["user haproxy"] = f"user {getpass.getuser()}"
             replaced["group haproxy"] = f"group {grp.getgrgid(os.getgid()).gr_name}"
+        if setup.deny:
+            replaced["# http-request deny"] = "http-request deny"
         if setup.strip:
             for action in ("redirect location", "replace-path"):
                 replaced[f"# http-request {action} "] = f"http-request {action} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +14,7 @@ from tests.http.wire import error_of
 from tests.proxies.conftest import agent_behind
 from tests.proxies.event_source import EventSource
 from tests.proxies.reverse_proxy import proxy
+from tests.support.agents import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +69,21 @@ def assert_stream_down(response: httpx.Response) -> None:
     assert (response.status_code, response.text) == (200, "retry: 10000\n\n")
     assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
     assert response.headers["cache-control"] == "no-store", "a cache may keep what is 200"
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_who_may_not_read_is_refused_whether_or_not_the_agent_is_up(
+    program: Program, set_up: Callable[[tuple[str, str]], Setup], *, is_up: bool
+) -> None:
+    """By the lines that each file shows for it, which let in another network alone."""
+    with ExitStack() as stack:
+        agent = agent_behind(stack, "server1").url if is_up else f"http://127.0.0.1:{free_port()}"
+        setup = replace(set_up((agent, agent)), deny=True)
+        client = stack.enter_context(stack.enter_context(proxy(program, setup)).client())
+        for path in ("/server1/gpu/stream", "/server1/status", "/server1/health"):
+            refused = client.get(path)
+            assert (path, refused.status_code) == (path, 403)
+            assert "retry:" not in refused.text
 
 
 def test_an_agent_that_was_restarted_between_two_requests_fails_none(
