@@ -46,18 +46,20 @@ _ARGUMENTS = {
 def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], main_file: str) -> int:
     """Runs the agent until a signal ends it, or itself to be started again.
 
-    The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings.
+    The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings; with --check
+    0 all is well, 1 something is wrong, 2 wrong settings.
     `main_file` is the path of main.py, beside which an env file may be. `end` ends the process with a status,
     at once: the server calls it EXIT_DEADLINE after a signal. Raises SystemExit(3) if the app does not start.
     """
-    arguments = vars(_parser().parse_args(argv))
-    env_file = arguments.pop("env_file") or find_env_file(main_file)
+    options = _parse(argv)
+    arguments = {name: text for name in _ARGUMENTS.values() if (text := getattr(options, name)) is not None}
+    env_file = options.env_file or find_env_file(main_file)
+    if options.check:
+        from agent.check.command import run_check
+
+        return run_check(arguments, env_file, url=options.url, as_json=options.json, end=end)
     try:
-        settings = load_settings(
-            os.environ,
-            arguments={name: text for name, text in arguments.items() if text is not None},
-            env_file=env_file,
-        )
+        settings = load_settings(os.environ, arguments=arguments, env_file=env_file)
         configure_logging(settings.log_level, settings.log_format)
         with listen(settings.host, settings.port) as listener:
             # Only now: a wrong setting or a port in use shows at once.
@@ -67,7 +69,7 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], mai
             restart = RestartRequest()
             app = create_app(settings, restart=restart)
             address = f"http://{url_host(settings.host)}:{settings.port}"
-            host_from_environment = bool(os.environ.get("HOST")) and not arguments["HOST"]
+            host_from_environment = bool(os.environ.get("HOST")) and not arguments.get("HOST")
             _announce(settings, address, env_file, host_from_environment=host_from_environment)
             return _serve(app, settings, listener, end, restart)
     except SettingsError as error:
@@ -126,6 +128,23 @@ class _Parser(argparse.ArgumentParser):
         return super().format_help()
 
 
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if not options.check and (options.json or options.url):
+        parser.error("--json and --url go with --check")
+    return options
+
+
+def _url(text: str) -> str:
+    from agent.check.running import agent_url
+
+    try:
+        return agent_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=NAME,
@@ -140,6 +159,22 @@ def _parser() -> argparse.ArgumentParser:
         "--env-file",
         metavar="PATH",
         help="File of NAME=value lines. Default: .env of the working directory, else .env beside main.py.",
+    )
+    checking = parser.add_argument_group(
+        "check", "What holds on this host, and what is wrong with it; works beside a running agent."
+    )
+    checking.add_argument(
+        "--check",
+        action="store_true",
+        help="Show settings, driver, GPUs and what is missing, within 10 seconds, and end."
+        " Exit status: 0 all is well, 1 something is wrong, 2 wrong settings.",
+    )
+    checking.add_argument("--json", action="store_true", help="With --check: write it as one JSON object.")
+    checking.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="With --check: compare with the running agent there, which is sent the token of the settings.",
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser

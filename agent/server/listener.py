@@ -16,8 +16,11 @@ class CannotListen(Exception):
     """The address is taken, forbidden or unknown; says so in one line."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket at the first address of `host` that this machine has. Raises CannotListen."""
+def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.socket:
+    """A listening socket at the first address of `host` that this machine has. Raises CannotListen.
+
+    `backlog`: None to bind it alone. Until it listens, another may take the address all the same.
+    """
     try:
         addresses = _addresses(host, port)
     except OSError as error:
@@ -25,7 +28,7 @@ def listen(host: str, port: int) -> socket.socket:
     failure = OSError()
     for family, kind, protocol, _, address in addresses:
         try:
-            return _listen_at(socket.socket(family, kind, protocol), address)
+            return _listen_at(socket.socket(family, kind, protocol), address, backlog)
         except OSError as error:
             failure = error
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -33,6 +36,11 @@ def listen(host: str, port: int) -> socket.socket:
     raise CannotListen(
         f"Cannot listen on {url_host(host)}:{port}: {_reason(failure)} (PORT, HOST)"
     ) from failure
+
+
+def may_listen(host: str, port: int) -> None:
+    """Whether `listen` would succeed now, without listening. Raises CannotListen."""
+    listen(host, port, backlog=None).close()
 
 
 def url_host(host: str) -> str:
@@ -57,13 +65,14 @@ def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
     return addresses
 
 
-def _listen_at(listener: socket.socket, address: tuple[object, ...]) -> socket.socket:
+def _listen_at(listener: socket.socket, address: tuple[object, ...], backlog: int | None) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted connections inherit it: without it a stream whose client stopped reading would never end.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS)
         listener.bind(address)
-        listener.listen(BACKLOG)  # at once: two sockets may share a port until one of them listens
+        if backlog is not None:
+            listener.listen(backlog)  # at once: two sockets may share a port until one of them listens
     except OSError:
         listener.close()
         raise

@@ -163,6 +163,11 @@ class Settings:
         """Whether the data want a token, whatever TOKEN_FILE holds by now."""
         return bool(self.tokens or self.token_file)
 
+    def in_force(self) -> dict[str, str]:
+        """The value of each setting by its name, as one would write it behind the `=`; a secret is `***`."""
+        values = {item.name.upper(): _written(getattr(self, item.name)) for item in fields(self)}
+        return {name: masked(name, text) for name, text in values.items()}
+
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{item.name}={self._shown(item)}' for item in fields(self))})"
 
@@ -228,10 +233,18 @@ def _written(default: object) -> str:
             return "true" if default else "false"
         case float():
             return f"{default:g}"
-        case tuple():
-            return ",".join(default)
+        case tuple():  # of texts, or of pairs such as those of FLEET
+            return ",".join(entry if isinstance(entry, str) else "=".join(entry) for entry in default)
         case _:
             return str(default)
+
+
+SECRET_NAMES = frozenset(item.name.upper() for item in fields(Settings) if item.metadata["secret"])
+
+
+def masked(name: str, text: str) -> str:
+    """The text of a variable as anybody may see it: `***` for one of the secret settings."""
+    return "***" if text and name in SECRET_NAMES else text
 
 
 def fault(name: str, value: str, *, why: str = "", accepted: str = "") -> str:
