@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from agent.views.gpu.device import Gpu as GpuDevice
 
-STUCK_AFTER = 3.0  # seconds, at most: SAMPLE_TIMEOUT may be longer than the check
+STUCK_AFTER = 2.0  # seconds, at most: SAMPLE_TIMEOUT may be longer than the check
 SECOND_SAMPLE = 1.1  # seconds after the first: what is a rate needs two
 PAUSE = 0.25  # seconds between two looks
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from agent.server.listener import SEND_TIMEOUT_MS, CannotListen, listen
+from agent.server.listener import SEND_TIMEOUT_MS, CannotListen, listen, may_listen
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  only for a moment
@@ -31,6 +31,17 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
         line = rf"^Cannot listen on 127\.0\.0\.1:{port}: address already in use \(PORT, HOST\)$"
         with pytest.raises(CannotListen, match=line):
             listen("127.0.0.1", port)
+
+
+def test_to_look_whether_a_port_is_free_does_not_take_it() -> None:
+    """It is bound for a moment: an agent that starts just then still can listen."""
+    with listen("127.0.0.1", 0, backlog=None) as looking:
+        port = looking.getsockname()[1]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+        with listen("127.0.0.1", port), pytest.raises(CannotListen, match="address already in use"):
+            may_listen("127.0.0.1", port)
+    may_listen("127.0.0.1", port)
 
 
 def test_a_port_is_free_again_at_once() -> None:
