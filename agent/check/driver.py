@@ -44,13 +44,18 @@ class Told(NamedTuple):
     gpus: list[Gpu]
 
 
-async def ask_driver(settings: Settings, deadline: float, *, in_container: bool) -> Told:
-    """What is known once everything has answered, or by `deadline` on the monotonic clock."""
+async def ask_driver(
+    settings: Settings, deadline: float, *, in_container: bool, second_sample: float = SECOND_SAMPLE
+) -> Told:
+    """What is known `second_sample` seconds after everything has answered, or by `deadline`.
+
+    `deadline` is in seconds of the monotonic clock.
+    """
     settings = replace(settings, sample_timeout=min(settings.sample_timeout, STUCK_AFTER))
     app = create_app(settings, contained=in_container and not settings.simulate_gpus)
     async with app.router.lifespan_context(app):
         shared = app.state.shared
-        snapshot = await _settled(shared.sampler, deadline)
+        snapshot = await _settled(shared.sampler, deadline, second_sample)
         if snapshot.driver is None:
             return Told(snapshot, [])
         pieces = shared.json_of(snapshot).gpu(snapshot.driver, snapshot.gpus, detail=True)
@@ -58,7 +63,7 @@ async def ask_driver(settings: Settings, deadline: float, *, in_container: bool)
     return Told(snapshot, [_gpu_view(gpu) for gpu in metrics.gpus])
 
 
-async def _settled(sampler: Sampler, deadline: float) -> Snapshot:
+async def _settled(sampler: Sampler, deadline: float, second_sample: float) -> Snapshot:
     settled_at: float | None = None
     while True:
         snapshot = await sampler.latest(max_age=0)
@@ -67,7 +72,7 @@ async def _settled(sampler: Sampler, deadline: float) -> Snapshot:
             settled_at = None
         elif settled_at is None:
             settled_at = now
-        if now >= deadline or (settled_at is not None and now - settled_at >= SECOND_SAMPLE):
+        if now >= deadline or (settled_at is not None and now - settled_at >= second_sample):
             return snapshot
         await asyncio.sleep(PAUSE)
 

@@ -19,7 +19,7 @@ class Problem(BaseModel):
     name: str = Field(description="name of the problem for programs, as in token_file_readable")
     level: Literal["wrong", "note"] = Field(description="note: worth knowing, and the exit status stays 0")
     what: str = Field(description="what is wrong")
-    todo: str | None = Field(description="what to do; null: the first sentence says it")
+    todo: str | None = Field(description="what to do; null: `what` says it")
 
 
 class Setting(BaseModel):
@@ -27,7 +27,7 @@ class Setting(BaseModel):
 
     name: str = Field(description="name of the setting")
     value: str = Field(description="its value in force; empty: not set; *** for a secret")
-    origin: Origin = Field(description="where the value comes from")
+    origin: Origin = Field(description="argument, environment, env file or default")
 
 
 class Driver(BaseModel):
@@ -46,7 +46,7 @@ class Gpu(BaseModel):
     idx: int = Field(description="NVML index")
     uuid: str | None = Field(description="NVML UUID")
     name: str | None = Field(description="product name")
-    state: str = Field(description="how far its values can be trusted")
+    state: str = Field(description="ok, stale, stuck, lost or starting")
     error: str | None = Field(description="why the GPU could not be read")
     verdict: Verdict | None = Field(description="how well it is; null: not known")
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
@@ -70,7 +70,8 @@ class Port(BaseModel):
 
     address: str = Field(description="HOST:PORT")
     state: Literal["free", "agent", "other", "unusable", "unknown"] = Field(
-        description="agent: an agent with these settings answers there; other: something else listens there"
+        description="free; agent: one with these settings answers there; other: something else listens there;"
+        " unusable: it cannot be listened on; unknown: no answer in time"
     )
     error: str | None = Field(description="what an attempt to use or ask it said")
 
@@ -99,18 +100,22 @@ class Report(BaseModel):
     """Everything that a check found."""
 
     version: str = Field(description="version of the agent that is installed here")
-    outcome: Outcome = Field(description="settings: they are wrong, and nothing else was looked at")
+    outcome: Outcome = Field(
+        description="well, wrong, or settings: they are wrong, and all that was looked at"
+    )
     exit_status: int = Field(description="0 well, 1 wrong, 2 settings")
     seconds: float = Field(description="time that the check took")
     simulated: bool = Field(description="whether the GPUs are simulated")
     env_file: str | None = Field(description="path of the env file that was read")
     settings: list[Setting] = Field(description="every setting")
-    driver: Driver | None = Field(description="null: not looked at, the settings are wrong")
+    driver: Driver | None = Field(description="the driver as a whole; null: the settings are wrong")
     gpus: list[Gpu] = Field(description="every GPU that the driver counts")
-    host: Host | None = Field(description="null: not looked at, the settings are wrong")
-    port: Port | None = Field(description="null: not looked at, the settings are wrong")
-    agent: RunningAgent | None = Field(description="null: without --url")
-    problems: list[Problem] = Field(description="what is wrong beside the findings")
+    host: Host | None = Field(description="the host beside its GPUs; null: the settings are wrong")
+    port: Port | None = Field(description="the address to listen on; null: the settings are wrong")
+    agent: RunningAgent | None = Field(
+        description="the agent of --url; null: without, or the settings are wrong"
+    )
+    problems: list[Problem] = Field(description="what is wrong, or worth a note, beside the findings")
 
 
 def is_wrong(driver: Driver, gpus: list[Gpu], host: Host, problems: list[Problem]) -> bool:

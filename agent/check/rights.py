@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from agent.check.report import Problem
 from agent.readings import Reason
@@ -66,17 +66,22 @@ def secrets_at_risk(
 
     In a container that is a note: Kubernetes mounts secrets so, and nobody else is there.
     """
-    files = {"TOKEN_FILE": settings.token_file}
-    if any(text.origin is Origin.ENV_FILE and name in SECRET_NAMES for name, text in given.items()):
-        files["env file"] = env_file or ""
-    for what, path in files.items():
-        if path and is_readable_by_all(path):
-            yield Problem(
-                name=f"{what.lower().replace(' ', '_')}_readable",
-                level="note" if in_container else "wrong",
-                what=f"Every user of this machine may read the secrets of the {what} {path}",
-                todo=f"chmod o-rwx {path}",
-            )
+    level: Literal["wrong", "note"] = "note" if in_container else "wrong"
+    if settings.token_file and is_readable_by_all(settings.token_file):
+        yield Problem(
+            name="token_file_readable",
+            level=level,
+            what=f"Every user of this machine may read the tokens in TOKEN_FILE {settings.token_file}",
+            todo=f"chmod o-rwx {settings.token_file}",
+        )
+    has_secret = any(text.origin is Origin.ENV_FILE and name in SECRET_NAMES for name, text in given.items())
+    if env_file and has_secret and is_readable_by_all(env_file):
+        yield Problem(
+            name="env_file_readable",
+            level=level,
+            what=f"Every user of this machine may read the secrets in the env file {env_file}",
+            todo=f"chmod o-rwx {env_file}",
+        )
 
 
 def is_readable_by_all(path: str) -> bool:

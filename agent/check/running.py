@@ -96,7 +96,8 @@ def ask_agent(url: str, token: str | None, deadline: float) -> RunningAgent:
                 break
             time.sleep(PAUSE)
     except Refused as error:
-        return RunningAgent(url=url, version=version, simulated=None, gpus=None, error=f"{url} {error}")
+        reason = str(error).replace(token, "***") if token else str(error)  # it may repeat what it was sent
+        return RunningAgent(url=url, version=version, simulated=None, gpus=None, error=f"{url} {reason}")
     gpus = [
         RunningGpu(
             idx=gpu.id, uuid=gpu.uuid, state=gpu.state, verdict=gpu.health.verdict, reasons=gpu.health.reasons

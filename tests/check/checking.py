@@ -39,13 +39,12 @@ def check(
     *arguments: str,
     cwd: Path = ROOT,
     program: Sequence[str] = ("main.py",),
-    inside: Sequence[str] = (),
     **environ: str,
 ) -> Checked:
-    """`python main.py --check ARGUMENTS`; `inside` is the start of a command line that runs it elsewhere."""
+    """`python main.py --check ARGUMENTS`, or another `program`."""
     path = [str(ROOT / program[0])] if program[0].endswith(".py") else [program[0]]
     finished = subprocess.run(  # noqa: S603  (our own program)
-        [*inside, sys.executable, *path, *program[1:], "--check", *arguments],
+        [sys.executable, *path, *program[1:], "--check", *arguments],
         cwd=cwd,
         env={**clean_environ(), "PYTHONPATH": str(ROOT), **environ},
         stdin=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -179,10 +180,17 @@ def test_the_status_counts_although_nobody_reads() -> None:
 def test_it_works_beside_a_running_agent_and_compares_with_it() -> None:
     with agent_process("--simulate", "4", prefix="/lab", URL_PREFIX="lab", TOKEN="hunter2") as agent:  # noqa: S106  made up
         port = agent.url.removesuffix("/lab").rpartition(":")[2]
-        environ = {"HOST": "127.0.0.1", "PORT": port, "URL_PREFIX": "lab", "TOKEN": "hunter2"}
-        same = check("--simulate", "4", "--json", "--url", agent.url, **environ)
-        fewer = check("--simulate", "2", "--json", "--url", agent.url, **environ)
-        shown = check("--simulate", "4", "--url", agent.url, **environ)
+        compare = partial(
+            check,
+            *("--url", agent.url),
+            HOST="127.0.0.1",
+            PORT=port,
+            URL_PREFIX="lab",
+            TOKEN="hunter2",  # noqa: S106  made up
+        )
+        same = compare("--simulate", "4", "--json")
+        fewer = compare("--simulate", "2", "--json")
+        shown = compare("--simulate", "4")
     assert (same.status, same.problems) == (0, {})
     assert same.report["port"]["state"] == "agent"
     assert [gpu["uuid"] for gpu in same.report["agent"]["gpus"]] == [

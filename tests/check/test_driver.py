@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pynvml
 import pytest
 
-from agent.check.driver import Told, ask_driver, driver_problems, driver_view, host_view
+from agent.check.driver import SECOND_SAMPLE, Told, ask_driver, driver_problems, driver_view, host_view
 from agent.check.rights import nvml_rights
 from tests.support.agents import agent_client, settings
 
@@ -19,8 +19,9 @@ pytestmark = pytest.mark.anyio
 PATIENCE = 30.0  # seconds; what answers is not waited for
 
 
-async def ask(seconds: float = PATIENCE, **environ: str) -> Told:
-    return await ask_driver(settings(**environ), time.monotonic() + seconds, in_container=False)
+async def ask(seconds: float = PATIENCE, second_sample: float = 0, **environ: str) -> Told:
+    deadline = time.monotonic() + seconds
+    return await ask_driver(settings(**environ), deadline, in_container=False, second_sample=second_sample)
 
 
 def problems(told: Told) -> list[str]:
@@ -29,7 +30,7 @@ def problems(told: Told) -> list[str]:
 
 async def test_each_gpu_is_as_the_agent_s_own_answer_shows_it(simulation: Simulation) -> None:
     simulation.gpus[2].lose()
-    told = await ask()
+    told = await ask(second_sample=SECOND_SAMPLE)
     async with agent_client() as client:
         answer = (await client.get("/gpu?detail=1")).json()
     assert [(gpu.idx, gpu.uuid, gpu.state, gpu.error) for gpu in told.gpus] == [

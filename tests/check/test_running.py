@@ -119,7 +119,7 @@ def test_other_gpus_are_told_and_one_whose_uuid_is_unknown_may_be_the_same(simul
 
 
 def test_a_state_that_differs_is_told(simulation: Simulation) -> None:
-    with agent_server() as url:
+    with agent_server(SAMPLE_INTERVAL="0.5") as url:
         first = ask(url)
         simulation.gpus[1].lose()
         deadline = time.monotonic() + PATIENCE
@@ -175,6 +175,14 @@ def test_what_is_no_agent_is_told_in_one_sentence() -> None:
         assert ask(url).error == f"{url} does not answer in HTTP (BadStatusLine); is it https://?"
         url = f"https://127.0.0.1:{port}"
         assert str(ask(url).error).startswith(f"{url} does not speak TLS as it should: ")
+
+
+def test_a_token_that_is_sent_back_is_masked() -> None:
+    body = b'{"error":"hunter2 is not one of ours"}'
+    with answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as port:
+        url = f"http://127.0.0.1:{port}"
+        agent = ask(url, "hunter2")
+    assert agent.error == f"{url} answered 403 to /openapi.json: *** is not one of ours"
 
 
 @pytest.mark.slow
@@ -233,8 +241,12 @@ OLD = "import agent; agent.__version__ = '0.0.9'; import main; main.run()"
 def test_a_real_agent_of_another_version_with_other_gpus_is_told() -> None:
     arguments = ("--simulate", "2", "--scenario", "mixed-models")
     with agent_process(*arguments, program=("-c", OLD), TOKEN="hunter2") as agent:  # noqa: S106  made up
-        environ = {"HOST": "127.0.0.1", "PORT": str(free_port()), "TOKEN": "hunter2"}
-        found = check("--simulate", "4", "--json", "--url", agent.url, **environ)
+        found = check(
+            *("--simulate", "4", "--json", "--url", agent.url),
+            HOST="127.0.0.1",
+            PORT=str(free_port()),
+            TOKEN="hunter2",  # noqa: S106  made up
+        )
     assert (found.status, found.log) == (1, "")
     assert {"agent_version", "agent_gpus"} <= found.problems.keys()
     assert "hunter" not in found.said
