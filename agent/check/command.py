@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DEADLINE = 9.5  # seconds since the process began; only a fault, or a file system that hangs, takes so long
-LEAST = 7.5  # seconds of them, where a busy host took long to load the agent
+LEAST = 8.5  # seconds of them, where a busy host took long to load the agent
 BY_SIGNAL = 128  # plus its number, as a shell has it: 0 would say that all is well
 
 
