@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import logging
 import os
@@ -187,6 +188,7 @@ def _serve(
     from agent.server.agent_server import AgentServer
     from agent.server.forwarded import ForwardedFor
     from agent.server.protocol import LimitedHttpProtocol
+    from agent.server.service_manager import ServiceManager
 
     if settings.access_log:  # nothing else asks for the client's address
         app = ForwardedFor(app, trusted=settings.forwarded_allow_ips)
@@ -206,6 +208,9 @@ def _serve(
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
     gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
-    server = AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end, restart=restart)
+    manager = ServiceManager(os.environ)
+    if manager.watches:
+        faulthandler.enable()  # systemd ends a loop that stands still by SIGABRT: the log says where it stood
+    server = AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end, restart=restart, manager=manager)
     server.run(sockets=[listener])
     return server.status

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from agent.server.service_manager import ServiceManager
 
 RESTART = 75  # EX_TEMPFAIL of sysexits.h
 logger = logging.getLogger(__name__)
@@ -51,14 +52,18 @@ class AgentServer(Server):
         exit_deadline: float = 0,
         end: Callable[[int], object] | None = None,
         restart: RestartRequest | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
-        """`end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
+        """`manager` is told that it serves and that it ends.
+
+        `end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
 
         It must end the process from within a signal handler, whatever is under way. None: no bound.
         """
         super().__init__(config)
         self.status = 0  # to end the process with
         self._restart = restart
+        self._manager = manager
         self._exit_deadline = exit_deadline
         self._end = end
 
@@ -87,7 +92,15 @@ class AgentServer(Server):
             # An interval timer, not a thread: a signal handler may run while a lock of `threading` is held.
             signal.signal(signal.SIGALRM, lambda *_: end(self.status))
             signal.setitimer(signal.ITIMER_REAL, self._exit_deadline)
+        if self._manager is not None and not self.should_exit:
+            self._manager.stops()
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every 0.1 s from the moment on when it accepts connections."""
+        if self._manager is not None:
+            self._manager.serves()
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, unless a signal comes first: then what has not yet started is given up."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "nvidia-smi-web-agent"
 TEXT = (ROOT / f"{NAME}.example.service").read_text()
+SOURCE = "/etc/nvidia-smi-web-agent/token"
 MOST_EXPOSURE = 3.0  # of 10, as systemd-analyze counts it
 
 
@@ -51,6 +52,19 @@ def test_it_restarts_always_but_for_a_wrong_setting() -> None:
     assert UNIT["StartLimitIntervalSec"] == ["0"]
 
 
+def test_systemd_hears_when_it_is_ready_and_that_its_event_loop_goes_on() -> None:
+    """Read from the environment that systemd makes for it; the process that says so is the main one."""
+    assert (UNIT["Type"], UNIT["WatchdogSec"]) == (["notify"], ["30"])
+    assert "NotifyAccess" not in UNIT
+    assert UNIT["LimitCORE"] == ["0"]
+
+
+def test_without_its_token_it_does_not_start_in_the_place_of_a_restart_for_ever() -> None:
+    assert UNIT["AssertPathExists"] == [SOURCE]
+    head, _, _ = TEXT.partition("[Service]")
+    assert "AssertPathExists=" in head
+
+
 def test_it_stops_by_sigterm_and_allows_more_than_the_two_seconds_it_takes() -> None:
     assert (UNIT["KillSignal"], UNIT["TimeoutStopSec"]) == (["SIGTERM"], ["5"])
 
@@ -63,9 +77,6 @@ def test_the_default_of_max_streams_fits_its_open_files() -> None:
 def test_it_runs_as_a_user_of_its_own_without_any_capability() -> None:
     assert (UNIT["User"], UNIT["DynamicUser"]) == ([NAME], ["yes"])
     assert (UNIT["CapabilityBoundingSet"], UNIT["AmbientCapabilities"]) == ([""], [""])
-
-
-SOURCE = "/etc/nvidia-smi-web-agent/token"
 
 
 def test_root_gives_the_agent_a_copy_of_the_token_at_each_start_and_each_reload() -> None:
