@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
-from agent.server.listener import BACKLOG, CannotListen, listen, url_host
+from agent.server.listener import BACKLOG, CannotListen, listen, listening_at, url_host
 from agent.server.logs import configure_logging, say
 from agent.server.other_server import OtherServer
 from agent.server.single_worker import SingleWorker, is_supervised
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from agent.server.agent_server import RestartRequest
+    from agent.server.handshakes import Handshakes
 
 NAME = "nvidia-smi-web-agent"
 EXIT_DEADLINE = 1.7  # seconds from a signal to the end of the process
@@ -60,16 +61,15 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], mai
             env_file=env_file,
         )
         configure_logging(settings.log_level, settings.log_format)
-        with listen(settings.host, settings.port) as listener:
+        with listening_at(settings.uds) if settings.uds else listen(settings.host, settings.port) as listener:
             # Only now: a wrong setting or a port in use shows at once.
             from agent.app import create_app
             from agent.server.agent_server import RestartRequest
 
             restart = RestartRequest()
             app = create_app(settings, restart=restart)
-            address = f"http://{url_host(settings.host)}:{settings.port}"
             host_from_environment = bool(os.environ.get("HOST")) and not arguments["HOST"]
-            _announce(settings, address, env_file, host_from_environment=host_from_environment)
+            _announce(settings, _address(settings), env_file, host_from_environment=host_from_environment)
             return _serve(app, settings, listener, end, restart)
     except SettingsError as error:
         return _refuse(error)
@@ -94,6 +94,9 @@ def app_from_environment(main_file: str) -> ASGIApp:
 
     app = OtherServer(create_app(settings))
     _announce(settings, "", env_file)
+    unused = [name for name in ("UDS", "TLS_CERT", "TLS_KEY") if getattr(settings, name.lower())]
+    if unused:
+        logger.warning("%s: not used here; the server has options of its own for it", ", ".join(unused))
     return SingleWorker(app) if is_supervised() else app
 
 
@@ -146,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _address(settings: Settings) -> str:
+    if settings.uds:
+        return f"http://unix:{settings.uds}:"
+    scheme = "https" if settings.tls_cert else "http"
+    return f"{scheme}://{url_host(settings.host)}:{settings.port}"
+
+
 def _announce(
     settings: Settings, address: str, env_file: str | None, *, host_from_environment: bool = False
 ) -> None:
@@ -163,7 +173,9 @@ def _announce(
     remarks = [f"authentication: {' and '.join(credentials) or 'none'}"]
     if env_file is not None:
         remarks.append(f"env file: {env_file}")
-    if host_from_environment:
+    if settings.uds:
+        remarks.append("UDS takes the place of HOST and PORT")
+    elif host_from_environment:
         remarks.append(f"HOST from the environment: {settings.host}")
     if settings.simulate_gpus:
         remarks.append(f"SIMULATED: {settings.simulate_gpus} GPUs")
@@ -171,7 +183,9 @@ def _announce(
     if not settings.wants_token:
         guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"
         logger.warning(
-            "%s: anyone who reaches this port can read process command lines and user names", guarded
+            "%s: anyone who reaches this %s can read process command lines and user names",
+            guarded,
+            "socket" if settings.uds else "port",
         )
 
 
@@ -211,6 +225,23 @@ def _serve(
     manager = ServiceManager(os.environ)
     if manager.watches:
         faulthandler.enable()  # systemd ends a loop that stands still by SIGABRT: the log says where it stood
-    server = AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end, restart=restart, manager=manager)
+    server = AgentServer(
+        config,
+        exit_deadline=EXIT_DEADLINE,
+        end=end,
+        restart=restart,
+        manager=manager,
+        handshakes=_handshakes(settings) if settings.tls_cert else None,
+    )
     server.run(sockets=[listener])
     return server.status
+
+
+def _handshakes(settings: Settings) -> Handshakes:
+    """With the certificate, which is watched from here on."""
+    from agent.server.handshakes import Certificate, Handshakes
+    from agent.settings.tls_pair import TlsPair
+
+    certificate = Certificate(TlsPair(settings.tls_cert, settings.tls_key))
+    certificate.watch()
+    return Handshakes(certificate)

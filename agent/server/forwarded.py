@@ -16,6 +16,8 @@ _ENTRY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?|([0-9
 
 MAX_PROXIES = 32  # between client and agent; a longer list is nobody's but a client's
 
+LOCAL = "127.0.0.1", 0  # who comes through a Unix socket is on this host
+
 
 class ForwardedFor:
     """Sets a request's client from X-Forwarded-For where a trusted proxy has sent it.
@@ -30,8 +32,8 @@ class ForwardedFor:
         self._networks = tuple(ip_network(entry) for entry in trusted if entry != "*")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["client"]:
-            scope["client"] = self._client(scope["client"], scope["headers"])
+        if scope["type"] == "http":
+            scope["client"] = self._client(scope["client"] or LOCAL, scope["headers"])
         await self._app(scope, receive, send)
 
     def _client(self, peer: tuple[str, int], headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, int]:

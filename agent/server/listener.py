@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import stat
 import threading
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+SOCKET_MODE = 0o666  # as a port of this host is: who may come near it is for the folder to say
 
 
 class CannotListen(Exception):
@@ -33,6 +40,50 @@ def listen(host: str, port: int) -> socket.socket:
     raise CannotListen(
         f"Cannot listen on {url_host(host)}:{port}: {_reason(failure)} (PORT, HOST)"
     ) from failure
+
+
+@contextmanager
+def listening_at(path: str) -> Iterator[socket.socket]:
+    """A listening Unix socket, in the place of one that nobody listens on. Raises CannotListen.
+
+    It is removed in the end.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with listener:
+        try:
+            _remove_stale(path)
+            listener.bind(path)
+            ours = os.lstat(path)
+            os.chmod(path, SOCKET_MODE)  # noqa: PTH101  (before it listens: nobody comes too early)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
+        try:
+            yield listener
+        finally:
+            with suppress(OSError):
+                if os.path.samestat(os.lstat(path), ours):
+                    os.unlink(path)  # noqa: PTH108
+
+
+def _remove_stale(path: str) -> None:
+    """What an agent has left that was ended by force. Raises OSError for anything else that is there."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.EEXIST, "something that is no socket is there")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)  # a full backlog is somebody who listens
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108
+            return
+        except BlockingIOError:
+            pass
+    raise OSError(errno.EADDRINUSE, "address already in use")
 
 
 def url_host(host: str) -> str:

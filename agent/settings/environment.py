@@ -42,7 +42,7 @@ def load_settings(
 ) -> Settings:
     """Settings by name, from `arguments` over `environ` over the env file, if there is one.
 
-    With `only`, these alone; all others have their defaults.
+    With `only`, these alone, and without a look at the certificate; all others have their defaults.
 
     An empty value hides nothing: in an environment it may be what is left of a secret that was not passed on.
     Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
@@ -63,7 +63,7 @@ def load_settings(
     }
     faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
     try:
-        settings = Settings.from_mapping(given)
+        settings = Settings.from_mapping(given, reads_files=only is None)
     except SettingsError as error:
         raise SettingsError([*faults, *error.faults]) from None
     if faults:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.page.opened import opened
-from tests.proxies.reverse_proxy import PROGRAMS, TOKENS, Setup, made_certificate, proxy, require
+from tests.proxies.reverse_proxy import PROGRAMS, TOKENS, Setup, proxy, require
 from tests.support.agents import agent_process
+from tests.support.certificates import made_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

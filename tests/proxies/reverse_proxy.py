@@ -13,7 +13,6 @@ import grp
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,32 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from tests.support.certificates import Certificate
+
 TOKENS = {"server1": "changeme-server1", "server2": "changeme-server2"}  # as in the files
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Of localhost, signed by itself."""
-
-    certificate: Path
-    key: Path
-    both: Path  # one after the other, as HAProxy wants them
-
-    def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.certificate)
-
-
-def made_certificate(folder: Path) -> Certificate:
-    """Made by openssl for a day of tests."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "both.pem")
-    command = "openssl req -x509 -nodes -days 1 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-    command += " -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    files = ["-out", f"{made.certificate}", "-keyout", f"{made.key}"]
-    subprocess.run([*command.split(), *files], check=True, capture_output=True)  # noqa: S603  (our own command)
-    made.both.write_text(made.certificate.read_text() + made.key.read_text())
-    return made
 
 
 @dataclass(frozen=True, slots=True)

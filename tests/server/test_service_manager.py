@@ -47,10 +47,9 @@ class Systemd:
             return messages
 
 
-@pytest.fixture(params=["path", "abstract"])
-def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Systemd]:
-    address = f"{tmp_path}/notify" if request.param == "path" else f"@agent-test-{os.getpid()}"
-    systemd = Systemd(address)
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    systemd = Systemd(f"{tmp_path}/notify")
     with systemd.socket:
         yield systemd
 
@@ -62,12 +61,15 @@ class Clock:
         return self.now
 
 
-def test_it_is_told_once_that_the_agent_serves_and_that_it_ends(systemd: Systemd) -> None:
+@pytest.mark.parametrize("address", ["{tmp_path}/notify", "@{tmp_path}/notify"], ids=["path", "abstract"])
+def test_it_is_told_once_that_the_agent_serves_and_that_it_ends(tmp_path: Path, address: str) -> None:
+    systemd = Systemd(address.format(tmp_path=tmp_path))
     manager = ServiceManager(systemd.environ)
     for _ in range(3):
         manager.serves()
     manager.stops()
-    assert systemd.heard() == ["READY=1", "STOPPING=1"]
+    with systemd.socket:
+        assert systemd.heard() == ["READY=1", "STOPPING=1"]
 
 
 def test_a_watchdog_is_fed_twice_in_its_time_and_no_more(systemd: Systemd) -> None:
