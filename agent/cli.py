@@ -205,7 +205,7 @@ def _serve(
     from agent.server.service_manager import ServiceManager
 
     if settings.access_log:  # nothing else asks for the client's address
-        app = ForwardedFor(app, trusted=settings.forwarded_allow_ips)
+        app = ForwardedFor(app, trusted=settings.forwarded_allow_ips, on_unix_socket=bool(settings.uds))
     config = Config(
         app,
         interface="asgi3",

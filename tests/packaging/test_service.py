@@ -89,9 +89,9 @@ def test_root_gives_the_agent_a_copy_of_the_token_at_each_start_and_each_reload(
     assert UNIT["EnvironmentFile"] == ["-/etc/nvidia-smi-web-agent/env"]
 
 
-def install_within(root: Path) -> None:
+def install_within(root: Path, command: str = UNIT["ExecReload"][0]) -> None:
     """The unit's own command, on other folders."""
-    script = UNIT["ExecReload"][0].removeprefix("+/bin/sh -ec '").removesuffix("'")
+    script = command.removeprefix("+/bin/sh -ec '").removesuffix("'").replace("$$", "$")
     script = script.replace("/run/", f"{root}/run/").replace("/etc/", f"{root}/etc/")
     finished = run(["/bin/sh", "-ec", script], root)
     assert (finished.returncode, finished.stdout + finished.stderr) == (0, "")
@@ -113,6 +113,28 @@ def test_the_copy_replaces_whatever_the_agent_has_put_in_its_place(tmp_path: Pat
     assert token.stat().st_uid == token.parent.stat().st_uid
     assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("secret", 0o640)
     assert [path.name for path in (tmp_path / "run").iterdir()] == [NAME], "nothing is left beside it"
+
+
+# What the unit holds as comments
+
+WITH_TLS = values(re.sub(r"^# (Environment=TLS|ExecStartPre=|ExecReload=)", r"\1", TEXT, flags=re.MULTILINE))
+
+
+def test_root_gives_the_agent_a_copy_of_the_certificate_and_its_key_likewise(tmp_path: Path) -> None:
+    assert WITH_TLS["Environment"][1:] == [f"TLS_CERT=/run/{NAME}/cert.pem TLS_KEY=/run/{NAME}/key.pem"]
+    install = WITH_TLS["ExecStartPre"][2]
+    assert [install] == WITH_TLS["ExecReload"][2:]
+    (tmp_path / "etc" / NAME).mkdir(parents=True)
+    (tmp_path / "run" / NAME).mkdir(parents=True)
+    for text in ("first", "renewed"):
+        for name in ("cert.pem", "key.pem"):
+            (tmp_path / "live").write_text(text)
+            (tmp_path / "etc" / NAME / name).unlink(missing_ok=True)
+            (tmp_path / "etc" / NAME / name).symlink_to(tmp_path / "live")
+        install_within(tmp_path, install)
+        for name in ("cert.pem", "key.pem"):
+            copy = tmp_path / "run" / NAME / name
+            assert (copy.read_text(), copy.is_symlink(), copy.stat().st_mode & 0o777) == (text, False, 0o400)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +173,16 @@ def unit(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_systemd_finds_no_fault(unit: Path) -> None:
     """It exits with 0 for an unknown key: what it says counts."""
+    checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], unit.parent)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_systemd_finds_no_fault_in_what_stands_in_comments_either(unit: Path) -> None:
+    lines = r"^# ((Environment|ExecStartPre|ExecReload|RuntimeDirectoryMode)=)"
+    text, found = re.subn(lines, r"\1", unit.read_text(), flags=re.MULTILINE)
+    assert found == 5
+    unit.write_text(text)
     checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], unit.parent)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 

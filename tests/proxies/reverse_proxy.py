@@ -40,6 +40,9 @@ class Setup:
     certificate: Certificate
     agents: tuple[str, str]  # URLs of the agents behind /server1 and /server2
     strip: bool = False
+    socket: str = (
+        ""  # with which the first agent listens on this Unix socket, and the second one serves HTTPS
+    )
     read_timeout: str = "60s"
     http_port: int = 0
     https_port: int = 0
@@ -90,6 +93,16 @@ class Nginx:
             for server in TOKENS:
                 replaced[f"    proxy_pass http://{server};"] = ""
                 replaced[f"# proxy_pass http://{server}/;"] = f"proxy_pass http://{server}/;"
+        if setup.socket:
+            replaced |= {
+                f"        server {setup.addresses[0]};": "",
+                "# server unix:/run/nvidia-smi-web-agent/socket;": f"server unix:{setup.socket};",
+                "            proxy_pass http://server2;": "            proxy_pass https://server2;",
+                "# proxy_ssl_verify on;": "proxy_ssl_verify on;",
+                "# proxy_ssl_trusted_certificate /etc/ssl/certs/agents.pem;": "proxy_ssl_trusted_certificate "
+                f"{setup.certificate.certificate};",
+                "# proxy_ssl_name gpu02.example.com;": "proxy_ssl_name localhost;",
+            }
         return replaced
 
     def command(self, file: Path, setup: Setup) -> list[str]:
@@ -119,6 +132,13 @@ class Caddy:
         }
         if setup.strip:
             replaced |= {"# redir ": "redir ", "# uri strip_prefix ": "uri strip_prefix "}
+        if setup.socket:
+            secure = f'https://{setup.addresses[1]} {{\n\t\t\theader_up Authorization "changeme-server2"\n\t\t\timport '
+            replaced |= {
+                f"reverse_proxy {setup.addresses[0]} ": f"reverse_proxy unix/{setup.socket} ",
+                f"{secure.removeprefix('https://')}agent": f"{secure}secure_agent",
+                "/etc/caddy/agents.pem": f"{setup.certificate.certificate}",
+            }
         return replaced
 
     def command(self, file: Path, setup: Setup) -> list[str]:
@@ -150,6 +170,15 @@ class HAProxy:
         if setup.strip:
             for action in ("redirect location", "replace-path"):
                 replaced[f"# http-request {action} "] = f"http-request {action} "
+        if setup.socket:
+            replaced |= {
+                f"    server agent {setup.addresses[0]}\n": "",
+                f"    server agent {setup.addresses[1]}\n": "",
+                "# server agent unix@/run/nvidia-smi-web-agent/socket": f"server agent unix@{setup.socket}",
+                f"# server agent {setup.addresses[1]} ssl": f"server agent {setup.addresses[1]} ssl",
+                "verifyhost gpu02.example.com": "verifyhost localhost",
+                "/etc/haproxy/agents.pem": f"{setup.certificate.certificate}",
+            }
         return replaced
 
     def command(self, file: Path, setup: Setup) -> list[str]:  # noqa: ARG002  as the others
