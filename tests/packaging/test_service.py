@@ -84,7 +84,7 @@ def test_root_gives_the_agent_a_copy_of_the_token_at_each_start_and_each_reload(
     assert UNIT["Environment"] == [f"TOKEN_FILE=/run/{folder}/token"]
     install = UNIT["ExecStartPre"][1]
     assert install.startswith("+/bin/sh -ec 'install ")
-    assert [install, "/bin/kill -HUP $MAINPID"] == UNIT["ExecReload"]
+    assert [install, "/bin/sh -c 'kill -HUP $$MAINPID'"] == UNIT["ExecReload"]
     assert f"install -m 0600 /dev/stdin {SOURCE}\n" in TEXT
     assert UNIT["EnvironmentFile"] == ["-/etc/nvidia-smi-web-agent/env"]
 

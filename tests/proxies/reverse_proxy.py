@@ -133,7 +133,8 @@ class Caddy:
         if setup.strip:
             replaced |= {"# redir ": "redir ", "# uri strip_prefix ": "uri strip_prefix "}
         if setup.socket:
-            secure = f'https://{setup.addresses[1]} {{\n\t\t\theader_up Authorization "changeme-server2"\n\t\t\timport '
+            header = f'header_up Authorization "{TOKENS["server2"]}"'
+            secure = f"https://{setup.addresses[1]} {{\n\t\t\t{header}\n\t\t\timport "
             replaced |= {
                 f"reverse_proxy {setup.addresses[0]} ": f"reverse_proxy unix/{setup.socket} ",
                 f"{secure.removeprefix('https://')}agent": f"{secure}secure_agent",
