@@ -1,4 +1,4 @@
-"""TLS: connections are accepted as fast as their handshakes can be afforded, with the newest certificate."""
+"""TLS: the newest certificate for each new connection, and handshakes that hold up nobody else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from agent.http.turnstile import Turnstile
 from agent.settings.tls_pair import UnusablePair
 
 if TYPE_CHECKING:
@@ -75,16 +76,21 @@ class Certificate:
 
 
 class Handshakes:
-    """Accepts connections and shakes hands, a bounded number at a time; the others wait in the kernel."""
+    """Accepts connections and shakes hands with who has spoken: a few in each turn of the event loop.
 
-    timeout = 10.0  # seconds that a handshake may take
-    at_once = 64  # each is a millisecond of computing, which may come for all of them at one moment
-    patience = 1.0  # seconds, after which a handshake gives way to somebody who waits
+    The answer to a client's first message is a millisecond of computing; the rest costs next to nothing.
+    """
+
+    timeout = 10.0  # seconds, to the client's first byte, and from there to the end of the handshake
+    at_once = 256  # under way: whoever finds all of these places taken waits for one
+    patience = 3.0  # seconds, after which a handshake gives up its place while none is free
     shutdown_timeout = 30.0  # seconds, for a client that does not read what closes the connection
 
     def __init__(self, certificate: Certificate) -> None:
         self._certificate = certificate
-        self._under_way: dict[asyncio.Task[None], float] = {}  # since when, the oldest first
+        self._places = asyncio.Semaphore(self.at_once)
+        self._turnstile = Turnstile()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
         """Until it is cancelled; `make` makes the protocol that speaks on a connection."""
@@ -98,34 +104,57 @@ class Handshakes:
                     logger.error("No connection can be accepted: %s", error.strerror)  # noqa: TRY400
                     await asyncio.sleep(1)
                     continue
-                await self._make_room()
-                task = loop.create_task(self._shake_hands(connection, make))
-                self._under_way[task] = loop.time()
-                task.add_done_callback(self._under_way.pop)
+                task = loop.create_task(self._serve(connection, make))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
         finally:
             for task in self._under_way:
                 task.cancel()
 
-    async def _make_room(self) -> None:
-        """Waits until there are fewer than `at_once`: the slowest is ended for it after its patience."""
-        loop = asyncio.get_running_loop()
-        while len(self._under_way) >= self.at_once:
-            oldest, since = next(iter(self._under_way.items()))
-            if since + self.patience <= loop.time():
-                oldest.cancel()
-                await asyncio.wait([oldest])
-            else:
-                timeout = since + self.patience - loop.time()
-                await asyncio.wait(self._under_way, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    async def _serve(self, connection: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+        try:
+            async with asyncio.timeout(self.timeout):
+                await _first_byte(connection)
+                await self._places.acquire()
+        except TimeoutError:
+            connection.close()
+            return
+        try:
+            await self._turnstile.wait()
+            await self._shake_hands(connection, make)
+        except OSError as error:  # no TLS, a version or cipher of the past, a client that is gone or too slow
+            logger.debug("A TLS handshake failed: %s", error)
+        finally:
+            self._places.release()
 
     async def _shake_hands(self, connection: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
+        """Raises OSError."""
+        loop = asyncio.get_running_loop()
+        handshake = loop.create_task(
+            loop.connect_accepted_socket(
                 make,
                 connection,
                 ssl=self._certificate.context,
                 ssl_handshake_timeout=self.timeout,
                 ssl_shutdown_timeout=self.shutdown_timeout,
             )
-        except OSError as error:  # no TLS, a version or cipher of the past, a client that is gone or too slow
-            logger.debug("A TLS handshake failed: %s", error)
+        )
+        try:
+            while not handshake.done():
+                await asyncio.wait([handshake], timeout=self.patience)
+                if not handshake.done() and self._places.locked():
+                    raise TimeoutError("others wait")
+        finally:
+            handshake.cancel()
+        handshake.result()
+
+
+async def _first_byte(connection: socket.socket) -> None:
+    """Until there is one to be read, or the end."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(connection, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(connection)

@@ -215,25 +215,40 @@ class ShortHandshakes(Handshakes):
     timeout = 0.3
 
 
-def test_a_handshake_has_ten_seconds_and_64_are_under_way_at_most() -> None:
-    assert (Handshakes.timeout, Handshakes.at_once, Handshakes.patience) == (10, 64, 1)
+HALF_A_GREETING = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
-def test_a_client_that_says_nothing_is_closed_after_the_timeout(pair: TlsPair) -> None:
+def test_a_handshake_has_ten_seconds_and_256_are_under_way_at_most() -> None:
+    assert (Handshakes.timeout, Handshakes.at_once, Handshakes.patience) == (10, 256, 3)
+
+
+@pytest.mark.parametrize("greeting", [b"", HALF_A_GREETING])
+def test_a_client_that_says_nothing_or_half_of_it_is_closed_after_the_timeout(
+    pair: TlsPair, greeting: bytes
+) -> None:
     certificate = Certificate(pair)
     with serving_tls(certificate, ShortHandshakes(certificate)) as port:
-        assert exchange(int(port), b"") == b""
-        assert exchange(int(port), b"\x16\x03\x01\x02\x00") == b"", "half a greeting gains no time"
+        assert exchange(int(port), greeting) == b""
         assert exchange(port, CLOSE).startswith(OK)
 
 
-def test_silent_clients_keep_nobody_from_being_served(pair: TlsPair) -> None:
-    """The slowest handshakes give way, whatever time they had left."""
+def test_silent_clients_take_nobody_s_place(pair: TlsPair) -> None:
     certificate = Certificate(pair)
     with serving_tls(certificate, FewHandshakes(certificate)) as port, ExitStack() as stack:
-        silent = [stack.enter_context(connection(int(port))) for _ in range(6)]
+        for _ in range(6):
+            stack.enter_context(connection(int(port)))
         assert exchange(port, CLOSE).startswith(OK)
-        assert silent[0].recv(1) == b""
+
+
+def test_clients_that_stop_in_the_middle_keep_nobody_from_being_served(pair: TlsPair) -> None:
+    """They give up their places, whatever time they had left."""
+    certificate = Certificate(pair)
+    with serving_tls(certificate, FewHandshakes(certificate)) as port, ExitStack() as stack:
+        stopped = [stack.enter_context(connection(int(port))) for _ in range(6)]
+        for client in stopped:
+            client.sendall(HALF_A_GREETING)
+        assert exchange(port, CLOSE).startswith(OK)
+        assert stopped[0].recv(1) == b""
 
 
 def test_many_clients_at_once_are_all_served_in_turn(pair: TlsPair) -> None:
@@ -256,5 +271,5 @@ def test_a_client_that_leaves_in_the_middle_of_its_handshake_leaves_no_file_open
         before = count_open_files("/proc", os.getpid())
         for _ in range(50):
             with connection(int(port)) as client:
-                client.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+                client.sendall(HALF_A_GREETING)
         wait_until(lambda: (count_open_files("/proc", os.getpid()) or 0) <= before)
