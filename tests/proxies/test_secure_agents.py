@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.proxies.reverse_proxy import Program
+    from tests.support.agents import Process
     from tests.support.certificates import Certificate
 
 pytestmark = pytest.mark.slow
@@ -26,13 +27,16 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def agents(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
     """Their addresses, and the socket of the first, in a folder that the proxy's user may enter."""
-    tls = {"TLS_CERT": str(certificate.certificate), "TLS_KEY": str(certificate.key)}
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         os.chmod(folder, 0o711)  # noqa: PTH101, S103  (as the unit's RuntimeDirectoryMode)
         socket = f"{folder}/socket"
         first = agent_behind(stack, "server1", UDS=socket).url
-        yield first, agent_behind(stack, "server2", **tls).url, socket
+        yield first, secure_agent(stack, certificate).url, socket
+
+
+def secure_agent(stack: ExitStack, pair: Certificate, **environ: str) -> Process:
+    return agent_behind(stack, "server2", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key), **environ)
 
 
 def setup_of(folder: Path, certificate: Certificate, agents: tuple[str, str, str]) -> Setup:
@@ -58,9 +62,8 @@ def test_a_certificate_that_nobody_vouches_for_is_not_taken(
     """No token goes to whoever answers in the agent's place."""
     (tmp_path / "strange").mkdir()
     strange = made_certificate(tmp_path / "strange")
-    tls = {"TLS_CERT": str(strange.certificate), "TLS_KEY": str(strange.key)}
     with ExitStack() as stack:
-        second = agent_behind(stack, "server2", ACCESS_LOG="1", **tls)
+        second = secure_agent(stack, strange, ACCESS_LOG="1")
         setup = setup_of(tmp_path, certificate, (agents[0], second.url, agents[2]))
         with proxy(program, setup) as origin, origin.client() as client:
             assert client.get("/server1/count").status_code == 200

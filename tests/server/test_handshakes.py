@@ -211,6 +211,10 @@ class FewHandshakes(Handshakes):
     patience = 0.3
 
 
+class PatientHandshakes(FewHandshakes):
+    patience = 60.0
+
+
 class ShortHandshakes(Handshakes):
     timeout = 0.3
 
@@ -234,7 +238,7 @@ def test_a_client_that_says_nothing_or_half_of_it_is_closed_after_the_timeout(
 
 def test_silent_clients_take_nobody_s_place(pair: TlsPair) -> None:
     certificate = Certificate(pair)
-    with serving_tls(certificate, FewHandshakes(certificate)) as port, ExitStack() as stack:
+    with serving_tls(certificate, PatientHandshakes(certificate)) as port, ExitStack() as stack:
         for _ in range(6):
             stack.enter_context(connection(int(port)))
         assert exchange(port, CLOSE).startswith(OK)

@@ -150,7 +150,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 def connection(port: int) -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", int(port)), timeout=DEADLINE) as client:
         if isinstance(port, TlsPort):
-            with trusting_anybody().wrap_socket(client) as secure:
+            with trusting_anybody().wrap_socket(client, suppress_ragged_eofs=False) as secure:
                 yield secure
         else:
             yield client
