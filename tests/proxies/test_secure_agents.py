@@ -35,8 +35,9 @@ def agents(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
         yield first, secure_agent(stack, certificate).url, socket
 
 
-def secure_agent(stack: ExitStack, pair: Certificate, **environ: str) -> Process:
-    return agent_behind(stack, "server2", TLS_CERT=str(pair.certificate), TLS_KEY=str(pair.key), **environ)
+def secure_agent(stack: ExitStack, pair: Certificate) -> Process:
+    files = {"TLS_CERT": str(pair.certificate), "TLS_KEY": str(pair.key)}
+    return agent_behind(stack, "server2", strip=False, port="", ACCESS_LOG="1", **files)
 
 
 def setup_of(folder: Path, certificate: Certificate, agents: tuple[str, str, str]) -> Setup:
@@ -63,7 +64,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_taken(
     (tmp_path / "strange").mkdir()
     strange = made_certificate(tmp_path / "strange")
     with ExitStack() as stack:
-        second = secure_agent(stack, strange, ACCESS_LOG="1")
+        second = secure_agent(stack, strange)
         setup = setup_of(tmp_path, certificate, (agents[0], second.url, agents[2]))
         with proxy(program, setup) as origin, origin.client() as client:
             assert client.get("/server1/count").status_code == 200
