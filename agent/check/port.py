@@ -6,8 +6,8 @@ import errno
 from typing import TYPE_CHECKING
 
 from agent.check.report import Port, Problem
-from agent.server.listener import CannotListen, may_listen, url_host
-from agent.server.probe import Unhealthy, ask, reachable
+from agent.server.listener import CannotListen, may_listen, may_listen_at, url_host
+from agent.server.probe import Unhealthy, ask, connection_to
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 def look_at_port(settings: Settings) -> Port:
     """Asks whoever listens there already. Waits as long as `probe.ask` does, and for a name server."""
     try:
-        may_listen(settings.host, settings.port)
+        if settings.uds:
+            may_listen_at(settings.uds)
+        else:
+            may_listen(settings.host, settings.port)
     except CannotListen as error:
         if getattr(error.__cause__, "errno", None) != errno.EADDRINUSE:
             return port_view(settings, "unusable", str(error))
     else:
         return port_view(settings, "free")
     try:
-        ask(reachable(settings.host), settings.port, f"{settings.url_prefix}/health")
+        ask(connection_to(settings)[0], f"{settings.url_prefix}/health")
     except Unhealthy as error:
         return port_view(settings, "other", f"{settings.url_prefix}/health {error}")
     return port_view(settings, "agent")
@@ -31,7 +34,7 @@ def look_at_port(settings: Settings) -> Port:
 
 def port_view(settings: Settings, state: str, error: str | None = None) -> Port:
     """The wire shape."""
-    address = f"{url_host(settings.host)}:{settings.port}"
+    address = settings.uds or f"{url_host(settings.host)}:{settings.port}"
     return Port.model_validate({"address": address, "state": state, "error": error})
 
 
@@ -55,7 +58,7 @@ def port_problems(port: Port) -> list[Problem]:
                 level="wrong",
                 what=f"{port.address} is in use, but not by an agent with these settings: {port.error}",
                 todo="check with the settings of the agent that runs there; if it is another program"
-                " (ss -ltnp), choose another PORT",
+                " (ss -ltnp), choose another address",
             )
         ]
     return []

@@ -68,7 +68,7 @@ class Host(BaseModel):
 class Port(BaseModel):
     """The address to listen on."""
 
-    address: str = Field(description="HOST:PORT")
+    address: str = Field(description="HOST:PORT, or the path of UDS")
     state: Literal["free", "agent", "other", "unusable", "unknown"] = Field(
         description="free; agent: one with these settings answers there; other: something else listens there;"
         " unusable: it cannot be listened on; unknown: no answer in time"

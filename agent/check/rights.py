@@ -74,6 +74,13 @@ def secrets_at_risk(
             what=f"Every user of this machine may read the tokens in TOKEN_FILE {settings.token_file}",
             todo=f"chmod o-rwx {settings.token_file}",
         )
+    if settings.tls_key and is_readable_by_all(settings.tls_key):
+        yield Problem(
+            name="tls_key_readable",
+            level=level,
+            what=f"Every user of this machine may read the private key in TLS_KEY {settings.tls_key}",
+            todo=f"chmod o-rwx {settings.tls_key}",
+        )
     has_secret = any(text.origin is Origin.ENV_FILE and name in SECRET_NAMES for name, text in given.items())
     if env_file and has_secret and is_readable_by_all(env_file):
         yield Problem(

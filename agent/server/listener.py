@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import stat
 import threading
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+SOCKET_MODE = 0o666  # as a port of this host is: who may come near it is for the folder to say
 
 
 class CannotListen(Exception):
@@ -41,6 +48,60 @@ def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.soc
 def may_listen(host: str, port: int) -> None:
     """Whether `listen` would succeed now, without listening. Raises CannotListen."""
     listen(host, port, backlog=None).close()
+
+
+@contextmanager
+def listening_at(path: str) -> Iterator[socket.socket]:
+    """A listening Unix socket, in the place of one that nobody listens on. Raises CannotListen.
+
+    It is removed in the end.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with listener:
+        try:
+            if _is_stale(path):
+                os.unlink(path)  # noqa: PTH108
+            listener.bind(path)
+            ours = os.lstat(path)
+            os.chmod(path, SOCKET_MODE)  # noqa: PTH101  (before it listens: nobody comes too early)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
+        try:
+            yield listener
+        finally:
+            with suppress(OSError):
+                if os.path.samestat(os.lstat(path), ours):
+                    os.unlink(path)  # noqa: PTH108
+
+
+def may_listen_at(path: str) -> None:
+    """Whether `listening_at` would succeed now, without touching the path. Raises CannotListen."""
+    try:
+        _is_stale(path)
+        if not os.access(os.path.dirname(path) or ".", os.W_OK | os.X_OK):  # noqa: PTH120
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
+
+
+def _is_stale(path: str) -> bool:
+    """Whether an agent that was ended by force has left it. Raises OSError for anything else there."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.EEXIST, "something that is no socket is there")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)  # a full backlog is somebody who listens
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except BlockingIOError:
+            pass
+    raise OSError(errno.EADDRINUSE, "address already in use")
 
 
 def url_host(host: str) -> str:

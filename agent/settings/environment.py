@@ -59,7 +59,7 @@ def load_settings(
 ) -> Settings:
     """Settings by name, from `arguments` over `environ` over the env file, if there is one.
 
-    With `only`, these alone; all others have their defaults.
+    With `only`, these alone, and without a look at the certificate; all others have their defaults.
 
     Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
     """
@@ -67,7 +67,7 @@ def load_settings(
     given = {name: text for name, (text, _) in texts.items() if only is None or name in only}
     faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
     try:
-        settings = Settings.from_mapping(given)
+        settings = Settings.from_mapping(given, reads_files=only is None)
     except SettingsError as error:
         raise SettingsError([*faults, *error.faults]) from None
     if faults:

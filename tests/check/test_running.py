@@ -15,9 +15,9 @@ from agent import __version__
 from agent.check.report import Gpu, RunningAgent
 from agent.check.running import agent_url, ask_agent, differences
 from tests.check.checking import check
-from tests.proxies.reverse_proxy import made_certificate
 from tests.server.test_probe import answering
 from tests.support.agents import agent_process, agent_server, free_port, hung_agent_server
+from tests.support.certificates import made_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
