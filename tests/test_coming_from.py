@@ -217,6 +217,7 @@ SHOWN: dict[str, Any] = {
     "`debug_info`": "tests/derive/test_activity.py",
     "A wrong or missing key": keys_and_parameters,
     "`DEFAULT_STREAM_INTERVAL`": default_interval,
+    "A client of the stream": "tests/http/test_stream.py",
     "No CORS header": "tests/http/test_hosts_and_origins.py",
     "`TOKEN`, where set": "tests/http/test_authentication.py",
     "Added:": added_fields,

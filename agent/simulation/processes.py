@@ -26,7 +26,7 @@ class SimulatedProcess:
     """A process that holds a context on a GPU; utilization in percent of that GPU."""
 
     pid: int
-    type: Literal["C", "G", "C+G"] = "C"
+    type: Literal["C", "G", "C+G", "M", "C+M", "G+M"] = "C"  # its lists; M: that of MPS
     memory_bytes: int | None = 0  # None: the driver does not tell
     sm_utilization: int = 0
     memory_utilization: int = 0
