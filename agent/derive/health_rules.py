@@ -110,7 +110,8 @@ def _memory(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "ecc_uncorrected",
             HealthVerdict.CRITICAL,
-            f"{errors.uncorrected_volatile} uncorrected ECC errors since the driver was loaded",
+            f"{errors.uncorrected_volatile} uncorrected ECC"
+            f" error{'s' if errors.uncorrected_volatile > 1 else ''} since the driver was loaded",
             "its results cannot be trusted; stop what runs on it and reset it",
         )
     if errors.remapping_failed:

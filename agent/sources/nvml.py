@@ -17,7 +17,7 @@ from nvitop import NA, libnvml
 
 from agent.readings import DriverReading, SourceError
 from agent.readings.troubles import driver_trouble, gpu_trouble
-from agent.sources.return_codes import FATAL
+from agent.sources.return_codes import FATAL, symbol_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ class DriverSource:
             logging.getLogger(__name__).debug("nvmlShutdown: %s", error)
 
     def _refusal(self, error: pynvml.NVMLError) -> SourceError:
-        trouble = driver_trouble(error.value, str(error), in_container=self._in_container)
+        trouble = driver_trouble(symbol_of(error.value), str(error), in_container=self._in_container)
         return SourceError(trouble.sentence, code=error.value)
 
     def _count(self) -> int:
@@ -166,7 +166,7 @@ def unreadable_gpu(
     error: pynvml.NVMLError, *, in_container: bool, lasting: GpuReading | None = None
 ) -> SourceError:
     """What a call said that is about the GPU as a whole, in words; `lasting` is known all the same."""
-    trouble = gpu_trouble(error.value, str(error), in_container=in_container)
+    trouble = gpu_trouble(symbol_of(error.value), str(error), in_container=in_container)
     return SourceError(trouble.what, todo=trouble.todo, code=error.value, lasting=lasting)
 
 

@@ -112,14 +112,17 @@ class ProcessReader:
                 processes[pid] = HostProcess(pid)
         return processes
 
-    def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...]:
-        """The largest processes: user, name and resident memory only; empty where some are hidden."""
-        if self._some_are_hidden():
-            return ()
+    def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...] | None:
+        """The largest processes: user, name and resident memory only.
+
+        None: some are hidden, or there are too many to look at.
+        """
+        if self._some_are_hidden() or not (ranked := by_resident_bytes(self._proc_root, count)):
+            return None
         self._descriptions.begin_round()
         self._user_names.refresh()
         found: list[HostProcess] = []
-        for resident, pid in by_resident_bytes(self._proc_root, count):
+        for resident, pid in ranked:
             if len(found) == count:
                 break
             try:

@@ -153,6 +153,11 @@ def states_of(status: Any) -> list[str]:
     return [device["state"] for device in status["data"]["devices"]] if status["data"] else []
 
 
+def verdicts_of(status: Any) -> list[str]:
+    """The verdicts in an answer of `/status`; empty for one that fails."""
+    return [device["health"]["verdict"] for device in status["data"]["devices"]] if status["data"] else []
+
+
 def every_gpu_is_ok(status: Any) -> bool:
     """Whether each has been read: at first contact some may not have been."""
     return set(states_of(status)) == {"ok"}
@@ -161,7 +166,8 @@ def every_gpu_is_ok(status: Any) -> bool:
 def tells(status: Any, truth: Truth) -> bool:
     """Whether `/status` has come to tell it; all that it must tell is looked at afterwards."""
     if truth.gpus_are_shown and not truth.late:
-        return states_of(status) == truth.states()
+        told = [VERDICTS[state] or "N/A" for state in truth.states()]
+        return states_of(status) == truth.states() and (verdicts_of(status) != told) == truth.ill
     return truth.late or truth.error()[1] in status.get("error", "")
 
 

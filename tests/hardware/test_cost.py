@@ -11,7 +11,7 @@ import httpx
 import pynvml
 import pytest
 
-from agent.sampling.collector import MAX_WAIT_FOR_GPUS
+from agent.sampling.contact import MAX_WAIT_FOR_GPUS
 from agent.sampling.pace import POLL_LINGER_INTERVALS, RELEASE_AFTER
 from agent.sources.gpu.gpm import MIN_GAP, GpmSource
 from agent.sources.gpu.handle import GpuHandle

@@ -35,7 +35,7 @@ for pids_are_ours in (True, False):
     reader = ProcessReader(pids_are_ours=pids_are_ours)
     processes = reader.read(frozenset(pids), None)
     shown = [[processes[pid].command, processes[pid].uid] for pid in pids]
-    print(json.dumps([*shown, len(reader.largest(5, None))]))
+    print(json.dumps([*shown, len(reader.largest(5, None) or ())]))
 """
 
 

@@ -50,6 +50,19 @@ def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_told(one: OneG
     assert not one.read(after=FIXED_PACE).recovery.requires_reset
 
 
+def test_after_a_reset_it_is_well_as_soon_as_what_is_asked_often_answers(one: OneGpu) -> None:
+    for symbol in ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetVbiosVersion"):
+        one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
+    assert one.read().recovery.requires_reset
+    assert one.read(after=1).recovery.requires_reset
+
+    one.gpu.heal()
+    reading = one.read(after=1)
+
+    assert reading.unknown["identity.vbios_version"].words == "GPU requires restart", "not asked again yet"
+    assert not reading.recovery.requires_reset
+
+
 def test_only_a_gpu_that_tells_nothing_of_now_is_lost_for_a_reset(one: OneGpu) -> None:
     one.read()
     for symbol in LIVE_FUNCTIONS:
