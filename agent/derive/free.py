@@ -205,7 +205,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         if unknown is not None and unknown.reason is Reason.FAILED:
             return f"its {name} is unknown: {unknown.words}"
         if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
-            return f"its {name} cannot be {unknown.words}"
+            return f"its {name} is unknown: the driver tells {unknown.words}"
     return None
 
 

@@ -88,14 +88,14 @@ _RECOVERY_ADVICE = {
 
 
 def _recovery(patient: Patient) -> Iterator[Finding]:
-    if patient.reading.recovery.requires_reset:
+    action = patient.reading.recovery.action
+    if patient.reading.recovery.requires_reset and action != RecoveryAction.GPU_RESET:
         yield Finding(
             "reset_required",
             HealthVerdict.CRITICAL,
             "The GPU requires a reset",
             _RECOVERY_ADVICE[RecoveryAction.GPU_RESET],
         )
-    action = patient.reading.recovery.action
     if action:
         todo = _RECOVERY_ADVICE.get(
             RecoveryAction(action) if action in set(RecoveryAction) else RecoveryAction.NONE,

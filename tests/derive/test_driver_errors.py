@@ -97,9 +97,11 @@ def test_with_one_of_them_it_is_a_warning_and_not_offered_either() -> None:
         assert passed_over[1] == f"its {name} is unknown: Unknown Error"
 
 
-def test_with_both_of_them_it_is_a_warning_and_offered() -> None:
-    assert health(POWER).verdict is HealthVerdict.WARNING
-    assert choose(candidates(snapshot(POWER)), Wish()).satisfied
+def test_it_is_offered_with_any_other_warning() -> None:
+    """Its memory and its utilization tell whether it is in use."""
+    assert choose(candidates(snapshot(POWER | TEMPERATURE)), Wish()).satisfied
+    assert not choose(candidates(snapshot(POWER | MEMORY)), Wish()).satisfied
+    assert not choose(candidates(snapshot(POWER | UTILIZATION)), Wish()).satisfied
 
 
 @pytest.mark.parametrize("told_before", [False, True])

@@ -63,7 +63,7 @@ class GpuHandle:
 
         `value_of` gives None for an answer that has no value.
         """
-        if isinstance(answer, Refusal):
+        if answer.__class__ is Refusal:
             self.record.note(field, answer)
             return None
         value = value_of(answer)

@@ -10,11 +10,11 @@ import pytest
 from agent.derive.findings import HealthVerdict
 from agent.derive.free import Wish, candidates, choose
 from agent.derive.health import examine
-from agent.readings import DriverReading, GpuSample, GpuState, Snapshot, SourceError
+from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError
 from agent.simulation import SimulatedProcess
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from tests.sources.gpu.test_gpu import FEEDS
-from tests.sources.gpu.test_unknown import FIELDS, GPM
+from tests.sources.gpu.test_unknown import GPM, lacks
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_told(one: OneG
 
     assert reading.recovery.requires_reset
     fields = {field for field, unknown in reading.unknown.items() if unknown.words == "GPU requires restart"}
-    assert fields == set(GPM if symbol.startswith("nvmlGpm") else FIELDS[symbol])
+    assert fields == set(GPM if symbol.startswith("nvmlGpm") else lacks(symbol, Reason.FAILED))
     if symbol != "nvmlDeviceGetMemoryInfo_v2":
         assert reading.memory.total_bytes == well.memory.total_bytes
     if symbol != "nvmlDeviceGetComputeRunningProcesses_v3":

@@ -11,8 +11,16 @@ import pytest
 from pydantic import BaseModel
 
 from agent.derive.activity import Thresholds
-from agent.readings import DriverReading, GpuReading, GpuSample, GpuState, LedgerReading, Reason, Snapshot
-from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
+from agent.readings import (
+    DriverReading,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    LedgerReading,
+    Reason,
+    Snapshot,
+)
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
 from agent.views.gpu import GpuJson
 from agent.views.gpu.device import Gpu
 from agent.views.gpu.feeds import FEEDS
@@ -149,6 +157,14 @@ def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: boo
     named = check_names(gpu_object(GpuSample(0, state, lasting=lasting, error="no answer")))
 
     assert set(named.values()) == {"not_read"}
+
+
+def test_the_memory_of_a_process_that_is_not_told_is_named() -> None:
+    with one_gpu() as one:
+        one.gpu.processes = [SimulatedProcess(4_194_303, "C", None)]
+        named = check_names(gpu_object(sample_of(one.read())))
+
+    assert named["top_processes"] == "not_supported"
 
 
 def test_xids_are_null_where_nothing_is_remembered() -> None:
