@@ -473,6 +473,7 @@ def _ledger() -> LedgerReading:
         peak_utilization_percent=peaks,
         unlisted_peak_utilization_percent={"GPU-uuid-4": 79},
         ghost_utilization={"GPU-uuid-0": True},
+        idle_since={f"GPU-uuid-{n}": TAKEN_AT - 4_000.5 - n for n in (2, 4)},
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 BUDGET = 1536  # bytes a GPU
 # Without anything wrong they are null, or it is for the host to tell.
 NO_VALUES = {"error", "failed", "detail"}
-OF_THE_HOST = {"name", "username"}  # of a process
+OF_THE_HOST = {"name", "username", "cpu_percent"}  # of a process
 REASONS = {*Reason, "needs_two_samples", "nothing_is_remembered", "not_read"}
 
 
@@ -202,6 +202,7 @@ def test_a_function_that_fails_is_told_by_the_names_of_its_values_in_nvmls_words
         "memory.bandwidth_utilization_percent": "Unknown Error",
         "utilization": "Unknown Error",
         "power.usage_watts": "Timeout",
+        "power.budget_watts": "Timeout",
         "power.efficiency_percent": "Timeout",
     }
 
