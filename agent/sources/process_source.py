@@ -45,8 +45,8 @@ class ProcessSource:
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         """The processes now; `pids` are those on GPUs; `watched`: whether somebody looks."""
         at = self._clock()
-        top_processes = self._top_processes.get(at)
         gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
+        top_processes = self._top_processes.get(at)
         return ProcessesReading(gpu_processes, tuple(map(self._reader.with_username, top_processes)))
 
     def _read_top_processes(self) -> tuple[HostProcess, ...]:
