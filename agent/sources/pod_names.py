@@ -86,9 +86,13 @@ class PodNames:
         for name in _entries(f"{self._root}/containers"):
             if container := _CONTAINER.fullmatch(name):
                 names[container[4]] = PodName(container[2], container[1], container[3])
+        # In a pod whose containers are known by their ids, another one was started by the pod itself.
+        known = {(container.namespace, container.pod) for container in names.values()}
         for name in _entries(f"{self._root}/pods"):
             if pod := _POD.fullmatch(name):
-                names[pod[3]] = PodName(pod[1], pod[2], _the_only_entry(f"{self._root}/pods/{name}"))
+                is_known = (pod[1], pod[2]) in known
+                only = None if is_known else _the_only_entry(f"{self._root}/pods/{name}")
+                names[pod[3]] = PodName(pod[1], pod[2], only)
         yield names
 
 

@@ -148,6 +148,13 @@ def test_folders_that_hang_unname_nobody(tmp_path: Path, clock: Clock) -> None:
     assert names.named(pod).container_name == "trainer"
 
 
+def test_a_container_that_a_pod_has_started_itself_is_not_named_like_the_pod_s_own(tmp_path: Path) -> None:
+    """As by Docker in a pod: the kubelet knows nothing of it."""
+    names = kubelet(tmp_path, [f"ml_ci_{UID}/docker"], [f"ci_ml_docker-{ONE}.log"])
+    named = [names.named(Belonging(container, pod_uid=UID)) for container in (ONE, OTHER)]
+    assert [(one.pod_name, one.container_name) for one in named] == [("ci", "docker"), ("ci", None)]
+
+
 def test_a_pod_that_is_made_anew_takes_no_name_from_the_one_before(tmp_path: Path, clock: Clock) -> None:
     """It has the same name and another UID, and the folder of the one before is still there."""
     kubelet(tmp_path, [f"ml_train-0_{UID}/old"], [f"train-0_ml_old-{ONE}.log"])
