@@ -59,6 +59,8 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
     [
         pytest.param("python train.py", "python train.py", id="plain"),
         pytest.param("a\tb\nc\x00d", r"a\tb\nc\x00d", id="tab, newline, NUL"),
+        pytest.param("\nann\u2028", r"\nann\u2028", id="another than ann"),
+        pytest.param(" ann ", "ann", id="blanks around it"),
         pytest.param("\x1b[31mred", r"\x1b[31mred", id="terminal escape"),
         pytest.param("a\x85b\x9bc\u2028d", r"a\x85b\x9bc\u2028d", id="C1 controls and line separator"),
         pytest.param("gpj.\u202egnp \u2066x\u2069", r"gpj.\u202egnp \u2066x\u2069", id="turned direction"),
@@ -82,7 +84,7 @@ def test_text_of_a_process_is_harmless(text: str, expected: str) -> None:
         ),
         pytest.param(["sh", "-c", "a\nb"], r"sh -c a\nb", "sh", id="newline in an argument"),
         pytest.param(["a\x1b[2Kb", "-x"], r"a\x1b[2Kb -x", r"a\x1b[2Kb", id="terminal escape"),
-        pytest.param(["\nroot: x"], "root: x", "root:", id="title that begins a line"),
+        pytest.param(["\nroot: x"], r"\nroot: x", "root:", id="title that begins a line"),
         pytest.param([], "[worker]", "[worker]", id="kernel thread or zombie"),
         pytest.param(["", ""], "[worker]", "[worker]", id="only empty arguments"),
         pytest.param(None, None, None, id="may not be read"),
