@@ -47,7 +47,7 @@ class Candidate:
     peak_utilization_percent: int | None  # maximum GPU utilization of the last 60 s
     compute_processes: int | None
     users: frozenset[str | None]  # of all its processes, graphics too; None among them: one is unknown
-    uids: frozenset[str] = frozenset()  # of the same, as text; of some the number is known alone
+    uids: frozenset[str | None] = frozenset()  # their numbers as text, likewise; of some this is known alone
     nvlink_neighbours: frozenset[int] = frozenset()  # indices
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
@@ -111,7 +111,8 @@ def why_not(gpu: Candidate, wish: Wish) -> str | None:
 def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
     if (gpu.users | gpu.uids) & users:
         return "a user of exclude_users has a process on it"
-    if users and None in gpu.users:
+    numbers = {user for user in users if user.isascii() and user.isdigit()}
+    if (None in gpu.users and users - numbers) or (None in gpu.uids and numbers):
         return "the owner of a process on it is unknown"
     return None
 
@@ -174,7 +175,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         if processes is None
         else sum(process.type is not ProcessType.GRAPHICS for process in processes),
         users=frozenset(owner.username for owner in owners),
-        uids=frozenset(str(owner.uid) for owner in owners if owner.uid is not None),
+        uids=frozenset(None if owner.uid is None else str(owner.uid) for owner in owners),
         nvlink_neighbours=neighbours,
         holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
         works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),

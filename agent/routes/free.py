@@ -165,6 +165,7 @@ def _parse_users(values: Sequence[str]) -> frozenset[str]:
     users = [user.strip() for user in text.split(",")] if text.strip() else []
     if not all(users):
         raise InvalidRequest(
-            f"Invalid exclude_users: {text[:80]!r}; accepted: user names joined by commas, as in ann,bob"
+            f"Invalid exclude_users: {text[:80]!r}; "
+            "accepted: names or numbers of users joined by commas, as in ann,1001"
         )
     return frozenset(users)

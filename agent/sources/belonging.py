@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from agent.readings import Belonging
@@ -71,7 +72,8 @@ def _place(path: str) -> Belonging:
     segments = _LXC.sub(r"/lxc:\1", path).split("/")
     containers = _matches(_CONTAINER, segments)
     container_id, container_name = _names(containers[-1][1]) if containers else (None, None)
-    pods = _matches(_POD, segments)
+    # Below a user's manager that user names the groups: none is a pod, or anybody's could be claimed.
+    pods = _matches(_POD, takewhile(lambda name: not _USER_MANAGER.fullmatch(name), segments))
     # Units and sessions within a container are not the host's; units below a user's manager are the user's.
     on_host = segments[: containers[0][0] + 1] if containers else segments
     unit = next((name for name in on_host if _SERVICE.fullmatch(name)), None)
@@ -100,7 +102,7 @@ def _names(container: re.Match[str]) -> tuple[str | None, str | None]:
     return machine, _LIBVIRT.sub("", machine)
 
 
-def _matches(pattern: re.Pattern[str], segments: list[str]) -> list[tuple[int, re.Match[str]]]:
+def _matches(pattern: re.Pattern[str], segments: Iterable[str]) -> list[tuple[int, re.Match[str]]]:
     found = ((number, pattern.fullmatch(segment)) for number, segment in enumerate(segments))
     return [(number, match) for number, match in found if match]
 

@@ -24,8 +24,8 @@ _TITLE_END = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
-    r"""The text with each harmful character as its escape, as in `\n` or `\u202e`."""
-    return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text.strip())
+    r"""Without blanks around it, and with each harmful character as its escape, as in `\n` or `\u202e`."""
+    return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text.strip(" "))
 
 
 def parse_cmdline(cmdline: Content) -> list[str]:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.sources.attempt import UNREADABLE, attempt
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
+from agent.sources.pod_names import PodNames
 from agent.sources.podman_names import PodmanNames
 from agent.sources.procfs import Content, Stat, read_file, read_stat, read_uid, unmapped_uid
 from agent.sources.side_thread import SideThread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from agent.readings import Belonging
-    from agent.sources.pod_names import PodNames
 
 FIRST_LOOKS = (10.0, 60.0)  # seconds since a process was new
 LOOK_SECONDS = 60.0  # between the looks after those
@@ -62,13 +62,15 @@ def cgroup_window(pid: int, at: float) -> int:
 class Descriptions:
     """Reads them; owned by one thread, beside which another waits for what may hang."""
 
-    def __init__(self, proc_root: str, *, hide_command_args: bool, pod_names: PodNames) -> None:
+    def __init__(
+        self, proc_root: str, *, hide_command_args: bool, pod_logs: str, clock: Callable[[], float]
+    ) -> None:
         self._proc_root = proc_root
         self._hide_command_args = hide_command_args
         self._unmapped_uid = unmapped_uid(proc_root)
-        self._pod_names = pod_names
-        self._podman_names = PodmanNames(proc_root)
         self._side_thread = SideThread()
+        self._pod_names = PodNames(pod_logs, self._side_thread, clock=clock)
+        self._podman_names = PodmanNames(proc_root)
 
     def begin_round(self) -> None:
         """What hangs has a deadline, and all of a round together."""

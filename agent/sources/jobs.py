@@ -112,16 +112,19 @@ def job_of_group(path: str) -> JobStep:
 
 def jobs_of_environ(environ: bytes) -> dict[Scheduler, JobStep]:
     """/proc/PID/environ: NAME=VALUE, each ended by a zero byte. What it claims, by scheduler."""
-    entries = (entry.partition(b"=") for entry in environ.split(b"\0") if entry.startswith(_PREFIXES))
-    found = {name.decode(errors="replace"): value.decode(errors="replace") for name, _, value in entries}
+    found: dict[str, str] = {}
+    for entry in environ.split(b"\0"):
+        if entry.startswith(_PREFIXES):
+            name, _, value = entry.decode(errors="replace").partition("=")
+            found.setdefault(name, value)  # of several the first, as getenv(3) takes it
     claims = {}
-    for scheduler, (ids, name) in _VARIABLES.items():
+    for scheduler, (ids, name_variable) in _VARIABLES.items():
         job_id = next((found[variable] for variable in ids if found.get(variable)), "")
         if scheduler is Scheduler.LSF and found.get("LSB_JOBINDEX", "0") != "0":
             job_id += f"[{found['LSB_JOBINDEX']}]"
         if _IDS[scheduler].fullmatch(job_id):
             step = _step(found) if scheduler is Scheduler.SLURM else None
-            claims[scheduler] = JobStep(Job(scheduler, job_id, _name(found.get(name))), step)
+            claims[scheduler] = JobStep(Job(scheduler, job_id, _name(found.get(name_variable))), step)
     return claims
 
 

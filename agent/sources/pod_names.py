@@ -15,12 +15,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.sources.attempt import attempt
-from agent.sources.side_thread import SideThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agent.readings import Belonging
+    from agent.sources.side_thread import SideThread
 
 RENEW_SECONDS = 10.0  # at most so often the folders are listed, and only for a pod or container not known yet
 MAX_ENTRIES = (
@@ -42,12 +42,17 @@ class PodName(NamedTuple):
 
 
 class PodNames:
-    """Owned by the thread that asks. `root` has the kubelet's folders `pods` and `containers`; "": none."""
+    """Owned by the thread that asks. `root` has the kubelet's folders `pods` and `containers`; "": none.
 
-    def __init__(self, root: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    The folders are read beside, as a disk may hang.
+    """
+
+    def __init__(
+        self, root: str, side_thread: SideThread, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._root = root
         self._clock = clock
-        self._side_thread = SideThread()
+        self._side_thread = side_thread
         self._names: dict[str, PodName] = {}  # by the UID of a pod, and by the id of a container
         self._listed_at = float("-inf")
 
@@ -72,18 +77,23 @@ class PodNames:
         if self._clock() - self._listed_at < RENEW_SECONDS:
             return
         self._listed_at = self._clock()
-        self._side_thread.begin_round()
-        # A disk that hangs keeps nobody: what was listed so far is kept, and all of before.
-        listed = dict(self._side_thread.read("names", self._read()))
-        self._names = listed or self._names
+        # All names or none: while the disk hangs, those of before are kept.
+        for names in self._side_thread.read("names", self._read()):
+            self._names = names or self._names
 
-    def _read(self) -> Iterator[tuple[str, PodName]]:
-        for name in _entries(f"{self._root}/pods"):
-            if pod := _POD.fullmatch(name):
-                yield pod[3], PodName(pod[1], pod[2], _the_only_entry(f"{self._root}/pods/{name}"))
+    def _read(self) -> Iterator[dict[str, PodName]]:
+        names = {}
         for name in _entries(f"{self._root}/containers"):
             if container := _CONTAINER.fullmatch(name):
-                yield container[4], PodName(container[2], container[1], container[3])
+                names[container[4]] = PodName(container[2], container[1], container[3])
+        # In a pod whose containers are known by their ids, another one was started by the pod itself.
+        known = {(container.namespace, container.pod) for container in names.values()}
+        for name in _entries(f"{self._root}/pods"):
+            if pod := _POD.fullmatch(name):
+                is_known = (pod[1], pod[2]) in known
+                only = None if is_known else _the_only_entry(f"{self._root}/pods/{name}")
+                names[pod[3]] = PodName(pod[1], pod[2], only)
+        yield names
 
 
 def _entries(folder: str, limit: int = MAX_ENTRIES) -> list[str]:

@@ -34,7 +34,8 @@ class PodmanNames:
 
     def __init__(self, proc_root: str) -> None:
         self._proc_root = proc_root
-        self._names: dict[str, str] = {}  # by the container's id
+        # By the control groups: a user's own may claim the id of another's container, and any name for it.
+        self._names: dict[bytes, str] = {}
 
     def named(
         self, belonging: Belonging, cgroup: Content | None, stat: Stat, read_cmdline: ReadCmdline
@@ -44,17 +45,17 @@ class PodmanNames:
         `read_cmdline` reads that of a process; None where it hangs or is refused.
         """
         container_id = belonging.container_id
-        is_podman = cgroup is not None and b"/libpod-" in cgroup.data
-        if container_id is None or belonging.container_name is not None or not is_podman:
+        groups = cgroup.data if cgroup else b""
+        if container_id is None or belonging.container_name is not None or b"/libpod-" not in groups:
             return belonging
-        if container_id not in self._names:
+        if groups not in self._names:
             name = self._find(container_id, stat, read_cmdline)
             if name is None:
                 return belonging
             if len(self._names) >= MAX_NAMES:
                 self._names.clear()
-            self._names[container_id] = name
-        return replace(belonging, container_name=self._names[container_id])
+            self._names[groups] = name
+        return replace(belonging, container_name=self._names[groups])
 
     def _find(self, container_id: str, stat: Stat, read_cmdline: ReadCmdline) -> str | None:
         for pid, ancestor in self._ancestors(stat):

@@ -45,8 +45,8 @@ class ProcessSource:
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         """The processes now; `pids` are those on GPUs; `watched`: whether somebody looks."""
         at = self._clock()
-        top_processes = self._top_processes.get(at)
         gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
+        top_processes = self._top_processes.get(at)
         if top_processes is not None:  # a name may have come since
             top_processes = tuple(map(self._reader.with_username, top_processes))
         return ProcessesReading(gpu_processes, top_processes)

@@ -14,7 +14,6 @@ from agent.sources.attempt import UNREADABLE
 from agent.sources.descriptions import GONE, Descriptions, cgroup_window, look
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import has_gpu_open, is_initial
-from agent.sources.pod_names import PodNames
 from agent.sources.procfs import (
     PROC,
     TICKS_PER_SECOND,
@@ -95,7 +94,7 @@ class ProcessReader:
         self._user_names = user_names or UserNames(clock=clock)
         self._exists = exists
         self._descriptions = Descriptions(
-            proc_root, hide_command_args=hide_command_args, pod_names=PodNames(pod_logs, clock=clock)
+            proc_root, hide_command_args=hide_command_args, pod_logs=pod_logs, clock=clock
         )
         self._known: dict[int, _Known] = {}
 
@@ -104,6 +103,7 @@ class ProcessReader:
     ) -> dict[int, HostProcess]:
         """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE).
 
+        Begins a round: what hangs has a deadline, and all of a round together, `largest` after it too.
         Unless somebody `watched`, a process is described again only where it is known to be another program.
         """
         self._descriptions.begin_round()
@@ -130,8 +130,6 @@ class ProcessReader:
             return None
         if not (ranked := by_resident_bytes(self._proc_root, count)):
             return None
-        self._descriptions.begin_round()
-        self._user_names.refresh()
         found: list[HostProcess] = []
         for resident, pid in ranked:
             if len(found) == count:

@@ -18,12 +18,15 @@ function idleMark(seconds, { idle_holder }) {
   return idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : "";
 }
 
+// Of a user without a name the number, as `ps` and `ls` write it.
+const nameOrNumber = (name, { uid }) => `${name ?? uid ?? UNKNOWN}`;
+
 const gpuOrInstance = (idx, { mig_index }) => (known(mig_index) ? TEXTS.mig(idx, mig_index) : `${idx}`);
 
 // By the name of its text: the field shown and compared, and how it is written.
 const COLUMNS = {
   gpu: { field: "idx", write: gpuOrInstance, numeric: true },
-  user: { field: "username" },
+  user: { field: "username", write: nameOrNumber },
   pid: { field: "pid", numeric: true },
   command: { field: "command" },
   memory: { field: "gpu_memory_mb", write: (mib) => memory(mib), numeric: true },
@@ -91,11 +94,11 @@ function line(process) {
   return element("tr", {}, Object.entries(COLUMNS).map(cell));
 }
 
-// `user`: a part of the name will do; `gpu`: an index, or "" for all.
+// `user`: a part of the name will do, or the number; `gpu`: an index, or "" for all.
 export function render(body, note, user, gpu) {
   const wanted = user.toLowerCase();
   const shown = processes.filter((process) => {
-    const isTheirs = (process.username ?? "").toLowerCase().includes(wanted);
+    const isTheirs = (process.username ?? "").toLowerCase().includes(wanted) || `${process.uid ?? ""}` === wanted;
     return isTheirs && (gpu === "" || process.idx === Number(gpu));
   });
   show(body, ...shown.sort(compare).map(line));

@@ -281,6 +281,24 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
             "the owner of a process on it is unknown",
             id="an unknown owner is no guess",
         ),
+        pytest.param(
+            gpu(0, users=frozenset({None}), uids=frozenset({"1001"})),
+            Wish(exclude_users=frozenset({"1002"})),
+            None,
+            id="of somebody else the number is known, and numbers alone are excluded",
+        ),
+        pytest.param(
+            gpu(0, users=frozenset({None}), uids=frozenset({"1001"})),
+            Wish(exclude_users=frozenset({"1002", "ann"})),
+            "the owner of a process on it is unknown",
+            id="of somebody the number alone is known, and a name is excluded",
+        ),
+        pytest.param(
+            gpu(0, users=frozenset({None}), uids=frozenset({None})),
+            Wish(exclude_users=frozenset({"1002"})),
+            "the owner of a process on it is unknown",
+            id="an unknown number is no guess",
+        ),
         pytest.param(gpu(0, users=frozenset({None})), Wish(), None, id="owners were not asked for"),
         pytest.param(
             gpu(0, users=frozenset({"ann"}), compute_processes=1, peak_utilization_percent=0),

@@ -241,7 +241,7 @@ WRONG = [
     ("format=xml", "Invalid format: it should be 'json', 'plain' or '', got 'xml'"),
     (
         "exclude_users=a,,b",
-        "Invalid exclude_users: 'a,,b'; accepted: user names joined by commas, as in ann,bob",
+        "Invalid exclude_users: 'a,,b'; accepted: names or numbers of users joined by commas, as in ann,1001",
     ),
 ]
 

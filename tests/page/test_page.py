@@ -157,6 +157,18 @@ def test_processes_are_filtered_by_user_and_gpu_and_sorted(browser: Browser) -> 
             assert rows.count() == 0
 
 
+def test_a_user_without_a_name_is_shown_and_found_by_number(browser: Browser) -> None:
+    unnamed = [{**process("x"), "username": None, "uid": uid} for uid in (4711, 0, None)]
+    answer = {"code": 0, "data": {"processes": unnamed, "unknown_idx": []}}
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
+        page.route("**/processes", lambda route: route.fulfill(json=answer))
+        rows = page.locator("#processes tr")
+        rows.get_by_text("4711").wait_for()
+        assert column(rows, 1) == ["4711", "0", UNKNOWN]
+        page.get_by_label("User", exact=True).fill("0")
+        assert column(rows, 1) == ["0"]
+
+
 def column(rows: Locator, number: int) -> list[str]:
     return [row.replace("\xa0", " ").split("\t")[number] for row in rows.all_inner_texts()]
 

@@ -115,5 +115,19 @@ def test_every_panel_has_a_unit_and_a_place_of_its_own(name: str) -> None:
         assert apart, (one, other)
 
 
+def test_a_table_of_processes_shows_no_pod_but_theirs() -> None:
+    """Under `pod`, `namespace` and `container` a PodMonitor tells those of the agent."""
+    tables = [
+        panel
+        for name in DASHBOARDS
+        for panel in load(name)["panels"]
+        if panel["type"] == "table" and "nvidia_gpu_process_" in panel["targets"][0]["expr"]
+    ]
+    assert len(tables) == 2
+    for table in tables:
+        left_out = table["transformations"][0]["options"]["excludeByName"]
+        assert {"pod", "namespace", "container", "endpoint"} <= left_out.keys()
+
+
 def test_no_two_dashboards_are_the_same_to_grafana() -> None:
     assert [load(name)["uid"] for name in DASHBOARDS] == [name.removesuffix(".json") for name in DASHBOARDS]

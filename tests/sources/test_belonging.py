@@ -228,6 +228,11 @@ JOB = Belonging(job=slurm("4711"), slurm_step="0")
             id="session, v1",
         ),
         pytest.param(
+            v2(f"/user.slice/user-1000.slice/user@1000.service/kubepods.slice/pod{UID}/{ID}"),
+            Belonging(container_id=ID, user_session="user@1000.service"),
+            id="a user who claims a pod",
+        ),
+        pytest.param(
             v2("/user.slice/user-1000.slice/user@1000.service/app.slice/jupyter.service"),
             Belonging(user_session="user@1000.service"),
             id="a user's own unit",

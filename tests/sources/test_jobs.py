@@ -118,6 +118,7 @@ def test_a_control_group_tells_the_job(path: str, expected: JobStep) -> None:
         pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=4294967290\0", slurm("7", "interactive"), id="salloc"),
         pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=x\0", slurm("7"), id="a step that is no number"),
         pytest.param(b"SLURM_JOB_ID=\0SLURM_JOBID=7\0", slurm("7"), id="empty beside the older name"),
+        pytest.param(b"SLURM_JOB_ID=7\0SLURM_JOB_ID=8\0", slurm("7"), id="two: the first"),
         pytest.param(b"SLURM_JOB_ID=7;rm\0", None, id="no number"),
         pytest.param(b"SLURM_JOB_ID=" + b"7" * 99 + b"\0", None, id="no job has that many digits"),
         pytest.param(b"MY_SLURM_JOB_ID=7\0SLURM_JOB_IDS=7\0SLURM_\0", None, id="other names"),

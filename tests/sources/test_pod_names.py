@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 
 from agent.readings import Belonging
 from agent.sources.pod_names import RENEW_SECONDS, PodNames
+from agent.sources.side_thread import SideThread
 from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Iterator, Sequence
     from pathlib import Path
+
+T = TypeVar("T")
 
 UID = "57e67067-9a4e-4a8b-a5a3-4a2c3f0e7a11"
 STATIC_UID = "0123456789abcdef0123456789abcdef"
@@ -26,6 +29,16 @@ def clock() -> Clock:
     return Clock()
 
 
+class Slow(SideThread):
+    """The deadline comes before the last of what is read."""
+
+    is_slow = False
+
+    def read(self, key: Hashable, reads: Iterator[T]) -> list[T]:
+        found = super().read(key, reads)
+        return found[:-1] if self.is_slow else found
+
+
 def kubelet(root: Path, pods: Sequence[str] = (), containers: Sequence[str] = ()) -> PodNames:
     """`pods`: NAMESPACE_POD_UID/CONTAINER; `containers`: names of links, whose logs need not be there."""
     for pod in pods:
@@ -33,7 +46,7 @@ def kubelet(root: Path, pods: Sequence[str] = (), containers: Sequence[str] = ()
     (root / "containers").mkdir(exist_ok=True)
     for container in containers:
         (root / "containers" / container).symlink_to("/nowhere")
-    return PodNames(str(root))
+    return PodNames(str(root), SideThread())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +86,7 @@ def test_a_pod_and_its_container_are_named(
 @pytest.mark.parametrize("root", ["", "nowhere"])
 def test_without_the_folders_a_pod_has_its_uid_alone(tmp_path: Path, root: str) -> None:
     belonging = Belonging(ONE, pod_uid=UID)
-    assert PodNames(root and str(tmp_path / root)).named(belonging) is belonging
+    assert PodNames(root and str(tmp_path / root), SideThread()).named(belonging) is belonging
 
 
 def test_names_that_no_kubelet_gives_are_passed_over(tmp_path: Path) -> None:
@@ -102,7 +115,7 @@ def test_a_name_is_a_dns_name_or_none(tmp_path_factory: pytest.TempPathFactory, 
 def test_a_new_pod_is_looked_for_and_not_more_often_than_every_ten_seconds(
     tmp_path: Path, clock: Clock
 ) -> None:
-    names = PodNames(str(tmp_path), clock=clock)
+    names = PodNames(str(tmp_path), SideThread(), clock=clock)
     pod = Belonging(pod_uid=UID)
     assert names.named(pod).pod_name is None
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"])
@@ -114,12 +127,45 @@ def test_a_new_pod_is_looked_for_and_not_more_often_than_every_ten_seconds(
 
 def test_folders_that_go_away_unname_nobody(tmp_path: Path, clock: Clock) -> None:
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"])
-    names = PodNames(str(tmp_path), clock=clock)
+    names = PodNames(str(tmp_path), SideThread(), clock=clock)
     names.named(Belonging(pod_uid=UID))
     (tmp_path / "pods").rename(tmp_path / "gone")
     clock.now += RENEW_SECONDS
     assert names.named(Belonging(pod_uid=STATIC_UID)).pod_name is None
     assert names.named(Belonging(pod_uid=UID)).pod_name == "train-0"
+
+
+def test_folders_that_hang_unname_nobody(tmp_path: Path, clock: Clock) -> None:
+    """However many names were read before it hangs."""
+    kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"], [f"train-0_ml_trainer-{ONE}.log"])
+    beside = Slow()
+    names = PodNames(str(tmp_path), beside, clock=clock)
+    pod = Belonging(ONE, pod_uid=UID)
+    assert names.named(pod).container_name == "trainer"
+    beside.is_slow = True
+    clock.now += RENEW_SECONDS
+    names.named(Belonging(pod_uid=STATIC_UID))
+    assert names.named(pod).container_name == "trainer"
+
+
+def test_a_container_that_a_pod_has_started_itself_is_not_named_like_the_pod_s_own(tmp_path: Path) -> None:
+    """As by Docker in a pod: the kubelet knows nothing of it."""
+    names = kubelet(tmp_path, [f"ml_ci_{UID}/docker"], [f"ci_ml_docker-{ONE}.log"])
+    named = [names.named(Belonging(container, pod_uid=UID)) for container in (ONE, OTHER)]
+    assert [(one.pod_name, one.container_name) for one in named] == [("ci", "docker"), ("ci", None)]
+
+
+def test_a_pod_that_is_made_anew_takes_no_name_from_the_one_before(tmp_path: Path, clock: Clock) -> None:
+    """It has the same name and another UID, and the folder of the one before is still there."""
+    kubelet(tmp_path, [f"ml_train-0_{UID}/old"], [f"train-0_ml_old-{ONE}.log"])
+    names = PodNames(str(tmp_path), SideThread(), clock=clock)
+    names.named(Belonging(ONE, pod_uid=UID))
+    anew = UID.replace("5", "6")
+    (tmp_path / "containers" / f"train-0_ml_old-{ONE}.log").unlink()
+    (tmp_path / "pods" / f"ml_train-0_{anew}/new").mkdir(parents=True)
+    (tmp_path / "containers" / f"train-0_ml_new-{OTHER}.log").symlink_to("/nowhere")
+    clock.now += RENEW_SECONDS
+    assert names.named(Belonging(OTHER, pod_uid=anew)).container_name == "new"
 
 
 def test_a_process_of_a_pod_is_described_with_its_names(tmp_path: Path, clock: Clock) -> None:

@@ -97,6 +97,16 @@ def test_a_monitor_that_hangs_keeps_nobody_and_is_asked_again(node: FakeNode) ->
     assert reader.read(frozenset({103}), None)[103].belonging == WHOLE
 
 
+def test_a_user_who_claims_the_id_of_another_s_container_does_not_name_it(node: FakeNode) -> None:
+    """Below a user's manager anybody makes control groups of any name, and a program called conmon."""
+    reader = node.reader()
+    own = f"0::/user.slice/user-1001.slice/user@1001.service/app.slice/libpod-{ID}.scope\n"
+    node.add(300, ELSEWHERE, parent=1, comm="conmon", cmdline=conmon(ID, "mine"))
+    node.add(301, own, parent=300)
+    assert reader.read(frozenset({301}), None)[301].belonging.container_name == "mine"
+    assert reader.read(frozenset({103}), None)[103].belonging == WHOLE
+
+
 def test_ancestors_in_a_circle_are_left(node: FakeNode) -> None:
     node.add(101, ROOT, parent=103)
     assert name(node, 103) is None

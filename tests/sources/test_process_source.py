@@ -1,0 +1,55 @@
+"""Processes on GPUs and the host's largest, in one reading."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from agent.sources.process_source import ProcessSource
+from tests.sources.fake_proc import Clock, FakeProc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CUT = "train_a_network"  # the kernel keeps 15 characters
+WHOLE = "train_a_network_of_neurons"
+
+
+@contextmanager
+def hung(path: Path) -> Iterator[None]:
+    """A pipe without a writer: to open it hangs."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    try:
+        yield
+    finally:
+        os.close(os.open(path, os.O_RDWR))  # whoever waits goes on
+
+
+def name_of_the_largest(root: Path, *, hung_on_gpus: int) -> str | None:
+    """Of process 42, read after so many that hang."""
+    proc = FakeProc(root)
+    proc.write(comm=CUT)
+    proc.say(f"/usr/bin/{WHOLE}\0".encode())
+    pids = range(50, 50 + hung_on_gpus)
+    for pid in (1, *pids):
+        shutil.copytree(root / "42", root / str(pid))
+    (root / "42/statm").write_text("200 150 0 0 0 0 0\n")
+    with ExitStack() as stack:
+        for pid in pids:
+            stack.enter_context(hung(root / str(pid) / "cmdline"))
+        reading = ProcessSource(proc_root=str(root), clock=Clock()).read(frozenset(pids))
+    assert reading.top_processes is not None
+    return reading.top_processes[0].name
+
+
+def test_what_hangs_is_waited_for_a_second_in_a_reading_however_much_of_it_there_is(tmp_path: Path) -> None:
+    """Those on the GPUs take all of it: nothing is left for the command line of the largest."""
+    assert name_of_the_largest(tmp_path, hung_on_gpus=2) == CUT
+
+
+def test_one_process_that_hangs_leaves_time_for_the_largest(tmp_path: Path) -> None:
+    assert name_of_the_largest(tmp_path, hung_on_gpus=1) == WHOLE
