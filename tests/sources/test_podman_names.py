@@ -9,6 +9,7 @@ import pytest
 
 from agent.readings import Belonging
 from tests.sources.fake_node import FakeNode, conmon
+from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,8 +94,12 @@ def test_a_monitor_that_hangs_keeps_nobody_and_is_asked_again(node: FakeNode) ->
     path.unlink()
     os.close(writer)
     path.write_bytes(conmon(ID, "llama.cpp_1"))
-    node.clock.now += 60
-    assert reader.read(frozenset({103}), None)[103].belonging == WHOLE
+
+    def a_minute_later() -> Belonging:
+        node.clock.now += 60
+        return reader.read(frozenset({103}), None)[103].belonging
+
+    wait_until(lambda: a_minute_later() == WHOLE, "the thread that hung has come back, and it is named")
 
 
 def test_a_user_who_claims_the_id_of_another_s_container_does_not_name_it(node: FakeNode) -> None:
