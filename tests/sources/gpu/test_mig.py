@@ -70,7 +70,7 @@ def test_the_processes_of_a_parted_gpu_are_those_of_its_instances(parted: OneGpu
     assert parted.read().processes == (*PROCESSES[0], *PROCESSES[1])
 
 
-def test_a_parted_gpu_has_no_utilization_but_everything_else(parted: OneGpu) -> None:
+def test_a_parted_gpu_has_neither_utilization_nor_nvlinks_but_everything_else(parted: OneGpu) -> None:
     parted.gpu.disable_mig()
     whole = parted.read()
     parted.gpu.enable_mig("3g.40gb", "1g.10gb")
@@ -83,6 +83,7 @@ def test_a_parted_gpu_has_no_utilization_but_everything_else(parted: OneGpu) -> 
         processes=(*PROCESSES[0], *PROCESSES[1]),
         mig=Mig(enabled=True, instances=expected(parted)),
         engines=Engines(),
+        nvlink=replace(whole.nvlink, links=None),
     )
 
 
