@@ -36,7 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {"http", "settings"},  # the envelope of a refusal, what a request's head may be; where to probe
     "cli": {"app", "server", "settings"},
     # in the place of the driver
-    "simulation": {"sources"},  # procfs: a simulated GPU runs processes of this host
+    # procfs: a simulated GPU runs processes of this host; those of another host are told as readings
+    "simulation": {"readings", "sources"},
 }
 
 # Library -> the parts that may know it; of any other library every part may.

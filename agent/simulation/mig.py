@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agent.simulation.codes import NvmlReturn
     from agent.simulation.models import GpuModel
 
 MAX_INSTANCES = 7  # NVML: nvmlDeviceGetMaxMigDeviceCount
@@ -20,16 +19,17 @@ _PROFILE = re.compile(r"((?P<compute>[1-7])c\.)?(?P<gpu>(?P<slices>[1-7])g\.(?P<
 class MigInstance:
     """A compute instance of a GPU instance, whose memory all its compute instances have together.
 
-    As values of a GPU, all but the numbers that name it can be None (NOT_SUPPORTED) or an NvmlReturn.
+    The bytes can be an NvmlReturn, as values of a GPU can.
     """
 
     mig_index: int
-    profile: str | NvmlReturn | None  # "1g.10gb": slices and memory; "1c.2g.20gb" where it has only a part
-    uuid: str | NvmlReturn | None
+    profile: str | None  # "1g.10gb": slices and memory; "1c.2g.20gb" where it has only a part of them
+    uuid: str | None
     gpu_instance_id: int
-    memory_total: int | None  # bytes
+    memory_total: int  # bytes
     compute_instance_id: int = 0
     memory_used: int | None = None  # bytes; None: its share of what the GPU uses
+    memory_free: int | None = None  # bytes; None: what is left
     memory_reserved: int = 0  # bytes
 
 

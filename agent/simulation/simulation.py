@@ -29,7 +29,8 @@ MAX_GPUS = 128
 class Simulation(SimulatedLibrary):
     """N simulated GPUs and their driver. ValueError for a wrong number, model or scenario.
 
-    `models` are keys of MODELS or models of one's own, cycled over the GPUs. `clock` moves the scenario too; see SimulatedLibrary.
+    `models` are keys of MODELS or models of one's own, cycled over the GPUs. `clock` moves the scenario too;
+    see SimulatedLibrary.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ def number(argument: Any) -> int:
 
 
 def told(value: _T | None) -> _T:
-    """The value, or why the GPU does not tell it: the code that stands in its place, NOT_SUPPORTED for None."""
+    """The value. NvmlFailure where the GPU does not tell it: the code in its place, else NOT_SUPPORTED."""
     if value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     if isinstance(value, NvmlReturn):

@@ -23,7 +23,8 @@ def memory_of(device: Device) -> tuple[int, int, int, int]:
         used = instance.memory_used
         if used is None:
             used = int(wire.told(values.memory_used) * total / wire.told(values.memory_total))
-        parts = instance.memory_reserved, used, total - instance.memory_reserved - used
+        free = instance.memory_free
+        parts = instance.memory_reserved, used, max(0, total - used) if free is None else free
     reserved, used, free = (wire.part_told(part, VALUE_NOT_AVAILABLE_64) for part in parts)
     return total, reserved, used, free
 
@@ -38,7 +39,8 @@ def memory_info_v2(device: Device, memory: Any) -> None:
 def memory_info_v1(device: Device, memory: Any) -> None:
     memory = wire.target(memory)
     memory.total, reserved, used, memory.free = memory_of(device)
-    memory.used = used + reserved  # version 1 counts reserved memory as used
+    # Version 1 counts reserved memory as used.
+    memory.used = used if VALUE_NOT_AVAILABLE_64 in (used, reserved) else used + reserved
 
 
 @device_function("nvmlDeviceGetBAR1MemoryInfo", on_instance=True)

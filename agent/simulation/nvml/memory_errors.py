@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
@@ -34,7 +34,9 @@ def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> Non
     _refuse_unless(device.gpu.model.page_retirement)
     counters = device.gpu.error_counters
     is_corrected = wire.number(cause) == _MANY_SINGLE_BIT
-    pages = wire.told(counters.retired_pages_corrected if is_corrected else counters.retired_pages_uncorrected)
+    pages = wire.told(
+        counters.retired_pages_corrected if is_corrected else counters.retired_pages_uncorrected
+    )
     room = wire.number(wire.target(count))
     wire.write(count, pages)
     if room < pages:
@@ -63,7 +65,7 @@ def remapped_rows(device: Device, corrected: Any, uncorrected: Any, pending: Any
 def remap_banks(device: Device, histogram: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
     histogram = wire.target(histogram)
-    remap_banks = wire.told(device.gpu.error_counters.remap_banks)
+    remap_banks = cast("tuple[int, ...]", wire.told(device.gpu.error_counters.remap_banks))
     for name, banks in zip(("max", "high", "partial", "low", "none"), remap_banks, strict=True):
         setattr(histogram, name, banks)
 
