@@ -93,9 +93,7 @@ def differences(answers: Answers, log: SmiLog, root: Element) -> Iterator[str]:
         yield from _lines(f"{what} /gpu", compare(_GPU_FIELDS, ours, [gpu]), excused)
         yield from _lines(f"{what} detail", compare(_DETAIL_FIELDS, ours, [element]), excused)
         in_status = compare(_DEVICE_FIELDS, device, [gpu])
-        yield from _lines(
-            f"{what} /status", in_status, lambda label, excused=excused: excused(_IN_GPU.get(label, ""))
-        )
+        yield from _lines(f"{what} /status", in_status, _of_status(excused))
         if not lost:
             yield from _banks(f"{what} detail", ours, element)
             yield from _instances(f"{what} /status?mig=1", answers.mig["devices"], index, element)
@@ -122,6 +120,11 @@ def _excuse(gpu: Mapping[str, Any], *, lost: bool) -> Callable[[str], bool]:
     """Whether a value may be unknown that the document tells: the GPU is lost, or it cannot be."""
     impossible = [] if lost else gpu["detail"]["unknown"].get("impossible", [])
     return lambda label: lost or any(f"{label}.".startswith(f"{name}.") for name in impossible)
+
+
+def _of_status(excused: Callable[[str], bool]) -> Callable[[str], bool]:
+    """The same by the name that the value has in /status."""
+    return lambda label: excused(_IN_GPU.get(label, ""))
 
 
 def _of_host(gpu: Mapping[str, Any], log: SmiLog) -> list[Comparison]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,7 +37,7 @@ async def ask(path: Path, root: Element) -> Answers:
     return Answers(rich, status.json()["data"], mig.json()["data"], metrics.text)
 
 
-async def settled(client: httpx.AsyncClient, root: Element) -> dict[str, object]:
+async def settled(client: httpx.AsyncClient, root: Element) -> Any:
     """`/gpu?detail=1`, once the throughput that the document tells has been measured."""
     told = [not isinstance(told_number(gpu, "pci/tx_util"), Untold) for gpu in root.findall("gpu")]
     end = time.monotonic() + DEADLINE
@@ -57,8 +57,8 @@ async def test_a_document_is_answered_as_it_says(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", MORE, ids=lambda path: path.stem)
-async def test_a_document_of_the_folder_is_answered_as_it_says(path: Path) -> None:
+@pytest.mark.parametrize("path", [*DOCUMENTS, *MORE], ids=lambda path: path.stem)
+async def test_a_document_of_ones_own_is_answered_as_it_says(path: Path) -> None:
     await check(path)
 
 

@@ -10,6 +10,7 @@ from agent.simulation.replay.words import Section
 MAX_BYTES = 8 * 1024**2  # eight GPUs with all their supported clocks take 1 MiB
 MAX_GPUS = 128
 _ROOT = "nvidia_smi_log"
+_BEGINNINGS = ("<?xml", "<!DOCTYPE", f"<{_ROOT}")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # PowerShell writes it
 
 
@@ -38,7 +39,8 @@ def parse_document(text: str) -> Section:
         form = "the text form of nvidia-smi -q" if "NVSMI LOG" in text else f"no <{_ROOT}>"
         raise DocumentError(f"holds {form}, and not what nvidia-smi -q -x prints")
     end = f"</{_ROOT}>"
-    start, length = max(0, text.find("<?xml")), text.rfind(end) + len(end)
+    start = min(place for mark in _BEGINNINGS if (place := text.find(mark)) >= 0)
+    length = text.rfind(end) + len(end)
     if length < len(end):
         raise DocumentError("is cut off: its last tag is missing")
     try:
