@@ -157,7 +157,11 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
             Cors,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD"],
-            allow_headers=["Authorization", "X-API-Key"],
+            # The last two come from EventSource in JavaScript; the browser's own needs no leave for them.
+            allow_headers=["Authorization", "X-API-Key", "Cache-Control", "Last-Event-ID"],
+            allow_private_network=True,
+            # What a proxy in front of us wants of a user; never for any page that comes along.
+            allow_credentials="*" not in settings.cors_origins,
         )
     streams = frozenset(prefix + path for endpoint in ENDPOINTS for path in endpoint.streams)
     yield Middleware(HeadAsGet, streams=streams)

@@ -78,9 +78,9 @@ class Server:
         """File descriptors, sockets among them."""
         return sum(1 for _ in Path(f"/proc/{self.popen.pid}/fd").iterdir())
 
-    def get(self, path: str) -> tuple[list[tuple[str, str]], bytes]:
+    def get(self, path: str, **headers: str) -> tuple[list[tuple[str, str]], bytes]:
         """Header and body of an answer on a connection of its own. Raises OSError unless it is a 200."""
-        request = urllib.request.Request(self.url + path, headers=HEADERS)  # noqa: S310  (http, our own)
+        request = urllib.request.Request(self.url + path, headers=HEADERS | headers)  # noqa: S310  (http, our own)
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310
             return answer.getheaders(), answer.read()
 

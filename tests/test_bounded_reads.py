@@ -42,7 +42,8 @@ OPENS = {
     Path("agent/settings/token_file.py"): {"open", "fdopen"},  # TOKEN_FILE, up to a bound
     Path("agent/settings/environment.py"): {"read_text"},  # .env
     Path("agent/sources/pod_names.py"): {"scandir"},  # folders of the kubelet, the first of their entries
-    Path("agent/routes/page.py"): {"read_text"},  # the page's own files
+    Path("agent/http/endpoint.py"): {"iterdir"},  # the names of the page's own files
+    Path("agent/routes/page.py"): {"read_text", "read_bytes"},  # those files
     Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a bound
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("main.py"): {"open"},  # /dev/null

@@ -110,7 +110,11 @@ def constant_paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
     return frozenset(
         path
         for endpoint in endpoints
-        for path in (*endpoint.documents, *(route.path for route in endpoint.routes if _is_constant(route)))
+        for path in (
+            *endpoint.documents,
+            *endpoint.file_paths,
+            *(route.path for route in endpoint.routes if _is_constant(route)),
+        )
     )
 
 

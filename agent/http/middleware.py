@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 
 from agent.http.errors import NO_STORE, InvalidRequest, response_to
@@ -15,7 +16,6 @@ from agent.http.route_path import get_route_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from starlette.datastructures import Headers
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -120,7 +120,7 @@ class DataHeaders:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with our envelope for a preflight that is refused."""
+    """Starlette's, with our envelope for a preflight that is refused, and not a word to other origins."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         answer = super().preflight_response(request_headers)
@@ -128,9 +128,20 @@ class Cors(CORSMiddleware):
             answer.raw_headers.extend(NO_STORE)
             return answer
         refusal = response_to(InvalidRequest(bytes(answer.body).decode()))
-        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
-        refusal.headers.update(headers)
+        left_out = (
+            ("content-",) if self.is_allowed_origin(request_headers["origin"]) else ("content-", "access-")
+        )
+        refusal.headers.update(
+            {name: value for name, value in answer.headers.items() if not name.startswith(left_out)}
+        )
         return refusal
+
+    async def simple_response(
+        self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
+    ) -> None:
+        if not self.is_allowed_origin(request_headers.get("origin", "")):
+            request_headers = Headers()
+        await super().simple_response(scope, receive, send, request_headers)
 
 
 class Mounted:

@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAX_ELEMENTS = 64  # of a header that are looked at; a browser sends a dozen
 MAX_PARAMETERS = 8  # of an element
+_TAG = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
@@ -34,11 +35,23 @@ def best_type(accept: str, offered: Sequence[str]) -> str:
     return offered[max(range(len(offered)), key=liking)]
 
 
+def names_type(accept: str, media_type: str) -> bool:
+    """Whether a client asks for this very type, and not merely for any."""
+    return dict(_elements(accept)).get(media_type, 0.0) > 0
+
+
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether a client takes gzip, and does not rather have the plain bytes."""
     codings = dict(_elements(accept_encoding))
     gzip = codings.get("gzip", codings.get("x-gzip", codings.get("*", 0.0)))
     return gzip > 0 and gzip >= codings.get("identity", 0.0)
+
+
+def names_tag(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> bool:
+    """Whether If-None-Match has this entity tag, weak or strong: what the client has is what it would get."""
+    lines = [value for name, value in headers if name == b"if-none-match"]
+    given = b",".join(lines)
+    return given.strip() == b"*" or tag.removeprefix(b"W/") in _TAG.findall(given)
 
 
 def _elements(header: str) -> Iterator[tuple[str, float]]:

@@ -14,13 +14,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from agent.http.kept_response import PORTION, KeptResponse
 from agent.http.route_path import get_route_path
 from agent.http.shared_task import SharedTask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Hashable, Mapping
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from agent.http.shared_state import SharedState
     from agent.http.turnstile import Turnstile
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 MAX_ANSWERS = 64
 MAX_BYTES = 32 * 1024**2
 MAX_MAKINGS = 8  # at once; the others wait in order
-# An answer longer than this is sent in portions, so that the server holds little of it for a slow reader.
-PORTION = 256 * 1024
 
 SNAPSHOT_KEY = "agent.snapshot"  # where a route finds the Snapshot in its scope
 HEAD_KEY = "agent.head"  # there if a GET is really a HEAD: nobody will read the body
@@ -49,31 +48,6 @@ class CacheKey(Protocol):
         """The key; None: the request is wrong, and its route says why."""
 
 
-@dataclass
-class CachedResponse:
-    """A finished answer."""
-
-    status: int = 0
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    body: bytes = b""
-
-    async def record(self, message: Message) -> None:
-        """Take what an app sends."""
-        if message["type"] == "http.response.start":
-            self.status, self.headers = message["status"], list(message["headers"])
-        elif message["type"] == "http.response.body":
-            self.body += message.get("body", b"")
-
-    async def send(self, send: Send) -> None:
-        """Send it; a new message each time, for middleware further out may write into it."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        last = max(len(self.body) - 1, 0) // PORTION * PORTION
-        for start in range(0, last, PORTION):
-            portion = self.body[start : start + PORTION]
-            await send({"type": "http.response.body", "body": portion, "more_body": True})
-        await send({"type": "http.response.body", "body": self.body[last:] if last else self.body})
-
-
 class KeptResponses:
     """Answers about the newest Snapshot asked for; a newer one drops them all.
 
@@ -82,31 +56,29 @@ class KeptResponses:
 
     def __init__(self) -> None:
         self._snapshot: Snapshot | None = None
-        self._responses: OrderedDict[Hashable, CachedResponse] = OrderedDict()
-        self._bytes = 0
+        self._responses: OrderedDict[Hashable, KeptResponse] = OrderedDict()
 
-    def get(self, snapshot: Snapshot | None, key: Hashable) -> CachedResponse | None:
+    def get(self, snapshot: Snapshot | None, key: Hashable) -> KeptResponse | None:
         """The answer, if it was made before."""
         response = self._responses.get(key) if snapshot is self._snapshot else None
         if response is not None:
             self._responses.move_to_end(key)
         return response
 
-    def put(self, snapshot: Snapshot | None, key: Hashable, response: CachedResponse) -> None:
+    def put(self, snapshot: Snapshot | None, key: Hashable, response: KeptResponse) -> None:
         """Keep an answer; an older Snapshot's is of no more use."""
         if snapshot is not None and (
             self._snapshot is None or snapshot.taken_monotonic > self._snapshot.taken_monotonic
         ):
             self._snapshot = snapshot
             self._responses.clear()
-            self._bytes = 0
         if snapshot is not self._snapshot or key in self._responses:
             return
         self._responses[key] = response
-        self._bytes += len(response.body)
-        while len(self._responses) > MAX_ANSWERS or self._bytes > MAX_BYTES:
+        size = sum(kept.size for kept in self._responses.values())  # grows as they are packed
+        while len(self._responses) > MAX_ANSWERS or size > MAX_BYTES:
             _, forgotten = self._responses.popitem(last=False)
-            self._bytes -= len(forgotten.body)
+            size -= forgotten.size
 
 
 @dataclass(eq=False)
@@ -115,7 +87,7 @@ class _Making:
 
     snapshot: Snapshot | None = None
     has_begun: bool = False
-    task: SharedTask[CachedResponse] = field(init=False)
+    task: SharedTask[KeptResponse] = field(init=False)
 
     def serves(self, snapshot: Snapshot | None) -> bool:
         """Whether it will do for somebody who asks now."""
@@ -175,7 +147,8 @@ class ResponseCache:
             await self._turnstile.wait()  # all who waited are told at the same moment
         elif len(cached.body) > PORTION:
             await self._turnstile.wait()
-        await cached.send(send)
+        suited = await cached.suited(scope["headers"], self._shared.render_limiter)
+        await suited.send(send)
 
     async def _made(
         self,
@@ -184,7 +157,7 @@ class ResponseCache:
         scope: Scope,
         headers: frozenset[bytes],
         receive: Receive,
-    ) -> CachedResponse | None:
+    ) -> KeptResponse | None:
         """What is made for all who ask now; None once this client has hung up."""
         hung_up = asyncio.create_task(_hung_up(receive))
         try:
@@ -213,9 +186,7 @@ class ResponseCache:
             making.task = SharedTask(self._make(making, key, reduced, is_constant=snapshot is None))
         return making
 
-    async def _make(
-        self, making: _Making, key: Hashable, scope: Scope, *, is_constant: bool
-    ) -> CachedResponse:
+    async def _make(self, making: _Making, key: Hashable, scope: Scope, *, is_constant: bool) -> KeptResponse:
         try:
             async with self._slots:
                 making.has_begun = True
@@ -226,9 +197,11 @@ class ResponseCache:
                 if cached is not None:  # somebody else was faster
                     return cached
                 self._shared.answers_made[get_route_path(scope)] += 1
-                response = CachedResponse()
+                response = KeptResponse()
                 await self._app(scope, _nothing_to_receive, response.record)
                 if response.status == 200:
+                    if is_constant:
+                        response.set_tag()
                     kept.put(making.snapshot, key, response)
                 return response
         finally:

@@ -27,7 +27,15 @@ from agent.readings.gpu.thermal import Thermal
 from agent.readings.gpu.unknown import Reason, Unknown
 from agent.readings.gpu.utilization import Utilization
 from agent.readings.gpu.xid import XidCount
-from agent.readings.host import Belonging, DiskIo, HostProcess, HostReading, ProcessesReading
+from agent.readings.host import (
+    Belonging,
+    DiskIo,
+    HostProcess,
+    HostReading,
+    Job,
+    ProcessesReading,
+    Scheduler,
+)
 from agent.readings.snapshot import (
     GpuSample,
     GpuSeries,
@@ -62,6 +70,7 @@ __all__ = [
     "HistoryReading",
     "HostProcess",
     "HostReading",
+    "Job",
     "LedgerReading",
     "LinkSample",
     "Memory",
@@ -80,6 +89,7 @@ __all__ = [
     "Recovery",
     "RecoveryAction",
     "RemapBanks",
+    "Scheduler",
     "Snapshot",
     "SourceError",
     "Thermal",

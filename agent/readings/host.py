@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class Scheduler(Enum):
+    """What runs jobs on many hosts."""
+
+    SLURM = "slurm"
+    PBS = "pbs"  # OpenPBS, PBS Professional, Torque
+    LSF = "lsf"
+    OAR = "oar"
+    NOMAD = "nomad"
+    HTCONDOR = "htcondor"
+
+
+class Job(NamedTuple):
+    """A job of a scheduler. `id`: of Nomad the allocation, of HTCondor the slot, which the job has alone."""
+
+    scheduler: Scheduler
+    id: str
+    name: str | None = None  # of Nomad the task
+
+
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """Where a process belongs, by /proc/PID/cgroup; Slurm also by its environment, where that may be read."""
+    """Where a process belongs, by /proc/PID/cgroup; a job also by the environment, where that may be read."""
 
-    container_id: str | None = None
-    container_name: str | None = None  # by the cgroup's path (LXC), or the kubelet
+    container_id: str | None = None  # of LXC the name, of a machine what machinectl calls it
+    container_name: str | None = None  # by the cgroup (LXC, machines), the kubelet, or Podman's monitor
     pod_uid: str | None = None  # Kubernetes
     pod_name: str | None = None
     pod_namespace: str | None = None
     systemd_unit: str | None = None  # of the system, not of a user's session
-    slurm_job_id: str | None = None
+    job: Job | None = None
     slurm_step: str | None = None
     user_session: str | None = None  # as loginctl lists it
+
+    @property
+    def slurm_job_id(self) -> str | None:
+        """The id of a job of Slurm's."""
+        return self.job.id if self.job and self.job.scheduler is Scheduler.SLURM else None
 
 
 @dataclass(frozen=True, slots=True)

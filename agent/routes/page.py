@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from mimetypes import guess_type
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from agent.http.endpoint import Access, Endpoint
 from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
+    import os
+
     from starlette.types import Scope
 
 router = APIRouter()
@@ -41,15 +44,19 @@ async def page(settings: AgentSettings) -> HTMLResponse:
 
 
 class WebFiles(StaticFiles):
-    """Scripts and styles of the page, with the same headers."""
+    """Scripts and styles of the page, with the same headers; each is read once, and its answer kept."""
 
     def __init__(self) -> None:
         super().__init__(directory=WEB)
 
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers.update(HEADERS)
-        return response
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,  # noqa: ARG002  (the inherited one's parameters)
+        scope: Scope,  # noqa: ARG002
+        status_code: int = 200,
+    ) -> Response:
+        return Response(Path(full_path).read_bytes(), status_code, HEADERS, guess_type(full_path)[0])
 
 
 ENDPOINT = Endpoint(router, access=Access.OPEN, folder="/web", files=WebFiles())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from agent.http.authentication import ADMISSION_KEY
 from agent.http.endpoint import EVENT_STREAM, Access, Endpoint
 from agent.http.errors import AgentError
+from agent.http.negotiation import names_type
 from agent.http.openapi import API_KEY, Tag
 from agent.http.parameters import Indices, Shared, driver_of, select
 from agent.views.gpu import StreamEvent, error_view
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, access=Access.API_KEY, failures=(503,))
 
+RETRY = 10.0  # seconds until an EventSource connects again
+SPREAD = 0.2  # of it, so that a thousand viewers of a restarted agent do not come back in the same second
 HEARTBEAT = b": nothing new\n\n"  # a comment, which EventSource skips
 Interval = Annotated[
     float | None,
@@ -43,11 +47,14 @@ class EventStream(StreamingResponse):
 
     media_type = EVENT_STREAM
 
-    def __init__(self, shared: SharedState, interval: float, indices: frozenset[int] | None) -> None:
+    def __init__(
+        self, shared: SharedState, interval: float, indices: frozenset[int] | None, *, begin: bytes = b""
+    ) -> None:
         super().__init__((), headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
         self._shared = shared
         self._interval = interval
         self._indices = indices
+        self._begin = begin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         admission: Admission = scope[ADMISSION_KEY]
@@ -59,6 +66,8 @@ class EventStream(StreamingResponse):
         """As the inherited one, without a generator of bytes between: a thousand come here each second."""
         shared = self._shared
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if self._begin:
+            await send({"type": "http.response.body", "body": self._begin, "more_body": True})
         async with contextlib.aclosing(
             shared.sampler.watch(self._interval, shared.settings.stream_heartbeat, self._is_over)
         ) as snapshots:
@@ -77,17 +86,34 @@ class EventStream(StreamingResponse):
     dependencies=API_KEY,
     responses={200: {"model": StreamEvent, "description": "one object in each event"}},
 )
-async def gpu_stream(shared: Shared, idx: Indices, interval: Interval = None) -> EventStream:
+async def gpu_stream(
+    shared: Shared,
+    idx: Indices,
+    interval: Interval = None,
+    accept: Annotated[tuple[str, ...], Header(include_in_schema=False)] = (),
+) -> EventStream:
     """One event at once and one each `interval`, as near as the samples that all viewers share come to it.
 
-    Each is `data: {json}` with the object of `/gpu`.
+    Each is `data: {json}` with the object of `/gpu`. Where Accept names `text/event-stream`, as that of an
+    EventSource does, the stream first says when to connect again: `retry: 10000`, in milliseconds, ± 20 %.
 
     While there is no driver the events say so (`status` is `error`), and the stream goes on.
     """
     snapshot = await shared.sampler.latest()
     if snapshot.driver is not None:
         select(snapshot.gpus, idx)  # a GPU that is not there is the client's fault, now that it can be told
-    return EventStream(shared, interval or shared.settings.default_stream_interval, idx)
+    return EventStream(
+        shared,
+        interval or shared.settings.default_stream_interval,
+        idx,
+        begin=_retry() if names_type(",".join(accept), EVENT_STREAM) else b"",
+    )
+
+
+def _retry() -> bytes:
+    """A block without an event: milliseconds until the client may come back. Without it browsers choose."""
+    seconds = RETRY * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311  (nothing is secret about it)
+    return b"retry: %d\n\n" % round(seconds * 1000)
 
 
 async def _event(shared: SharedState, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.sources.attempt import UNREADABLE, attempt
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
+from agent.sources.podman_names import PodmanNames
 from agent.sources.procfs import Content, Stat, read_file, read_stat, read_uid, unmapped_uid
 from agent.sources.side_thread import SideThread
 
@@ -66,6 +67,7 @@ class Descriptions:
         self._hide_command_args = hide_command_args
         self._unmapped_uid = unmapped_uid(proc_root)
         self._pod_names = pod_names
+        self._podman_names = PodmanNames(proc_root)
         self._side_thread = SideThread()
 
     def begin_round(self) -> None:
@@ -80,6 +82,7 @@ class Descriptions:
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
         cgroup = files.get("cgroup")
         belonging = self._pod_names.named(belonging_of(cgroup, files.get("environ")))
+        belonging = self._podman_names.named(belonging, cgroup, stat, self._cmdline)
         return Description(self.uid(pid), name, command, belonging, cgroup, is_whole=len(files) == 3)
 
     def name(self, pid: int) -> str | None:
@@ -102,6 +105,9 @@ class Descriptions:
         """Whether it is in another control group than the one described, or that hangs."""
         files = self._read_aside(pid, stat, "cgroup")
         return not files or files["cgroup"] != described.cgroup
+
+    def _cmdline(self, pid: int, stat: Stat) -> Content | None:
+        return self._read_aside(pid, stat, "cmdline").get("cmdline")
 
     def _read_aside(self, pid: int, stat: Stat, *names: str) -> dict[str, Content | None]:
         """Those files of a process that do not hang, and all of them wait for one lock; None: refused."""

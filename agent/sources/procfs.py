@@ -50,18 +50,20 @@ class Content(NamedTuple):
 
 
 class Stat(NamedTuple):
-    """The kernel's name of a process, CPU ticks it used, and ticks from boot until it started."""
+    """The kernel's name of a process, CPU ticks it used, ticks from boot until it started, and its parent."""
 
     comm: bytes
     cpu_ticks: int
     start_ticks: int
+    parent_pid: int
 
 
 def parse_stat(stat: bytes) -> Stat:
-    """Fields 2, 14 + 15 and 22 of proc_pid_stat(5); the name may hold spaces and brackets itself."""
+    """Fields 2, 14 + 15, 22 and 4 of proc_pid_stat(5); the name may hold spaces and brackets itself."""
     name_end = stat.rindex(b")")
     fields = stat[name_end + 2 :].split()
-    return Stat(stat[stat.index(b"(") + 1 : name_end], int(fields[11]) + int(fields[12]), int(fields[19]))
+    comm = stat[stat.index(b"(") + 1 : name_end]
+    return Stat(comm, int(fields[11]) + int(fields[12]), int(fields[19]), int(fields[1]))
 
 
 def parse_resident_bytes(statm: bytes) -> int:

@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
     from agent.derive.holdings import Holding
-    from agent.readings import GpuSample, Snapshot
+    from agent.readings import GpuSample, Job, Snapshot
+
+
+class JobJson(BaseModel):
+    """The job of a scheduler."""
+
+    scheduler: Literal["slurm", "pbs", "lsf", "oar", "nomad", "htcondor"] = Field(
+        description="which scheduler; pbs: OpenPBS, PBS Professional or Torque"
+    )
+    id: str = Field(
+        description="id of the job; of Nomad the allocation, of HTCondor the slot, which the job has alone"
+    )
+    name: str | None = Field(
+        description="name of the job, by the environment of the process; of Nomad the task"
+    )
 
 
 class ProcessRow(BaseModel):
@@ -32,6 +46,7 @@ class ProcessRow(BaseModel):
     name: str | None = Field(description="name of the program")
     command: str | None = Field(description="command line")
     type: Literal["C", "G", "C+G"] = Field(description="compute, graphics, or both")
+    mps: bool = Field(description="whether it is listed as a client of MPS, the Multi-Process Service")
     gpu_memory_mb: float | None = Field(description="GPU memory in use, MiB")
     sm_utilization_percent: int | None = Field(description="percent of the GPU's SM time")
     memory_utilization_percent: int | None = Field(
@@ -58,15 +73,15 @@ class ProcessRow(BaseModel):
     idle_holder: bool | None = Field(description="whether idle_seconds is IDLE_HOLDER_MINUTES or more")
     container_id: str | None = Field(description="id of the innermost container, by its cgroup")
     container_name: str | None = Field(
-        description="name of the container: of LXC by the cgroup, of Kubernetes by the kubelet's logs"
+        description="name of the container or machine: of LXC, systemd-nspawn and libvirt by the cgroup, "
+        "of Kubernetes by the kubelet's logs, of Podman by the container's monitor"
     )
     pod_uid: str | None = Field(description="UID of the Kubernetes pod")
     pod_name: str | None = Field(description="name of the Kubernetes pod, by the kubelet's logs")
     pod_namespace: str | None = Field(description="namespace of the Kubernetes pod, by the kubelet's logs")
     systemd_unit: str | None = Field(description="system service")
-    slurm_job_id: str | None = Field(
-        description="id of the Slurm job, by the cgroup, else by the environment"
-    )
+    job: JobJson | None = Field(description="job of a scheduler, by the cgroup, else by the environment")
+    slurm_job_id: str | None = Field(description="id of the job, if Slurm's")
     slurm_step: str | None = Field(
         description="step of the Slurm job: a number, batch, interactive or extern"
     )
@@ -144,6 +159,7 @@ def _row(holding: Holding) -> ProcessRow:
         name=host.name,
         command=host.command,
         type=process.type.value,
+        mps=process.mps,
         gpu_memory_mb=tenths(mib(process.gpu_memory_bytes)),
         sm_utilization_percent=process.sm_utilization_percent,
         memory_utilization_percent=process.memory_utilization_percent,
@@ -163,7 +179,12 @@ def _row(holding: Holding) -> ProcessRow:
         pod_name=belonging.pod_name,
         pod_namespace=belonging.pod_namespace,
         systemd_unit=belonging.systemd_unit,
+        job=_job(belonging.job),
         slurm_job_id=belonging.slurm_job_id,
         slurm_step=belonging.slurm_step,
         user_session=belonging.user_session,
     )
+
+
+def _job(job: Job | None) -> JobJson | None:
+    return JobJson(scheduler=job.scheduler.value, id=job.id, name=job.name) if job else None

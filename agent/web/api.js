@@ -82,6 +82,7 @@ async function* events(path, signal, heard) {
   const answer = await ask(path, signal);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   const next = () => reader.read().catch(() => ({ done: true })); // a connection that breaks has ended, too
+  let isEmpty = true;
   let rest = ""; // the begin of an event whose end has not come yet
   for (let part = await next(); !part.done; part = await next()) {
     const blocks = (rest + part.value).split("\n\n");
@@ -89,10 +90,12 @@ async function* events(path, signal, heard) {
     for (const block of blocks) {
       if (!block.startsWith("data: ")) continue; // a heartbeat says nothing of the GPUs
       heard();
+      isEmpty = false;
       yield JSON.parse(block.slice("data: ".length));
     }
   }
-  throw new Error(TEXTS.streamEnded);
+  // A proxy answers so in the place of an agent that is down, because EventSource does not come back after an error.
+  throw isEmpty ? new Silent() : new Error(TEXTS.streamEnded);
 }
 
 // Calls `seen(event)` for each event of the stream and `down(error, seconds)` before each new try.

@@ -5,6 +5,8 @@ import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 
 // The nearest thing that a process belongs to.
 function belongs(process) {
+  const { job } = process;
+  if (job) return TEXTS.job(job.scheduler, job.id, job.name);
   const way = Object.keys(TEXTS.belongs).find((field) => process[field]);
   if (!way) return null;
   const name = way === "container_id" ? process[way].slice(0, 12) : process[way]; // as docker ps writes it

@@ -65,8 +65,12 @@ export const TEXTS = {
     sm: "SM", cpu: "CPU", hostMemory: "Host memory", running: "Running", belongs: "Belongs to", idle: "Idle",
   },
   mig: (gpu, instance) => `${gpu} MIG ${instance}`,
+  job: (scheduler, id, name) => [TEXTS.schedulers[scheduler] ?? scheduler, id, name].filter(Boolean).join(" "),
+  schedulers: {
+    slurm: "Slurm job", pbs: "PBS job", lsf: "LSF job", oar: "OAR job", nomad: "Nomad allocation", htcondor: "HTCondor",
+  },
   belongs: {
-    slurm_job_id: "Slurm job", pod_name: "pod", pod_uid: "pod", container_name: "container", container_id: "container",
+    pod_name: "pod", pod_uid: "pod", container_name: "container", container_id: "container",
     systemd_unit: "", user_session: "session",
   },
   idleFor: (time) => `idle for ${time}`,

@@ -90,11 +90,16 @@ def test_without_memory_and_utilization_it_is_critical_and_never_offered() -> No
     )
 
 
-def test_with_one_of_them_it_is_a_warning_and_offered() -> None:
+def test_with_one_of_them_it_is_a_warning_and_not_offered() -> None:
     short = {"utilization.gpu_percent": failed("nvmlDeviceGetUtilizationRates", ago=30)}
 
     assert health(MEMORY | short | POWER).verdict is HealthVerdict.WARNING
-    assert choose(candidates(snapshot(POWER | MEMORY)), Wish()).satisfied
+    assert not choose(candidates(snapshot(MEMORY)), Wish()).satisfied
+
+
+def test_with_both_of_them_it_is_a_warning_and_offered() -> None:
+    assert health(POWER).verdict is HealthVerdict.WARNING
+    assert choose(candidates(snapshot(POWER)), Wish()).satisfied
 
 
 @pytest.mark.parametrize("told_before", [False, True])

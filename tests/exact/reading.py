@@ -29,6 +29,7 @@ from agent.readings import (
     GpuState,
     HostProcess,
     HostReading,
+    Job,
     LedgerReading,
     LinkSample,
     Memory,
@@ -46,6 +47,7 @@ from agent.readings import (
     Reason,
     Recovery,
     RemapBanks,
+    Scheduler,
     Snapshot,
     Thermal,
     Topology,
@@ -85,6 +87,7 @@ def _process(n: int, position: int, kind: ProcessType) -> GpuProcess:
         memory_utilization_percent=45 + 3 * position + n,
         encoder_utilization_percent=60 + 3 * position + n,
         decoder_utilization_percent=75 + 3 * position + n,
+        mps=n == 1,
     )
 
 
@@ -366,6 +369,12 @@ KNOWS_LITTLE = GpuSample(
 USERS = ("ann", "bob", "a-user-with-a-long-name")
 
 
+def _job(k: int) -> Job | None:
+    """One after the other each scheduler; one job without a name, and one process without a job."""
+    scheduler = list(Scheduler)[k % len(Scheduler)]
+    return None if k == 3 else Job(scheduler, f"job-{k}", f"job-name-{k}" if k != 2 else None)
+
+
 def _host_process(pid: int, position: int) -> HostProcess:
     k = position
     return HostProcess(
@@ -386,7 +395,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
             pod_name=f"pod-name-{k}",
             pod_namespace=f"pod-namespace-{k}",
             systemd_unit=f"unit-{k}.service",
-            slurm_job_id=f"job-{k}",
+            job=_job(k),
             slurm_step=f"step-{k}",
             user_session=f"session-{k}",
         ),

@@ -14,7 +14,9 @@ import pytest
 from agent.sampling.collector import MAX_WAIT_FOR_GPUS
 from agent.sampling.pace import POLL_LINGER_INTERVALS, RELEASE_AFTER
 from agent.sources.gpu.gpm import MIN_GAP, GpmSource
+from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.unknown import Record
 from agent.sources.nvml import query, query_or_none
 from tests.hardware.conftest import READY_DEADLINE, all_ok
 from tests.hardware.driver import micro, sample_costs
@@ -47,7 +49,7 @@ def test_a_sample_fits_well_into_the_time_a_request_waits(
 def test_gpm_is_known_after_two_samples_where_the_gpu_has_it(
     handle: Any, record_property: Callable[[str, object], None]
 ) -> None:
-    source = GpmSource(handle)
+    source = GpmSource(GpuHandle(handle, Record()))
     capability = query_or_none("nvmlDeviceGetCudaComputeCapability", handle)
     text = f"compute capability {capability}, GPM {'supported' if source.supported else 'not supported'}"
     record_property("GPM", text)
@@ -85,7 +87,7 @@ def test_a_hopper_or_newer_gpu_has_gpm(handle: Any) -> None:
     mode = query_or_none("nvmlDeviceGetMigMode", handle)
     if mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE:
         pytest.skip("MIG is on: GPM is told for its instances")
-    assert GpmSource(handle).supported
+    assert GpmSource(GpuHandle(handle, Record())).supported
 
 
 def device_files(pid: int) -> set[str]:

@@ -11,7 +11,9 @@ import httpx
 import pynvml
 import pytest
 
+from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.pcie import WINDOW_PACE, PcieSource
+from agent.sources.gpu.unknown import Record
 from agent.sources.nvml import query_or_none
 from tests.hardware.cuda import copied_rate, cuda_child
 
@@ -70,7 +72,7 @@ def test_how_the_driver_tells_pcie_bytes_is_recorded(
 
 
 def test_the_agent_knows_the_traffic_whichever_way_the_driver_tells_it(handle: Any) -> None:
-    source = PcieSource(handle)
+    source = PcieSource(GpuHandle(handle, Record()))
     source.read(0.0)
     if not are_64_bit(counters(handle)):
         if query_or_none("nvmlDeviceGetPcieThroughput", handle, DIRECTIONS["tx"]) is None:

@@ -60,6 +60,14 @@ def uuids(simulation: Simulation, *indices: int) -> str:
     return ",".join(str(simulation.gpus[index].values.uuid) for index in indices)
 
 
+async def test_a_gpu_with_clients_of_mps_alone_is_in_use(four: Simulation) -> None:
+    for gpu in four.gpus[:3]:
+        gpu.fix(memory_used=0, gpu_utilization=0)
+        gpu.processes = [SimulatedProcess(BEYOND_ANY_PID, "M", 0)]
+    async with agent_client() as client:
+        assert indices(await client.get("/free?count=4")) == [3]
+
+
 async def test_the_best_gpu_of_the_simulation_is_the_idle_one() -> None:
     with Simulation(8):
         async with agent_client() as client:

@@ -241,27 +241,25 @@ async def test_by_default_no_page_of_another_origin_may_read() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "headers", ["authorization", "x-api-key", "Authorization, X-API-Key", "last-event-id"]
+    "headers",
+    ["authorization", "x-api-key", "Authorization, X-API-Key", "cache-control,last-event-id"],
 )
 @pytest.mark.usefixtures("simulation")
 async def test_a_preflight_of_a_listed_origin_is_granted(headers: str) -> None:
-    """Without a credential, for browsers send none with it; for the headers that carry one."""
+    """Without a credential, for browsers send none with it; for what carries one, and what opens a stream."""
     async with agent_client(CORS_ORIGINS=f"{ORIGIN},http://localhost:5173", TOKEN=A_TOKEN) as client:
         for path in (*PATHS, "/nope"):
-            assert_granted(await client.options(path, headers=preflight(headers=headers)), headers)
+            assert_granted(await client.options(path, headers=preflight(headers=headers)))
 
 
-def assert_granted(answer: httpx.Response, headers: str) -> None:
+def assert_granted(answer: httpx.Response) -> None:
     granted = cors_headers(answer)
-    if headers == "last-event-id":  # nothing is replayed, and EventSource needs no leave to send it
-        assert answer.status_code == 400
-        return
     assert answer.status_code == 200
     assert granted["access-control-allow-origin"] == ORIGIN
     assert {"GET", "HEAD"} == set(granted["access-control-allow-methods"].split(", "))
     allowed = granted["access-control-allow-headers"].lower().split(", ")
-    assert {"authorization", "x-api-key"} <= set(allowed)
-    assert "access-control-allow-credentials" not in granted, "no cookie is ever used"
+    assert {"authorization", "x-api-key", "cache-control", "last-event-id"} <= set(allowed)
+    assert granted["access-control-allow-credentials"] == "true", "a proxy in front may want one"
 
 
 @pytest.mark.anyio
@@ -286,7 +284,7 @@ async def test_any_other_preflight_is_refused(asked: dict[str, str]) -> None:
     assert (answer.json()["code"], answer.json()["data"]) == (1, None)
     assert "Disallowed CORS" in answer.json()["error"]
     if asked["Origin"] != ORIGIN:
-        assert "access-control-allow-origin" not in answer.headers
+        assert cors_headers(answer) == {}
 
 
 @pytest.mark.anyio
@@ -308,6 +306,7 @@ async def test_a_page_of_a_listed_origin_may_read_every_answer(path: str, status
     async with agent_client(CORS_ORIGINS=ORIGIN) as client:
         ours = await client.get(path, headers={"Origin": ORIGIN})
         assert (status, ORIGIN) == (ours.status_code, ours.headers["access-control-allow-origin"])
+        assert ours.headers["access-control-allow-credentials"] == "true"
         assert "Origin" in ours.headers["vary"]
         assert cors_headers(await client.get(path, headers={"Origin": "https://evil.example"})) == {}
         assert cors_headers(await client.get(path)) == {}
@@ -327,11 +326,27 @@ async def test_a_page_may_read_what_is_wrong_with_credential_and_driver(simulati
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
 async def test_a_star_lets_every_page_read() -> None:
-    """Who writes it wants it."""
+    """Who writes it wants it; but no page is lent the credentials that a browser keeps for a proxy."""
     async with agent_client(CORS_ORIGINS="*") as client:
-        response = await client.get("/count", headers={"Origin": "https://any.example"})
-        assert response.headers["access-control-allow-origin"] == "*"
-        assert (await client.options("/count", headers=preflight("https://any.example"))).status_code == 200
+        response = await client.get("/count", headers={"Origin": "https://any.example", "Cookie": "a=b"})
+        assert cors_headers(response) == {"access-control-allow-origin": "*"}
+        granted = await client.options("/count", headers=preflight("https://any.example"))
+        assert (granted.status_code, granted.headers["access-control-allow-origin"]) == (200, "*")
+        assert "access-control-allow-credentials" not in granted.headers
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("origin", "is_listed"), [(ORIGIN, True), ("https://evil.example", False)])
+@pytest.mark.usefixtures("simulation")
+async def test_a_listed_page_on_a_public_address_may_ask_an_agent_on_a_private_one(
+    origin: str, is_listed: bool
+) -> None:
+    """A browser asks for leave by a header of its own."""
+    async with agent_client(CORS_ORIGINS=ORIGIN) as client:
+        asked = {**preflight(origin), "Access-Control-Request-Private-Network": "true"}
+        answer = await client.options("/gpu", headers=asked)
+    assert (answer.status_code == 200) is is_listed
+    assert (answer.headers.get("access-control-allow-private-network") == "true") is is_listed
 
 
 def test_the_stream_carries_the_header_too() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.http.negotiation import accepts_gzip, best_type
+from agent.http.negotiation import accepts_gzip, best_type, names_type
 
 TEXT, OPENMETRICS = "text/plain", "application/openmetrics-text"
 PROMETHEUS = (
@@ -72,3 +72,18 @@ def test_the_format_is_the_one_that_is_liked_best(accept: str, chosen: str) -> N
 )
 def test_gzip_is_for_those_who_take_it(accept_encoding: str, packed: bool) -> None:
     assert accepts_gzip(accept_encoding) is packed
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_named"),
+    [
+        ("text/event-stream", True),
+        ("text/html, Text/Event-Stream;q=0.1", True),
+        ("text/event-stream;q=0", False),
+        ("text/*, */*", False),
+        ("text/event-streams", False),
+        ("", False),
+    ],
+)
+def test_a_type_is_named_by_its_whole_name(accept: str, is_named: bool) -> None:
+    assert names_type(accept, "text/event-stream") is is_named

@@ -80,17 +80,15 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
     async with client() as agent:
         (row,) = [row for row in await rows(agent, "idx=0") if row["pid"] == child]
     moving = ("host_memory_mb", "running_seconds", "first_seen", "cpu_percent")
-    belonging = (
-        *("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace"),
-        *("systemd_unit", "slurm_job_id", "slurm_step"),
-    )
+    belonging = {"container_id", "container_name", "pod_uid", "pod_name", "pod_namespace"}
+    belonging |= {"systemd_unit", "job", "slurm_job_id", "slurm_step", "user_session"}
     assert row["host_memory_mb"] > 0
     assert 0 <= row["running_seconds"] < 60
     assert row["first_seen"] > 1_700_000_000_000
     assert {
         name: value
         for name, value in row.items()
-        if name not in (*moving, *belonging, "user_session")  # those are of whoever runs this test
+        if name not in (*moving, *belonging)  # those are of whoever runs this test
     } == {
         "idx": 0,
         "uuid": simulation.gpus[0].values.uuid,
@@ -101,6 +99,7 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
         "name": Path(sys.executable).name,
         "command": f"{sys.executable} -c input() --epochs 3",
         "type": "C",
+        "mps": False,
         "gpu_memory_mb": 3072.0,
         "sm_utilization_percent": 40,
         "memory_utilization_percent": 30,
@@ -117,7 +116,7 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
 async def test_a_process_that_is_not_seen_here_has_nulls() -> None:
     async with client() as agent:
         (row,) = await rows(agent, "idx=3")
-    known = {"idx", "uuid", "pid", "command", "type", "gpu_memory_mb", *REMEMBERED}
+    known = {"idx", "uuid", "pid", "command", "type", "mps", "gpu_memory_mb", *REMEMBERED}
     known |= {f"{engine}_utilization_percent" for engine in ("sm", "memory", "encoder", "decoder")}
     assert {name for name, value in row.items() if value is not None} == known
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, cast
 import httpx
 import pytest
 
+from agent.http.kept_response import PORTION, KeptResponse
 from agent.http.response_cache import (
     MAX_ANSWERS,
     MAX_BYTES,
     MAX_MAKINGS,
-    PORTION,
-    CachedResponse,
     KeptResponses,
     ResponseCache,
 )
@@ -188,20 +187,20 @@ async def test_no_more_answers_are_kept_than_fit() -> None:
 async def test_answers_are_bounded_by_their_size() -> None:
     """Of those that do not fit together the newest stays; one that does not fit alone is not kept."""
     kept, snapshot = KeptResponses(), Snapshot(taken_at=1, taken_monotonic=1)
-    half = CachedResponse(200, [], b"x" * (MAX_BYTES // 2 + 1))
+    half = KeptResponse(200, [], b"x" * (MAX_BYTES // 2 + 1))
     kept.put(snapshot, "first", half)
     kept.put(snapshot, "second", half)
     assert (kept.get(snapshot, "first"), kept.get(snapshot, "second")) == (None, half)
-    kept.put(snapshot, "too large", CachedResponse(200, [], b"x" * (MAX_BYTES + 1)))
+    kept.put(snapshot, "too large", KeptResponse(200, [], b"x" * (MAX_BYTES + 1)))
     assert kept.get(snapshot, "too large") is None
 
 
 async def test_an_older_snapshots_answer_is_not_kept() -> None:
     """One that was being made while a newer Snapshot came."""
     old, new = Snapshot(taken_at=1, taken_monotonic=1), Snapshot(taken_at=2, taken_monotonic=2)
-    kept, response = KeptResponses(), CachedResponse(200, [], b"new")
+    kept, response = KeptResponses(), KeptResponse(200, [], b"new")
     kept.put(new, "key", response)
-    kept.put(old, "key", CachedResponse(200, [], b"old"))
+    kept.put(old, "key", KeptResponse(200, [], b"old"))
     assert (kept.get(new, "key"), kept.get(old, "key")) == (response, None)
 
 
@@ -361,7 +360,7 @@ async def test_a_long_answer_comes_in_portions() -> None:
             sent.append(message)
 
         body = (bytes(range(256)) * (length // 256 + 1))[:length]
-        await CachedResponse(200, [], body).send(send)
+        await KeptResponse(200, [], body).send(send)
         assert b"".join(message["body"] for message in sent[1:]) == body
         assert all(len(message["body"]) <= PORTION for message in sent[1:])
         assert [message.get("more_body", False) for message in sent[1:]] == [True] * (len(sent) - 2) + [False]
@@ -423,7 +422,7 @@ async def test_a_kept_answer_carries_no_header_of_another_client() -> None:
         for origin in [*ORIGINS, *ORIGINS]:
             response = await client.get("/gpu", headers={"Origin": origin})
             assert [origin] == response.headers.get_list("access-control-allow-origin")
-            assert response.headers["vary"] == "Origin"
+            assert response.headers["vary"] == "Accept-Encoding, Origin"
             plain = await client.get("/gpu")
             assert "access-control-allow-origin" not in plain.headers
             assert response.content == plain.content

@@ -79,6 +79,44 @@ def test_an_event_is_the_object_of_gpu() -> None:
         assert shape(httpx.get(f"{url}/gpu").json()) == shape(event(next(told)))
 
 
+def retries(url: str, accept: str) -> list[str]:
+    """What comes before the first event."""
+    before = []
+    with opened(url, Accept=accept) as (_, told):
+        while not (message := next(told)).startswith("data: {"):
+            before.append(message)
+    return before
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_told"),
+    [
+        ("text/event-stream", True),
+        ("application/json, TEXT/Event-Stream; q=0.9", True),
+        ("*/*", False),
+        ("text/*", False),
+        ("text/event-stream;q=0, */*", False),
+        ("", False),
+    ],
+)
+@pytest.mark.usefixtures("simulation")
+def test_an_event_source_is_told_when_to_come_back(accept: str, is_told: bool) -> None:
+    """Everybody else gets the events alone."""
+    with agent_server() as url:
+        before = retries(url, accept)
+    assert len(before) == is_told
+    for block in before:
+        name, _, milliseconds = block.partition(": ")
+        assert (name, 8_000 <= int(milliseconds) <= 12_000) == ("retry", True)
+
+
+@pytest.mark.usefixtures("simulation")
+def test_viewers_do_not_all_come_back_at_once() -> None:
+    with agent_server() as url:
+        told = {block for _ in range(10) for block in retries(url, "text/event-stream")}
+    assert len(told) > 5
+
+
 def shape(value: object) -> object:
     """The keys without the values, in their order."""
     match value:

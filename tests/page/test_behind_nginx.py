@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.page.fleet import BROKEN
 from tests.page.opened import opened
+from tests.proxies.conftest import agent_behind
 from tests.proxies.reverse_proxy import PROGRAMS, TOKENS, Setup, made_certificate, proxy, require
+from tests.proxies.test_faults import start_again
 from tests.support.agents import agent_process
 
 if TYPE_CHECKING:
@@ -15,14 +19,25 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Response
 
+    from tests.support.agents import Process
+
 pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def nginx(tmp_path_factory: pytest.TempPathFactory, one: Process, other: Process) -> Iterator[str]:
+    """The origin of both agents."""
+    (program,) = (program for program in PROGRAMS if program.name == "nginx")
+    require(program)
+    certificate = made_certificate(tmp_path_factory.mktemp("certificate"))
+    setup = Setup(tmp_path_factory.mktemp("nginx"), certificate, (one.url, other.url))
+    with proxy(program, setup) as running:
+        yield running.url
 
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """server1 knows the fleet; server2 is a host like any other."""
-    (nginx,) = (program for program in PROGRAMS if program.name == "nginx")
-    require(nginx)
     fleet = "server1=/server1,server2=/server2"
     with (
         agent_process(
@@ -31,11 +46,9 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         agent_process(
             "--simulate", "3", prefix="/server2", TOKEN=TOKENS["server2"], URL_PREFIX="server2"
         ) as other,
+        nginx(tmp_path_factory, one, other) as url,
     ):
-        certificate = made_certificate(tmp_path_factory.mktemp("certificate"))
-        setup = Setup(tmp_path_factory.mktemp("nginx"), certificate, (one.url, other.url))
-        with proxy(nginx, setup) as running:
-            yield running.url
+        yield url
 
 
 def test_a_host_is_shown_and_no_token_asked_for(browser: Browser, origin: str) -> None:
@@ -64,3 +77,22 @@ def test_no_token_reaches_the_browser(browser: Browser, origin: str) -> None:
         seen += [answer.text() for answer in answers if answer.ok and "/gpu/stream" not in answer.url]
         assert len(seen) > 16
         assert not [text for text in [*seen, page.content()] if TOKENS["server1"] in text]
+
+
+def test_an_agent_that_is_down_is_told_though_its_stream_is_answered(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """With 200 and without an event, for the sake of EventSource."""
+    with ExitStack() as stack:
+        agent = agent_behind(stack, "server1")
+        origin = stack.enter_context(nginx(tmp_path_factory, agent, agent))
+        page = stack.enter_context(
+            opened(browser, f"{origin}/server1/", ignore_https_errors=True, expected=BROKEN)
+        )
+        page.locator("#connection.live").wait_for()
+        assert agent.stop() == 0
+        page.locator("#problem").get_by_text("The agent does not answer").wait_for()
+        assert page.locator("#connection.down").is_visible()
+        start_again(stack, agent, "server1")
+        page.locator("#connection.live").wait_for()
+        assert not page.locator("#problem").is_visible()

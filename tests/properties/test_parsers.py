@@ -18,7 +18,7 @@ from agent.http.errors import InvalidRequest
 from agent.http.middleware import AllowedHosts
 from agent.http.parameters import parse_indices, refuse_repeated_parameters, select
 from agent.http.tokens import Tokens
-from agent.readings import Belonging, GpuSample, GpuState
+from agent.readings import GpuSample, GpuState
 from agent.routes import ENDPOINTS, gpu
 from agent.routes.free import the_wish
 from agent.server.logs import redacted
@@ -26,7 +26,6 @@ from agent.settings import Settings, SettingsError, documented
 from agent.settings.environment import read_env_file
 from agent.settings.token_file import read_token_file
 from agent.sources.attempt import UNREADABLE
-from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ
 from agent.sources.command_line import (
     MAX_COMMAND,
     MAX_FILE_NAME,
@@ -484,79 +483,6 @@ def test_a_wildcard_stands_before_a_name_only(text: str) -> None:
         assert "[" not in entry
 
 
-# Where a process belongs
-
-CGROUP_SEGMENT = st.text(st.characters(exclude_characters="\n/"), max_size=12) | st.sampled_from(
-    [
-        "..",
-        "docker",
-        "kubepods.slice",
-        "user@1000.service",
-        "session-4.scope",
-        "lxc",
-        "lxc.payload.web",
-        "a b",
-    ]
-)
-CGROUP_PATH = st.lists(CGROUP_SEGMENT, max_size=5).map(lambda segments: "/" + "/".join(segments))
-
-
-@PROPERTY
-@given(ODD_TEXT | st.lists(CGROUP_PATH, max_size=4).map(lambda paths: "\n".join(f"3:cpu:{p}" for p in paths)))
-def test_any_cgroup_text_tells_something_or_nothing(text: str) -> None:
-    """What it tells stands in the text."""
-    told = parse_cgroup(text)
-    for value in (told.container_id, told.container_name, told.systemd_unit, told.user_session):
-        assert value is None or (value != "" and value in text)
-    assert told.slurm_step is None or told.slurm_job_id is not None
-
-
-@PROPERTY
-@given(
-    st.text(HEX, min_size=64, max_size=64),
-    st.sampled_from(["", "docker-", "cri-containerd-", "crio-", "libpod-", "nerdctl-"]),
-    st.uuids(version=4).map(str),
-    st.booleans(),
-    st.booleans(),
-)
-def test_container_and_pod_are_found_however_they_are_written(
-    container: str, runtime: str, pod: str, systemd: bool, v2: bool
-) -> None:
-    if systemd:
-        path = f"/kubepods.slice/kubepods-pod{pod.replace('-', '_')}.slice/{runtime}{container}.scope"
-    else:
-        path = f"/kubepods/burstable/pod{pod}/{runtime}{container}"
-    text = f"0::{path}\n" if v2 else f"4:memory:{path}\n1:name=systemd:{path}\n"
-    assert parse_cgroup(text) == Belonging(container_id=container, pod_uid=pod)
-
-
-@PROPERTY
-@given(st.integers(0, 2**32 - 6), st.integers(0, 10**6), st.booleans())
-def test_a_slurm_step_is_found_in_groups_and_environment(job: int, step: int, v2: bool) -> None:
-    text = (
-        f"0::/system.slice/node_slurmstepd.scope/job_{job}/step_{step}/user/task_0\n"
-        if v2
-        else f"5:devices:/slurm/uid_1000/job_{job}/step_{step}\n"
-    )
-    told = parse_cgroup(text)
-    assert (told.slurm_job_id, told.slurm_step) == (str(job), str(step))
-    environ = b"PATH=/bin\0SLURM_JOB_ID=%d\0SLURM_STEP_ID=%d\0" % (job, step)
-    assert parse_environ(environ) == SlurmStep(str(job), str(step))
-
-
-@PROPERTY
-@given(
-    st.lists(
-        st.sampled_from([b"SLURM_JOB_ID=", b"SLURM_JOBID", b"SLURM_STEP_ID=", b"\0", b"1", b"="])
-        | st.binary(max_size=9)
-    ).map(b"".join)
-)
-def test_any_environment_tells_numbers_or_nothing(environ: bytes) -> None:
-    told = parse_environ(environ)
-    assert told.job_id is None or told.job_id.isdecimal()
-    assert told.job_id is not None or told.step is None
-
-
 # /proc
 
 
@@ -571,7 +497,7 @@ def test_a_stat_line_is_read_whatever_the_process_calls_itself(
 ) -> None:
     fields = [b"S", *[b"-1"] * 10, b"%d" % user, b"%d" % system, *[b"0"] * 6, b"%d" % start, *[b"7"] * 30]
     line = b"%d (%b) %b\n" % (pid, comm, b" ".join(fields))
-    assert parse_stat(line) == Stat(comm, user + system, start)
+    assert parse_stat(line) == Stat(comm, user + system, start, -1)
 
 
 @PROPERTY

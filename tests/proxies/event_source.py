@@ -36,7 +36,7 @@ class EventSource:
         while True:
             with suppress(httpx.RemoteProtocolError):  # cut
                 yield from self._connection()
-            time.sleep(self.retry)  # as long as a browser waits, though browsers take seconds
+            time.sleep(self.retry)  # sooner than a browser, which waits as long as it is told
 
     def _connection(self) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
@@ -50,8 +50,10 @@ class EventSource:
 
 
 def events_in(lines: Iterable[str]) -> Iterator[Event]:
-    """The agent's events: each is one line `data: {json}`."""
+    """The agent's events: each is one line `data: {json}`. Skipped: when to come back."""
     for line in lines:
-        assert not line or line.startswith(("data: ", ":")), f"{line!r} is not what the agent sends"
+        assert not line or line.startswith(("data: ", ":", "retry: ")), (
+            f"{line!r} is not what the agent sends"
+        )
         if line.startswith("data: "):
             yield Event(json.loads(line.removeprefix("data: ")), time.monotonic())

@@ -38,9 +38,11 @@ def test_an_agent_that_is_down_takes_only_its_own_prefix_with_it(
         assert goes.stop() == 0
         own_stream.read()  # to its end, which is complete
         began = time.monotonic()
-        for path in ("/server2/status", "/server2/gpu/stream", "/server2/docs"):
+        for path in ("/server2/status", "/server2/gpu", "/server2/docs"):
             assert_down(client.get(path))
-        assert time.monotonic() - began < 6
+        for path in ("/server2/gpu/stream", "/server2/gpu/stream?interval=1", "/server2/gpu/stream/"):
+            assert_stream_down(client.get(path))
+        assert time.monotonic() - began < 20
         assert client.get("/server1/status").status_code == 200
         assert next(other_stream).data["gpu_count"] == 2
 
@@ -57,6 +59,12 @@ def assert_down(response: httpx.Response) -> None:
     assert error_of(response.status_code, response.content) == "The agent of this server does not answer"
     assert response.headers["content-type"] == "application/json"
     assert int(response.headers["retry-after"]) > 0
+
+
+def assert_stream_down(response: httpx.Response) -> None:
+    """A stream without events, after which an EventSource comes back; after an error it would not."""
+    assert (response.status_code, response.text) == (200, "retry: 10000\n\n")
+    assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
 
 
 def test_an_agent_that_was_restarted_between_two_requests_fails_none(

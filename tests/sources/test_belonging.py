@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import Belonging
-from agent.sources.belonging import SlurmStep, parse_cgroup, parse_environ
-from agent.sources.pid_namespace import INITIAL
+from agent.readings import Belonging, Job, Scheduler
+from agent.sources.belonging import parse_cgroup
 from agent.sources.processes import ProcessReader
 from agent.sources.procfs import MAX_BYTES_OF
+from tests.sources.fake_node import FakeNode, v1, v2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,21 +23,16 @@ UID_ = UID.replace("-", "_")
 STATIC = "8f1ad3c9a2e64b0f9d7c1e5a3b2f4d60"  # the kubelet's hash of a manifest file
 
 
-def v1(path: str, systemd: str | None = None, unified: str = "") -> str:
-    """The text of cgroup v1, or with `unified` of both, as systemd mounts them; controllers in `path`."""
-    lines = [f"{12 - at}:{name}:{path}" for at, name in enumerate(["cpuset", "memory", "freezer", "devices"])]
-    lines += ["4:cpu,cpuacct:" + path, "1:name=systemd:" + (path if systemd is None else systemd)]
-    return "\n".join([*lines, *([f"0::{unified}"] if unified else [])]) + "\n"
-
-
-def v2(path: str) -> str:
-    """The text of cgroup v2."""
-    return f"0::{path}\n"
-
-
 POD = Belonging(container_id=ID, pod_uid=UID)
 DOCKER = Belonging(container_id=ID)
-JOB = Belonging(slurm_job_id="4711", slurm_step="0")
+
+
+def slurm(number: str) -> Job:
+    """A job of Slurm's."""
+    return Job(Scheduler.SLURM, number)
+
+
+JOB = Belonging(job=slurm("4711"), slurm_step="0")
 
 
 @pytest.mark.parametrize(
@@ -152,6 +147,48 @@ JOB = Belonging(slurm_job_id="4711", slurm_step="0")
         pytest.param(v1("/lxc/web"), Belonging(container_id="web", container_name="web"), id="lxc, v1"),
         pytest.param(v2(f"/lxc.payload.web/docker/{ID}"), DOCKER, id="docker in lxc: the innermost"),
         pytest.param(v2("/lxc.monitor.web"), Belonging(), id="lxc's monitor is outside"),
+        # machines of systemd's
+        pytest.param(
+            v2("/machine.slice/machine-gpu\\x2dbox.scope/payload/system.slice/jupyter.service"),
+            Belonging(container_id="gpu-box", container_name="gpu-box"),
+            id="systemd-nspawn: units within are not the host's",
+        ),
+        pytest.param(
+            v1("/machine.slice/machine-gpu\\x2dbox.scope"),
+            Belonging(container_id="gpu-box", container_name="gpu-box"),
+            id="systemd-nspawn, v1",
+        ),
+        pytest.param(
+            v2(
+                "/machine.slice/systemd-nspawn@gpu-box.service/payload/user.slice/user-0.slice/session-3.scope"
+            ),
+            Belonging(
+                container_id="gpu-box",
+                container_name="gpu-box",
+                systemd_unit="systemd-nspawn@gpu-box.service",
+            ),
+            id="systemd-nspawn as a service",
+        ),
+        pytest.param(
+            v2("/machine.slice/machine-qemu\\x2d3\\x2dwin\\x2d11.scope/libvirt/emulator"),
+            Belonging(container_id="qemu-3-win-11", container_name="win-11"),
+            id="libvirt, a virtual machine with a vGPU",
+        ),
+        pytest.param(
+            v1("/machine.slice/machine-lxc\\x2d4242\\x2dweb.scope"),
+            Belonging(container_id="lxc-4242-web", container_name="web"),
+            id="libvirt, LXC, v1",
+        ),
+        pytest.param(
+            v2(f"/machine.slice/machine-gpu\\x2dbox.scope/payload/system.slice/docker-{ID}.scope"),
+            DOCKER,
+            id="docker in systemd-nspawn: the innermost",
+        ),
+        pytest.param(
+            v2("/machine.slice/machine-a\\x0ab\\x1b.scope"),
+            Belonging(container_id="a\\nb\\x1b", container_name="a\\nb\\x1b"),
+            id="a name that would end a line",
+        ),
         # systemd
         pytest.param(
             v2("/system.slice/jupyterhub.service"), Belonging(systemd_unit="jupyterhub.service"), id="unit"
@@ -206,31 +243,33 @@ JOB = Belonging(slurm_job_id="4711", slurm_step="0")
         pytest.param(v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_3"), JOB, id="slurm, v2"),
         pytest.param(
             v2("/system.slice/gpu01_slurmstepd.scope/job_4711/step_batch/user/task_special"),
-            Belonging(slurm_job_id="4711", slurm_step="batch"),
+            Belonging(job=slurm("4711"), slurm_step="batch"),
             id="slurm, v2, several slurmd",
         ),
         pytest.param(
             v1("/slurm/uid_1000/job_4711/step_0/task_0", "/system.slice/slurmd.service"),
-            Belonging(systemd_unit="slurmd.service", slurm_job_id="4711", slurm_step="0"),
+            Belonging(systemd_unit="slurmd.service", job=slurm("4711"), slurm_step="0"),
             id="slurm, v1",
         ),
         pytest.param(
             v1("/slurm_gpu01/uid_1000/job_4711/step_extern", "/"),
-            Belonging(slurm_job_id="4711", slurm_step="extern"),
+            Belonging(job=slurm("4711"), slurm_step="extern"),
             id="slurm, v1, several slurmd",
         ),
         pytest.param(
             v1("/slurm/uid_1000/job_4711/step_4294967294", "/"),
-            Belonging(slurm_job_id="4711", slurm_step="batch"),
+            Belonging(job=slurm("4711"), slurm_step="batch"),
             id="slurm before 20.11: batch has a number",
         ),
         pytest.param(
-            v1("/slurm/uid_1000/job_4711", "/"), Belonging(slurm_job_id="4711"), id="slurm, no step"
+            v1("/slurm/uid_1000/job_4711", "/"),
+            Belonging(job=slurm("4711")),
+            id="slurm, no step",
         ),
         pytest.param(v2("/system.slice/slurmstepd.scope/system"), Belonging(), id="slurm's own, of no job"),
         pytest.param(
             v2(f"/kubepods/pod{UID}/{ID}/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"),
-            Belonging(container_id=ID, pod_uid=UID, slurm_job_id="4711", slurm_step="0"),
+            Belonging(container_id=ID, pod_uid=UID, job=slurm("4711"), slurm_step="0"),
             id="slurm within a pod",
         ),
         pytest.param(v2("/home/job_4711/step_0"), Belonging(), id="somebody's directory of that name"),
@@ -250,81 +289,9 @@ def test_a_cgroup_tells_where_a_process_belongs(text: str, expected: Belonging) 
     assert parse_cgroup(text) == expected
 
 
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        pytest.param(b"", SlurmStep(), id="empty"),
-        pytest.param(b"PATH=/bin\0HOME=/root\0", SlurmStep(), id="none"),
-        pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=2\0", SlurmStep("7", "2"), id="job and step"),
-        pytest.param(b"SLURM_JOBID=7\0SLURM_STEPID=2\0", SlurmStep("7", "2"), id="older names"),
-        pytest.param(b"SLURM_JOB_ID=7\0", SlurmStep("7"), id="no step"),
-        pytest.param(b"SLURM_STEP_ID=2\0", SlurmStep(), id="a step of no job"),
-        pytest.param(b"SLURM_JOB_ID=7\0SLURM_STEP_ID=4294967291\0", SlurmStep("7", "batch"), id="batch"),
-        pytest.param(
-            b"SLURM_JOB_ID=7\0SLURM_STEP_ID=4294967290\0", SlurmStep("7", "interactive"), id="salloc"
-        ),
-        pytest.param(b"SLURM_JOB_ID=\0SLURM_JOBID=7\0", SlurmStep("7"), id="empty beside the older name"),
-        pytest.param(b"SLURM_JOB_ID=7;rm\0", SlurmStep(), id="no number"),
-        pytest.param(b"SLURM_JOB_ID=" + b"7" * 99 + b"\0", SlurmStep(), id="no job has that many"),
-        pytest.param(b"MY_SLURM_JOB_ID=7\0SLURM_JOB_IDS=7\0SLURM_\0", SlurmStep(), id="other names"),
-        pytest.param(b"A=\xff\0SLURM_JOB_ID=7", SlurmStep("7"), id="any bytes, and cut at the end"),
-    ],
-)
-def test_an_environment_tells_the_slurm_job(environ: bytes, expected: SlurmStep) -> None:
-    assert parse_environ(environ) == expected
-
-
-class FakeNode:
-    """A /proc with processes of which each file can be written."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "self/ns").mkdir(parents=True)
-        (root / "self/ns/pid").symlink_to(INITIAL)
-
-    def add(
-        self, pid: int, cgroup: str, environ: bytes = b"", *, state: str = "S", comm: str = "python"
-    ) -> None:
-        folder = self.root / str(pid)
-        folder.mkdir()
-        (folder / "stat").write_text(
-            f"{pid} ({comm}) {state} 1 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid}00 0 0\n"
-        )
-        (folder / "statm").write_text("100 25 0 0 0 0 0\n")
-        (folder / "status").write_text(f"Name:\t{comm}\nUid:\t0\t0\t0\t0\n")
-        (folder / "cgroup").write_text(cgroup)
-        (folder / "environ").write_bytes(environ)
-
-    def belonging(self, pid: int) -> Belonging:
-        return ProcessReader(proc_root=str(self.root)).read(frozenset({pid}), None)[pid].belonging
-
-
 @pytest.fixture
 def node(tmp_path: Path) -> FakeNode:
     return FakeNode(tmp_path)
-
-
-def test_a_whole_node_is_attributed_exactly(node: FakeNode) -> None:
-    """A Slurm job, a Docker container, a pod, a user's shell, a zombie and one that has just ended."""
-    node.add(11, v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"), b"SLURM_JOB_ID=9\0")
-    node.add(12, v2("/system.slice/slurmd.service"), b"SLURM_JOB_ID=4712\0SLURM_STEP_ID=4294967291\0")
-    node.add(13, v2(f"/system.slice/docker-{ID}.scope"))
-    node.add(14, v2(f"/kubepods.slice/kubepods-pod{UID_}.slice/cri-containerd-{OUTER}.scope"))
-    node.add(15, v2("/user.slice/user-1000.slice/session-3.scope"), b"SHELL=/bin/bash\0")
-    node.add(16, v2("/user.slice/user-1001.slice/session-8.scope (deleted)"), state="Z")
-    reader = ProcessReader(proc_root=str(node.root))
-
-    processes = reader.read(frozenset(range(11, 18)), None)
-
-    assert {pid: (process.start_ticks, process.belonging) for pid, process in processes.items()} == {
-        11: (1100, Belonging(slurm_job_id="4711", slurm_step="0")),
-        12: (1200, Belonging(systemd_unit="slurmd.service", slurm_job_id="4712", slurm_step="batch")),
-        13: (1300, Belonging(container_id=ID)),
-        14: (1400, Belonging(container_id=OUTER, pod_uid=UID)),
-        15: (1500, Belonging(user_session="3")),
-        16: (1600, Belonging(user_session="8")),
-        17: (None, Belonging()),
-    }
 
 
 def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
@@ -333,8 +300,8 @@ def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
     node.add(13, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=1\0SLURM_STEP_ID=2\0")
 
     assert node.belonging(11) == JOB
-    assert node.belonging(12) == Belonging(slurm_job_id="4711", slurm_step="2")
-    assert node.belonging(13) == Belonging(slurm_job_id="4711")
+    assert node.belonging(12) == Belonging(job=slurm("4711"), slurm_step="2")
+    assert node.belonging(13) == Belonging(job=slurm("4711"))
 
 
 def test_what_may_not_be_read_is_unknown(node: FakeNode) -> None:

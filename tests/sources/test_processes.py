@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import Belonging, HostProcess
+from agent.readings import Belonging, HostProcess, Job, Scheduler
 from agent.sources.command_line import MAX_COMMAND, clean, command_text
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import INITIAL
@@ -329,7 +329,7 @@ def test_an_endless_command_line_is_cut_before_anything_is_made_of_it(
     ("file", "hidden"),
     [
         pytest.param("cmdline", {"command": None, "belonging": UNIT}, id="command line and environment"),
-        pytest.param("cgroup", {"belonging": Belonging(slurm_job_id="7")}, id="cgroup"),
+        pytest.param("cgroup", {"belonging": Belonging(job=Job(Scheduler.SLURM, "7"))}, id="cgroup"),
     ],
 )
 def test_a_file_that_hangs_is_unknown_until_it_comes_back(

@@ -9,11 +9,13 @@ from agent.readings import (
     Belonging,
     GpuProcess,
     HostProcess,
+    Job,
     LedgerReading,
     MigInstance,
     ProcessesReading,
     ProcessType,
     ProcessUse,
+    Scheduler,
     UserUse,
 )
 from agent.views.envelope import Success
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from agent.readings import GpuSample, Snapshot
 
+JOB = Job(Scheduler.SLURM, "4711", "train")
 NOTEBOOK = HostProcess(
     100,
     "do1e",
@@ -38,7 +41,7 @@ NOTEBOOK = HostProcess(
     90_061.4,
     uid=1001,
     start_ticks=5,
-    belonging=Belonging("4f2d", "web", "57e67067", "train-0", "ml", "jupyter.service", "4711", "0", "3"),
+    belonging=Belonging("4f2d", "web", "57e67067", "train-0", "ml", "jupyter.service", JOB, "0", "3"),
 )
 LEDGER = LedgerReading(
     {("GPU-1", 100): ProcessUse(1757926000.7331, 1234.56, 7.84, 1200.5)},
@@ -62,6 +65,7 @@ GOLDEN_ROW = {
     "name": "python",
     "command": "python -m ipykernel_launcher",
     "type": "C",
+    "mps": False,
     "gpu_memory_mb": 11710.0,
     "sm_utilization_percent": 4,
     "memory_utilization_percent": None,
@@ -81,11 +85,12 @@ GOLDEN_ROW = {
     "pod_name": "train-0",
     "pod_namespace": "ml",
     "systemd_unit": "jupyter.service",
+    "job": {"scheduler": "slurm", "id": "4711", "name": "train"},
     "slurm_job_id": "4711",
     "slurm_step": "0",
     "user_session": "3",
 }
-UNKNOWN_ROW = dict.fromkeys(GOLDEN_ROW) | {"idx": 0, "uuid": "GPU-1", "pid": 200, "type": "G"}
+UNKNOWN_ROW = dict.fromkeys(GOLDEN_ROW) | {"idx": 0, "uuid": "GPU-1", "pid": 200, "type": "G", "mps": False}
 
 
 def processes_view(

@@ -16,7 +16,11 @@ class ProcessType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process that holds a context on a GPU (NVML: nvmlDeviceGet{Compute,Graphics}RunningProcesses)."""
+    """A process that holds a context on a GPU.
+
+    NVML: nvmlDeviceGetComputeRunningProcesses, nvmlDeviceGetGraphicsRunningProcesses and
+    nvmlDeviceGetMPSComputeRunningProcesses.
+    """
 
     pid: int
     type: ProcessType
@@ -26,3 +30,4 @@ class GpuProcess:
     memory_utilization_percent: int | None = None  # time in which its accesses kept DRAM busy
     encoder_utilization_percent: int | None = None
     decoder_utilization_percent: int | None = None
+    mps: bool = False  # it is listed as a client of MPS

@@ -21,7 +21,7 @@ SAMPLES_PER_SECOND = 6
 
 
 def _processes(device: Device, kind: str, *, filling: bool) -> list[SimulatedProcess]:
-    """Those with a "C" or "G" context; all of them for an empty `kind`."""
+    """Those on the list "C", "G" or "M"; all of them for an empty `kind`."""
     processes = device.gpu.processes_to_fill() if filling else device.gpu.processes
     if device.instance is not None:
         if device.instance.mig_index in device.gpu.forbidden_instances:
@@ -68,14 +68,14 @@ def graphics_processes(device: Device, count: Any, entries: Any) -> None:
 
 
 @device_function(*_versions("nvmlDeviceGetMPSComputeRunningProcesses"), on_instance=True)
-def mps_processes(_: Device, count: Any, _entries: Any) -> None:
-    wire.write(count, 0)  # no MPS server runs
+def mps_processes(device: Device, count: Any, entries: Any) -> None:
+    _list_processes(device, "M", count, entries)
 
 
 @device_function("nvmlDeviceGetRunningProcessDetailList", on_instance=True)
 def process_details(device: Device, details: Any) -> None:
     details = wire.target(details)
-    kind = {0: "C", 1: "G", 2: "MPS", 3: ""}.get(details.mode)  # nvmlProcessMode_t
+    kind = {0: "C", 1: "G", 2: "M", 3: ""}.get(details.mode)  # nvmlProcessMode_t
     if kind is None:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     filling = bool(details.procArray)

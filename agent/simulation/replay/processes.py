@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from agent.simulation.codes import NvmlReturn
 from agent.simulation.processes import SimulatedProcess
@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.processes import ProcessLists
     from agent.simulation.replay.words import Section
 
-_TYPES = {"C": "C", "G": "G", "C+G": "C+G", "M+C": "C"}  # the last is a client of MPS
-_LISTS = ("nvmlDeviceGetComputeRunningProcesses", "nvmlDeviceGetGraphicsRunningProcesses")
+# The last two are clients of MPS, which are on a list of their own.
+_TYPES: Mapping[str, ProcessLists] = {"C": "C", "G": "G", "C+G": "C+G", "M+C": "M", "M+C+G": "G+M"}
+_LISTS = (
+    "nvmlDeviceGetComputeRunningProcesses",
+    "nvmlDeviceGetGraphicsRunningProcesses",
+    "nvmlDeviceGetMPSComputeRunningProcesses",
+)
 
 
 def replay_processes(gpu: SimulatedGpu, told: Section) -> Mapping[int, str | None]:
@@ -43,7 +49,7 @@ def _process(gpu: SimulatedGpu, told: Section) -> SimulatedProcess | None:
     on = (one for one in gpu.mig_instances if (one.gpu_instance_id, one.compute_instance_id) == ids)
     return SimulatedProcess(
         pid,
-        cast("Literal['C', 'G', 'C+G']", _TYPES.get(str(kind), "C")),
+        _TYPES.get(str(kind), "C"),
         None if isinstance(memory, NvmlReturn) else memory,
         mig_index=next((one.mig_index for one in on), None),
     )

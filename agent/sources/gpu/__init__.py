@@ -26,6 +26,7 @@ from agent.sources.gpu.memory import MemorySource
 from agent.sources.gpu.memory_errors import read_memory_errors
 from agent.sources.gpu.mig import read_mig
 from agent.sources.gpu.modes import read_modes
+from agent.sources.gpu.mps import MpsClients
 from agent.sources.gpu.nvlink import NvLinkSource
 from agent.sources.gpu.paces import ERRORS_PACE, SLOW_PACE
 from agent.sources.gpu.pcie import PcieSource
@@ -161,11 +162,12 @@ class _OpenGpu:
         self._fans = FansSource(handle, clock)
         self._nvlink = NvLinkSource(handle, clock)
         self._recovery = RecoverySource(handle, fields)
-        self._processes = ProcessesSource(handle, clock, now)
+        mps = MpsClients(handle, clock)
+        self._processes = ProcessesSource(handle, mps.of, clock, now)
         self._stand_ins = StandIns(handle)
         self._engines = Paced(SLOW_PACE, lambda: read_engines(handle))
         self._modes = Paced(SLOW_PACE, lambda: read_modes(handle))
-        self._mig = Paced(SLOW_PACE, lambda: read_mig(handle))
+        self._mig = Paced(SLOW_PACE, lambda: read_mig(handle, mps.of))
         self._memory_errors = Paced(ERRORS_PACE, lambda: read_memory_errors(handle))
 
     def sample(self) -> GpuReading:

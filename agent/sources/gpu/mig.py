@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pynvml
 
-from agent.readings import GpuProcess, Mig, MigInstance, ProcessType
+from agent.readings import GpuProcess, Mig, MigInstance
 from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.processes import ProcessList, compute_processes, merge
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from agent.sources.gpu.handle import GpuHandle
 
 # What NVML says of a number that no MIG device has.
@@ -40,10 +42,11 @@ class MigReading(NamedTuple):
         )
 
 
-def read_mig(handle: GpuHandle) -> MigReading:
+def read_mig(handle: GpuHandle, clients: Callable[[Any], Iterable[Any]]) -> MigReading:
     """Every MIG device of this GPU; none where MIG is off or unknown.
 
-    NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMigDeviceHandleByIndex.
+    `clients` tells those of MPS on an instance. NVML: nvmlDeviceGetMigMode,
+    nvmlDeviceGetMigDeviceHandleByIndex.
     """
     mode = handle.ask("mig.enabled", "nvmlDeviceGetMigMode")  # [current, pending]
     if mode is None:
@@ -58,7 +61,7 @@ def read_mig(handle: GpuHandle) -> MigReading:
     for slot in range(count or 0):
         instance = handle.call("nvmlDeviceGetMigDeviceHandleByIndex", slot)
         if not isinstance(instance, Refusal):
-            instances.append(_read_instance(slot, instance, elements))
+            instances.append(_read_instance(slot, instance, elements, clients(instance)))
         elif instance.code not in _THERE_IS_NONE:
             elements.take(instance)
             all_told = False
@@ -66,9 +69,10 @@ def read_mig(handle: GpuHandle) -> MigReading:
     return MigReading(Mig(enabled=True, instances=tuple(instances)), all_told)
 
 
-def _read_instance(mig_index: int, raw: Any, elements: Elements) -> MigInstance:
+def _read_instance(mig_index: int, raw: Any, elements: Elements, clients: Iterable[Any]) -> MigInstance:
     memory = elements.ask_of(raw, "nvmlDeviceGetMemoryInfo")
     compute = elements.ask_of(raw, compute_processes)
+    of_mps = {entry.pid for entry in clients}
     return MigInstance(
         mig_index=mig_index,
         uuid=elements.ask_of(raw, "nvmlDeviceGetUUID"),
@@ -79,7 +83,7 @@ def _read_instance(mig_index: int, raw: Any, elements: Elements) -> MigInstance:
         processes=None
         if compute is None
         else tuple(  # utilization by process is not supported on MIG devices, graphics neither
-            GpuProcess(pid, kind, used)
-            for pid, (kind, used) in sorted(merge([(ProcessType.COMPUTE, compute)]).items())
+            GpuProcess(pid, kind, used, mps=pid in of_mps)
+            for pid, (kind, used) in sorted(merge(compute, (), clients).items())
         ),
     )

@@ -58,11 +58,18 @@ class ProcessList(NamedTuple):
 class ProcessesSource:
     """The processes on the GPU behind one handle.
 
-    `clock`: seconds of the monotonic clock; `now`: seconds since the epoch.
+    `clients` tells those of MPS; `clock`: seconds of the monotonic clock; `now`: seconds since the epoch.
     """
 
-    def __init__(self, handle: GpuHandle, clock: Callable[[], float], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        handle: GpuHandle,
+        clients: Callable[[Any], Iterable[Any]],
+        clock: Callable[[], float],
+        now: Callable[[], float],
+    ) -> None:
         self._handle = handle
+        self._clients = clients
         self._clock = clock
         self._now = now
         self._read_at = float("-inf")
@@ -82,21 +89,29 @@ class ProcessesSource:
         self._read_at = at
         may_have_worked, self._gpu_may_have_worked = self._gpu_may_have_worked, False
         since = self._now() - max(look_back, PROCESS_PACE)
-        return read_processes(self._handle, since, gpu_may_have_worked=may_have_worked)
+        clients = self._clients(self._handle.raw)
+        return read_processes(self._handle, clients, since, gpu_may_have_worked=may_have_worked)
 
 
-def read_processes(handle: GpuHandle, since: float, *, gpu_may_have_worked: bool) -> ProcessList:
+def read_processes(
+    handle: GpuHandle, clients: Iterable[Any], since: float, *, gpu_may_have_worked: bool
+) -> ProcessList:
     """The processes of one GPU, with what they have done on it `since` then (seconds since the epoch)."""
     compute = handle.ask("processes", compute_processes)
     graphics = handle.call(graphics_processes)
     if isinstance(graphics, Refusal):
         graphics = None
-    if compute is None and not graphics:
+    of_mps = {entry.pid for entry in clients}
+    if compute is None and not graphics and not of_mps:
         return ProcessList(None)
-    listed = merge([(ProcessType.COMPUTE, compute or ()), (ProcessType.GRAPHICS, graphics or ())])
+    listed = merge(compute or (), graphics or (), clients)
     utilization = _read_utilization(handle, since, listed, gpu_may_have_worked) if listed else None
     processes = tuple(
-        GpuProcess(pid, kind, memory, *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)))
+        GpuProcess(
+            *(pid, kind, memory),
+            *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)),
+            mps=pid in of_mps,
+        )
         for pid, (kind, memory) in sorted(listed.items())
     )
     return ProcessList(processes, is_partial=compute is None)
@@ -143,12 +158,12 @@ def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:
 
 def compute_processes(raw: Any) -> list[Any]:
     """NVML: nvmlDeviceGetComputeRunningProcesses, of the GPU or MIG device behind NVML's handle `raw`."""
-    return _list(libnvml.nvmlDeviceGetComputeRunningProcesses, raw)
+    return asked_again(libnvml.nvmlDeviceGetComputeRunningProcesses, raw)
 
 
 def graphics_processes(raw: Any) -> list[Any]:
     """NVML: nvmlDeviceGetGraphicsRunningProcesses."""
-    return _list(libnvml.nvmlDeviceGetGraphicsRunningProcesses, raw)
+    return asked_again(libnvml.nvmlDeviceGetGraphicsRunningProcesses, raw)
 
 
 # So they are called where their errors are shown.
@@ -156,8 +171,8 @@ compute_processes.__name__ = "nvmlDeviceGetComputeRunningProcesses"
 graphics_processes.__name__ = "nvmlDeviceGetGraphicsRunningProcesses"
 
 
-def _list(function: Callable[[Any], list[Any]], raw: Any) -> list[Any]:
-    """Asked again if the list grew between NVML's two calls."""
+def asked_again(function: Callable[[Any], list[Any]], raw: Any) -> list[Any]:
+    """A list of NVML's; asked again if it grew between NVML's two calls."""
     for _ in range(2):
         with contextlib.suppress(pynvml.NVMLError_InsufficientSize):
             return function(raw)
@@ -165,10 +180,14 @@ def _list(function: Callable[[Any], list[Any]], raw: Any) -> list[Any]:
 
 
 def merge(
-    lists: Iterable[tuple[ProcessType, Iterable[Any]]],
+    compute: Iterable[Any], graphics: Iterable[Any], clients: Iterable[Any]
 ) -> dict[int, tuple[ProcessType, int | None]]:
-    """Both lists by pid; a process on both is C+G and its memory, the same on both, counts once."""
+    """All lists by pid. A process on several counts once, as its memory does, which is the same on all.
+
+    On compute and graphics it is C+G. A client of MPS computes, also where it is on its own list alone.
+    """
     merged: dict[int, tuple[ProcessType, int | None]] = {}
+    lists = ((ProcessType.COMPUTE, compute), (ProcessType.GRAPHICS, graphics), (ProcessType.COMPUTE, clients))
     for kind, entries in lists:
         for entry in entries:
             memory = number(entry, "usedGpuMemory")

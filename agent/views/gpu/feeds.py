@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What is remembered and may not have been seen yet, by its name in the answer.
-REMEMBERED = frozenset({"detail.pcie.widest_under_load"})
+# What is remembered and may not have been seen yet, by its name in the answer. In a virtual machine or
+# where the port is unknown, the lanes that a link should have are the most that were seen under load.
+REMEMBERED = frozenset(
+    {
+        "detail.pcie.widest_under_load",
+        "pcie.width",
+        "pcie.max_bandwidth_mbps",
+        "pcie.utilization_percent",
+    }
+)
 # Fields of a reading that are the change between two samples.
 NEED_TWO_SAMPLES = frozenset(
     {

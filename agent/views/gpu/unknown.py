@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel
@@ -12,7 +13,7 @@ from agent.views.gpu.feeds import FEEDS, NEED_TWO_SAMPLES, REMEMBERED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agent.readings import GpuSample, Unknown
+    from agent.readings import GpuReading, GpuSample, Unknown
 
 # The reasons beside those of the driver (Reason).
 NEEDS_TWO_SAMPLES = "needs_two_samples"  # it is the change between two readings
@@ -132,9 +133,15 @@ def _why(name: str, gpu: GpuSample, *, remembers: bool) -> _Why | None:
     told = _gravest(gpu.reading.unknown, feeds)
     if told is not None:
         return _Why(told.reason.value, told.words if told.reason is Reason.FAILED else None)
-    if name in REMEMBERED:
-        return _Why(NOTHING_IS_REMEMBERED)
-    return _Why(NEEDS_TWO_SAMPLES) if not NEED_TWO_SAMPLES.isdisjoint(feeds) else None
+    if any(feed in NEED_TWO_SAMPLES and _lacks(gpu.reading, feed) for feed in feeds):
+        return _Why(NEEDS_TWO_SAMPLES)
+    return _Why(NOTHING_IS_REMEMBERED) if name in REMEMBERED else None
+
+
+def _lacks(reading: GpuReading, feed: str) -> bool:
+    """Whether a field of it is unknown; of a list some entry may lack a value."""
+    value = attrgetter(feed)(reading)
+    return value is None or isinstance(value, tuple)
 
 
 def _gravest(unknown: Mapping[str, Unknown], feeds: tuple[str, ...]) -> Unknown | None:

@@ -21,7 +21,9 @@ MAX_PROCESSES = 512
 PROCESS_LABELS = (
     *GPU_LABELS,
     *("mig", "pid", "user", "name"),
-    *("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace", "slurm_job"),
+    *("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace"),
+    # Not `job`: Prometheus gives it to what it scrapes.
+    *("job_scheduler", "job_id"),
 )
 
 
@@ -83,5 +85,6 @@ def _labels(one: Holding) -> tuple[str, ...]:
         belonging.pod_uid or "",
         belonging.pod_name or "",
         belonging.pod_namespace or "",
-        belonging.slurm_job_id or "",
+        belonging.job.scheduler.value if belonging.job else "",
+        belonging.job.id if belonging.job else "",
     )

@@ -194,6 +194,7 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetComputeMode": ("modes.compute_mode",),
     "nvmlDeviceGetComputeRunningProcesses_v3": ("processes",),
     "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
+    "nvmlDeviceGetMPSComputeRunningProcesses_v3": (),  # the same
     "nvmlDeviceGetProcessUtilization": (),  # a newer one stands in
     "nvmlDeviceGetMigMode": ("mig.enabled",),
     "nvmlGpmSampleAlloc": GPM,
@@ -488,6 +489,7 @@ CALLS_IN_20_SECONDS = {
     # every 2 s; NVML is asked for the size, then for the list
     "nvmlDeviceGetComputeRunningProcesses_v3": 2 * 10,
     "nvmlDeviceGetGraphicsRunningProcesses_v3": 10,  # there are none: no list
+    "nvmlDeviceGetMPSComputeRunningProcesses_v3": 10,  # the same
     "nvmlDeviceGetProcessUtilization": 2 * 10,
     # every 5 s
     "nvmlDeviceGetPowerManagementLimit": 4,

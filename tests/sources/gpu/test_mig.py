@@ -70,6 +70,17 @@ def test_the_processes_of_a_parted_gpu_are_those_of_its_instances(parted: OneGpu
     assert parted.read().processes == (*PROCESSES[0], *PROCESSES[1])
 
 
+def test_a_client_of_mps_on_an_instance_is_listed_once(parted: OneGpu) -> None:
+    parted.gpu.processes = [
+        SimulatedProcess(10, "C+M", GIB, mig_index=0),
+        SimulatedProcess(20, "M", mig_index=0),
+    ]
+
+    first, _ = parted.read().mig.instances
+
+    assert first.processes == (GpuProcess(10, COMPUTE, GIB, mps=True), GpuProcess(20, COMPUTE, 0, mps=True))
+
+
 def test_a_parted_gpu_has_neither_utilization_nor_nvlinks_but_everything_else(parted: OneGpu) -> None:
     parted.gpu.disable_mig()
     whole = parted.read()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +21,7 @@ UTILIZATION = "nvmlDeviceGetProcessUtilization"
 UTILIZATION_R550 = "nvmlDeviceGetProcessesUtilizationInfo"
 COMPUTE_LIST = "nvmlDeviceGetComputeRunningProcesses_v3"
 GRAPHICS_LIST = "nvmlDeviceGetGraphicsRunningProcesses_v3"
+MPS_LIST = "nvmlDeviceGetMPSComputeRunningProcesses_v3"
 REFUSALS = [
     NvmlReturn.NOT_SUPPORTED,
     NvmlReturn.NO_PERMISSION,
@@ -116,6 +118,71 @@ def test_every_driver_generation_lists_the_same(one: OneGpu, generation: str) ->
         GpuProcess(7, BOTH, GIB, 40, 0, 0, 0),
         GpuProcess(8, COMPUTE, None, 0, 0, 0, 0),
     )
+
+
+CLIENT = GpuProcess(7, COMPUTE, GIB, 40, 0, 0, 0, mps=True)
+
+
+@pytest.mark.parametrize("generation", ["current", "r535", "r470"])
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        pytest.param("M", CLIENT, id="on its own list alone"),
+        pytest.param("C+M", CLIENT, id="on that of compute too: once"),
+        pytest.param("G+M", replace(CLIENT, type=BOTH), id="it draws besides"),
+    ],
+)
+def test_a_client_of_mps_is_listed_once_and_computes(
+    one: OneGpu, lists: Any, expected: GpuProcess, generation: str
+) -> None:
+    one.simulation.set_driver_generation(generation)
+    server, client = SimulatedProcess(5, "C", 30), SimulatedProcess(7, lists, GIB, sm_utilization=40)
+    one.gpu.processes = [server, client]
+
+    assert one.read().processes == (GpuProcess(5, COMPUTE, 30, 0, 0, 0, 0), expected)
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
+def test_a_refused_list_of_mps_takes_nothing_from_the_others(one: OneGpu, code: NvmlReturn) -> None:
+    one.gpu.processes = [SimulatedProcess(5, "C", 30), SimulatedProcess(7, "M")]
+    one.gpu.fail(MPS_LIST, code)
+
+    reading = one.read()
+
+    assert reading.processes == (GpuProcess(5, COMPUTE, 30, 0, 0, 0, 0),)
+    assert reading.knows_all_processes
+
+
+def test_clients_of_mps_are_known_where_other_processes_are_not(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(5, "C", 30), SimulatedProcess(7, "M", GIB, sm_utilization=40)]
+    one.gpu.fail(COMPUTE_LIST, NvmlReturn.NO_PERMISSION)
+
+    reading = one.read()
+
+    assert reading.processes == (CLIENT,)
+    assert not reading.knows_all_processes
+
+
+def test_a_gpu_without_mps_is_asked_for_its_clients_every_five_minutes(one: OneGpu) -> None:
+    one.gpu.fail(MPS_LIST, NvmlReturn.NOT_SUPPORTED)
+    one.read()
+    asked = one.simulation.calls[MPS_LIST]
+    for _ in range(100):
+        one.read(after=2)
+
+    assert one.simulation.calls[MPS_LIST] == asked
+    one.gpu.heal()
+    one.gpu.processes = [SimulatedProcess(7, "M", GIB, sm_utilization=40)]
+    assert one.read(after=300).processes == (CLIENT,)
+
+
+def test_a_list_of_mps_that_fails_in_passing_is_asked_again_with_the_next(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(7, "M", GIB, sm_utilization=40)]
+    one.gpu.fail(MPS_LIST, NvmlReturn.UNKNOWN)
+    assert one.read().processes == ()
+    one.gpu.heal()
+
+    assert one.read(after=2).processes == (CLIENT,)
 
 
 def test_without_processes_their_utilization_is_not_asked_for(one: OneGpu) -> None:

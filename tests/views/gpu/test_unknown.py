@@ -125,6 +125,21 @@ def test_at_first_what_needs_two_samples_says_so() -> None:
     ]
 
 
+def test_lanes_that_no_load_has_shown_yet_in_a_virtual_machine_are_not_remembered() -> None:
+    with one_gpu() as one:
+        one.gpu.virtualization_mode = 1
+        one.gpu.fix(gpu_utilization=0, performance_state=8)
+        one.read()
+        unknown = check_names(gpu_object(sample_of(one.read(after=6))))
+
+    assert {name for name, reason in unknown.items() if reason == "nothing_is_remembered"} == {
+        "pcie.width",
+        "pcie.max_bandwidth_mbps",
+        "pcie.utilization_percent",
+        "detail.pcie.widest_under_load",
+    }
+
+
 @pytest.mark.parametrize("state", [GpuState.LOST, GpuState.STUCK, GpuState.STARTING, GpuState.STALE])
 @pytest.mark.parametrize("known_before", [True, False])
 def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: bool) -> None:

@@ -8,10 +8,12 @@ from agent.readings import (
     Belonging,
     GpuProcess,
     HostProcess,
+    Job,
     LedgerReading,
     ProcessesReading,
     ProcessType,
     ProcessUse,
+    Scheduler,
     Snapshot,
     UserUse,
 )
@@ -29,7 +31,9 @@ def watched(*processes: GpuProcess) -> Snapshot:
                 100,
                 "ann",
                 'train "x"',
-                belonging=Belonging(container_id="c0ffee", pod_uid="pod-1", slurm_job_id="77"),
+                belonging=Belonging(
+                    container_id="c0ffee", pod_uid="pod-1", job=Job(Scheduler.PBS, "77.server", "train")
+                ),
             )
         },
     )
@@ -43,7 +47,7 @@ def watched(*processes: GpuProcess) -> Snapshot:
 TRAINING = GpuProcess(100, ProcessType.COMPUTE, 2**30, 40)
 OF_TRAINING = (
     f'{GPU},mig="",pid="100",user="ann",name="train \\"x\\"",'
-    'container_id="c0ffee",container_name="",pod_uid="pod-1",pod_name="",pod_namespace="",slurm_job="77"'
+    'container_id="c0ffee",container_name="",pod_uid="pod-1",pod_name="",pod_namespace="",job_scheduler="pbs",job_id="77.server"'
 )
 
 

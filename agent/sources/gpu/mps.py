@@ -1,0 +1,53 @@
+"""Clients of MPS, the Multi-Process Service.
+
+Driver 580 has a client on the list of all compute processes as well, with the same memory, and MPS's own
+server on that list alone (seen on an H100; nvidia-smi writes M+C and C). NVML promises neither.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from nvitop import libnvml
+
+from agent.readings import Reason
+from agent.sources.gpu.paces import FIXED_PACE
+from agent.sources.gpu.processes import asked_again
+from agent.sources.gpu.unknown import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from agent.sources.gpu.handle import GpuHandle
+
+
+def mps_clients(raw: Any) -> list[Any]:
+    """NVML: nvmlDeviceGetMPSComputeRunningProcesses, of the GPU or MIG device behind NVML's handle `raw`."""
+    return asked_again(libnvml.nvmlDeviceGetMPSComputeRunningProcesses, raw)
+
+
+mps_clients.__name__ = "nvmlDeviceGetMPSComputeRunningProcesses"  # so it is called where its errors are shown
+
+
+class MpsClients:
+    """Asks for the clients on one GPU and on its MIG devices. A GPU that has no such list is asked seldom.
+
+    `clock`: seconds of the monotonic clock.
+    """
+
+    def __init__(self, handle: GpuHandle, clock: Callable[[], float]) -> None:
+        self._handle = handle
+        self._clock = clock
+        self._ask_at = float("-inf")
+
+    def of(self, raw: Any) -> Iterable[Any]:
+        """The clients that are listed; none where the list is refused."""
+        now = self._clock()
+        if now < self._ask_at:
+            return ()
+        answer: Any = self._handle.call_without_handle(mps_clients, raw)
+        if not isinstance(answer, Refusal):
+            return cast("Iterable[Any]", answer)
+        if answer.reason in (Reason.NOT_SUPPORTED, Reason.MISSING):
+            self._ask_at = now + FIXED_PACE
+        return ()

@@ -1,0 +1,90 @@
+"""Express with compression() in front of the agent: it keeps its hands off the stream."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.clients.npm import install
+from tests.support.agents import agent_server, clean_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+PROGRAM = """
+import compression from "compression";
+import express from "express";
+import http from "node:http";
+
+const [, , agent, dropped] = process.argv;
+const app = express();
+app.use(compression());
+app.use((request, response) => {
+  http.get(agent + request.url, { headers: request.headers }, (answer) => {
+    delete answer.headers[dropped];
+    response.writeHead(answer.statusCode, answer.headers);
+    answer.pipe(response);
+  });
+});
+const server = app.listen(0, "127.0.0.1", () => console.log(server.address().port));
+"""
+STREAM = "/gpu/stream?interval=60"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("express")
+    install(folder, "express@5", "compression@1")
+    (folder / "proxy.mjs").write_text(PROGRAM)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[str]:
+    with Simulation(gpus=8), agent_server() as url:
+        yield url
+
+
+@contextmanager
+def express(project: Path, agent: str, *, dropped: str = "") -> Iterator[str]:
+    """Its address; it does not pass on the header `dropped` of the agent's answers."""
+    command = [shutil.which("node") or "node", "proxy.mjs", agent, dropped]
+    with subprocess.Popen(command, cwd=project, env=clean_environ(), stdout=subprocess.PIPE) as process:  # noqa: S603
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
+
+
+def first_line(url: str, *, patience: float) -> str:
+    """Of the stream, as a client reads it that takes gzip."""
+    with httpx.stream("GET", url + STREAM, timeout=patience, trust_env=False) as response:
+        return next(response.iter_lines())
+
+
+def test_an_event_arrives_though_the_next_one_is_far(project: Path, agent: str) -> None:
+    with express(project, agent) as url:
+        assert first_line(url, patience=20).startswith("data: {")
+
+
+def test_it_is_no_transform_that_brings_it(project: Path, agent: str) -> None:
+    """Without that header the event stays where it is until much more has come."""
+    with express(project, agent, dropped="cache-control") as url, pytest.raises(httpx.ReadTimeout):
+        first_line(url, patience=3)
+
+
+def test_what_the_agent_has_packed_is_not_packed_again(project: Path, agent: str) -> None:
+    with express(project, agent) as url:
+        response = httpx.get(f"{url}/gpu", headers={"Accept-Encoding": "gzip"}, trust_env=False)
+    assert response.headers["content-encoding"] == "gzip"
+    assert response.json()["gpu_count"] == 8

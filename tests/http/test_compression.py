@@ -1,0 +1,185 @@
+"""gzip for whoever asks for it, made once for each answer that is kept; never on the stream."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from anyio import CapacityLimiter, to_thread
+
+from agent.http import compression
+from agent.http.kept_response import KeptResponse
+from agent.simulation.processes import SimulatedProcess
+from benchmarks.sections.size import NAMES, named_programs
+from benchmarks.server import sleepers
+from tests.http.wire import A_TOKEN, request
+from tests.support.agents import agent_client, agent_server
+from tests.support.endpoints import CONSTANT, OF_ONE_SNAPSHOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.simulation import Simulation
+
+pytestmark = pytest.mark.anyio
+
+GZIP = {"Accept-Encoding": "gzip"}
+PLAIN = {"Accept-Encoding": "identity"}
+KEPT = sorted({*OF_ONE_SNAPSHOT, *CONSTANT})
+GZIP_LINE = [(b"accept-encoding", b"gzip")]
+
+
+@pytest.mark.usefixtures("simulation")
+async def test_every_kept_answer_comes_packed_to_whoever_asks() -> None:
+    """The same content; what is long is packed, and its length is what is sent. HEAD says the same."""
+    longer = set()
+    async with agent_client(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="10") as client:
+        for path in KEPT:
+            plain, head = await client.get(path, headers=PLAIN), await client.head(path, headers=GZIP)
+            async with client.stream("GET", path, headers=GZIP) as packed:
+                raw = b"".join([chunk async for chunk in packed.aiter_raw()])
+            is_long = len(plain.content) > compression.TINY
+            assert (path, 200) == (path, packed.status_code)
+            assert (path, is_long) == (path, packed.headers.get("content-encoding") == "gzip")
+            assert (path, is_long) == (path, "Accept-Encoding" in plain.headers.get("vary", ""))
+            assert plain.headers.get("vary") == packed.headers.get("vary")
+            assert "content-encoding" not in plain.headers
+            assert plain.content == (gzip.decompress(raw) if is_long else raw)
+            assert int(packed.headers["content-length"]) == len(raw) <= int(plain.headers["content-length"])
+            assert (packed.headers, b"") == (head.headers, head.content)
+            longer |= {path} if is_long else set()
+    assert {"/gpu", "/status", "/metrics", "/openapi.json", "/", "/web/page.js"} <= longer
+    assert not {"/count", "/health"} & longer
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "is_packed"),
+    [
+        ([], False),
+        (["gzip"], True),
+        (["gzip, deflate, br, zstd"], True),
+        (["br", "gzip"], True),
+        (["*"], True),
+        (["gzip;q=0"], False),
+        (["gzip;q=0, *"], False),
+        (["identity;q=1, gzip;q=0.5"], False),
+        (["br"], False),
+        ([""], False),
+        (["gzip" + " " * 8000], True),
+    ],
+)
+async def test_what_a_client_accepts_is_read_by_its_weight(
+    simulation: Simulation, accept_encoding: list[str], is_packed: bool
+) -> None:
+    del simulation
+    async with agent_client(SAMPLE_INTERVAL="60") as client:
+        del client.headers["accept-encoding"]
+        headers = [("Accept-Encoding", line) for line in accept_encoding]
+        response = await client.get("/gpu", headers=headers)
+    assert is_packed == (response.headers.get("content-encoding") == "gzip")
+
+
+@pytest.mark.usefixtures("simulation")
+def test_a_packed_answer_is_whole_over_a_real_socket() -> None:
+    with agent_server(URL_PREFIX="server1", SAMPLE_INTERVAL="60") as url:
+        for method in (b"GET", b"HEAD"):
+            reply = request(url, b"/server1/gpu", b"Accept-Encoding: gzip", method=method)
+            assert (reply.status, reply.headers["content-encoding"]) == (200, "gzip")
+            assert "transfer-encoding" not in reply.headers
+            if method == b"GET":
+                assert int(reply.headers["content-length"]) == len(reply.body)
+                assert gzip.decompress(reply.body).startswith(b'{"')
+
+
+@pytest.mark.usefixtures("simulation")
+def test_the_stream_and_what_fails_are_never_packed() -> None:
+    """A compressor would hold back the event for the next ones."""
+    with agent_server(TOKEN=A_TOKEN) as url:
+        headers = {"Authorization": A_TOKEN, **GZIP}
+        with httpx.stream("GET", f"{url}/gpu/stream", headers=headers) as response:
+            assert "content-encoding" not in response.headers
+            assert next(response.iter_raw()).startswith(b"data: {")
+        for path, status in [("/gpu?idx=x", 400), ("/nothing", 404)]:
+            failed = httpx.get(url + path, headers=headers)
+            assert (failed.status_code, "content-encoding" in failed.headers) == (status, False)
+
+
+async def test_it_is_packed_once_for_all() -> None:
+    """Also where many ask at the same time, and whatever they accept besides."""
+    limiter = CapacityLimiter(1)
+    for length in (compression.TINY + 1, compression.QUICK, compression.QUICK + 1, 500_000):
+        response = KeptResponse(200, [(b"content-length", str(length).encode())], b"x" * length)
+        asked = [[(b"accept-encoding", b"gzip, x%d" % number)] for number in range(20)]
+        given = await asyncio.gather(*(response.suited(headers, limiter) for headers in asked))
+        assert {id(one) for one in given} == {id(await response.suited(GZIP_LINE, limiter))}
+        assert gzip.decompress(given[0].body) == response.body
+        assert await response.suited([], limiter) is response
+        assert response.size == length + len(given[0].body), (
+            "what is kept is bounded by its size, packed or not"
+        )
+
+
+async def test_a_client_that_leaves_takes_nothing_from_the_others() -> None:
+    response = KeptResponse(200, [], b"x" * 500_000)
+    asking = [asyncio.create_task(response.suited(GZIP_LINE, CapacityLimiter(1))) for _ in range(3)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    first, *others = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(first, asyncio.CancelledError)
+    assert all(isinstance(other, KeptResponse) for other in others)
+
+
+async def test_a_long_answer_is_packed_in_a_thread_and_a_short_one_at_once() -> None:
+    """While the only thread is taken, the long one waits, and the event loop does not."""
+    limiter, door = CapacityLimiter(1), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def take() -> None:
+        loop.call_soon_threadsafe(taken.set)
+        asyncio.run_coroutine_threadsafe(door.wait(), loop).result()
+
+    taken = asyncio.Event()
+    other = asyncio.create_task(to_thread.run_sync(take, limiter=limiter))
+    await taken.wait()
+    long = asyncio.create_task(
+        KeptResponse(200, [], b"x" * (compression.QUICK + 1)).suited(GZIP_LINE, limiter)
+    )
+    short = await KeptResponse(200, [], b"x" * compression.QUICK).suited(GZIP_LINE, limiter)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (len(gzip.decompress(short.body)), long.done()) == (compression.QUICK, False)
+    door.set()
+    await other
+    assert len(gzip.decompress((await long).body)) == compression.QUICK + 1
+
+
+async def test_a_header_that_varies_by_more_keeps_that() -> None:
+    response = KeptResponse()
+    await response.record({"type": "http.response.start", "status": 200, "headers": [(b"vary", b"Accept")]})
+    for more_body in (True, False):
+        await response.record({"type": "http.response.body", "body": b"x" * 1000, "more_body": more_body})
+    assert response.headers == [(b"vary", b"Accept, Accept-Encoding")]
+
+
+async def test_eight_gpus_with_five_processes_each_take_four_kibibytes(
+    simulation: Simulation, tmp_path: Path
+) -> None:
+    """Whole names included."""
+    with sleepers(5 * len(simulation.gpus), named_programs(tmp_path)) as pids:
+        for number, gpu in enumerate(simulation.gpus):
+            own = pids[5 * number : 5 * number + 5]
+            gpu.processes = [SimulatedProcess(pid, "C", 2**30, sm_utilization=10) for pid in own]
+        async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+            end = time.monotonic() + 20
+            shown: set[str] = set()
+            while shown != set(NAMES):
+                assert time.monotonic() < end, f"shown are only {shown}"
+                response = await client.get("/gpu", headers=GZIP)
+                told = response.json()["gpus"]
+                shown = {process["name"] for gpu in told for process in gpu["top_processes"]}
+    assert [len(gpu["top_processes"]) for gpu in told] == [5] * 8
+    assert int(response.headers["content-length"]) <= 4 * 1024

@@ -1,0 +1,74 @@
+"""An agent in a pod, scraped as a PodMonitor does it: whose a process is, is what the agent says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.prometheus.engine import prometheus
+from tests.support.agents import agent_process, wait_until
+from tests.support.crowded_host import CrowdedHost, Started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.prometheus.engine import Engine
+
+pytestmark = pytest.mark.slow
+
+ID, OTHER, AGENTS = "4f2d9c0a" * 8, "9687bac5" * 8, "0badcafe" * 8
+UID, AGENTS_UID = "57e67067-89e4-4001-bdd4-8632d39ea02b", "0a1b2c3d-89e4-4001-bdd4-8632d39ea02b"
+# What the Prometheus operator makes of a PodMonitor: the labels of the agent's own pod.
+OF_THE_AGENT = {"namespace": "monitoring", "pod": "gpu-agent-x7k2p", "container": "agent", "endpoint": "http"}
+OURS = ("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace", "job_scheduler", "job_id")
+PROCESSES = {
+    f"/kubepods/pod{UID}/{ID}": (ID, "trainer", UID, "train-0", "ml", "", ""),
+    f"/system.slice/docker-{OTHER}.scope": (OTHER, "", "", "", "", "", ""),
+    "/system.slice/slurmstepd.scope/job_4711/step_0": ("", "", "", "", "", "slurm", "4711"),
+    "/pbs_jobs.service/jobs/7[2].srv": ("", "", "", "", "", "pbs", "7[2].srv"),
+    "/lxc.payload.gpu-box/init.scope": ("gpu-box", "gpu-box", "", "", "", "", ""),
+    "/system.slice/jupyter.service": ("", "", "", "", "", "", ""),
+}
+OF_THE_AGENTS_PROCESS = (AGENTS, "agent", AGENTS_UID, "gpu-agent-x7k2p", "monitoring", "", "")
+
+
+HELD = "nvidia_gpu_process_memory_used_bytes"
+
+
+def told(engine: Engine) -> dict[int, tuple[str, ...]]:
+    """Our labels of each process, by pid."""
+    metrics = [one["metric"] for one in engine.query(HELD)]
+    return {int(one["pid"]): tuple(one.get(label, "") for label in OURS) for one in metrics}
+
+
+def keep_logs(folder: Path) -> None:
+    """As the kubelet does."""
+    (folder / "pods" / f"ml_train-0_{UID}" / "trainer").mkdir(parents=True)
+    (folder / "pods" / f"monitoring_gpu-agent-x7k2p_{AGENTS_UID}" / "agent").mkdir(parents=True)
+    (folder / "containers").mkdir()
+
+
+def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Path) -> None:
+    keep_logs(tmp_path)
+    host = CrowdedHost(tmp_path)
+    inside = host.inside(f"/kubepods/pod{AGENTS_UID}/{AGENTS}", *map(Started, PROCESSES))
+    with agent_process(
+        "--simulate", "8", inside=inside, POD_LOGS=str(tmp_path), HISTORY_INTERVAL="1"
+    ) as agent:
+        target = {"targets": [agent.url.split("/")[2]], "labels": OF_THE_AGENT}
+        scrape: dict[str, Any] = {"job_name": "monitoring/gpu-agent", "static_configs": [target]}
+        folder = tmp_path / "prometheus"
+        folder.mkdir()
+        with prometheus(folder, [scrape | {"honor_labels": False}]) as engine:
+            wanted = dict(zip(host.pids, PROCESSES.values(), strict=True)) | {1: OF_THE_AGENTS_PROCESS}
+            wait_until(lambda: told(engine) == wanted, lambda: f"all are told, and so: {told(engine)}")
+            every = [one["metric"] for one in engine.query('{__name__=~"nvidia_gpu_.*"}')]
+            alike = engine.query(f'{HELD}{{pod_name="train-0",pod_namespace="ml",container_name="trainer"}}')
+
+    assert {int(one["metric"]["pid"]) for one in alike} == {host.pids[0]}
+    # No label of ours has been put aside for one of the target's, which are those of the scraped pod.
+    assert len({one["__name__"] for one in every}) > 60
+    assert {label for one in every for label in one if label.startswith("exported_")} == set()
+    assert {tuple(one[label] for label in OF_THE_AGENT) for one in every} == {tuple(OF_THE_AGENT.values())}
+    assert {one["job"] for one in every} == {"monitoring/gpu-agent"}

@@ -1,0 +1,109 @@
+"""Names of Podman's containers, out of a /proc with their monitors in it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import Belonging
+from tests.sources.fake_node import FakeNode, conmon
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ELSEWHERE = "0::/\n"
+ID, OTHER = "4f2d9c0a" * 8, "9687bac5" * 8
+ROOT = f"0::/machine.slice/libpod-{ID}.scope/container\n"
+ROOTLESS = f"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container\n"
+WHOLE = Belonging(container_id=ID, container_name="llama.cpp_1")
+QUADLET = f"0::/system.slice/llama.service/libpod-payload-{ID}\n"
+
+
+def name(node: FakeNode, pid: int) -> str | None:
+    """Of its container, as a new reader finds it."""
+    return node.belonging(pid).container_name
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> FakeNode:
+    """conmon 100 of a container whose first process is 101, a shell 102 in it and its child 103."""
+    node = FakeNode(tmp_path)
+    node.add(100, ELSEWHERE, parent=1, comm="conmon", cmdline=conmon(ID, "llama.cpp_1"))
+    for pid in (101, 102, 103):
+        node.add(pid, ROOT, parent=pid - 1)
+    return node
+
+
+@pytest.mark.parametrize("pid", [101, 102, 103])
+def test_every_process_of_a_container_has_its_name(node: FakeNode, pid: int) -> None:
+    assert name(node, pid) == "llama.cpp_1"
+
+
+@pytest.mark.parametrize("cgroup", [ROOTLESS, QUADLET, f"5:memory:/libpod_parent/libpod-{ID}\n"])
+def test_a_container_has_its_name_whoever_started_it(node: FakeNode, cgroup: str) -> None:
+    node.add(101, cgroup, parent=100)
+    assert name(node, 101) == "llama.cpp_1"
+
+
+def test_what_is_executed_in_a_container_has_its_name(node: FakeNode) -> None:
+    """It has a monitor of its own, a child of none of the container's processes."""
+    session = conmon(ID, "llama.cpp_1").replace(f"-u\0{ID}".encode(), f"-u\0{OTHER}".encode())
+    node.add(200, ELSEWHERE, parent=1, comm="conmon", cmdline=session)
+    node.add(201, ROOT, parent=200)
+    assert name(node, 201) == "llama.cpp_1"
+
+
+def test_a_container_in_a_container_has_the_name_of_the_inner_one(node: FakeNode) -> None:
+    node.add(110, ROOT, parent=103, comm="conmon", cmdline=conmon(OTHER, "inner"))
+    node.add(111, ROOT.strip() + f"/libpod-{OTHER}\n", parent=110)
+    assert name(node, 111) == "inner"
+    assert name(node, 103) == "llama.cpp_1"
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "comm"),
+    [
+        pytest.param(conmon(OTHER, "other"), "conmon", id="the monitor of another container"),
+        pytest.param(conmon(ID, "x"), "sh", id="no monitor"),
+        pytest.param(conmon(ID, "x\x1b[31m"), "conmon", id="a name that Podman does not give"),
+        pytest.param(b"/usr/bin/conmon\0-c\0" + ID.encode() + b"\0", "conmon", id="without a name"),
+        pytest.param(b"/usr/bin/conmon\0-n", "conmon", id="cut short"),
+        pytest.param(b"", "conmon", id="a zombie"),
+    ],
+)
+def test_a_name_that_is_not_told_is_unknown(node: FakeNode, cmdline: bytes, comm: str) -> None:
+    node.add(100, ELSEWHERE, parent=1, comm=comm, cmdline=cmdline)
+    assert name(node, 103) is None
+
+
+def test_no_name_is_looked_for_in_a_container_of_another_runtime(node: FakeNode) -> None:
+    node.add(101, f"0::/system.slice/docker-{ID}.scope\n", parent=100)
+    assert name(node, 101) is None
+
+
+def test_a_monitor_that_hangs_keeps_nobody_and_is_asked_again(node: FakeNode) -> None:
+    path = node.root / "100/cmdline"
+    path.unlink()
+    os.mkfifo(path)
+    reader = node.reader()
+    assert reader.read(frozenset({103}), None)[103].belonging == Belonging(container_id=ID)
+    writer = os.open(path, os.O_RDWR)
+    path.unlink()
+    os.close(writer)
+    path.write_bytes(conmon(ID, "llama.cpp_1"))
+    node.clock.now += 60
+    assert reader.read(frozenset({103}), None)[103].belonging == WHOLE
+
+
+def test_ancestors_in_a_circle_are_left(node: FakeNode) -> None:
+    node.add(101, ROOT, parent=103)
+    assert name(node, 103) is None
+
+
+def test_a_monitor_is_asked_once_for_all_processes_of_its_container(node: FakeNode) -> None:
+    reader = node.reader()
+    assert reader.read(frozenset({101}), None)[101].belonging == WHOLE
+    (node.root / "100/cmdline").unlink()
+    assert reader.read(frozenset({103}), None)[103].belonging == WHOLE
