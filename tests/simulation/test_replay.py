@@ -133,6 +133,7 @@ def test_a_document_is_read_however_it_was_saved(tmp_path: Path, content: bytes)
         ("ERR!", NvmlReturn.UNKNOWN),
         ("a word that no driver says", NvmlReturn.UNKNOWN),
         ("99999999999 C", NvmlReturn.UNKNOWN),
+        ("-5 C", NvmlReturn.UNKNOWN),
         ("Insufficient Permissions", NvmlReturn.NO_PERMISSION),
         ("GPU is lost", NvmlReturn.GPU_IS_LOST),
         ("[GPU requires reset]", NvmlReturn.RESET_REQUIRED),

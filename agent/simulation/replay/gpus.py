@@ -72,6 +72,7 @@ _REASONS = {
     "hw_power_brake_slowdown": ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN,
     "display_clocks_setting": ClocksEventReason.DISPLAY_CLOCKS_SETTING,
 }
+_MOST_PAGES = 4096  # NVML retires 64; whoever asks makes room for the address of each
 _BANKS = ("max", "high", "partial", "low", "none")
 _BUS_ID = re.compile(r"[0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-7]")
 
@@ -234,8 +235,12 @@ def _replay_errors(gpu: SimulatedGpu, told: Section) -> None:
         setattr(counters, f"corrected_{since}", corrected)
         setattr(counters, f"uncorrected_{since}", uncorrected)
     pages = "retired_pages"
-    counters.retired_pages_corrected = told.number(f"{pages}/multiple_single_bit_retirement/retired_count")
-    counters.retired_pages_uncorrected = told.number(f"{pages}/double_bit_retirement/retired_count")
+    counters.retired_pages_corrected = told.number(
+        f"{pages}/multiple_single_bit_retirement/retired_count", most=_MOST_PAGES
+    )
+    counters.retired_pages_uncorrected = told.number(
+        f"{pages}/double_bit_retirement/retired_count", most=_MOST_PAGES
+    )
     counters.retirement_pending = told.choice(
         _YES, f"{pages}/pending_retirement", f"{pages}/pending_blacklist"
     )

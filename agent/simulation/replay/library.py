@@ -41,7 +41,11 @@ def replay(path: str, **timing: Any) -> tuple[Simulation, dict[int, str | None]]
 
     `timing`: clocks and durations, as Simulation takes them. Raises DocumentError.
     """
-    told = read_document(path)
+    return replay_document(read_document(path), **timing)
+
+
+def replay_document(told: Section, **timing: Any) -> tuple[Simulation, dict[int, str | None]]:
+    """The same of a document that has been read."""
     gpus = list(told.sections("gpu"))
     simulation = Simulation(len(gpus), models=[MODEL], **timing)
     simulation.driver_version = told.text("kmd_version", "driver_version")

@@ -79,13 +79,13 @@ class Section:
         return found
 
     def number(self, *paths: str, scale: int = 1, most: int = _MOST) -> int | NvmlReturn:
-        """In front of its unit, times `scale`; UNKNOWN for what is none, or more than `most`."""
+        """In front of its unit, times `scale`; UNKNOWN for what is none, less than 0 or more than `most`."""
         text = self.text(*paths)
         if isinstance(text, NvmlReturn):
             return text
         match = _NUMBER.fullmatch(text)
         number = None if match is None else round(float(match[1]) * scale)
-        return NvmlReturn.UNKNOWN if number is None or number > most else number
+        return number if number is not None and 0 <= number <= most else NvmlReturn.UNKNOWN
 
     def bytes(self, *paths: str) -> int | NvmlReturn:
         """Told in MiB."""
