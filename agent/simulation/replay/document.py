@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from xml.etree import ElementTree
 
 from agent.simulation.replay.words import Section
+from agent.sources.procfs import read_beginning
 
 MAX_BYTES = 8 * 1024**2  # eight GPUs with all their supported clocks take 1 MiB
 MAX_GPUS = 128
@@ -21,12 +21,12 @@ class DocumentError(ValueError):
 def read_document(path: str) -> Section:
     """The document in this file. Raises DocumentError."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        content = read_beginning(path, MAX_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         why = getattr(error, "strerror", None) or str(error)
         raise DocumentError(f"cannot be read ({why})") from error
-    if len(data) > MAX_BYTES:
+    data = content.data
+    if content.is_cut:
         raise DocumentError(f"holds more than {MAX_BYTES // 1024**2} MiB")
     return parse_document(data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig", "replace"))
 
