@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import gc
 import logging
 import os
@@ -11,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
-from agent.server.listener import BACKLOG, CannotListen, listen, url_host
+from agent.server.listener import BACKLOG, CannotListen, listen, listening_at, url_host
 from agent.server.logs import configure_logging, say
 from agent.server.other_server import OtherServer
 from agent.server.single_worker import SingleWorker, is_supervised
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from agent.server.agent_server import RestartRequest
+    from agent.server.handshakes import Handshakes
 
 NAME = "nvidia-smi-web-agent"
 EXIT_DEADLINE = 1.7  # seconds from a signal to the end of the process
@@ -46,29 +48,30 @@ _ARGUMENTS = {
 def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], main_file: str) -> int:
     """Runs the agent until a signal ends it, or itself to be started again.
 
-    The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings.
+    The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings; with --check
+    0 all is well, 1 something is wrong, 2 wrong settings.
     `main_file` is the path of main.py, beside which an env file may be. `end` ends the process with a status,
     at once: the server calls it EXIT_DEADLINE after a signal. Raises SystemExit(3) if the app does not start.
     """
-    arguments = vars(_parser().parse_args(argv))
-    env_file = arguments.pop("env_file") or find_env_file(main_file)
+    options = _parse(argv)
+    arguments = {name: text for name in _ARGUMENTS.values() if (text := getattr(options, name)) is not None}
+    env_file = options.env_file or find_env_file(main_file)
+    if options.check:
+        from agent.check.command import run_check
+
+        return run_check(arguments, env_file, url=options.url, as_json=options.json, end=end)
     try:
-        settings = load_settings(
-            os.environ,
-            arguments={name: text for name, text in arguments.items() if text is not None},
-            env_file=env_file,
-        )
+        settings = load_settings(os.environ, arguments=arguments, env_file=env_file)
         configure_logging(settings.log_level, settings.log_format)
-        with listen(settings.host, settings.port) as listener:
+        with listening_at(settings.uds) if settings.uds else listen(settings.host, settings.port) as listener:
             # Only now: a wrong setting or a port in use shows at once.
             from agent.app import create_app
             from agent.server.agent_server import RestartRequest
 
             restart = RestartRequest()
             app = create_app(settings, restart=restart)
-            address = f"http://{url_host(settings.host)}:{settings.port}"
-            host_from_environment = bool(os.environ.get("HOST")) and not arguments["HOST"]
-            _announce(settings, address, env_file, host_from_environment=host_from_environment)
+            host_from_environment = bool(os.environ.get("HOST")) and not arguments.get("HOST")
+            _announce(settings, _address(settings), env_file, host_from_environment=host_from_environment)
             return _serve(app, settings, listener, end, restart)
     except SettingsError as error:
         return _refuse(error)
@@ -93,6 +96,9 @@ def app_from_environment(main_file: str) -> ASGIApp:
 
     app = OtherServer(create_app(settings))
     _announce(settings, "", env_file)
+    unused = [name for name in ("UDS", "TLS_CERT", "TLS_KEY") if getattr(settings, name.lower())]
+    if unused:
+        logger.warning("%s: not used here; the server has options of its own for it", ", ".join(unused))
     return SingleWorker(app) if is_supervised() else app
 
 
@@ -126,6 +132,23 @@ class _Parser(argparse.ArgumentParser):
         return super().format_help()
 
 
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if not options.check and (options.json or options.url):
+        parser.error("--json and --url go with --check")
+    return options
+
+
+def _url(text: str) -> str:
+    from agent.check.running import agent_url
+
+    try:
+        return agent_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=NAME,
@@ -141,8 +164,31 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="File of NAME=value lines. Default: .env of the working directory, else .env beside main.py.",
     )
+    checking = parser.add_argument_group(
+        "check", "What holds on this host, and what is wrong with it; works beside a running agent."
+    )
+    checking.add_argument(
+        "--check",
+        action="store_true",
+        help="Show settings, driver, GPUs and what is missing, within 10 seconds, and end."
+        " Exit status: 0 all is well, 1 something is wrong, 2 wrong settings.",
+    )
+    checking.add_argument("--json", action="store_true", help="With --check: write it as one JSON object.")
+    checking.add_argument(
+        "--url",
+        type=_url,
+        metavar="URL",
+        help="With --check: compare with the running agent there, which is sent the token of the settings.",
+    )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser
+
+
+def _address(settings: Settings) -> str:
+    if settings.uds:
+        return f"http://unix:{settings.uds}:"
+    scheme = "https" if settings.tls_cert else "http"
+    return f"{scheme}://{url_host(settings.host)}:{settings.port}"
 
 
 def _announce(
@@ -162,7 +208,9 @@ def _announce(
     remarks = [f"authentication: {' and '.join(credentials) or 'none'}"]
     if env_file is not None:
         remarks.append(f"env file: {env_file}")
-    if host_from_environment:
+    if settings.uds:
+        remarks.append("UDS takes the place of HOST and PORT")
+    elif host_from_environment:
         remarks.append(f"HOST from the environment: {settings.host}")
     if settings.simulate_gpus:
         number = isinstance(settings.simulate_gpus, int)
@@ -172,7 +220,9 @@ def _announce(
     if not settings.wants_token:
         guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"
         logger.warning(
-            "%s: anyone who reaches this port can read process command lines and user names", guarded
+            "%s: anyone who reaches this %s can read process command lines and user names",
+            guarded,
+            "socket" if settings.uds else "port",
         )
 
 
@@ -189,9 +239,10 @@ def _serve(
     from agent.server.agent_server import AgentServer
     from agent.server.forwarded import ForwardedFor
     from agent.server.protocol import LimitedHttpProtocol
+    from agent.server.service_manager import ServiceManager
 
     if settings.access_log:  # nothing else asks for the client's address
-        app = ForwardedFor(app, trusted=settings.forwarded_allow_ips)
+        app = ForwardedFor(app, trusted=settings.forwarded_allow_ips, on_unix_socket=bool(settings.uds))
     config = Config(
         app,
         interface="asgi3",
@@ -208,6 +259,26 @@ def _serve(
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
     gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
-    server = AgentServer(config, exit_deadline=EXIT_DEADLINE, end=end, restart=restart)
+    manager = ServiceManager(os.environ)
+    if manager.watches:
+        faulthandler.enable()  # systemd ends a loop that stands still by SIGABRT: the log says where it stood
+    server = AgentServer(
+        config,
+        exit_deadline=EXIT_DEADLINE,
+        end=end,
+        restart=restart,
+        manager=manager,
+        handshakes=_handshakes(settings) if settings.tls_cert else None,
+    )
     server.run(sockets=[listener])
     return server.status
+
+
+def _handshakes(settings: Settings) -> Handshakes:
+    """With the certificate, which is watched from here on."""
+    from agent.server.handshakes import Certificate, Handshakes
+    from agent.settings.tls_pair import TlsPair
+
+    certificate = Certificate(TlsPair(settings.tls_cert, settings.tls_key))
+    certificate.watch()
+    return Handshakes(certificate)

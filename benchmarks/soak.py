@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TITLE = "soak: 8 GPUs, 64 processes that come and go, a fault a minute, 20 streams, 8 pollers, 4 waiters"
-PATHS = ("/status", "/gpu", "/gpu?detail=1", "/processes", "/users", "/count", "/free?count=2", "/ready")
+PATHS = (
+    "/status",
+    "/gpu",
+    "/gpu?detail=1",
+    "/processes",
+    "/users",
+    "/count",
+    "/free?count=2",
+    "/ready",
+    "/summary",
+)
 STREAM_SECONDS = 20.0  # then every reader is another
 WARM_UP = 0.25  # of the time
 SAMPLE_SECONDS = 5.0

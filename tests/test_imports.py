@@ -1,5 +1,6 @@
 """Imports point one way, each library is known in one place, each subject has one name: held by a test.
 
+cli -> check -> app
 cli -> app -> routes -> http, views -> derive -> readings
        app -> sampling -> derive, readings
        app -> sources -> readings
@@ -34,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # the process around it
     "settings": {"simulation"},  # the names of the scenarios
     "server": {"http", "settings"},  # the envelope of a refusal, what a request's head may be; where to probe
-    "cli": {"app", "server", "settings"},
+    "check": {"app", "derive", "readings", "sampling", "server", "settings", "sources", "views"},
+    "cli": {"app", "check", "server", "settings"},
     # in the place of the driver
     # procfs: a simulated GPU runs processes of this host; those of another host are told as readings
     "simulation": {"readings", "sources"},

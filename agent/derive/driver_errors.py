@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.derive.findings import Finding, HealthVerdict
 from agent.readings import Reason
+from agent.readings.troubles import todo_about_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,16 +26,6 @@ VITAL = MEMORY | UTILIZATION | {"thermal.gpu_celsius", "power.usage_watts"}
 MOST_NAMED = 3  # functions in the sentence; a GPU that tells nothing any more would fill pages
 RESET_REQUIRED = "NVML_ERROR_RESET_REQUIRED"  # a state of the GPU, which is a finding of its own
 
-# By NVML's symbol, as nvml.h describes the error.
-_ADVICE: Mapping[str, str] = {
-    "NVML_ERROR_INSUFFICIENT_POWER": "attach its power cables",
-    "NVML_ERROR_TIMEOUT": "look at the load of the host, and for its XID in dmesg",
-    "NVML_ERROR_IRQ_ISSUE": "look in dmesg and /proc/interrupts: its interrupts do not arrive",
-    "NVML_ERROR_CORRUPTED_INFOROM": "have its InfoROM repaired by its vendor; a reset helps at times",
-    "NVML_ERROR_MEMORY": "look at the free memory of the host",
-}
-_OTHER_ADVICE = "look for its XID in dmesg; if it stays so, reset it when its work is done, or reboot"
-
 
 def driver_errors(patient: Patient) -> Iterator[Finding]:
     """The finding `driver_errors`: critical where neither memory nor utilization is told."""
@@ -47,7 +38,7 @@ def driver_errors(patient: Patient) -> Iterator[Finding]:
         "driver_errors",
         HealthVerdict.CRITICAL if is_blind else HealthVerdict.WARNING,
         f"The driver has failed for a minute or longer to answer {_calls(failures)}",
-        _ADVICE.get(failures[gravest].error, _OTHER_ADVICE),
+        todo_about_value(failures[gravest].error),
     )
 
 

@@ -183,7 +183,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
 
 
 # What tells whether a GPU is in use, where it can tell at all.
-_MUST_NOT_FAIL = {"memory.used_bytes": "memory in use", "utilization.gpu_percent": "utilization"}
+_MUST_BE_TOLD = {"memory.used_bytes": "memory in use", "utilization.gpu_percent": "utilization"}
 
 
 def _obstacle(gpu: GpuSample, health: Health) -> str | None:
@@ -200,10 +200,12 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return "its compute mode is prohibited"
     if not reading.knows_all_processes:
         return "its processes are unknown"
-    for field, name in _MUST_NOT_FAIL.items():
+    for field, name in _MUST_BE_TOLD.items():
         unknown = reading.unknown.get(field)
         if unknown is not None and unknown.reason is Reason.FAILED:
             return f"its {name} is unknown: {unknown.words}"
+        if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
+            return f"its {name} is unknown: the driver tells {unknown.words}"
     return None
 
 

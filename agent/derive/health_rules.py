@@ -88,14 +88,14 @@ _RECOVERY_ADVICE = {
 
 
 def _recovery(patient: Patient) -> Iterator[Finding]:
-    if patient.reading.recovery.requires_reset:
+    action = patient.reading.recovery.action
+    if patient.reading.recovery.requires_reset and action != RecoveryAction.GPU_RESET:
         yield Finding(
             "reset_required",
             HealthVerdict.CRITICAL,
             "The GPU requires a reset",
             _RECOVERY_ADVICE[RecoveryAction.GPU_RESET],
         )
-    action = patient.reading.recovery.action
     if action:
         todo = _RECOVERY_ADVICE.get(
             RecoveryAction(action) if action in set(RecoveryAction) else RecoveryAction.NONE,
@@ -110,7 +110,8 @@ def _memory(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "ecc_uncorrected",
             HealthVerdict.CRITICAL,
-            f"{errors.uncorrected_volatile} uncorrected ECC errors since the driver was loaded",
+            f"{errors.uncorrected_volatile} uncorrected ECC"
+            f" error{'s' if errors.uncorrected_volatile > 1 else ''} since the driver was loaded",
             "its results cannot be trusted; stop what runs on it and reset it",
         )
     if errors.remapping_failed:

@@ -23,7 +23,8 @@ def examine_host(snapshot: Snapshot) -> Health:
             Finding(
                 "no_driver",
                 HealthVerdict.CRITICAL,
-                f"The NVIDIA driver does not answer, and {census.expected} GPUs are expected",
+                "The NVIDIA driver does not answer, and "
+                + ("a GPU is expected" if census.expected == 1 else f"{census.expected} GPUs are expected"),
                 "see the error of /status, or the log of the agent",
             )
         )
@@ -38,7 +39,9 @@ def examine_host(snapshot: Snapshot) -> Health:
             Finding(
                 "gpus_missing",
                 HealthVerdict.CRITICAL,
-                f"{missing} of the {census.expected} expected GPUs {'is' if missing == 1 else 'are'} missing",
+                "The expected GPU is missing"
+                if census.expected == 1
+                else f"{missing} of the {census.expected} expected GPUs {_are(missing)} missing",
                 "see lspci and dmesg, and in a container NVIDIA_VISIBLE_DEVICES; power-cycle the host, and"
                 " reseat or replace what stays away",
             )
@@ -48,7 +51,9 @@ def examine_host(snapshot: Snapshot) -> Health:
         Finding(
             "gpus_gone",
             HealthVerdict.WARNING,
-            f"{gone} of the {census.seen} GPUs that were there {'is' if gone == 1 else 'are'} gone",
+            "The GPU that was there is gone"
+            if census.seen == 1
+            else f"{gone} of the {census.seen} GPUs that were there {_are(gone)} gone",
             "see lspci and dmesg; if this is intended, restart the agent",
         )
     )
@@ -56,3 +61,7 @@ def examine_host(snapshot: Snapshot) -> Health:
 
 def _judged(finding: Finding) -> Health:
     return Health(finding.verdict, (finding,))
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

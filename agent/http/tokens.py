@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from agent.settings.token_file import Content, Stamp, TokenFile
+    from agent.settings.stamp import Stamp
+    from agent.settings.token_file import Content, TokenFile
 
 LOOK_INTERVAL = 5.0  # seconds
 PATIENCE = 2.0  # seconds; a file on a server that is gone may never answer
-SETTLED_AFTER = 2.0  # seconds; two writes within one tick of a file system's clock have one mtime
 
 logger = logging.getLogger(__name__)
 
@@ -113,8 +113,7 @@ class Tokens:
         if content is not None:
             self._put_in_force(content.tokens)
             self._read_at = self._clock()
-            is_settled = content.stamp.mtime_ns / 1e9 < self._read_at - SETTLED_AFTER
-            self._stamp = content.stamp if is_settled else None
+            self._stamp = content.stamp if content.stamp.is_settled(self._read_at) else None
         has_changed = self.in_force != before
         self.generation += has_changed
         if was_failing or (has_changed and not is_first):

@@ -109,4 +109,5 @@ class ProcessesReading:
     """The host's processes at one moment (/proc)."""
 
     gpu_processes: Mapping[int, HostProcess] = field(default_factory=dict)  # by pid
-    top_processes: tuple[HostProcess, ...] = ()  # the five largest by resident memory
+    # The five largest by resident memory; None: some are hidden, or there are too many to look at.
+    top_processes: tuple[HostProcess, ...] | None = None

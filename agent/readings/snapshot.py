@@ -90,6 +90,8 @@ class LedgerReading:
     unlisted_peak_utilization_percent: Mapping[str, int] = field(default_factory=dict)
     # By GPU UUID, whether nothing uses it that would explain its utilization; absent: no.
     ghost_utilization: Mapping[str, bool] = field(default_factory=dict)
+    # By GPU UUID, seconds since the epoch; absent: it works, or its utilization is not told.
+    idle_since: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""What can be wrong with the driver or a GPU, in words, and what to do about it: the one table of both."""
+"""What can be wrong with the driver or a GPU, in words, and what to do about it: the one table of both.
+
+An `error` is NVML's symbol of a return code, as in nvml.h: NVML_ERROR_TIMEOUT.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIB_RM_VERSION_MISMATCH = 18  # nvmlReturn_t
-UNKNOWN = 999  # nvmlReturn_t
+_PREFIX = "NVML_ERROR_"
+_OTHER = "UNKNOWN"  # and whatever a later driver may say
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,21 @@ class Trouble:
         return f"{self.what}; {self.todo}"
 
 
-def driver_trouble(code: int, words: str, *, in_container: bool) -> Trouble:
-    """Of the driver as a whole: nvmlInit or nvmlDeviceGetCount returned `code`, which NVML calls `words`."""
-    row = _BY_CODE.get(code, _BY_CODE[UNKNOWN])
+def driver_trouble(error: str, words: str, *, in_container: bool) -> Trouble:
+    """Of the driver as a whole: nvmlInit or nvmlDeviceGetCount failed with `error`, in NVML's `words`."""
+    row = _row(error)
     return Trouble(row.driver.format(words=words.rstrip(".")), row.advice(in_container=in_container))
 
 
-def gpu_trouble(code: int, words: str, *, in_container: bool) -> Trouble:
-    """Of one GPU as a whole: a call on it returned `code`, which NVML calls `words`."""
-    row = _BY_CODE.get(code, _BY_CODE[UNKNOWN])
+def gpu_trouble(error: str, words: str, *, in_container: bool) -> Trouble:
+    """Of one GPU as a whole: a call on it failed with `error`, in NVML's `words`."""
+    row = _row(error)
     return Trouble(row.gpu.format(words=words.rstrip(".")), row.advice(in_container=in_container))
+
+
+def todo_about_value(error: str) -> str:
+    """What to do about a value that fails with `error`; the GPU as a whole can be read."""
+    return _row(error).todo
 
 
 def stuck_gpu(seconds: float) -> Trouble:
@@ -60,7 +69,7 @@ UNREADABLE = Trouble("The GPU cannot be read", "see the log of the agent, and dm
 RESET = "stop what runs on it and reset it: nvidia-smi --gpu-reset"
 _MAKE_CONTACT = "the agent makes contact anew by itself; if it stays so, restart the agent, then the host"
 _UPGRADE = "upgrade the driver; if it is a recent one, upgrade the agent"
-_WATCH = "look for XID errors in dmesg; if it stays so, reset the GPU or reboot"
+_WATCH = "look for XID errors in dmesg; if it stays so, reset the GPU when its work is done, or reboot"
 _GIVE_GPUS = "give the container the GPUs (--gpus all); if it had them before, recreate the container"
 _MISFIT = "The NVIDIA kernel module and the NVML library have different versions"
 _NO_LIBRARY = "No NVIDIA driver: the NVML library (libnvidia-ml.so.1) was not found"
@@ -81,116 +90,120 @@ class _Row:
         return self.in_container if in_container and self.in_container else self.todo
 
 
-# By nvmlReturn_t, with the name that nvml.h gives it behind NVML_ERROR_.
-_BY_CODE: Mapping[int, _Row] = {
-    1: _Row(_MAKE_CONTACT),  # UNINITIALIZED
-    2: _Row(_MAKE_CONTACT),  # INVALID_ARGUMENT: a handle from before a reset
-    3: _Row(_UPGRADE, driver=_NO_COUNT),  # NOT_SUPPORTED
-    4: _Row(  # NO_PERMISSION
+# By what nvml.h calls the return code behind NVML_ERROR_.
+_ROWS: Mapping[str, _Row] = {
+    "UNINITIALIZED": _Row(_MAKE_CONTACT),
+    "INVALID_ARGUMENT": _Row(_MAKE_CONTACT),  # a handle from before a reset
+    "NOT_SUPPORTED": _Row(_UPGRADE, driver=_NO_COUNT),
+    "NO_PERMISSION": _Row(
         "let the agent's user open /dev/nvidiactl, /dev/nvidia0, /dev/nvidia1 and so on",
         gpu="No permission to read the GPU",
         driver="No permission to use the NVIDIA driver",
         in_container=_GIVE_GPUS,
     ),
-    5: _Row(_MAKE_CONTACT),  # ALREADY_INITIALIZED
-    6: _Row(_MAKE_CONTACT),  # NOT_FOUND
-    7: _Row(_UPGRADE),  # INSUFFICIENT_SIZE
-    8: _Row(  # INSUFFICIENT_POWER
+    "ALREADY_INITIALIZED": _Row(_MAKE_CONTACT),
+    "NOT_FOUND": _Row(_MAKE_CONTACT),
+    "INSUFFICIENT_SIZE": _Row(_UPGRADE),
+    "INSUFFICIENT_POWER": _Row(
         "switch the host off and connect the power cables of the GPU",
         gpu="The GPU lacks external power: a power cable is missing or loose",
         driver="A GPU lacks external power: a power cable is missing or loose",
     ),
-    9: _Row(  # DRIVER_NOT_LOADED
+    "DRIVER_NOT_LOADED": _Row(
         "load it with: modprobe nvidia",
         gpu=_NOT_LOADED,
         driver=_NOT_LOADED,
         in_container="load it on the host with: modprobe nvidia; if it is loaded, give the container the GPUs"
         " (--gpus all)",
     ),
-    10: _Row(  # TIMEOUT
+    "TIMEOUT": _Row(
         "look at the load of the host, and for XID errors in dmesg; if it stays so, reset the GPU or reboot",
         gpu="The GPU did not answer the driver in time",
         driver="The NVIDIA driver did not answer in time",
     ),
-    11: _Row(  # IRQ_ISSUE
+    "IRQ_ISSUE": _Row(
         "see dmesg and reboot; if it comes back, look at MSI and IOMMU in firmware and kernel settings",
         gpu="The kernel has trouble with the interrupts of the GPU",
         driver="The kernel has trouble with the interrupts of a GPU",
     ),
-    12: _Row(  # LIBRARY_NOT_FOUND
+    "LIBRARY_NOT_FOUND": _Row(
         "install the driver, or give the container the NVIDIA runtime (--gpus all)",
         gpu=_NO_LIBRARY,
         driver=_NO_LIBRARY,
     ),
-    13: _Row(_UPGRADE, driver=_NO_COUNT),  # FUNCTION_NOT_FOUND
-    14: _Row(  # CORRUPTED_INFOROM
+    "FUNCTION_NOT_FOUND": _Row(_UPGRADE, driver=_NO_COUNT),
+    "CORRUPTED_INFOROM": _Row(
         "stop what runs on it and reset it; if it comes back, have the GPU replaced",
         gpu="The infoROM of the GPU is corrupted",
         driver="The infoROM of a GPU is corrupted",
     ),
-    15: _Row(  # GPU_IS_LOST
+    "GPU_IS_LOST": _Row(
         "look for its XID in dmesg; reset it or reboot, and reseat or replace it if it comes back",
         gpu="The GPU is lost: it fell off the bus, or the driver cannot reach it",
         driver="A GPU is lost: it fell off the bus, or the driver cannot reach it",
     ),
-    16: _Row(RESET, gpu="The GPU requires a reset", driver="A GPU requires a reset"),  # RESET_REQUIRED
-    17: _Row(  # OPERATING_SYSTEM
+    "RESET_REQUIRED": _Row(RESET, gpu="The GPU requires a reset", driver="A GPU requires a reset"),
+    "OPERATING_SYSTEM": _Row(
         "see dmesg and the audit log for what forbids it: DeviceAllow=, SELinux or AppArmor",
         gpu="The operating system does not let the GPU be read",
         driver="The operating system does not let the NVIDIA driver be used",
         in_container=_GIVE_GPUS,
     ),
-    LIB_RM_VERSION_MISMATCH: _Row(
+    "LIB_RM_VERSION_MISMATCH": _Row(
         "after a driver upgrade reload the module, or reboot",
         gpu=_MISFIT,
         driver=_MISFIT,
         in_container="after a driver upgrade reload the module, or reboot the host; then recreate the"
         " container, which has the old library",
     ),
-    19: _Row(  # IN_USE
+    "IN_USE": _Row(
         "see whether a reset, a change of its mode or a virtual machine has it, and let that end",
         gpu="The GPU is in use by something that shares it with nobody",
         driver="A GPU is in use by something that shares it with nobody",
     ),
-    20: _Row(  # MEMORY
+    "MEMORY": _Row(
         "look at the free memory of the host, and at the memory limit of the agent's service or container",
         gpu="The driver has not enough memory to read the GPU",
         driver="The NVIDIA driver has not enough memory",
     ),
-    21: _Row(_MAKE_CONTACT),  # NO_DATA
-    22: _Row(_UPGRADE),  # VGPU_ECC_NOT_SUPPORTED
-    23: _Row(  # INSUFFICIENT_RESOURCES
+    "NO_DATA": _Row(_MAKE_CONTACT),
+    "VGPU_ECC_NOT_SUPPORTED": _Row(_UPGRADE),
+    "INSUFFICIENT_RESOURCES": _Row(
         "look at the limits of the agent's service or container (open files, processes), and in dmesg",
         gpu="The driver has run out of something other than memory that it needs to read the GPU",
         driver="The NVIDIA driver has run out of something other than memory that it needs",
     ),
-    24: _Row(_UPGRADE),  # FREQ_NOT_SUPPORTED
-    25: _Row(  # ARGUMENT_VERSION_MISMATCH
+    "FREQ_NOT_SUPPORTED": _Row(_UPGRADE),
+    "ARGUMENT_VERSION_MISMATCH": _Row(
         _UPGRADE,
         gpu="The driver and the agent do not agree on how the GPU is read",
         driver="The NVIDIA driver and the agent do not agree on how it is asked",
     ),
-    26: _Row(_UPGRADE, driver=_NO_COUNT),  # DEPRECATED
-    27: _Row(  # NOT_READY
+    "DEPRECATED": _Row(_UPGRADE, driver=_NO_COUNT),
+    "NOT_READY": _Row(
         "wait until it has started; if it stays so, see dmesg and the log of the fabric manager",
         gpu="The GPU is not ready",
         driver="The NVIDIA driver is not ready",
     ),
-    28: _Row(  # GPU_NOT_FOUND
+    "GPU_NOT_FOUND": _Row(
         "see in lspci whether it is there, and in dmesg why the driver does not take it",
         gpu="The driver does not find the GPU",
         driver="The NVIDIA driver finds no GPU",
         in_container=_GIVE_GPUS,
     ),
-    29: _Row(  # INVALID_STATE
+    "INVALID_STATE": _Row(
         "see in nvidia-smi -q whether a change of mode (MIG, ECC ...) is pending, and reset the GPU if so",
         gpu="The GPU is in a state in which it cannot be read",
         driver="The NVIDIA driver is in a state in which it does not answer",
     ),
-    30: _Row(_UPGRADE),  # RESET_TYPE_NOT_SUPPORTED
-    UNKNOWN: _Row(
+    "RESET_TYPE_NOT_SUPPORTED": _Row(_UPGRADE),
+    _OTHER: _Row(
         _WATCH,
         in_container="the container may have lost its device files, as after systemctl daemon-reload on the"
         " host: recreate the container; if that does not help, look for XID errors in dmesg",
     ),
 }
+
+
+def _row(error: str) -> _Row:
+    return _ROWS.get(error.removeprefix(_PREFIX), _ROWS[_OTHER])

@@ -16,6 +16,7 @@ _FILES = (
     "processes",
     "users",
     "free",
+    "summary",
     "history",
     "fleet",
     "metrics",

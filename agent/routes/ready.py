@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.host_health import examine_host
 from agent.http.endpoint import Access, Endpoint
@@ -17,8 +18,19 @@ from agent.http.parameters import NO_CONTACT, CurrentSnapshot
 from agent.readings import GpuState
 from agent.views.health import Verdict, verdict_word
 
+if TYPE_CHECKING:
+    from agent.derive.health import Health
+
 router = APIRouter(tags=[Tag.MONITORING])
 ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
+
+Require = Annotated[
+    Literal["healthy", ""],
+    Query(
+        description="healthy: 503 also while a GPU or the host is critical; a warning, and a verdict that is"
+        " not known yet, are no reason. Empty: one GPU that gives live values is enough"
+    ),
+]
 
 
 class HostReadiness(BaseModel):
@@ -33,26 +45,39 @@ class Readiness(BaseModel):
 
     status: Literal["ready"] = Field(description="always ready: else the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
-    health: dict[Verdict, int] = Field(description="number of GPUs by verdict")
+    health: dict[Verdict, int] = Field(
+        description="number of GPUs by verdict, 0 too; one without a verdict is not counted"
+    )
     host: HostReadiness
 
 
 @router.get("/ready", summary="Whether there is live data")
-async def ready(snapshot: CurrentSnapshot) -> Readiness:
-    """Ready while at least one GPU is in state ok: for whoever sends clients here."""
+async def ready(snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
+    """Ready while at least one GPU is in state ok: for whoever sends clients here.
+
+    With require=healthy it is for checks that see the status alone, and call somebody.
+    """
     states = Counter(gpu.state for gpu in snapshot.gpus)
     if not states[GpuState.OK]:
         found = ", ".join(f"{number} {state}" for state, number in states.items())
         no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
         raise TryAgainLater(snapshot.driver_error or no_gpu)
-    verdicts = Counter(
-        health.verdict.word for health in examine(snapshot).values() if health.verdict is not None
-    )
+    verdicts = Counter(verdict_word(health) for health in examine(snapshot).values())
     host = examine_host(snapshot)
+    if require:
+        _refuse_critical(verdicts["critical"], host)
     findings = {finding.name: finding.verdict.word for finding in host.findings}
     return Readiness(
         status="ready",
         gpus=dict(states),
-        health=dict(verdicts),
+        health={verdict.word: verdicts[verdict.word] for verdict in HealthVerdict},
         host=HostReadiness(verdict=verdict_word(host), findings=findings),
     )
+
+
+def _refuse_critical(gpus: int, host: Health) -> None:
+    """Raises TryAgainLater, which names no GPU: everybody may read it."""
+    critical = [f"{gpus} GPU{'s' if gpus > 1 else ''}"] if gpus else []
+    critical += [f"the host ({one.name})" for one in host.findings if one.verdict is HealthVerdict.CRITICAL]
+    if critical:
+        raise TryAgainLater(f"Critical: {' and '.join(critical)}; /summary and /status say why")

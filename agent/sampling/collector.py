@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.readings import Snapshot, seconds_since_boot
-from agent.readings.troubles import LIB_RM_VERSION_MISMATCH
 from agent.sampling.census import Census
 from agent.sampling.change_log import ChangeLog
+from agent.sampling.contact import Contact
 from agent.sampling.elimination import with_the_last_one_named
-from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import STALE_INTERVALS
+from agent.sampling.topology import KnownTopology
 from agent.sampling.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.readings import DriverReading, GpuSample, HostReading, ProcessesReading, Topology
-    from agent.sampling.gpu_slot import Gpu
+    from agent.readings import GpuSample, HostReading, ProcessesReading
+    from agent.sampling.gpu_slot import Gpu, GpuSlot
     from agent.sampling.history import History
     from agent.sampling.interfaces import Connections, Driver, Host, Processes
     from agent.sampling.ledger import Ledger
@@ -28,13 +28,8 @@ if TYPE_CHECKING:
     from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
 
-# Seconds; no request waits longer than this for the driver. The processes have the last part of it.
+# Seconds; no request waits longer than this. The processes have what is left of it after the GPUs.
 MAX_WAIT = 0.25
-MAX_WAIT_FOR_GPUS = 0.2
-# Seconds between two looks at the number of GPUs while all is well.
-DRIVER_PACE = 5.0
-# Seconds until a topology that is not known in full is asked for again.
-TOPOLOGY_RETRY = 60.0
 # Seconds by which the wall clock has been set: less is the time between reading one clock and the other.
 WALL_CLOCK_STEP = 0.01
 
@@ -67,14 +62,12 @@ class Collector:
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._driver_source = driver
-        self._open_gpu = open_gpu
         self._host_source = host
         self._process_source = processes
         self._sample_interval = sample_interval
         self._sample_timeout = sample_timeout
         self._stale_after = STALE_INTERVALS * max(sample_interval, history_interval)
         self._simulated = simulated
-        self._connections = connections
         self._ledger = ledger
         self._history = history
         self._xids = xids
@@ -86,15 +79,11 @@ class Collector:
         self._one_at_a_time = asyncio.Lock()
         self._workers = Workers(sample_timeout, clock)
         self._census = Census(self._workers, recount, expected=expected_gpus, clock=clock)
-        self._driver: Worker[DriverReading | None] = self._workers.start("driver")
+        self._topology = KnownTopology(connections, self._workers.start("topology"), clock)
+        self._contact = Contact(driver, open_gpu, self._workers, topology=self._topology.worker, clock=clock)
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
-        self._topology: Worker[Topology] = self._workers.start("topology")
         self._new_process: Worker[int | None] = self._workers.start("new process")
-        self._contact: DriverReading | None = None  # what the driver last said, until it fails or goes
-        self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
-        self._driver_asked_at = float("-inf")
-        self._topology_asked_at = float("-inf")
         self._change_log = ChangeLog()
 
     async def collect(self, *, watched: bool = True) -> Snapshot:
@@ -105,7 +94,7 @@ class Collector:
     async def release(self) -> bool:
         """Let go of NVML unless a call is out, and say whether it was; the next round makes contact anew."""
         async with self._one_at_a_time:
-            return await self._release()
+            return await self._contact.release()
 
     def close(self) -> bool:
         """End every worker; says whether all of them did, or some driver call is still out."""
@@ -115,23 +104,17 @@ class Collector:
         started = self._clock()
         self._host.request(self._host_source.read)
         waits_for_xids = self._census.is_outdated and not await self._renew_contact()
-        if self._driver_is_in_doubt():
-            self._ask_driver(started)
-            await self._workers.wait([self._driver], started + MAX_WAIT_FOR_GPUS)
-        elif started - self._driver_asked_at >= DRIVER_PACE:
-            self._ask_driver(started)
-        self._follow_driver()
-        self._census.follow(self._contact.gpu_count if self._contact else None)
-        if self._is_in_contact():
-            for slot in self._gpus:
-                slot.request()
-            await self._workers.wait((slot.worker for slot in self._gpus), started + MAX_WAIT_FOR_GPUS)
-            self._ask_topology(started)
+        await self._contact.look(started)
+        self._census.follow(self._contact.gpu_count)
+        if self._contact.is_made:
+            await self._contact.read_gpus(started)
+            gpu_count = len(self._contact.gpus)
+            self._topology.ask(gpu_count)
             if self._xids is not None and not waits_for_xids:
-                self._xids.follow(len(self._gpus))
+                self._xids.follow(gpu_count)
         if self._replaced_driver is not None:
-            self._replaced_driver.follow(self._new_process, self._mismatched_at(), self._clock())
-        pids = frozenset(process.pid for slot in self._gpus for process in slot.processes)
+            self._replaced_driver.follow(self._new_process, self._contact.mismatched_at, self._clock())
+        pids = frozenset(process.pid for slot in self._contact.gpus for process in slot.processes)
         self._processes.request(lambda: self._process_source.read(pids, watched=watched))
         await self._workers.wait([self._host, self._processes, *self._census.workers], started + MAX_WAIT)
         snapshot = self._assemble(started)
@@ -142,98 +125,18 @@ class Collector:
         self._log(snapshot)
         return snapshot
 
-    async def _release(self) -> bool:
-        deadline = self._clock() + MAX_WAIT_FOR_GPUS
-        if not self._is_in_contact() or self._some_are_busy():
-            return not self._is_in_contact()
-        for slot in self._slots:
-            slot.release()
-        await self._workers.wait((slot.worker for slot in self._slots), deadline)
-        now = self._clock()
-        for slot in self._slots:
-            slot.released(now)
-        if self._some_are_busy():
-            return False
-        self._driver.result = None  # nobody is in contact from here on
-        self._driver.request(self._driver_source.release)
-        await self._workers.wait([self._driver], deadline)
-        return True
-
     async def _renew_contact(self) -> bool:
         """Let go of NVML, so that this round makes contact anew; not while a call is out.
 
         Says whether that is settled, or XidWatch is waited for until the next round.
         """
-        if self._some_are_busy():
+        if self._contact.some_are_busy:
             return True
         if self._xids is not None and not self._xids.pause():
             return False
-        if await self._release():
+        if await self._contact.release():
             self._census.renewed()
         return True
-
-    def _some_are_busy(self) -> bool:
-        """Whether some call of the driver is out."""
-        busy_since = [slot.worker.busy_since for slot in self._slots]
-        busy_since += [self._driver.busy_since, self._topology.busy_since]
-        return any(since is not None for since in busy_since)
-
-    # The driver and its GPUs
-
-    @property
-    def _gpus(self) -> list[GpuSlot]:
-        """The slots of the GPUs that the driver counts."""
-        return self._slots[: self._contact.gpu_count] if self._contact else []
-
-    def _is_in_contact(self) -> bool:
-        return self._driver.result is not None and self._driver.result.reading is not None
-
-    def _driver_is_in_doubt(self) -> bool:
-        return not self._is_in_contact() or any(
-            slot.result is not None and slot.result.error for slot in self._gpus
-        )
-
-    def _mismatched_at(self) -> float | None:
-        """When the latest read began whose answer was that library and kernel module do not fit."""
-        results = [self._driver.result, *(slot.result for slot in self._gpus)]
-        return max(
-            (result.started_at for result in results if result and result.code == LIB_RM_VERSION_MISMATCH),
-            default=None,
-        )
-
-    def _ask_driver(self, now: float) -> None:
-        self._driver.request(self._driver_source.read)
-        self._driver_asked_at = now
-
-    def _ask_topology(self, now: float) -> None:
-        """Once, and again while some of it is not told. Nobody waits for it."""
-        known = self._known_topology()
-        if self._connections is None or (known is not None and known.is_complete):
-            return
-        if now - self._topology_asked_at >= TOPOLOGY_RETRY:
-            self._topology_asked_at = now
-            connections, count = self._connections, len(self._gpus)
-            self._topology.request(lambda: connections.read(count))
-
-    def _known_topology(self) -> Topology | None:
-        result = self._topology.result
-        known = result.reading if result is not None else None
-        return known if known is not None and len(known.levels) == len(self._gpus) else None
-
-    def _follow_driver(self) -> None:
-        """As many slots as the driver has GPUs, and none of another contact."""
-        result = self._driver.result
-        if result is None or (result.reading is None and result.error is None):
-            return  # no contact yet, or let go: the GPUs are expected back as they were
-        before, self._contact = self._contact, result.reading
-        if before is not None and (result.reading is None or result.reading.gpu_count != before.gpu_count):
-            now = self._clock()
-            for slot in self._slots:
-                slot.renew(now)
-        for index in range(len(self._slots), self._contact.gpu_count if self._contact else 0):
-            self._slots.append(GpuSlot(index, self._open_gpu(index), self._workers.start(f"gpu{index}")))
-
-    # The result
 
     def _assemble(self, started: float) -> Snapshot:
         now, since_boot = self._clock(), self._since_boot()
@@ -242,16 +145,16 @@ class Collector:
             taken_at=self._booted_at + since_boot,
             taken_monotonic=started,
             taken_since_boot=since_boot,
-            driver=self._contact,
-            driver_error=self._driver.result.error if self._driver.result else None,
+            driver=self._contact.reading,
+            driver_error=self._contact.error,
             census=self._census.reading,
             gpus=with_the_last_one_named(
-                [self._judge_state(slot, now, since_boot) for slot in self._gpus],
-                self._contact.pci_bus_ids if self._contact else (),
+                [self._judge_state(slot, now, since_boot) for slot in self._contact.gpus],
+                self._contact.reading.pci_bus_ids if self._contact.reading else (),
             ),
             host=self._fresh(self._host, now),
             processes=self._fresh(self._processes, now),
-            topology=self._known_topology(),
+            topology=self._topology.of(len(self._contact.gpus)),
             simulated=self._simulated,
             driver_calls=self._driver_source.calls,
         )
@@ -287,7 +190,7 @@ class Collector:
 
     def _log(self, snapshot: Snapshot) -> None:
         self._change_log.note(snapshot)
-        self._log_stuck(self._driver, "The NVIDIA driver", "the number of GPUs may have changed")
+        self._log_stuck(self._contact.driver, "The NVIDIA driver", "the number of GPUs may have changed")
         self._log_stuck(self._host, "The host", "its values are unknown")
         self._log_stuck(self._processes, "The process table", "users and commands are unknown")
 

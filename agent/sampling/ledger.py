@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, LedgerReading, ProcessUse, UserUse
+from agent.sampling.idleness import Idleness
 from agent.sampling.peak import Peak
 from agent.sampling.unlisted import Unlisted
 
@@ -74,6 +75,7 @@ class _Gpu:
     users: dict[int | None, list[int]] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
     unlisted: Unlisted = field(default_factory=Unlisted)
+    idleness: Idleness = field(default_factory=Idleness)
 
     def update(
         self,
@@ -154,12 +156,16 @@ class Ledger:
         peaks: dict[str, int | None] = {}
         unlisted_peaks: dict[str, int] = {}
         ghosts: dict[str, bool] = {}
+        idle_since: dict[str, float] = {}
         for sample in snapshot.gpus:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:
                 continue
             gpu = self._gpus[uuid] = before.get(uuid) or _Gpu()
             peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
+            since = gpu.idleness.add(reading, snapshot.taken_since_boot, is_continued=seconds > 0)
+            if since is not None:
+                idle_since[uuid] = snapshot.booted_at + since
             if reading is not None:
                 gpu.unlisted.add(reading)
                 ghosts |= {uuid: True} if gpu.unlisted.is_ghost else {}
@@ -175,7 +181,7 @@ class Ledger:
                 user.name = names.get(uid, user.name)
                 user.count(utilization, seconds if uid in were_there else 0.0)
         self._forget_users()
-        return LedgerReading(processes, self._uses(), peaks, unlisted_peaks, ghosts)
+        return LedgerReading(processes, self._uses(), peaks, unlisted_peaks, ghosts, idle_since)
 
     def _uses(self) -> dict[str | None, UserUse]:
         """By name; users who share one have the sum."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from agent.server.handshakes import Handshakes
+    from agent.server.service_manager import ServiceManager
 
 RESTART = 75  # EX_TEMPFAIL of sysexits.h
 logger = logging.getLogger(__name__)
@@ -51,14 +53,21 @@ class AgentServer(Server):
         exit_deadline: float = 0,
         end: Callable[[int], object] | None = None,
         restart: RestartRequest | None = None,
+        manager: ServiceManager | None = None,
+        handshakes: Handshakes | None = None,
     ) -> None:
-        """`end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
+        """`manager` is told that it serves and that it ends. With `handshakes` it speaks TLS on its socket.
+
+        `end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
 
         It must end the process from within a signal handler, whatever is under way. None: no bound.
         """
         super().__init__(config)
         self.status = 0  # to end the process with
         self._restart = restart
+        self._manager = manager
+        self._handshakes = handshakes
+        self._accepting: list[asyncio.Task[None]] = []
         self._exit_deadline = exit_deadline
         self._end = end
 
@@ -87,11 +96,19 @@ class AgentServer(Server):
             # An interval timer, not a thread: a signal handler may run while a lock of `threading` is held.
             signal.signal(signal.SIGALRM, lambda *_: end(self.status))
             signal.setitimer(signal.ITIMER_REAL, self._exit_deadline)
+        if self._manager is not None and not self.should_exit:
+            self._manager.stops()
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every 0.1 s from the moment on when it accepts connections."""
+        if self._manager is not None:
+            self._manager.serves()
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, unless a signal comes first: then what has not yet started is given up."""
-        starting = asyncio.create_task(super().startup(sockets))
+        starting = asyncio.create_task(self._start(sockets))
         while not starting.done() and not self.should_exit:
             await asyncio.wait([starting], timeout=0.05)
         await asyncio.wait([starting], timeout=self.start_grace)
@@ -99,3 +116,25 @@ class AgentServer(Server):
             starting.result()
         else:
             starting.cancel()
+
+    async def _start(self, sockets: list[socket.socket] | None) -> None:
+        if self._handshakes is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])  # all but its own way to accept, which bounds no handshakes
+        for listener in sockets or []:
+            accepting = self._handshakes.accept(listener, self._make_protocol)
+            self._accepting.append(asyncio.create_task(accepting))
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes it for a connection."""
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as in uvicorn
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await super().shutdown(sockets)

@@ -16,6 +16,8 @@ _ENTRY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?|([0-9
 
 MAX_PROXIES = 32  # between client and agent; a longer list is nobody's but a client's
 
+LOCAL = "127.0.0.1", 0
+
 
 class ForwardedFor:
     """Sets a request's client from X-Forwarded-For where a trusted proxy has sent it.
@@ -24,14 +26,16 @@ class ForwardedFor:
     that ::ffff:192.0.2.1 is 192.0.2.1. `trusted` is what FORWARDED_ALLOW_IPS accepts.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, *, trusted: Sequence[str], on_unix_socket: bool = False) -> None:
+        """A peer without an address is on this host if it came `on_unix_socket`; else it is unknown."""
         self._app = app
+        self._nameless = LOCAL if on_unix_socket else None
         self._anybody = "*" in trusted
         self._networks = tuple(ip_network(entry) for entry in trusted if entry != "*")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["client"]:
-            scope["client"] = self._client(scope["client"], scope["headers"])
+        if scope["type"] == "http" and (peer := scope["client"] or self._nameless):
+            scope["client"] = self._client(peer, scope["headers"])
         await self._app(scope, receive, send)
 
     def _client(self, peer: tuple[str, int], headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, int]:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import stat
 import threading
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+SOCKET_MODE = 0o666  # as a port of this host is: who may come near it is for the folder to say
 
 
 class CannotListen(Exception):
     """The address is taken, forbidden or unknown; says so in one line."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket at the first address of `host` that this machine has. Raises CannotListen."""
+def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.socket:
+    """A listening socket at the first address of `host` that this machine has. Raises CannotListen.
+
+    `backlog`: None to bind it alone. Until it listens, another may take the address all the same.
+    """
     try:
         addresses = _addresses(host, port)
     except OSError as error:
@@ -25,7 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
     failure = OSError()
     for family, kind, protocol, _, address in addresses:
         try:
-            return _listen_at(socket.socket(family, kind, protocol), address)
+            return _listen_at(socket.socket(family, kind, protocol), address, backlog)
         except OSError as error:
             failure = error
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -33,6 +43,65 @@ def listen(host: str, port: int) -> socket.socket:
     raise CannotListen(
         f"Cannot listen on {url_host(host)}:{port}: {_reason(failure)} (PORT, HOST)"
     ) from failure
+
+
+def may_listen(host: str, port: int) -> None:
+    """Whether `listen` would succeed now, without listening. Raises CannotListen."""
+    listen(host, port, backlog=None).close()
+
+
+@contextmanager
+def listening_at(path: str) -> Iterator[socket.socket]:
+    """A listening Unix socket, in the place of one that nobody listens on. Raises CannotListen.
+
+    It is removed in the end.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with listener:
+        try:
+            if _is_stale(path):
+                os.unlink(path)  # noqa: PTH108
+            listener.bind(path)
+            ours = os.lstat(path)
+            os.chmod(path, SOCKET_MODE)  # noqa: PTH101  (before it listens: nobody comes too early)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
+        try:
+            yield listener
+        finally:
+            with suppress(OSError):
+                if os.path.samestat(os.lstat(path), ours):
+                    os.unlink(path)  # noqa: PTH108
+
+
+def may_listen_at(path: str) -> None:
+    """Whether `listening_at` would succeed now, without touching the path. Raises CannotListen."""
+    try:
+        _is_stale(path)
+        if not os.access(os.path.dirname(path) or ".", os.W_OK | os.X_OK):  # noqa: PTH120
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
+
+
+def _is_stale(path: str) -> bool:
+    """Whether an agent that was ended by force has left it. Raises OSError for anything else there."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.EEXIST, "something that is no socket is there")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)  # a full backlog is somebody who listens
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except BlockingIOError:
+            pass
+    raise OSError(errno.EADDRINUSE, "address already in use")
 
 
 def url_host(host: str) -> str:
@@ -57,13 +126,14 @@ def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
     return addresses
 
 
-def _listen_at(listener: socket.socket, address: tuple[object, ...]) -> socket.socket:
+def _listen_at(listener: socket.socket, address: tuple[object, ...], backlog: int | None) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted connections inherit it: without it a stream whose client stopped reading would never end.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS)
         listener.bind(address)
-        listener.listen(BACKLOG)  # at once: two sockets may share a port until one of them listens
+        if backlog is not None:
+            listener.listen(backlog)  # at once: two sockets may share a port until one of them listens
     except OSError:
         listener.close()
         raise

@@ -10,16 +10,21 @@ import http.client
 import ipaddress
 import json
 import os
+import socket
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.server.listener import url_host
 from agent.settings import SettingsError
 from agent.settings.environment import find_env_file, load_settings
 
+if TYPE_CHECKING:
+    from agent.settings import Settings
+
 MAIN_FILE = str(Path(__file__).parents[2] / "main.py")
 # A fault in any other, as a TOKEN_FILE that cannot be read by now, leaves a running agent well.
-SETTINGS = ("HOST", "PORT", "URL_PREFIX")
+SETTINGS = ("HOST", "PORT", "UDS", "TLS_CERT", "TLS_KEY", "URL_PREFIX")
 TIMEOUT = 3.0  # seconds; /health never waits for the driver
 MAX_ANSWER_BYTES = 4096  # another server on that port may have no end
 MAX_REASON = 200  # characters
@@ -36,14 +41,14 @@ def main() -> int:
     except SettingsError as error:
         _say(f"unhealthy: {'; '.join(error.faults)}")
         return 1
-    host, path = reachable(settings.host), f"{settings.url_prefix}/health"
-    url = f"http://{url_host(host)}:{settings.port}{path}"
+    path = f"{settings.url_prefix}/health"
+    connection, address = connection_to(settings)
     try:
-        ask(host, settings.port, path)
+        ask(connection, path)
     except Unhealthy as error:
-        _say(f"unhealthy: {url} {error}")
+        _say(f"unhealthy: {address}{path} {error}")
         return 1
-    _say(f"healthy: {url}")
+    _say(f"healthy: {address}{path}")
     return 0
 
 
@@ -53,9 +58,36 @@ def _say(line: str) -> None:
         os.write(1, f"{line}\n".encode(errors="backslashreplace"))
 
 
-def ask(host: str, port: int, path: str) -> None:
+def connection_to(settings: Settings) -> tuple[http.client.HTTPConnection, str]:
+    """A connection, not yet made, and how its address is written."""
+    if settings.uds:
+        return _UnixConnection(settings.uds), f"http://unix:{settings.uds}:"
+    host = reachable(settings.host)
+    address = f"{url_host(host)}:{settings.port}"
+    if not settings.tls_cert:
+        return http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT), f"http://{address}"
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # nothing secret is sent, and the certificate names no loopback address
+    context.verify_mode = ssl.CERT_NONE
+    secure = http.client.HTTPSConnection(host, settings.port, timeout=TIMEOUT, context=context)
+    return secure, f"https://{address}"
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT)
+        self.sock.connect(self._path)
+
+
+def ask(connection: http.client.HTTPConnection, path: str) -> None:
     """One request. Raises Unhealthy."""
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

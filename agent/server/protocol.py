@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from agent.http.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
 from agent.http.request_head import InvalidHead, checked_target, has_other_protocol
+from agent.server.listener import SEND_TIMEOUT_MS
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,6 +39,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     head_timeout = 10.0  # seconds to the complete head, from the connection or from its first byte
     linger_timeout = 1.0  # seconds a refused client may go on sending: a reset would take the answer from it
+    send_timeout = (
+        SEND_TIMEOUT_MS / 1000
+    )  # seconds that a Unix socket's client may read nothing; else the kernel's
     answer_timeout = 60.0  # seconds that the answers before a refusal may take: all but streams are quicker
     max_request_line = 8 * 1024  # bytes
     max_headers = 32 * 1024  # bytes of all header lines together, and of what follows a chunked body
@@ -54,6 +58,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._head_timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
         self._head_begun = False
         self._header_bytes = self._header_lines = self._chunks = 0
         self._in_trailer = False
@@ -69,8 +74,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_head_timer()
+        self._cancel_send_timer()
         super().connection_lost(exc)
         self._give_up_answers()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.client is None:  # a Unix socket, which knows no TCP_USER_TIMEOUT
+            self._send_timer = self.loop.call_later(self.send_timeout, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._cancel_send_timer()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -194,6 +209,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _cancel_send_timer(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
+
     def _on_head_timeout(self) -> None:
         if self._head_begun:
             self._refuse(408, f"The request's head was not complete within {self.head_timeout:g} seconds")
@@ -244,7 +264,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             + b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             + (b"" if self.parser.get_method() == b"HEAD" else body)
         )
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # TLS has no such end: there the close that follows is the end
+            self.transport.write_eof()
         self._head_timer = self.loop.call_later(self.linger_timeout, self.transport.close)
 
     def _give_up(self) -> None:

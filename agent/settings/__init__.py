@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from agent.settings.kinds import (
     ALLOWED_HOSTS,
+    CERTIFICATE,
     FILE,
     FLEET,
     FOLDER,
     FORWARDED_ALLOW_IPS,
     HOST,
+    KEY,
     ORIGINS,
     SCENARIO,
     SECRET,
     SECRETS,
     SIMULATED,
+    SOCKET,
     SWITCH,
     TOKENS,
     URL_PATH,
@@ -29,6 +32,7 @@ from agent.settings.kinds import (
     one_of,
     whole_number,
 )
+from agent.settings.tls_pair import TlsPair, UnusablePair
 from agent.settings.token_file import read_token_file
 
 if TYPE_CHECKING:
@@ -57,6 +61,9 @@ class Settings:
 
     host: str = _setting("0.0.0.0", HOST, "Address to listen on.")  # noqa: S104  other hosts poll this one
     port: int = _setting(8000, whole_number(1, 65535), "TCP port to listen on.")
+    uds: str = _setting("", SOCKET, "Unix socket to listen on instead, for a reverse proxy on this host.")
+    tls_cert: str = _setting("", CERTIFICATE, "Certificate to serve HTTPS with; read again when it changes.")
+    tls_key: str = _setting("", KEY, "Private key of TLS_CERT; read again when it changes.")
     url_prefix: str = _setting("", URL_PATH, "Prefix of every path: server2 serves /server2/status.")
     root_path: str = _setting("", URL_PATH, "Path that a reverse proxy strips before it forwards a request.")
 
@@ -164,6 +171,11 @@ class Settings:
         """Whether the data want a token, whatever TOKEN_FILE holds by now."""
         return bool(self.tokens or self.token_file)
 
+    def in_force(self) -> dict[str, str]:
+        """The value of each setting by its name, as one would write it behind the `=`; a secret is `***`."""
+        values = {item.name.upper(): _written(getattr(self, item.name)) for item in fields(self)}
+        return {name: masked(name, text) for name, text in values.items()}
+
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{item.name}={self._shown(item)}' for item in fields(self))})"
 
@@ -172,8 +184,10 @@ class Settings:
         return "***" if item.metadata["secret"] and value else repr(value)
 
     @classmethod
-    def from_mapping(cls, environ: Mapping[str, str]) -> Self:
+    def from_mapping(cls, environ: Mapping[str, str], *, reads_files: bool = True) -> Self:
         """Settings from environment variables: an empty one counts as not set, an unknown one is ignored.
+
+        Without `reads_files`, what TLS_CERT, TLS_KEY and SIMULATE_GPUS lead to is not looked at.
 
         Raises SettingsError with every fault at once.
         """
@@ -187,7 +201,8 @@ class Settings:
                 except ValueError:
                     faults.append(fault(name, text))
         faults += _token_faults(environ)
-        faults += _document_faults(values.get("simulate_gpus"))
+        faults += _document_faults(values.get("simulate_gpus")) if reads_files else []
+        faults += _tls_faults(environ, reads_files=reads_files)
         if scenario := environ.get("SIMULATE_SCENARIO"):
             names = scenarios()
             simulated = environ.get("SIMULATE_GPUS", "")
@@ -231,10 +246,18 @@ def _written(default: object) -> str:
             return "true" if default else "false"
         case float():
             return f"{default:g}"
-        case tuple():
-            return ",".join(default)
+        case tuple():  # of texts, or of pairs such as those of FLEET
+            return ",".join(entry if isinstance(entry, str) else "=".join(entry) for entry in default)
         case _:
             return str(default)
+
+
+SECRET_NAMES = frozenset(item.name.upper() for item in fields(Settings) if item.metadata["secret"])
+
+
+def masked(name: str, text: str) -> str:
+    """The text of a variable as anybody may see it: `***` for one of the secret settings."""
+    return "***" if text and name in SECRET_NAMES else text
 
 
 def fault(name: str, value: str, *, why: str = "", accepted: str = "") -> str:
@@ -256,6 +279,28 @@ def _document_faults(simulated: object) -> list[str]:
         read_document(simulated)
     except DocumentError as why:
         return [fault("SIMULATE_GPUS", simulated, why=str(why))]
+    return []
+
+
+def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:
+    """What is wrong with TLS_CERT and TLS_KEY together, and beside UDS."""
+    paths = {name: path for name in ("TLS_CERT", "TLS_KEY") if (path := environ.get(name))}
+    if len(paths) == 1:
+        (name,) = paths
+        missing = "TLS_KEY" if name == "TLS_CERT" else "TLS_CERT"
+        return [
+            fault(name, paths[name], why="serves nothing alone", accepted=f"a path together with {missing}")
+        ]
+    if paths and environ.get("UDS"):
+        no_use = "is of no use on a Unix socket"
+        return [
+            fault("TLS_CERT", paths["TLS_CERT"], why=no_use, accepted="either UDS, or TLS_CERT and TLS_KEY")
+        ]
+    if paths and reads_files:
+        try:
+            TlsPair(paths["TLS_CERT"], paths["TLS_KEY"]).context()
+        except UnusablePair as unusable:
+            return [fault(unusable.name, paths[unusable.name], why=unusable.why)]
     return []
 
 

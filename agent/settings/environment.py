@@ -6,8 +6,9 @@ import io
 import resource
 import sys
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dotenv.parser import parse_stream
 
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 RESERVED_FILES = 64  # descriptors for everything that is no stream: libraries, /proc, polls, the event loop
+
+
+class Origin(StrEnum):
+    """Where the value of a setting comes from."""
+
+    ARGUMENT = "argument"
+    ENVIRONMENT = "environment"
+    ENV_FILE = "env file"
+    DEFAULT = "default"
+
+
+class Given(NamedTuple):
+    """The text of a setting, and where it comes from."""
+
+    text: str
+    origin: Origin
 
 
 def find_env_file(main_file: str) -> str | None:
@@ -42,10 +59,28 @@ def load_settings(
 ) -> Settings:
     """Settings by name, from `arguments` over `environ` over the env file, if there is one.
 
-    With `only`, these alone; all others have their defaults.
+    With `only`, these alone, and without a look at the certificate; all others have their defaults.
+
+    Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
+    """
+    texts, faults = given_texts(environ, arguments=arguments, env_file=env_file)
+    given = {name: text for name, (text, _) in texts.items() if only is None or name in only}
+    faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
+    try:
+        settings = Settings.from_mapping(given, reads_files=only is None)
+    except SettingsError as error:
+        raise SettingsError([*faults, *error.faults]) from None
+    if faults:
+        raise SettingsError(faults)
+    return settings
+
+
+def given_texts(
+    environ: Mapping[str, str], *, arguments: Mapping[str, str] | None = None, env_file: str | None = None
+) -> tuple[dict[str, Given], list[str]]:
+    """Every variable that is given, settings or not, by name, and what is wrong with the env file.
 
     An empty value hides nothing: in an environment it may be what is left of a secret that was not passed on.
-    Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
     """
     faults: list[str] = []
     from_file: dict[str, str] = {}
@@ -54,21 +89,9 @@ def load_settings(
             from_file = read_env_file(env_file)
     except SettingsError as error:
         faults += error.faults
-    layers = (from_file, environ, arguments or {})
-    given = {
-        name: text
-        for layer in layers
-        for name, text in layer.items()
-        if text and (only is None or name in only)
-    }
-    faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
-    try:
-        settings = Settings.from_mapping(given)
-    except SettingsError as error:
-        raise SettingsError([*faults, *error.faults]) from None
-    if faults:
-        raise SettingsError(faults)
-    return settings
+    layers = ((Origin.ENV_FILE, from_file), (Origin.ENVIRONMENT, environ), (Origin.ARGUMENT, arguments or {}))
+    given = {name: Given(text, origin) for origin, layer in layers for name, text in layer.items() if text}
+    return given, faults
 
 
 def _file_limit_faults(max_streams: str) -> list[str]:

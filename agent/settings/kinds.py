@@ -170,6 +170,12 @@ def _list_of(parse_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]
     return parse
 
 
+def _socket_path(text: str) -> str:
+    if not text.startswith("/") or text.endswith("/") or "\0" in text or len(text.encode()) > 107:
+        raise ValueError("not a path that the kernel takes for a socket")
+    return text
+
+
 def _fleet(text: str) -> tuple[tuple[str, str], ...]:
     """Each host's name and the path of its agent, as `_url_path` gives it."""
     hosts = []
@@ -189,6 +195,9 @@ SIMULATED: Kind[int | str] = Kind(
     _simulated,
 )
 FILE = Kind("a readable file with a token a line, each as TOKEN", str)
+CERTIFICATE = Kind("a readable PEM file with the certificate and, after it, those of its chain", str)
+KEY = Kind("a readable PEM file with the private key of TLS_CERT, without a passphrase", str)
+SOCKET = Kind("an absolute path of at most 107 bytes, in a folder that is there", _socket_path)
 FOLDER = Kind("a folder, which need not be there", str)
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(

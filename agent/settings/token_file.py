@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import NamedTuple
 
 from agent.settings.kinds import SECRET
+from agent.settings.stamp import Stamp, stamp_at, stamp_of
 
 MAX_BYTES = 16 * 1024  # some 200 tokens of 64 characters; /dev/zero has no end
-
-
-class Stamp(NamedTuple):
-    """What changes with the content of a file, or with the file that a path leads to."""
-
-    mtime_ns: int
-    size: int
-    inode: int
-    device: int
 
 
 class Content(NamedTuple):
@@ -35,7 +26,7 @@ class TokenFile:
 
     def read_if_changed(self, known: Stamp | None) -> Content | None:
         """None if its stamp still is `known`. Raises ValueError as `read_token_file` does."""
-        if known is not None and _stamp_at(self.path) == known:
+        if known is not None and stamp_at(self.path) == known:
             return None
         return read_token_file(self.path)
 
@@ -46,28 +37,15 @@ def read_token_file(path: str) -> Content:
     The file counts as a whole: one line that is no token makes all of it invalid, so that a slip of the pen
     withdraws nobody's token.
     """
-    _stamp_at(path)  # before it is opened: to open a device may do something
+    stamp_at(path)  # before it is opened: to open a device may do something
     try:
         # Should it be a FIFO by now, to open it does not wait for a writer.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
-            stamp = _stamp(os.fstat(file.fileno()))
+            stamp = stamp_of(os.fstat(file.fileno()))
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
     return Content(_tokens(content), stamp)
-
-
-def _stamp_at(path: str) -> Stamp:
-    try:
-        return _stamp(os.stat(path))  # noqa: PTH116  (the path as it was given)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from error
-
-
-def _stamp(found: os.stat_result) -> Stamp:
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError("is no regular file")
-    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
 
 
 def _tokens(content: bytes) -> tuple[str, ...]:

@@ -95,6 +95,11 @@ class Faults:
             with self._changed:
                 self._blocked -= 1
 
+    @property
+    def fails(self) -> bool:
+        """Whether any call does."""
+        return bool(self._failing)
+
     def raise_if_failing(self, symbol: str, entry: int | None = None) -> None:
         """Raise the failure that `fail` asked for, and count it."""
         key = symbol, entry

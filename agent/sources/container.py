@@ -8,12 +8,22 @@ from agent.sources.procfs import read_beginning
 
 # Made by Docker; by Podman; and by systemd inside LXC and systemd-nspawn.
 _MARKS = (".dockerenv", "run/.containerenv", "run/systemd/container")
+# Linux: PROC_IPC_INIT_INO; each container has an IPC namespace of its own, unless told otherwise.
+_FIRST_IPC_NAMESPACE = "ipc:[4026531839]"
 _MOUNTS_BYTES = 64 * 1024  # that at / is among the first, and an overlay of many layers takes a page
 
 
 def in_container(root: str = "/") -> bool:
     """Whether `root` is the root of a container: marked as one, or put together of layers."""
-    return any(Path(root, mark).exists() for mark in _MARKS) or _has_layers(root)
+    return any(Path(root, mark).exists() for mark in _MARKS) or (_has_layers(root) and not _is_host(root))
+
+
+def _is_host(root: str) -> bool:
+    """A host without a disk of its own may have an overlay at / too."""
+    try:
+        return str(Path(root, "proc/self/ns/ipc").readlink()) == _FIRST_IPC_NAMESPACE
+    except OSError:
+        return False
 
 
 def _has_layers(root: str) -> bool:

@@ -17,7 +17,7 @@ from nvitop import NA, libnvml
 
 from agent.readings import DriverReading, SourceError
 from agent.readings.troubles import driver_trouble, gpu_trouble
-from agent.sources.return_codes import FATAL
+from agent.sources.return_codes import FATAL, symbol_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,9 +59,12 @@ def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
     value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False)
     if value is NA:
         return None
-    if isinstance(value, list | tuple):
+    kind = value.__class__
+    if kind is int:
+        return None if value in NOT_AVAILABLE else value
+    if kind is list or kind is tuple:
         return [_told(entry) for entry in value]
-    return _told(value)
+    return value
 
 
 def _told(value: Any) -> Any:
@@ -82,7 +85,9 @@ def call_c_function(symbol: str, *arguments: Any) -> None:
 def number(struct: Any, field: str) -> int | None:
     """A whole number out of an NVML struct; None where it has no such field, or no value in it."""
     value = getattr(struct, field, None)
-    return None if value is None else _told(int(value))
+    if value is None or (told := int(value)) in NOT_AVAILABLE:
+        return None
+    return told
 
 
 # The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
@@ -97,7 +102,8 @@ _WHOLE_NUMBERS = {
 def whole_number(field: Any) -> int | None:
     """Out of an NVML field value that was told; None: it is no whole number, or says that it has no value."""
     member = _WHOLE_NUMBERS.get(field.valueType)
-    return None if member is None else number(field.value, member)
+    value = None if member is None else getattr(field.value, member)
+    return None if value in NOT_AVAILABLE else value
 
 
 class DriverSource:
@@ -146,7 +152,7 @@ class DriverSource:
             logging.getLogger(__name__).debug("nvmlShutdown: %s", error)
 
     def _refusal(self, error: pynvml.NVMLError) -> SourceError:
-        trouble = driver_trouble(error.value, str(error), in_container=self._in_container)
+        trouble = driver_trouble(symbol_of(error.value), str(error), in_container=self._in_container)
         return SourceError(trouble.sentence, code=error.value)
 
     def _count(self) -> int:
@@ -166,7 +172,7 @@ def unreadable_gpu(
     error: pynvml.NVMLError, *, in_container: bool, lasting: GpuReading | None = None
 ) -> SourceError:
     """What a call said that is about the GPU as a whole, in words; `lasting` is known all the same."""
-    trouble = gpu_trouble(error.value, str(error), in_container=in_container)
+    trouble = gpu_trouble(symbol_of(error.value), str(error), in_container=in_container)
     return SourceError(trouble.what, todo=trouble.todo, code=error.value, lasting=lasting)
 
 

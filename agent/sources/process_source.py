@@ -40,14 +40,16 @@ class ProcessSource:
             pod_logs=pod_logs,
         )
         self._memory = slow(read_memory, HostMemory())
-        self._top_processes: Paced[tuple[HostProcess, ...]] = slow(self._read_top_processes, ())
+        self._top_processes: Paced[tuple[HostProcess, ...] | None] = slow(self._read_top_processes, None)
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         """The processes now; `pids` are those on GPUs; `watched`: whether somebody looks."""
         at = self._clock()
         top_processes = self._top_processes.get(at)
         gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
-        return ProcessesReading(gpu_processes, tuple(map(self._reader.with_username, top_processes)))
+        if top_processes is not None:  # a name may have come since
+            top_processes = tuple(map(self._reader.with_username, top_processes))
+        return ProcessesReading(gpu_processes, top_processes)
 
-    def _read_top_processes(self) -> tuple[HostProcess, ...]:
+    def _read_top_processes(self) -> tuple[HostProcess, ...] | None:
         return self._reader.largest(TOP_PROCESSES, self._memory.get(self._clock()).total)

@@ -60,6 +60,15 @@ def cpu_percent(before: _Known | None, stat: Stat, at: float) -> float | None:
     return None if ticks_per_second is None else 100.0 * ticks_per_second / TICKS_PER_SECOND
 
 
+def hides_processes(proc_root: str = PROC, exists: Callable[[int], bool] = exists) -> bool:
+    """Whether /proc (`hidepid`) does not show us the first process, which every PID namespace has."""
+    try:
+        read_stat(proc_root, 1)
+    except UNREADABLE:
+        return exists(1)
+    return False
+
+
 class ProcessReader:
     """Describes processes; remembers the ones of the previous call and no others.
 
@@ -112,14 +121,19 @@ class ProcessReader:
                 processes[pid] = HostProcess(pid)
         return processes
 
-    def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...]:
-        """The largest processes: user, name and resident memory only; empty where some are hidden."""
-        if self._some_are_hidden():
-            return ()
+    def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...] | None:
+        """The largest processes: user, name and resident memory only.
+
+        None: some are hidden, or there are too many to look at.
+        """
+        if hides_processes(self._proc_root, self._exists):
+            return None
+        if not (ranked := by_resident_bytes(self._proc_root, count)):
+            return None
         self._descriptions.begin_round()
         self._user_names.refresh()
         found: list[HostProcess] = []
-        for resident, pid in by_resident_bytes(self._proc_root, count):
+        for resident, pid in ranked:
             if len(found) == count:
                 break
             try:
@@ -139,14 +153,6 @@ class ProcessReader:
                 )
             )
         return tuple(found)
-
-    def _some_are_hidden(self) -> bool:
-        """Whether /proc does not show us the first process, which every PID namespace has."""
-        try:
-            read_stat(self._proc_root, 1)
-        except UNREADABLE:
-            return self._exists(1)
-        return False
 
     def with_username(self, process: HostProcess) -> HostProcess:
         """As read before, with the name that its user has now."""

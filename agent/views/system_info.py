@@ -40,7 +40,10 @@ class HostMemory(BaseModel):
     percent: float | None = Field(description="used of total memory, percent")
     cached_mb: int | None = Field(description="page cache, MiB")
     buffers_mb: int | None = Field(description="block buffers, MiB")
-    top_processes: list[TopProcess] = Field(description="the five largest by resident memory; every 10 s")
+    top_processes: list[TopProcess] | None = Field(
+        description="the five largest by resident memory; every 10 s. null: they were not read yet, some"
+        " processes are hidden (hidepid), or there are too many to look at"
+    )
 
 
 class DiskRates(BaseModel):
@@ -103,7 +106,9 @@ def system_info_view(
             percent=tenths(host.memory_percent),
             cached_mb=whole(mib(host.memory_cached_bytes)),
             buffers_mb=whole(mib(host.memory_buffers_bytes)),
-            top_processes=[_top_process(process) for process in processes.top_processes] if processes else [],
+            top_processes=None
+            if processes is None or processes.top_processes is None
+            else [_top_process(process) for process in processes.top_processes],
         ),
         disk_used_gb=tenths(gib(host.disk_used_bytes)),
         disk_available_gb=tenths(gib(host.disk_available_bytes)),

@@ -59,9 +59,9 @@ def health(unknown: dict[str, Unknown], **sample: Any) -> Health:
 @pytest.mark.parametrize(
     ("unknown", "what", "todo"),
     [
-        (MEMORY, "nvmlDeviceGetMemoryInfo (Unknown Error)", "look for its XID in dmesg"),
-        (UTILIZATION, "nvmlDeviceGetUtilizationRates (Unknown Error)", "look for its XID in dmesg"),
-        (TEMPERATURE, "nvmlDeviceGetTemperature (Unknown Error)", "look for its XID in dmesg"),
+        (MEMORY, "nvmlDeviceGetMemoryInfo (Unknown Error)", "look for XID errors in dmesg"),
+        (UTILIZATION, "nvmlDeviceGetUtilizationRates (Unknown Error)", "look for XID errors in dmesg"),
+        (TEMPERATURE, "nvmlDeviceGetTemperature (Unknown Error)", "look for XID errors in dmesg"),
         (POWER, "nvmlDeviceGetPowerUsage (Timeout)", "look at the load of the host"),
     ],
     ids=["memory", "utilization", "temperature", "power"],
@@ -90,16 +90,18 @@ def test_without_memory_and_utilization_it_is_critical_and_never_offered() -> No
     )
 
 
-def test_with_one_of_them_it_is_a_warning_and_not_offered() -> None:
-    short = {"utilization.gpu_percent": failed("nvmlDeviceGetUtilizationRates", ago=30)}
+def test_with_one_of_them_it_is_a_warning_and_not_offered_either() -> None:
+    for one, name in ((MEMORY, "memory in use"), (UTILIZATION, "utilization")):
+        assert health(one | POWER).verdict is HealthVerdict.WARNING
+        (passed_over,) = choose(candidates(snapshot(one | POWER)), Wish()).unsuitable
+        assert passed_over[1] == f"its {name} is unknown: Unknown Error"
 
-    assert health(MEMORY | short | POWER).verdict is HealthVerdict.WARNING
-    assert not choose(candidates(snapshot(MEMORY)), Wish()).satisfied
 
-
-def test_with_both_of_them_it_is_a_warning_and_offered() -> None:
-    assert health(POWER).verdict is HealthVerdict.WARNING
-    assert choose(candidates(snapshot(POWER)), Wish()).satisfied
+def test_it_is_offered_with_any_other_warning() -> None:
+    """Its memory and its utilization tell whether it is in use."""
+    assert choose(candidates(snapshot(POWER | TEMPERATURE)), Wish()).satisfied
+    assert not choose(candidates(snapshot(POWER | MEMORY)), Wish()).satisfied
+    assert not choose(candidates(snapshot(POWER | UTILIZATION)), Wish()).satisfied
 
 
 @pytest.mark.parametrize("told_before", [False, True])

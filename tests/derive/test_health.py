@@ -167,6 +167,16 @@ def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dic
             for action in [*RecoveryAction, 99]
             if action
         ),
+        ({"recovery_requires_reset": True}, [("reset_required", C)]),
+        # Said twice in other words, it would be counted twice.
+        (
+            {"recovery_requires_reset": True, "recovery_action": RecoveryAction.GPU_RESET},
+            [("recovery_action", C)],
+        ),
+        (
+            {"recovery_requires_reset": True, "recovery_action": RecoveryAction.NODE_REBOOT},
+            [("reset_required", C), ("recovery_action", C)],
+        ),
     ],
     ids=str,
 )

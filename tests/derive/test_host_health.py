@@ -29,6 +29,8 @@ def host(count: int, expected: int = 0, seen: int | None = None, *, is_confirmed
         pytest.param(0, 8, 0, CRITICAL, "8 of the 8 expected GPUs are missing", id="all missing"),
         pytest.param(7, 0, 8, WARNING, "1 of the 8 GPUs that were there is gone", id="one gone"),
         pytest.param(6, 4, 8, WARNING, "2 of the 8 GPUs that were there are gone", id="gone, but not missed"),
+        pytest.param(0, 1, 0, CRITICAL, "The expected GPU is missing", id="the only one missing"),
+        pytest.param(0, 0, 1, WARNING, "The GPU that was there is gone", id="the only one gone"),
         pytest.param(7, 8, 8, CRITICAL, "1 of the 8 expected GPUs is missing", id="missing and gone"),
     ],
 )
@@ -71,3 +73,10 @@ def test_without_a_driver_a_host_is_never_well(error: str | None, expected: int,
 
     assert [finding.name for finding in health.findings] == names
     assert health.verdict is (CRITICAL if names else None)
+
+
+@pytest.mark.parametrize(("expected", "words"), [(1, "a GPU is expected"), (8, "8 GPUs are expected")])
+def test_without_a_driver_it_says_what_is_missed(expected: int, words: str) -> None:
+    health = examine_host(Snapshot(1.0, 1.0, driver_error="No NVIDIA driver", census=GpuCensus(expected)))
+
+    assert health.findings[0].what == f"The NVIDIA driver does not answer, and {words}"

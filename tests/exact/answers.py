@@ -41,6 +41,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "processes.json": ("/processes", "*/*"),
     "processes-idle.json": ("/processes?user=bob&idle=1", "*/*"),
     "users.json": ("/users", "*/*"),
+    "summary.json": ("/summary", "*/*"),
     "free.json": ("/free?count=2", "*/*"),
     "free-shared.json": ("/free?max_utilization=100&min_free_memory=1GiB", "*/*"),
     "history.json": ("/history", "*/*"),
@@ -86,7 +87,8 @@ class ExactAgent:
         response = await self._client.get(path, headers={"Accept": accept, "Accept-Encoding": "identity"})
         assert response.status_code == 200, f"GET {path}: {response.text}"
         if response.headers["content-type"] == "application/json":
-            return readable(response.json()) + "\n"
+            text = readable(response.json()) + "\n"
+            return text.replace(f'"version": "{__version__}"', '"version": "VERSION"')
         return response.text.replace(f'version="{__version__}"', 'version="VERSION"')
 
 

@@ -451,7 +451,8 @@ HOST_PROCESSES = ProcessesReading(
 def _ledger() -> LedgerReading:
     uses: dict[tuple[str, int], ProcessUse] = {}
     for gpu in (*TELL_ALL, FREE):
-        on_instances = [one for instance in gpu.values.mig.instances for one in instance.processes or ()]
+        instances = gpu.values.mig.instances or ()
+        on_instances = [one for instance in instances for one in instance.processes or ()]
         for process in (*(gpu.values.processes or ()), *on_instances):
             k = len(uses)
             if process.pid != 2_003:
@@ -472,6 +473,7 @@ def _ledger() -> LedgerReading:
         peak_utilization_percent=peaks,
         unlisted_peak_utilization_percent={"GPU-uuid-4": 79},
         ghost_utilization={"GPU-uuid-0": True},
+        idle_since={f"GPU-uuid-{n}": TAKEN_AT - 4_000.5 - n for n in (2, 4)},
     )
 
 

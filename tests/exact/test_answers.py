@@ -32,6 +32,8 @@ UNSHOWN = {
     "Snapshot.taken_monotonic": "the clock of rates and of who waits",
     "Snapshot.taken_since_boot": "the clock of what is remembered, shown in the time of day",
 }
+# Names that are null in every answer -> why.
+ALWAYS_NULL = {".data.model": "no two GPUs of the reading are of one model; tests/views/test_summary.py"}
 # Where most fields show and that is made quickly; only then is everything asked.
 LIKELY = ["/gpu?detail=1&idx=1", "/gpu?detail=1&idx=0", "/processes?idx=1", "/users"]
 
@@ -97,7 +99,7 @@ async def test_every_name_in_an_answer_has_a_value_somewhere(agent: ExactAgent) 
                     told.add(path)
 
     assert len(named) > 200
-    assert named - told == set(), "give them a value in tests/exact/reading.py"
+    assert named - told == ALWAYS_NULL.keys(), "give them a value in tests/exact/reading.py"
 
 
 def entries(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

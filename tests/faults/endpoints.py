@@ -153,6 +153,11 @@ def states_of(status: Any) -> list[str]:
     return [device["state"] for device in status["data"]["devices"]] if status["data"] else []
 
 
+def verdicts_of(status: Any) -> list[str]:
+    """The verdicts in an answer of `/status`; empty for one that fails."""
+    return [device["health"]["verdict"] for device in status["data"]["devices"]] if status["data"] else []
+
+
 def every_gpu_is_ok(status: Any) -> bool:
     """Whether each has been read: at first contact some may not have been."""
     return set(states_of(status)) == {"ok"}
@@ -161,7 +166,8 @@ def every_gpu_is_ok(status: Any) -> bool:
 def tells(status: Any, truth: Truth) -> bool:
     """Whether `/status` has come to tell it; all that it must tell is looked at afterwards."""
     if truth.gpus_are_shown and not truth.late:
-        return states_of(status) == truth.states()
+        told = [VERDICTS[state] or "N/A" for state in truth.states()]
+        return states_of(status) == truth.states() and (verdicts_of(status) != told) == truth.ill
     return truth.late or truth.error()[1] in status.get("error", "")
 
 
@@ -215,6 +221,27 @@ def gpu(answer: Answer, truth: Truth) -> None:
         the_object_is_true(answer.json, truth)
 
 
+def summary(answer: Answer, truth: Truth) -> None:
+    """A GPU that cannot be read says why and what to do, is not free, and has no live value."""
+    if not fails_as_it_must(answer, truth):
+        return
+    shown = answer.json["data"]
+    assert shown["counts"]["gpus"] == len(shown["gpus"]) == GPUS
+    assert shown["host"]["verdict"] == HOST_IS_WELL["verdict"]
+    for number, (told, expected) in enumerate(zip(shown["gpus"], truth.states(), strict=True)):
+        live = [told[name] for name in ("utilization_percent", "temperature_celsius", "power_watts", "users")]
+        if truth.late:
+            assert told["state"] in ("ok", "stale")
+        elif number in truth.bad:
+            assert (told["state"], told["verdict"]) == (expected, VERDICTS[expected])
+            assert truth.bad[number][1] in (told["reason"] or truth.bad[number][1])
+            assert (told["free"], live) == (False, [None] * 4)
+        else:
+            assert told["state"] == "ok"
+            if truth.celsius is not None:
+                assert told["temperature_celsius"] == truth.celsius + number
+
+
 def stream(answer: Answer, truth: Truth) -> None:
     """A failure is an event, never another status."""
     assert answer.status == 200
@@ -235,7 +262,7 @@ def ready(answer: Answer, truth: Truth) -> None:
         assert answer.status in (200, 503)
     elif truth.gpus_are_shown and "ok" in truth.states():
         verdicts = (VERDICTS[state] for state in truth.states())
-        health = Counter(verdict for verdict in verdicts if verdict)
+        health = {"healthy": 0, "warning": 0, "critical": 0} | Counter(filter(None, verdicts))
         assert (answer.status, answer.json) == (
             200,
             {
@@ -307,5 +334,6 @@ EXPECTED: Mapping[str, Callable[[Answer, Truth], None]] = {
     "/count": count,
     "/status": status,
     "/gpu": gpu,
+    "/summary": summary,
     "/gpu/stream": stream,
 }

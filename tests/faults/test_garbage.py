@@ -44,7 +44,7 @@ GARBAGE: dict[str, tuple[dict[str, int], str, dict[str, object]]] = {
     ),
     "power of 2^32-1": (
         {"power_usage": NOT_AVAILABLE_32, "power_limit": NOT_AVAILABLE_32},
-        "power.usage_watts power.limit_watts power.efficiency_percent",
+        "power.usage_watts power.limit_watts power.budget_watts power.efficiency_percent",
         {"power_status": "N/A / N/A"},
     ),
     "clocks of 2^32-1": (

@@ -71,6 +71,15 @@ def _is_throttled(gpu: SmiGpu) -> Theirs:
     return bool(reasons & throttling.SLOWDOWN)
 
 
+def _power_budget(gpu: SmiGpu) -> Theirs:
+    draws, limits = gpu.power_draw_watts, gpu.power_limit_watts
+    if isinstance(draws, Untold):
+        return draws
+    if isinstance(limits, Untold):
+        return limits
+    return tuple(max(0.0, limit - draw) for draw in draws for limit in limits)
+
+
 def _power_percent(gpu: SmiGpu) -> Theirs:
     draws, limits = gpu.power_draw_watts, gpu.power_limit_watts
     if isinstance(draws, Untold):
@@ -97,6 +106,7 @@ GPU_FIELDS: tuple[Field[SmiGpu], ...] = (
     Field("temperature_celsius", lambda gpu: gpu.temperature_celsius, TEMPERATURE),
     Field("power.usage_watts", lambda gpu: gpu.power_draw_watts, POWER),
     Field("power.limit_watts", lambda gpu: gpu.power_limit_watts, POWER_LIMIT, slow=True),
+    Field("power.budget_watts", _power_budget, POWER),
     Field("power.efficiency_percent", _power_percent, Within("as the draw", absolute=2, relative=0.1)),
     Field("clocks.graphics_mhz", lambda gpu: gpu.graphics_clock_mhz, CLOCK),
     Field("clocks.memory_mhz", lambda gpu: gpu.memory_clock_mhz, CLOCK),

@@ -11,7 +11,7 @@ import httpx
 import pynvml
 import pytest
 
-from agent.sampling.collector import MAX_WAIT_FOR_GPUS
+from agent.sampling.contact import MAX_WAIT_FOR_GPUS
 from agent.sampling.pace import POLL_LINGER_INTERVALS, RELEASE_AFTER
 from agent.sources.gpu.gpm import MIN_GAP, GpmSource
 from agent.sources.gpu.handle import GpuHandle
@@ -50,16 +50,15 @@ def test_gpm_is_known_after_two_samples_where_the_gpu_has_it(
     handle: Any, record_property: Callable[[str, object], None]
 ) -> None:
     source = GpmSource(GpuHandle(handle, Record()))
+    is_supported = source.read(time.monotonic()).supported
     capability = query_or_none("nvmlDeviceGetCudaComputeCapability", handle)
-    text = f"compute capability {capability}, GPM {'supported' if source.supported else 'not supported'}"
+    text = f"compute capability {capability}, GPM {'supported' if is_supported else 'not supported'}"
     record_property("GPM", text)
     sys.stdout.write(f"\n{text}\n")
     try:
-        if not source.supported:
-            assert source.read(time.monotonic()).sm_activity_percent is None
+        if not is_supported:
             return
         skip_if_refused(handle)
-        source.read(time.monotonic())
         time.sleep(MIN_GAP * 2)
         gpm = source.read(time.monotonic())
         sys.stdout.write(f"{gpm}\n")
@@ -87,7 +86,11 @@ def test_a_hopper_or_newer_gpu_has_gpm(handle: Any) -> None:
     mode = query_or_none("nvmlDeviceGetMigMode", handle)
     if mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE:
         pytest.skip("MIG is on: GPM is told for its instances")
-    assert GpmSource(GpuHandle(handle, Record())).supported
+    source = GpmSource(GpuHandle(handle, Record()))
+    try:
+        assert source.read(time.monotonic()).supported
+    finally:
+        source.release()
 
 
 def device_files(pid: int) -> set[str]:

@@ -239,4 +239,4 @@ async def test_status_and_gpu_stay_as_small_as_they_are() -> None:
         status = (await agent.get("/status")).json()["data"]["processes"][0]
         rich = (await agent.get("/gpu")).json()["gpus"][0]["top_processes"][0]
     assert len(status) == 10
-    assert len(rich) == 5
+    assert len(rich) == 6

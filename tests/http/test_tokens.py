@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.http.tokens import LOOK_INTERVAL, SETTLED_AFTER, Tokens
+from agent.http.tokens import LOOK_INTERVAL, Tokens
+from agent.settings.stamp import SETTLED_AFTER
 from agent.settings.token_file import TokenFile
 from tests.support.agents import START_DEADLINE
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from agent.settings.token_file import Content, Stamp
+    from agent.settings.stamp import Stamp
+    from agent.settings.token_file import Content
 
 pytestmark = pytest.mark.anyio
 

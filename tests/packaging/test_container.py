@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from agent.settings import Settings
 from tests.packaging.commands import succeed
 from tests.packaging.dockerfile import context, is_ignored, only, parse, variables
 from tests.packaging.image import Image, build
-from tests.support.agents import ROOT, free_port
+from tests.support.agents import ROOT, free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,14 @@ def test_with_the_hosts_pids_it_sees_other_users_processes(image: Image) -> None
     """Command line and user name need no privilege."""
     settings = {"HOST": "127.0.0.1", "PORT": str(free_port())}
     with image.running("--simulate", "2", own_pids=False, **settings) as container:
-        shown = httpx.get(f"{container.url}/gpu").json()["system_info"]["memory"]["top_processes"]
+
+        def largest() -> list[dict[str, Any]] | None:
+            shown = httpx.get(f"{container.url}/gpu").json()
+            processes: list[dict[str, Any]] | None = shown["system_info"]["memory"]["top_processes"]
+            return processes
+
+        wait_until(lambda: largest() is not None, "the host's processes are read")
+        shown = largest()
     assert shown
     assert all(process["username"] and process["name"] for process in shown)
     assert "root" in {process["username"] for process in shown}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "nvidia-smi-web-agent"
 TEXT = (ROOT / f"{NAME}.example.service").read_text()
+SOURCE = "/etc/nvidia-smi-web-agent/token"
 MOST_EXPOSURE = 3.0  # of 10, as systemd-analyze counts it
 
 
@@ -51,6 +52,19 @@ def test_it_restarts_always_but_for_a_wrong_setting() -> None:
     assert UNIT["StartLimitIntervalSec"] == ["0"]
 
 
+def test_systemd_hears_when_it_is_ready_and_that_its_event_loop_goes_on() -> None:
+    """Read from the environment that systemd makes for it; the process that says so is the main one."""
+    assert (UNIT["Type"], UNIT["WatchdogSec"]) == (["notify"], ["30"])
+    assert "NotifyAccess" not in UNIT
+    assert UNIT["LimitCORE"] == ["0"]
+
+
+def test_without_its_token_it_does_not_start_in_the_place_of_a_restart_for_ever() -> None:
+    assert UNIT["AssertPathExists"] == [SOURCE]
+    head, _, _ = TEXT.partition("[Service]")
+    assert "AssertPathExists=" in head
+
+
 def test_it_stops_by_sigterm_and_allows_more_than_the_two_seconds_it_takes() -> None:
     assert (UNIT["KillSignal"], UNIT["TimeoutStopSec"]) == (["SIGTERM"], ["5"])
 
@@ -65,22 +79,19 @@ def test_it_runs_as_a_user_of_its_own_without_any_capability() -> None:
     assert (UNIT["CapabilityBoundingSet"], UNIT["AmbientCapabilities"]) == ([""], [""])
 
 
-SOURCE = "/etc/nvidia-smi-web-agent/token"
-
-
 def test_root_gives_the_agent_a_copy_of_the_token_at_each_start_and_each_reload() -> None:
     (folder,) = UNIT["RuntimeDirectory"]
     assert UNIT["Environment"] == [f"TOKEN_FILE=/run/{folder}/token"]
     install = UNIT["ExecStartPre"][1]
     assert install.startswith("+/bin/sh -ec 'install ")
-    assert [install, "/bin/kill -HUP $MAINPID"] == UNIT["ExecReload"]
+    assert [install, "/bin/sh -c 'kill -HUP $$MAINPID'"] == UNIT["ExecReload"]
     assert f"install -m 0600 /dev/stdin {SOURCE}\n" in TEXT
     assert UNIT["EnvironmentFile"] == ["-/etc/nvidia-smi-web-agent/env"]
 
 
-def install_within(root: Path) -> None:
+def install_within(root: Path, command: str = UNIT["ExecReload"][0]) -> None:
     """The unit's own command, on other folders."""
-    script = UNIT["ExecReload"][0].removeprefix("+/bin/sh -ec '").removesuffix("'")
+    script = command.removeprefix("+/bin/sh -ec '").removesuffix("'").replace("$$", "$")
     script = script.replace("/run/", f"{root}/run/").replace("/etc/", f"{root}/etc/")
     finished = run(["/bin/sh", "-ec", script], root)
     assert (finished.returncode, finished.stdout + finished.stderr) == (0, "")
@@ -102,6 +113,28 @@ def test_the_copy_replaces_whatever_the_agent_has_put_in_its_place(tmp_path: Pat
     assert token.stat().st_uid == token.parent.stat().st_uid
     assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("secret", 0o640)
     assert [path.name for path in (tmp_path / "run").iterdir()] == [NAME], "nothing is left beside it"
+
+
+# What the unit holds as comments
+
+WITH_TLS = values(re.sub(r"^# (Environment=TLS|ExecStartPre=|ExecReload=)", r"\1", TEXT, flags=re.MULTILINE))
+
+
+def test_root_gives_the_agent_a_copy_of_the_certificate_and_its_key_likewise(tmp_path: Path) -> None:
+    assert WITH_TLS["Environment"][1:] == [f"TLS_CERT=/run/{NAME}/cert.pem TLS_KEY=/run/{NAME}/key.pem"]
+    install = WITH_TLS["ExecStartPre"][2]
+    assert [install] == WITH_TLS["ExecReload"][2:]
+    (tmp_path / "etc" / NAME).mkdir(parents=True)
+    (tmp_path / "run" / NAME).mkdir(parents=True)
+    for text in ("first", "renewed"):
+        for name in ("cert.pem", "key.pem"):
+            (tmp_path / "live").write_text(text)
+            (tmp_path / "etc" / NAME / name).unlink(missing_ok=True)
+            (tmp_path / "etc" / NAME / name).symlink_to(tmp_path / "live")
+        install_within(tmp_path, install)
+        for name in ("cert.pem", "key.pem"):
+            copy = tmp_path / "run" / NAME / name
+            assert (copy.read_text(), copy.is_symlink(), copy.stat().st_mode & 0o777) == (text, False, 0o400)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +173,16 @@ def unit(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_systemd_finds_no_fault(unit: Path) -> None:
     """It exits with 0 for an unknown key: what it says counts."""
+    checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], unit.parent)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_systemd_finds_no_fault_in_what_stands_in_comments_either(unit: Path) -> None:
+    lines = r"^# ((AssertPathExists|Environment|ExecStartPre|ExecReload|RuntimeDirectoryMode)=)"
+    text, found = re.subn(lines, r"\1", unit.read_text(), flags=re.MULTILINE)
+    assert found == 7
+    unit.write_text(text)
     checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], unit.parent)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 

@@ -10,9 +10,10 @@ import pytest
 from tests.page.fleet import BROKEN
 from tests.page.opened import opened
 from tests.proxies.conftest import agent_behind
-from tests.proxies.reverse_proxy import PROGRAMS, TOKENS, Setup, made_certificate, proxy, require
+from tests.proxies.reverse_proxy import PROGRAMS, TOKENS, Setup, proxy, require
 from tests.proxies.test_faults import start_again
 from tests.support.agents import agent_process
+from tests.support.certificates import made_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,15 +10,14 @@ import pytest
 from tests.proxies.reverse_proxy import (
     PROGRAMS,
     TOKENS,
-    Certificate,
     Origin,
     Program,
     Setup,
-    made_certificate,
     proxy,
     require,
 )
 from tests.support.agents import agent_process
+from tests.support.certificates import Certificate, made_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,6 @@ import grp
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,32 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from tests.support.certificates import Certificate
+
 TOKENS = {"server1": "changeme-server1", "server2": "changeme-server2"}  # as in the files
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Of localhost, signed by itself."""
-
-    certificate: Path
-    key: Path
-    both: Path  # one after the other, as HAProxy wants them
-
-    def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.certificate)
-
-
-def made_certificate(folder: Path) -> Certificate:
-    """Made by openssl for a day of tests."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "both.pem")
-    command = "openssl req -x509 -nodes -days 1 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-    command += " -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    files = ["-out", f"{made.certificate}", "-keyout", f"{made.key}"]
-    subprocess.run([*command.split(), *files], check=True, capture_output=True)  # noqa: S603  (our own command)
-    made.both.write_text(made.certificate.read_text() + made.key.read_text())
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +40,9 @@ class Setup:
     certificate: Certificate
     agents: tuple[str, str]  # URLs of the agents behind /server1 and /server2
     strip: bool = False
+    socket: str = (
+        ""  # with which the first agent listens on this Unix socket, and the second one serves HTTPS
+    )
     read_timeout: str = "60s"
     http_port: int = 0
     https_port: int = 0
@@ -114,6 +93,16 @@ class Nginx:
             for server in TOKENS:
                 replaced[f"    proxy_pass http://{server};"] = ""
                 replaced[f"# proxy_pass http://{server}/;"] = f"proxy_pass http://{server}/;"
+        if setup.socket:
+            replaced |= {
+                f"        server {setup.addresses[0]};": "",
+                "# server unix:/run/nvidia-smi-web-agent/socket;": f"server unix:{setup.socket};",
+                "            proxy_pass http://server2;": "            proxy_pass https://server2;",
+                "# proxy_ssl_verify on;": "proxy_ssl_verify on;",
+                "# proxy_ssl_trusted_certificate /etc/ssl/certs/agents.pem;": "proxy_ssl_trusted_certificate "
+                f"{setup.certificate.certificate};",
+                "# proxy_ssl_name gpu02.example.com;": "proxy_ssl_name localhost;",
+            }
         return replaced
 
     def command(self, file: Path, setup: Setup) -> list[str]:
@@ -143,6 +132,14 @@ class Caddy:
         }
         if setup.strip:
             replaced |= {"# redir ": "redir ", "# uri strip_prefix ": "uri strip_prefix "}
+        if setup.socket:
+            header = f'header_up Authorization "{TOKENS["server2"]}"'
+            secure = f"https://{setup.addresses[1]} {{\n\t\t\t{header}\n\t\t\timport "
+            replaced |= {
+                f"reverse_proxy {setup.addresses[0]} ": f"reverse_proxy unix/{setup.socket} ",
+                f"{secure.removeprefix('https://')}agent": f"{secure}secure_agent",
+                "/etc/caddy/agents.pem": f"{setup.certificate.certificate}",
+            }
         return replaced
 
     def command(self, file: Path, setup: Setup) -> list[str]:
@@ -174,6 +171,15 @@ class HAProxy:
         if setup.strip:
             for action in ("redirect location", "replace-path"):
                 replaced[f"# http-request {action} "] = f"http-request {action} "
+        if setup.socket:
+            replaced |= {
+                f"    server agent {setup.addresses[0]}\n": "",
+                f"    server agent {setup.addresses[1]}\n": "",
+                "# server agent unix@/run/nvidia-smi-web-agent/socket": f"server agent unix@{setup.socket}",
+                f"# server agent {setup.addresses[1]} ssl": f"server agent {setup.addresses[1]} ssl",
+                "verifyhost gpu02.example.com": "verifyhost localhost",
+                "/etc/haproxy/agents.pem": f"{setup.certificate.certificate}",
+            }
         return replaced
 
     def command(self, file: Path, setup: Setup) -> list[str]:  # noqa: ARG002  as the others

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.proxies.reverse_proxy import Certificate, Program, Setup, checked
+from tests.proxies.reverse_proxy import Program, Setup, checked
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.certificates import Certificate
 
 pytestmark = pytest.mark.slow
 

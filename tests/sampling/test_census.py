@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
-import time
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,113 +13,13 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.host_health import examine_host
 from agent.readings import GpuState
 from agent.sampling.census import PATIENCE, RECOUNT_PACE, SLOWEST_PACE
-from agent.sampling.collector import DRIVER_PACE, Collector
-from agent.sampling.xid_watch import XidWatch
-from agent.simulation import Simulation
-from agent.sources.gpu import GpuSource
-from agent.sources.gpu.xid import XidEventSource
-from agent.sources.nvml import DriverSource
-from tests.support.agents import wait_until
-from tests.support.sources import FakeHost, FakeProcesses, Valve
+from agent.sampling.contact import DRIVER_PACE
+from tests.sampling.missing_gpus import INIT, SHUTDOWN, collecting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from agent.readings import Snapshot
 
 pytestmark = pytest.mark.anyio
-
-INIT, SHUTDOWN = "nvmlInitWithFlags", "nvmlShutdown"
-
-
-class Driver(DriverSource):
-    """Notes how many event sets are open when it is let go."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        super().__init__()
-        self.event_sets: list[int] = []
-        self._simulation = simulation
-
-    def release(self) -> None:
-        self.event_sets.append(len(self._simulation.event_sets.by_pointer))
-        super().release()
-
-
-class Host:
-    """A simulated host with its collector, whose clock can be moved on."""
-
-    def __init__(self, simulation: Simulation, expected: int) -> None:
-        self.simulation = simulation
-        self.shift = 0.0
-        self.recounts = 0
-        self.recount_fails = False
-        self.valve = Valve()
-        self.driver = Driver(simulation)
-        self.collector = Collector(
-            self.driver,
-            GpuSource,
-            FakeHost(),
-            FakeProcesses(),
-            sample_interval=1.0,
-            sample_timeout=2.0,
-            history_interval=10.0,
-            xids=XidWatch(XidEventSource()),
-            expected_gpus=expected,
-            recount=self._recount,
-            clock=self._clock,
-        )
-
-    def _clock(self) -> float:
-        return time.monotonic() + self.shift
-
-    def _recount(self) -> int | None:
-        self.recounts += 1
-        self.valve.pass_through()
-        return None if self.recount_fails else self.simulation.count_in_new_process()
-
-    async def until(self, condition: Callable[[Snapshot], object]) -> Snapshot:
-        """The first Snapshot of which it holds."""
-        async with asyncio.timeout(20):
-            while not condition(snapshot := await self.collector.collect()):
-                pass
-        return snapshot
-
-    async def until_judged(self) -> Snapshot:
-        return await self.until(lambda snapshot: examine_host(snapshot).verdict is not None)
-
-    def hears(self, index: int) -> None:
-        """Until an XID of this GPU is counted: the thread of the XIDs may be between two waits."""
-
-        def heard() -> bool:
-            self.simulation.gpus[index].raise_xid(31)
-            counts = self.collector._xids.counts(self.uuid(index), 0.0)  # type: ignore[union-attr]  # noqa: SLF001
-            return bool(counts)
-
-        wait_until(heard, f"XIDs of GPU {index} are heard")
-
-    def uuid(self, index: int) -> str:
-        return self.simulation.gpus[index].values.uuid or ""
-
-
-@asynccontextmanager
-async def collecting(
-    gpus: int = 4,
-    *missing: int,
-    expected: int = 0,
-    scenario: str = "healthy",
-    clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Host]:
-    """`clock` is the simulation's."""
-    with Simulation(gpus, scenario=scenario, clock=clock, pcie_window_seconds=0) as simulation:
-        for index in missing:
-            simulation.gpus[index].vanish()
-        host = Host(simulation, expected)
-        try:
-            yield host
-        finally:
-            host.valve.open()
-            simulation.uninstall()
-            wait_until(host.collector.close, "every thread ends")
 
 
 def names(snapshot: Snapshot) -> list[str]:
@@ -229,7 +126,7 @@ async def test_who_is_missing_for_long_is_looked_for_less_and_less_often() -> No
             host.shift += 30
             before = host.recounts
             await host.collector.collect()
-            wait_until(lambda: host.collector._census.workers[0].busy_since is None, "it has counted")  # noqa: SLF001
+            host.waits_for_recount()
             if host.recounts > before:
                 counted_at.append(host.shift - began)
         pauses = [after - before for before, after in pairwise(counted_at)]
@@ -241,6 +138,40 @@ async def test_a_count_that_cannot_be_made_again_is_judged_as_it_is() -> None:
     async with collecting(2, 1, expected=2) as host:
         host.recount_fails = True
         assert names(await host.until_judged()) == ["gpus_missing"]
+
+
+async def test_contact_is_made_anew_once_for_each_recount_also_where_that_finds_no_more() -> None:
+    """A new process may see GPUs that this one never will: the others are read in peace meanwhile."""
+    async with collecting(3, 1, expected=3) as host:
+        host.recounted = 3
+        assert names(await host.until_judged()) == ["gpus_missing"]
+        for _ in range(5):
+            snapshot = await host.collector.collect()
+            assert (names(snapshot), states(snapshot)) == (["gpus_missing"], {GpuState.OK})
+        assert (host.recounts, host.simulation.calls[SHUTDOWN]) == (1, 1)
+        host.shift += RECOUNT_PACE
+        await host.until(lambda _: host.simulation.calls[SHUTDOWN] == 2)
+        assert names(await host.until_judged()) == ["gpus_missing"]
+        assert host.recounts == 2
+
+
+async def test_what_was_counted_before_another_gpu_went_is_no_reason_for_a_new_contact() -> None:
+    async with collecting(4, 1, expected=4, hears_xids=False) as host:
+        host.valve.close()
+        await host.collector.collect()
+        host.recounted = 3  # of a host that still had three
+        host.simulation.gpus[3].vanish()
+        host.simulation.reload_driver()
+        host.shift += DRIVER_PACE
+        await host.until(lambda now: len(now.gpus) == 2)
+        await host.until(lambda _: host.recounts == 1)
+        contacts = host.simulation.calls[INIT]
+        host.valve.open()
+        host.waits_for_recount()
+        host.recounted = None
+        snapshot = await host.until_judged()
+        assert (names(snapshot), len(snapshot.gpus), host.recounts) == (["gpus_missing"], 2, 2)
+        assert host.simulation.calls[INIT] == contacts
 
 
 async def test_a_recount_that_hangs_keeps_the_verdict_for_a_minute_and_nobody_else() -> None:

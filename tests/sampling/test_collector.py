@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.readings import GpuState
-from agent.sampling.collector import DRIVER_PACE, MAX_WAIT, Collector
+from agent.sampling.collector import MAX_WAIT, Collector
+from agent.sampling.contact import DRIVER_PACE
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware
 
@@ -104,7 +105,7 @@ async def test_a_hung_gpu_costs_a_quarter_second_until_it_is_stuck_and_then_noth
         assert snapshot.gpus[1].reading is not None
         assert snapshot.gpus[1].reading.thermal.gpu_celsius == 3, "the other GPU is read in every round"
         hardware.gpus[0].valve.open()
-        wait_until(lambda: not collector._gpus[0].worker.busy_since, "the hung call is back")  # noqa: SLF001
+        wait_until(lambda: not collector._contact.gpus[0].worker.busy_since, "the hung call is back")  # noqa: SLF001
         snapshot = await collector.collect()
         assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK, GpuState.OK]
 
@@ -119,7 +120,7 @@ async def test_a_driver_that_hangs_at_first_contact_gives_an_empty_snapshot_in_t
         assert (snapshot.driver, snapshot.driver_error, snapshot.gpus) == (None, None, ())
         assert snapshot.host is not None, "the host does not wait for the driver"
         hardware.driver.valve.open()
-        wait_until(lambda: collector._driver.result, "the driver has answered")  # noqa: SLF001
+        wait_until(lambda: collector._contact.driver.result, "the driver has answered")  # noqa: SLF001
         assert len((await collector.collect()).gpus) == 2
 
 

@@ -94,6 +94,17 @@ def watch() -> Watch:
 # Idle time
 
 
+def test_a_gpu_is_idle_since_a_time_of_day_as_long_as_it_is_watched(watch: Watch) -> None:
+    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
+    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
+    watch.set_by = 3600.0
+    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10 + 3600}
+    assert watch.see(gpu(utilization=60)).idle_since == {}
+    assert watch.see(gpu(), after=500.0).idle_since == {UUID: EPOCH + 540 + 3600}
+    assert watch.see(gpu(), after=500.0).idle_since == {UUID: EPOCH + 1040 + 3600}, "a gap may hide work"
+    assert watch.see(gpu(uuid=None)).idle_since == {}
+
+
 def test_an_idle_holder_appears_after_its_time_and_disappears_with_work(watch: Watch) -> None:
     watch.idle(process(7))
     assert [watch.idle(process(7)) for _ in range(90)] == [10.0 * step for step in range(1, 91)]
@@ -357,7 +368,8 @@ def test_processes_in_turn_hold_as_long_as_one(watch: Watch) -> None:
 def test_a_user_s_totals_stay_when_all_else_is_gone(watch: Watch) -> None:
     watch.see(gpu(process(7, 50)))
     watch.see(gpu(process(7, 50)))
-    assert watch.see(gpu()) == LedgerReading({}, {"alice": UserUse(10, 5)}, {UUID: 0})
+    idle = {UUID: EPOCH + 10}
+    assert watch.see(gpu()) == LedgerReading({}, {"alice": UserUse(10, 5)}, {UUID: 0}, idle_since=idle)
     assert watch.see() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
 
 

@@ -17,10 +17,13 @@ PEER = ("192.0.2.10", 4711)
 
 
 def client_of(
-    *values: str, trusted: str = "192.0.2.10,10.0.0.0/8", peer: tuple[str, int] = PEER
-) -> tuple[str, int]:
+    *values: str,
+    trusted: str = "192.0.2.10,10.0.0.0/8",
+    peer: tuple[str, int] | None = PEER,
+    on_unix_socket: bool = False,
+) -> tuple[str, int] | None:
     """What the app sees, for these X-Forwarded-For lines."""
-    seen: list[tuple[str, int]] = []
+    seen: list[tuple[str, int] | None] = []
 
     async def app(scope: dict[str, object], _receive: object, _send: object) -> None:
         seen.append(scope["client"])  # type: ignore[arg-type]  # as ASGI has it
@@ -28,7 +31,8 @@ def client_of(
     networks = Settings.from_mapping({"FORWARDED_ALLOW_IPS": trusted}).forwarded_allow_ips
     headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in values]
     scope = {"type": "http", "client": peer, "headers": headers}
-    finished(ForwardedFor(app, trusted=networks)(scope, None, None))  # type: ignore[arg-type]  # neither is used
+    forwarded = ForwardedFor(app, trusted=networks, on_unix_socket=on_unix_socket)  # type: ignore[arg-type]  # as above
+    finished(forwarded(scope, None, None))  # type: ignore[arg-type]  # neither is used
     return seen[0]
 
 
@@ -118,3 +122,20 @@ def test_the_access_log_holds_addresses_and_no_control_character() -> None:
     assert len(re.findall(r'203\.0\.113\.9:0 - "GET /h ', log)) == 1
     assert len(re.findall(r'127\.0\.0\.1:\d+ - "GET /h ', log)) == 3
     assert len(re.findall(r'127\.0\.0\.1:\d+ - "GET /t ', log)) == 4
+
+
+@pytest.mark.parametrize(
+    ("on_unix_socket", "trusted", "client"),
+    [
+        (True, "127.0.0.1", ("203.0.113.9", 0)),
+        (True, "198.51.100.1", ("127.0.0.1", 0)),
+        (False, "127.0.0.1", None),
+        (False, "*", None),
+    ],
+)
+def test_a_peer_without_an_address_is_of_this_host_on_a_unix_socket_and_else_unknown(
+    on_unix_socket: bool, trusted: str, client: tuple[str, int] | None
+) -> None:
+    """That of a client on a port is unknown when it has gone already: it must not pass for a proxy."""
+    seen = client_of("203.0.113.9", trusted=trusted, peer=None, on_unix_socket=on_unix_socket)
+    assert seen == client

@@ -13,6 +13,7 @@ from tests.server.test_protocol import (
     GET,
     SLOW,
     connection,
+    handshakes,
     port,
     read_to_end,
     read_until,
@@ -24,7 +25,7 @@ from tests.server.test_protocol import (
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["port"]  # the fixture: a server whose timer is short
+__all__ = ["handshakes", "port"]  # the fixtures: a server whose timer is short
 
 
 def test_a_head_has_ten_seconds() -> None:

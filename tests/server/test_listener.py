@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import socket
+import stat
+from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.listener import SEND_TIMEOUT_MS, CannotListen, listen
+from agent.server.listener import (
+    SEND_TIMEOUT_MS,
+    CannotListen,
+    listen,
+    listening_at,
+    may_listen,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  only for a moment
@@ -31,6 +42,17 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
         line = rf"^Cannot listen on 127\.0\.0\.1:{port}: address already in use \(PORT, HOST\)$"
         with pytest.raises(CannotListen, match=line):
             listen("127.0.0.1", port)
+
+
+def test_to_look_whether_a_port_is_free_does_not_take_it() -> None:
+    """It is bound for a moment: an agent that starts just then still can listen."""
+    with listen("127.0.0.1", 0, backlog=None) as looking:
+        port = looking.getsockname()[1]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+        with listen("127.0.0.1", port), pytest.raises(CannotListen, match="address already in use"):
+            may_listen("127.0.0.1", port)
+    may_listen("127.0.0.1", port)
 
 
 def test_a_port_is_free_again_at_once() -> None:
@@ -58,3 +80,69 @@ def test_a_client_that_acknowledges_nothing_is_dropped_in_the_end() -> None:
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == SEND_TIMEOUT_MS
+
+
+# Unix sockets
+
+
+def connect(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(str(path))
+
+
+def test_a_unix_socket_is_open_to_whoever_may_enter_its_folder_and_removed_in_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "agent"
+    with listening_at(str(path)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666
+        connect(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_socket_that_nobody_listens_on_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "agent"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(path))
+        left.listen()
+    with listening_at(str(path)):
+        connect(path)
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_socket_in_use_is_told_in_one_line_and_stays(tmp_path: Path, is_full: bool) -> None:
+    path = tmp_path / "agent"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        other.bind(str(path))
+        other.listen(0)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waiting:
+            if is_full:
+                waiting.connect(str(path))
+            line = rf"^Cannot listen on {path}: address already in use \(UDS\)$"
+            with pytest.raises(CannotListen, match=line), listening_at(str(path)):
+                pass
+    assert path.is_socket()
+
+
+def test_anything_else_in_its_place_is_told_in_one_line_and_stays(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("a file")
+    link.symlink_to(file)
+    for path in (file, link, tmp_path):
+        line = rf"^Cannot listen on {path}: something that is no socket is there \(UDS\)$"
+        with pytest.raises(CannotListen, match=line), listening_at(str(path)):
+            pass
+    assert (file.read_text(), link.is_symlink()) == ("a file", True)
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    line = r"^Cannot listen on .+/none/agent: no such file or directory \(UDS\)$"
+    with pytest.raises(CannotListen, match=line), listening_at(f"{tmp_path}/none/agent"):
+        pass
+
+
+def test_the_socket_of_a_successor_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "agent"
+    with listening_at(str(path)):
+        path.unlink()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as successor:
+            successor.bind(str(path))
+    assert path.is_socket()

@@ -13,6 +13,7 @@ import pytest
 from agent.server.probe import reachable
 from tests.packaging.commands import run
 from tests.support.agents import ROOT, agent_process, free_port
+from tests.support.certificates import made_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,6 +72,28 @@ def test_it_finds_the_agent_by_port_and_prefix_and_needs_no_token() -> None:
         where = f"http://127.0.0.1:{port}/rack/server2/health"
         assert probe({"PORT": port, **settings}) == (0, f"healthy: {where}")
         assert probe({"PORT": port}) == (1, f"unhealthy: http://127.0.0.1:{port}/health answered 400")
+
+
+@pytest.mark.slow
+def test_it_asks_over_tls_whatever_has_become_of_the_files_since(tmp_path: Path) -> None:
+    made = made_certificate(tmp_path)
+    port = str(free_port())
+    settings = {"TLS_CERT": str(made.certificate), "TLS_KEY": str(made.key)}
+    with agent_process("--simulate", "1", port=port, **settings):
+        where = f"https://127.0.0.1:{port}/health"
+        for _ in range(2):
+            assert probe({"PORT": port, "HOST": "127.0.0.1", **settings}) == (0, f"healthy: {where}")
+            made.key.unlink(missing_ok=True)
+
+
+@pytest.mark.slow
+def test_it_asks_the_unix_socket(tmp_path: Path) -> None:
+    settings = {"UDS": f"{tmp_path}/agent.sock", "URL_PREFIX": "server2"}
+    where = f"http://unix:{tmp_path}/agent.sock:/server2/health"
+    with agent_process("--simulate", "1", prefix="/server2", **settings):
+        assert probe(settings) == (0, f"healthy: {where}")
+    status, line = probe({**settings, "UDS": f"{tmp_path}/none"})
+    assert (status, "cannot be asked: [Errno 2] No such file" in line) == (1, True)
 
 
 def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:

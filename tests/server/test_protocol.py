@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -19,7 +20,10 @@ import pytest
 from uvicorn import Config
 
 from agent.server.agent_server import AgentServer
+from agent.server.handshakes import Certificate, Handshakes
 from agent.server.protocol import LimitedHttpProtocol
+from agent.settings.tls_pair import TlsPair
+from tests.support.certificates import made_certificate
 from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
@@ -75,23 +79,36 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
+class TlsPort(int):
+    """A port where TLS is spoken."""
+
+
+@pytest.fixture(scope="module", params=["plain", pytest.param("TLS", marks=pytest.mark.slow)])
+def handshakes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Handshakes | None:
+    """Of the servers below where they speak TLS, or None."""
+    if request.param == "plain":
+        return None
+    made = made_certificate(tmp_path_factory.mktemp("certificate"))
+    return Handshakes(Certificate(TlsPair(str(made.certificate), str(made.key))))
+
+
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def port(handshakes: Handshakes | None) -> Iterator[int]:
     """The port of a real server on loopback, in a thread."""
-    with serving(ImpatientProtocol) as port:
+    with serving(ImpatientProtocol, handshakes) as port:
         yield port
 
 
 @pytest.fixture(scope="module")
-def patient_port() -> Iterator[int]:
+def patient_port(handshakes: Handshakes | None) -> Iterator[int]:
     """The same, where no answer is cut for taking its time."""
-    with serving(PatientProtocol) as port:
+    with serving(PatientProtocol, handshakes) as port:
         yield port
 
 
 @contextmanager
-def serving(protocol: type[LimitedHttpProtocol]) -> Iterator[int]:
-    """The port of a server that speaks this protocol."""
+def serving(protocol: type[LimitedHttpProtocol], handshakes: Handshakes | None = None) -> Iterator[int]:
+    """The port of a server that speaks this protocol, over TLS if there are handshakes."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = Config(
         app,
@@ -102,12 +119,13 @@ def serving(protocol: type[LimitedHttpProtocol]) -> Iterator[int]:
         log_config=None,
         access_log=False,
     )
-    server = AgentServer(config)
+    server = AgentServer(config, handshakes=handshakes)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     wait_until(lambda: server.started)
     try:
-        yield listener.getsockname()[1]
+        number = listener.getsockname()[1]
+        yield TlsPort(number) if handshakes else number
     finally:
         server.should_exit = True
         thread.join(DEADLINE)
@@ -130,8 +148,19 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 @contextmanager
 def connection(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client:
-        yield client
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=DEADLINE) as client:
+        if isinstance(port, TlsPort):
+            with trusting_anybody().wrap_socket(client, suppress_ragged_eofs=False) as secure:
+                yield secure
+        else:
+            yield client
+
+
+def trusting_anybody() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def read_until(client: socket.socket, end: bytes) -> bytes:
@@ -246,7 +275,7 @@ def test_a_header_of_50_mb_is_refused_long_before_its_end(port: int) -> None:
         while not answer and time.monotonic() < deadline:
             try:
                 answer = client.recv(65536)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 sent += send_some(client)
         assert sent < 16_000_000
         assert refusal(answer)[0] == 431
@@ -255,7 +284,7 @@ def test_a_header_of_50_mb_is_refused_long_before_its_end(port: int) -> None:
 def send_some(client: socket.socket) -> int:
     try:
         return client.send(b"x" * 65536)
-    except BlockingIOError:
+    except (BlockingIOError, ssl.SSLWantWriteError):
         return 0
 
 

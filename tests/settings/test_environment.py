@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.settings import SettingsError, environment
-from agent.settings.environment import find_env_file, load_settings, read_env_file
+from agent.settings.environment import Given, Origin, find_env_file, given_texts, load_settings, read_env_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,24 @@ def test_the_nearest_source_wins(
 ) -> None:
     (directory / "env").write_text("PORT=1\n")
     assert port == load_settings(environ, arguments=arguments, env_file="env").port
+
+
+def test_each_text_is_told_with_where_it_comes_from(directory: Path) -> None:
+    (directory / "env").write_text("PORT=1\nHOST=localhost\nTOKEN=hunter2\n")
+    given, faults = given_texts({"PORT": "2", "TOKEN": ""}, arguments={"PORT": "3"}, env_file="env")
+    assert given == {
+        "PORT": Given("3", Origin.ARGUMENT),
+        "HOST": Given("localhost", Origin.ENV_FILE),
+        "TOKEN": Given("hunter2", Origin.ENV_FILE),
+    }
+    assert faults == []
+
+
+@pytest.mark.usefixtures("directory")
+def test_an_env_file_that_cannot_be_read_hides_no_other_source() -> None:
+    given, (fault,) = given_texts({"PORT": "2"}, env_file="missing")
+    assert given == {"PORT": Given("2", Origin.ENVIRONMENT)}
+    assert fault.startswith("The env file 'missing' cannot be read")
 
 
 @pytest.mark.usefixtures("directory")

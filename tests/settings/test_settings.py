@@ -229,6 +229,25 @@ def test_a_token_may_hold_blanks_and_latin_1_inside() -> None:
     assert Settings.from_mapping({"TOKEN": written}).tokens == (written,)
 
 
+def test_the_values_in_force_are_written_as_they_are_given_and_secrets_are_masked() -> None:
+    given = {
+        "FLEET": "a=/x,b=/y",
+        "ALLOWED_HOSTS": "a.example.org,b.example.org",
+        "HISTORY_INTERVAL": "0",
+        "ACCESS_LOG": "1",
+        "URL_PREFIX": "lab/",
+        **dict.fromkeys(("TOKEN", "METRICS_TOKEN", "API_KEY"), "hunter2"),
+    }
+    given["METRICS_TOKEN"] = "hunter3"  # noqa: S105  made up
+    shown = Settings.from_mapping(given).in_force()
+    assert list(shown) == [row.name for row in documented()]
+    assert (shown["FLEET"], shown["ALLOWED_HOSTS"]) == ("a=/x,b=/y", "a.example.org,b.example.org")
+    assert (shown["HISTORY_INTERVAL"], shown["ACCESS_LOG"], shown["URL_PREFIX"]) == ("0", "true", "/lab")
+    assert (shown["TOKEN"], shown["METRICS_TOKEN"], shown["API_KEY"]) == ("***", "***", "***")
+    assert "hunter" not in str(shown)
+    assert Settings().in_force() == {row.name: row.default for row in documented()}
+
+
 def test_no_secret_is_in_the_settings_representation() -> None:
     names = ("TOKEN", "TOKENS", "METRICS_TOKEN", "API_KEY", "API_KEYS")
     settings = Settings.from_mapping({name: f"hunter{number}" for number, name in enumerate(names)})

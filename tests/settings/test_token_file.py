@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.settings.token_file import MAX_BYTES, Stamp, TokenFile, read_token_file
+from agent.settings.stamp import Stamp
+from agent.settings.token_file import MAX_BYTES, TokenFile, read_token_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,5 +44,14 @@ def test_a_container_without_such_a_file_is_known_by_its_layers(
     assert in_container(root_with(tmp_path, proc__self__mountinfo=mountinfo)) == expected
 
 
+@pytest.mark.parametrize(("namespace", "expected"), [(4026531839, False), (4026532201, True)])
+def test_a_host_without_a_disk_has_layers_too(tmp_path: Path, namespace: int, expected: bool) -> None:
+    root = root_with(tmp_path, proc__self__mountinfo=CONTAINERD)
+    (tmp_path / "proc/self/ns").mkdir()
+    (tmp_path / "proc/self/ns/ipc").symlink_to(f"ipc:[{namespace}]")
+
+    assert in_container(root) == expected
+
+
 def test_where_nothing_can_be_seen_it_is_a_host(tmp_path: Path) -> None:
     assert not in_container(str(tmp_path))

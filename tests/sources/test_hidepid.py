@@ -35,20 +35,29 @@ for pids_are_ours in (True, False):
     reader = ProcessReader(pids_are_ours=pids_are_ours)
     processes = reader.read(frozenset(pids), None)
     shown = [[processes[pid].command, processes[pid].uid] for pid in pids]
-    print(json.dumps([*shown, len(reader.largest(5, None))]))
+    print(json.dumps([*shown, len(reader.largest(5, None) or ())]))
 """
 
 
-def read(hidepid: str) -> list[list[Any]]:
+CHECK = """
+import json
+from agent.check.rights import process_rights
+
+print(json.dumps([problem.name for problem in process_rights(simulated=True)]))
+"""
+
+
+def read(hidepid: str, code: str = READ) -> list[list[Any]]:
     """Command and user of both processes, and how many are called the largest.
 
-    First where the driver's numbers are known to be ours, then where they may be others'.
+    First where the driver's numbers are known to be ours, then where they may be others'. Or what another
+    `code` prints.
     """
     if os.getuid() != 0:
         pytest.skip("to mount /proc takes root")
     namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     run = subprocess.run(  # noqa: S603  (our own code)
-        [*namespaces, "sh", "-c", HIDE, "sh", hidepid, sys.executable, "-c", READ],
+        [*namespaces, "sh", "-c", HIDE, "sh", hidepid, sys.executable, "-c", code],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -68,3 +77,10 @@ def test_without_hidepid_it_is_read_and_unknown_only_where_it_may_be_another() -
     assert ours[:2] == [["sleep 60", 20001], [ELSEWHERE, None]]
     assert maybe[:2] == [[None, None], [ELSEWHERE, None]]
     assert ours[2] == maybe[2] == 3
+
+
+@pytest.mark.parametrize(
+    ("hidepid", "names"), [("0", []), ("1", ["proc_hidden"]), ("2", ["proc_hidden"])], ids=["0", "1", "2"]
+)
+def test_a_check_tells_that_processes_are_hidden(hidepid: str, names: list[str]) -> None:
+    assert read(hidepid, CHECK) == [names]

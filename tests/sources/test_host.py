@@ -149,7 +149,7 @@ def test_this_host_is_plausible() -> None:
     assert host.memory_percent is not None
     assert 0 < host.memory_percent < 100
     assert host.disk_used_bytes is not None
-    assert 1 <= len(processes.top_processes) <= 5
+    assert 1 <= len(processes.top_processes or ()) <= 5
     assert processes.gpu_processes == {}
 
 

@@ -148,6 +148,12 @@ class Process:
     popen: subprocess.Popen[bytes]
     url: str
     log_file: Path
+    uds: str = ""  # the Unix socket that it listens on instead
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        transport = httpx.HTTPTransport(uds=self.uds or None, verify=False)
+        with httpx.Client(transport=transport, base_url=self.url, headers=headers) as client:
+            return client.get(path)
 
     @property
     def log(self) -> str:
@@ -185,7 +191,8 @@ def agent_process(
                 stdout=log,
                 stderr=log,
             )
-        process = Process(popen, f"http://127.0.0.1:{port}{prefix}", log_file)
+        scheme = "https" if "TLS_CERT" in environ else "http"
+        process = Process(popen, f"{scheme}://127.0.0.1:{port}{prefix}", log_file, environ.get("UDS", ""))
         try:
             wait_until(lambda: _answers(process), lambda: f"the agent answers; its log:\n{process.log}")
             yield process
@@ -221,6 +228,6 @@ def wait_until(
 def _answers(process: Process) -> bool:
     assert process.popen.poll() is None, f"the agent ended; its log:\n{process.log}"
     try:
-        return httpx.get(f"{process.url}/health").status_code == 200
+        return process.get("/health").status_code == 200
     except httpx.TransportError:
         return False

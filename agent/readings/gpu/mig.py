@@ -27,4 +27,4 @@ class Mig:
     """Whether the GPU is partitioned, and into what."""
 
     enabled: bool | None = None  # nvmlDeviceGetMigMode, also without an instance yet; None: there is no MIG
-    instances: tuple[MigInstance, ...] = ()
+    instances: tuple[MigInstance, ...] | None = ()  # None: they are not told

@@ -10,6 +10,9 @@ from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.nvml.registry import FIELDS, device_function
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent.simulation.call_faults import Faults
     from agent.simulation.library import Device
 
 _UNSIGNED_INT, _UNSIGNED_LONG_LONG = 1, 3  # nvmlValueType_t
@@ -19,23 +22,27 @@ _UNSIGNED_INT, _UNSIGNED_LONG_LONG = 1, 3  # nvmlValueType_t
 def field_values(device: Device, count: Any, entries: Any) -> None:
     now = int(device.library.wall_clock() * 1e6)
     entries = wire.target(entries)
+    faulty = [faults for faults in (device.library, device.gpu) if faults.fails]
     for entry in (entries[number] for number in range(wire.number(count))):
         entry.timestamp, entry.latencyUsec = now, 0
         try:
-            _fill(device, entry)
+            _fill(device, entry, faulty)
         except NvmlFailure as failure:
             entry.nvmlReturn = failure.code
         else:
             entry.nvmlReturn = NvmlReturn.SUCCESS
 
 
-def _fill(device: Device, entry: Any) -> None:
-    for faulty in (device.library, device.gpu):
-        faulty.raise_if_failing(FIELD_VALUES, entry.fieldId)
-    field = FIELDS.get(entry.fieldId)
-    if field is None or not device.gpu.supports(entry.fieldId):
+def _fill(device: Device, entry: Any, faulty: Iterable[Faults]) -> None:
+    number = entry.fieldId
+    for faults in faulty:
+        faults.raise_if_failing(FIELD_VALUES, number)
+    field, value = FIELDS.get(number), None
+    if field is not None and device.gpu.supports(number):
+        value = field.read(device, entry.scopeId)
+    if field is None or value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
-    value = wire.told(field.read(device, entry.scopeId))
+    wire.told(value)  # a return code may stand in its place
     if field.is_counter:
         entry.valueType, entry.value.ullVal = _UNSIGNED_LONG_LONG, value
     else:

@@ -72,12 +72,14 @@ def metrics_get(library: SimulatedLibrary, request: Any) -> None:
     if first is None or second is None or first.gpu is not second.gpu or second.elapsed < first.elapsed:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     first.gpu.raise_if_faulty(GPM_METRICS, library.advance)
-    for metric in (request.metrics[number] for number in range(request.numMetrics)):
+    faulty = [faults for faults in (library, first.gpu) if faults.fails]
+    for metric in (request.metrics[slot] for slot in range(request.numMetrics)):
+        number = metric.metricId
         metric.nvmlReturn, metric.value = NvmlReturn.SUCCESS, 0.0
         try:
-            for faulty in (library, first.gpu):
-                faulty.raise_if_failing(GPM_METRICS, metric.metricId)
-            metric.value = _mean(metric.metricId, first.values, second.values)
+            for faults in faulty:
+                faults.raise_if_failing(GPM_METRICS, number)
+            metric.value = _mean(number, first.values, second.values)
         except NvmlFailure as failure:
             metric.nvmlReturn = failure.code
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import Gpm
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
+from agent.sources.paced import Paced
 from agent.sources.rates import gap
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _METRICS = {  # in the order of Gpm's fields, after `supported`
     "gpm.tensor_activity_percent": pynvml.NVML_GPM_METRIC_ANY_TENSOR_UTIL,
     "gpm.dram_activity_percent": pynvml.NVML_GPM_METRIC_DRAM_BW_UTIL,
 }
-_COMPARE = "nvmlGpmMetricsGet"
+_SUPPORT, _COMPARE = "nvmlGpmQueryDeviceSupport", "nvmlGpmMetricsGet"
 
 
 UNKNOWN = Gpm(supported=True)  # but no value now
@@ -33,22 +35,32 @@ class GpmSource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        support = handle.call("nvmlGpmQueryDeviceSupport")
-        self.supported = not isinstance(support, Refusal) and bool(support.isSupportedDevice)
-        if not self.supported:
-            refused = isinstance(support, Refusal)
-            self._note(support if refused else Refusal("nvmlGpmQueryDeviceSupport", pynvml.NVML_SUCCESS))
+        self._is_supported: bool | None = None  # None: the driver failed to tell
+        self._support = Paced(SLOW_PACE, self._read_support)
         self._previous: Any = None
         self._previous_at = float("-inf")
         self._spare: Any = None
-        self._gpm = UNKNOWN if self.supported else Gpm()
+        self._gpm = Gpm()
 
     def read(self, now: float) -> Gpm:
         """NVML: nvmlGpmSampleGet and nvmlGpmMetricsGet. Unknown until there are two samples."""
-        if not self.supported or now - self._previous_at < MIN_GAP:
+        supported = self._support.get(now) if self._is_supported is None else self._is_supported
+        if not supported or now - self._previous_at < MIN_GAP:
             return self._gpm
         self._gpm = self._read(now)
         return self._gpm
+
+    def _read_support(self) -> bool | None:
+        """NVML: nvmlGpmQueryDeviceSupport; asked again only where the driver failed to answer."""
+        support = self._handle.call(_SUPPORT)
+        if isinstance(support, Refusal):
+            self._note(support)
+            self._is_supported = None if support.is_failure else False
+        else:
+            self._is_supported = bool(support.isSupportedDevice)
+            if not self._is_supported:
+                self._note(Refusal(_SUPPORT, pynvml.NVML_SUCCESS))
+        return self._is_supported
 
     def _read(self, now: float) -> Gpm:
         handle = self._handle

@@ -30,11 +30,11 @@ class GpuHandle:
         self.raw = raw
         self.record = record
         self._asked: Function = ""  # last
-        self._wants_reset: set[str] = set()  # functions that said so when they were last asked
+        self._wants_reset: set[str] = set()  # functions that said so, and none has answered since
 
     @property
     def requires_reset(self) -> bool:
-        """Whether some function says that the GPU requires a reset."""
+        """Whether some function says that the GPU requires a reset, and none of those has answered since."""
         return bool(self._wants_reset)
 
     def ask(self, field: str, function: Function, *arguments: Any) -> Any:
@@ -63,7 +63,7 @@ class GpuHandle:
 
         `value_of` gives None for an answer that has no value.
         """
-        if isinstance(answer, Refusal):
+        if answer.__class__ is Refusal:
             self.record.note(field, answer)
             return None
         value = value_of(answer)
@@ -84,8 +84,8 @@ class GpuHandle:
             answer = query(function, *arguments)
         except pynvml.NVMLError as error:
             return self._refusal(_name(function), error)
-        if self._wants_reset:
-            self._wants_reset.discard(_name(function))
+        if self._wants_reset and _name(function) in self._wants_reset:
+            self._wants_reset.clear()  # it was reset; some of the others are asked once in minutes
         return Refusal(_name(function), pynvml.NVML_SUCCESS) if answer is None else answer
 
     def _refusal(self, name: str, error: pynvml.NVMLError) -> Refusal:

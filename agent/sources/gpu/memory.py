@@ -15,6 +15,8 @@ from agent.sources.paced import Paced
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
 
+_FUNCTION = "nvmlDeviceGetMemoryInfo"
+
 # Every GPU has this function: so the handle is of no GPU any more.
 _STALE = {pynvml.NVML_ERROR_INVALID_ARGUMENT, pynvml.NVML_ERROR_GPU_NOT_FOUND}
 
@@ -31,24 +33,19 @@ class MemorySource:
     def read(self, now: float) -> Memory:
         """Raises `pynvml.NVMLError` if the GPU as a whole cannot be read. NVML: see the fields of Memory."""
         take, memory = self._handle.take, self._read_memory()
-        # Unified memory (GB10) has no total, or says 0.
+        # Unified memory (GB10) has no total, or says 0; then its parts mean nothing.
         total = take("memory.total_bytes", memory, lambda memory: number(memory, "total") or None)
-
-        def part(name: str) -> int | None:
-            return take(
-                f"memory.{name}_bytes", memory, lambda memory: number(memory, name) if total else None
-            )
-
+        parts = memory if total or self.refusal else Refusal(_FUNCTION, pynvml.NVML_SUCCESS)
         return Memory(
             total_bytes=total,
-            used_bytes=part("used"),
-            free_bytes=part("free"),
-            reserved_bytes=part("reserved"),
+            used_bytes=take("memory.used_bytes", parts, lambda memory: number(memory, "used")),
+            free_bytes=take("memory.free_bytes", parts, lambda memory: number(memory, "free")),
+            reserved_bytes=take("memory.reserved_bytes", parts, lambda memory: number(memory, "reserved")),
             **self._bar1.get(now),
         )
 
     def _read_memory(self) -> Any:
-        memory = self._handle.call("nvmlDeviceGetMemoryInfo")
+        memory = self._handle.call(_FUNCTION)
         self.refusal = memory if isinstance(memory, Refusal) else None
         if isinstance(memory, Refusal):
             if memory.code in _STALE:

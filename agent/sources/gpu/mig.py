@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # What NVML says of a number that no MIG device has.
 _THERE_IS_NONE = {pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INVALID_ARGUMENT}
 
+_COUNT = "nvmlDeviceGetMaxMigDeviceCount"
 _MOST_INSTANCES = 64  # more is garbage; GPUs of 2026 have seven at most
 
 
@@ -45,7 +46,7 @@ class MigReading(NamedTuple):
 def read_mig(handle: GpuHandle, clients: Callable[[Any], Iterable[Any]]) -> MigReading:
     """Every MIG device of this GPU; none where MIG is off or unknown.
 
-    `clients` tells those of MPS on an instance. NVML: nvmlDeviceGetMigMode,
+    `clients` tells those of MPS on an instance. NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMaxMigDeviceCount,
     nvmlDeviceGetMigDeviceHandleByIndex.
     """
     mode = handle.ask("mig.enabled", "nvmlDeviceGetMigMode")  # [current, pending]
@@ -54,19 +55,22 @@ def read_mig(handle: GpuHandle, clients: Callable[[Any], Iterable[Any]]) -> MigR
     if mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
         return MigReading(Mig(enabled=False))
     elements = Elements(handle)
-    count = elements.ask("nvmlDeviceGetMaxMigDeviceCount")
-    if count is not None and count > _MOST_INSTANCES:
-        count = None
-    all_told, instances = count is not None, []
-    for slot in range(count or 0):
+    count = elements.ask(_COUNT)
+    can_be = count is None or count <= _MOST_INSTANCES
+    all_told, instances = count is not None and can_be, []
+    for slot in range(count if all_told else 0):
         instance = handle.call("nvmlDeviceGetMigDeviceHandleByIndex", slot)
         if not isinstance(instance, Refusal):
             instances.append(_read_instance(slot, instance, elements, clients(instance)))
         elif instance.code not in _THERE_IS_NONE:
             elements.take(instance)
             all_told = False
-    elements.record("mig.instances")
-    return MigReading(Mig(enabled=True, instances=tuple(instances)), all_told)
+    if can_be:
+        elements.record("mig.instances")
+    else:
+        handle.record.note_impossible("mig.instances", _COUNT, f"{count:,} instances")
+    told = tuple(instances) if instances or all_told else None
+    return MigReading(Mig(enabled=True, instances=told), all_told)
 
 
 def _read_instance(mig_index: int, raw: Any, elements: Elements, clients: Iterable[Any]) -> MigInstance:

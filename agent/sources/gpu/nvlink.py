@@ -61,7 +61,7 @@ class NvLinkSource:
     def read(self, now: float, seen: Seen) -> NvLinks:
         """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
         links = self._paced_links.get(now)
-        seen.nvlinks = max(seen.nvlinks, sum(link.is_active for link in links or ()))
+        seen.nvlinks = max(seen.nvlinks, sum(self._states))
         return NvLinks(links, seen.nvlinks)
 
     def _read_links(self) -> tuple[NvLink, ...] | None:
@@ -73,11 +73,13 @@ class NvLinkSource:
         if states != self._states:  # a link that came up has a peer now
             self._states, self._paced_facts = states, Paced(NVLINK_FACTS_PACE, self._read_facts)
         counted = self._read_counters()
-        rates = self._rates(_Counters(now, tuple(None if isinstance(n, Refusal) else n for n in counted)))
+        refused = [answer for answer in counted if answer.__class__ is Refusal]
+        if refused:
+            counted = [None if answer.__class__ is Refusal else answer for answer in counted]
+        rates = self._rates(_Counters(now, tuple(counted)))
         all_facts = self._paced_facts.get(now)
         refusals = [refusal for facts in all_facts for refusal in facts.refusals]
-        refusals += [answer for answer in counted if isinstance(answer, Refusal)]
-        self._handle.record.note("nvlink.links", gravest(refusals))
+        self._handle.record.note("nvlink.links", gravest([*refusals, *refused]))
         return tuple(
             NvLink(
                 link,

@@ -165,7 +165,7 @@ class PcieSource:
             if not isinstance(counters, Refusal):
                 self._counters = counters
                 for field in _THROUGHPUT:
-                    self._handle.record.note(field, None)
+                    self._handle.record.told(field)
                 return throughput(earlier, counters)
             if earlier is not None:  # they were there: a passing fault
                 for field in _THROUGHPUT:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from agent.readings import Reason, Unknown
 from agent.sources.gpu.ranges import RANGES, Range
+from agent.sources.return_codes import SUCCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from agent.readings import GpuReading
+
+    _Limit = Callable[[GpuReading], float | None]
 
 # By the field of the reading: what is possible, and what the driver told.
 _Found = dict[str, tuple[Range, str]]
@@ -24,7 +27,7 @@ def only_possible(reading: GpuReading, before: GpuReading | None = None) -> GpuR
 
     `before`: what this function made of the sample before, if there was one.
     """
-    if _READING.all_can_be(reading, reading, before):
+    if _ALL.all_can_be((reading,), reading, before):
         return reading
     found: _Found = {}
     sifted: GpuReading = _READING.sift(reading, reading, found)
@@ -44,7 +47,75 @@ def _impossible(
         told_before = attrgetter(path)(before) is not None or (earlier is not None and earlier.told_before)
         if earlier is not None and earlier.reason is Reason.IMPOSSIBLE:
             since = earlier.since
-    return Unknown(Reason.IMPOSSIBLE, function, "NVML_SUCCESS", words, since, told_before)
+    return Unknown(Reason.IMPOSSIBLE, function, SUCCESS, words, since, told_before)
+
+
+class _Check:
+    """Whether all numbers of a reading, or of the elements of a list, can be.
+
+    At once, and without a call for each number: this is the usual case, and of every sample.
+    """
+
+    def __init__(self, ranges: Mapping[str, Range]) -> None:
+        """`ranges`: by path from here."""
+        own = {path: one for path, one in ranges.items() if not _list_of(path)}
+        plain = {path: one for path, one in own.items() if one.is_plain}
+        self._get = _getter(tuple(plain))
+        self._least = [one.least for one in plain.values()]
+        self._most = [one.most for one in plain.values()]
+        self._limited: dict[_Limit, list[int]] = {}  # places in `_most`
+        for place, one in enumerate(plain.values()):
+            if one.limit is not None:
+                self._limited.setdefault(one.limit, []).append(place)
+        self._special = [(attrgetter(path), one) for path, one in own.items() if not one.is_plain]
+        self._lists = [
+            (attrgetter(name), _Check(_below(name, ranges)))
+            for name in dict.fromkeys(map(_list_of, ranges))
+            if name
+        ]
+
+    def all_can_be(self, elements: Iterable[Any], reading: GpuReading, before: Any = None) -> bool:
+        """Whether nothing of them is impossible. `before`: what has been looked through in their place."""
+        least, most = self._least, self._most_of(reading)
+        for element in elements:
+            for value, lower, upper in zip(self._get(element), least, most, strict=True):
+                if value is not None and not lower <= value <= upper:  # NaN is neither
+                    return False
+            for get, one in self._special:
+                value = get(element)
+                if value is not None and not one.admits(value, one.most):
+                    return False
+            for get, check in self._lists:
+                held = get(element)
+                if held and (before is None or held is not get(before)):
+                    within = held if isinstance(held, tuple) else (held,)
+                    if not check.all_can_be(within, reading):
+                        return False
+        return True
+
+    def _most_of(self, reading: GpuReading) -> list[float]:
+        if not self._limited:
+            return self._most
+        most = self._most.copy()
+        for limit_of, places in self._limited.items():
+            limit = limit_of(reading)
+            if limit is not None:
+                for place in places:
+                    if limit < most[place]:
+                        most[place] = limit
+        return most
+
+
+def _list_of(path: str) -> str:
+    """The list, or the struct that may be absent, that holds this field; "" for one of a subject."""
+    names = path.split(".")
+    if names[0] == "processes":
+        return names[0]
+    return ".".join(names[:2]) if len(names) > 2 else ""
+
+
+def _below(name: str, ranges: Mapping[str, Range]) -> dict[str, Range]:
+    return {path.removeprefix(f"{name}."): one for path, one in ranges.items() if path.startswith(f"{name}.")}
 
 
 class _Part:
@@ -58,51 +129,9 @@ class _Part:
         self._within = within
         names = dict.fromkeys(path.partition(".")[0] for path in ranges if "." in path)
         self._parts = {
-            name: _Part(
-                {
-                    path.removeprefix(f"{name}."): one
-                    for path, one in ranges.items()
-                    if path.startswith(f"{name}.")
-                },
-                self._noted or f"{within}.{name}".removeprefix("."),
-            )
+            name: _Part(_below(name, ranges), self._noted or f"{within}.{name}".removeprefix("."))
             for name in names
         }
-        # For the usual case, in which all can be: at once, and without a call for each number.
-        plain = {name: one for name, one in self._ranges.items() if one.is_plain}
-        self._special = {name: one for name, one in self._ranges.items() if not one.is_plain}
-        self._get = _getter(tuple(plain))
-        self._least = [one.least for one in plain.values()]
-        self._most = [one.most for one in plain.values()]
-        self._limited = [(place, one) for place, one in enumerate(plain.values()) if one.limit]
-
-    def all_can_be(self, held: Any, reading: GpuReading, before: Any = None) -> bool:
-        """Whether nothing of it is impossible. `before`: what has been looked through in its place."""
-        if held is before:
-            return True
-        most = self._most
-        if self._limited:
-            most = most.copy()
-            for place, one in self._limited:
-                most[place] = one.most_of(reading)
-        for element in held if isinstance(held, tuple) else (held,):
-            for value, least, limit in zip(self._get(element), self._least, most, strict=True):
-                if value is not None and not least <= value <= limit:  # NaN is neither
-                    return False
-            if (self._special or self._parts) and not self._rest_can_be(element, reading, before):
-                return False
-        return True
-
-    def _rest_can_be(self, held: Any, reading: GpuReading, before: Any) -> bool:
-        for name, one in self._special.items():
-            value = getattr(held, name)
-            if value is not None and not one.admits(value, one.most):
-                return False
-        for name, part in self._parts.items():
-            value = getattr(held, name)
-            if value and not part.all_can_be(value, reading, getattr(before, name, None)):
-                return False
-        return True
 
     def sift(self, held: Any, reading: GpuReading, found: _Found) -> Any:
         """`held` without what cannot be; the same object where all can be.
@@ -142,4 +171,4 @@ def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda held: tuple([getattr(held, name) for name in names])
 
 
-_READING = _Part(RANGES)
+_ALL, _READING = _Check(RANGES), _Part(RANGES)

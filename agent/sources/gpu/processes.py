@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import pynvml
 from nvitop import libnvml
 
-from agent.readings import GpuProcess, ProcessType
+from agent.readings import GpuProcess, ProcessType, Reason
 from agent.sources.gpu.paces import PROCESS_PACE
-from agent.sources.gpu.unknown import Refusal
+from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 # The second (R550 and newer) is asked where the first does not tell. On Blackwell the first finds nothing for
 # ever (Project-HAMi/HAMi#2015).
 _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
+# A GPU or driver without the graphics list has no such processes. Where it is refused so, there may be some.
+_MAY_HAVE_SOME = frozenset({Reason.FAILED, Reason.NO_PERMISSION})
+# Of a process whose memory the driver lists as not available.
+_NO_MEMORY = Refusal("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_SUCCESS)
 # At and above this utilization of the GPU, percent, some process has worked.
 WORKED_PERCENT = 5
 
@@ -97,14 +101,20 @@ def read_processes(
     handle: GpuHandle, clients: Iterable[Any], since: float, *, gpu_may_have_worked: bool
 ) -> ProcessList:
     """The processes of one GPU, with what they have done on it `since` then (seconds since the epoch)."""
-    compute = handle.ask("processes", compute_processes)
-    graphics = handle.call(graphics_processes)
-    if isinstance(graphics, Refusal):
-        graphics = None
+    compute, graphics = handle.call(compute_processes), handle.call(graphics_processes)
+    missing = [
+        answer
+        for answer in (compute, graphics)
+        if isinstance(answer, Refusal) and (answer is compute or answer.reason in _MAY_HAVE_SOME)
+    ]
+    compute, graphics = (None if isinstance(told, Refusal) else told for told in (compute, graphics))
     of_mps = {entry.pid for entry in clients}
     if compute is None and not graphics and not of_mps:
+        handle.record.note("processes", gravest(missing))
         return ProcessList(None)
     listed = merge(compute or (), graphics or (), clients)
+    not_told = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
+    handle.record.note("processes", gravest([*missing, *not_told]))
     utilization = _read_utilization(handle, since, listed, gpu_may_have_worked) if listed else None
     processes = tuple(
         GpuProcess(
@@ -114,7 +124,7 @@ def read_processes(
         )
         for pid, (kind, memory) in sorted(listed.items())
     )
-    return ProcessList(processes, is_partial=compute is None)
+    return ProcessList(processes, is_partial=bool(missing))
 
 
 def _read_utilization(

@@ -6,11 +6,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import Reason, Unknown
-from agent.sources.return_codes import reason_of, symbol_of, words_of
+from agent.sources.gpu.paces import FIXED_PACE
+from agent.sources.return_codes import SUCCESS, reason_of, symbol_of, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+# Seconds between two failures after which the second is a new one: nobody looked, or the host was suspended.
+MAX_GAP = 2 * FIXED_PACE
 # What says most of a value that several calls did not tell.
 _GRAVEST_FIRST = (Reason.FAILED, Reason.NO_PERMISSION, Reason.NOT_SUPPORTED, Reason.MISSING)
 
@@ -77,10 +80,27 @@ class Record:
             function=refusal.function,
             error=symbol_of(refusal.code),
             words=words_of(refusal.code),
-            since=before.since if before is not None and before.reason is refusal.reason else self._at,
+            since=before.since if before is not None and self._goes_on(before, refusal) else self._at,
             told_before=field in self._told,
             asked=self._at,
         )
+
+    def _goes_on(self, before: Unknown, refusal: Refusal) -> bool:
+        """Whether the refusal repeats the one before. When that was is noted of failures alone."""
+        return before.reason is refusal.reason and (
+            not refusal.is_failure or self._at - before.asked <= MAX_GAP
+        )
+
+    def note_impossible(self, field: str, function: str, words: str) -> None:
+        """The driver told what cannot be, in these words, of what is not in the reading."""
+        before = self._unknown.get(field)
+        lasts = before is not None and before.reason is Reason.IMPOSSIBLE
+        since = before.since if before is not None and lasts else self._at
+        self._refusals[field] = _NEVER  # so that any later answer counts as another
+        self._unknown[field] = Unknown(
+            Reason.IMPOSSIBLE, function, SUCCESS, words, since, told_before=field in self._told
+        )
+        self._seen_unknown = None
 
     def forget(self, *fields: str) -> None:
         """Nothing stands in the way of these, and they are not told either: they need a second sample."""

@@ -14,11 +14,10 @@ from agent.views.gpu.detail import GpuDetail
 from agent.views.gpu.memory import GpuMemory, memory_view
 from agent.views.gpu.pcie import GpuPcie, pcie_view
 from agent.views.gpu.power import GpuPower, power_view
-from agent.views.gpu.processes import top_processes_view
+from agent.views.gpu.processes import GpuTopProcess, top_processes_view
 from agent.views.gpu.unknown import failed_view
 from agent.views.gpu.utilization import GpuUtilization, utilization_view
 from agent.views.health import HealthReport, health_view
-from agent.views.top_process import TopProcess
 from agent.views.units import iso_utc
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Gpu(BaseModel):
     status: Activity = Field(description="unavailable: the GPU could not be read")
     health: HealthReport
     debug_info: DebugInfo
-    top_processes: list[TopProcess] | None = Field(
+    top_processes: list[GpuTopProcess] | None = Field(
         description="up to five, by GPU memory; null: the driver does not list them, or cannot"
     )
     failed: dict[str, str] | None = Field(

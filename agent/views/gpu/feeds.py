@@ -60,6 +60,7 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
     "utilization.sm_percent": ("gpm.sm_activity_percent", "utilization.gpu_percent"),
     "temperature_celsius": ("thermal.gpu_celsius",),
     **_alike("power", "power", "usage_watts", "limit_watts"),
+    "power.budget_watts": _POWER,
     "power.efficiency_percent": _POWER,
     **_alike("clocks", "clocks", "graphics_mhz", "memory_mhz", "max_graphics_mhz", "max_memory_mhz"),
     "clocks.efficiency_percent": _CLOCK,

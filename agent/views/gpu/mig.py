@@ -35,8 +35,9 @@ class GpuMigInstance(BaseModel):
 
 
 def mig_instances_view(gpu: GpuSample) -> list[GpuMigInstance] | None:
-    """The wire shape of each instance; None: the GPU cannot be read."""
-    return None if gpu.reading is None else [_instance(instance) for instance in gpu.reading.mig.instances]
+    """The wire shape of each instance; None: the driver does not tell, or the GPU cannot be read."""
+    instances = None if gpu.reading is None else gpu.reading.mig.instances
+    return None if instances is None else [_instance(instance) for instance in instances]
 
 
 def _instance(instance: MigInstance) -> GpuMigInstance:

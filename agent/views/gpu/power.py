@@ -17,6 +17,9 @@ class GpuPower(BaseModel):
 
     usage_watts: float | None = Field(description="power draw, watts")
     limit_watts: float | None = Field(description="power management limit, watts")
+    budget_watts: float | None = Field(
+        description="what is left of the limit, watts; 0 where the draw is above it"
+    )
     efficiency_percent: int | None = Field(description="power draw in percent of the limit")
 
 
@@ -25,6 +28,9 @@ def power_view(power: Power) -> GpuPower:
     return GpuPower(
         usage_watts=tenths(power.usage_watts),
         limit_watts=tenths(power.limit_watts),
+        budget_watts=None
+        if power.limit_watts is None or power.usage_watts is None
+        else tenths(max(0.0, power.limit_watts - power.usage_watts)),
         efficiency_percent=whole(percent(power.usage_watts, power.limit_watts)),
     )
 

@@ -11,7 +11,7 @@ from agent.readings import Reason
 from agent.views.gpu.feeds import FEEDS, NEED_TWO_SAMPLES, REMEMBERED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from agent.readings import GpuReading, GpuSample, Unknown
 
@@ -24,7 +24,8 @@ DESCRIPTION = (
     "names of what is null in this object, by reason: not_supported (this GPU has no such value), missing"
     " (this driver has no such function), no_permission, failed, impossible (the driver told a number that"
     " cannot be), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen yet),"
-    " not_read (the GPU could not be read). The name of an object or a list stands for all in it"
+    " not_read (the GPU could not be read). The name of an object or a list stands for all in it; where names"
+    " are very many, for the gravest reason, and the first of them"
 )
 FAILED_DESCRIPTION = (
     "what the driver says of each name under failed, in NVML's words; where those are many, of the first"
@@ -61,14 +62,34 @@ def unknown_view(
     view: BaseModel, gpu: GpuSample, *, remembers: bool
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """`unknown` and `failed` of the view of one GPU. `remembers`: HISTORY_INTERVAL is not 0."""
+    unknown, failed = _by_reason(_nulls(view, "", gpu, remembers=remembers))
+    if _size_of_names(unknown) > BUDGET:
+        unknown, failed = _by_reason(_nulls(view, "", gpu, remembers=remembers, brief=True))
+        unknown = _gravest_names(unknown)
+    return unknown, _first(failed, BUDGET - _size_of_names(unknown))
+
+
+def _by_reason(nulls: Iterable[tuple[str, _Why | None]]) -> tuple[dict[str, list[str]], dict[str, str]]:
     unknown: dict[str, list[str]] = {}
     failed: dict[str, str] = {}
-    for name, why in _nulls(view, "", gpu, remembers=remembers):
+    for name, why in nulls:
         if why is not None:
             unknown.setdefault(why.reason, []).append(name)
             if why.words is not None and not name.startswith("debug_info"):  # those follow from the others
                 failed[name] = why.words
-    return unknown, _first(failed, BUDGET - _size_of_names(unknown))
+    return unknown, failed
+
+
+def _gravest_names(unknown: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """As many as take no more bytes of JSON, the gravest reasons first."""
+    kept: dict[str, list[str]] = {}
+    for reason in sorted(unknown, key=_gravity):
+        for name in unknown[reason]:
+            kept.setdefault(reason, []).append(name)
+            if _size_of_names(kept) > BUDGET:
+                kept[reason].pop()
+                return {reason: names for reason, names in kept.items() if names}
+    return kept
 
 
 def _size_of_names(unknown: Mapping[str, list[str]]) -> int:
@@ -89,9 +110,12 @@ def _first(failed: Mapping[str, str], budget: int) -> dict[str, str]:
 
 
 def _nulls(
-    part: BaseModel, path: str, gpu: GpuSample, *, remembers: bool
+    part: BaseModel, path: str, gpu: GpuSample, *, remembers: bool, brief: bool = False
 ) -> Iterator[tuple[str, _Why | None]]:
-    """The names of what is null in this object, or its own name where all of it is, for one reason."""
+    """The names of what is null in this object, or its own name where all of it is, for one reason.
+
+    `brief`: its own name where all of it is, under the gravest reason.
+    """
     found: list[tuple[str, _Why | None]] = []
     is_all = True
     for field in type(part).model_fields:
@@ -99,16 +123,23 @@ def _nulls(
         if name in _NO_VALUES:
             continue
         if isinstance(value, BaseModel):
-            inner = [*_nulls(value, f"{name}.", gpu, remembers=remembers)]
+            inner = [*_nulls(value, f"{name}.", gpu, remembers=remembers, brief=brief)]
             is_all &= [name for name, _ in inner] == [name]
             found += inner
         elif _has_null(value):
             found.append((name, _why(name, gpu, remembers=remembers)))
         else:
             is_all = False
-    if path and is_all and len({why for _, why in found}) == 1:
-        found = [(path.removesuffix("."), found[0][1])]
+    reasons = {why for _, why in found}
+    if path and is_all and (len(reasons) == 1 or (brief and reasons)):
+        gravest = min(reasons, key=lambda why: _gravity(why.reason if why else ""))
+        found = [(path.removesuffix("."), gravest)]
     yield from found
+
+
+def _gravity(reason: str) -> int:
+    """Less is graver."""
+    return _GRAVEST_FIRST.index(Reason(reason)) if reason in set(Reason) else len(_GRAVEST_FIRST)
 
 
 def _has_null(value: object) -> bool:
@@ -118,7 +149,7 @@ def _has_null(value: object) -> bool:
             getattr(entry, field) is None
             for entry in value
             if isinstance(entry, BaseModel)
-            for field in type(entry).model_fields.keys() - {"name", "username"}
+            for field in type(entry).model_fields.keys() - {"name", "username", "cpu_percent"}
         )
     return value is None
 

@@ -26,7 +26,7 @@ GAUGES: ReadingValues = (
 
 def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[Metric]:
     """The families of each instance."""
-    instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances]
+    instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances or ()]
     for name, documentation, field in (
         ("mig_memory_total_bytes", "Memory of a MIG instance, in bytes.", "memory_total_bytes"),
         ("mig_memory_used_bytes", "Memory of a MIG instance in use, in bytes.", "memory_used_bytes"),

@@ -101,6 +101,13 @@ def test_a_refused_question_about_support_means_no_gpm(one: OneGpu, code: NvmlRe
     assert not one.read(after=1).gpm.supported
 
 
+def test_a_question_about_support_that_failed_is_asked_again(one: OneGpu) -> None:
+    one.gpu.fail("nvmlGpmQueryDeviceSupport", NvmlReturn.UNKNOWN, times=1)
+
+    assert samples(one, 0, 1, 5, 1) == [UNKNOWN, UNKNOWN, UNKNOWN, HELD]
+    assert not [field for field in one.read(after=1).unknown if field.startswith("gpm.")]
+
+
 def test_a_metric_of_its_own_may_be_missing(one: OneGpu) -> None:
     one.gpu.fix(dram_activity=None)
 

@@ -13,6 +13,7 @@ from agent.readings import (
     GpuIdentity,
     GpuReading,
     Memory,
+    Mig,
     Power,
     Reason,
     RemapBanks,
@@ -188,13 +189,14 @@ def test_no_more_fans_are_asked_than_there_can_be() -> None:
     assert (fans.count, fans.each) == (None, ())
 
 
-def test_no_more_mig_devices_are_asked_than_there_can_be() -> None:
+def test_a_number_of_mig_devices_that_cannot_be_is_the_reason_why_none_is_told() -> None:
     with one_gpu("a100") as one:
         one.gpu.enable_mig()
         pynvml.nvmlLib = Garbage(one.simulation, 4_000_000_000, "nvmlDeviceGetMaxMigDeviceCount")
         reading = one.read()
 
-    assert (reading.mig.enabled, reading.mig.instances) == (True, ())
+    assert reading.mig == Mig(enabled=True, instances=None)
+    assert reading.unknown["mig.instances"].words == "4,000,000,000 instances"
 
 
 def test_what_is_read_once_is_read_again_where_it_cannot_be() -> None:

@@ -11,6 +11,7 @@ from agent.derive.free import Offer, Wish, candidates, choose
 from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError, Unknown
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.unknown import MAX_GAP
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ def test_it_is_since_the_first_of_the_samples_in_a_row(one: OneGpu) -> None:
     assert {*since, as_bad} == {1001.0}
     assert other.unknown[CELSIUS].since == other.sampled_since_boot
     assert again.unknown[CELSIUS].since == again.sampled_since_boot
+
+
+@pytest.mark.parametrize(("gap", "goes_on"), [(MAX_GAP, True), (MAX_GAP + 1, False)])
+def test_two_failures_with_hours_of_sleep_between_them_are_two_that_have_passed(
+    one: OneGpu, gap: float, goes_on: bool
+) -> None:
+    one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
+    first = one.read(after=1).sampled_since_boot
+
+    second = one.read(after=gap)
+
+    assert second.unknown[CELSIUS].since == (first if goes_on else second.sampled_since_boot)
 
 
 def celsius_was_told_before(one: OneGpu) -> bool:
@@ -166,3 +179,22 @@ def test_a_gpu_whose_use_the_driver_fails_to_tell_is_not_offered(
     one.gpu.fail(symbol, NvmlReturn.NOT_SUPPORTED)
 
     assert len(offer(one.read(after=1)).gpus) == 1, "no GPU of this kind could be offered"
+
+
+@pytest.mark.parametrize(
+    ("garbage", "words"),
+    [
+        ({"gpu_utilization": 255}, "its utilization is unknown: the driver tells 255 %"),
+        ({"memory_used": 2**40}, "its memory in use is unknown: the driver tells 1,099,511,627,776 bytes"),
+    ],
+)
+def test_a_gpu_that_tells_a_use_that_cannot_be_is_not_offered_for_as_long(
+    one: OneGpu, garbage: dict[str, int], words: str
+) -> None:
+    one.gpu.processes = []
+    one.gpu.fix(**{"gpu_utilization": 0, "memory_used": 0} | garbage)
+    assert [why for _, why in offer(one.read()).unsuitable] == [words]
+
+    one.gpu.fix(gpu_utilization=0, memory_used=0)
+
+    assert len(offer(one.read(after=1)).gpus) == 1

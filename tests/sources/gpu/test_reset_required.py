@@ -10,11 +10,11 @@ import pytest
 from agent.derive.findings import HealthVerdict
 from agent.derive.free import Wish, candidates, choose
 from agent.derive.health import examine
-from agent.readings import DriverReading, GpuSample, GpuState, Snapshot, SourceError
+from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError
 from agent.simulation import SimulatedProcess
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from tests.sources.gpu.test_gpu import FEEDS
-from tests.sources.gpu.test_unknown import FIELDS, GPM
+from tests.sources.gpu.test_unknown import GPM, lacks
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -41,13 +41,26 @@ def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_told(one: OneG
 
     assert reading.recovery.requires_reset
     fields = {field for field, unknown in reading.unknown.items() if unknown.words == "GPU requires restart"}
-    assert fields == set(GPM if symbol.startswith("nvmlGpm") else FIELDS[symbol])
+    assert fields == set(GPM if symbol.startswith("nvmlGpm") else lacks(symbol, Reason.FAILED))
     if symbol != "nvmlDeviceGetMemoryInfo_v2":
         assert reading.memory.total_bytes == well.memory.total_bytes
     if symbol != "nvmlDeviceGetComputeRunningProcesses_v3":
         assert reading.processes == well.processes
     one.gpu.heal()
     assert not one.read(after=FIXED_PACE).recovery.requires_reset
+
+
+def test_after_a_reset_it_is_well_as_soon_as_what_is_asked_often_answers(one: OneGpu) -> None:
+    for symbol in ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetVbiosVersion"):
+        one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
+    assert one.read().recovery.requires_reset
+    assert one.read(after=1).recovery.requires_reset
+
+    one.gpu.heal()
+    reading = one.read(after=1)
+
+    assert reading.unknown["identity.vbios_version"].words == "GPU requires restart", "not asked again yet"
+    assert not reading.recovery.requires_reset
 
 
 def test_only_a_gpu_that_tells_nothing_of_now_is_lost_for_a_reset(one: OneGpu) -> None:

@@ -34,6 +34,7 @@ def test_a_failure_is_told_by_the_name_of_each_value_that_it_leaves_unknown() ->
     assert shown({"power.usage_watts": FAILED, "thermal.gpu_celsius": timeout})["failed"] == {
         "temperature_celsius": "Timeout",
         "power.usage_watts": "Unknown Error",
+        "power.budget_watts": "Unknown Error",
         "power.efficiency_percent": "Unknown Error",
     }
 

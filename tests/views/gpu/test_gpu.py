@@ -79,7 +79,7 @@ GOLDEN = {
     },
     "utilization": {"gpu_percent": 5, "memory_percent": 2, "sm_percent": 5},
     "temperature_celsius": 55,
-    "power": {"usage_watts": 119.4, "limit_watts": 350.0, "efficiency_percent": 34},
+    "power": {"usage_watts": 119.4, "limit_watts": 350.0, "budget_watts": 230.6, "efficiency_percent": 34},
     "clocks": {
         "graphics_mhz": 1695,
         "memory_mhz": 9501,
@@ -117,8 +117,22 @@ GOLDEN = {
         "is_active": True,
     },
     "top_processes": [
-        {"pid": 100, "name": "python", "username": "do1e", "memory_mb": 11710.0, "memory_percent": 47.6},
-        {"pid": 200, "name": None, "username": None, "memory_mb": None, "memory_percent": None},
+        {
+            "pid": 100,
+            "name": "python",
+            "username": "do1e",
+            "memory_mb": 11710.0,
+            "memory_percent": 47.6,
+            "cpu_percent": 100.0,
+        },
+        {
+            "pid": 200,
+            "name": None,
+            "username": None,
+            "memory_mb": None,
+            "memory_percent": None,
+            "cpu_percent": None,
+        },
     ],
 }
 
@@ -260,7 +274,9 @@ def test_no_value_is_ever(word: str) -> None:
 
 
 BUSY = [SimulatedProcess(4_194_300 + pid, "C+G", 15 * 2**30 + pid, sm_utilization=20) for pid in range(5)]
-USUAL_NAMES = {process.pid: HostProcess(process.pid, "f.lastname", "python3.12", "-") for process in BUSY}
+USUAL_NAMES = {
+    process.pid: HostProcess(process.pid, "f.lastname", "python3.12", "-", 104.5) for process in BUSY
+}
 LONG_NAMES = [
     ("maximiliane.mustermann", "python3.12"),
     ("f.lastname", "VLLM::EngineCore_DP0_TP0"),
@@ -281,10 +297,10 @@ def busy_sample(model: str, index: int) -> GpuSample:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_gpu_stays_within_2_kib(model: str) -> None:
+def test_a_gpu_stays_within_2_and_a_quarter_kib(model: str) -> None:
     text = view(busy_sample(model, 127), USUAL_NAMES)
 
-    assert len(text.encode()) <= 2048
+    assert len(text.encode()) <= 2304
     assert len(json.loads(text)["top_processes"]) == 5
 
 
@@ -294,7 +310,7 @@ def test_eight_gpus_with_long_names_stay_within_20_kib_and_4_packed(model: str) 
     busy = busy_sample(model, 0)
     gpus = [with_own_pids(busy, index) for index in range(8)]
     described = {
-        process.pid: HostProcess(process.pid, *names, "-")
+        process.pid: HostProcess(process.pid, *names, "-", 98.7 + 11.3 * gpu.index)
         for gpu in gpus
         for process, names in zip(gpu.values.processes or (), LONG_NAMES, strict=True)
     }

@@ -11,8 +11,16 @@ import pytest
 from pydantic import BaseModel
 
 from agent.derive.activity import Thresholds
-from agent.readings import DriverReading, GpuReading, GpuSample, GpuState, LedgerReading, Reason, Snapshot
-from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
+from agent.readings import (
+    DriverReading,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    LedgerReading,
+    Reason,
+    Snapshot,
+)
+from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
 from agent.views.gpu import GpuJson
 from agent.views.gpu.device import Gpu
 from agent.views.gpu.feeds import FEEDS
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 BUDGET = 1536  # bytes a GPU
 # Without anything wrong they are null, or it is for the host to tell.
 NO_VALUES = {"error", "failed", "detail"}
-OF_THE_HOST = {"name", "username"}  # of a process
+OF_THE_HOST = {"name", "username", "cpu_percent"}  # of a process
 REASONS = {*Reason, "needs_two_samples", "nothing_is_remembered", "not_read"}
 
 
@@ -151,6 +159,14 @@ def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: boo
     assert set(named.values()) == {"not_read"}
 
 
+def test_the_memory_of_a_process_that_is_not_told_is_named() -> None:
+    with one_gpu() as one:
+        one.gpu.processes = [SimulatedProcess(4_194_303, "C", None)]
+        named = check_names(gpu_object(sample_of(one.read())))
+
+    assert named["top_processes"] == "not_supported"
+
+
 def test_xids_are_null_where_nothing_is_remembered() -> None:
     with one_gpu() as one:
         sample = GpuSample(0, GpuState.OK, one.read(), sampled_at=1.0, age_ms=1)
@@ -186,6 +202,7 @@ def test_a_function_that_fails_is_told_by_the_names_of_its_values_in_nvmls_words
         "memory.bandwidth_utilization_percent": "Unknown Error",
         "utilization": "Unknown Error",
         "power.usage_watts": "Timeout",
+        "power.budget_watts": "Timeout",
         "power.efficiency_percent": "Timeout",
     }
 

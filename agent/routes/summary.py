@@ -1,0 +1,27 @@
+"""GET /summary"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from agent.derive.free import Wish
+from agent.http.endpoint import Endpoint
+from agent.http.openapi import Tag
+from agent.http.parameters import CurrentSnapshot, Shared, driver_of
+from agent.http.pieces import json_response
+from agent.views.envelope import Success
+from agent.views.summary import HostSummary, summary_json
+
+router = APIRouter(tags=[Tag.MONITORING])
+ENDPOINT = Endpoint(router, failures=(500, 503))
+
+
+@router.get("/summary", summary="The host at a glance", response_model=Success[HostSummary])
+async def summary(shared: Shared, snapshot: CurrentSnapshot) -> Response:
+    """One small answer for overviews and home dashboards: verdicts, what to do, values, who uses what.
+
+    What is free is so as of this sample: a GPU that is given to a request which waits is free until the next.
+    """
+    driver_of(snapshot)
+    offer = shared.queue.offer_now(Wish(count=max(1, len(snapshot.gpus))), snapshot)
+    return await json_response(shared, summary_json(snapshot, {gpu.index for gpu in offer.gpus}))

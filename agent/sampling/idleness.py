@@ -1,0 +1,38 @@
+"""Since when a GPU has had nothing to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.readings import GpuReading
+
+# From here on it works; a desktop takes less for itself.
+WORKS_PERCENT = 5
+
+
+class Idleness:
+    """Of one GPU; its clock is that of the Snapshots."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def add(self, reading: GpuReading | None, at: float, *, is_continued: bool) -> float | None:
+        """Since when it is idle, with this reading; None: it works, or does not tell.
+
+        `at`: seconds since boot. Unless the watch over it `is_continued`, the time before is unknown.
+        """
+        if reading is None or _works(reading) is not False:
+            self._since = None
+        elif self._since is None or not is_continued:
+            self._since = at
+        return self._since
+
+
+def _works(reading: GpuReading) -> bool | None:
+    """None: unknown. A GPU that encodes or decodes video may run no kernel."""
+    if reading.utilization.gpu_percent is None:
+        return None
+    engines = reading.engines
+    used = (reading.utilization.gpu_percent, engines.encoder_percent, engines.decoder_percent)
+    return any(percent is not None and percent >= WORKS_PERCENT for percent in used)

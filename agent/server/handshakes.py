@@ -1,0 +1,160 @@
+"""TLS: the newest certificate for each new connection, and handshakes that hold up nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from agent.http.turnstile import Turnstile
+from agent.settings.tls_pair import UnusablePair
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+    from ssl import SSLContext
+
+    from agent.settings.stamp import Stamp
+    from agent.settings.tls_pair import TlsPair
+
+logger = logging.getLogger("agent")
+
+
+class Certificate:
+    """The certificate and key in force. A new pair that cannot be used changes nothing."""
+
+    look_interval = 5.0  # seconds
+
+    def __init__(self, pair: TlsPair, *, clock: Callable[[], float] = time.time) -> None:
+        """Raises UnusablePair."""
+        self._pair = pair
+        self._clock = clock
+        self._failure = ""
+        self._stamps = pair.stamps()
+        self._are_settled = self._settled(self._stamps)
+        self.context: SSLContext = pair.context()
+
+    def watch(self) -> None:
+        """Looks at the files for as long as the process lives.
+
+        In a daemon thread: a file on a server that is gone holds up nobody else.
+        """
+
+        def work() -> None:
+            never = threading.Event()
+            while not never.wait(self.look_interval):
+                self.look()
+
+        threading.Thread(target=work, name="certificate", daemon=True).start()
+
+    def look(self) -> None:
+        """Takes the pair, for the connections from now on, if the files have changed."""
+        try:
+            stamps = self._pair.stamps()
+            # What mends a failure, as a change of mode, need not change the stamps.
+            if stamps == self._stamps and self._are_settled and not self._failure:
+                return
+            self.context = self._pair.context()
+        except UnusablePair as unusable:
+            self._fail(unusable)
+        else:
+            if stamps != self._stamps or self._failure:
+                logger.info("TLS_CERT and TLS_KEY have been read again: new connections get this certificate")
+            self._stamps, self._are_settled, self._failure = stamps, self._settled(stamps), ""
+
+    def _settled(self, stamps: Sequence[Stamp]) -> bool:
+        return all(stamp.is_settled(self._clock()) for stamp in stamps)
+
+    def _fail(self, unusable: UnusablePair) -> None:
+        name, why = unusable.name, unusable.why
+        if str(unusable) != self._failure:
+            self._failure = str(unusable)
+            path = self._pair.certificate if name == "TLS_CERT" else self._pair.key
+            logger.error("%s is %r, which %s; the certificate in force stays", name, path, why)
+
+
+class Handshakes:
+    """Accepts connections and shakes hands with who has spoken: a few in each turn of the event loop.
+
+    The answer to a client's first message is a millisecond of computing; the rest costs next to nothing.
+    """
+
+    timeout = 10.0  # seconds, to the client's first byte, and from there to the end of the handshake
+    at_once = 256  # under way: whoever finds all of these places taken waits for one
+    patience = 3.0  # seconds, after which a handshake gives up its place while none is free
+    shutdown_timeout = 30.0  # seconds, for a client that does not read what closes the connection
+
+    def __init__(self, certificate: Certificate) -> None:
+        self._certificate = certificate
+        self._places = asyncio.Semaphore(self.at_once)
+        self._turnstile = Turnstile()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def accept(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+        """Until it is cancelled; `make` makes the protocol that speaks on a connection."""
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        try:
+            while True:
+                try:
+                    connection, _ = await loop.sock_accept(listener)
+                except OSError as error:  # as asyncio does where no file may be opened
+                    logger.error("No connection can be accepted: %s", error.strerror)  # noqa: TRY400
+                    await asyncio.sleep(1)
+                    continue
+                task = loop.create_task(self._serve(connection, make))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+        finally:
+            for task in self._under_way:
+                task.cancel()
+
+    async def _serve(self, connection: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+        try:
+            async with asyncio.timeout(self.timeout):
+                await _first_byte(connection)
+                await self._places.acquire()
+        except TimeoutError:
+            connection.close()
+            return
+        try:
+            await self._turnstile.wait()
+            await self._shake_hands(connection, make)
+        except OSError as error:  # no TLS, a version or cipher of the past, a client that is gone or too slow
+            logger.debug("A TLS handshake failed: %s", error)
+        finally:
+            self._places.release()
+
+    async def _shake_hands(self, connection: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
+        """Raises OSError."""
+        loop = asyncio.get_running_loop()
+        handshake = loop.create_task(
+            loop.connect_accepted_socket(
+                make,
+                connection,
+                ssl=self._certificate.context,
+                ssl_handshake_timeout=self.timeout,
+                ssl_shutdown_timeout=self.shutdown_timeout,
+            )
+        )
+        try:
+            while not handshake.done():
+                await asyncio.wait([handshake], timeout=self.patience)
+                if not handshake.done() and self._places.locked():
+                    raise TimeoutError("others wait")
+        finally:
+            handshake.cancel()
+        handshake.result()
+
+
+async def _first_byte(connection: socket.socket) -> None:
+    """Until there is one to be read, or the end."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(connection, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(connection)

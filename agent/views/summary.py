@@ -1,0 +1,220 @@
+"""`/summary`: the host in a few hundred bytes, for overviews and home dashboards; unknown is null."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, Field
+
+from agent import __version__
+from agent.derive.health import examine
+from agent.derive.holdings import by_user, holdings, processes_on
+from agent.derive.host_health import examine_host
+from agent.derive.rounding import tenths, whole
+from agent.derive.summary import summarize
+from agent.readings import GpuState
+from agent.views.envelope import success
+from agent.views.health import Verdict, verdict_word
+from agent.views.pieces import filled, to_json
+from agent.views.units import mib
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from agent.derive.health import Health
+    from agent.derive.holdings import Holding, UserHoldings
+    from agent.readings import GpuSample, Snapshot
+
+
+class SummaryHost(BaseModel):
+    """How well the host itself is: whether its GPUs are all there."""
+
+    verdict: Verdict | None = Field(description="null: not known yet")
+    reason: str | None = Field(description="what is wrong, the gravest alone; null: nothing is known to be")
+    todo: str | None = Field(description="what to do about it")
+
+
+class SummaryCounts(BaseModel):
+    """How many there are."""
+
+    gpus: int = Field(description="number of visible GPUs")
+    free: int = Field(description="number of free GPUs")
+    healthy: int = Field(description="number of GPUs that are healthy")
+    warning: int = Field(description="number of GPUs with a warning")
+    critical: int = Field(description="number of GPUs that are critical")
+    unknown: int = Field(description="number of GPUs without a verdict yet")
+    users: int = Field(description="number of known users with a process on a GPU")
+
+
+class SummaryTotals(BaseModel):
+    """All GPUs that tell, together."""
+
+    utilization_percent: float | None = Field(description="mean GPU utilization, percent")
+    memory_used_mb: int | None = Field(description="memory in use, MiB")
+    memory_total_mb: int | None = Field(description="memory, MiB")
+    power_watts: float | None = Field(description="power draw, watts")
+
+
+class SummaryGpu(BaseModel):
+    """One GPU in a line."""
+
+    idx: int = Field(description="NVML index")
+    model: str | None = Field(
+        default=None, description="product name; only where the GPUs are not of one model"
+    )
+    state: GpuState = Field(description="how far the values can be trusted")
+    verdict: Verdict | None = Field(description="null: not known yet")
+    reason: str | None = Field(description="what is wrong, the gravest alone; null: nothing is known to be")
+    todo: str | None = Field(description="what to do about it")
+    free: bool = Field(description="whether /free offers this GPU to a request without any wish")
+    idle_since: int | None = Field(
+        description="since when its utilization has been below 5 %, as far as the agent has watched,"
+        " milliseconds since the epoch; null: it works, its utilization is unknown, or nothing is remembered"
+    )
+    utilization_percent: int | None = Field(description="percent of time in which a kernel ran")
+    memory_used_mb: int | None = Field(description="memory in use, MiB")
+    memory_total_mb: int | None = Field(description="memory, MiB")
+    temperature_celsius: int | None = Field(description="temperature of the GPU core, degrees Celsius")
+    power_watts: float | None = Field(description="power draw, watts")
+    users: list[str | None] | None = Field(
+        description="users with a process on this GPU, by name; null: the processes are unknown;"
+        " null: as the last entry, the owner of a process is unknown, or there may be more processes"
+    )
+
+
+class SummaryUser(BaseModel):
+    """A user with a process on a GPU now."""
+
+    username: str | None = Field(description="owner; null: all processes whose owner is unknown")
+    gpus: list[int] = Field(description="NVML indices of the GPUs with a process of this user")
+    gpu_memory_mb: int | None = Field(
+        description="GPU memory of the user's processes, MiB; null if any is unknown"
+    )
+
+
+class HostSummary(BaseModel):
+    """A host at a glance."""
+
+    hostname: str | None = Field(description="host name as the host itself gives it")
+    version: str = Field(description="version of the agent")
+    ts: int = Field(description="when the sample was taken, milliseconds since the epoch")
+    simulated: bool = Field(description="true: the GPUs are simulated")
+    verdict: Verdict | None = Field(
+        description="the worst verdict of the host and its GPUs; null: none is known yet"
+    )
+    host: SummaryHost
+    model: str | None = Field(description="product name of all GPUs; null: they differ, or it is unknown")
+    counts: SummaryCounts
+    totals: SummaryTotals
+    gpus: list[SummaryGpu] = Field(description="every GPU, in the order of their index")
+    users: list[SummaryUser] = Field(description="users with a process on a GPU, by name, the unknown last")
+
+
+def summary_json(snapshot: Snapshot, free: Collection[int]) -> Iterator[bytes]:
+    """The host in the envelope; `free` are the indices of the GPUs that can be taken."""
+    gpus, health = snapshot.gpus, examine(snapshot)
+    held: list[Holding] = []
+    for gpu in gpus:
+        held += holdings(snapshot, [gpu], idle_after_seconds=0)
+        yield b""  # nothing yet, but the event loop may go on with something else
+    users = [user for user in by_user(held, uses=None) if user.processes]
+    models = {gpu.identity.name for gpu in gpus}
+    model = models.pop() if len(models) == 1 else None
+    yield from filled(
+        success(_shell(snapshot, model, users, free)),
+        gpus=(
+            to_json(_gpu(gpu, health[gpu.index], snapshot, free, names_model=model is None)) for gpu in gpus
+        ),
+        users=(to_json(_user(user)) for user in users),
+    )
+
+
+def _shell(
+    snapshot: Snapshot, model: str | None, users: Sequence[UserHoldings], free: Collection[int]
+) -> HostSummary:
+    """Without the GPUs and users themselves."""
+    host, health = examine_host(snapshot), examine(snapshot)
+    known = [one.verdict for one in (host, *health.values()) if one.verdict is not None]
+    verdicts = Counter(verdict_word(one) for one in health.values())
+    sums = summarize([gpu.reading for gpu in snapshot.gpus if gpu.reading is not None])
+    reason, todo = _gravest(host)
+    return HostSummary(
+        hostname=(snapshot.host.hostname or None) if snapshot.host else None,
+        version=__version__,
+        ts=whole(snapshot.taken_at * 1000),
+        simulated=snapshot.simulated,
+        verdict=max(known).word if known else None,
+        host=SummaryHost(verdict=verdict_word(host), reason=reason, todo=todo),
+        model=model,
+        counts=SummaryCounts(
+            gpus=len(snapshot.gpus),
+            free=len(free),
+            healthy=verdicts["healthy"],
+            warning=verdicts["warning"],
+            critical=verdicts["critical"],
+            unknown=verdicts[None],
+            users=sum(user.username is not None for user in users),
+        ),
+        totals=SummaryTotals(
+            utilization_percent=tenths(sums.average_gpu_utilization_percent),
+            memory_used_mb=whole(mib(sums.total_used_memory_bytes)),
+            memory_total_mb=whole(mib(sums.total_memory_bytes)),
+            power_watts=tenths(sums.total_power_watts),
+        ),
+        gpus=[],
+        users=[],
+    )
+
+
+def _gpu(
+    gpu: GpuSample, health: Health, snapshot: Snapshot, free: Collection[int], *, names_model: bool
+) -> SummaryGpu:
+    values = gpu.values
+    reason, todo = _gravest(health)
+    since = snapshot.ledger.idle_since.get(gpu.identity.uuid or "") if snapshot.ledger else None
+    view = SummaryGpu(
+        idx=gpu.index,
+        state=gpu.state,
+        verdict=verdict_word(health),
+        reason=reason,
+        todo=todo,
+        free=gpu.index in free,
+        idle_since=None if since is None else whole(since * 1000),
+        utilization_percent=values.utilization.gpu_percent,
+        memory_used_mb=whole(mib(values.memory.used_bytes)),
+        memory_total_mb=whole(mib(values.memory.total_bytes)),
+        temperature_celsius=values.thermal.gpu_celsius,
+        power_watts=tenths(values.power.usage_watts),
+        users=_users_on(gpu, snapshot),
+    )
+    if names_model and gpu.identity.name is not None:
+        view.model = gpu.identity.name  # what is not set is left out
+    return view
+
+
+def _users_on(gpu: GpuSample, snapshot: Snapshot) -> list[str | None] | None:
+    if gpu.reading is None:
+        return None
+    hosts = snapshot.host_processes
+    owners = {
+        hosts[process.pid].username if process.pid in hosts else None for _, process in processes_on(gpu)
+    }
+    if not gpu.reading.knows_all_processes:
+        if not owners:
+            return None
+        owners.add(None)
+    return sorted(owners, key=lambda name: (name is None, name or ""))
+
+
+def _user(user: UserHoldings) -> SummaryUser:
+    return SummaryUser(
+        username=user.username, gpus=list(user.gpus), gpu_memory_mb=whole(mib(user.gpu_memory_bytes))
+    )
+
+
+def _gravest(health: Health) -> tuple[str | None, str | None]:
+    """What is wrong, and what to do."""
+    if not health.findings:
+        return None, None
+    return health.findings[0].what, health.findings[0].todo

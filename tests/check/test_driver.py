@@ -1,0 +1,92 @@
+"""What the driver and the GPUs say, as the agent itself would; what does not answer in time is told."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pynvml
+import pytest
+
+from agent.check.driver import SECOND_SAMPLE, Told, ask_driver, driver_problems, driver_view, host_view
+from agent.check.rights import nvml_rights
+from tests.support.agents import agent_client, settings
+
+if TYPE_CHECKING:
+    from agent.simulation import Simulation
+
+pytestmark = pytest.mark.anyio
+PATIENCE = 30.0  # seconds; what answers is not waited for
+
+
+async def ask(seconds: float = PATIENCE, second_sample: float = 0, **environ: str) -> Told:
+    deadline = time.monotonic() + seconds
+    return await ask_driver(settings(**environ), deadline, in_container=False, second_sample=second_sample)
+
+
+def problems(told: Told) -> list[str]:
+    return [problem.name for problem in (*driver_problems(told.snapshot), *nvml_rights(told.snapshot))]
+
+
+async def test_each_gpu_is_as_the_agent_s_own_answer_shows_it(simulation: Simulation) -> None:
+    simulation.gpus[2].lose()
+    told = await ask(second_sample=SECOND_SAMPLE)
+    async with agent_client() as client:
+        answer = (await client.get("/gpu?detail=1")).json()
+    assert [(gpu.idx, gpu.uuid, gpu.state, gpu.error) for gpu in told.gpus] == [
+        (gpu["id"], gpu["uuid"], gpu["state"], gpu["error"]) for gpu in answer["gpus"]
+    ]
+    assert [[finding.name for finding in gpu.findings] for gpu in told.gpus] == [
+        [finding["name"] for finding in gpu["detail"]["findings"]] for gpu in answer["gpus"]
+    ]
+    assert told.gpus[0].unknown["not_supported"] == answer["gpus"][0]["detail"]["unknown"]["not_supported"]
+    needs_two = told.gpus[0].unknown.get("needs_two_samples", [])
+    assert "pcie.tx_throughput_mbps" not in needs_two, "two samples were taken"
+    assert driver_view(told.snapshot).gpu_count == 8
+    assert problems(told) == []
+
+
+async def test_a_right_that_the_driver_refuses_is_named_with_its_function(simulation: Simulation) -> None:
+    for gpu in simulation.gpus[:2]:
+        gpu.fail("nvmlDeviceGetPowerUsage", pynvml.NVML_ERROR_NO_PERMISSION)
+    told = await ask()
+    (note,) = nvml_rights(told.snapshot)
+    assert (note.name, note.level) == ("no_permission", "note")
+    assert note.what == "The driver refuses this user some values: nvmlDeviceGetPowerUsage"
+    assert "power.usage_watts" in told.gpus[0].unknown["no_permission"]
+    assert all(gpu.verdict == "healthy" for gpu in told.gpus), "a missing right is no fault of the GPU"
+
+
+async def test_a_driver_that_hangs_from_the_start_is_told_when_the_time_is_up(simulation: Simulation) -> None:
+    simulation.hang()
+    told = await ask(seconds=0.1)
+    simulation.release()
+    driver = driver_view(told.snapshot)
+    assert (told.gpus, driver.gpu_count) == ([], None)
+    assert driver.error is not None
+    assert driver.error.startswith("The driver has not answered in the time of this check: nvmlInit hangs")
+
+
+async def test_a_gpu_that_has_not_answered_when_the_time_is_up_is_told(simulation: Simulation) -> None:
+    simulation.gpus[1].hang("nvmlDeviceGetUtilizationRates")
+    told = await ask(seconds=0.1, SAMPLE_TIMEOUT="60")
+    while driver_view(told.snapshot).gpu_count is None:  # a busy machine
+        told = await ask(seconds=1.0, SAMPLE_TIMEOUT="60")
+    simulation.gpus[1].release()
+    assert told.gpus[1].state in {"starting", "stuck"}
+    assert "gpu_silent" in problems(told) or told.gpus[1].findings
+
+
+async def test_a_host_without_a_gpu_is_not_well(simulation: Simulation) -> None:
+    del simulation.gpus[:]
+    assert problems(await ask()) == ["no_gpus"]
+
+
+async def test_fewer_gpus_than_expected_are_counted_again_before_they_are_told(
+    simulation: Simulation,
+) -> None:
+    del simulation.gpus[6:]
+    told = await ask(EXPECTED_GPUS="8")
+    host = host_view(told.snapshot, in_container=True)
+    assert [finding.name for finding in host.findings] == ["gpus_missing"]
+    assert (host.in_container, problems(told)) == (True, [])

@@ -1,0 +1,252 @@
+"""Comparing with a running agent: what differs is told, and what cannot be asked in one sentence."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent import __version__
+from agent.check.report import Gpu, RunningAgent
+from agent.check.running import agent_url, ask_agent, differences
+from tests.check.checking import check
+from tests.server.test_probe import answering
+from tests.support.agents import agent_process, agent_server, free_port, hung_agent_server
+from tests.support.certificates import made_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agent.simulation import Simulation
+
+PATIENCE = 30.0  # seconds; what answers is not waited for
+
+
+def ask(url: str, token: str | None = None) -> RunningAgent:
+    return ask_agent(url, token, time.monotonic() + PATIENCE)
+
+
+def here(agent: RunningAgent) -> list[Gpu]:
+    """The same GPUs as a check would find them."""
+    return [
+        Gpu(
+            idx=gpu.idx,
+            uuid=gpu.uuid,
+            name=None,
+            state="ok",
+            error=None,
+            verdict="healthy",
+            findings=[],
+            unknown={},
+            failed={},
+        )
+        for gpu in agent.gpus or []
+    ]
+
+
+def told(agent: RunningAgent, gpus: list[Gpu], *, simulated: bool = False) -> list[str]:
+    return [problem.name for problem in differences(agent, gpus, simulated=simulated)]
+
+
+@contextmanager
+def http_server(answers: dict[str, bytes], context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Another program, which answers these paths."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = answers.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, name="other program", daemon=True)
+        thread.start()
+        try:
+            yield f"{'https' if context else 'http'}://localhost:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.usefixtures("simulation")
+def test_an_agent_that_says_the_same_is_no_problem() -> None:
+    with agent_server(URL_PREFIX="lab", TOKEN="hunter2") as url:  # noqa: S106  made up
+        agent = ask(f"{url}/lab", "hunter2")
+    assert (agent.version, agent.simulated, agent.error) == (__version__, False, None)
+    assert agent.gpus is not None
+    assert [(gpu.idx, gpu.state, gpu.verdict) for gpu in agent.gpus] == [
+        (idx, "ok", "healthy") for idx in range(8)
+    ]
+    assert told(agent, here(agent)) == []
+    assert told(agent, here(agent), simulated=True) == ["agent_simulated"]
+
+
+@pytest.mark.usefixtures("simulation")
+def test_a_token_that_is_wrong_or_missing_is_told_without_it() -> None:
+    with agent_server(TOKEN="hunter2") as url:  # noqa: S106  made up
+        wrong, missing = ask(url, "hunter3"), ask(url)
+    assert wrong.error == f"{url} refuses the token of these settings"
+    assert missing.error == f"{url} wants a token, and these settings have none"
+    assert (wrong.version, wrong.gpus) == (__version__, None), "the version is for everybody"
+    assert told(wrong, []) == ["agent_silent"]
+
+
+def test_other_gpus_are_told_and_one_whose_uuid_is_unknown_may_be_the_same(simulation: Simulation) -> None:
+    simulation.gpus[1].lose()
+    with agent_server() as url:
+        agent = ask(url)
+    assert agent.gpus is not None
+    names = [f"GPU-{idx}" if idx == 2 else f"{gpu.uuid}" for idx, gpu in enumerate(agent.gpus)]
+    names[1] = "GPU-1"
+    gpus = [gpu.model_copy(update={"uuid": names[gpu.idx]}) for gpu in here(agent)][:7]
+    (other,) = differences(agent, gpus, simulated=False)
+    assert other.what.startswith(
+        f"{url} has 8 GPUs and this check finds 7; 2 differ: GPU 2 is {agent.gpus[2].uuid}, and here GPU-2"
+    )
+
+
+def test_a_state_that_differs_is_told(simulation: Simulation) -> None:
+    with agent_server(SAMPLE_INTERVAL="0.5") as url:
+        first = ask(url)
+        simulation.gpus[1].lose()
+        deadline = time.monotonic() + PATIENCE
+        while (agent := ask(url)).gpus == first.gpus and time.monotonic() < deadline:
+            pass
+    assert [problem.what for problem in differences(agent, here(first), simulated=False)] == [
+        f"GPU 1 is lost at {url}, and ok here"
+    ]
+
+
+def test_what_the_agent_has_seen_and_a_check_cannot_is_told(simulation: Simulation) -> None:
+    simulation.gpus[3].error_counters.remapping_pending = True
+    with agent_server() as url:
+        agent = ask(url)
+    (finding,) = differences(agent, here(agent), simulated=False)
+    assert finding.name == "agent_finding"
+    assert finding.what == f"{url} says of GPU 3: A faulty row of memory is remapped at the next reset"
+
+
+@pytest.mark.usefixtures("simulation")
+def test_an_agent_of_another_version_is_told() -> None:
+    with agent_server() as url:
+        agent = ask(url).model_copy(update={"version": "0.0.9"})
+    (version,) = differences(agent, here(agent), simulated=False)
+    assert version.what == f"{url} is version 0.0.9, and here {__version__} is installed"
+
+
+def test_an_agent_whose_driver_hangs_says_so_itself(simulation: Simulation) -> None:
+    simulation.hang()
+    with hung_agent_server() as url:
+        agent = ask(url)
+    simulation.release()
+    assert (
+        agent.error
+        == f"{url} answered 503 to /gpu: The NVIDIA driver has not answered yet; try again in a second"
+    )
+
+
+def test_what_is_no_agent_is_told_in_one_sentence() -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert ask(nobody).error == f"{nobody} cannot be asked: [Errno 111] Connection refused"
+    with http_server({}) as url:
+        assert (
+            ask(url).error == f"{url} answered 404 to /openapi.json; is this the agent, with its URL_PREFIX?"
+        )
+    with http_server({"/openapi.json": b'{"info":{"title":"Pet store","version":"1"}}'}) as url:
+        assert ask(url).error == f"{url} is another program: 'Pet store'"
+    for junk in (b"<html>", b"[" * 100_000, b'{"info":{}}'):
+        with http_server({"/openapi.json": junk}) as url:
+            assert ask(url).error == f"{url} answered something that is not the agent's"
+    with answering(b"SSH-2.0-OpenSSH\r\n") as port:
+        url = f"http://127.0.0.1:{port}"
+        assert ask(url).error == f"{url} does not answer in HTTP (BadStatusLine); is it https://?"
+        url = f"https://127.0.0.1:{port}"
+        assert str(ask(url).error).startswith(f"{url} does not speak TLS as it should: ")
+
+
+def test_a_token_that_is_sent_back_is_masked() -> None:
+    body = b'{"error":"hunter2 is not one of ours"}'
+    with answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as port:
+        url = f"http://127.0.0.1:{port}"
+        agent = ask(url, "hunter2")
+    assert agent.error == f"{url} answered 403 to /openapi.json: *** is not one of ours"
+
+
+@pytest.mark.slow
+def test_a_certificate_that_is_not_trusted_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = made_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.both)
+    with http_server({"/openapi.json": b"{}"}, context) as url:
+        assert ask(url).error == (
+            f"{url} has a certificate that is not trusted here: self-signed certificate"
+            " (SSL_CERT_FILE may name a file of more authorities)"
+        )
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
+        assert ask(url).error == f"{url} answered something that is not the agent's"
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://gpu01:8000", "http://gpu01:8000"),
+        ("https://gpu.example.org/server1/", "https://gpu.example.org/server1"),
+        ("http://[::1]:8000/", "http://[::1]:8000"),
+    ],
+)
+def test_an_address_is_taken_with_its_prefix(text: str, url: str) -> None:
+    assert agent_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gpu01:8000",
+        "ftp://gpu01",
+        "http://",
+        "http://a b",
+        "http://a/?x",
+        "http://a#x",
+        "http://u:p@a",
+        "http://a\n",
+    ],
+)
+def test_any_other_address_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(ValueError, match="it must be http://HOST") as refused:
+        agent_url(text)
+    assert str(refused.value) == (
+        "it must be http://HOST[:PORT][/PREFIX] or https://…, without credentials or query"
+    )
+
+
+OLD = "import agent; agent.__version__ = '0.0.9'; import main; main.run()"
+
+
+@pytest.mark.slow
+def test_a_real_agent_of_another_version_with_other_gpus_is_told() -> None:
+    arguments = ("--simulate", "2", "--scenario", "mixed-models")
+    with agent_process(*arguments, program=("-c", OLD), TOKEN="hunter2") as agent:  # noqa: S106  made up
+        found = check(
+            *("--simulate", "4", "--json", "--url", agent.url),
+            HOST="127.0.0.1",
+            PORT=str(free_port()),
+            TOKEN="hunter2",  # noqa: S106  made up
+        )
+    assert (found.status, found.log) == (1, "")
+    assert {"agent_version", "agent_gpus"} <= found.problems.keys()
+    assert "hunter" not in found.said

@@ -1,0 +1,211 @@
+"""Where one function does not tell: which metrics are gone, which finding there is, what /free says.
+
+Each function of the sources in each class of error. The fields and their reasons are in
+tests/sources/gpu/test_unknown.py; the functions are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.derive.free import Wish, candidates, why_not
+from agent.derive.health import examine
+from agent.derive.holdings import holdings
+from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot
+from agent.simulation import SimulatedProcess
+from agent.sources.gpu import GpuSource
+from agent.sources.gpu.possible import only_possible
+from agent.sources.gpu.ranges import RANGES
+from agent.views.prometheus.gpus import gpu_families
+from agent.views.prometheus.processes import process_families
+from tests.sources.gpu.numbers import value_at, with_value
+from tests.sources.gpu.test_unknown import ALL_ANEW, CODES, FIELDS, GRAPHICS_LIST
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent.readings import GpuReading
+
+WELL = {"memory_used": 2**28, "memory_reserved": 2**27, "gpu_utilization": 5, "clocks_event_reasons": 0}
+
+# Metrics without a sample, without "nvidia_gpu_". Of all other functions none.
+GONE: Mapping[str, str] = {
+    "nvmlDeviceGetPciInfo_v3": "pcie_max_width",  # the port is not known
+    "nvmlDeviceGetMaxClockInfo": "clock_max_hertz",
+    "nvmlDeviceGetMaxPcieLinkGeneration": "pcie_max_generation",
+    "nvmlDeviceGetMaxPcieLinkWidth": "pcie_max_width",
+    "nvmlDeviceGetMemoryInfo_v2": (
+        "memory_free_bytes memory_reserved_bytes memory_total_bytes memory_used_bytes"
+    ),
+    "nvmlDeviceGetUtilizationRates": "memory_controller_utilization_ratio utilization_ratio",
+    "nvmlDeviceGetTemperatureV": "temperature_celsius",
+    "nvmlDeviceGetClockInfo": "clock_hertz",
+    "nvmlDeviceGetCurrPcieLinkGeneration": "pcie_link_generation",
+    "nvmlDeviceGetCurrPcieLinkWidth": "pcie_link_width",
+    "nvmlDeviceGetFieldValues": "memory_temperature_celsius recovery_action",
+    "nvmlDeviceGetComputeMode": "compute_mode",
+    "nvmlDeviceGetComputeRunningProcesses_v3": "processes",
+    GRAPHICS_LIST: "process_memory_used_bytes process_sm_utilization_ratio",
+    "nvmlDeviceGetMigMode": "mig_enabled",
+    "nvmlDeviceGetPowerManagementDefaultLimit": "power_default_limit_watts",
+    "nvmlDeviceGetNumFans": "fans",
+    "nvmlDeviceGetTemperatureThreshold": "temperature_threshold_celsius",
+    "nvmlDeviceGetPerformanceState": "performance_state",
+    "nvmlDeviceGetPersistenceMode": "persistence_mode",
+    "nvmlDeviceGetEnforcedPowerLimit": "power_enforced_limit_watts",
+    "nvmlDeviceGetTotalEnergyConsumption": "energy_joules_total",
+    "nvmlDeviceGetEncoderUtilization": "encoder_utilization_ratio",
+    "nvmlDeviceGetDecoderUtilization": "decoder_utilization_ratio",
+    "nvmlDeviceGetJpgUtilization": "jpeg_utilization_ratio",
+    "nvmlDeviceGetOfaUtilization": "ofa_utilization_ratio",
+    "nvmlDeviceGetBAR1MemoryInfo": "bar1_total_bytes bar1_used_bytes",
+    "nvmlDeviceGetPcieReplayCounter": "pcie_replays_total",
+    "nvmlDeviceGetTotalEccErrors": "ecc_errors_total",
+    "nvmlDeviceGetRemappedRows": "remapped_rows remapping_failed remapping_pending",
+    "nvmlDeviceGetNvLinkErrorCounter": "nvlink_errors_total",
+    "nvmlDeviceGetNvLinkState": "nvlink_errors_total nvlink_up",
+}
+# The same in one class alone.
+GONE_IN: Mapping[tuple[str, Reason], str] = {
+    ("nvmlDeviceGetPowerUsage", Reason.NO_PERMISSION): "power_watts",  # elsewhere another function tells
+    ("nvmlDeviceGetPowerManagementLimit", Reason.NO_PERMISSION): "power_limit_watts",
+    **dict.fromkeys(
+        ((GRAPHICS_LIST, Reason.FAILED), (GRAPHICS_LIST, Reason.NO_PERMISSION)),
+        "process_memory_used_bytes process_sm_utilization_ratio processes",
+    ),
+}
+# Another function tells the same, or this GPU never told it: then a failure is no finding.
+NOT_JUDGED = {
+    "nvmlDeviceGetVirtualizationMode",
+    "nvmlDeviceGetPowerUsage",
+    "nvmlDeviceGetPowerManagementLimit",
+    "nvmlDeviceGetCurrentClocksEventReasons",
+    "nvmlDeviceGetFanSpeed",
+    "nvmlDeviceGetFanSpeedRPM",
+    "nvmlDeviceGetProcessUtilization",
+    "nvmlDeviceGetMPSComputeRunningProcesses_v3",
+    "nvmlDeviceGetRetiredPages",
+    "nvmlDeviceGetRetiredPagesPendingStatus",
+    "nvmlDeviceGetNvLinkRemoteDeviceType",
+}
+# Why /free does not offer it, by function and class; None: in each.
+NOT_OFFERED: Mapping[tuple[str, Reason | None], str] = {
+    ("nvmlDeviceGetUUID", None): "its UUID is unknown",
+    ("nvmlDeviceGetComputeRunningProcesses_v3", None): "its processes are unknown",
+    (GRAPHICS_LIST, Reason.FAILED): "its processes are unknown",
+    (GRAPHICS_LIST, Reason.NO_PERMISSION): "its processes are unknown",
+    ("nvmlDeviceGetMemoryInfo_v2", Reason.FAILED): "its memory in use is unknown: Unknown Error",
+    ("nvmlDeviceGetUtilizationRates", Reason.FAILED): "its utilization is unknown: Unknown Error",
+}
+
+
+@pytest.fixture(scope="module")
+def one() -> Iterator[OneGpu]:
+    """A GPU that is well and free; a process on it draws."""
+    with one_gpu() as one:
+        one.gpu.fix(**WELL)
+        one.gpu.processes = [SimulatedProcess(4_194_303, "G", 2**27, sm_utilization=5)]
+        yield one
+
+
+def afresh(one: OneGpu) -> None:
+    """As an agent that has just started, and has read it once."""
+    one.gpu.heal()
+    one.source.release()
+    one.source = GpuSource(0, clock=one.clock, now=one.clock.wall, since_boot=one.clock)
+    one.read()
+
+
+def snapshot_of(reading: GpuReading) -> Snapshot:
+    sample = GpuSample(0, GpuState.OK, reading, sampled_at=1.0, age_ms=1)
+    return Snapshot(1.0, 1.0, driver=DriverReading(1), gpus=(sample,))
+
+
+def metrics(reading: GpuReading) -> dict[str, list[float]]:
+    """The values by name."""
+    snapshot = snapshot_of(reading)
+    found: dict[str, list[float]] = {}
+    for family in (
+        *gpu_families(snapshot, DriverReading(1)),
+        *process_families(snapshot, holdings(snapshot, snapshot.gpus, 60), each=True),
+    ):
+        for sample in family.samples:
+            found.setdefault(sample.name.removeprefix("nvidia_gpu_"), []).append(sample.value)
+    return found
+
+
+def become_zero(before: GpuReading, after: GpuReading) -> list[str]:
+    """The metrics that were not."""
+    well = metrics(before)
+    return [name for name, values in metrics(after).items() if any(well.get(name, ())) and not any(values)]
+
+
+def findings(reading: GpuReading) -> list[str]:
+    return [f"{finding.verdict.name} {finding.name}" for finding in examine(snapshot_of(reading))[0].findings]
+
+
+def not_offered(reading: GpuReading) -> str | None:
+    return why_not(candidates(snapshot_of(reading))[0], Wish())
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("symbol", FIELDS)
+def test_what_follows_from_each_function_in_each_class(one: OneGpu, symbol: str, code: int) -> None:
+    reason = CODES[code]
+    afresh(one)
+    before = one.read(after=ALL_ANEW)
+    assert (findings(before), not_offered(before)) == ([], None)
+    one.source.release()
+    one.gpu.fail(symbol, code)
+    one.read(after=ALL_ANEW)
+
+    after = one.read(after=ALL_ANEW)
+
+    gone = GONE_IN.get((symbol, reason), GONE.get(symbol, ""))
+    assert metrics(before).keys() - metrics(after).keys() == set(gone.split())
+    # Without the list of graphics processes there are none.
+    has_none = symbol == GRAPHICS_LIST and reason in {Reason.NOT_SUPPORTED, Reason.MISSING}
+    assert become_zero(before, after) == (["processes"] if has_none else [])
+    is_judged = reason is Reason.FAILED and symbol not in NOT_JUDGED
+    assert findings(after) == (["WARNING driver_errors"] if is_judged else [])
+    expected = NOT_OFFERED.get((symbol, reason), NOT_OFFERED.get((symbol, None)))
+    assert not_offered(after) == expected
+
+
+def test_the_tables_name_no_function_that_is_not_asked() -> None:
+    named = {*GONE, *NOT_JUDGED, *(symbol for symbol, _ in (*GONE_IN, *NOT_OFFERED))}
+
+    assert named <= FIELDS.keys()
+
+
+# By field; of all others no metric is gone where the number cannot be, or it is one that only some GPUs have.
+IMPOSSIBLE_NOT_OFFERED = {
+    "memory.used_bytes": "its memory in use is unknown: the driver tells",
+    "memory.total_bytes": "its memory in use is unknown: the driver tells",
+    "utilization.gpu_percent": "its utilization is unknown: the driver tells",
+    "processes.pid": "its processes are unknown",
+}
+
+
+@pytest.mark.parametrize("path", [path for path, one in RANGES.items() if one.is_plain])
+def test_a_number_that_cannot_be_is_in_no_metric_and_no_finding(one: OneGpu, path: str) -> None:
+    afresh(one)
+    before = one.read(after=ALL_ANEW)
+    try:
+        if value_at(before, path) is None:
+            pytest.skip("this GPU does not tell it")
+    except (IndexError, AttributeError):
+        pytest.skip("this GPU has no such list")
+    wild = RANGES[path].most * 4 + 1
+
+    after = only_possible(replace(with_value(before, path, wild), sampled_since_boot=one.clock.now), before)
+
+    assert findings(after) == []
+    assert not [name for name, values in metrics(after).items() if wild in values]
+    assert become_zero(before, after) == []
+    assert (not_offered(after) or "").startswith(IMPOSSIBLE_NOT_OFFERED.get(path, ""))
+    assert (path in IMPOSSIBLE_NOT_OFFERED) == (not_offered(after) is not None)

@@ -1,0 +1,119 @@
+"""`/ready`: every verdict with its number, and a status for checks that see nothing else."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.simulation import Simulation
+from tests.http.wire import error_in
+from tests.support.agents import agent_client, hung_agent_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def host(trouble: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an agent with four GPUs, of which the second has this trouble, or the host."""
+    with Simulation(4) as simulation:
+        sick = simulation.gpus[1]
+        match trouble:
+            case "a warning":
+                sick.error_counters.remapping_pending = True
+            case "a critical GPU":
+                sick.lose()
+            case "two critical GPUs":
+                sick.lose()
+                simulation.gpus[2].lose()
+            case "a missing GPU" | "a GPU that is gone":
+                sick.vanish()
+        expected = "4" if trouble == "a missing GPU" else "0"
+        async with agent_client(EXPECTED_GPUS=expected) as client:
+            yield client
+
+
+async def test_every_verdict_is_listed_with_its_number() -> None:
+    async with host("a critical GPU") as client:
+        assert (await client.get("/ready")).json()["health"] == {"healthy": 3, "warning": 0, "critical": 1}
+
+
+@pytest.mark.parametrize("trouble", ["nothing", "a warning"])
+async def test_what_works_is_healthy_enough(trouble: str) -> None:
+    async with host(trouble) as client:
+        plain, required = await client.get("/ready"), await client.get("/ready?require=healthy")
+
+    assert plain.json()["health"]["warning"] == (1 if trouble == "a warning" else 0)
+    assert (required.status_code, required.json()) == (200, plain.json())
+
+
+@pytest.mark.parametrize(
+    ("trouble", "critical"),
+    [
+        ("a critical GPU", "1 GPU"),
+        ("two critical GPUs", "2 GPUs"),
+        ("a missing GPU", "the host (gpus_missing)"),
+    ],
+)
+async def test_what_is_critical_is_503_where_health_is_required(trouble: str, critical: str) -> None:
+    async with host(trouble) as client:
+        plain, required = await client.get("/ready"), await client.get("/ready?require=healthy")
+        head = await client.head("/ready?require=healthy")
+
+    assert plain.status_code == 200, "clients can still be sent here"
+    assert (required.status_code, head.status_code) == (503, 503)
+    assert error_in(required) == f"Critical: {critical}; /summary and /status say why"
+    assert required.headers["retry-after"] == "1"
+
+
+async def test_a_gpu_and_the_host_are_told_together() -> None:
+    with Simulation(4) as simulation:
+        simulation.gpus[0].vanish()
+        simulation.gpus[1].lose()
+        async with agent_client(EXPECTED_GPUS="4") as client:
+            required = await client.get("/ready?require=healthy")
+
+    assert error_in(required).startswith("Critical: 1 GPU and the host (gpus_missing);")
+
+
+async def test_it_names_no_gpu_no_user_and_no_host() -> None:
+    """Everybody may read it."""
+    async with host("a critical GPU") as client:
+        status = (await client.get("/status")).json()["data"]
+        answers = [(await client.get(f"/ready{query}")).text for query in ("", "?require=healthy")]
+
+    secrets = {str(device[name]) for device in status["devices"] for name in ("uuid", "name")}
+    secrets |= {process["username"] for process in status["processes"]}
+    assert len(secrets) > 4
+    assert [secret for secret in secrets if secret in json.dumps(answers)] == []
+
+
+@pytest.mark.parametrize("require", ["warning", "Healthy", "1"])
+async def test_what_it_does_not_know_is_refused(require: str) -> None:
+    async with host("nothing") as client:
+        response = await client.get(f"/ready?require={require}")
+
+    assert response.status_code == 400
+    assert f"Invalid require: it should be 'healthy' or '', got '{require}'" in error_in(response)
+
+
+async def test_nothing_is_required_where_nothing_is_named() -> None:
+    async with host("a critical GPU") as client:
+        assert (await client.get("/ready?require=")).status_code == 200
+
+
+async def test_before_the_first_contact_it_is_503_either_way() -> None:
+    with Simulation(2) as simulation:
+        simulation.hang("nvmlInitWithFlags")
+        async with hung_agent_client() as client:
+            response = await client.get("/ready?require=healthy")
+            simulation.release()  # the end of the agent would wait for it
+
+    assert response.status_code == 503

@@ -1,0 +1,279 @@
+"""TLS: the newest certificate for each new connection, and handshakes that cost the others little."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.server.handshakes import Certificate, Handshakes
+from agent.settings.tls_pair import TlsPair
+from agent.sources.procfs import count_open_files
+from tests.server.test_protocol import (
+    DEADLINE,
+    GET,
+    OK,
+    SLOW,
+    ImpatientProtocol,
+    TlsPort,
+    connection,
+    exchange,
+    read_until,
+    serving,
+    trusting_anybody,
+    wait_until,
+)
+from tests.support.agents import agent_process
+from tests.support.certificates import made_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+CLOSE = GET + b"Connection: close\r\n\r\n"
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> TlsPair:
+    made = made_certificate(tmp_path)
+    return TlsPair(str(made.certificate), str(made.key))
+
+
+def renew(pair: TlsPair, folder: Path) -> bytes:
+    """Another pair in its place; the certificate, as a client sees it."""
+    folder.mkdir()
+    made = made_certificate(folder)
+    made.key.rename(pair.key)
+    made.certificate.rename(pair.certificate)
+    return der(pair)
+
+
+def der(pair: TlsPair) -> bytes:
+    with open(pair.certificate) as file:  # noqa: PTH123
+        return ssl.PEM_cert_to_DER_cert(file.read())
+
+
+@contextmanager
+def serving_tls(certificate: Certificate, handshakes: Handshakes | None = None) -> Iterator[int]:
+    with serving(ImpatientProtocol, handshakes=handshakes or Handshakes(certificate)) as port:
+        yield port
+
+
+def shown(port: int) -> bytes | None:
+    """The certificate that a new client is shown."""
+    with connection(port) as client:
+        assert isinstance(client, ssl.SSLSocket)
+        return client.getpeercert(binary_form=True)
+
+
+# The certificate
+
+
+def test_a_new_pair_is_shown_to_new_clients_and_open_connections_go_on(
+    pair: TlsPair, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    certificate = Certificate(pair)
+    old = der(pair)
+    with serving_tls(certificate) as port, connection(port) as open_one:
+        open_one.sendall(SLOW)
+        read_until(open_one, b"slow\r\n")
+        new = renew(pair, tmp_path / "new")
+        assert shown(port) == old
+        certificate.look()
+        assert shown(port) == new != old
+        open_one.setblocking(False)
+        with pytest.raises(ssl.SSLWantReadError):
+            open_one.recv(1)
+    expected = "TLS_CERT and TLS_KEY have been read again: new connections get this certificate"
+    assert [line for line in caplog.messages if "TLS" in line] == [expected]
+
+
+@pytest.mark.parametrize("broken", ["certificate", "key"])
+def test_a_broken_pair_changes_nothing_and_is_told_once(
+    pair: TlsPair, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    certificate = Certificate(pair)
+    before = certificate.context
+    path = getattr(pair, broken)
+    with open(path, "w") as file:  # noqa: PTH123
+        file.write("nothing")
+    for _ in range(3):
+        certificate.look()
+    assert certificate.context is before
+    (line,) = caplog.messages
+    assert line.endswith("; the certificate in force stays")
+    assert repr(path) in line
+    renew(pair, tmp_path / "new")
+    certificate.look()
+    assert certificate.context is not before
+    assert len(caplog.messages) == 2
+
+
+def test_a_pair_that_is_half_new_is_not_taken(pair: TlsPair, tmp_path: Path) -> None:
+    certificate = Certificate(pair)
+    before = certificate.context
+    (tmp_path / "new").mkdir()
+    made = made_certificate(tmp_path / "new")
+    made.certificate.rename(pair.certificate)
+    certificate.look()
+    assert certificate.context is before
+    made.key.rename(pair.key)
+    certificate.look()
+    assert certificate.context is not before
+
+
+def test_files_that_stay_as_they_are_are_not_read_again(pair: TlsPair) -> None:
+    certificate = Certificate(pair, clock=lambda: time.time() + 3600)
+    before = certificate.context
+    certificate.look()
+    assert certificate.context is before
+
+
+def test_files_that_were_written_just_now_are_read_once_more_without_a_word(
+    pair: TlsPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another write within the same tick of the file system's clock would have the same stamps."""
+    caplog.set_level(logging.INFO)
+    certificate = Certificate(pair)
+    before = certificate.context
+    certificate.look()
+    assert certificate.context is not before
+    assert caplog.messages == []
+
+
+@pytest.mark.slow
+def test_the_agent_takes_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path) -> None:
+    with agent_process("--simulate", "1", TLS_CERT=pair.certificate, TLS_KEY=pair.key) as agent:
+        assert agent.url.startswith("https://")
+        port = TlsPort(httpx.URL(agent.url).port or 0)
+        old = der(pair)
+        assert shown(port) == old
+        new = renew(pair, tmp_path / "new")
+        wait_until(lambda: shown(port) == new)
+        assert "have been read again" in agent.log
+        assert agent.stop() == 0
+
+
+# What is spoken
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize(
+    ("version", "accepted"),
+    [
+        (ssl.TLSVersion.TLSv1_1, False),
+        (ssl.TLSVersion.TLSv1_2, True),
+        (ssl.TLSVersion.TLSv1_3, True),
+    ],
+)
+def test_tls_1_2_and_newer_are_spoken(pair: TlsPair, version: ssl.TLSVersion, accepted: bool) -> None:
+    context = trusting_anybody()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    with serving_tls(Certificate(pair)) as port:
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", int(port)), timeout=DEADLINE) as client,
+                context.wrap_socket(client) as secure,
+            ):
+                spoken = bool(secure.version())
+        except OSError:
+            spoken = False
+    assert spoken == accepted
+
+
+def test_plain_http_gets_no_answer_and_leaves_no_line(
+    pair: TlsPair, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with serving_tls(Certificate(pair)) as port:
+        caplog.clear()
+        assert not exchange(int(port), CLOSE).startswith(b"HTTP/")
+        assert caplog.messages == []
+        assert exchange(port, CLOSE).startswith(OK)
+
+
+# Bounds
+
+
+class FewHandshakes(Handshakes):
+    at_once = 2
+    patience = 0.3
+
+
+class PatientHandshakes(FewHandshakes):
+    patience = 60.0
+
+
+class ShortHandshakes(Handshakes):
+    timeout = 0.3
+
+
+HALF_A_GREETING = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+def test_a_handshake_has_ten_seconds_and_256_are_under_way_at_most() -> None:
+    assert (Handshakes.timeout, Handshakes.at_once, Handshakes.patience) == (10, 256, 3)
+
+
+@pytest.mark.parametrize("greeting", [b"", HALF_A_GREETING])
+def test_a_client_that_says_nothing_or_half_of_it_is_closed_after_the_timeout(
+    pair: TlsPair, greeting: bytes
+) -> None:
+    certificate = Certificate(pair)
+    with serving_tls(certificate, ShortHandshakes(certificate)) as port:
+        assert exchange(int(port), greeting) == b""
+        assert exchange(port, CLOSE).startswith(OK)
+
+
+def test_silent_clients_take_nobody_s_place(pair: TlsPair) -> None:
+    certificate = Certificate(pair)
+    with serving_tls(certificate, PatientHandshakes(certificate)) as port, ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(connection(int(port)))
+        assert exchange(port, CLOSE).startswith(OK)
+
+
+def test_clients_that_stop_in_the_middle_keep_nobody_from_being_served(pair: TlsPair) -> None:
+    """They give up their places, whatever time they had left."""
+    certificate = Certificate(pair)
+    with serving_tls(certificate, FewHandshakes(certificate)) as port, ExitStack() as stack:
+        stopped = [stack.enter_context(connection(int(port))) for _ in range(6)]
+        for client in stopped:
+            client.sendall(HALF_A_GREETING)
+        assert exchange(port, CLOSE).startswith(OK)
+        assert stopped[0].recv(1) == b""
+
+
+def test_many_clients_at_once_are_all_served_in_turn(pair: TlsPair) -> None:
+    certificate = Certificate(pair)
+    with serving_tls(certificate, FewHandshakes(certificate)) as port, ExitStack() as stack:
+        context = trusting_anybody()
+        clients = []
+        for _ in range(20):
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", int(port)), timeout=DEADLINE))
+            clients.append(raw)
+        for raw in clients:
+            secure = stack.enter_context(context.wrap_socket(raw))
+            secure.sendall(CLOSE)
+            assert read_until(secure, b"\r\n0\r\n\r\n").startswith(OK)
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_handshake_leaves_no_file_open(pair: TlsPair) -> None:
+    with serving_tls(Certificate(pair)) as port:
+        exchange(port, CLOSE)
+        before = count_open_files("/proc", os.getpid())
+        for _ in range(50):
+            with connection(int(port)) as client:
+                client.sendall(HALF_A_GREETING)
+        wait_until(lambda: (count_open_files("/proc", os.getpid()) or 0) <= before)

@@ -1,0 +1,197 @@
+"""systemd hears that the agent serves, that it still does, and that it ends: by a socket of the test."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.server.service_manager import ServiceManager
+from tests.support.agents import ROOT, agent_process, clean_environ, free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+DEADLINE = 20.0  # seconds until a test gives up
+
+
+class Systemd:
+    """A notify socket, as systemd has one."""
+
+    def __init__(self, address: str) -> None:
+        self.environ = {"NOTIFY_SOCKET": address}
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address.replace("@", "\0", 1))
+        self.socket.settimeout(DEADLINE)
+
+    def hears(self) -> str:
+        return self.socket.recv(4096).decode()
+
+    def heard(self) -> list[str]:
+        """All that is there by now."""
+        self.socket.settimeout(0)
+        messages = []
+        try:
+            while True:
+                messages.append(self.hears())
+        except BlockingIOError:
+            self.socket.settimeout(DEADLINE)
+            return messages
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    systemd = Systemd(f"{tmp_path}/notify")
+    with systemd.socket:
+        yield systemd
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("address", ["{tmp_path}/notify", "@{tmp_path}/notify"], ids=["path", "abstract"])
+def test_it_is_told_once_that_the_agent_serves_and_that_it_ends(tmp_path: Path, address: str) -> None:
+    systemd = Systemd(address.format(tmp_path=tmp_path))
+    manager = ServiceManager(systemd.environ)
+    for _ in range(3):
+        manager.serves()
+    manager.stops()
+    with systemd.socket:
+        assert systemd.heard() == ["READY=1", "STOPPING=1"]
+
+
+def test_a_watchdog_is_fed_twice_in_its_time_and_no_more(systemd: Systemd) -> None:
+    clock = Clock()
+    environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
+    manager = ServiceManager(systemd.environ | environ, clock=clock)
+    assert manager.watches
+    for _ in range(600):
+        manager.serves()
+        clock.now += 0.1
+    assert systemd.heard() == ["READY=1"] + 3 * ["WATCHDOG=1"]
+
+
+@pytest.mark.parametrize("environ", [{}, {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}])
+def test_no_watchdog_is_fed_that_is_not_there_or_another_process_s(
+    systemd: Systemd, environ: dict[str, str]
+) -> None:
+    clock = Clock()
+    manager = ServiceManager(systemd.environ | environ, clock=clock)
+    manager.serves()
+    clock.now += 3600
+    manager.serves()
+    assert (systemd.heard(), manager.watches) == (["READY=1"], False)
+
+
+def test_without_systemd_nothing_is_said() -> None:
+    for environ in ({}, {"NOTIFY_SOCKET": "/no/such/socket"}):
+        manager = ServiceManager(environ)
+        manager.serves()
+        manager.stops()
+        assert not manager.watches
+
+
+def test_a_full_socket_holds_nobody_up_and_is_tried_again(systemd: Systemd) -> None:
+    manager = ServiceManager(systemd.environ)
+    for _ in range(10_000):
+        manager.stops()
+    manager.serves()
+    assert "READY=1" not in systemd.heard()
+    manager.serves()
+    assert systemd.heard() == ["READY=1"]
+
+
+# The agent itself
+
+
+def test_it_is_ready_when_it_answers_and_says_that_it_ends(systemd: Systemd) -> None:
+    port = str(free_port())
+    with started(["main.py", "--simulate", "1", "--host", "127.0.0.1", "--port", port], systemd) as agent:
+        assert systemd.hears() == "READY=1"
+        assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=DEADLINE).status_code == 200
+        agent.terminate()
+        assert systemd.hears() == "STOPPING=1"
+        assert agent.wait(DEADLINE) == 0
+
+
+@contextmanager
+def started(program: Sequence[str], systemd: Systemd, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(  # noqa: S603  (our own program)
+        [sys.executable, *program],
+        cwd=ROOT,
+        env={**clean_environ(), **systemd.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_a_driver_that_hangs_does_not_keep_it_from_feeding_the_watchdog(systemd: Systemd) -> None:
+    program = ["-m", "tests.support.hung_agent", "everything"]
+    environ = {**systemd.environ, "WATCHDOG_USEC": "1000000"}
+    with agent_process(program=program, **environ) as agent:
+        assert systemd.hears() == "READY=1"
+        for _ in range(4):
+            assert systemd.hears() == "WATCHDOG=1"
+        assert agent.stop() == 0
+
+
+STANDS_STILL = """
+import faulthandler, os, signal, socket, threading, time
+from uvicorn import Config
+from agent.server.agent_server import AgentServer
+from agent.server.service_manager import ServiceManager
+
+async def app(scope, receive, send):
+    while (await receive())["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+
+def stand_still(*_):
+    time.sleep(3600)
+
+signal.signal(signal.SIGUSR1, stand_still)
+manager = ServiceManager(os.environ)
+faulthandler.enable()
+threading.Thread(target=stand_still, daemon=True).start()
+server = AgentServer(Config(app, ws="none", log_config=None), manager=manager)
+server.run(sockets=[socket.create_server(("127.0.0.1", 0))])
+"""
+
+
+@pytest.mark.slow
+def test_a_loop_that_stands_still_feeds_no_watchdog_and_its_end_tells_where_it_stood(
+    systemd: Systemd,
+) -> None:
+    with started(["-c", STANDS_STILL], systemd, WATCHDOG_USEC="1000000") as agent:
+        assert [systemd.hears(), systemd.hears()] == ["READY=1", "WATCHDOG=1"]
+        agent.send_signal(signal.SIGUSR1)
+        wait_until(lambda: not systemd_hears_within(systemd, 2.0), "it is silent for its time and longer")
+        agent.send_signal(signal.SIGABRT)
+        _, said = agent.communicate(timeout=DEADLINE)
+    assert agent.returncode == -signal.SIGABRT
+    assert "in stand_still" in said
+
+
+def systemd_hears_within(systemd: Systemd, seconds: float) -> bool:
+    systemd.socket.settimeout(seconds)
+    try:
+        return bool(systemd.hears())
+    except TimeoutError:
+        return False

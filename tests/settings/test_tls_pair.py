@@ -1,0 +1,96 @@
+"""TLS_CERT and TLS_KEY: which two files serve TLS together, and what is said of those that do not."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.settings import Settings, SettingsError
+from agent.settings.tls_pair import MAX_BYTES
+from tests.support.certificates import made_certificate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMS = "; accepted: a readable PEM file with the "
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a pair, the key of another one, the same key with a passphrase, and files that are neither."""
+    folder = tmp_path_factory.mktemp("tls")
+    made_certificate(folder)
+    other = folder / "other"
+    other.mkdir()
+    made_certificate(other)
+    encrypt = f"openssl ec -aes128 -passout pass:secret -in {folder}/key.pem -out {folder}/encrypted.pem"
+    weak = "openssl req -x509 -nodes -newkey rsa:512 -subj /CN=weak"
+    weak += f" -out {folder}/weak.pem -keyout {folder}/weak-key.pem"
+    for command in (encrypt, weak):
+        subprocess.run(command.split(), check=True, capture_output=True)  # noqa: S603  (our own command)
+    (folder / "text").write_text("secret words")
+    with (folder / "large").open("wb") as large:
+        large.truncate(MAX_BYTES + 1)
+    return folder
+
+
+def faults(folder: Path, cert: str = "", key: str = "", **environ: str) -> tuple[str, ...]:
+    paths = {"TLS_CERT": cert and f"{folder}/{cert}", "TLS_KEY": key and f"{folder}/{key}"}
+    try:
+        Settings.from_mapping({**paths, **environ})
+    except SettingsError as error:
+        return tuple(fault.replace(f"{folder}/", "") for fault in error.faults)
+    return ()
+
+
+def test_a_certificate_and_its_key_are_accepted(folder: Path) -> None:
+    assert faults(folder, "cert.pem", "key.pem") == ()
+    assert faults(folder, "both.pem", "both.pem") == (), "one file may hold both"
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "fault"),
+    [
+        ("none", "key.pem", "TLS_CERT is 'none', which cannot be read (No such file or directory)"),
+        ("other", "key.pem", "TLS_CERT is 'other', which is no regular file"),
+        ("text", "key.pem", "TLS_CERT is 'text', which holds no certificate"),
+        ("key.pem", "key.pem", "TLS_CERT is 'key.pem', which holds no certificate"),
+        ("large", "key.pem", f"TLS_CERT is 'large', which holds more than {MAX_BYTES} bytes"),
+        ("cert.pem", "none", "TLS_KEY is 'none', which cannot be read (No such file or directory)"),
+        ("cert.pem", "text", "TLS_KEY is 'text', which holds no private key"),
+        ("cert.pem", "cert.pem", "TLS_KEY is 'cert.pem', which holds no private key"),
+        ("cert.pem", "other/key.pem", "TLS_KEY is 'other/key.pem', which is not the key of TLS_CERT"),
+        ("cert.pem", "encrypted.pem", "TLS_KEY is 'encrypted.pem', which wants a passphrase"),
+        ("weak.pem", "weak-key.pem", "TLS_KEY is 'weak-key.pem', which OpenSSL refuses as too weak"),
+    ],
+)
+def test_any_other_pair_is_one_fault_that_says_which_file_and_why(
+    folder: Path, cert: str, key: str, fault: str
+) -> None:
+    (said,) = faults(folder, cert, key)
+    assert said.startswith(fault)
+    assert FORMS in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize(("given", "missing"), [("TLS_CERT", "TLS_KEY"), ("TLS_KEY", "TLS_CERT")])
+def test_one_without_the_other_is_a_fault_and_no_plain_http(folder: Path, given: str, missing: str) -> None:
+    said = faults(folder, **{given: "x"})
+    assert said == (f"{given} is 'x', which serves nothing alone; accepted: a path together with {missing}",)
+
+
+def test_tls_on_a_unix_socket_is_a_fault(folder: Path) -> None:
+    (said,) = faults(folder, "cert.pem", "key.pem", UDS="/run/agent")
+    assert said.startswith(
+        "TLS_CERT is 'cert.pem', which is of no use on a Unix socket; accepted: either UDS,"
+    )
+
+
+@pytest.mark.parametrize("path", ["agent.sock", "./agent.sock", "/run/", "/" + "x" * 107, "/" + "ü" * 54])
+def test_a_path_that_no_socket_can_have_is_refused(folder: Path, path: str) -> None:
+    (said,) = faults(folder, UDS=path)
+    assert (
+        said == f"UDS is {path!r}; accepted: an absolute path of at most 107 bytes, in a folder that is there"
+    )

@@ -1,0 +1,267 @@
+"""`docs/recipes.md`: every path in it leads to a value of a real answer, and every program in it runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import yaml
+
+from agent.simulation import Simulation
+from tests.http.wire import A_TOKEN
+from tests.support.agents import ROOT, agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+RECIPES = (ROOT / "docs" / "recipes.md").read_text()
+HOST = "http://gpu01:8000"
+GPUS = 8
+
+needs_programs = pytest.mark.skipif(
+    not (shutil.which("curl") and shutil.which("jq")), reason="curl and jq are not installed"
+)
+
+
+def blocks(heading: str) -> list[str]:
+    """The code below a heading."""
+    section = RECIPES.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"```\w+\n(.*?)```", section, re.DOTALL)
+
+
+# The paths of each dialect, as steps from the answer of /summary
+
+Step = str | int | tuple[str, Any]
+_STEP = re.compile(r"\[\?\(@\.(\w+)==([^\]]+)\)\]|\[(\d+)\]|\.?(\w+)")
+
+
+def steps(path: str) -> list[Step]:
+    """Of `a.b[0].c`, `$.a`, and of Zabbix's `$.a[?(@.b=={#B})].c.first()` for GPU 1."""
+    found: list[Step] = []
+    for name, value, number, key in _STEP.findall(path.removeprefix("$").removesuffix(".first()")):
+        found.append(
+            (name, json.loads(value.replace("{#IDX}", "1"))) if name else int(number or 0) if number else key
+        )
+    return found
+
+
+def at(document: Any, path: str) -> Any:
+    """The value there. Raises LookupError where there is none."""
+    for step in steps(path):
+        if isinstance(step, tuple):
+            (document,) = (entry for entry in document if entry[step[0]] == step[1])
+        else:
+            document = document[step]
+    return document
+
+
+def home_assistant() -> Iterator[str]:
+    (sensors,) = (rest["sensor"] for rest in yaml.safe_load(blocks("Home Assistant")[0])["rest"])
+    for sensor in sensors:
+        (path,) = re.fullmatch(r"\{\{ value_json\.([\w.\[\]]+) \}\}", sensor["value_template"]).groups()  # type: ignore[union-attr]
+        yield path
+        for name in sensor.get("json_attributes", ()):
+            yield f"{sensor['json_attributes_path']}.{name}"
+
+
+def homepage() -> Iterator[str]:
+    ((_, services),) = yaml.safe_load(blocks("Homepage")[0])[0].items()
+    for mapping in services[0]["gpu01"]["widget"]["mappings"]:
+        yield mapping["field"]
+
+
+def glance() -> Iterator[str]:
+    template = yaml.safe_load(blocks("Glance")[0])[0]["template"]
+    for path in re.findall(r'\.JSON\.\w+ "([^"]+)"', template):
+        yield path
+    (listed,) = re.findall(r'range \.JSON\.Array "([^"]+)"', template)
+    for path in re.findall(r'\{\{ \.\w+ "([^"]+)"', template):
+        yield f"{listed}[0].{path}"
+
+
+def uptime_kuma() -> Iterator[str]:
+    yield yaml.safe_load(blocks("Uptime Kuma")[1])["json_query"]
+
+
+def zabbix() -> Iterator[str]:
+    host = yaml.safe_load(blocks("Zabbix")[0])
+    yield from host["dependent_items"].values()
+    yield host["discovery"]["rule"]
+    for path in host["discovery"]["macros"].values():
+        yield f"{host['discovery']['rule']}[0]{path.removeprefix('$')}"
+    yield from host["discovery"]["item_prototypes"].values()
+
+
+def grafana_infinity() -> Iterator[str]:
+    query = json.loads(blocks("Grafana Infinity")[0])
+    for column in query["columns"]:
+        yield f"{query['root_selector']}[1].{column['selector']}"
+
+
+DIALECTS: dict[str, tuple[Callable[[], Iterator[str]], int]] = {  # with the least number of paths
+    "Home Assistant": (home_assistant, 7),
+    "Homepage": (homepage, 4),
+    "Glance": (glance, 8),
+    "Uptime Kuma": (uptime_kuma, 1),
+    "Zabbix": (zabbix, 9),
+    "Grafana Infinity": (grafana_infinity, 6),
+}
+WITHOUT_PATHS = {
+    "Status alone",
+    "Homarr",
+    "Nagios, Icinga and others that run a program",
+    "CSV",
+}
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """An agent whose GPU 1 is lost: of it much is null."""
+    with Simulation(GPUS) as simulation:
+        simulation.gpus[1].lose()
+        with agent_server(TOKEN=A_TOKEN, SAMPLE_INTERVAL="60", EXPECTED_GPUS="8") as url:
+            yield url
+
+
+@pytest.fixture(scope="module")
+def answer(url: str) -> Any:
+    return httpx.get(f"{url}/summary", headers={"Authorization": A_TOKEN}).json()
+
+
+def test_every_recipe_is_tried_here() -> None:
+    assert DIALECTS.keys() | WITHOUT_PATHS == set(re.findall(r"^## (.*)$", RECIPES, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_path_leads_to_a_value(name: str, answer: Any) -> None:
+    """Or to a null that stands there: of a path that is wrong there would be nothing."""
+    read, least = DIALECTS[name]
+    paths = list(read())
+
+    assert len(paths) >= least
+    for path in paths:
+        at(answer, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.counts.critical", 1),
+        ("$.data.verdict", "critical"),
+        ("data.gpus[1].state", "lost"),
+        ("$.data.gpus[?(@.idx=={#IDX})].verdict.first()", "critical"),
+        ("data.gpus[1].power_watts", None),
+    ],
+)
+def test_a_path_is_followed_in_every_dialect(path: str, value: object, answer: Any) -> None:
+    assert at(answer, path) == value
+
+
+@pytest.mark.parametrize("path", ["data.free", "data.gpus[8].idx", "$.data.gpus[?(@.idx==9)].idx.first()"])
+def test_a_wrong_path_is_noticed(path: str, answer: Any) -> None:
+    with pytest.raises((LookupError, ValueError)):
+        at(answer, path)
+
+
+def test_every_address_answers(url: str) -> None:
+    addresses = set(re.findall(rf"{HOST}(/[\w?=]*)", RECIPES)) - {"/server1"}
+
+    assert addresses == {"/", "/summary", "/ready?require=healthy"}
+    for path in addresses:
+        status = httpx.get(f"{url}{path}", headers={"Authorization": A_TOKEN}).status_code
+        assert status == (503 if "require" in path else 200), "GPU 1 is critical"
+
+
+# Programs
+
+
+def run(program: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A recipe as it is written, addresses and token apart."""
+    command = program.replace(HOST, url).replace("Bearer changeme", A_TOKEN)
+    return subprocess.run(  # noqa: S603  (the recipe's own command)
+        ["/bin/sh", "-c", command, "recipe", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def nagios(url: str, folder: Path, token: str = A_TOKEN) -> tuple[int, str]:
+    header = folder / "header"
+    header.write_text(f"Authorization: Bearer {token}\n")
+    (program,) = blocks("Nagios, Icinga and others that run a program")
+    done = run(program, url, url, str(header))
+    return done.returncode, done.stdout
+
+
+@needs_programs
+def test_the_check_says_what_is_critical(url: str, tmp_path: Path) -> None:
+    status, line = nagios(url, tmp_path)
+
+    assert status == 2
+    assert re.fullmatch(r"CRITICAL GPU 1: .+\|free=\d critical=1\n", line), line
+
+
+@needs_programs
+def test_the_check_of_a_healthy_host_is_0(tmp_path: Path) -> None:
+    with Simulation(2), agent_server() as url:
+        status, line = nagios(url, tmp_path)
+
+    assert status == 0
+    assert re.fullmatch(r"HEALTHY \|free=\d critical=0\n", line), line
+
+
+@needs_programs
+def test_the_check_of_a_warning_is_1(tmp_path: Path) -> None:
+    with Simulation(2) as simulation:
+        simulation.gpus[1].error_counters.remapping_pending = True
+        with agent_server() as url:
+            status, line = nagios(url, tmp_path)
+
+    assert status == 1
+    assert line.startswith("WARNING GPU 1: A faulty row of memory is remapped at the next reset|")
+
+
+@needs_programs
+def test_the_check_without_a_driver_is_critical_and_without_an_answer_unknown(tmp_path: Path) -> None:
+    with Simulation(2) as simulation:
+        simulation.remove_driver()
+        with agent_server() as url:
+            assert nagios(url, tmp_path)[0] == 2
+    status, line = nagios(url, tmp_path)
+    assert status == 3
+    assert line.startswith("UNKNOWN curl: ")
+
+
+@needs_programs
+def test_the_check_with_a_wrong_token_is_unknown(url: str, tmp_path: Path) -> None:
+    status, line = nagios(url, tmp_path, "wrong")
+
+    assert status == 3
+    assert line.startswith("UNKNOWN ")
+
+
+@needs_programs
+def test_the_csv_has_a_line_for_each_gpu(url: str, answer: Any) -> None:
+    done = run(blocks("CSV")[0], url)
+
+    lines = list(csv.DictReader(done.stdout.splitlines()))
+    assert [line["idx"] for line in lines] == [str(index) for index in range(GPUS)]
+    assert [line["verdict"] for line in lines] == [gpu["verdict"] for gpu in answer["data"]["gpus"]]
+    assert lines[1]["power_watts"] == lines[1]["users"] == ""
+
+
+@needs_programs
+def test_the_status_alone_fails_while_a_gpu_is_critical(url: str) -> None:
+    done = run(blocks("Status alone")[0], url)
+
+    assert done.returncode == 22, "what curl ends with where an answer fails"

@@ -1,0 +1,38 @@
+"""`unknown` and `failed` of detail=1 keep to their size, however many reasons there are."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from agent.readings import GpuReading, Reason, Unknown
+from agent.views.gpu.feeds import FEEDS
+from tests.support.readings import leaves, reading, with_values
+from tests.views.gpu.test_unknown import BUDGET, gpu_object, sample_of, size
+
+
+@pytest.mark.parametrize("told", [0, 12], ids=["nothing is told", "something is told"])
+@pytest.mark.parametrize("seed", range(5))
+def test_many_values_with_many_reasons_are_told_in_brief_and_the_gravest_first(seed: int, told: int) -> None:
+    chance = random.Random(seed)  # noqa: S311  (the same each time)
+    fields = sorted({field for fields in FEEDS.values() for field in fields})
+    reasons = {field: chance.choice([*Reason]) for field in fields}
+    unknown = {
+        field: Unknown(
+            reason, "nvmlDeviceGetFieldValues", "NVML_ERROR_X", "Any words", 0.0, told_before=False
+        )
+        for field, reason in reasons.items()
+    }
+    values = {
+        field.replace(".", "_", 1): 1
+        for field in chance.sample(sorted(leaves(GpuReading(0.0)).keys() & unknown.keys()), told)
+        if field.endswith(("_mhz", "_watts", "_celsius", "_volatile", "_percent"))
+    }
+
+    gpu = gpu_object(sample_of(with_values(reading(unknown=unknown), **values)))
+
+    shown = gpu["detail"]["unknown"]
+    assert size(gpu) <= BUDGET
+    assert "failed" in shown
+    assert "impossible" in shown

@@ -1,0 +1,186 @@
+"""The wire shape of `/summary`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.readings import (
+    GpuCensus,
+    GpuProcess,
+    GpuSample,
+    HostProcess,
+    LedgerReading,
+    ProcessesReading,
+    ProcessType,
+    Snapshot,
+)
+from agent.views.summary import summary_json
+from tests.support.readings import with_values
+from tests.views.samples import DRIVER, HEALTHY, KNOWS_NOTHING, LOST, MIB, READING, STARTING, STUCK, snapshot
+
+
+def shown(snapshot: Snapshot, *free: int) -> Any:
+    return json.loads(b"".join(summary_json(snapshot, set(free))))["data"]
+
+
+def gpu(index: int, name: str | None = "NVIDIA GeForce RTX 3090", **values: Any) -> GpuSample:
+    known = with_values(READING, identity_uuid=f"GPU-{index}", identity_name=name, **values)
+    return replace(HEALTHY, index=index, reading=known)
+
+
+def test_what_is_healthy_has_a_verdict_and_no_reason() -> None:
+    data = shown(replace(snapshot(gpu(0)), census=GpuCensus(seen=4)), 0)
+
+    assert data["verdict"] == "healthy"
+    assert data["host"] == {"verdict": "healthy", "reason": None, "todo": None}
+    (one,) = data["gpus"]
+    assert (one["verdict"], one["reason"], one["todo"], one["free"]) == ("healthy", None, None, True)
+
+
+def test_what_is_wrong_comes_with_what_to_do() -> None:
+    _, stuck = shown(snapshot(gpu(0), STUCK))["gpus"]
+
+    assert stuck["verdict"] == "critical"
+    assert stuck["reason"] == "A driver call on this GPU has not returned for 4 s"
+    assert stuck["todo"] == "look for its XID in dmesg; if it stays so, reboot"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected", "verdict"),
+    [
+        pytest.param([gpu(0)], 0, "healthy", id="all is well"),
+        pytest.param([gpu(0), STUCK], 0, "critical", id="a GPU is critical"),
+        pytest.param([gpu(0)], 8, "critical", id="the host is"),
+        pytest.param([gpu(0), replace(STARTING, index=1)], 0, "healthy", id="one is not known yet"),
+    ],
+)
+def test_the_worst_verdict_stands_for_all(gpus: list[GpuSample], expected: int, verdict: str) -> None:
+    census = GpuCensus(expected=expected, seen=4)
+    assert shown(replace(snapshot(*gpus), census=census))["verdict"] == verdict
+
+
+def test_no_verdict_at_all_is_null() -> None:
+    counted_anew = GpuCensus(seen=9, is_confirmed=False)
+    assert shown(replace(snapshot(STARTING), census=counted_anew))["verdict"] is None
+
+
+def test_each_gpu_counts_once_by_its_verdict() -> None:
+    data = shown(snapshot(gpu(0), STUCK, LOST, STARTING), 0)
+
+    assert data["counts"] == {
+        "gpus": 4,
+        "free": 1,
+        "healthy": 1,
+        "warning": 0,
+        "critical": 2,
+        "unknown": 1,
+        "users": 1,
+    }
+
+
+def test_the_model_stands_once_where_all_are_alike() -> None:
+    data = shown(snapshot(gpu(0), gpu(1)))
+
+    assert data["model"] == "NVIDIA GeForce RTX 3090"
+    assert all("model" not in one for one in data["gpus"])
+
+
+def test_several_models_stand_with_their_gpus() -> None:
+    data = shown(snapshot(gpu(0), gpu(1, "NVIDIA H200"), gpu(2, None)))
+
+    assert data["model"] is None
+    assert [one.get("model") for one in data["gpus"]] == ["NVIDIA GeForce RTX 3090", "NVIDIA H200", None]
+    assert "model" not in data["gpus"][2]
+
+
+def test_unknown_values_are_null() -> None:
+    (one,) = shown(snapshot(KNOWS_NOTHING))["gpus"]
+
+    unknown = {name for name, value in one.items() if value is None}
+    assert unknown >= {
+        "idle_since",
+        "utilization_percent",
+        "memory_used_mb",
+        "memory_total_mb",
+        "temperature_celsius",
+        "power_watts",
+        "users",
+    }
+
+
+def process(pid: int) -> GpuProcess:
+    return GpuProcess(pid, ProcessType.COMPUTE, 1000 * MIB)
+
+
+OWNERS = ProcessesReading({1: HostProcess(1, "bob"), 2: HostProcess(2, "ann"), 3: HostProcess(3)})
+
+
+@pytest.mark.parametrize(
+    ("processes", "partial", "users"),
+    [
+        pytest.param((), False, [], id="none"),
+        pytest.param((1, 2, 1), False, ["ann", "bob"], id="each once, by name"),
+        pytest.param((1, 3), False, ["bob", None], id="an owner is unknown"),
+        pytest.param((1, 4), False, ["bob", None], id="the host knows nothing of a process"),
+        pytest.param((1,), True, ["bob", None], id="there may be more processes"),
+        pytest.param((), True, None, id="it is not told whether there is one"),
+        pytest.param(None, False, None, id="nothing is told"),
+    ],
+)
+def test_the_users_of_a_gpu(
+    processes: tuple[int, ...] | None, partial: bool, users: list[str | None] | None
+) -> None:
+    listed = None if processes is None else tuple(process(pid) for pid in processes)
+    one = gpu(0, processes=listed, process_list_is_partial=partial)
+
+    assert shown(replace(snapshot(one), processes=OWNERS))["gpus"][0]["users"] == users
+
+
+def test_the_users_of_the_host_and_what_they_hold() -> None:
+    gpus = [gpu(0, processes=(process(1), process(2))), gpu(1, processes=(process(1), process(3)))]
+
+    data = shown(replace(snapshot(*gpus), processes=OWNERS))
+
+    assert data["users"] == [
+        {"username": "ann", "gpus": [0], "gpu_memory_mb": 1000},
+        {"username": "bob", "gpus": [0, 1], "gpu_memory_mb": 2000},
+        {"username": None, "gpus": [1], "gpu_memory_mb": 1000},
+    ]
+    assert data["counts"]["users"] == 2, "who the others are is not known, nor how many"
+
+
+def test_since_when_a_gpu_idles_is_told_in_milliseconds() -> None:
+    watched = replace(snapshot(gpu(0), gpu(1)), ledger=LedgerReading(idle_since={"GPU-1": 1757926000.7331}))
+
+    assert [one["idle_since"] for one in shown(watched)["gpus"]] == [None, 1757926000733]
+
+
+def test_eight_healthy_gpus_of_five_users_fit_700_bytes_of_gzip() -> None:
+    """Every value differs, as it does on a host that works."""
+    gpus = [
+        gpu(
+            n,
+            utilization_gpu_percent=89 + n if n % 4 else n,
+            memory_used_bytes=(63211 + 37 * n) * MIB if n % 4 else (3 + n) * MIB,
+            thermal_gpu_celsius=51 + 2 * n,
+            power_usage_watts=411.7 + 13.9 * n,
+            processes=(process(10 + n),) if n % 4 else (),
+        )
+        for n in range(8)
+    ]
+    users = ["alice", "bob", "carol", "dave", "erin"]
+    host = replace(
+        snapshot(*gpus),
+        driver=replace(DRIVER, gpu_count=8),
+        processes=ProcessesReading({10 + n: HostProcess(10 + n, users[n % 5]) for n in range(8)}),
+        ledger=LedgerReading(idle_since={f"GPU-{n}": 1757926000.7331 - 97 * n for n in (0, 4)}),
+    )
+    body = b"".join(summary_json(host, {0, 4}))
+
+    assert json.loads(body)["data"]["counts"]["healthy"] == 8
+    assert len(gzip.compress(body, 5, mtime=0)) <= 700
