@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from agent.sampling.interfaces import Processes
     from agent.settings import Settings
+    from agent.simulation.replay import ReplayedProcesses
 
 
 def create_app(
@@ -69,10 +71,7 @@ def create_app(
     scenario that does not exist. `restart` ends the process for the reason given, to be started again; None:
     there is no such way. `contained`: whether it runs in a container; None: look.
     """
-    if settings.simulate_gpus:
-        from agent.simulation import Simulation  # not loaded on a GPU host
-
-        Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
+    replayed_processes = _simulate(settings) if settings.simulate_gpus else None
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
     prefix = settings.url_prefix
     keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
@@ -92,12 +91,27 @@ def create_app(
     app = Starlette(
         routes=list(_bare_prefix(prefix)),
         middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
-        lifespan=partial(_lifespan, shared=shared, restart=restart, contained=contained),
+        lifespan=partial(
+            _lifespan, shared=shared, restart=restart, contained=contained, processes=replayed_processes
+        ),
     )
     app.state.shared = shared
     app.router.redirect_slashes = False  # see TrailingSlash; a redirect would carry the client's Host header
     errors.install(app)
     return app
+
+
+def _simulate(settings: Settings) -> ReplayedProcesses | None:
+    """Put a simulated driver in place of the real one; the processes of another host, where it has those."""
+    from agent.simulation import Simulation  # not loaded on a GPU host
+    from agent.simulation.replay import ReplayedProcesses, replay
+
+    if isinstance(settings.simulate_gpus, int):
+        Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
+        return None
+    simulation, names = replay(settings.simulate_gpus)
+    simulation.install()
+    return ReplayedProcesses(names, hide_command_args=settings.hide_command_args)
 
 
 def _api(shared: SharedState) -> FastAPI:
@@ -169,6 +183,7 @@ async def _lifespan(
     shared: SharedState,
     restart: Callable[[str], object] | None,
     contained: bool | None,
+    processes: Processes | None,
 ) -> AsyncIterator[None]:
     settings = shared.settings
     if contained is None:
@@ -177,7 +192,8 @@ async def _lifespan(
         DriverSource(tuple if shared.simulated else nvidia_gpus, in_container=contained),
         partial(GpuSource, in_container=contained),
         HostSource(),
-        ProcessSource(
+        processes
+        or ProcessSource(
             hide_command_args=settings.hide_command_args,
             pids_are_ours=shared.simulated,
             pod_logs=settings.pod_logs,

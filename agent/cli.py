@@ -213,7 +213,9 @@ def _announce(
     elif host_from_environment:
         remarks.append(f"HOST from the environment: {settings.host}")
     if settings.simulate_gpus:
-        remarks.append(f"SIMULATED: {settings.simulate_gpus} GPUs")
+        number = isinstance(settings.simulate_gpus, int)
+        simulated = f"{settings.simulate_gpus} GPUs" if number else f"replay of {settings.simulate_gpus}"
+        remarks.append(f"SIMULATED: {simulated}")
     logger.info("%s %s on %s%s/ — %s", NAME, __version__, address, settings.url_prefix, "; ".join(remarks))
     if not settings.wants_token:
         guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "tests" / "hardware" / "documents" / "h200_driver_580.xml"
 DEADLINE = 10.0  # seconds until a test gives up
 
 # In place of the real app, which has tests of its own: everything around it is real.
@@ -159,6 +160,16 @@ def test_more_streams_than_files_may_be_open_are_refused(tmp_path: Path) -> None
         "MAX_STREAMS is '193'; accepted: at most 192 while 256 files may be open (ulimit -Hn, LimitNOFILE=)"
     )
     assert expected in said
+
+
+def test_a_file_that_cannot_be_replayed_is_one_sentence_and_status_2(tmp_path: Path) -> None:
+    status, said = outcome(tmp_path, "--simulate", "main.xml")
+    assert status == 2
+    title, line = said.splitlines()
+    assert title == "nvidia-smi-web-agent cannot start: a setting is wrong"
+    assert line.startswith(
+        "  SIMULATE_GPUS is 'main.xml', which cannot be read (No such file or directory); "
+    )
 
 
 def test_a_scenario_that_does_not_exist_is_told_before_a_port_in_use(tmp_path: Path) -> None:
@@ -319,12 +330,17 @@ def test_it_ends_with_status_75_where_it_asks_to_be_started_again_and_says_why(t
             {"TOKEN": "hunter2", "SIMULATE_GPUS": "8"},
             "/ — authentication: TOKEN", None, id="simulated",
         ),
+        pytest.param(
+            {"TOKEN": "hunter2", "SIMULATE_GPUS": str(DOCUMENT)},
+            "/ — authentication: TOKEN", None, id="replayed",
+        ),
     ],
 )  # fmt: skip  # what is set, what is said, what is warned of
 def test_one_line_says_what_has_started_and_one_warns_of_an_open_port(
     tmp_path: Path, environ: dict[str, str], line: str, warning: str | None
 ) -> None:
-    simulated = "; SIMULATED: 8 GPUs" if "SIMULATE_GPUS" in environ else ""
+    replayed = environ.get("SIMULATE_GPUS", "")
+    simulated = replayed and f"; SIMULATED: {'8 GPUs' if replayed == '8' else f'replay of {replayed}'}"
     with running(tmp_path, lines=2 if warning else 1, PYTHONIOENCODING="utf-8", **environ) as agent:
         assert agent.said[0].endswith(
             f" INFO nvidia-smi-web-agent {__version__} on http://127.0.0.1:{agent.port}{line}"

@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "check": {"app", "derive", "readings", "sampling", "server", "settings", "sources", "views"},
     "cli": {"app", "check", "server", "settings"},
     # in the place of the driver
-    "simulation": {"sources"},  # procfs: a simulated GPU runs processes of this host
+    # procfs: a simulated GPU runs processes of this host; those of another host are told as readings
+    "simulation": {"readings", "sources"},
 }
 
 # Library -> the parts that may know it; of any other library every part may.

@@ -55,6 +55,20 @@ def test_the_scenarios_table_is_what_the_simulation_knows() -> None:
 
 
 @pytest.mark.anyio
+async def test_the_replay_is_shown_as_it_is_answered() -> None:
+    below = README.split("\n### Replay\n", 1)[1]
+    found = re.search(r"--simulate (\S+\.xml)\n.*?```json\n(.*?)```", below, re.DOTALL)
+    assert found
+    async with agent_client(SIMULATE_GPUS=str(ROOT / found[1])) as client:
+        answer = (await client.get("/status")).json()
+    shown = json.loads(found[2])
+    for one in (answer, shown):
+        for device in one["data"]["devices"]:
+            del device["ts"], device["age_ms"]
+    assert answer == shown
+
+
+@pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
 async def test_the_endpoints_table_is_what_the_agent_serves() -> None:
     async with agent_client() as client:
@@ -114,6 +128,9 @@ SHOWN = {
         'curl -N "http://localhost:8000/gpu/stream?interval=1"',
         'curl "http://localhost:8000/processes?idle=1"',
         "curl http://localhost:8000/users",
+    ],
+    "uv run main.py --simulate tests/hardware/documents/kepler_driver_352.xml": [
+        "curl http://localhost:8000/status",
     ],
     "TOKEN=changeme uv run main.py --url-prefix server1": [
         'curl -H "Authorization: changeme" http://localhost:8000/server1/status',

@@ -39,7 +39,7 @@ class Sources(NamedTuple):
 def check(settings: Settings, sources: Sources, *, url: str | None, started: float) -> Report:
     """Looks at everything. `url`: compare with this agent; `started`: seconds of the monotonic clock."""
     deadline = max(started + PATIENCE, time.monotonic() + LEAST)
-    simulated, contained = settings.simulate_gpus > 0, in_container()
+    simulated, contained = bool(settings.simulate_gpus), in_container()
     asking_port = Aside(lambda: look_at_port(settings))
     asking_agent = Aside(partial(running.ask_agent, url, _token(settings), deadline)) if url else None
     told = asyncio.run(ask_driver(settings, deadline, in_container=contained))

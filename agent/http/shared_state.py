@@ -46,7 +46,7 @@ class SharedState:
         self.dropped_log_lines = dropped_log_lines
         self.read_agent = read_agent
         self.tokens = Tokens(settings.tokens, TokenFile(settings.token_file) if settings.token_file else None)
-        self.simulated = settings.simulate_gpus > 0
+        self.simulated = bool(settings.simulate_gpus)
         self.thresholds = Thresholds(
             gpu_percent=settings.active_gpu_percent,
             power_watts=settings.active_power_watts,

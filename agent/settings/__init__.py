@@ -23,6 +23,7 @@ from agent.settings.kinds import (
     SCENARIO,
     SECRET,
     SECRETS,
+    SIMULATED,
     SOCKET,
     SWITCH,
     TOKENS,
@@ -143,10 +144,10 @@ class Settings:
         40.0, number(0, 150, "degrees Celsius"), "A GPU is active above this temperature."
     )
 
-    simulate_gpus: int = _setting(
+    simulate_gpus: int | str = _setting(
         0,
-        whole_number(1, 128, zero="for the real driver"),
-        "Number of simulated GPUs to serve instead of real ones.",
+        SIMULATED,
+        "Simulated GPUs to serve instead of real ones: how many, or a file of which they are replayed.",
     )
     simulate_scenario: str = _setting("", SCENARIO, "Scenario that the simulated GPUs go through.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
@@ -186,7 +187,7 @@ class Settings:
     def from_mapping(cls, environ: Mapping[str, str], *, reads_files: bool = True) -> Self:
         """Settings from environment variables: an empty one counts as not set, an unknown one is ignored.
 
-        Without `reads_files`, what TLS_CERT and TLS_KEY lead to is not looked at.
+        Without `reads_files`, what TLS_CERT, TLS_KEY and SIMULATE_GPUS lead to is not looked at.
 
         Raises SettingsError with every fault at once.
         """
@@ -200,11 +201,13 @@ class Settings:
                 except ValueError:
                     faults.append(fault(name, text))
         faults += _token_faults(environ)
+        faults += _document_faults(values.get("simulate_gpus")) if reads_files else []
         faults += _tls_faults(environ, reads_files=reads_files)
         if scenario := environ.get("SIMULATE_SCENARIO"):
             names = scenarios()
-            if scenario not in names or not environ.get("SIMULATE_GPUS", "").strip("0"):
-                accepted = f"{', '.join(names)}, together with SIMULATE_GPUS"
+            simulated = environ.get("SIMULATE_GPUS", "")
+            if scenario not in names or not simulated.isdecimal() or not simulated.strip("0"):
+                accepted = f"{', '.join(names)}, together with a number in SIMULATE_GPUS"
                 faults.append(fault("SIMULATE_SCENARIO", scenario, accepted=accepted))
         if faults:
             raise SettingsError(faults)
@@ -264,6 +267,19 @@ def fault(name: str, value: str, *, why: str = "", accepted: str = "") -> str:
     return (
         f"{name} is {shown}{why and f', which {why}'}; accepted: {accepted or item.metadata['kind'].accepted}"
     )
+
+
+def _document_faults(simulated: object) -> list[str]:
+    """What is wrong with the file in SIMULATE_GPUS, if it is one."""
+    if not isinstance(simulated, str):
+        return []
+    from agent.simulation.replay import DocumentError, read_document  # not loaded on a GPU host
+
+    try:
+        read_document(simulated)
+    except DocumentError as why:
+        return [fault("SIMULATE_GPUS", simulated, why=str(why))]
+    return []
 
 
 def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:

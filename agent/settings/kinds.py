@@ -53,6 +53,11 @@ def whole_number(low: int, high: int, *, zero: str = "") -> Kind[int]:
     return Kind(_range("a whole number", low, high, zero), parse)
 
 
+def _simulated(text: str) -> int | str:
+    """A number of GPUs; anything but digits is the path of a document."""
+    return whole_number(1, 128, zero="for the real driver").parse(text) if text.isdecimal() else text
+
+
 def number(low: float, high: float, unit: str, *, zero: str = "") -> Kind[float]:
     """A finite decimal number within the range; `zero` as for `whole_number`."""
 
@@ -184,7 +189,11 @@ def _fleet(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(hosts)
 
 
-SCENARIO = Kind("the name of a scenario, together with SIMULATE_GPUS", str)  # Settings knows the names
+SCENARIO = Kind("the name of a scenario, together with a number in SIMULATE_GPUS", str)  # Settings knows them
+SIMULATED: Kind[int | str] = Kind(
+    "a whole number from 1 to 128, 0 for the real driver, or a file with the output of nvidia-smi -q -x",
+    _simulated,
+)
 FILE = Kind("a readable file with a token a line, each as TOKEN", str)
 CERTIFICATE = Kind("a readable PEM file with the certificate and, after it, those of its chain", str)
 KEY = Kind("a readable PEM file with the private key of TLS_CERT, without a passphrase", str)

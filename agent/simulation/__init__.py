@@ -2,7 +2,7 @@
 
 From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, what one GPU tells; `library`, the
 driver and its GPUs; `nvml`, the functions that ask them, a file a subject; `simulation`, which takes the
-place of the real library.
+place of the real library; `replay`, a simulation after a document of nvidia-smi.
 """
 
 from agent.simulation.call_faults import Faults

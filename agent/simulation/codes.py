@@ -58,9 +58,14 @@ class ClocksEventReason(IntEnum):
     """Why clocks are below their maximum; bits of nvmlDeviceGetCurrentClocksEventReasons."""
 
     GPU_IDLE = 0x01
+    APPLICATIONS_CLOCKS_SETTING = 0x02
     SW_POWER_CAP = 0x04
+    HW_SLOWDOWN = 0x08
+    SYNC_BOOST = 0x10
     SW_THERMAL_SLOWDOWN = 0x20
+    HW_THERMAL_SLOWDOWN = 0x40
     HW_POWER_BRAKE_SLOWDOWN = 0x80
+    DISPLAY_CLOCKS_SETTING = 0x100
 
 
 VALUE_NOT_AVAILABLE_64 = 2**64 - 1  # unsigned long long

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ErrorCounters:
-    """Counts since the driver was loaded, but for what is told otherwise. A new GPU has none."""
+    """Counts since the driver was loaded, but for what is told otherwise. A new GPU has none.
+
+    As values of a GPU, each can be an NvmlReturn.
+    """
 
     corrected_volatile: int = 0  # ECC errors
     uncorrected_volatile: int = 0
@@ -15,12 +18,12 @@ class ErrorCounters:
     uncorrected_aggregate: int = 0
     retired_pages_corrected: int = 0  # over the life of the GPU
     retired_pages_uncorrected: int = 0
-    retirement_pending: bool = False
+    retirement_pending: int = 0  # 1: yes
     remapped_rows_corrected: int = 0  # over the life of the GPU
     remapped_rows_uncorrected: int = 0
-    remapping_pending: bool = False
-    remapping_failed: bool = False
-    remap_banks: tuple[int, int, int, int, int] = (
+    remapping_pending: int = 0
+    remapping_failed: int = 0
+    remap_banks: tuple[int, ...] | int = (
         640,
         0,
         0,

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
 _FIXABLE = frozenset(field.name for field in fields(load_curves.GpuValues))
+# What is as another value is, unless it is fixed itself.
+_FOLLOWS = {
+    "power_average": "power_usage",
+    "power_instant": "power_usage",
+    "enforced_power_limit": "power_limit",
+    "sm_clock": "graphics_clock",
+    "max_sm_clock": "max_graphics_clock",
+    "ecc_pending": "ecc_mode",
+}
 
 
 class SimulatedGpu(Faults):
@@ -43,7 +52,9 @@ class SimulatedGpu(Faults):
         self.index = index
         self.model = model
         self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
+        self.has_mig = bool(model.mig_profiles)
         self.mig_enabled = False
+        self.mig_pending: bool | None = None  # the mode after the next reset; None: the present one
         self.mig_instances: list[MigInstance] = []
         self.forbidden_instances: set[int] = set()  # MIG indices of those whose processes may not be listed
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
@@ -135,9 +146,10 @@ class SimulatedGpu(Faults):
         """Whether this NVML symbol or field id is answered at all."""
         return symbol not in self._unsupported
 
-    def fix(self, **values: float | str | None) -> None:
+    def fix(self, **values: float | str | tuple[int, int] | None) -> None:
         """Hold values of `GpuValues` at exact numbers, in NVML's units; None makes one NOT_SUPPORTED.
 
+        An NvmlReturn is what asking for the value returns. A value that follows a fixed one is fixed with it.
         Cumulative counters follow: a fixed `pcie_tx` is the rate of its byte counter from now on.
         Raises ValueError for a name that is no value.
         """
@@ -192,6 +204,10 @@ class SimulatedGpu(Faults):
         self.mig_instances = mig.partition(self.model, values.uuid, values.memory_total or 0, profiles)
         self.mig_enabled = True
 
+    def mig_instance(self, mig_index: int) -> MigInstance | None:
+        """The MIG instance with this index."""
+        return next((one for one in self.mig_instances if one.mig_index == mig_index), None)
+
     def disable_mig(self) -> None:
         """Make it one GPU again."""
         self.mig_enabled = False
@@ -223,16 +239,23 @@ class SimulatedGpu(Faults):
         values = load_curves.values_at(self.model, self.index, elapsed)
         if not self._fixed:
             return values
-        values = replace(values, **self._fixed)
+        following = {name: self._fixed[leader] for name, leader in _FOLLOWS.items() if leader in self._fixed}
+        values = replace(values, **(following | self._fixed))
         if "memory_used" not in self._fixed and None not in (values.memory_total, values.memory_used):
             # a smaller total was fixed: what moves still has to fit into it
             room = (values.memory_total or 0) - (values.memory_reserved or 0)
             values = replace(values, memory_used=min(values.memory_used or 0, room))
+        if "memory_free" not in self._fixed:
+            parts = values.memory_total, values.memory_reserved, values.memory_used
+            values = replace(values, memory_free=load_curves.memory_left(*parts))
         return values
 
     def _follow_fixed_rates(self) -> None:
         self._fixings += 1
-        tx, rx, power = (self._fixed.get(name) for name in ("pcie_tx", "pcie_rx", "power_usage"))
+        tx, rx, power = (
+            None if isinstance(rate, NvmlReturn) else rate
+            for rate in map(self._fixed.get, ("pcie_tx", "pcie_rx", "power_usage"))
+        )
         self.pcie_tx_bytes.hold_rate(None if tx is None else tx * 1024)
         self.pcie_rx_bytes.hold_rate(None if rx is None else rx * 1024)
         self.energy_mj.hold_rate(power)  # mW = mJ/s

@@ -68,9 +68,10 @@ class SimulatedLibrary(Faults):
         self.pcie_window_seconds = pcie_window_seconds
         self.wall_clock = wall_clock
         self.driver: Driver = "present"
-        self.driver_version = ""
-        self.cuda_version = 0  # 1000 * major + 10 * minor
-        self.nvml_version = ""
+        # As values of a GPU, these can be None (NOT_SUPPORTED) or an NvmlReturn.
+        self.driver_version: str | NvmlReturn | None = ""
+        self.cuda_version: int | None = 0  # 1000 * major + 10 * minor
+        self.nvml_version: str | NvmlReturn | None = ""
         self.pcie_counters = True
         self.has_hypervisor = False  # /proc/cpuinfo shows that this is a virtual machine
         self.recovery_action = True  # its field value is known
@@ -199,9 +200,10 @@ class SimulatedLibrary(Faults):
         gpu.raise_if_faulty(symbol, self.advance)
         if mig_index is None:
             return Device(self, gpu)
-        if mig_index >= len(gpu.mig_instances):
+        instance = gpu.mig_instance(mig_index)
+        if instance is None:
             raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-        return Device(self, gpu, gpu.mig_instances[mig_index])
+        return Device(self, gpu, instance)
 
     def handle_of(self, gpu: SimulatedGpu, mig_index: int | None = None) -> int:
         """The handle of a GPU or one of its MIG instances, good until the driver is reloaded."""

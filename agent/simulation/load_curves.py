@@ -74,29 +74,52 @@ def workload(index: int) -> Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuValues:
-    """Everything a GPU tells at one moment, in NVML's units. None: NOT_SUPPORTED."""
+    """Everything a GPU tells at one moment, in NVML's units.
+
+    None: NOT_SUPPORTED. A value can be an NvmlReturn, too: whoever asks for it gets that code.
+    """
 
     name: str | None
     uuid: str | None
+    bus_id: str | None  # on the PCI bus: domain, bus, device and function
+    serial: str | None
+    part_number: str | None
+    vbios_version: str | None
+    compute_capability: tuple[int, int] | None
     memory_total: int | None  # bytes
     memory_reserved: int | None  # bytes
     memory_used: int | None  # bytes, without the reserved ones
+    memory_free: int | None  # bytes; follows the three above
+    bar1_total: int | None  # bytes
+    bar1_used: int | None  # bytes
     gpu_utilization: int | None  # %
     memory_utilization: int | None  # %
     encoder_utilization: int | None  # %
     decoder_utilization: int | None  # %
+    jpeg_utilization: int | None  # %
+    ofa_utilization: int | None  # %
     sm_activity: float | None  # %, GPM
     sm_occupancy: float | None  # %, GPM
     tensor_activity: float | None  # %, GPM
     dram_activity: float | None  # %, GPM
     temperature: int | None  # Celsius
     memory_temperature: int | None  # Celsius
+    shutdown_threshold: int | None  # Celsius
+    slowdown_threshold: int | None  # Celsius; of the hardware
+    max_operating_threshold: int | None  # Celsius; the driver slows it down
+    memory_max_threshold: int | None  # Celsius
     power_usage: int | None  # mW
-    power_limit: int | None  # mW
+    power_average: int | None  # mW; follows power_usage, as power_instant does
+    power_instant: int | None  # mW
+    power_limit: int | None  # mW; as requested
+    enforced_power_limit: int | None  # mW; follows power_limit
+    default_power_limit: int | None  # mW
     graphics_clock: int | None  # MHz
+    sm_clock: int | None  # MHz; follows graphics_clock
     memory_clock: int | None  # MHz
     video_clock: int | None  # MHz
     max_graphics_clock: int | None  # MHz
+    max_sm_clock: int | None  # MHz; follows max_graphics_clock
     max_memory_clock: int | None  # MHz
     max_video_clock: int | None  # MHz
     pcie_generation: int | None
@@ -107,17 +130,18 @@ class GpuValues:
     pcie_rx: int | None  # KiB/s
     clocks_event_reasons: int | None  # bitmask
     performance_state: int | None  # 0 fastest to 15
+    persistence_mode: int | None  # 0 off, 1 on
+    ecc_mode: int | None  # 0 off, 1 on
+    ecc_pending: int | None  # the mode after the next reboot; follows ecc_mode
     fan_speed: int | None  # %
     fan_speed_rpm: int | None
     nvlink_tx: int  # KiB/s, each link
     nvlink_rx: int  # KiB/s, each link
 
-    @property
-    def memory_free(self) -> int | None:
-        """Bytes; what is neither used nor reserved."""
-        if self.memory_total is None or self.memory_used is None:
-            return None
-        return max(0, self.memory_total - self.memory_used - (self.memory_reserved or 0))
+
+def memory_left(total: int | None, reserved: int | None, used: int | None) -> int | None:
+    """Bytes that are neither used nor reserved."""
+    return None if total is None or used is None else max(0, total - used - (reserved or 0))
 
 
 def power_mw(model: GpuModel, load: float) -> float:
@@ -191,30 +215,53 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
     memory_clocks = model.memory_clocks_mhz or (None, None)
     video_clocks = model.video_clocks_mhz or (None, None)
     low_clock, high_clock = model.graphics_clocks_mhz
+    major, minor = model.compute_capability
+    slowdown = model.slowdown_celsius
+    ecc = 1 if model.ecc else None
     slowed = reasons & ~ClocksEventReason.GPU_IDLE
     sustained = high_clock * 9 // 10 // 15 * 15 if slowed else high_clock  # clocks step by 15 MHz
     return GpuValues(
         name=model.name,
         uuid=f"GPU-{uuid.uuid5(uuid.NAMESPACE_OID, f'{model.name} {index}')}",
+        bus_id=f"00000000:{index + 1:02X}:00.0",
+        serial=f"13206210{index:05}" if model.has_serial else None,
+        part_number=model.part_number,
+        vbios_version=f"{major:02}.{minor:02}.74.00.01",
+        compute_capability=model.compute_capability,
         memory_total=total,
         memory_reserved=reserved,
         memory_used=used,
+        memory_free=memory_left(total, reserved, used),
+        bar1_total=None if model.bar1_total_mib is None else model.bar1_total_mib * MIB,
+        bar1_used=2 * MIB,
         gpu_utilization=min(100, round(105 * load)),  # kernels overlap: busier than its SMs
         memory_utilization=round(55 * load),
         encoder_utilization=0,
         decoder_utilization=round(12 * load) if index % 4 == 2 else 0,  # serving decodes video
+        jpeg_utilization=0,
+        ofa_utilization=0,
         sm_activity=82 * load if model.gpm else None,
         sm_occupancy=38 * load if model.gpm else None,
         tensor_activity=29 * load if model.gpm else None,
         dram_activity=47 * load if model.gpm else None,
         temperature=temperature,
         memory_temperature=temperature + 6 if model.memory_temperature else None,
+        shutdown_threshold=slowdown + 8,
+        slowdown_threshold=slowdown + 5,
+        max_operating_threshold=slowdown,
+        memory_max_threshold=model.memory_max_celsius,
         power_usage=power,
+        power_average=power,
+        power_instant=power,
         power_limit=limit,
+        enforced_power_limit=limit,
+        default_power_limit=limit,
         graphics_clock=low_clock if idle else sustained,
+        sm_clock=low_clock if idle else sustained,
         memory_clock=memory_clocks[0 if idle else 1],
         video_clock=video_clocks[0 if idle else 1],
         max_graphics_clock=high_clock,
+        max_sm_clock=high_clock,
         max_memory_clock=memory_clocks[1],
         max_video_clock=video_clocks[1],
         pcie_generation=generations[0 if idle else 1],
@@ -225,6 +272,9 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         pcie_rx=None if capacity is None else round(PCIE_RX_SHARE * capacity * load),
         clocks_event_reasons=reasons,
         performance_state=8 if idle else 0,
+        persistence_mode=int(model.persistence_mode),
+        ecc_mode=ecc,
+        ecc_pending=ecc,
         fan_speed=fan,
         fan_speed_rpm=None if fan is None or model.fan_max_rpm is None else model.fan_max_rpm * fan // 100,
         nvlink_tx=round(NVLINK_KIB * load),

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from agent.simulation.load_curves import GpuValues
     from agent.simulation.models import GpuModel
 
+ProcessLists = Literal["C", "G", "C+G", "M", "C+M", "G+M"]  # that a process is on; M: that of MPS clients
+
 REFRESH_SECONDS = 10.0
 MAX_LOCAL_PROCESSES = 16
 UNIFIED_MEMORY_USED = 2 * 1024**3
@@ -26,7 +28,7 @@ class SimulatedProcess:
     """A process that holds a context on a GPU; utilization in percent of that GPU."""
 
     pid: int
-    type: Literal["C", "G", "C+G", "M", "C+M", "G+M"] = "C"  # its lists; M: that of MPS
+    type: ProcessLists = "C"
     memory_bytes: int | None = 0  # None: the driver does not tell
     sm_utilization: int = 0
     memory_utilization: int = 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from agent.simulation.models import GpuModel
     from agent.simulation.nvml import NvmlFunction
 
 MAX_GPUS = 128
@@ -28,13 +29,14 @@ MAX_GPUS = 128
 class Simulation(SimulatedLibrary):
     """N simulated GPUs and their driver. ValueError for a wrong number, model or scenario.
 
-    `models` are keys of MODELS, cycled over the GPUs. `clock` moves the scenario too; see SimulatedLibrary.
+    `models` are keys of MODELS or models of one's own, cycled over the GPUs. `clock` moves the scenario too;
+    see SimulatedLibrary.
     """
 
     def __init__(
         self,
         gpus: int = 8,
-        models: Sequence[str] | None = None,
+        models: Sequence[str | GpuModel] | None = None,
         scenario: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         call_seconds: float = 0.0,
@@ -45,12 +47,12 @@ class Simulation(SimulatedLibrary):
             raise ValueError(f"{gpus} GPUs cannot be simulated; 1 to {MAX_GPUS} can.")
         self.scenario: Scenario = scenario_named(scenario or "healthy")
         chosen = tuple(models) if models is not None else self.scenario.models or ("h100",)
-        unknown = [key for key in chosen if key not in MODELS]
+        unknown = [key for key in chosen if isinstance(key, str) and key not in MODELS]
         if unknown or not chosen:
             named = ", ".join(map(repr, unknown)) or "an empty list"
             raise ValueError(f"{named} is no GPU model; accepted are {', '.join(MODELS)}.")
         super().__init__(
-            [MODELS[key] for key in islice(cycle(chosen), gpus)],
+            [MODELS[key] if isinstance(key, str) else key for key in islice(cycle(chosen), gpus)],
             FUNCTIONS,
             clock=clock,
             wall_clock=wall_clock,

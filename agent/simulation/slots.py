@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.simulation.nvml.identity import bus_id
-
 if TYPE_CHECKING:
     from agent.simulation.library import SimulatedLibrary
 
@@ -18,7 +16,7 @@ class SimulatedSlots:
 
     def port_width(self, of: str, /) -> int | None:
         """The `port_width` of the GPU with this bus id."""
-        return next((gpu.port_width for gpu in self._library.gpus if bus_id(gpu) == of), None)
+        return next((gpu.port_width for gpu in self._library.gpus if gpu.values.bus_id == of), None)
 
     def are_virtual(self) -> bool:
         """Whether the library is a virtual machine's."""

@@ -24,10 +24,17 @@ def number(argument: Any) -> int:
 
 
 def told(value: _T | None) -> _T:
-    """The value, or NOT_SUPPORTED where the GPU does not tell it."""
+    """The value. NvmlFailure where the GPU does not tell it: the code in its place, else NOT_SUPPORTED."""
     if value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+    if isinstance(value, NvmlReturn):
+        raise NvmlFailure(value)
     return value
+
+
+def part_told(value: int | None, not_available: int) -> int:
+    """A member of a struct whose others are told; NVML's mark of no value where it is not."""
+    return not_available if value is None or isinstance(value, NvmlReturn) else value
 
 
 def write(argument: Any, value: float | None) -> None:
@@ -35,9 +42,9 @@ def write(argument: Any, value: float | None) -> None:
     target(argument).value = told(value)
 
 
-def write_text(buffer: Any, size: Any, text: str | None) -> None:
+def write_text(buffer: Any, size: Any, text: str | NvmlReturn | None) -> None:
     """Write text into a caller's buffer, with its closing zero byte."""
-    encoded = told(text).encode()
+    encoded = str(told(text)).encode()
     if len(encoded) + 1 > number(size):
         raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
     target(buffer).value = encoded

@@ -158,6 +158,7 @@ NO_FAULT = {
     "shut_down",
     "device",
     "handle_of",
+    "mig_instance",
     "reset_calls",
     "supports",
     "processes_to_fill",

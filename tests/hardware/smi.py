@@ -105,17 +105,22 @@ def run_smi() -> SmiLog:
 
 def parse(document: str) -> SmiLog:
     """The document as values; a missing tag is Untold, never a fault. Raises SmiError for what is no XML."""
-    start = document.find("<?xml")  # some drivers print a warning first
-    try:
-        root = ElementTree.fromstring(document[max(start, 0) :])  # noqa: S314  (nvidia-smi's own output)
-    except ElementTree.ParseError as error:
-        raise SmiError(f"nvidia-smi printed no XML: {error}") from error
+    root = parse_xml(document)
     return SmiLog(
-        driver_version=_text(root, "driver_version"),
-        cuda_version=_text(root, "cuda_version", "cuda_umd_version"),
-        attached_gpus=_number(root, "attached_gpus"),
+        driver_version=told_text(root, "kmd_version", "driver_version"),
+        cuda_version=told_text(root, "cuda_umd_version", "cuda_version"),
+        attached_gpus=told_number(root, "attached_gpus"),
         gpus=tuple(_gpu(index, gpu) for index, gpu in enumerate(root.findall("gpu"))),
     )
+
+
+def parse_xml(document: str) -> ElementTree.Element:
+    """The elements of the document. Raises SmiError for what is no XML."""
+    start = document.find("<?xml")  # some drivers print a warning first
+    try:
+        return ElementTree.fromstring(document[max(start, 0) :])  # noqa: S314  (nvidia-smi's own output)
+    except ElementTree.ParseError as error:
+        raise SmiError(f"nvidia-smi printed no XML: {error}") from error
 
 
 def untold_fields(gpu: SmiGpu) -> list[str]:
@@ -127,60 +132,65 @@ def _gpu(index: int, gpu: ElementTree.Element) -> SmiGpu:
     reasons, told = _clocks_event_reasons(gpu)
     return SmiGpu(
         index=index,
-        uuid=_text(gpu, "uuid"),
-        name=_text(gpu, "product_name"),
-        memory_total_mib=_number(gpu, "fb_memory_usage/total"),
-        memory_reserved_mib=_number(gpu, "fb_memory_usage/reserved"),
-        memory_used_mib=_number(gpu, "fb_memory_usage/used"),
-        memory_free_mib=_number(gpu, "fb_memory_usage/free"),
-        gpu_percent=_number(gpu, "utilization/gpu_util"),
-        memory_percent=_number(gpu, "utilization/memory_util"),
-        temperature_celsius=_number(gpu, "temperature/gpu_temp"),
+        uuid=told_text(gpu, "uuid"),
+        name=told_text(gpu, "product_name"),
+        memory_total_mib=told_number(gpu, "fb_memory_usage/total"),
+        memory_reserved_mib=told_number(gpu, "fb_memory_usage/reserved"),
+        memory_used_mib=told_number(gpu, "fb_memory_usage/used"),
+        memory_free_mib=told_number(gpu, "fb_memory_usage/free"),
+        gpu_percent=told_number(gpu, "utilization/gpu_util"),
+        memory_percent=told_number(gpu, "utilization/memory_util"),
+        temperature_celsius=told_number(gpu, "temperature/gpu_temp"),
         power_draw_watts=_power(gpu, "power_draw", "average_power_draw", "instant_power_draw"),
         power_limit_watts=_power(
             gpu, "power_limit", "enforced_power_limit", "current_power_limit", "requested_power_limit"
         ),
-        graphics_clock_mhz=_number(gpu, "clocks/graphics_clock"),
-        memory_clock_mhz=_number(gpu, "clocks/mem_clock"),
-        max_graphics_clock_mhz=_number(gpu, "max_clocks/graphics_clock"),
-        max_memory_clock_mhz=_number(gpu, "max_clocks/mem_clock"),
-        pcie_max_generation=_number(gpu, "pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
-        pcie_generation=_number(gpu, "pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
-        pcie_max_width=_number(gpu, "pci/pci_gpu_link_info/link_widths/max_link_width"),
-        pcie_width=_number(gpu, "pci/pci_gpu_link_info/link_widths/current_link_width"),
-        pcie_tx_kib_per_second=_number(gpu, "pci/tx_util"),
-        pcie_rx_kib_per_second=_number(gpu, "pci/rx_util"),
+        graphics_clock_mhz=told_number(gpu, "clocks/graphics_clock"),
+        memory_clock_mhz=told_number(gpu, "clocks/mem_clock"),
+        max_graphics_clock_mhz=told_number(gpu, "max_clocks/graphics_clock"),
+        max_memory_clock_mhz=told_number(gpu, "max_clocks/mem_clock"),
+        pcie_max_generation=told_number(gpu, "pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
+        pcie_generation=told_number(gpu, "pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
+        pcie_max_width=told_number(gpu, "pci/pci_gpu_link_info/link_widths/max_link_width"),
+        pcie_width=told_number(gpu, "pci/pci_gpu_link_info/link_widths/current_link_width"),
+        pcie_tx_kib_per_second=told_number(gpu, "pci/tx_util"),
+        pcie_rx_kib_per_second=told_number(gpu, "pci/rx_util"),
         clocks_event_reasons=reasons,
         clocks_event_reasons_told=told,
-        fan_speed_percent=_number(gpu, "fan_speed"),
-        mig_mode=_text(gpu, "mig_mode/current_mig"),
+        fan_speed_percent=told_number(gpu, "fan_speed"),
+        mig_mode=told_text(gpu, "mig_mode/current_mig"),
         processes=_processes(gpu),
     )
 
 
-def _text(element: ElementTree.Element, *paths: str) -> Text:
+def told_text(element: ElementTree.Element, *paths: str) -> Text:
     """The first of these that tells something."""
     found: Text = Untold.NO_TAG
     for path in paths:
         text = element.findtext(path)
         if text is not None:
-            found = text.strip()
+            found = text.strip().partition(" [")[0]  # "610.57.04 [Deprecated; ...]" is a version
             if _tells(found):
                 return found
             found = Untold.NOT_AVAILABLE
     return found
 
 
+_REFUSALS = (
+    *("n/a", "not supported", "not available", "not found", "unknown error", "err!"),
+    *("insufficient permissions", "gpu is lost", "gpu requires reset"),
+)
+
+
 def _tells(text: str) -> bool:
     """Not "N/A", "[N/A]", "[Not Supported]", "Requested functionality has been deprecated" ..."""
     words = text.strip("[] ").lower()
-    refusals = ("n/a", "not supported", "not available", "unknown error", "insufficient permissions")
-    return bool(words) and not words.startswith((*refusals, "gpu is lost")) and "deprecated" not in words
+    return bool(words) and not words.startswith(_REFUSALS) and "deprecated" not in words
 
 
-def _number(element: ElementTree.Element, *paths: str) -> Number:
+def told_number(element: ElementTree.Element, *paths: str) -> Number:
     """The number in front of the unit: "45 C", "16x", "700.00 W"."""
-    text = _text(element, *paths)
+    text = told_text(element, *paths)
     if isinstance(text, Untold):
         return text
     number = re.match(r"-?\d+(\.\d+)?", text)
@@ -190,7 +200,7 @@ def _number(element: ElementTree.Element, *paths: str) -> Number:
 def _power(gpu: ElementTree.Element, *names: str) -> tuple[float, ...] | Untold:
     """Every value under one of these names, of the GPU alone, not of its memory or module."""
     sections = ("gpu_power_readings", "power_readings")  # from R535 on, and before
-    return _all_told(_number(gpu, f"{section}/{name}") for section in sections for name in names)
+    return _all_told(told_number(gpu, f"{section}/{name}") for section in sections for name in names)
 
 
 def _all_told(values: Iterable[Number]) -> tuple[float, ...] | Untold:
@@ -219,7 +229,7 @@ def _clocks_event_reasons(
     active = told = ClocksEventReason(0)
     any_tag = False
     for name, bit in _REASONS.items():
-        text = _text(
+        text = told_text(
             gpu,
             f"clocks_event_reasons/clocks_event_reason_{name}",  # from R535 on
             f"clocks_throttle_reasons/clocks_throttle_reason_{name}",
@@ -240,8 +250,8 @@ def _processes(gpu: ElementTree.Element) -> tuple[SmiProcess, ...] | Untold:
     if len(listed) == 0 and not _tells((listed.text or "").strip() or "none"):
         return Untold.NOT_AVAILABLE
     return tuple(
-        SmiProcess(int(pid), str(_text(info, "type")), _number(info, "used_memory"))
+        SmiProcess(int(pid), str(told_text(info, "type")), told_number(info, "used_memory"))
         for info in listed.findall("process_info")
-        for pid in [_number(info, "pid")]
+        for pid in [told_number(info, "pid")]
         if not isinstance(pid, Untold)
     )

@@ -163,7 +163,7 @@ def test_every_wrong_setting_is_told_at_once(environ: dict[str, str]) -> None:
 @PROPERTY
 @given(st.integers(-10, 10**11))
 def test_whole_numbers_are_accepted_within_their_range_only(number: int) -> None:
-    for name, low, high in (("PORT", 1, 65535), ("MAX_STREAMS", 1, 100_000), ("SIMULATE_GPUS", 0, 128)):
+    for name, low, high in (("PORT", 1, 65535), ("MAX_STREAMS", 1, 100_000), ("EXPECTED_GPUS", 0, 128)):
         try:
             settings = Settings.from_mapping({name: str(number)})
         except SettingsError:

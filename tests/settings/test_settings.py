@@ -94,7 +94,7 @@ REFUSED = {
     "HISTORY_INTERVAL": ["0.5", "3601", "-0.0", "off"],
     "STREAM_HEARTBEAT": ["0", "301"],
     "MAX_STREAMS": ["0", "100001", "many"],
-    "SIMULATE_GPUS": ["129", "-1", "eight"],
+    "SIMULATE_GPUS": ["129", "1000", "٨"],
     "IDLE_HOLDER_MINUTES": ["0", "0.9", "1440.1", "nan", "15m"],
     "ACTIVE_GPU_PERCENT": ["101"],
     "ACTIVE_POWER_WATTS": ["-1", "10001", "nan"],
@@ -300,7 +300,7 @@ def test_a_scenario_without_simulated_gpus_is_refused(gpus: str | None) -> None:
     environ = {"SIMULATE_SCENARIO": "lost"} | ({} if gpus is None else {"SIMULATE_GPUS": gpus})
     (fault,) = faults(**environ)
     assert fault.startswith("SIMULATE_SCENARIO is 'lost'; accepted: healthy, lost, ")
-    assert fault.endswith(", together with SIMULATE_GPUS")
+    assert fault.endswith(", together with a number in SIMULATE_GPUS")
     assert (
         Settings.from_mapping({"SIMULATE_SCENARIO": "lost", "SIMULATE_GPUS": "1"}).simulate_scenario == "lost"
     )
@@ -309,7 +309,7 @@ def test_a_scenario_without_simulated_gpus_is_refused(gpus: str | None) -> None:
 def test_a_scenario_that_does_not_exist_is_told_with_those_that_do() -> None:
     (fault,) = faults(SIMULATE_SCENARIO="nope", SIMULATE_GPUS="2")
     names = ", ".join(scenarios())
-    assert fault == f"SIMULATE_SCENARIO is 'nope'; accepted: {names}, together with SIMULATE_GPUS"
+    assert fault == f"SIMULATE_SCENARIO is 'nope'; accepted: {names}, together with a number in SIMULATE_GPUS"
 
 
 # Documents

@@ -11,7 +11,7 @@ from agent.simulation.nvml.registry import device_function
 if TYPE_CHECKING:
     from agent.simulation.library import Device
 
-_DOMAINS = ("graphics", "graphics", "memory", "video")  # by nvmlClockType_t; SM (1) runs with graphics (0)
+_DOMAINS = ("graphics", "sm", "memory", "video")  # by nvmlClockType_t
 
 
 def _clock(device: Device, clock_type: Any, prefix: str) -> int | None:

@@ -23,9 +23,14 @@ def decoder_utilization(device: Device, percent: Any, period: Any) -> None:
     _write_engine(device.values.decoder_utilization, percent, period)
 
 
-@device_function("nvmlDeviceGetJpgUtilization", "nvmlDeviceGetOfaUtilization", on_partitioned=False)
-def idle_engine_utilization(_: Device, percent: Any, period: Any) -> None:
-    _write_engine(0, percent, period)
+@device_function("nvmlDeviceGetJpgUtilization", on_partitioned=False)
+def jpeg_utilization(device: Device, percent: Any, period: Any) -> None:
+    _write_engine(device.values.jpeg_utilization, percent, period)
+
+
+@device_function("nvmlDeviceGetOfaUtilization", on_partitioned=False)
+def ofa_utilization(device: Device, percent: Any, period: Any) -> None:
+    _write_engine(device.values.ofa_utilization, percent, period)
 
 
 def _write_engine(value: int | None, percent: Any, period: Any) -> None:

@@ -42,6 +42,7 @@ def _fill(device: Device, entry: Any, faulty: Iterable[Faults]) -> None:
         value = field.read(device, entry.scopeId)
     if field is None or value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
+    wire.told(value)  # a return code may stand in its place
     if field.is_counter:
         entry.valueType, entry.value.ullVal = _UNSIGNED_LONG_LONG, value
     else:

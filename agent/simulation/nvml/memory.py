@@ -5,48 +5,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation import wire
-from agent.simulation.models import MIB
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_64
 from agent.simulation.nvml.registry import device_function
 
 if TYPE_CHECKING:
     from agent.simulation.library import Device
 
 
-def memory_of(device: Device) -> tuple[int, int, int]:
-    """Total, reserved and used bytes; an instance has its share of what the whole GPU uses."""
-    values = device.values
-    total, used, reserved = (
-        wire.told(values.memory_total),
-        wire.told(values.memory_used),
-        values.memory_reserved,
-    )
-    if device.instance is None:
-        return total, reserved or 0, used
-    share = device.instance.memory_total / total
-    return device.instance.memory_total, 0, int(used * share)
+def memory_of(device: Device) -> tuple[int, int, int, int]:
+    """Total, reserved, used and free bytes; an instance has its share of what the whole GPU uses."""
+    values, instance = device.values, device.instance
+    if instance is None:
+        total = wire.told(values.memory_total)
+        parts = values.memory_reserved or 0, values.memory_used, values.memory_free
+    else:
+        total = wire.told(instance.memory_total)
+        used = instance.memory_used
+        if used is None:
+            used = int(wire.told(values.memory_used) * total / wire.told(values.memory_total))
+        free = instance.memory_free
+        parts = instance.memory_reserved, used, max(0, total - used) if free is None else free
+    reserved, used, free = (wire.part_told(part, VALUE_NOT_AVAILABLE_64) for part in parts)
+    return total, reserved, used, free
 
 
 @device_function("nvmlDeviceGetMemoryInfo_v2", on_instance=True)
 def memory_info_v2(device: Device, memory: Any) -> None:
     memory = wire.target(memory)
-    total, reserved, used = memory_of(device)
-    memory.total, memory.reserved, memory.used = total, reserved, used
-    memory.free = max(0, total - reserved - used)
+    memory.total, memory.reserved, memory.used, memory.free = memory_of(device)
 
 
 @device_function("nvmlDeviceGetMemoryInfo", on_instance=True)
 def memory_info_v1(device: Device, memory: Any) -> None:
     memory = wire.target(memory)
-    total, reserved, used = memory_of(device)
-    memory.total, memory.used = total, used + reserved  # version 1 counts reserved memory as used
-    memory.free = max(0, total - reserved - used)
+    memory.total, reserved, used, memory.free = memory_of(device)
+    # Version 1 counts reserved memory as used.
+    memory.used = used if VALUE_NOT_AVAILABLE_64 in (used, reserved) else used + reserved
 
 
 @device_function("nvmlDeviceGetBAR1MemoryInfo", on_instance=True)
 def bar1_memory_info(device: Device, memory: Any) -> None:
     memory = wire.target(memory)
-    total = wire.told(device.gpu.model.bar1_total_mib) * MIB
-    used = 2 * MIB
+    total, used = wire.told(device.values.bar1_total), wire.told(device.values.bar1_used)
     memory.bar1Total, memory.bar1Used, memory.bar1Free = total, used, total - used
 
 

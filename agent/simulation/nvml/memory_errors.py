@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
@@ -17,9 +17,8 @@ _MANY_SINGLE_BIT = 0  # nvmlPageRetirementCause_t; the other is 1
 
 @device_function("nvmlDeviceGetEccMode")
 def ecc_mode(device: Device, current: Any, pending: Any) -> None:
-    _refuse_unless(device.gpu.model.ecc)
-    for argument in (current, pending):
-        wire.write(argument, 1)
+    wire.write(current, device.values.ecc_mode)
+    wire.write(pending, device.values.ecc_pending)
 
 
 @device_function("nvmlDeviceGetTotalEccErrors")
@@ -35,7 +34,9 @@ def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> Non
     _refuse_unless(device.gpu.model.page_retirement)
     counters = device.gpu.error_counters
     is_corrected = wire.number(cause) == _MANY_SINGLE_BIT
-    pages = counters.retired_pages_corrected if is_corrected else counters.retired_pages_uncorrected
+    pages = wire.told(
+        counters.retired_pages_corrected if is_corrected else counters.retired_pages_uncorrected
+    )
     room = wire.number(wire.target(count))
     wire.write(count, pages)
     if room < pages:
@@ -47,7 +48,7 @@ def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> Non
 @device_function("nvmlDeviceGetRetiredPagesPendingStatus")
 def retirement_pending(device: Device, pending: Any) -> None:
     _refuse_unless(device.gpu.model.page_retirement)
-    wire.write(pending, int(device.gpu.error_counters.retirement_pending))
+    wire.write(pending, device.gpu.error_counters.retirement_pending)
 
 
 @device_function("nvmlDeviceGetRemappedRows")
@@ -56,17 +57,16 @@ def remapped_rows(device: Device, corrected: Any, uncorrected: Any, pending: Any
     counters = device.gpu.error_counters
     wire.write(corrected, counters.remapped_rows_corrected)
     wire.write(uncorrected, counters.remapped_rows_uncorrected)
-    wire.write(pending, int(counters.remapping_pending))
-    wire.write(failed, int(counters.remapping_failed))
+    wire.write(pending, counters.remapping_pending)
+    wire.write(failed, counters.remapping_failed)
 
 
 @device_function("nvmlDeviceGetRowRemapperHistogram")
 def remap_banks(device: Device, histogram: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
     histogram = wire.target(histogram)
-    for name, banks in zip(
-        ("max", "high", "partial", "low", "none"), device.gpu.error_counters.remap_banks, strict=True
-    ):
+    remap_banks = cast("tuple[int, ...]", wire.told(device.gpu.error_counters.remap_banks))
+    for name, banks in zip(("max", "high", "partial", "low", "none"), remap_banks, strict=True):
         setattr(histogram, name, banks)
 
 

@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 @device_function("nvmlDeviceGetMigMode")
 def mig_mode(device: Device, current: Any, pending: Any) -> None:
-    if not device.gpu.model.mig_profiles:
+    gpu = device.gpu
+    if not gpu.has_mig:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
-    for argument in (current, pending):
-        wire.write(argument, int(device.gpu.mig_enabled))
+    wire.write(current, int(gpu.mig_enabled))
+    wire.write(pending, int(gpu.mig_enabled if gpu.mig_pending is None else gpu.mig_pending))
 
 
 @device_function("nvmlDeviceGetMaxMigDeviceCount")
 def max_mig_device_count(device: Device, count: Any) -> None:
-    wire.write(count, MAX_INSTANCES if device.gpu.model.mig_profiles else 0)
+    wire.write(count, MAX_INSTANCES if device.gpu.has_mig else 0)
 
 
 @device_function("nvmlDeviceGetMigDeviceHandleByIndex")
@@ -31,7 +32,7 @@ def mig_device_handle(device: Device, index: Any, handle: Any) -> None:
     mig_index = wire.number(index)
     if mig_index >= MAX_INSTANCES:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    if mig_index >= len(device.gpu.mig_instances):
+    if device.gpu.mig_instance(mig_index) is None:
         raise NvmlFailure(NvmlReturn.NOT_FOUND)
     wire.write_handle(handle, device.library.handle_of(device.gpu, mig_index))
 

@@ -19,7 +19,7 @@ def performance_state(device: Device, state: Any) -> None:
 
 @device_function("nvmlDeviceGetPersistenceMode")
 def persistence_mode(device: Device, mode: Any) -> None:
-    wire.write(mode, int(device.gpu.model.persistence_mode))
+    wire.write(mode, device.values.persistence_mode)
 
 
 @device_function("nvmlDeviceGetComputeMode")

@@ -21,11 +21,16 @@ _SWITCHES = 4  # the links are spread over that many
 def _remote(device: Device, link: Any) -> SimulatedGpu | None:
     """The GPU at the other end, None for a switch."""
     links = device.gpu.nvlinks
-    if not links:
+    if not links or device.gpu.mig_enabled:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     if wire.number(link) >= len(links):
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     return links[wire.number(link)]
+
+
+def _is_there(device: Device, link: int) -> bool:
+    """MIG mode switches every link off."""
+    return link < len(device.gpu.nvlinks) and not device.gpu.mig_enabled
 
 
 @device_function("nvmlDeviceGetNvLinkState")
@@ -43,9 +48,9 @@ def remote_device_type(device: Device, link: Any, kind: Any) -> None:
 def remote_pci_info(device: Device, link: Any, info: Any) -> None:
     remote = _remote(device, link)
     if remote is None:
-        fill_pci_info(info, domain=_SWITCH_DOMAIN, bus=wire.number(link) % _SWITCHES)
+        fill_pci_info(info, f"{_SWITCH_DOMAIN:08X}:{wire.number(link) % _SWITCHES:02X}:00.0")
     else:
-        fill_pci_info(info, domain=0, bus=remote.index + 1)
+        fill_pci_info(info, wire.told(remote.values.bus_id))
 
 
 @device_function("nvmlDeviceGetNvLinkVersion")
@@ -63,9 +68,9 @@ def link_errors(device: Device, link: Any, counter: Any, count: Any) -> None:
 
 @field_value(FieldId.NVLINK_THROUGHPUT_DATA_TX, is_counter=True)
 def tx_kib(device: Device, link: int) -> int | None:
-    return device.gpu.nvlink_tx_kib.read() if link < len(device.gpu.nvlinks) else None
+    return device.gpu.nvlink_tx_kib.read() if _is_there(device, link) else None
 
 
 @field_value(FieldId.NVLINK_THROUGHPUT_DATA_RX, is_counter=True)
 def rx_kib(device: Device, link: int) -> int | None:
-    return device.gpu.nvlink_rx_kib.read() if link < len(device.gpu.nvlinks) else None
+    return device.gpu.nvlink_rx_kib.read() if _is_there(device, link) else None

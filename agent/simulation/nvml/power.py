@@ -17,14 +17,19 @@ def power_usage(device: Device, milliwatts: Any) -> None:
     wire.write(milliwatts, device.values.power_usage)
 
 
-@device_function("nvmlDeviceGetPowerManagementLimit", "nvmlDeviceGetEnforcedPowerLimit")
+@device_function("nvmlDeviceGetPowerManagementLimit")
 def power_limit(device: Device, milliwatts: Any) -> None:
     wire.write(milliwatts, device.values.power_limit)
 
 
+@device_function("nvmlDeviceGetEnforcedPowerLimit")
+def enforced_power_limit(device: Device, milliwatts: Any) -> None:
+    wire.write(milliwatts, device.values.enforced_power_limit)
+
+
 @device_function("nvmlDeviceGetPowerManagementDefaultLimit")
 def default_power_limit(device: Device, milliwatts: Any) -> None:
-    wire.write(milliwatts, 1000 * wire.told(device.gpu.model.power_limit_watts))
+    wire.write(milliwatts, device.values.default_power_limit)
 
 
 @device_function("nvmlDeviceGetTotalEnergyConsumption")
@@ -32,6 +37,11 @@ def energy(device: Device, millijoules: Any) -> None:
     wire.write(millijoules, device.gpu.energy_mj.read())
 
 
-@field_value(FieldId.POWER_AVERAGE, FieldId.POWER_INSTANT)
-def power_of_a_window(device: Device, _scope: int) -> int | None:
-    return device.values.power_usage
+@field_value(FieldId.POWER_AVERAGE)
+def average_power(device: Device, _scope: int) -> int | None:
+    return device.values.power_average
+
+
+@field_value(FieldId.POWER_INSTANT)
+def instant_power(device: Device, _scope: int) -> int | None:
+    return device.values.power_instant

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.nvml.identity import bus_id
 from agent.simulation.nvml.registry import library_function
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def handle_by_uuid(library: SimulatedLibrary, uuid: Any, handle: Any) -> None:
 @library_function("nvmlDeviceGetHandleByPciBusId_v2")
 def handle_by_pci_bus_id(library: SimulatedLibrary, wanted: Any, handle: Any) -> None:
     for gpu in library.listed:
-        if bus_id(gpu) == wanted.value.decode().upper():
+        if gpu.values.bus_id == wanted.value.decode().upper():
             return _hand_out(library, gpu, handle, "nvmlDeviceGetHandleByPciBusId_v2")
     raise NvmlFailure(NvmlReturn.NOT_FOUND)
 

@@ -27,12 +27,12 @@ def temperature_v(device: Device, reading: Any) -> None:
 
 @device_function("nvmlDeviceGetTemperatureThreshold")
 def temperature_threshold(device: Device, which: Any, value: Any) -> None:
-    model = device.gpu.model
+    values = device.values
     thresholds = {  # nvmlTemperatureThresholds_t
-        0: model.slowdown_celsius + 8,  # shutdown
-        1: model.slowdown_celsius + 5,  # slowdown by the hardware
-        2: model.memory_max_celsius,
-        3: model.slowdown_celsius,  # by the driver
+        0: values.shutdown_threshold,
+        1: values.slowdown_threshold,
+        2: values.memory_max_threshold,
+        3: values.max_operating_threshold,
     }
     wire.write(value, thresholds.get(wire.number(which)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation import wire
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_32
 from agent.simulation.nvml.registry import device_function
 
 if TYPE_CHECKING:
@@ -15,4 +16,4 @@ if TYPE_CHECKING:
 def utilization_rates(device: Device, rates: Any) -> None:
     rates = wire.target(rates)
     rates.gpu = wire.told(device.values.gpu_utilization)
-    rates.memory = wire.told(device.values.memory_utilization)
+    rates.memory = wire.part_told(device.values.memory_utilization, VALUE_NOT_AVAILABLE_32)

@@ -81,7 +81,7 @@ def test_a_client_of_mps_on_an_instance_is_listed_once(parted: OneGpu) -> None:
     assert first.processes == (GpuProcess(10, COMPUTE, GIB, mps=True), GpuProcess(20, COMPUTE, 0, mps=True))
 
 
-def test_a_parted_gpu_has_no_utilization_but_everything_else(parted: OneGpu) -> None:
+def test_a_parted_gpu_has_neither_utilization_nor_nvlinks_but_everything_else(parted: OneGpu) -> None:
     parted.gpu.disable_mig()
     whole = parted.read()
     parted.gpu.enable_mig("3g.40gb", "1g.10gb")
@@ -94,6 +94,7 @@ def test_a_parted_gpu_has_no_utilization_but_everything_else(parted: OneGpu) -> 
         processes=(*PROCESSES[0], *PROCESSES[1]),
         mig=Mig(enabled=True, instances=expected(parted)),
         engines=Engines(),
+        nvlink=replace(whole.nvlink, links=None),
     )
 
 

@@ -1,0 +1,265 @@
+"""One GPU of a document as the simulation has it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation.codes import ClocksEventReason, NvmlReturn
+from agent.simulation.mig import MigInstance
+from agent.simulation.models import GpuModel
+from agent.simulation.replay.words import MISSING
+
+if TYPE_CHECKING:
+    from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.replay.words import Section
+
+# Nothing of it shows: the document tells every value, or there is none.
+MODEL = GpuModel(
+    name="a GPU of a document",
+    compute_capability=(0, 0),
+    memory_total_mib=None,
+    idle_power_watts=0,
+    full_power_watts=0,
+    power_limit_watts=None,
+    idle_celsius=0,
+    full_celsius=0,
+    slowdown_celsius=0,
+    graphics_clocks_mhz=(0, 0),
+    memory_clocks_mhz=None,
+    video_clocks_mhz=None,
+    pcie_generations=(1, 1),
+    pcie_width=1,
+    bar1_total_mib=None,
+    ecc=True,
+    row_remapping=True,
+    page_retirement=True,
+)
+
+_SWITCH = {"enabled": 1, "disabled": 0}
+_YES = {"yes": 1, "no": 0}
+_PERFORMANCE_STATES = {f"p{number}": number for number in range(16)}
+_COMPUTE_MODES = {  # nvmlComputeMode_t
+    "default": 0,
+    "exclusive thread": 1,
+    "prohibited": 2,
+    "exclusive process": 3,
+}
+_VIRTUALIZATION_MODES = {  # nvmlGpuVirtualizationMode_t
+    "none": 0,
+    "pass-through": 1,
+    "vgpu": 2,
+    "host vgpu": 3,
+    "host vsga": 4,
+}
+_RECOVERY_ACTIONS = {  # nvmlDeviceGpuRecoveryAction_t
+    "none": 0,
+    "reset": 1,
+    "gpu reset": 1,
+    "reboot": 2,
+    "node reboot": 2,
+    "drain p2p": 3,
+    "drain and reset": 4,
+}
+_REASONS = {
+    "gpu_idle": ClocksEventReason.GPU_IDLE,
+    "applications_clocks_setting": ClocksEventReason.APPLICATIONS_CLOCKS_SETTING,
+    "sw_power_cap": ClocksEventReason.SW_POWER_CAP,
+    "hw_slowdown": ClocksEventReason.HW_SLOWDOWN,
+    "sync_boost": ClocksEventReason.SYNC_BOOST,
+    "sw_thermal_slowdown": ClocksEventReason.SW_THERMAL_SLOWDOWN,
+    "hw_thermal_slowdown": ClocksEventReason.HW_THERMAL_SLOWDOWN,
+    "hw_power_brake_slowdown": ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN,
+    "display_clocks_setting": ClocksEventReason.DISPLAY_CLOCKS_SETTING,
+}
+_MOST_PAGES = 4096  # NVML retires 64; whoever asks makes room for the address of each
+_BANKS = ("max", "high", "partial", "low", "none")
+_BUS_ID = re.compile(r"[0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-7]")
+
+
+def replay_gpu(gpu: SimulatedGpu, told: Section) -> None:
+    """Let the GPU tell what the document tells of it."""
+    gpu.fix(**_values(told))
+    gpu.port_width = None  # of the slot, which no document tells
+    gpu.nvlinks = []
+    gpu.compute_mode = told.choice(_COMPUTE_MODES, "compute_mode")
+    gpu.virtualization_mode = told.choice(
+        _VIRTUALIZATION_MODES, "gpu_virtualization_mode/virtualization_mode"
+    )
+    _replay_mig(gpu, told)
+    _replay_errors(gpu, told)
+
+
+def _values(told: Section) -> dict[str, Any]:
+    """Every one of GpuValues, under all the names that tags had from R352 to R610."""
+    return {
+        "name": told.text("product_name"),
+        "uuid": told.text("uuid"),
+        "bus_id": _bus_id(told),
+        "serial": told.text("serial"),
+        "part_number": told.text("board_part_number")  # before R525 it stood under the other name
+        if told.has("board_part_number")
+        else told.text("gpu_part_number"),
+        "vbios_version": told.text("vbios_version"),
+        "compute_capability": MISSING,
+        "memory_total": told.bytes("fb_memory_usage/total"),
+        "memory_reserved": told.bytes("fb_memory_usage/reserved"),
+        "memory_used": told.bytes("fb_memory_usage/used"),
+        "memory_free": told.bytes("fb_memory_usage/free"),
+        "bar1_total": told.bytes("bar1_memory_usage/total"),
+        "bar1_used": told.bytes("bar1_memory_usage/used"),
+        "gpu_utilization": told.number("utilization/gpu_util"),
+        "memory_utilization": told.number("utilization/memory_util"),
+        "encoder_utilization": told.number("utilization/encoder_util"),
+        "decoder_utilization": told.number("utilization/decoder_util"),
+        "jpeg_utilization": told.number("utilization/jpeg_util"),
+        "ofa_utilization": told.number("utilization/ofa_util"),
+        **dict.fromkeys(("sm_activity", "sm_occupancy", "tensor_activity", "dram_activity"), MISSING),
+        "temperature": told.number("temperature/gpu_temp"),
+        "memory_temperature": told.number("temperature/memory_temp"),
+        "shutdown_threshold": _threshold(told, "gpu_temp_max"),
+        "slowdown_threshold": _threshold(told, "gpu_temp_slow"),
+        "max_operating_threshold": _threshold(told, "gpu_temp_max_gpu"),
+        "memory_max_threshold": _threshold(told, "gpu_temp_max_mem"),
+        **_power(told),
+        **_clocks(told),
+        "pcie_generation": told.number("pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
+        "pcie_max_generation": told.number("pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
+        "pcie_width": told.number("pci/pci_gpu_link_info/link_widths/current_link_width"),
+        "pcie_max_width": told.number("pci/pci_gpu_link_info/link_widths/max_link_width"),
+        "pcie_tx": told.number("pci/tx_util"),
+        "pcie_rx": told.number("pci/rx_util"),
+        "performance_state": told.choice(_PERFORMANCE_STATES, "performance_state"),
+        "persistence_mode": told.choice(_SWITCH, "persistence_mode"),
+        "ecc_mode": told.choice(_SWITCH, "ecc_mode/current_ecc"),
+        "ecc_pending": told.choice(_SWITCH, "ecc_mode/pending_ecc"),
+        "fan_speed": told.number("fan_speed"),
+        **dict.fromkeys(("fan_speed_rpm", "nvlink_tx", "nvlink_rx"), MISSING),
+    }
+
+
+def _bus_id(told: Section) -> str | NvmlReturn:
+    text = told.text("pci/pci_bus_id")
+    if isinstance(text, NvmlReturn):
+        text = told.attribute("id")
+    if isinstance(text, NvmlReturn) or _BUS_ID.fullmatch(text.upper()):
+        return text if isinstance(text, NvmlReturn) else text.upper()
+    return NvmlReturn.UNKNOWN
+
+
+def _threshold(told: Section, name: str) -> int | NvmlReturn:
+    """The temperature; newer GPUs tell a margin in its place, and have no such threshold."""
+    if told.has(f"temperature/{name}_tlimit_threshold"):
+        return NvmlReturn.NOT_SUPPORTED
+    return told.number(f"temperature/{name}_threshold")
+
+
+def _power(told: Section) -> dict[str, int | NvmlReturn]:
+    """Of the GPU alone; R535 renamed its section and its limits, R570 told both draws."""
+
+    def of(*names: str) -> int | NvmlReturn:
+        sections = ("gpu_power_readings", "power_readings")
+        return told.milliwatts(*(f"{section}/{name}" for section in sections for name in names))
+
+    return {
+        "power_usage": of("power_draw", "average_power_draw", "instant_power_draw"),
+        "power_average": of("average_power_draw"),
+        "power_instant": of("instant_power_draw"),
+        "power_limit": of("requested_power_limit", "power_limit"),
+        "enforced_power_limit": of("current_power_limit", "enforced_power_limit"),
+        "default_power_limit": of("default_power_limit"),
+    }
+
+
+def _clocks(told: Section) -> dict[str, int | NvmlReturn]:
+    domains = {"graphics": "graphics", "sm": "sm", "memory": "mem", "video": "video"}
+    now = {f"{ours}_clock": told.number(f"clocks/{theirs}_clock") for ours, theirs in domains.items()}
+    most = {
+        f"max_{ours}_clock": told.number(f"max_clocks/{theirs}_clock") for ours, theirs in domains.items()
+    }
+    reasons = (  # the second is the name before R535
+        (
+            bit,
+            (
+                f"clocks_event_reasons/clocks_event_reason_{name}",
+                f"clocks_throttle_reasons/clocks_throttle_reason_{name}",
+            ),
+        )
+        for name, bit in _REASONS.items()
+    )
+    return now | most | {"clocks_event_reasons": told.bits(*reasons)}
+
+
+def _replay_mig(gpu: SimulatedGpu, told: Section) -> None:
+    mode = told.choice(_SWITCH, "mig_mode/current_mig")
+    pending = told.choice(_SWITCH, "mig_mode/pending_mig")
+    gpu.has_mig, gpu.mig_enabled, gpu.mig_pending = True, mode == 1, pending == 1
+    if isinstance(mode, NvmlReturn):
+        gpu.fail("nvmlDeviceGetMigMode", mode)
+    gpu.mig_instances = [_mig_instance(number, one) for number, one in enumerate(told.sections(_MIG_DEVICES))]
+
+
+_MIG_DEVICES = "mig_devices/mig_device"
+
+
+def _mig_instance(number: int, told: Section) -> MigInstance:
+    """Its profile and its UUID are in no document."""
+
+    def whole(name: str, otherwise: int) -> int:
+        value = told.number(name)
+        return otherwise if isinstance(value, NvmlReturn) else value
+
+    return MigInstance(
+        mig_index=whole("index", number),
+        profile=None,
+        uuid=None,
+        gpu_instance_id=whole("gpu_instance_id", 0),
+        compute_instance_id=whole("compute_instance_id", 0),
+        memory_total=told.bytes("fb_memory_usage/total"),
+        memory_used=told.bytes("fb_memory_usage/used"),
+        memory_free=told.bytes("fb_memory_usage/free"),
+        memory_reserved=told.bytes("fb_memory_usage/reserved"),
+    )
+
+
+def _replay_errors(gpu: SimulatedGpu, told: Section) -> None:
+    counters = gpu.error_counters
+    for since in ("volatile", "aggregate"):
+        place = f"ecc_errors/{since}"
+        corrected = told.number(f"{place}/single_bit/total")
+        if isinstance(corrected, NvmlReturn):
+            corrected = told.sum(*(f"{place}/{name}" for name in _CORRECTED))
+        uncorrected = told.number(f"{place}/double_bit/total")
+        if isinstance(uncorrected, NvmlReturn):
+            uncorrected = told.sum(*(f"{place}/{name}" for name in _UNCORRECTED))
+        setattr(counters, f"corrected_{since}", corrected)
+        setattr(counters, f"uncorrected_{since}", uncorrected)
+    pages = "retired_pages"
+    counters.retired_pages_corrected = told.number(
+        f"{pages}/multiple_single_bit_retirement/retired_count", most=_MOST_PAGES
+    )
+    counters.retired_pages_uncorrected = told.number(
+        f"{pages}/double_bit_retirement/retired_count", most=_MOST_PAGES
+    )
+    counters.retirement_pending = told.choice(
+        _YES, f"{pages}/pending_retirement", f"{pages}/pending_blacklist"
+    )
+    counters.remapped_rows_corrected = told.number("remapped_rows/remapped_row_corr")
+    counters.remapped_rows_uncorrected = told.number("remapped_rows/remapped_row_unc")
+    counters.remapping_pending = told.choice(_YES, "remapped_rows/remapped_row_pending")
+    counters.remapping_failed = told.choice(_YES, "remapped_rows/remapped_row_failure")
+    histogram = "remapped_rows/row_remapper_histogram/row_remapper_histogram"
+    banks = tuple(told.number(f"{histogram}_{name}") for name in _BANKS)
+    refused = next((count for count in banks if isinstance(count, NvmlReturn)), None)
+    counters.remap_banks = banks if refused is None else refused
+    counters.pcie_replays = told.number("pci/replay_counter")
+    counters.recovery_action = told.choice(_RECOVERY_ACTIONS, "gpu_recovery_action")
+
+
+_CORRECTED = ("sram_correctable", "dram_correctable")
+_UNCORRECTED = (
+    "sram_uncorrectable",
+    "sram_uncorrectable_parity",  # R535 and newer tell it in two parts
+    "sram_uncorrectable_secded",
+    "dram_uncorrectable",
+)

@@ -1,0 +1,71 @@
+"""The driver of a document, with its GPUs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from agent.simulation.codes import FieldId, NvmlReturn
+from agent.simulation.replay.document import read_document
+from agent.simulation.replay.gpus import MODEL, replay_gpu
+from agent.simulation.replay.processes import replay_processes
+from agent.simulation.replay.words import MISSING
+from agent.simulation.simulation import Simulation
+
+if TYPE_CHECKING:
+    from agent.simulation.replay.words import Section
+
+# No document has a tag for what these tell.
+_UNTOLD = (
+    "nvmlDeviceGetConfComputeMemSizeInfo",
+    "nvmlDeviceGetDisplayActive",
+    "nvmlDeviceGetDisplayMode",
+    "nvmlDeviceGetFanSpeedRPM",
+    "nvmlDeviceGetFanSpeed_v2",
+    "nvmlDeviceGetNumFans",
+    "nvmlDeviceGetNvLinkState",
+    "nvmlDeviceGetProcessUtilization",
+    "nvmlDeviceGetProcessesUtilizationInfo",
+    "nvmlDeviceGetSupportedEventTypes",
+    "nvmlDeviceGetTopologyCommonAncestor",
+    "nvmlDeviceGetTotalEnergyConsumption",
+    "nvmlDeviceRegisterEvents",
+    "nvmlGpmQueryDeviceSupport",
+)
+_UNTOLD_FIELDS = (FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
+_VERSION = re.compile(r"(\d{1,3})\.(\d)")
+
+
+def replay(path: str, **timing: Any) -> tuple[Simulation, dict[int, str | None]]:
+    """A simulation of what the document in this file tells, and the names of the processes by pid.
+
+    `timing`: clocks and durations, as Simulation takes them. Raises DocumentError.
+    """
+    return replay_document(read_document(path), **timing)
+
+
+def replay_document(told: Section, **timing: Any) -> tuple[Simulation, dict[int, str | None]]:
+    """The same of a document that has been read."""
+    gpus = list(told.sections("gpu"))
+    simulation = Simulation(len(gpus), models=[MODEL], **timing)
+    simulation.driver_version = told.text("kmd_version", "driver_version")
+    simulation.cuda_version = _cuda_version(told)
+    simulation.nvml_version = MISSING
+    for symbol in _UNTOLD:
+        simulation.remove_function(symbol)
+    if not any(gpu.has("fb_memory_usage/reserved") for gpu in gpus):  # before R510 it counted as used
+        simulation.remove_function("nvmlDeviceGetMemoryInfo_v2")
+    names: dict[int, str | None] = {}
+    for gpu, of_gpu in zip(simulation.gpus, gpus, strict=True):
+        replay_gpu(gpu, of_gpu)
+        gpu.unsupport(*_UNTOLD_FIELDS)
+        names.update(replay_processes(gpu, of_gpu))
+    return simulation, names
+
+
+def _cuda_version(told: Section) -> int | NvmlReturn:
+    text = told.text("cuda_umd_version", "cuda_version")
+    if isinstance(text, NvmlReturn):
+        return text
+    version = _VERSION.fullmatch(text)
+    return NvmlReturn.UNKNOWN if version is None else 1000 * int(version[1]) + 10 * int(version[2])

@@ -1,0 +1,231 @@
+"""What the agent answers of a replayed document beside what the document says: pure, and strict.
+
+A replay has no time in it, so nothing but rounding is forgiven. What the document does not tell must be
+unknown, and what it tells may be unknown only where it cannot be, or where the GPU is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import isclose
+from typing import TYPE_CHECKING, Any
+
+from agent.derive import throttling
+from tests.hardware.comparing import Comparison, Exactly, Field, Outcome, Theirs, Within, compare
+from tests.hardware.expected import DEVICE_FIELDS, GPU_FIELDS, SameBits
+from tests.hardware.replayed_details import DETAILS
+from tests.hardware.replayed_metrics import expected_series, told_series
+from tests.hardware.smi import SmiGpu, SmiLog, Untold, told_number, told_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from xml.etree.ElementTree import Element
+
+ROUNDED = Within("rounded to a whole at most", absolute=0.51)
+_IN_GPU = {  # the path in /gpu of what stands in /status
+    "fan_speed": "fan_speed_percent",
+    "temperature": "temperature_celsius",
+    "power_status (draw)": "power.usage_watts",
+    "gpu_utilization": "utilization.gpu_percent",
+    "memory_used_human": "memory.used_mb",
+    "memory_utilization": "memory.utilization_percent",
+}
+_BANKS = ("max", "high", "partial", "low", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The same text or flag; a number, as /gpu rounds it to tenths."""
+
+    why: str = "nothing moves"
+
+    def admits(self, ours: Any, theirs: Sequence[Any]) -> bool:
+        if isinstance(ours, float):
+            return any(abs(ours - one) <= 0.051 for one in theirs)
+        return ours in theirs
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the agent said of a replay."""
+
+    gpu: Mapping[str, Any]  # /gpu?detail=1
+    status: Mapping[str, Any]  # data of /status
+    mig: Mapping[str, Any]  # data of /status?mig=1
+    metrics: str
+
+
+def _is_throttled(gpu: SmiGpu) -> Theirs:
+    """As NVML tells it: its mask has no bit for "not known"."""
+    reasons = gpu.clocks_event_reasons
+    return reasons if isinstance(reasons, Untold) else bool(reasons & throttling.SLOWDOWN)
+
+
+_FORGIVING = (Exactly, SameBits)
+_GPU_FIELDS = tuple(
+    Field(field.path, _is_throttled, Exactly())
+    if field.path == "throttling.is_throttled"
+    else field
+    if isinstance(field.allowed, _FORGIVING)
+    else replace(field, allowed=ROUNDED)
+    for field in GPU_FIELDS
+)
+_DEVICE_FIELDS = tuple(
+    field if isinstance(field.allowed, _FORGIVING) else replace(field, allowed=ROUNDED)
+    for field in DEVICE_FIELDS
+)
+_DETAIL_FIELDS: tuple[Field[Element], ...] = tuple(
+    Field(f"detail.{path}", theirs, Same()) for path, theirs in DETAILS
+)
+
+
+def differences(answers: Answers, log: SmiLog, root: Element) -> Iterator[str]:
+    """One line for each value that is neither the document's nor unknown for a reason; none: all is well."""
+    elements = root.findall("gpu")
+    yield from _lines("/gpu", _of_host(answers.gpu, log))
+    yield from _unlike("/gpu", "top processes", answers.gpu["system_info"]["memory"]["top_processes"], [])
+    for index, (gpu, element) in enumerate(zip(log.gpus, elements, strict=True)):
+        ours, device = answers.gpu["gpus"][index], answers.status["devices"][index]
+        what = f"GPU {index} of"
+        lost = "GPU is lost" in {(one.text or "").strip() for one in element.iter()}
+        yield from _unlike(f"{what} /gpu", "state", ours["state"], "lost" if lost else "ok")
+        excused = _excuse(ours, lost=lost)
+        yield from _lines(f"{what} /gpu", compare(_GPU_FIELDS, ours, [gpu]), excused)
+        yield from _lines(f"{what} detail", compare(_DETAIL_FIELDS, ours, [element]), excused)
+        in_status = compare(_DEVICE_FIELDS, device, [gpu])
+        yield from _lines(f"{what} /status", in_status, _of_status(excused))
+        if not lost:
+            yield from _banks(f"{what} detail", ours, element)
+            yield from _instances(f"{what} /status?mig=1", answers.mig["devices"], index, element)
+            yield from _processes(f"{what} /status", answers.status["processes"], index, element)
+            yield from _metrics(f"{what} /metrics", answers.metrics, gpu, element, excused)
+
+
+def _lines(
+    what: str, comparisons: Iterable[Comparison], excused: Callable[[str], bool] = lambda _: False
+) -> Iterator[str]:
+    for one in comparisons:
+        made_up = one.verdict is Outcome.NOT_COMPARED and one.ours is not None
+        differs = one.verdict is Outcome.DIFFERS and not (one.ours is None and excused(one.label))
+        if made_up or differs:
+            yield f"{what}: {one}"
+
+
+def _unlike(what: str, label: str, ours: object, theirs: object) -> Iterator[str]:
+    if ours != theirs:
+        yield f"{what}: {label}: agent {ours}, nvidia-smi {theirs}"
+
+
+def _excuse(gpu: Mapping[str, Any], *, lost: bool) -> Callable[[str], bool]:
+    """Whether a value may be unknown that the document tells: the GPU is lost, or it cannot be."""
+    impossible = [] if lost else gpu["detail"]["unknown"].get("impossible", [])
+    return lambda label: lost or any(f"{label}.".startswith(f"{name}.") for name in impossible)
+
+
+def _of_status(excused: Callable[[str], bool]) -> Callable[[str], bool]:
+    """The same by the name that the value has in /status."""
+    return lambda label: excused(_IN_GPU.get(label, ""))
+
+
+def _of_host(gpu: Mapping[str, Any], log: SmiLog) -> list[Comparison]:
+    """Sums are over the GPUs that tell; a document can be of fewer GPUs than the host has."""
+
+    def told(**paths: str) -> list[tuple[Any, ...]]:
+        """The path in /gpu, by the name of the value in SmiGpu."""
+        rows = [
+            tuple(getattr(one, name) for name in paths)
+            for one, ours in zip(log.gpus, gpu["gpus"], strict=True)
+            if ours["state"] == "ok" and not any(map(_excuse(ours, lost=False), paths.values()))
+        ]
+        return [row for row in rows if not any(isinstance(value, Untold) for value in row)]
+
+    memory = told(memory_total_mib="memory.total_mb", memory_used_mib="memory.used_mb")
+    all_draws = [row[0] for row in told(power_draw_watts="power.usage_watts")]
+    draws = [max(one) for one in all_draws], [min(one) for one in all_draws]
+    busy = told(gpu_percent="utilization.gpu_percent")
+    celsius = told(temperature_celsius="temperature_celsius")
+    fields: tuple[Field[SmiLog], ...] = (
+        Field("gpu_count", lambda log: len(log.gpus), Exactly()),
+        Field("system_info.driver_version", lambda log: log.driver_version, Exactly()),
+        Field("system_info.cuda_version", lambda log: log.cuda_version, Exactly()),
+        _total("total_memory_mb", [sum(row[0] for row in memory)] if memory else []),
+        _total("total_used_memory_mb", [sum(row[1] for row in memory)] if memory else []),
+        _total("average_gpu_utilization_percent", [sum(row[0] for row in busy) / len(busy)] if busy else []),
+        _total("average_temperature_celsius", [sum(r[0] for r in celsius) / len(celsius)] if celsius else []),
+        _total("total_power_usage_watts", [sum(draws[0]), sum(draws[1])] if draws[0] else []),
+    )
+    return compare(fields, gpu, [log])
+
+
+def _total(name: str, values: Sequence[float]) -> Field[SmiLog]:
+    return Field(f"summary.{name}", lambda _: tuple(values) or Untold.NO_TAG, ROUNDED)
+
+
+def _banks(what: str, gpu: Mapping[str, Any], element: Element) -> Iterator[str]:
+    path = "remapped_rows/row_remapper_histogram/row_remapper_histogram_"
+    counts = [told_number(element, path + name) for name in _BANKS]
+    ours = gpu["detail"]["remapped_rows"]["banks"]
+    theirs = None if any(isinstance(count, Untold) for count in counts) else counts
+    yield from _unlike(what, "banks", ours and list(ours.values()), theirs)
+
+
+def _instances(
+    what: str, devices: Sequence[Mapping[str, Any]], index: int, element: Element
+) -> Iterator[str]:
+    ours = [
+        [device["mig_index"], *(device[f"memory_{name}_human"] for name in ("total", "used", "free"))]
+        for device in devices
+        if device["idx"] == index and "mig_index" in device
+    ]
+    theirs = [
+        [
+            int(one.findtext("index", "")),
+            *(_mib(told_number(one, f"fb_memory_usage/{name}")) for name in ("total", "used", "free")),
+        ]
+        for one in element.findall("mig_devices/mig_device")
+    ]
+    yield from _unlike(what, "MIG instances", ours, theirs)
+
+
+def _processes(
+    what: str, processes: Sequence[Mapping[str, Any]], index: int, element: Element
+) -> Iterator[str]:
+    ours = {
+        entry["pid"]: (entry["type"], entry["gpu_memory"], entry["command"])
+        for entry in processes
+        if entry["idx"] == index
+    }
+    theirs = {
+        int(told_number(one, "pid")): (
+            str(told_text(one, "type")).replace("M+C", "C"),
+            _mib(told_number(one, "used_memory")),
+            _or_na(told_text(one, "process_name")),
+        )
+        for one in element.findall("processes/process_info")
+    }
+    yield from _unlike(what, "processes", ours, theirs)
+    made_up = {
+        value
+        for entry in processes
+        for name, value in entry.items()
+        if name in {"username", "running_time", "gpu_sm_utilization", "cpu_percent", "host_memory"}
+    }
+    yield from _unlike(what, "what no document tells of a process", made_up - {"N/A"}, set())
+
+
+def _mib(number: float | Untold) -> str:
+    return "N/A" if isinstance(number, Untold) else f"{number:.0f}MiB"
+
+
+def _or_na(text: str | Untold) -> str:
+    return "N/A" if isinstance(text, Untold) else text
+
+
+def _metrics(
+    what: str, metrics: str, gpu: SmiGpu, element: Element, excused: Callable[[str], bool]
+) -> Iterator[str]:
+    ours, theirs = told_series(metrics, gpu.index), expected_series(gpu, element, excused)
+    for series in sorted(ours.keys() | theirs.keys(), key=str):
+        one, other = ours.get(series), theirs.get(series)
+        if one is None or other is None or not isclose(one, other, rel_tol=1e-9):
+            yield from _unlike(what, f"{series[0]} {dict(series[1])}", one, other)

@@ -1,0 +1,152 @@
+"""What a document of nvidia-smi says of the values of detail=1, read apart from the replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.hardware.smi import Untold, told_number, told_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from xml.etree.ElementTree import Element
+
+    from tests.hardware.comparing import Theirs
+
+_FLAGS = {"Enabled": True, "Disabled": False, "Yes": True, "No": False}
+
+
+def never(_: Element) -> Theirs:
+    """Of what no document tells."""
+    return Untold.NO_TAG
+
+
+def _text(*paths: str) -> Callable[[Element], Theirs]:
+    return lambda gpu: told_text(gpu, *paths)
+
+
+def _number(*paths: str) -> Callable[[Element], Theirs]:
+    return lambda gpu: told_number(gpu, *paths)
+
+
+def _flag(*paths: str) -> Callable[[Element], Theirs]:
+    def read(gpu: Element) -> Theirs:
+        text = told_text(gpu, *paths)
+        return text if isinstance(text, Untold) else _FLAGS.get(text, Untold.NOT_AVAILABLE)
+
+    return read
+
+
+def _lower(path: str) -> Callable[[Element], Theirs]:
+    def read(gpu: Element) -> Theirs:
+        text = told_text(gpu, path)
+        return text if isinstance(text, Untold) else text.lower()
+
+    return read
+
+
+def _sum(*paths: str) -> Callable[[Element], Theirs]:
+    def read(gpu: Element) -> Theirs:
+        numbers = [told_number(gpu, path) for path in paths]
+        told = [number for number in numbers if not isinstance(number, Untold)]
+        return sum(told) if told else Untold.NO_TAG
+
+    return read
+
+
+def _power(*names: str) -> Callable[[Element], Theirs]:
+    sections = ("gpu_power_readings", "power_readings")
+    return _number(*(f"{section}/{name}" for section in sections for name in names))
+
+
+def _threshold(name: str) -> Callable[[Element], Theirs]:
+    return _number(f"temperature/gpu_temp_{name}_threshold")
+
+
+def _ecc(since: str, *kinds: str, total: str) -> Callable[[Element], Theirs]:
+    parts = _sum(*(f"ecc_errors/{since}/{kind}" for kind in kinds))
+
+    def read(gpu: Element) -> Theirs:
+        whole = told_number(gpu, f"ecc_errors/{since}/{total}/total")
+        return parts(gpu) if isinstance(whole, Untold) else whole
+
+    return read
+
+
+def _bus_id(gpu: Element) -> Theirs:
+    """A document that was cut down may have it as the name of the GPU alone."""
+    told = told_text(gpu, "pci/pci_bus_id")
+    return gpu.get("id", told) if isinstance(told, Untold) else told
+
+
+def _part_number(gpu: Element) -> Theirs:
+    old = gpu.find("board_part_number") is None
+    return told_text(gpu, "gpu_part_number" if old else "board_part_number")
+
+
+_CORRECTED = ("sram_correctable", "dram_correctable")
+_UNCORRECTED = (
+    *("sram_uncorrectable", "sram_uncorrectable_parity", "sram_uncorrectable_secded"),
+    "dram_uncorrectable",
+)
+
+# By the path in `detail`.
+DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
+    ("board.serial", _text("serial")),
+    ("board.part_number", _part_number),
+    ("board.vbios_version", _text("vbios_version")),
+    ("board.pci_bus_id", _bus_id),
+    ("board.compute_capability", never),
+    ("modes.performance_state", _text("performance_state")),
+    ("modes.persistence_mode", _flag("persistence_mode")),
+    ("modes.compute_mode", _lower("compute_mode")),
+    ("modes.ecc_enabled", _flag("ecc_mode/current_ecc")),
+    ("modes.mig_enabled", _flag("mig_mode/current_mig")),
+    ("temperatures.memory_celsius", _number("temperature/memory_temp")),
+    ("temperatures.max_operating_celsius", _threshold("max_gpu")),
+    ("temperatures.slowdown_celsius", _threshold("slow")),
+    ("temperatures.shutdown_celsius", _threshold("max")),
+    ("temperatures.memory_max_celsius", _threshold("max_mem")),
+    ("power.instant_watts", _power("instant_power_draw")),
+    ("power.average_watts", _power("average_power_draw")),
+    ("power.enforced_limit_watts", _power("current_power_limit", "enforced_power_limit")),
+    ("power.default_limit_watts", _power("default_power_limit")),
+    ("power.energy_joules", never),
+    ("clocks.sm_mhz", _number("clocks/sm_clock")),
+    ("clocks.video_mhz", _number("clocks/video_clock")),
+    ("clocks.max_sm_mhz", _number("max_clocks/sm_clock")),
+    ("clocks.max_video_mhz", _number("max_clocks/video_clock")),
+    ("engines.encoder_percent", _number("utilization/encoder_util")),
+    ("engines.decoder_percent", _number("utilization/decoder_util")),
+    ("engines.jpeg_percent", _number("utilization/jpeg_util")),
+    ("engines.ofa_percent", _number("utilization/ofa_util")),
+    *((f"performance.{name}_percent", never) for name in ("sm", "sm_occupancy", "tensor", "dram")),
+    ("bar1.total_mb", _number("bar1_memory_usage/total")),
+    ("bar1.used_mb", _number("bar1_memory_usage/used")),
+    ("fan_count", never),
+    ("pcie.card_width", _number("pci/pci_gpu_link_info/link_widths/max_link_width")),
+    ("pcie.port_width", never),
+    ("pcie_replays", _number("pci/replay_counter")),
+    ("nvlinks", never),
+    ("ecc.corrected_volatile", _ecc("volatile", *_CORRECTED, total="single_bit")),
+    ("ecc.uncorrected_volatile", _ecc("volatile", *_UNCORRECTED, total="double_bit")),
+    ("ecc.corrected_aggregate", _ecc("aggregate", *_CORRECTED, total="single_bit")),
+    ("ecc.uncorrected_aggregate", _ecc("aggregate", *_UNCORRECTED, total="double_bit")),
+    ("retired_pages.corrected", _number("retired_pages/multiple_single_bit_retirement/retired_count")),
+    ("retired_pages.uncorrected", _number("retired_pages/double_bit_retirement/retired_count")),
+    ("retired_pages.pending", _flag("retired_pages/pending_retirement", "retired_pages/pending_blacklist")),
+    ("remapped_rows.corrected", _number("remapped_rows/remapped_row_corr")),
+    ("remapped_rows.uncorrected", _number("remapped_rows/remapped_row_unc")),
+    ("remapped_rows.pending", _flag("remapped_rows/remapped_row_pending")),
+    ("remapped_rows.failed", _flag("remapped_rows/remapped_row_failure")),
+    ("xids", never),
+)
+# Of detail=1, what is compared in another way or follows from the rest.
+DETAILS_ALONE = {
+    "fans": "a list; empty, for no document tells how many there are",
+    "mig_instances": "a list; compared by itself",
+    "remapped_rows.banks": "an object; compared by itself",
+    "pcie.widest_under_load": "remembered by the agent",
+    "findings": "our judgement",
+    "unknown": "why something is null",
+    "failed": "the driver's words for it",
+}

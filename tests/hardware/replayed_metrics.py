@@ -1,0 +1,134 @@
+"""What /metrics must hold of each GPU of a document, read apart from the replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.hardware.replayed_details import DETAILS
+from tests.hardware.smi import SmiGpu, Untold, told_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from xml.etree.ElementTree import Element
+
+Series = tuple[str, frozenset[tuple[str, str]]]  # name without the prefix; labels but for gpu and uuid
+
+PREFIX = "nvidia_gpu_"
+MIB, MHZ = 1024**2, 1_000_000
+_OF_GPU = {  # by the value in SmiGpu: its path in /gpu, the family, and its unit in that of nvidia-smi
+    "memory_total_mib": ("memory.total_mb", "memory_total_bytes", MIB),
+    "memory_used_mib": ("memory.used_mb", "memory_used_bytes", MIB),
+    "memory_free_mib": ("memory.free_mb", "memory_free_bytes", MIB),
+    "memory_reserved_mib": ("", "memory_reserved_bytes", MIB),
+    "gpu_percent": ("utilization.gpu_percent", "utilization_ratio", 0.01),
+    "memory_percent": ("utilization.memory_percent", "memory_controller_utilization_ratio", 0.01),
+    "temperature_celsius": ("temperature_celsius", "temperature_celsius", 1),
+    "pcie_generation": ("pcie.current_generation", "pcie_link_generation", 1),
+    "pcie_width": ("pcie.current_width", "pcie_link_width", 1),
+    "pcie_max_generation": ("pcie.generation", "pcie_max_generation", 1),
+    "pcie_tx_kib_per_second": ("pcie.tx_throughput_mbps", "pcie_tx_bytes_per_second", 1024),
+    "pcie_rx_kib_per_second": ("pcie.rx_throughput_mbps", "pcie_rx_bytes_per_second", 1024),
+    "fan_speed_percent": ("fan_speed_percent", "fan_speed_ratio", 0.01),
+}
+_OF_DETAIL = {  # by the path in `detail`
+    "modes.persistence_mode": ("persistence_mode", 1),
+    "modes.mig_enabled": ("mig_enabled", 1),
+    "temperatures.memory_celsius": ("memory_temperature_celsius", 1),
+    "power.enforced_limit_watts": ("power_enforced_limit_watts", 1),
+    "power.default_limit_watts": ("power_default_limit_watts", 1),
+    "engines.encoder_percent": ("encoder_utilization_ratio", 0.01),
+    "engines.decoder_percent": ("decoder_utilization_ratio", 0.01),
+    "engines.jpeg_percent": ("jpeg_utilization_ratio", 0.01),
+    "engines.ofa_percent": ("ofa_utilization_ratio", 0.01),
+    "bar1.total_mb": ("bar1_total_bytes", MIB),
+    "bar1.used_mb": ("bar1_used_bytes", MIB),
+    "pcie_replays": ("pcie_replays_total", 1),
+    "retired_pages.pending": ("retirement_pending", 1),
+    "remapped_rows.pending": ("remapping_pending", 1),
+    "remapped_rows.failed": ("remapping_failed", 1),
+}
+_WITH_LABELS = {  # by the path in `detail`
+    **{
+        f"temperatures.{name}_celsius": ("temperature_threshold_celsius", 1, {"threshold": name})
+        for name in ("max_operating", "slowdown", "shutdown", "memory_max")
+    },
+    **{f"clocks.{name}_mhz": ("clock_hertz", MHZ, {"clock": name}) for name in ("sm", "video")},
+    **{f"clocks.max_{name}_mhz": ("clock_max_hertz", MHZ, {"clock": name}) for name in ("sm", "video")},
+    **{
+        f"{kind}.{cause}": (kind, 1, {"cause": cause})
+        for kind in ("retired_pages", "remapped_rows")
+        for cause in ("corrected", "uncorrected")
+    },
+    **{
+        f"ecc.{kind}_{scope}": ("ecc_errors_total", 1, {"type": kind, "scope": scope})
+        for kind in ("corrected", "uncorrected")
+        for scope in ("volatile", "aggregate")
+    },
+}
+_RECOVERY_ACTIONS = {"None": 0, "Reset": 1, "Reboot": 2, "Drain P2P": 3, "Drain and Reset": 4}
+# Of these the labels say something, or nothing is a value of the driver's.
+NOT_COMPARED = {
+    "state": "our judgement, as the next are",
+    "health_verdict": "",
+    "health_finding": "",
+    "sample_age_seconds": "",
+    "sample_duration_seconds": "",
+    "driver_errors_total": "calls that the agent made",
+    "info": "labels; the same texts are compared in /gpu?detail=1",
+    "power_watts": "one of several draws; compared in /gpu",
+    "power_limit_watts": "one of several limits; compared in /gpu",
+    "clocks_event_reason": "compared in /gpu",
+    "compute_mode": "compared in /gpu?detail=1",
+    "pcie_max_width": "of the slot too; the card's is compared in /gpu?detail=1",
+    "processes": "the list is compared as /status shows it",
+    "process_memory_used_bytes": "as processes",
+    "mig_memory_total_bytes": "compared as /status?mig=1 shows it",
+    "mig_memory_used_bytes": "compared as /status?mig=1 shows it",
+}
+
+
+def expected_series(gpu: SmiGpu, element: Element, excused: Callable[[str], bool]) -> dict[Series, float]:
+    """What is told, and nothing else; `excused`: by its path in /gpu, it may be unknown all the same."""
+    return {
+        (name, frozenset(labels.items())): value * factor
+        for path, name, labels, value, factor in _told(gpu, element)
+        if not isinstance(value, Untold) and not excused(path)
+    }
+
+
+def _told(gpu: SmiGpu, element: Element) -> Iterator[tuple[str, str, dict[str, str], float | Untold, float]]:
+    for field, (path, name, factor) in _OF_GPU.items():
+        yield path, name, {}, getattr(gpu, field), factor
+    details = dict(DETAILS)
+    for path, (name, factor) in _OF_DETAIL.items():
+        yield f"detail.{path}", name, {}, cast("float | Untold", details[path](element)), factor
+    for path, (name, factor, labels) in _WITH_LABELS.items():
+        yield f"detail.{path}", name, labels, cast("float | Untold", details[path](element)), factor
+    for domain in ("graphics", "memory"):
+        labels, now, most = {"clock": domain}, f"{domain}_clock_mhz", f"max_{domain}_clock_mhz"
+        yield f"clocks.{domain}_mhz", "clock_hertz", labels, getattr(gpu, now), MHZ
+        yield f"clocks.max_{domain}_mhz", "clock_max_hertz", labels, getattr(gpu, most), MHZ
+    state = told_text(element, "performance_state")
+    number = state if isinstance(state, Untold) else int(state[1:])
+    yield "detail.modes.performance_state", "performance_state", {}, number, 1
+    action = told_text(element, "gpu_recovery_action")
+    number = action if isinstance(action, Untold) else _RECOVERY_ACTIONS[action]
+    yield "", "recovery_action", {}, number, 1
+
+
+def told_series(metrics: str, index: int) -> dict[Series, float]:
+    """The series of this GPU that are compared."""
+    return {
+        (name, frozenset((label, text) for label, text in sample.labels.items() if label not in _WHICH)): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.labels.get("gpu") == str(index)
+        and (name := sample.name.removeprefix(PREFIX)) not in NOT_COMPARED
+    }
+
+
+_WHICH = {"gpu", "uuid"}

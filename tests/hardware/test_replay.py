@@ -1,0 +1,110 @@
+"""A replayed document is answered as it says, field for field: in the place of a real GPU, of any kind."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.hardware.comparing import leaves
+from tests.hardware.replayed import Answers, differences
+from tests.hardware.replayed_details import DETAILS, DETAILS_ALONE
+from tests.hardware.smi import Untold, parse, parse_xml, told_number
+from tests.support.agents import agent_client
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    import httpx
+
+pytestmark = pytest.mark.anyio
+
+DOCUMENTS = sorted((Path(__file__).parent / "documents").glob("*.xml"))
+# Names a folder with more documents, as of one's own fleet.
+FOLDER = os.environ.get("NVIDIA_SMI_DOCUMENTS", "")
+MORE = sorted(Path(FOLDER).glob("*.xml")) if FOLDER else []
+DEADLINE = 20.0  # seconds until both windows of every PCIe link have been measured
+
+
+async def ask(path: Path, root: Element) -> Answers:
+    async with agent_client(SIMULATE_GPUS=str(path)) as client:
+        rich = await settled(client, root)
+        status, mig = await client.get("/status"), await client.get("/status?mig=1")
+        metrics = await client.get("/metrics")
+    return Answers(rich, status.json()["data"], mig.json()["data"], metrics.text)
+
+
+async def settled(client: httpx.AsyncClient, root: Element) -> Any:
+    """`/gpu?detail=1`, once the throughput that the document tells has been measured."""
+    told = [not isinstance(told_number(gpu, "pci/tx_util"), Untold) for gpu in root.findall("gpu")]
+    end = time.monotonic() + DEADLINE
+    while True:
+        answer = (await client.get("/gpu?detail=1")).json()
+        waits = (
+            tells and gpu["state"] == "ok" and gpu["pcie"]["tx_throughput_mbps"] is None
+            for tells, gpu in zip(told, answer["gpus"], strict=True)
+        )
+        if not any(waits) or time.monotonic() > end:
+            return answer
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+async def test_a_document_is_answered_as_it_says(path: Path) -> None:
+    await check(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [*DOCUMENTS, *MORE], ids=lambda path: path.stem)
+async def test_a_document_of_ones_own_is_answered_as_it_says(path: Path) -> None:
+    await check(path)
+
+
+async def check(path: Path) -> None:
+    text = read(path)
+    root = parse_xml(text)
+    found = list(differences(await ask(path, root), parse(text), root))
+    assert not found, "\n".join([f"{len(found)} differ", *found])
+
+
+def read(path: Path) -> str:
+    return path.read_text()
+
+
+# Each stands in this document once, with a number of its own, or with a word that has another beside it.
+CHANGED = {
+    "691.02 W": "691.20 W",
+    "65112 MiB": "65113 MiB",
+    "65094 MiB": "65095 MiB",
+    "97 %": "96 %",
+    "45 C": "46 C",
+    "1740 MHz": "1741 MHz",
+    "431 KB/s": "432 KB/s",
+    "<clocks_event_reason_sw_power_cap>Active": "<clocks_event_reason_sw_power_cap>Not Active",
+    "<uuid>GPU-7": "<uuid>GPU-8",
+    "<pid>41877": "<pid>41878",
+    "580.95.05": "580.95.06",
+}
+
+
+async def test_a_document_that_says_something_else_is_found_to_differ() -> None:
+    path = next(path for path in DOCUMENTS if path.stem == "h200_driver_580")
+    text = read(path)
+    answers = await ask(path, parse_xml(text))
+    for told, other in CHANGED.items():
+        changed = text.replace(told, other)
+        assert changed != text, told
+        assert list(differences(answers, parse(changed), parse_xml(changed))), told
+    untold = text.replace("45 C", "N/A")
+    assert list(differences(answers, parse(untold), parse_xml(untold))), "what is not told is made up"
+
+
+async def test_every_detail_is_compared_or_it_is_said_why_not() -> None:
+    async with agent_client(SIMULATE_GPUS=str(DOCUMENTS[-1])) as client:
+        detail = (await client.get("/gpu?detail=1")).json()["gpus"][0]["detail"]
+    compared = {path for path, _ in DETAILS} | set(DETAILS_ALONE)
+    objects = ("remapped_rows.banks", "unknown", "failed")
+    found = {next((name for name in objects if path.startswith(name)), path) for path in leaves(detail)}
+    assert found | set(objects) == compared, "a new detail stands in tests/hardware/replayed_details.py"

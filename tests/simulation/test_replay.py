@@ -1,0 +1,230 @@
+"""A document of `nvidia-smi -q -x` is replayed; what is none is refused in one sentence."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pynvml
+import pytest
+
+from agent.settings import Settings, SettingsError
+from agent.simulation import NvmlReturn
+from agent.simulation.load_curves import GpuValues
+from agent.simulation.replay import MAX_BYTES, DocumentError, ReplayedProcesses, read_document, replay
+from agent.simulation.replay.words import Section
+from tests.support.agents import agent_client
+
+if TYPE_CHECKING:
+    from agent.simulation import Simulation
+
+DOCUMENTS = Path(__file__).parents[1] / "hardware" / "documents"
+WHOLE = "<nvidia_smi_log><gpu><product_name>NVIDIA T4</product_name></gpu></nvidia_smi_log>"
+
+
+def simulation_of(tmp_path: Path, gpu: str, host: str = "") -> Simulation:
+    path = tmp_path / "document.xml"
+    path.write_text(f"<nvidia_smi_log>{host}<gpu>{gpu}</gpu></nvidia_smi_log>")
+    return replay(str(path))[0]
+
+
+# What is refused
+
+REFUSED = {
+    "empty": (b"", "holds no <nvidia_smi_log>, and not what nvidia-smi -q -x prints"),
+    "no XML": (b"NVIDIA-SMI has failed", "holds no <nvidia_smi_log>, and not what nvidia-smi -q -x prints"),
+    "text": (
+        b"\n==============NVSMI LOG==============\n\nTimestamp : Fri",
+        "holds the text form of nvidia-smi -q, and not what nvidia-smi -q -x prints",
+    ),
+    "cut off": (WHOLE.encode()[:-10], "is cut off: its last tag is missing"),
+    "damaged": (WHOLE.replace("</gpu>", "").encode(), "is damaged (mismatched tag: line 1, column 61)"),
+    "zero bytes": (
+        WHOLE.replace("T4", "T\0").encode(),
+        "is damaged (not well-formed (invalid token): line 1, column 43)",
+    ),
+    "entity": (
+        b'<!DOCTYPE x [<!ENTITY a "aaaa">]>' + WHOLE.encode(),
+        "declares an XML entity, which nvidia-smi never does",
+    ),
+    "entity in UTF-16": (
+        ('<!DOCTYPE x [<!ENTITY a "aaaa">]>' + WHOLE).encode("utf-16"),
+        "declares an XML entity, which nvidia-smi never does",
+    ),
+    "no GPU": (b"<nvidia_smi_log></nvidia_smi_log>", "tells of 0 GPUs; 1 to 128 can be replayed"),
+    "too many GPUs": (
+        b"<nvidia_smi_log>" + 129 * b"<gpu/>" + b"</nvidia_smi_log>",
+        "tells of 129 GPUs; 1 to 128 can be replayed",
+    ),
+    "too large": (WHOLE.encode() + MAX_BYTES * b" ", "holds more than 8 MiB"),
+}
+
+
+@pytest.mark.parametrize(("content", "why"), REFUSED.values(), ids=REFUSED)
+def test_a_file_that_is_no_document_is_refused_in_one_sentence(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    path = tmp_path / "document.xml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_mapping({"SIMULATE_GPUS": str(path)})
+    accepted = (
+        "a whole number from 1 to 128, 0 for the real driver, or a file with the output of nvidia-smi -q -x"
+    )
+    assert refusal.value.faults == (f"SIMULATE_GPUS is '{path}', which {why}; accepted: {accepted}",)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("none.xml", "No such file or directory"), (".", "Is a directory"), ("a\0b", "null byte")],
+)
+def test_a_file_that_cannot_be_read_is_refused(path: str, why: str) -> None:
+    with pytest.raises(DocumentError, match=rf"cannot be read \(.*{why}\)"):
+        read_document(path)
+
+
+def test_a_number_is_never_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "2").write_text(WHOLE)
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_mapping({"SIMULATE_GPUS": "2"}).simulate_gpus == 2
+    assert Settings.from_mapping({"SIMULATE_GPUS": "./2"}).simulate_gpus == "./2"
+
+
+def test_a_scenario_needs_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "document.xml"
+    path.write_text(WHOLE)
+    with pytest.raises(SettingsError, match="together with a number in SIMULATE_GPUS"):
+        Settings.from_mapping({"SIMULATE_GPUS": str(path), "SIMULATE_SCENARIO": "lost"})
+
+
+# What is accepted
+
+ACCEPTED = {
+    "with its document type": b'<?xml version="1.0" encoding="UTF-16"?>\n'
+    b'<!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v13.dtd">\n' + WHOLE.encode(),
+    "from PowerShell": WHOLE.encode("utf-16"),
+    "with a byte order mark": b"\xef\xbb\xbf" + WHOLE.encode(),
+    "with warnings around it": b"WARNING: infoROM is corrupted\n" + WHOLE.encode() + b"\nWARNING: again\n",
+    "with a name in no encoding": WHOLE.replace("</gpu>", "<x>\udcff</x></gpu>").encode(
+        "utf-8", "surrogateescape"
+    ),
+}
+
+
+@pytest.mark.parametrize("content", ACCEPTED.values(), ids=ACCEPTED)
+def test_a_document_is_read_however_it_was_saved(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "document.xml"
+    path.write_bytes(content)
+    (gpu,) = read_document(str(path)).sections("gpu")
+    assert gpu.text("product_name") == "NVIDIA T4"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("N/A", NvmlReturn.NOT_SUPPORTED),
+        ("[N/A]", NvmlReturn.NOT_SUPPORTED),
+        ("", NvmlReturn.NOT_SUPPORTED),
+        ("Not available in WDDM driver model", NvmlReturn.NOT_SUPPORTED),
+        ("Unknown Error", NvmlReturn.UNKNOWN),
+        ("ERR!", NvmlReturn.UNKNOWN),
+        ("a word that no driver says", NvmlReturn.UNKNOWN),
+        ("99999999999 C", NvmlReturn.UNKNOWN),
+        ("-5 C", NvmlReturn.UNKNOWN),
+        ("Insufficient Permissions", NvmlReturn.NO_PERMISSION),
+        ("GPU is lost", NvmlReturn.GPU_IS_LOST),
+        ("[GPU requires reset]", NvmlReturn.RESET_REQUIRED),
+        ("Not Found", NvmlReturn.NOT_FOUND),
+        ("Requested functionality has been deprecated", NvmlReturn.DEPRECATED),
+    ],
+)
+def test_what_is_no_number_is_the_return_code_of_the_call(
+    tmp_path: Path, text: str, code: NvmlReturn
+) -> None:
+    with simulation_of(tmp_path, f"<temperature><gpu_temp>{text}</gpu_temp></temperature>"):
+        pynvml.nvmlInit()
+        with pytest.raises(pynvml.NVMLError) as refusal:
+            pynvml.nvmlDeviceGetTemperature(pynvml.nvmlDeviceGetHandleByIndex(0), 0)
+    assert refusal.value.value == code
+
+
+def test_a_missing_tag_is_a_missing_function(tmp_path: Path) -> None:
+    with simulation_of(tmp_path, "<product_name>NVIDIA T4</product_name>"):
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        assert pynvml.nvmlDeviceGetName(handle) == "NVIDIA T4"
+        for function in (
+            pynvml.nvmlDeviceGetSerial,
+            pynvml.nvmlDeviceGetFanSpeed,
+            pynvml.nvmlDeviceGetMemoryInfo,
+        ):
+            with pytest.raises(pynvml.NVMLError_FunctionNotFound):
+                function(handle)
+
+
+def test_a_word_in_the_place_of_a_section_stands_for_all_in_it() -> None:
+    gpu = Section(ElementTree.fromstring("<gpu><remapped_rows>Unknown Error</remapped_rows></gpu>"))  # noqa: S314
+    assert gpu.number("remapped_rows/remapped_row_corr") is NvmlReturn.UNKNOWN
+    assert gpu.number("retired_pages/pending") is NvmlReturn.FUNCTION_NOT_FOUND
+
+
+def test_a_remark_behind_a_version_is_no_part_of_it(tmp_path: Path) -> None:
+    host = "<driver_version>610.57.04 [Deprecated; use KMD Version instead]</driver_version>"
+    assert simulation_of(tmp_path, "", host).driver_version == "610.57.04"
+
+
+@pytest.mark.parametrize("path", sorted(DOCUMENTS.glob("*.xml")), ids=lambda path: path.stem)
+def test_no_value_of_a_replayed_gpu_moves(path: Path) -> None:
+    time = [0.0]
+    simulation, _ = replay(str(path), clock=lambda: time[0])
+    before = [gpu.values for gpu in simulation.gpus]
+    time[0] = 1234.5
+    assert [gpu.values for gpu in simulation.gpus] == before
+    made_up = [
+        field.name
+        for field in fields(GpuValues)
+        for gpu in simulation.gpus
+        if field.name not in gpu._fixed  # noqa: SLF001  (what is not held moves, or comes from a model)
+    ]
+    assert not made_up
+
+
+# Whose processes
+
+PROCESS = (
+    "<processes><process_info><pid>{pid}</pid><type>C</type><process_name>{name}</process_name>"
+    "<used_memory>1 MiB</used_memory></process_info></processes>"
+)
+
+
+@pytest.mark.anyio
+async def test_a_pid_that_is_also_one_of_this_host_is_not_looked_up(tmp_path: Path) -> None:
+    path = tmp_path / "document.xml"
+    process = PROCESS.format(pid=os.getpid(), name="/opt/app/server --port 1")
+    path.write_text(f"<nvidia_smi_log><gpu>{process}</gpu></nvidia_smi_log>")
+    async with agent_client(SIMULATE_GPUS=str(path)) as client:
+        (row,) = (await client.get("/processes")).json()["data"]["processes"]
+        host = (await client.get("/gpu")).json()["system_info"]
+    told = {"pid": os.getpid(), "name": "server", "command": "/opt/app/server --port 1", "gpu_memory_mb": 1.0}
+    assert {name: row[name] for name in told} == told
+    for name in ("username", "uid", "cpu_percent", "host_memory_mb", "running_seconds", "container_id"):
+        assert row[name] is None, name
+    assert host["memory"]["top_processes"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden", "expected"),
+    [
+        ("/opt/app/server --key=abc", False, ("server", "/opt/app/server --key=abc")),
+        ("/opt/app/server --key=abc", True, ("server", "/opt/app/server")),
+        (r"C:\Windows\explorer.exe", False, ("explorer.exe", r"C:\Windows\explorer.exe")),
+        (None, True, (None, None)),
+    ],
+)
+def test_a_process_has_the_name_that_the_document_has(name: Any, hidden: bool, expected: Any) -> None:
+    reading = ReplayedProcesses({7: name}, hide_command_args=hidden).read(frozenset({7}))
+    process = reading.gpu_processes[7]
+    assert (process.name, process.command) == expected
