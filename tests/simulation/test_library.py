@@ -126,6 +126,7 @@ def test_throughput_directions_are_not_mixed_up() -> None:
 
 def test_uninstalling_restores_pynvml_and_nvitop() -> None:
     before = dict(vars(pynvml)), dict(vars(libnvml)), dict(pynvml._nvmlGetFunctionPointer_cache)  # noqa: SLF001, this private state is what is restored
+    unknown_functions = dict(libnvml.UNKNOWN_FUNCTIONS)
 
     with Simulation(1) as simulation:
         simulation.remove_function("nvmlDeviceGetFanSpeed")
@@ -137,7 +138,7 @@ def test_uninstalling_restores_pynvml_and_nvitop() -> None:
     for name in ("__flags", "__initialized", "__get_memory_info_version_suffix", "__active_queries"):
         assert vars(libnvml)[name] == before[1][name]
     assert pynvml._nvmlGetFunctionPointer_cache == before[2]  # noqa: SLF001, as above
-    assert libnvml.UNKNOWN_FUNCTIONS == {}
+    assert unknown_functions == libnvml.UNKNOWN_FUNCTIONS
 
 
 def test_simulations_can_be_installed_one_inside_the_other() -> None:

@@ -11,7 +11,6 @@ from agent.sources.gpu import GpuSource
 from agent.sources.nvml import DriverSource
 
 CODES = {name: value for name, value in vars(pynvml).items() if name.startswith("NVML_ERROR_")}
-EVERY_CODE = [pytest.param(code, id=name.removeprefix("NVML_ERROR_")) for name, code in CODES.items()]
 # What is missing is not supported.
 ALIKE = {pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: pynvml.NVML_ERROR_NOT_SUPPORTED}
 # Where the memory cannot be told for another reason the GPU is read all the same.
@@ -61,11 +60,17 @@ def assert_plain(sentence: str) -> None:
     assert not sentence.endswith(".")
 
 
-@pytest.mark.parametrize("symbol", ["nvmlInitWithFlags", "nvmlDeviceGetCount_v2"])
-@pytest.mark.parametrize("code", EVERY_CODE)
+@pytest.mark.parametrize(
+    ("code", "symbol"),
+    [
+        pytest.param(code, symbol, id=f"{name.removeprefix('NVML_ERROR_')}-{symbol}")
+        for name, code in CODES.items()
+        for symbol in ("nvmlInitWithFlags", "nvmlDeviceGetCount_v2")
+        # There NVML is initialised again: see test_nvml.py.
+        if (code, symbol) != (pynvml.NVML_ERROR_UNINITIALIZED, "nvmlDeviceGetCount_v2")
+    ],
+)
 def test_whatever_the_driver_refuses_with_is_one_sentence_with_what_to_do(code: int, symbol: str) -> None:
-    if (code, symbol) == (pynvml.NVML_ERROR_UNINITIALIZED, "nvmlDeviceGetCount_v2"):
-        pytest.skip("NVML is initialised again: see test_nvml.py")
     sentence = refusal_of_driver(code, symbol)
 
     assert_plain(sentence)
@@ -76,11 +81,16 @@ def test_whatever_the_driver_refuses_with_is_one_sentence_with_what_to_do(code: 
     assert todo
 
 
-@pytest.mark.parametrize("symbol", [HANDLE, MEMORY])
-@pytest.mark.parametrize("code", EVERY_CODE)
+@pytest.mark.parametrize(
+    ("code", "symbol"),
+    [
+        pytest.param(code, symbol, id=f"{name.removeprefix('NVML_ERROR_')}-{symbol}")
+        for name, code in CODES.items()
+        for symbol in (HANDLE, MEMORY)
+        if symbol == HANDLE or code in OF_THE_WHOLE_GPU
+    ],
+)
 def test_whatever_a_gpu_is_refused_with_is_one_sentence_and_what_to_do(code: int, symbol: str) -> None:
-    if symbol == MEMORY and code not in OF_THE_WHOLE_GPU:
-        pytest.skip("the GPU is read all the same")
     what, todo = refusal_of_gpu(code, symbol)
 
     assert_plain(what)
