@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -132,6 +133,17 @@ def test_a_stream_whose_next_event_is_a_minute_away_ends_no_later(both: Rotating
         both.replace("new\n")
         both.process.popen.send_signal(signal.SIGHUP)
         list(stream)
+
+
+@pytest.mark.slow
+def test_a_request_that_waits_for_gpus_ends_with_its_token(tmp_path: Path) -> None:
+    with rotating(tmp_path, "old\nnew\n") as agent, ThreadPoolExecutor() as pool:
+        url = f"{agent.process.url}/free?count=100&wait=50"
+        waiting = pool.submit(httpx.get, url, headers={"Authorization": "old"}, timeout=TIMEOUT)
+        wait_until(lambda: "nvidia_gpu_agent_streams 1.0" in metrics(agent), "it waits")
+        agent.replace("new\n")
+        agent.reload("TOKEN_FILE has changed: 2 tokens are in force")
+        assert waiting.result().status_code == 401
 
 
 def sampled_at(event: bytes) -> float:

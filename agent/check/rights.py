@@ -108,6 +108,7 @@ def open_access(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             name="no_token",
             level="note",
-            what="No token is set: anyone who reaches the port can read process command lines and user names",
-            todo="set TOKEN or TOKEN_FILE, unless a proxy or a firewall guards the port",
+            what=f"No token is set: anyone who reaches the {'socket' if settings.uds else 'port'} can read"
+            " process command lines and user names",
+            todo="set TOKEN, TOKENS or TOKEN_FILE, unless a proxy, a firewall or a folder keeps others away",
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent.http.tokens import Tokens
 
 _BEARER = b"bearer "
-ADMISSION_KEY = "agent.admission"  # where a stream finds in its scope whether it may go on
+ADMISSION_KEY = "agent.admission"  # where what lasts finds in its scope whether it may go on
 
 
 class Admission:
@@ -35,13 +35,14 @@ class Admission:
         self._tokens = tokens
         self._generation = tokens.generation
         self._admits = admits
+        self._is_withdrawn = False
 
     def is_withdrawn(self) -> bool:
         """Costs next to nothing while no token changes."""
-        if self._generation == self._tokens.generation:
-            return False
-        self._generation = self._tokens.generation
-        return not self._admits()
+        if self._generation != self._tokens.generation:
+            self._generation = self._tokens.generation
+            self._is_withdrawn = not self._admits()
+        return self._is_withdrawn
 
 
 class Authentication:
@@ -63,7 +64,11 @@ class Authentication:
             for endpoint in endpoints
             if endpoint.folder and endpoint.access is Access.OPEN
         )
-        self._streams = frozenset(path for endpoint in endpoints for path in endpoint.streams)
+        self._lasting = frozenset(
+            path
+            for endpoint in endpoints
+            for path in (endpoint.paths if endpoint.waits else endpoint.streams)
+        )
         self._takes_api_key = _paths(endpoints, Access.API_KEY)
         self._takes_metrics_token = _paths(endpoints, Access.METRICS_TOKEN)
         self._tokens = tokens
@@ -72,7 +77,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = get_route_path(scope) if scope["type"] == "http" else ""
-        if path in self._streams:
+        if path in self._lasting:
             brought = {name: scope[name] for name in ("headers", "query_string")}  # not itself: no circle
             scope[ADMISSION_KEY] = Admission(self._tokens, partial(self._admits, brought, path))
         if scope["type"] == "http" and not self._admits(scope, path):

@@ -48,6 +48,7 @@ class Endpoint:
     _: KW_ONLY
     access: Access = Access.TOKEN
     failures: tuple[int, ...] = ()  # statuses of its failing answers, besides 400 and 401
+    waits: bool = False  # its answers may take so long that meanwhile a token can be withdrawn
     is_probe: bool = False  # probes come by address, which ALLOWED_HOSTS does not list
     documents: tuple[str, ...] = ()  # paths that FastAPI answers by itself; the answers never change
     folder: str = ""  # path of the files that its page loads; whoever may read the page may read them

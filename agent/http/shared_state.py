@@ -45,7 +45,11 @@ class SharedState:
         self.settings = settings
         self.dropped_log_lines = dropped_log_lines
         self.read_agent = read_agent
-        self.tokens = Tokens(settings.tokens, TokenFile(settings.token_file) if settings.token_file else None)
+        self.tokens = Tokens(
+            settings.tokens,
+            TokenFile(settings.token_file) if settings.token_file else None,
+            metrics_token=settings.metrics_token,
+        )
         self.simulated = bool(settings.simulate_gpus)
         self.thresholds = Thresholds(
             gpu_percent=settings.active_gpu_percent,

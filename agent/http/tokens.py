@@ -33,8 +33,9 @@ class TokenFileHealth(NamedTuple):
 class Tokens:
     """The tokens in force. Lives on the event loop.
 
-    A file that cannot be read, or holds no valid token, changes nothing. One that never could be read leaves
-    the data closed, not open.
+    A file that cannot be read, or holds no valid token, changes nothing; nor does one that holds
+    `metrics_token`, which is to open /metrics alone. One that never could be read leaves the data closed, not
+    open.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Tokens:
         fixed: Sequence[str],
         file: TokenFile | None = None,
         *,
+        metrics_token: str = "",
         look_interval: float = LOOK_INTERVAL,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
@@ -50,6 +52,7 @@ class Tokens:
         self.generation = 0  # another one whenever the tokens in force have changed
         self._fixed = tuple(fixed)
         self._file = file
+        self._metrics_token = metrics_token
         self._look_interval = look_interval
         self._patience = patience
         self._clock = clock
@@ -108,6 +111,8 @@ class Tokens:
             self._fail(file, str(why))
 
     def _take(self, content: Content | None) -> None:
+        if content is not None and self._metrics_token in content.tokens:
+            raise ValueError("holds METRICS_TOKEN, which would open everything")
         before, is_first = self.in_force, self._read_at is None
         was_failing, self._failure = bool(self._failure), ""
         if content is not None:

@@ -11,8 +11,9 @@ from fastapi.responses import PlainTextResponse
 
 from agent.derive.free import Wish
 from agent.derive.sizes import ACCEPTED, parse_bytes
+from agent.http.authentication import ADMISSION_KEY
 from agent.http.endpoint import Endpoint
-from agent.http.errors import InvalidRequest
+from agent.http.errors import InvalidRequest, Unauthorized
 from agent.http.openapi import Tag
 from agent.http.parameters import Shared, driver_of, refuse_unknown_parameters
 from agent.http.response_cache import HEAD_KEY
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.derive.free import Offer
+    from agent.http.authentication import Admission
     from agent.http.shared_state import SharedState
     from agent.readings import Snapshot
     from agent.sampling.waiting import QueueEntry
 
 router = APIRouter(tags=[Tag.GPUS])
-ENDPOINT = Endpoint(router, failures=(500, 503))
+ENDPOINT = Endpoint(router, failures=(500, 503), waits=True)
 
 MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
@@ -125,19 +127,29 @@ async def free(
 async def _wait(
     request: Request, shared: SharedState, wish: Wish, snapshot: Snapshot, seconds: float
 ) -> Offer:
-    """What there is once the wish is satisfied, the time is up, or the agent ends. Raises TryAgainLater."""
+    """What there is once the wish is satisfied, the time is up, or the agent ends.
+
+    Raises TryAgainLater, and Unauthorized once the client's token is withdrawn.
+    """
+    admission: Admission = request.scope[ADMISSION_KEY]
     with shared.stream(), shared.queue.join(wish, snapshot) as entry:
         client_is_there = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                client_is_there = await _satisfied_or_ended(request, shared, entry)
+                client_is_there = await _satisfied_or_ended(request, shared, entry, admission)
+        if admission.is_withdrawn():
+            raise Unauthorized("The token has been withdrawn while the request waited")
         entry.delivered = client_is_there
         return entry.offer
 
 
-async def _satisfied_or_ended(request: Request, shared: SharedState, entry: QueueEntry) -> bool:
+async def _satisfied_or_ended(
+    request: Request, shared: SharedState, entry: QueueEntry, admission: Admission
+) -> bool:
     """False once the client has hung up."""
-    async with contextlib.aclosing(shared.sampler.watch(LOOK_INTERVAL, heartbeat=MAX_WAIT)) as snapshots:
+    async with contextlib.aclosing(
+        shared.sampler.watch(LOOK_INTERVAL, MAX_WAIT, admission.is_withdrawn)
+    ) as snapshots:
         async for snapshot in snapshots:
             if await request.is_disconnected():
                 return False

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.server.service_manager import ServiceManager
 
 RESTART = 75  # EX_TEMPFAIL of sysexits.h
+FAULT = 1
 logger = logging.getLogger(__name__)
 
 
@@ -124,7 +125,16 @@ class AgentServer(Server):
         await super().startup([])  # all but its own way to accept, which bounds no handshakes
         for listener in sockets or []:
             accepting = self._handshakes.accept(listener, self._make_protocol)
-            self._accepting.append(asyncio.create_task(accepting))
+            task = asyncio.create_task(accepting)
+            task.add_done_callback(self._end_without)
+            self._accepting.append(task)
+
+    def _end_without(self, accepting: asyncio.Task[None]) -> None:
+        """An agent that accepts nothing any more ends, so that it is started again."""
+        if not accepting.cancelled() and (fault := accepting.exception()) is not None:
+            logger.error("No connection is accepted any more", exc_info=fault)
+            self.should_exit = True
+            self.status = FAULT
 
     def _make_protocol(self) -> asyncio.Protocol:
         """As uvicorn makes it for a connection."""

@@ -45,7 +45,12 @@ class Certificate:
         def work() -> None:
             never = threading.Event()
             while not never.wait(self.look_interval):
-                self.look()
+                try:
+                    self.look()
+                except (
+                    Exception
+                ):  # the next look may do better; without any the certificate would end unnoticed
+                    logger.exception("TLS_CERT and TLS_KEY could not be looked at")
 
         threading.Thread(target=work, name="certificate", daemon=True).start()
 

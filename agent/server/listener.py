@@ -79,7 +79,9 @@ def may_listen_at(path: str) -> None:
     """Whether `listening_at` would succeed now, without touching the path. Raises CannotListen."""
     try:
         _is_stale(path)
-        if not os.access(os.path.dirname(path) or ".", os.W_OK | os.X_OK):  # noqa: PTH120
+        folder = os.path.dirname(path) or "."  # noqa: PTH120
+        os.stat(folder)  # noqa: PTH116  (it says what is wrong with it)
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error

@@ -321,4 +321,9 @@ def _token_faults(environ: Mapping[str, str]) -> list[str]:
         elif token in tokens:
             no_use = "is one of the tokens that open everything"
             faults.append(fault("METRICS_TOKEN", token, why=no_use, accepted=accepted))
+        elif token in {
+            key.strip() for name in ("API_KEY", "API_KEYS") for key in environ.get(name, "").split(",")
+        }:
+            no_use = "is one of the keys that open the stream"
+            faults.append(fault("METRICS_TOKEN", token, why=no_use, accepted=accepted))
     return faults

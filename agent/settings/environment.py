@@ -67,7 +67,8 @@ def load_settings(
     """
     texts, faults = given_texts(environ, arguments=arguments, env_file=env_file)
     given = {name: text for name, (text, _) in texts.items() if only is None or name in only}
-    faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
+    if only is None or "MAX_STREAMS" in only:
+        faults += _file_limit_faults(given.get("MAX_STREAMS", ""))
     try:
         settings = Settings.from_mapping(given, reads_files=only is None)
     except SettingsError as error:

@@ -193,6 +193,22 @@ async def test_a_file_that_cannot_be_used_changes_nothing(
     assert mended == "TOKEN_FILE can be read again: 2 tokens are in force"
 
 
+async def test_a_file_that_holds_the_token_for_metrics_changes_nothing(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would open everything to a whole fleet's Prometheus."""
+    tokens = Tokens([], TokenFile(str(path)), metrics_token="fleet")  # noqa: S106  made up
+    write(path, "two\nfleet\n")
+    await tokens.look()
+    assert tokens.in_force == {"old"}
+    assert caplog.messages[-1].endswith(
+        "which holds METRICS_TOKEN, which would open everything; the tokens in force stay"
+    )
+    write(path, "two\n")
+    await tokens.look()
+    assert tokens.in_force == {"two"}
+
+
 def moved(path: Path, to: Path) -> None:
     path.rename(to)
 

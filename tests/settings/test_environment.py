@@ -184,6 +184,15 @@ def test_a_number_of_streams_that_is_none_is_one_fault() -> None:
 
 
 @pytest.mark.usefixtures("directory")
+def test_who_asks_for_some_settings_is_told_nothing_of_the_limit_of_open_files(file_limit: int) -> None:
+    """The image's probe, beside an agent that has started with what fits."""
+    streams = str(file_limit + 1)
+    with pytest.raises(SettingsError):
+        load_settings({"PORT": "8001", "MAX_STREAMS": streams})
+    assert load_settings({"PORT": "8001", "MAX_STREAMS": streams}, only=("PORT",)).port == 8001
+
+
+@pytest.mark.usefixtures("directory")
 def test_the_limit_of_open_files_is_raised_as_far_as_it_may() -> None:
     load_settings({})
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

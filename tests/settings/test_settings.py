@@ -288,6 +288,13 @@ def test_a_metrics_token_that_would_open_everything_is_refused(tmp_path: Path, n
     assert Settings.from_mapping({"METRICS_TOKEN": "hunter4", name: value}).metrics_token == "hunter4"  # noqa: S105  made up
 
 
+@pytest.mark.parametrize("name", ["API_KEY", "API_KEYS"])
+def test_a_metrics_token_that_would_open_the_stream_is_refused(name: str) -> None:
+    value = {"API_KEY": "hunter3", "API_KEYS": "hunter2, hunter3"}[name]
+    (fault,) = faults(TOKEN="hunter1", METRICS_TOKEN="hunter3", **{name: value})  # noqa: S106  made up
+    assert fault.startswith("METRICS_TOKEN is ***, which is one of the keys that open the stream; accepted")
+
+
 def test_a_token_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     why = "which cannot be read (No such file or directory)"
