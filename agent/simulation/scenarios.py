@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from agent.simulation import troubles
+from agent.simulation import bad_values
 from agent.simulation.codes import ClocksEventReason, FieldId, NvmlReturn
 
 if TYPE_CHECKING:
@@ -209,19 +209,19 @@ SCENARIOS: Mapping[str, Scenario] = {
         " utilization, power, temperature with a pause, memory temperature, process utilization; GPU 2 never"
         " tells one optional value.",
         (
-            (0, troubles.never_tell_replays),
-            (30, troubles.fail_values),
-            (80, troubles.answer_once),
-            (85, troubles.fail_values),
-            (130, troubles.answer_once),
-            (150, troubles.never_tell_replays),
+            (0, bad_values.begin_anew),
+            (30, bad_values.fail_values),
+            (80, bad_values.heal_temperature),
+            (85, bad_values.fail_values),
+            (130, bad_values.heal_temperature),
+            (150, bad_values.begin_anew),
         ),
         period_seconds=180,
     ),
     "garbage": Scenario(
         "For every other 30 seconds, each GPU but the first tells numbers that cannot be: 4 MW, 82505 degrees"
         " Celsius, more memory in use than there is, 4294967295 remapped rows, processes of 32 TiB.",
-        ((0, troubles.tell_the_truth), (30, troubles.tell_garbage)),
+        ((0, bad_values.tell_the_truth), (30, bad_values.tell_garbage)),
         period_seconds=60,
     ),
     "reset-required": Scenario(

@@ -91,7 +91,7 @@ class GpuSource:
         """Make contact with the GPU that has this index now."""
         self._record.begin(self._since_boot())
         handle = GpuHandle(None, self._record)
-        raw = handle.call_without_handle("nvmlDeviceGetHandleByIndex", self.index)
+        raw = handle.call_exactly("nvmlDeviceGetHandleByIndex", self.index)
         if isinstance(raw, Refusal):  # nothing can be asked of it
             raise pynvml.NVMLError(raw.code or pynvml.NVML_ERROR_NOT_SUPPORTED)
         handle.raw = raw

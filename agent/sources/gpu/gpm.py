@@ -65,7 +65,7 @@ class GpmSource:
     def _read(self, now: float) -> Gpm:
         handle = self._handle
         if self._spare is None:
-            spare = handle.call_without_handle("nvmlGpmSampleAlloc")
+            spare = handle.call_exactly("nvmlGpmSampleAlloc")
             if isinstance(spare, Refusal):
                 return self._note(spare)
             self._spare = spare
@@ -86,7 +86,7 @@ class GpmSource:
         request.sample1, request.sample2 = earlier, later
         for slot, metric in enumerate(_METRICS.values()):
             request.metrics[slot].metricId = metric
-        answer = self._handle.call_without_handle(_COMPARE, request)
+        answer = self._handle.call_exactly(_COMPARE, request)
         if isinstance(answer, Refusal):
             return self._note(answer)
         return Gpm(True, *(self._metric(field, request.metrics[slot]) for slot, field in enumerate(_METRICS)))
@@ -111,4 +111,4 @@ class GpmSource:
         for buffer in buffers:
             if buffer is not None:
                 with contextlib.suppress(pynvml.NVMLError):  # a lost GPU does not keep us from going on
-                    self._handle.call_without_handle("nvmlGpmSampleFree", buffer)
+                    self._handle.call_exactly("nvmlGpmSampleFree", buffer)

@@ -39,7 +39,7 @@ class GpuHandle:
 
     def ask(self, field: str, function: Function, *arguments: Any) -> Any:
         """The value of a field of the reading, which this function tells; None, and recorded why."""
-        answer = self.call_without_handle(function, self.raw, *arguments)
+        answer = self.call_exactly(function, self.raw, *arguments)
         if answer.__class__ is Refusal:
             self.record.note(field, answer)
             return None
@@ -75,9 +75,9 @@ class GpuHandle:
 
     def call(self, function: Function, *arguments: Any) -> Any:
         """What this function answers about the handle, or a Refusal; for what is more than one field."""
-        return self.call_without_handle(function, self.raw, *arguments)
+        return self.call_exactly(function, self.raw, *arguments)
 
-    def call_without_handle(self, function: Function, *arguments: Any) -> Any:
+    def call_exactly(self, function: Function, *arguments: Any) -> Any:
         """As `call`, of a function that takes no handle, or another one."""
         self._asked = function
         try:
@@ -117,7 +117,7 @@ class Elements:
 
     def ask_of(self, raw: Any, function: Function, *arguments: Any) -> Any:
         """As `ask`, where an element has an NVML handle of its own."""
-        return self.take(self.handle.call_without_handle(function, raw, *arguments))
+        return self.take(self.handle.call_exactly(function, raw, *arguments))
 
     def take(self, answer: Any) -> Any:
         """An answer; None where it is a refusal."""

@@ -52,7 +52,7 @@ class MemorySource:
                 raise pynvml.NVMLError(memory.code)
             if memory.code == pynvml.NVML_ERROR_NO_PERMISSION:
                 # In a container with a part of a GPU (MIG) the memory of the whole may be forbidden alone.
-                again = self._handle.call_without_handle("nvmlDeviceGetHandleByIndex", self._index)
+                again = self._handle.call_exactly("nvmlDeviceGetHandleByIndex", self._index)
                 if isinstance(again, Refusal):
                     raise pynvml.NVMLError(again.code)
         return memory

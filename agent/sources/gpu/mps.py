@@ -45,7 +45,7 @@ class MpsClients:
         now = self._clock()
         if now < self._ask_at:
             return ()
-        answer: Any = self._handle.call_without_handle(mps_clients, raw)
+        answer: Any = self._handle.call_exactly(mps_clients, raw)
         if not isinstance(answer, Refusal):
             return cast("Iterable[Any]", answer)
         if answer.reason in (Reason.NOT_SUPPORTED, Reason.MISSING):

@@ -1,4 +1,4 @@
-"""Trouble with single values: a GPU that fails to tell some of them, or tells what cannot be.
+"""Single bad values: a GPU that fails to tell some of them, or tells what cannot be.
 
 Each GPU but the first has a trouble of its own; a single GPU has the first of them.
 """
@@ -22,8 +22,8 @@ _TEMPERATURE = ("nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV")
 _PROCESS_UTILIZATION = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
 
 
-def never_tell_replays(library: SimulatedLibrary) -> None:
-    """The second GPU in trouble never tells one optional value, as eight real V100s do; all else answers."""
+def begin_anew(library: SimulatedLibrary) -> None:
+    """All is well; the second GPU in trouble never tells one optional value, as eight real V100s."""
     library.heal()
     for number, gpu in enumerate(_in_trouble(library)):
         gpu.heal()
@@ -37,8 +37,8 @@ def fail_values(library: SimulatedLibrary) -> None:
         trouble(gpu)
 
 
-def answer_once(library: SimulatedLibrary) -> None:
-    """End what comes and goes."""
+def heal_temperature(library: SimulatedLibrary) -> None:
+    """Let every temperature be told again."""
     for gpu in _in_trouble(library):
         for symbol in _TEMPERATURE:
             gpu.heal(symbol)
