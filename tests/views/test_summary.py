@@ -154,6 +154,46 @@ def test_the_users_of_the_host_and_what_they_hold() -> None:
     assert data["counts"]["users"] == 2, "who the others are is not known, nor how many"
 
 
+@pytest.mark.parametrize(
+    ("gpus", "users", "count"),
+    [
+        pytest.param([], [], 0, id="there is no GPU"),
+        pytest.param([gpu(0, processes=())], [], 0, id="nobody"),
+        pytest.param([LOST, replace(STUCK, index=0)], None, None, id="no GPU tells"),
+        pytest.param(
+            [gpu(0, processes=(), process_list_is_partial=True)], None, None, id="every list is refused"
+        ),
+        pytest.param([gpu(0, processes=()), LOST], [(None, [2])], None, id="one does not tell"),
+        pytest.param(
+            [gpu(0, processes=(process(3),)), gpu(1, processes=(process(2),)), LOST],
+            [("ann", [1]), (None, [0, 2])],
+            1,
+            id="one does not tell, and an owner is unknown",
+        ),
+        pytest.param([gpu(0, processes=(process(3),))], [(None, [0])], None, id="an owner is unknown"),
+        pytest.param(
+            [gpu(0, processes=(process(2),), process_list_is_partial=True)],
+            [("ann", [0]), (None, [0])],
+            1,
+            id="there may be more",
+        ),
+    ],
+)
+def test_it_never_says_nobody_where_it_does_not_know(
+    gpus: list[GpuSample], users: list[tuple[str | None, list[int]]] | None, count: int | None
+) -> None:
+    data = shown(replace(snapshot(*gpus), processes=OWNERS))
+
+    told = data["users"] and [(user["username"], user["gpus"]) for user in data["users"]]
+    assert (told, data["counts"]["users"]) == (users, count)
+
+
+def test_the_memory_of_processes_that_may_be_there_untold_is_unknown() -> None:
+    data = shown(replace(snapshot(gpu(0, processes=(process(3),)), LOST), processes=OWNERS))
+
+    assert data["users"] == [{"username": None, "gpus": [0, 2], "gpu_memory_mb": None}]
+
+
 def test_since_when_a_gpu_idles_is_told_in_milliseconds() -> None:
     watched = replace(snapshot(gpu(0), gpu(1)), ledger=LedgerReading(idle_since={"GPU-1": 1757926000.7331}))
 
