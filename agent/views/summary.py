@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from agent import __version__
+from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.holdings import by_user, holdings, indices_with_unknown_processes, processes_on
 from agent.derive.host_health import examine_host
@@ -20,7 +21,7 @@ from agent.views.pieces import filled, to_json
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from agent.derive.health import Health
     from agent.derive.holdings import Holding
@@ -69,7 +70,10 @@ class SummaryGpu(BaseModel):
     verdict: Verdict | None = Field(description="null: not known yet")
     reason: str | None = Field(description="what is wrong, the gravest alone; null: nothing is known to be")
     todo: str | None = Field(description="what to do about it")
-    free: bool = Field(description="whether /free offers this GPU to a request without any wish")
+    free: bool = Field(
+        description="whether /free offered this GPU at ts to a request without any wish, while no request"
+        " that waits had it kept or was given it"
+    )
     idle_since: int | None = Field(
         description="since when its utilization has been below 5 %, as far as the agent has watched,"
         " milliseconds since the epoch; null: it works, its utilization is unknown, or nothing is remembered"
@@ -108,7 +112,8 @@ class HostSummary(BaseModel):
     ts: int = Field(description="when the sample was taken, milliseconds since the epoch")
     simulated: bool = Field(description="true: the GPUs are simulated")
     verdict: Verdict | None = Field(
-        description="the worst verdict of the host and its GPUs; null: none is known yet"
+        description="the worst verdict of the host and its GPUs; null: not known yet, for nothing is known to"
+        " be wrong, and one of them has no verdict"
     )
     host: SummaryHost
     model: str | None = Field(description="product name of all GPUs; null: they differ, or it is unknown")
@@ -143,7 +148,6 @@ def _shell(
 ) -> HostSummary:
     """Without the GPUs themselves."""
     host, health = examine_host(snapshot), examine(snapshot)
-    known = [one.verdict for one in (host, *health.values()) if one.verdict is not None]
     verdicts = Counter(verdict_word(one) for one in health.values())
     sums = summarize([gpu.reading for gpu in snapshot.gpus if gpu.reading is not None])
     reason, todo = _gravest(host)
@@ -152,7 +156,7 @@ def _shell(
         version=__version__,
         ts=whole(snapshot.taken_at * 1000),
         simulated=snapshot.simulated,
-        verdict=max(known).word if known else None,
+        verdict=_worst((host, *health.values())),
         host=SummaryHost(verdict=verdict_word(host), reason=reason, todo=todo),
         model=model,
         counts=SummaryCounts(
@@ -238,6 +242,15 @@ def _count(users: Sequence[SummaryUser] | None) -> int | None:
         return None
     known = sum(user.username is not None for user in users)
     return known if known or not users else None
+
+
+def _worst(all_health: Iterable[Health]) -> Verdict | None:
+    """All are healthy only where each is known to be."""
+    verdicts = [health.verdict for health in all_health]
+    worst = max((verdict for verdict in verdicts if verdict is not None), default=None)
+    if worst is None or (worst is HealthVerdict.HEALTHY and None in verdicts):
+        return None
+    return worst.word
 
 
 def _gravest(health: Health) -> tuple[str | None, str | None]:

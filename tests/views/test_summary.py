@@ -56,17 +56,30 @@ def test_what_is_wrong_comes_with_what_to_do() -> None:
         pytest.param([gpu(0)], 0, "healthy", id="all is well"),
         pytest.param([gpu(0), STUCK], 0, "critical", id="a GPU is critical"),
         pytest.param([gpu(0)], 8, "critical", id="the host is"),
-        pytest.param([gpu(0), replace(STARTING, index=1)], 0, "healthy", id="one is not known yet"),
+        pytest.param([gpu(0), replace(STARTING, index=1)], 0, None, id="one is not known yet"),
+        pytest.param(
+            [gpu(0), replace(STARTING, index=1), STUCK], 0, "critical", id="one is not known yet, another is bad"
+        ),
     ],
 )
-def test_the_worst_verdict_stands_for_all(gpus: list[GpuSample], expected: int, verdict: str) -> None:
+def test_the_worst_verdict_stands_for_all(
+    gpus: list[GpuSample], expected: int, verdict: str | None
+) -> None:
     census = GpuCensus(expected=expected, seen=4)
     assert shown(replace(snapshot(*gpus), census=census))["verdict"] == verdict
 
 
-def test_no_verdict_at_all_is_null() -> None:
+@pytest.mark.parametrize(
+    ("one", "verdict"),
+    [(STARTING, None), (gpu(0), None), (STUCK, "critical")],
+    ids=["nothing is known", "its GPU is healthy", "its GPU is not"],
+)
+def test_a_host_that_is_not_known_yet_is_not_healthy(one: GpuSample, verdict: str | None) -> None:
     counted_anew = GpuCensus(seen=9, is_confirmed=False)
-    assert shown(replace(snapshot(STARTING), census=counted_anew))["verdict"] is None
+    data = shown(replace(snapshot(one), census=counted_anew))
+
+    assert data["host"]["verdict"] is None
+    assert data["verdict"] == verdict
 
 
 def test_each_gpu_counts_once_by_its_verdict() -> None:
