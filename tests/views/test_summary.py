@@ -57,14 +57,10 @@ def test_what_is_wrong_comes_with_what_to_do() -> None:
         pytest.param([gpu(0), STUCK], 0, "critical", id="a GPU is critical"),
         pytest.param([gpu(0)], 8, "critical", id="the host is"),
         pytest.param([gpu(0), replace(STARTING, index=1)], 0, None, id="one is not known yet"),
-        pytest.param(
-            [gpu(0), replace(STARTING, index=1), STUCK], 0, "critical", id="one is not known yet, another is bad"
-        ),
+        pytest.param([gpu(0), replace(STARTING, index=1), STUCK], 0, "critical", id="one is, another is bad"),
     ],
 )
-def test_the_worst_verdict_stands_for_all(
-    gpus: list[GpuSample], expected: int, verdict: str | None
-) -> None:
+def test_the_worst_verdict_stands_for_all(gpus: list[GpuSample], expected: int, verdict: str | None) -> None:
     census = GpuCensus(expected=expected, seen=4)
     assert shown(replace(snapshot(*gpus), census=census))["verdict"] == verdict
 
