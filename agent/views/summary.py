@@ -46,7 +46,8 @@ class SummaryCounts(BaseModel):
     critical: int = Field(description="number of GPUs that are critical")
     unknown: int = Field(description="number of GPUs without a verdict yet")
     users: int | None = Field(
-        description="number of known users with a process on a GPU; null: none is known, and there may be some"
+        description="number of known users with a process on a GPU; null: none is known, and there may be"
+        " some"
     )
 
 
@@ -121,7 +122,8 @@ class HostSummary(BaseModel):
     totals: SummaryTotals
     gpus: list[SummaryGpu] = Field(description="every GPU, in the order of their index")
     users: list[SummaryUser] | None = Field(
-        description="users with a process on a GPU, by name, the unknown last; null: no GPU tells its processes"
+        description="users with a process on a GPU, by name, the unknown last; null: no GPU tells its"
+        " processes"
     )
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pynvml
 import pytest
 
+from agent.app import create_app
 from agent.settings import Settings, SettingsError
 from agent.simulation import NvmlReturn
 from agent.simulation.load_curves import GpuValues
@@ -84,6 +85,30 @@ def test_a_file_that_is_no_document_is_refused_in_one_sentence(
 def test_a_file_that_cannot_be_read_is_refused(path: str, why: str) -> None:
     with pytest.raises(DocumentError, match=rf"cannot be read \(.*{why}\)"):
         read_document(path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    """It could be read only once."""
+    os.mkfifo(tmp_path / "pipe")
+    reading, writing = os.pipe()
+    try:
+        for path in (tmp_path / "pipe", f"/dev/fd/{reading}", "/dev/null"):
+            with pytest.raises(
+                SettingsError, match="which is no regular file, as a pipe is none; accepted: "
+            ):
+                Settings.from_mapping({"SIMULATE_GPUS": str(path)})
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_file_that_has_become_another_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "document.xml"
+    path.write_text(WHOLE)
+    settings = Settings.from_mapping({"SIMULATE_GPUS": str(path)})
+    path.write_text(WHOLE[:-10])
+    with pytest.raises(SettingsError, match="which is cut off: its last tag is missing; accepted: "):
+        create_app(settings)
 
 
 def test_a_number_is_never_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
