@@ -17,6 +17,7 @@ from agent.simulation import NvmlReturn
 from agent.simulation.load_curves import GpuValues
 from agent.simulation.replay import MAX_BYTES, DocumentError, ReplayedProcesses, read_document, replay
 from agent.simulation.replay.words import Section
+from agent.sources.command_line import MAX_COMMAND
 from tests.support.agents import agent_client
 
 if TYPE_CHECKING:
@@ -246,6 +247,16 @@ async def test_a_pid_that_is_also_one_of_this_host_is_not_looked_up(tmp_path: Pa
         ("/opt/app/server --key=abc", False, ("server", "/opt/app/server --key=abc")),
         ("/opt/app/server --key=abc", True, ("server", "/opt/app/server")),
         (r"C:\Windows\explorer.exe", False, ("explorer.exe", r"C:\Windows\explorer.exe")),
+        (
+            r"C:\Program Files\App\x.exe",
+            False,
+            ("x.exe", r"C:\Program Files\App\x.exe"),
+        ),
+        (r"C:\Program Files\App\X.EXE -k abc", True, ("X.EXE", r"C:\Program Files\App\X.EXE")),
+        (r"\\server\a b\x.exe", True, ("x.exe", r"\\server\a b\x.exe")),
+        (r"C:\App\x --key=abc", True, ("x", r"C:\App\x")),
+        (r"C:\App\x --key=abc.exe", True, ("x", r"C:\App\x")),
+        ("wine a.exe b c.exe", True, ("wine", "wine")),
         (None, True, (None, None)),
     ],
 )
@@ -253,3 +264,11 @@ def test_a_process_has_the_name_that_the_document_has(name: Any, hidden: bool, e
     reading = ReplayedProcesses({7: name}, hide_command_args=hidden).read(frozenset({7}))
     process = reading.gpu_processes[7]
     assert (process.name, process.command) == expected
+
+
+def test_a_name_and_a_command_are_cut_as_those_of_this_host_are() -> None:
+    told = 300 * "ä" + " " + 5000 * "x"
+    reading = ReplayedProcesses({7: told}, hide_command_args=False).read(frozenset({7}))
+    process = reading.gpu_processes[7]
+    assert process.name == 127 * "ä", "255 bytes, and no half of a character"
+    assert process.command == told[: MAX_COMMAND - 1] + "…"
