@@ -165,6 +165,7 @@ def test_a_document_is_read_however_it_was_saved(tmp_path: Path, content: bytes)
         ("[GPU requires reset]", NvmlReturn.RESET_REQUIRED),
         ("Not Found", NvmlReturn.NOT_FOUND),
         ("Requested functionality has been deprecated", NvmlReturn.DEPRECATED),
+        ("[Words of a driver to come]", NvmlReturn.UNKNOWN),
     ],
 )
 def test_what_is_no_number_is_the_return_code_of_the_call(
@@ -200,6 +201,40 @@ def test_a_word_in_the_place_of_a_section_stands_for_all_in_it() -> None:
 def test_a_remark_behind_a_version_is_no_part_of_it(tmp_path: Path) -> None:
     host = "<driver_version>610.57.04 [Deprecated; use KMD Version instead]</driver_version>"
     assert simulation_of(tmp_path, "", host).driver_version == "610.57.04"
+
+
+def test_a_name_may_hold_brackets() -> None:
+    gpu = Section(ElementTree.fromstring("<gpu><name>a [b]</name><other>[b]</other></gpu>"))  # noqa: S314
+    assert (gpu.text("name"), gpu.text("other")) == ("a [b]", NvmlReturn.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (("1", "2"), 3),
+        (("1", "N/A"), 1),
+        (("1", None), 1),
+        (("3", "Not Supported"), 3),
+        (("1", "Unknown Error"), NvmlReturn.UNKNOWN),
+        (("GPU is lost", "2"), NvmlReturn.GPU_IS_LOST),
+        (("N/A", "[no such words]"), NvmlReturn.UNKNOWN),
+        (("N/A", "N/A"), NvmlReturn.NOT_SUPPORTED),
+        ((None, None), NvmlReturn.FUNCTION_NOT_FOUND),
+    ],
+)
+def test_a_sum_is_unknown_where_a_part_failed(
+    tmp_path: Path, parts: tuple[str | None, str | None], expected: int
+) -> None:
+    tags = zip(("sram_correctable", "dram_correctable"), parts, strict=True)
+    told = "".join(f"<{tag}>{text}</{tag}>" for tag, text in tags if text is not None)
+    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{told}</volatile></ecc_errors>")
+    assert simulation.gpus[0].error_counters.corrected_volatile is expected
+
+
+def test_a_total_that_failed_is_not_made_up_of_parts(tmp_path: Path) -> None:
+    told = "<single_bit><total>Unknown Error</total></single_bit><sram_correctable>1</sram_correctable>"
+    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{told}</volatile></ecc_errors>")
+    assert simulation.gpus[0].error_counters.corrected_volatile is NvmlReturn.UNKNOWN
 
 
 @pytest.mark.parametrize("path", sorted(DOCUMENTS.glob("*.xml")), ids=lambda path: path.stem)
