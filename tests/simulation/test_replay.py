@@ -301,6 +301,50 @@ def test_a_process_has_the_name_that_the_document_has(name: Any, hidden: bool, e
     assert (process.name, process.command) == expected
 
 
+def instances(*ids: tuple[object, object]) -> str:
+    return "".join(
+        f"<mig_device><index>{index}</index><gpu_instance_id>{gpu}</gpu_instance_id>"
+        f"<compute_instance_id>{compute}</compute_instance_id></mig_device>"
+        for index, (gpu, compute) in enumerate(ids)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "mig_index"),
+    [((3, 3), 1), ((0, 0), None), (("N/A", "N/A"), None), (("N/A", 3), None), (("Unknown Error", 3), None)],
+)
+def test_a_process_is_on_an_instance_only_where_that_is_told(
+    tmp_path: Path, ids: tuple[object, object], mig_index: int | None
+) -> None:
+    on = f"<gpu_instance_id>{ids[0]}</gpu_instance_id><compute_instance_id>{ids[1]}</compute_instance_id>"
+    process = PROCESS.format(pid=7, name="a").replace("<pid>", f"{on}<pid>")
+    told = f"<mig_devices>{instances(('N/A', 'N/A'), (3, 3))}</mig_devices>{process}"
+    (gpu,) = simulation_of(tmp_path, told).gpus
+    assert [one.mig_index for one in gpu.processes] == [mig_index]
+
+
+def test_ids_of_an_instance_that_are_not_told_are_unknown(tmp_path: Path) -> None:
+    mig = "<mig_mode><current_mig>Enabled</current_mig><pending_mig>Enabled</pending_mig></mig_mode>"
+    with simulation_of(tmp_path, f"{mig}<mig_devices>{instances(('N/A', 2))}</mig_devices>"):
+        pynvml.nvmlInit()
+        instance = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(pynvml.nvmlDeviceGetHandleByIndex(0), 0)
+        assert pynvml.nvmlDeviceGetComputeInstanceId(instance) == 2
+        with pytest.raises(pynvml.NVMLError_NotSupported):
+            pynvml.nvmlDeviceGetGpuInstanceId(instance)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pid", ["N/A", "[Unknown Error]", "Insufficient Permissions"])
+async def test_a_list_with_a_process_without_a_pid_is_not_known(tmp_path: Path, pid: str) -> None:
+    path = tmp_path / "document.xml"
+    processes = PROCESS.format(pid=7, name="a") + PROCESS.format(pid=pid, name="b")
+    processes = processes.replace("</processes><processes>", "")
+    path.write_text(f"<nvidia_smi_log><gpu>{processes}</gpu></nvidia_smi_log>")
+    async with agent_client(SIMULATE_GPUS=str(path)) as client:
+        data = (await client.get("/processes")).json()["data"]
+    assert (data["processes"], data["unknown_idx"]) == ([], [0])
+
+
 def test_a_name_and_a_command_are_cut_as_those_of_this_host_are() -> None:
     told = 300 * "ä" + " " + 5000 * "x"
     reading = ReplayedProcesses({7: told}, hide_command_args=False).read(frozenset({7}))

@@ -204,17 +204,13 @@ _MIG_DEVICES = "mig_devices/mig_device"
 
 def _mig_instance(number: int, told: Section) -> MigInstance:
     """Its profile and its UUID are in no document."""
-
-    def whole(name: str, otherwise: int) -> int:
-        value = told.number(name)
-        return otherwise if isinstance(value, NvmlReturn) else value
-
+    index = told.number("index")
     return MigInstance(
-        mig_index=whole("index", number),
+        mig_index=number if isinstance(index, NvmlReturn) else index,
         profile=None,
         uuid=None,
-        gpu_instance_id=whole("gpu_instance_id", 0),
-        compute_instance_id=whole("compute_instance_id", 0),
+        gpu_instance_id=told.number("gpu_instance_id"),
+        compute_instance_id=told.number("compute_instance_id"),
         memory_total=told.bytes("fb_memory_usage/total"),
         memory_used=told.bytes("fb_memory_usage/used"),
         memory_free=told.bytes("fb_memory_usage/free"),
