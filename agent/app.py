@@ -39,6 +39,7 @@ from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import hangup_handled, when_stopped
+from agent.settings import SettingsError, fault
 from agent.sources import new_process
 from agent.sources.agent import AgentSource
 from agent.sources.container import in_container
@@ -68,8 +69,9 @@ def create_app(
     """The whole agent as one ASGI app. A function, so that tests make as many as they like.
 
     With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
-    scenario that does not exist. `restart` ends the process for the reason given, to be started again; None:
-    there is no such way. `contained`: whether it runs in a container; None: look.
+    scenario that does not exist, and SettingsError for a file that can no longer be replayed. `restart` ends
+    the process for the reason given, to be started again; None: there is no such way. `contained`: whether it
+    runs in a container; None: look.
     """
     replayed_processes = _simulate(settings) if settings.simulate_gpus else None
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
@@ -104,12 +106,15 @@ def create_app(
 def _simulate(settings: Settings) -> ReplayedProcesses | None:
     """Put a simulated driver in place of the real one; the processes of another host, where it has those."""
     from agent.simulation import Simulation  # not loaded on a GPU host
-    from agent.simulation.replay import ReplayedProcesses, replay
+    from agent.simulation.replay import DocumentError, ReplayedProcesses, replay
 
     if isinstance(settings.simulate_gpus, int):
         Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
         return None
-    simulation, names = replay(settings.simulate_gpus)
+    try:
+        simulation, names = replay(settings.simulate_gpus)
+    except DocumentError as why:  # it was another when the settings were read
+        raise SettingsError([fault("SIMULATE_GPUS", settings.simulate_gpus, why=str(why))]) from why
     simulation.install()
     return ReplayedProcesses(names, hide_command_args=settings.hide_command_args)
 

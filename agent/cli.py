@@ -89,12 +89,12 @@ def app_from_environment(main_file: str) -> ASGIApp:
     try:
         settings = load_settings(os.environ, env_file=env_file)
         configure_logging(settings.log_level, settings.log_format)
+        from agent.app import create_app  # only now: a wrong setting shows at once
+
+        app = OtherServer(create_app(settings))
     except SettingsError as error:
         status = _refuse(error)
         sys.exit(FAILED_START if is_supervised() else status)
-    from agent.app import create_app
-
-    app = OtherServer(create_app(settings))
     _announce(settings, "", env_file)
     unused = [name for name in ("UDS", "TLS_CERT", "TLS_KEY") if getattr(settings, name.lower())]
     if unused:

@@ -7,15 +7,18 @@ import json
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
 
 import httpx
 import pytest
 import yaml
 
+from agent.http.parameters import NO_CONTACT
 from agent.simulation import Simulation
+from agent.views.summary import HostSummary
 from tests.http.wire import A_TOKEN
-from tests.support.agents import ROOT, agent_server
+from tests.support.agents import ROOT, agent_server, hung_agent_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +68,9 @@ def at(document: Any, path: str) -> Any:
 def home_assistant() -> Iterator[str]:
     (sensors,) = (rest["sensor"] for rest in yaml.safe_load(blocks("Home Assistant")[0])["rest"])
     for sensor in sensors:
-        (path,) = re.fullmatch(r"\{\{ value_json\.([\w.\[\]]+) \}\}", sensor["value_template"]).groups()  # type: ignore[union-attr]
+        (path,) = re.fullmatch(
+            r"\{\{ value_json\.([\w.\[\]]+)(?: or 'unknown')? \}\}", sensor["value_template"]
+        ).groups()  # type: ignore[union-attr]
         yield path
         for name in sensor.get("json_attributes", ()):
             yield f"{sensor['json_attributes_path']}.{name}"
@@ -82,7 +87,7 @@ def glance() -> Iterator[str]:
     for path in re.findall(r'\.JSON\.\w+ "([^"]+)"', template):
         yield path
     (listed,) = re.findall(r'range \.JSON\.Array "([^"]+)"', template)
-    for path in re.findall(r'\{\{ \.\w+ "([^"]+)"', template):
+    for path in re.findall(r' \.\w+ "([^"]+)"', template):
         yield f"{listed}[0].{path}"
 
 
@@ -170,6 +175,58 @@ def test_a_wrong_path_is_noticed(path: str, answer: Any) -> None:
         at(answer, path)
 
 
+# Null
+
+
+def may_be_null(path: str) -> bool:
+    """Whether the description of /summary says so."""
+    told: Any = HostSummary
+    for step in steps(path)[1:]:
+        (bare,) = [one for one in get_args(told) if one is not NoneType] if is_optional(told) else [told]
+        told = bare.model_fields[step].annotation if isinstance(step, str) else get_args(bare)[0]
+    return is_optional(told)
+
+
+def is_optional(told: Any) -> bool:
+    return NoneType in get_args(told)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("data.counts.free", False),
+        ("data.totals.power_watts", True),
+        ("data.gpus[0].idx", False),
+        ("data.gpus[0].verdict", True),
+        ("data.users[0].username", True),
+    ],
+)
+def test_it_is_known_here_what_may_be_null(path: str, expected: bool) -> None:
+    assert may_be_null(path) is expected
+
+
+def test_home_assistant_is_told_what_is_unknown() -> None:
+    (sensors,) = (rest["sensor"] for rest in yaml.safe_load(blocks("Home Assistant")[0])["rest"])
+    for sensor in sensors:
+        template = sensor["value_template"]
+        path = template.split()[1].removeprefix("value_json.")
+        if "or 'unknown'" not in template:
+            shown = f"{{{{ value_json.{path} is not none }}}}" if may_be_null(path) else None
+            assert sensor.get("availability") == shown, sensor["name"]
+
+
+def test_glance_makes_no_0_of_null() -> None:
+    template = yaml.safe_load(blocks("Glance")[0])[0]["template"]
+    numbers = [
+        *re.findall(r'\.JSON\.(?:Int|Float|Bool) "([^"]+)"', template),
+        *(f"data.gpus[0].{name}" for name in re.findall(r' \.(?:Int|Float|Bool) "([^"]+)"', template)),
+    ]
+    assert len(numbers) == 3
+    assert [path for path in numbers if may_be_null(path)] == []
+    unsaid = re.findall(r'\{\{ \.String "([^"]+)"', template)
+    assert unsaid == ["reason"], "null where all is well; in the place of another there is a question mark"
+
+
 def test_every_address_answers(url: str) -> None:
     addresses = set(re.findall(rf"{HOST}(/[\w?=]*)", RECIPES)) - {"/server1"}
 
@@ -240,6 +297,19 @@ def test_the_check_without_a_driver_is_critical_and_without_an_answer_unknown(tm
     status, line = nagios(url, tmp_path)
     assert status == 3
     assert line.startswith("UNKNOWN curl: ")
+    assert line.rstrip()[-3:] != "000", "there was no status"
+
+
+@needs_programs
+def test_the_check_of_an_agent_that_is_not_ready_is_unknown(tmp_path: Path) -> None:
+    with Simulation(2) as simulation:
+        simulation.hang("nvmlInitWithFlags")
+        with hung_agent_server() as url:
+            status, line = nagios(url, tmp_path)
+        simulation.release("nvmlInitWithFlags")
+
+    assert status == 3
+    assert line.startswith(f"UNKNOWN {NO_CONTACT}")
 
 
 @needs_programs
@@ -257,7 +327,9 @@ def test_the_csv_has_a_line_for_each_gpu(url: str, answer: Any) -> None:
     lines = list(csv.DictReader(done.stdout.splitlines()))
     assert [line["idx"] for line in lines] == [str(index) for index in range(GPUS)]
     assert [line["verdict"] for line in lines] == [gpu["verdict"] for gpu in answer["data"]["gpus"]]
-    assert lines[1]["power_watts"] == lines[1]["users"] == ""
+    assert (lines[1]["power_watts"], lines[1]["users"]) == ("", "?")
+    users = [gpu["users"] for gpu in answer["data"]["gpus"]]
+    assert [line["users"] == "" for line in lines] == [one == [] for one in users], "nobody"
 
 
 @needs_programs

@@ -157,6 +157,8 @@ class Ledger:
         unlisted_peaks: dict[str, int] = {}
         ghosts: dict[str, bool] = {}
         idle_since: dict[str, float] = {}
+        for unseen in self._gpus.keys() - {sample.identity.uuid for sample in snapshot.gpus}:
+            self._gpus[unseen].idleness.add(None, snapshot.taken_since_boot, is_continued=False)
         for sample in snapshot.gpus:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:

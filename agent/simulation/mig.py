@@ -19,7 +19,7 @@ _PROFILE = re.compile(r"((?P<compute>[1-7])c\.)?(?P<gpu>(?P<slices>[1-7])g\.(?P<
 class MigInstance:
     """A compute instance of a GPU instance, whose memory all its compute instances have together.
 
-    The bytes can be an NvmlReturn, as values of a GPU can.
+    The ids and the bytes can be an NvmlReturn, as values of a GPU can.
     """
 
     mig_index: int

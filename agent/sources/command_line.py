@@ -60,9 +60,12 @@ def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_argu
         return None
     text = _program(arguments) if hide_arguments else " ".join(arguments)
     command = clean(text) or (f"[{name}]" if name else None)
-    if command is not None and len(command) > MAX_COMMAND:
-        return command[: MAX_COMMAND - 1] + ELLIPSIS
-    return command
+    return None if command is None else cut(command)
+
+
+def cut(command: str) -> str:
+    """With an ellipsis where it is longer than MAX_COMMAND."""
+    return command if len(command) <= MAX_COMMAND else command[: MAX_COMMAND - 1] + ELLIPSIS
 
 
 def _program(arguments: Sequence[str]) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from agent import __version__
+from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
-from agent.derive.holdings import by_user, holdings, processes_on
+from agent.derive.holdings import by_user, holdings, indices_with_unknown_processes, processes_on
 from agent.derive.host_health import examine_host
 from agent.derive.rounding import tenths, whole
 from agent.derive.summary import summarize
@@ -20,10 +21,10 @@ from agent.views.pieces import filled, to_json
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from agent.derive.health import Health
-    from agent.derive.holdings import Holding, UserHoldings
+    from agent.derive.holdings import Holding
     from agent.readings import GpuSample, Snapshot
 
 
@@ -44,7 +45,10 @@ class SummaryCounts(BaseModel):
     warning: int = Field(description="number of GPUs with a warning")
     critical: int = Field(description="number of GPUs that are critical")
     unknown: int = Field(description="number of GPUs without a verdict yet")
-    users: int = Field(description="number of known users with a process on a GPU")
+    users: int | None = Field(
+        description="number of known users with a process on a GPU; null: none is known, and there may be"
+        " some"
+    )
 
 
 class SummaryTotals(BaseModel):
@@ -67,7 +71,10 @@ class SummaryGpu(BaseModel):
     verdict: Verdict | None = Field(description="null: not known yet")
     reason: str | None = Field(description="what is wrong, the gravest alone; null: nothing is known to be")
     todo: str | None = Field(description="what to do about it")
-    free: bool = Field(description="whether /free offers this GPU to a request without any wish")
+    free: bool = Field(
+        description="whether /free offered this GPU at ts to a request without any wish, while no request"
+        " that waits had it kept or was given it"
+    )
     idle_since: int | None = Field(
         description="since when its utilization has been below 5 %, as far as the agent has watched,"
         " milliseconds since the epoch; null: it works, its utilization is unknown, or nothing is remembered"
@@ -86,8 +93,13 @@ class SummaryGpu(BaseModel):
 class SummaryUser(BaseModel):
     """A user with a process on a GPU now."""
 
-    username: str | None = Field(description="owner; null: all processes whose owner is unknown")
-    gpus: list[int] = Field(description="NVML indices of the GPUs with a process of this user")
+    username: str | None = Field(
+        description="owner; null: all processes whose owner is unknown, and those that may be there untold"
+    )
+    gpus: list[int] = Field(
+        description="NVML indices of the GPUs with a process of this user; where username is null, also of"
+        " those of which some process may be unknown"
+    )
     gpu_memory_mb: int | None = Field(
         description="GPU memory of the user's processes, MiB; null if any is unknown"
     )
@@ -101,14 +113,18 @@ class HostSummary(BaseModel):
     ts: int = Field(description="when the sample was taken, milliseconds since the epoch")
     simulated: bool = Field(description="true: the GPUs are simulated")
     verdict: Verdict | None = Field(
-        description="the worst verdict of the host and its GPUs; null: none is known yet"
+        description="the worst verdict of the host and its GPUs; null: not known yet, for nothing is known to"
+        " be wrong, and one of them has no verdict"
     )
     host: SummaryHost
     model: str | None = Field(description="product name of all GPUs; null: they differ, or it is unknown")
     counts: SummaryCounts
     totals: SummaryTotals
     gpus: list[SummaryGpu] = Field(description="every GPU, in the order of their index")
-    users: list[SummaryUser] = Field(description="users with a process on a GPU, by name, the unknown last")
+    users: list[SummaryUser] | None = Field(
+        description="users with a process on a GPU, by name, the unknown last; null: no GPU tells its"
+        " processes"
+    )
 
 
 def summary_json(snapshot: Snapshot, free: Collection[int]) -> Iterator[bytes]:
@@ -118,7 +134,7 @@ def summary_json(snapshot: Snapshot, free: Collection[int]) -> Iterator[bytes]:
     for gpu in gpus:
         held += holdings(snapshot, [gpu], idle_after_seconds=0)
         yield b""  # nothing yet, but the event loop may go on with something else
-    users = [user for user in by_user(held, uses=None) if user.processes]
+    users = _users(held, gpus)
     models = {gpu.identity.name for gpu in gpus}
     model = models.pop() if len(models) == 1 else None
     yield from filled(
@@ -126,16 +142,14 @@ def summary_json(snapshot: Snapshot, free: Collection[int]) -> Iterator[bytes]:
         gpus=(
             to_json(_gpu(gpu, health[gpu.index], snapshot, free, names_model=model is None)) for gpu in gpus
         ),
-        users=(to_json(_user(user)) for user in users),
     )
 
 
 def _shell(
-    snapshot: Snapshot, model: str | None, users: Sequence[UserHoldings], free: Collection[int]
+    snapshot: Snapshot, model: str | None, users: list[SummaryUser] | None, free: Collection[int]
 ) -> HostSummary:
-    """Without the GPUs and users themselves."""
+    """Without the GPUs themselves."""
     host, health = examine_host(snapshot), examine(snapshot)
-    known = [one.verdict for one in (host, *health.values()) if one.verdict is not None]
     verdicts = Counter(verdict_word(one) for one in health.values())
     sums = summarize([gpu.reading for gpu in snapshot.gpus if gpu.reading is not None])
     reason, todo = _gravest(host)
@@ -144,7 +158,7 @@ def _shell(
         version=__version__,
         ts=whole(snapshot.taken_at * 1000),
         simulated=snapshot.simulated,
-        verdict=max(known).word if known else None,
+        verdict=_worst((host, *health.values())),
         host=SummaryHost(verdict=verdict_word(host), reason=reason, todo=todo),
         model=model,
         counts=SummaryCounts(
@@ -154,7 +168,7 @@ def _shell(
             warning=verdicts["warning"],
             critical=verdicts["critical"],
             unknown=verdicts[None],
-            users=sum(user.username is not None for user in users),
+            users=_count(users),
         ),
         totals=SummaryTotals(
             utilization_percent=tenths(sums.average_gpu_utilization_percent),
@@ -163,7 +177,7 @@ def _shell(
             power_watts=tenths(sums.total_power_watts),
         ),
         gpus=[],
-        users=[],
+        users=users,
     )
 
 
@@ -207,10 +221,38 @@ def _users_on(gpu: GpuSample, snapshot: Snapshot) -> list[str | None] | None:
     return sorted(owners, key=lambda name: (name is None, name or ""))
 
 
-def _user(user: UserHoldings) -> SummaryUser:
-    return SummaryUser(
-        username=user.username, gpus=list(user.gpus), gpu_memory_mb=whole(mib(user.gpu_memory_bytes))
-    )
+def _users(held: Sequence[Holding], gpus: Sequence[GpuSample]) -> list[SummaryUser] | None:
+    """By name; the last stands for all that is unknown. None: no GPU tells."""
+    untold = indices_with_unknown_processes(gpus)
+    if untold and len(untold) == len(gpus) and not held:
+        return None
+    users = [
+        SummaryUser(
+            username=user.username, gpus=list(user.gpus), gpu_memory_mb=whole(mib(user.gpu_memory_bytes))
+        )
+        for user in by_user(held, uses=None)
+    ]
+    if untold:
+        nameless = users.pop().gpus if users and users[-1].username is None else []
+        users.append(SummaryUser(username=None, gpus=sorted({*nameless, *untold}), gpu_memory_mb=None))
+    return users
+
+
+def _count(users: Sequence[SummaryUser] | None) -> int | None:
+    """The known; None: none is, and there may be some."""
+    if users is None:
+        return None
+    known = sum(user.username is not None for user in users)
+    return known if known or not users else None
+
+
+def _worst(all_health: Iterable[Health]) -> Verdict | None:
+    """All are healthy only where each is known to be."""
+    verdicts = [health.verdict for health in all_health]
+    worst = max((verdict for verdict in verdicts if verdict is not None), default=None)
+    if worst is None or (worst is HealthVerdict.HEALTHY and None in verdicts):
+        return None
+    return worst.word
 
 
 def _gravest(health: Health) -> tuple[str | None, str | None]:

@@ -195,13 +195,15 @@ def _processes(
         for entry in processes
         if entry["idx"] == index
     }
+    listed = element.findall("processes/process_info")
+    is_whole = not any(isinstance(told_number(one, "pid"), Untold) for one in listed)
     theirs = {
         int(told_number(one, "pid")): (
             str(told_text(one, "type")).replace("M+C", "C"),
             _mib(told_number(one, "used_memory")),
             _or_na(told_text(one, "process_name")),
         )
-        for one in element.findall("processes/process_info")
+        for one in (listed if is_whole else ())
     }
     yield from _unlike(what, "processes", ours, theirs)
     made_up = {

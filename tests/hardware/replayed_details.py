@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.hardware.smi import Untold, told_number, told_text
+from tests.hardware.smi import Untold, is_failed, told_number, told_text, told_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,10 @@ def never(_: Element) -> Theirs:
 
 def _text(*paths: str) -> Callable[[Element], Theirs]:
     return lambda gpu: told_text(gpu, *paths)
+
+
+def _version(path: str) -> Callable[[Element], Theirs]:
+    return lambda gpu: told_version(gpu, path)
 
 
 def _number(*paths: str) -> Callable[[Element], Theirs]:
@@ -46,6 +50,8 @@ def _lower(path: str) -> Callable[[Element], Theirs]:
 
 def _sum(*paths: str) -> Callable[[Element], Theirs]:
     def read(gpu: Element) -> Theirs:
+        if any(is_failed(gpu, path) for path in paths):
+            return Untold.NOT_AVAILABLE
         numbers = [told_number(gpu, path) for path in paths]
         told = [number for number in numbers if not isinstance(number, Untold)]
         return sum(told) if told else Untold.NO_TAG
@@ -66,8 +72,9 @@ def _ecc(since: str, *kinds: str, total: str) -> Callable[[Element], Theirs]:
     parts = _sum(*(f"ecc_errors/{since}/{kind}" for kind in kinds))
 
     def read(gpu: Element) -> Theirs:
-        whole = told_number(gpu, f"ecc_errors/{since}/{total}/total")
-        return parts(gpu) if isinstance(whole, Untold) else whole
+        path = f"ecc_errors/{since}/{total}/total"
+        whole = told_number(gpu, path)
+        return parts(gpu) if isinstance(whole, Untold) and not is_failed(gpu, path) else whole
 
     return read
 
@@ -93,7 +100,7 @@ _UNCORRECTED = (
 DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("board.serial", _text("serial")),
     ("board.part_number", _part_number),
-    ("board.vbios_version", _text("vbios_version")),
+    ("board.vbios_version", _version("vbios_version")),
     ("board.pci_bus_id", _bus_id),
     ("board.compute_capability", never),
     ("modes.performance_state", _text("performance_state")),

@@ -107,8 +107,8 @@ def parse(document: str) -> SmiLog:
     """The document as values; a missing tag is Untold, never a fault. Raises SmiError for what is no XML."""
     root = parse_xml(document)
     return SmiLog(
-        driver_version=told_text(root, "kmd_version", "driver_version"),
-        cuda_version=told_text(root, "cuda_umd_version", "cuda_version"),
+        driver_version=told_version(root, "kmd_version", "driver_version"),
+        cuda_version=told_version(root, "cuda_umd_version", "cuda_version"),
         attached_gpus=told_number(root, "attached_gpus"),
         gpus=tuple(_gpu(index, gpu) for index, gpu in enumerate(root.findall("gpu"))),
     )
@@ -165,17 +165,33 @@ def _gpu(index: int, gpu: ElementTree.Element) -> SmiGpu:
 
 def told_text(element: ElementTree.Element, *paths: str) -> Text:
     """The first of these that tells something."""
+    return _first_told(element.findtext(path) for path in paths)
+
+
+def told_version(element: ElementTree.Element, *paths: str) -> Text:
+    """The same without a remark, as in "610.57.04 [Deprecated; ...]"."""
+    texts = (element.findtext(path) for path in paths)
+    return _first_told(None if text is None else text.strip().partition(" [")[0] for text in texts)
+
+
+def _first_told(texts: Iterable[str | None]) -> Text:
     found: Text = Untold.NO_TAG
-    for path in paths:
-        text = element.findtext(path)
+    for text in texts:
         if text is not None:
-            found = text.strip().partition(" [")[0]  # "610.57.04 [Deprecated; ...]" is a version
+            found = text.strip()
             if _tells(found):
                 return found
             found = Untold.NOT_AVAILABLE
     return found
 
 
+def is_failed(element: ElementTree.Element, path: str) -> bool:
+    """Whether it says that asking for the number failed, and not that there is no such value."""
+    words = element.findtext(path, "").strip().strip("[] ").lower()
+    return bool(words) and isinstance(told_number(element, path), Untold) and not words.startswith(_ABSENT)
+
+
+_ABSENT = ("n/a", "not supported", "not available")
 _REFUSALS = (
     *("n/a", "not supported", "not available", "not found", "unknown error", "err!"),
     *("insufficient permissions", "gpu is lost", "gpu requires reset"),
@@ -184,13 +200,15 @@ _REFUSALS = (
 
 def _tells(text: str) -> bool:
     """Not "N/A", "[N/A]", "[Not Supported]", "Requested functionality has been deprecated" ..."""
+    if text.startswith("[") and text.endswith("]"):
+        return False
     words = text.strip("[] ").lower()
     return bool(words) and not words.startswith(_REFUSALS) and "deprecated" not in words
 
 
 def told_number(element: ElementTree.Element, *paths: str) -> Number:
     """The number in front of the unit: "45 C", "16x", "700.00 W"."""
-    text = told_text(element, *paths)
+    text = told_version(element, *paths)
     if isinstance(text, Untold):
         return text
     number = re.match(r"-?\d+(\.\d+)?", text)

@@ -105,6 +105,15 @@ def test_a_gpu_is_idle_since_a_time_of_day_as_long_as_it_is_watched(watch: Watch
     assert watch.see(gpu(uuid=None)).idle_since == {}
 
 
+@pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "a GPU has no name yet"])
+def test_a_gpu_that_nobody_saw_is_idle_only_since_it_is_back(watch: Watch, unnamed: bool) -> None:
+    watch.see(gpu())
+    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
+    nothing = [gpu(uuid=None)] if unnamed else []
+    assert watch.see(*nothing, driver=unnamed).idle_since == {}
+    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 40}
+
+
 def test_an_idle_holder_appears_after_its_time_and_disappears_with_work(watch: Watch) -> None:
     watch.idle(process(7))
     assert [watch.idle(process(7)) for _ in range(90)] == [10.0 * step for step in range(1, 91)]

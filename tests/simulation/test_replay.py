@@ -11,11 +11,13 @@ from xml.etree import ElementTree
 import pynvml
 import pytest
 
+from agent.app import create_app
 from agent.settings import Settings, SettingsError
 from agent.simulation import NvmlReturn
 from agent.simulation.load_curves import GpuValues
 from agent.simulation.replay import MAX_BYTES, DocumentError, ReplayedProcesses, read_document, replay
 from agent.simulation.replay.words import Section
+from agent.sources.command_line import MAX_COMMAND
 from tests.support.agents import agent_client
 
 if TYPE_CHECKING:
@@ -86,6 +88,30 @@ def test_a_file_that_cannot_be_read_is_refused(path: str, why: str) -> None:
         read_document(path)
 
 
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    """It could be read only once."""
+    os.mkfifo(tmp_path / "pipe")
+    reading, writing = os.pipe()
+    try:
+        for path in (tmp_path / "pipe", f"/dev/fd/{reading}", "/dev/null"):
+            with pytest.raises(
+                SettingsError, match="which is no regular file, as a pipe is none; accepted: "
+            ):
+                Settings.from_mapping({"SIMULATE_GPUS": str(path)})
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_file_that_has_become_another_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "document.xml"
+    path.write_text(WHOLE)
+    settings = Settings.from_mapping({"SIMULATE_GPUS": str(path)})
+    path.write_text(WHOLE[:-10])
+    with pytest.raises(SettingsError, match="which is cut off: its last tag is missing; accepted: "):
+        create_app(settings)
+
+
 def test_a_number_is_never_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "2").write_text(WHOLE)
     monkeypatch.chdir(tmp_path)
@@ -139,6 +165,7 @@ def test_a_document_is_read_however_it_was_saved(tmp_path: Path, content: bytes)
         ("[GPU requires reset]", NvmlReturn.RESET_REQUIRED),
         ("Not Found", NvmlReturn.NOT_FOUND),
         ("Requested functionality has been deprecated", NvmlReturn.DEPRECATED),
+        ("[Words of a driver to come]", NvmlReturn.UNKNOWN),
     ],
 )
 def test_what_is_no_number_is_the_return_code_of_the_call(
@@ -174,6 +201,40 @@ def test_a_word_in_the_place_of_a_section_stands_for_all_in_it() -> None:
 def test_a_remark_behind_a_version_is_no_part_of_it(tmp_path: Path) -> None:
     host = "<driver_version>610.57.04 [Deprecated; use KMD Version instead]</driver_version>"
     assert simulation_of(tmp_path, "", host).driver_version == "610.57.04"
+
+
+def test_a_name_may_hold_brackets() -> None:
+    gpu = Section(ElementTree.fromstring("<gpu><name>a [b]</name><other>[b]</other></gpu>"))  # noqa: S314
+    assert (gpu.text("name"), gpu.text("other")) == ("a [b]", NvmlReturn.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (("1", "2"), 3),
+        (("1", "N/A"), 1),
+        (("1", None), 1),
+        (("3", "Not Supported"), 3),
+        (("1", "Unknown Error"), NvmlReturn.UNKNOWN),
+        (("GPU is lost", "2"), NvmlReturn.GPU_IS_LOST),
+        (("N/A", "[no such words]"), NvmlReturn.UNKNOWN),
+        (("N/A", "N/A"), NvmlReturn.NOT_SUPPORTED),
+        ((None, None), NvmlReturn.FUNCTION_NOT_FOUND),
+    ],
+)
+def test_a_sum_is_unknown_where_a_part_failed(
+    tmp_path: Path, parts: tuple[str | None, str | None], expected: int
+) -> None:
+    tags = zip(("sram_correctable", "dram_correctable"), parts, strict=True)
+    told = "".join(f"<{tag}>{text}</{tag}>" for tag, text in tags if text is not None)
+    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{told}</volatile></ecc_errors>")
+    assert simulation.gpus[0].error_counters.corrected_volatile is expected
+
+
+def test_a_total_that_failed_is_not_made_up_of_parts(tmp_path: Path) -> None:
+    told = "<single_bit><total>Unknown Error</total></single_bit><sram_correctable>1</sram_correctable>"
+    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{told}</volatile></ecc_errors>")
+    assert simulation.gpus[0].error_counters.corrected_volatile is NvmlReturn.UNKNOWN
 
 
 @pytest.mark.parametrize("path", sorted(DOCUMENTS.glob("*.xml")), ids=lambda path: path.stem)
@@ -221,6 +282,16 @@ async def test_a_pid_that_is_also_one_of_this_host_is_not_looked_up(tmp_path: Pa
         ("/opt/app/server --key=abc", False, ("server", "/opt/app/server --key=abc")),
         ("/opt/app/server --key=abc", True, ("server", "/opt/app/server")),
         (r"C:\Windows\explorer.exe", False, ("explorer.exe", r"C:\Windows\explorer.exe")),
+        (
+            r"C:\Program Files\App\x.exe",
+            False,
+            ("x.exe", r"C:\Program Files\App\x.exe"),
+        ),
+        (r"C:\Program Files\App\X.EXE -k abc", True, ("X.EXE", r"C:\Program Files\App\X.EXE")),
+        (r"\\server\a b\x.exe", True, ("x.exe", r"\\server\a b\x.exe")),
+        (r"C:\App\x --key=abc", True, ("x", r"C:\App\x")),
+        (r"C:\App\x --key=abc.exe", True, ("x", r"C:\App\x")),
+        ("wine a.exe b c.exe", True, ("wine", "wine")),
         (None, True, (None, None)),
     ],
 )
@@ -228,3 +299,55 @@ def test_a_process_has_the_name_that_the_document_has(name: Any, hidden: bool, e
     reading = ReplayedProcesses({7: name}, hide_command_args=hidden).read(frozenset({7}))
     process = reading.gpu_processes[7]
     assert (process.name, process.command) == expected
+
+
+def instances(*ids: tuple[object, object]) -> str:
+    return "".join(
+        f"<mig_device><index>{index}</index><gpu_instance_id>{gpu}</gpu_instance_id>"
+        f"<compute_instance_id>{compute}</compute_instance_id></mig_device>"
+        for index, (gpu, compute) in enumerate(ids)
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "mig_index"),
+    [((3, 3), 1), ((0, 0), None), (("N/A", "N/A"), None), (("N/A", 3), None), (("Unknown Error", 3), None)],
+)
+def test_a_process_is_on_an_instance_only_where_that_is_told(
+    tmp_path: Path, ids: tuple[object, object], mig_index: int | None
+) -> None:
+    on = f"<gpu_instance_id>{ids[0]}</gpu_instance_id><compute_instance_id>{ids[1]}</compute_instance_id>"
+    process = PROCESS.format(pid=7, name="a").replace("<pid>", f"{on}<pid>")
+    told = f"<mig_devices>{instances(('N/A', 'N/A'), (3, 3))}</mig_devices>{process}"
+    (gpu,) = simulation_of(tmp_path, told).gpus
+    assert [one.mig_index for one in gpu.processes] == [mig_index]
+
+
+def test_ids_of_an_instance_that_are_not_told_are_unknown(tmp_path: Path) -> None:
+    mig = "<mig_mode><current_mig>Enabled</current_mig><pending_mig>Enabled</pending_mig></mig_mode>"
+    with simulation_of(tmp_path, f"{mig}<mig_devices>{instances(('N/A', 2))}</mig_devices>"):
+        pynvml.nvmlInit()
+        instance = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(pynvml.nvmlDeviceGetHandleByIndex(0), 0)
+        assert pynvml.nvmlDeviceGetComputeInstanceId(instance) == 2
+        with pytest.raises(pynvml.NVMLError_NotSupported):
+            pynvml.nvmlDeviceGetGpuInstanceId(instance)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pid", ["N/A", "[Unknown Error]", "Insufficient Permissions"])
+async def test_a_list_with_a_process_without_a_pid_is_not_known(tmp_path: Path, pid: str) -> None:
+    path = tmp_path / "document.xml"
+    processes = PROCESS.format(pid=7, name="a") + PROCESS.format(pid=pid, name="b")
+    processes = processes.replace("</processes><processes>", "")
+    path.write_text(f"<nvidia_smi_log><gpu>{processes}</gpu></nvidia_smi_log>")
+    async with agent_client(SIMULATE_GPUS=str(path)) as client:
+        data = (await client.get("/processes")).json()["data"]
+    assert (data["processes"], data["unknown_idx"]) == ([], [0])
+
+
+def test_a_name_and_a_command_are_cut_as_those_of_this_host_are() -> None:
+    told = 300 * "ä" + " " + 5000 * "x"
+    reading = ReplayedProcesses({7: told}, hide_command_args=False).read(frozenset({7}))
+    process = reading.gpu_processes[7]
+    assert process.name == 127 * "ä", "255 bytes, and no half of a character"
+    assert process.command == told[: MAX_COMMAND - 1] + "…"

@@ -56,17 +56,26 @@ def test_what_is_wrong_comes_with_what_to_do() -> None:
         pytest.param([gpu(0)], 0, "healthy", id="all is well"),
         pytest.param([gpu(0), STUCK], 0, "critical", id="a GPU is critical"),
         pytest.param([gpu(0)], 8, "critical", id="the host is"),
-        pytest.param([gpu(0), replace(STARTING, index=1)], 0, "healthy", id="one is not known yet"),
+        pytest.param([gpu(0), replace(STARTING, index=1)], 0, None, id="one is not known yet"),
+        pytest.param([gpu(0), replace(STARTING, index=1), STUCK], 0, "critical", id="one is, another is bad"),
     ],
 )
-def test_the_worst_verdict_stands_for_all(gpus: list[GpuSample], expected: int, verdict: str) -> None:
+def test_the_worst_verdict_stands_for_all(gpus: list[GpuSample], expected: int, verdict: str | None) -> None:
     census = GpuCensus(expected=expected, seen=4)
     assert shown(replace(snapshot(*gpus), census=census))["verdict"] == verdict
 
 
-def test_no_verdict_at_all_is_null() -> None:
+@pytest.mark.parametrize(
+    ("one", "verdict"),
+    [(STARTING, None), (gpu(0), None), (STUCK, "critical")],
+    ids=["nothing is known", "its GPU is healthy", "its GPU is not"],
+)
+def test_a_host_that_is_not_known_yet_is_not_healthy(one: GpuSample, verdict: str | None) -> None:
     counted_anew = GpuCensus(seen=9, is_confirmed=False)
-    assert shown(replace(snapshot(STARTING), census=counted_anew))["verdict"] is None
+    data = shown(replace(snapshot(one), census=counted_anew))
+
+    assert data["host"]["verdict"] is None
+    assert data["verdict"] == verdict
 
 
 def test_each_gpu_counts_once_by_its_verdict() -> None:
@@ -152,6 +161,46 @@ def test_the_users_of_the_host_and_what_they_hold() -> None:
         {"username": None, "gpus": [1], "gpu_memory_mb": 1000},
     ]
     assert data["counts"]["users"] == 2, "who the others are is not known, nor how many"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "users", "count"),
+    [
+        pytest.param([], [], 0, id="there is no GPU"),
+        pytest.param([gpu(0, processes=())], [], 0, id="nobody"),
+        pytest.param([LOST, replace(STUCK, index=0)], None, None, id="no GPU tells"),
+        pytest.param(
+            [gpu(0, processes=(), process_list_is_partial=True)], None, None, id="every list is refused"
+        ),
+        pytest.param([gpu(0, processes=()), LOST], [(None, [2])], None, id="one does not tell"),
+        pytest.param(
+            [gpu(0, processes=(process(3),)), gpu(1, processes=(process(2),)), LOST],
+            [("ann", [1]), (None, [0, 2])],
+            1,
+            id="one does not tell, and an owner is unknown",
+        ),
+        pytest.param([gpu(0, processes=(process(3),))], [(None, [0])], None, id="an owner is unknown"),
+        pytest.param(
+            [gpu(0, processes=(process(2),), process_list_is_partial=True)],
+            [("ann", [0]), (None, [0])],
+            1,
+            id="there may be more",
+        ),
+    ],
+)
+def test_it_never_says_nobody_where_it_does_not_know(
+    gpus: list[GpuSample], users: list[tuple[str | None, list[int]]] | None, count: int | None
+) -> None:
+    data = shown(replace(snapshot(*gpus), processes=OWNERS))
+
+    told = data["users"] and [(user["username"], user["gpus"]) for user in data["users"]]
+    assert (told, data["counts"]["users"]) == (users, count)
+
+
+def test_the_memory_of_processes_that_may_be_there_untold_is_unknown() -> None:
+    data = shown(replace(snapshot(gpu(0, processes=(process(3),)), LOST), processes=OWNERS))
+
+    assert data["users"] == [{"username": None, "gpus": [0, 2], "gpu_memory_mb": None}]
 
 
 def test_since_when_a_gpu_idles_is_told_in_milliseconds() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from xml.etree import ElementTree
 
 from agent.simulation.replay.words import Section
-from agent.sources.procfs import read_beginning
 
 MAX_BYTES = 8 * 1024**2  # eight GPUs with all their supported clocks take 1 MiB
 MAX_GPUS = 128
@@ -19,16 +20,24 @@ class DocumentError(ValueError):
 
 
 def read_document(path: str) -> Section:
-    """The document in this file. Raises DocumentError."""
+    """The document in this file, which must be one that can be read again. Raises DocumentError."""
     try:
-        content = read_beginning(path, MAX_BYTES)
+        with open(path, "rb", opener=_without_waiting) as file:
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            data = file.read(MAX_BYTES + 1) if is_regular else b""
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         why = getattr(error, "strerror", None) or str(error)
         raise DocumentError(f"cannot be read ({why})") from error
-    data = content.data
-    if content.is_cut:
+    if not is_regular:
+        raise DocumentError("is no regular file, as a pipe is none")
+    if len(data) > MAX_BYTES:
         raise DocumentError(f"holds more than {MAX_BYTES // 1024**2} MiB")
     return parse_document(data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig", "replace"))
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe would wait for somebody who writes."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def parse_document(text: str) -> Section:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent.simulation.codes import ClocksEventReason, NvmlReturn
 from agent.simulation.mig import MigInstance
 from agent.simulation.models import GpuModel
-from agent.simulation.replay.words import MISSING
+from agent.simulation.replay.words import MISSING, is_absent
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
@@ -100,7 +100,7 @@ def _values(told: Section) -> dict[str, Any]:
         "part_number": told.text("board_part_number")  # before R525 it stood under the other name
         if told.has("board_part_number")
         else told.text("gpu_part_number"),
-        "vbios_version": told.text("vbios_version"),
+        "vbios_version": told.version("vbios_version"),
         "compute_capability": MISSING,
         "memory_total": told.bytes("fb_memory_usage/total"),
         "memory_reserved": told.bytes("fb_memory_usage/reserved"),
@@ -204,17 +204,13 @@ _MIG_DEVICES = "mig_devices/mig_device"
 
 def _mig_instance(number: int, told: Section) -> MigInstance:
     """Its profile and its UUID are in no document."""
-
-    def whole(name: str, otherwise: int) -> int:
-        value = told.number(name)
-        return otherwise if isinstance(value, NvmlReturn) else value
-
+    index = told.number("index")
     return MigInstance(
-        mig_index=whole("index", number),
+        mig_index=number if isinstance(index, NvmlReturn) else index,
         profile=None,
         uuid=None,
-        gpu_instance_id=whole("gpu_instance_id", 0),
-        compute_instance_id=whole("compute_instance_id", 0),
+        gpu_instance_id=told.number("gpu_instance_id"),
+        compute_instance_id=told.number("compute_instance_id"),
         memory_total=told.bytes("fb_memory_usage/total"),
         memory_used=told.bytes("fb_memory_usage/used"),
         memory_free=told.bytes("fb_memory_usage/free"),
@@ -227,10 +223,10 @@ def _replay_errors(gpu: SimulatedGpu, told: Section) -> None:
     for since in ("volatile", "aggregate"):
         place = f"ecc_errors/{since}"
         corrected = told.number(f"{place}/single_bit/total")
-        if isinstance(corrected, NvmlReturn):
+        if is_absent(corrected):
             corrected = told.sum(*(f"{place}/{name}" for name in _CORRECTED))
         uncorrected = told.number(f"{place}/double_bit/total")
-        if isinstance(uncorrected, NvmlReturn):
+        if is_absent(uncorrected):
             uncorrected = told.sum(*(f"{place}/{name}" for name in _UNCORRECTED))
         setattr(counters, f"corrected_{since}", corrected)
         setattr(counters, f"uncorrected_{since}", uncorrected)

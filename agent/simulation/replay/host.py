@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import ntpath
+import re
 from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, ProcessesReading
-from agent.sources.command_line import clean
+from agent.sources.command_line import MAX_FILE_NAME, clean, cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# Of Windows, where a folder may have blanks in its name, as long as none begins an argument; of other
+# systems the first blank ends it.
+_PROGRAM = re.compile(r"(?:[A-Z]:|\\)\\(?:(?! -\S| /).)*?\.EXE(?= |$)|[^ ]*", re.IGNORECASE)
 
 
 class ReplayedProcesses:
     """In the place of what reads /proc; `names` by pid, None where the document does not tell."""
 
     def __init__(self, names: Mapping[int, str | None], *, hide_command_args: bool) -> None:
-        commands = {pid: None if name is None else clean(name) for pid, name in names.items()}
-        if hide_command_args:  # some names are whole command lines
-            commands = {pid: command and command.partition(" ")[0] for pid, command in commands.items()}
         self._processes = {
-            pid: HostProcess(
-                pid, name=command and ntpath.basename(command.partition(" ")[0]), command=command
-            )
-            for pid, command in commands.items()
+            pid: _process(pid, name, hide_command_args=hide_command_args) for pid, name in names.items()
         }
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:  # noqa: ARG002  (nothing changes)
         """The name that the document has for each, and nothing else."""
         return ProcessesReading({pid: self._processes.get(pid, HostProcess(pid)) for pid in pids}, ())
+
+
+def _process(pid: int, told: str | None, *, hide_command_args: bool) -> HostProcess:
+    """`told` is a program, or a whole command line."""
+    if told is None:
+        return HostProcess(pid)
+    command = clean(told)
+    found = _PROGRAM.match(command)
+    program = found[0] if found else ""
+    name = ntpath.basename(program).encode()[:MAX_FILE_NAME].decode(errors="ignore")
+    return HostProcess(pid, name=name, command=cut(program if hide_command_args else command))

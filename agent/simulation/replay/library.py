@@ -48,7 +48,7 @@ def replay_document(told: Section, **timing: Any) -> tuple[Simulation, dict[int,
     """The same of a document that has been read."""
     gpus = list(told.sections("gpu"))
     simulation = Simulation(len(gpus), models=[MODEL], **timing)
-    simulation.driver_version = told.text("kmd_version", "driver_version")
+    simulation.driver_version = told.version("kmd_version", "driver_version")
     simulation.cuda_version = _cuda_version(told)
     simulation.nvml_version = MISSING
     for symbol in _UNTOLD:
@@ -64,7 +64,7 @@ def replay_document(told: Section, **timing: Any) -> tuple[Simulation, dict[int,
 
 
 def _cuda_version(told: Section) -> int | NvmlReturn:
-    text = told.text("cuda_umd_version", "cuda_version")
+    text = told.version("cuda_umd_version", "cuda_version")
     if isinstance(text, NvmlReturn):
         return text
     version = _VERSION.fullmatch(text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.simulation.codes import NvmlReturn
 from agent.simulation.processes import SimulatedProcess
+from agent.simulation.replay.words import is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,31 +26,41 @@ _LISTS = (
 
 def replay_processes(gpu: SimulatedGpu, told: Section) -> Mapping[int, str | None]:
     """Let the GPU list the processes that the document lists; returns their names, None where not told."""
-    listed = list(told.sections("processes/process_info"))
-    gpu.processes = [process for one in listed if (process := _process(gpu, one)) is not None]
-    refusal = told.text("processes")
-    if isinstance(refusal, NvmlReturn) and not told.is_blank("processes"):
+    processes: list[SimulatedProcess] = []
+    names: dict[int, str | None] = {}
+    refusal = None if told.is_blank("processes") else told.text("processes")
+    for one in told.sections("processes/process_info"):
+        pid, name = one.number("pid"), one.text("process_name")
+        if isinstance(pid, NvmlReturn):  # NVML lists none without: what is left is not the whole list
+            refusal = NvmlReturn.UNKNOWN if is_absent(pid) else pid
+        else:
+            processes.append(_process(gpu, pid, one))
+            names[pid] = None if isinstance(name, NvmlReturn) else name
+    gpu.processes = processes
+    if isinstance(refusal, NvmlReturn):
         for symbol in _LISTS:
             for version in ("", "_v2", "_v3"):
                 gpu.fail(f"{symbol}{version}", refusal)
-    names = {}
-    for one in listed:
-        pid, name = one.number("pid"), one.text("process_name")
-        if not isinstance(pid, NvmlReturn):
-            names[pid] = None if isinstance(name, NvmlReturn) else name
     return names
 
 
-def _process(gpu: SimulatedGpu, told: Section) -> SimulatedProcess | None:
-    """None for an entry without a pid: NVML lists none."""
-    pid, kind, memory = told.number("pid"), told.text("type"), told.bytes("used_memory")
-    if isinstance(pid, NvmlReturn):
-        return None
-    ids = told.number("gpu_instance_id"), told.number("compute_instance_id")
-    on = (one for one in gpu.mig_instances if (one.gpu_instance_id, one.compute_instance_id) == ids)
+def _process(gpu: SimulatedGpu, pid: int, told: Section) -> SimulatedProcess:
+    kind, memory = told.text("type"), told.bytes("used_memory")
+    ids = _ids(told.number("gpu_instance_id"), told.number("compute_instance_id"))
+    on = (
+        one
+        for one in gpu.mig_instances
+        if ids is not None and _ids(one.gpu_instance_id, one.compute_instance_id) == ids
+    )
     return SimulatedProcess(
         pid,
         _TYPES.get(str(kind), "C"),
         None if isinstance(memory, NvmlReturn) else memory,
         mig_index=next((one.mig_index for one in on), None),
     )
+
+
+def _ids(gpu_instance: int, compute_instance: int) -> tuple[int, int] | None:
+    """None where one is not told: as a number, its return code may be that of an instance."""
+    ids = gpu_instance, compute_instance
+    return None if any(isinstance(one, NvmlReturn) for one in ids) else ids

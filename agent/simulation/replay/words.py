@@ -36,7 +36,7 @@ _REFUSALS: Mapping[str, NvmlReturn] = {
     "unknown error": NvmlReturn.UNKNOWN,
     "err!": NvmlReturn.UNKNOWN,
 }
-_REMARK = " ["  # "610.57.04 [Deprecated; ...]" is a version, and a remark on it
+_REMARK = " ["  # "610.57.04 [Deprecated; ...]" is a version, and a remark on it; a name may hold brackets
 _NUMBER = re.compile(r"(-?\d{1,18}(?:\.\d{1,9})?)(?: ?[A-Za-z%/()]*)")
 _MOST = 2**32 - 1  # that NVML's numbers hold, but for bytes and counts
 MISSING = NvmlReturn.FUNCTION_NOT_FOUND  # of a tag that the document does not have
@@ -68,7 +68,7 @@ class Section:
         return self._text(path) == ""
 
     def text(self, *paths: str) -> str | NvmlReturn:
-        """As it stands, without a remark in brackets behind it."""
+        """As it stands."""
         found = MISSING
         for path in paths:
             told = _understood(self._text(path))
@@ -78,9 +78,14 @@ class Section:
                 found = told
         return found
 
+    def version(self, *paths: str) -> str | NvmlReturn:
+        """Without a remark in brackets behind it."""
+        text = self.text(*paths)
+        return text if isinstance(text, NvmlReturn) else text.partition(_REMARK)[0]
+
     def number(self, *paths: str, scale: int = 1, most: int = _MOST) -> int | NvmlReturn:
         """In front of its unit, times `scale`; UNKNOWN for what is none, less than 0 or more than `most`."""
-        text = self.text(*paths)
+        text = self.version(*paths)
         if isinstance(text, NvmlReturn):
             return text
         match = _NUMBER.fullmatch(text)
@@ -96,14 +101,17 @@ class Section:
         return self.number(*paths, scale=1000)
 
     def sum(self, *paths: str) -> int | NvmlReturn:
-        """Of those that are told: it is at least that."""
+        """Of those that this GPU has; the code of the first that it has and that failed."""
         numbers = [self.number(path) for path in paths]
+        for number in numbers:
+            if isinstance(number, NvmlReturn) and not is_absent(number):
+                return number
         told = [number for number in numbers if not isinstance(number, NvmlReturn)]
         return sum(told) if told else _first_code(numbers)
 
     def choice(self, meanings: Mapping[str, int], *paths: str) -> int | NvmlReturn:
         """What a word means, in any case; UNKNOWN for another word."""
-        text = self.text(*paths)
+        text = self.version(*paths)
         if isinstance(text, NvmlReturn):
             return text
         return meanings.get(text.lower().replace("_", " "), NvmlReturn.UNKNOWN)
@@ -135,7 +143,14 @@ def _understood(text: str | None) -> str | NvmlReturn:
     if text is None:
         return MISSING
     refusal = _REFUSALS.get(text.strip("[] ").lower())
-    return text.partition(_REMARK)[0] if refusal is None else refusal
+    if refusal is None and text.startswith("[") and text.endswith("]"):
+        return NvmlReturn.UNKNOWN  # words of a driver that is newer than this
+    return text if refusal is None else refusal
+
+
+def is_absent(answer: object) -> bool:
+    """Whether the GPU, or its driver, has no such value; any other code says that asking failed."""
+    return answer is NvmlReturn.NOT_SUPPORTED or answer is MISSING
 
 
 def _first_code(answers: Iterable[int]) -> NvmlReturn:
