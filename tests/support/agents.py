@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -68,7 +69,10 @@ async def _client_of(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def first_contact(sampler: Sampler) -> None:
-    """Until the driver has answered, every GPU too, as well as it can, and the host knows their processes."""
+    """Until the driver has answered, every GPU too, as well as it can, and the host knows their processes.
+
+    Our own have the names of their user by then, which come from a thread of its own.
+    """
     async with asyncio.timeout(START_DEADLINE):
         snapshot = await sampler.latest()
         while not snapshot.driver_error and (snapshot.driver is None or _lacks_something(snapshot)):
@@ -78,7 +82,16 @@ async def first_contact(sampler: Sampler) -> None:
 def _lacks_something(snapshot: Snapshot) -> bool:
     pids = {process.pid for gpu in snapshot.gpus for process in gpu.values.processes or ()}
     starting = any(gpu.state is GpuState.STARTING for gpu in snapshot.gpus)
-    return starting or not pids <= snapshot.host_processes.keys()
+    mine = [process for process in snapshot.host_processes.values() if process.uid == os.getuid()]
+    unnamed = _i_have_a_name() and any(process.username is None for process in mine)
+    return starting or unnamed or not pids <= snapshot.host_processes.keys()
+
+
+def _i_have_a_name() -> bool:
+    try:
+        return bool(pwd.getpwuid(os.getuid()))
+    except KeyError:  # as in a container with a number of its own
+        return False
 
 
 @contextmanager
