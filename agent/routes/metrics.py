@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from anyio import to_thread
@@ -12,7 +11,6 @@ from agent.http.endpoint import Access, Endpoint
 from agent.http.negotiation import best_type
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared  # noqa: TC001  (FastAPI reads them)
-from agent.readings.agent import AgentReading
 from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 
 router = APIRouter(tags=[Tag.MONITORING])
@@ -49,24 +47,20 @@ async def metrics(
 
     Made in a thread, one at a time: the text of many GPUs takes milliseconds, in which streams go on.
     """
-    content_type = CONTENT_TYPES[media_type]
-    health = AgentHealth(
-        process=AgentReading(),
-        streams=shared.open_streams,
-        max_streams=shared.settings.max_streams,
-        late_samples=shared.sampler.late_samples,
-        log_lines_dropped=shared.dropped_log_lines(),
-        token_file=shared.tokens.file_health,
+    process = await to_thread.run_sync(shared.read_agent)  # it counts open files, one by one
+    exposition = Exposition(
+        snapshot,
+        idle_after_seconds=shared.idle_holder_seconds,
+        processes=shared.settings.metrics_processes,
+        agent=AgentHealth(
+            process=process,
+            streams=shared.open_streams,
+            max_streams=shared.settings.max_streams,
+            late_samples=shared.sampler.late_samples,
+            log_lines_dropped=shared.dropped_log_lines(),
+            token_file=shared.tokens.file_health,
+        ),
     )
-
-    def make() -> bytes:
-        exposition = Exposition(
-            snapshot,
-            idle_after_seconds=shared.idle_holder_seconds,
-            processes=shared.settings.metrics_processes,
-            agent=replace(health, process=shared.read_agent()),  # which counts open files, one by one
-        )
-        return exposition.text(content_type)
-
-    text = await to_thread.run_sync(make, limiter=shared.render_limiter)
+    content_type = CONTENT_TYPES[media_type]
+    text = await to_thread.run_sync(exposition.text, content_type, limiter=shared.render_limiter)
     return Response(text, media_type=content_type, headers={"Vary": "Accept"})

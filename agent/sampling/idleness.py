@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.readings.gpu.utilization import WORKS_PERCENT
+
 if TYPE_CHECKING:
     from agent.readings import GpuReading
-
-# From here on it works; a desktop takes less for itself.
-WORKS_PERCENT = 5
 
 
 class Idleness:

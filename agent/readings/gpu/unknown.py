@@ -16,6 +16,16 @@ class Reason(StrEnum):
     IMPOSSIBLE = "impossible"  # the driver told a number that cannot be
 
 
+# What says most of a value that several calls, or several fields, stand for.
+GRAVEST_FIRST = (
+    Reason.FAILED,
+    Reason.IMPOSSIBLE,
+    Reason.NO_PERMISSION,
+    Reason.NOT_SUPPORTED,
+    Reason.MISSING,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """What is known of a value that is unknown."""

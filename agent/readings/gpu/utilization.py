@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# At and above this percentage a GPU works; a desktop takes less for itself.
+WORKS_PERCENT = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Utilization:

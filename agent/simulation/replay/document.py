@@ -7,9 +7,9 @@ import stat
 from xml.etree import ElementTree
 
 from agent.simulation.replay.words import Section
+from agent.simulation.simulation import MAX_GPUS
 
 MAX_BYTES = 8 * 1024**2  # eight GPUs with all their supported clocks take 1 MiB
-MAX_GPUS = 128
 _ROOT = "nvidia_smi_log"
 _BEGINNINGS = ("<?xml", "<!DOCTYPE", f"<{_ROOT}")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # PowerShell writes it

@@ -9,6 +9,7 @@ import pynvml
 from nvitop import libnvml
 
 from agent.readings import GpuProcess, ProcessType, Reason
+from agent.readings.gpu.utilization import WORKS_PERCENT
 from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
@@ -27,8 +28,6 @@ _UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProce
 _MAY_HAVE_SOME = frozenset({Reason.FAILED, Reason.NO_PERMISSION})
 # Of a process whose memory the driver lists as not available.
 _NO_MEMORY = Refusal("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_SUCCESS)
-# At and above this utilization of the GPU, percent, some process has worked.
-WORKED_PERCENT = 5
 
 
 class ProcessUtilization(NamedTuple):
@@ -82,7 +81,7 @@ class ProcessesSource:
 
     def read(self, now: float, gpu_percent: int | None) -> ProcessList:
         """`gpu_percent`: the utilization of the GPU in this sample; None: unknown."""
-        self._gpu_may_have_worked |= gpu_percent is None or gpu_percent >= WORKED_PERCENT
+        self._gpu_may_have_worked |= gpu_percent is None or gpu_percent >= WORKS_PERCENT
         return self._paced.get(now)
 
     def _read(self) -> ProcessList:

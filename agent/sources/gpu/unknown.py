@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import Reason, Unknown
+from agent.readings.gpu.unknown import GRAVEST_FIRST
 from agent.sources.gpu.paces import FIXED_PACE
 from agent.sources.return_codes import SUCCESS, reason_of, symbol_of, words_of
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 # Seconds between two failures after which the second is a new one: nobody looked, or the host was suspended.
 MAX_GAP = 2 * FIXED_PACE
-# What says most of a value that several calls did not tell.
-_GRAVEST_FIRST = (Reason.FAILED, Reason.NO_PERMISSION, Reason.NOT_SUPPORTED, Reason.MISSING)
 
 
 class Refusal(NamedTuple):
@@ -37,7 +36,7 @@ class Refusal(NamedTuple):
 
 def gravest(refusals: Iterable[Refusal]) -> Refusal | None:
     """The one that says most; the first of several. None: there is none."""
-    return min(refusals, key=lambda refusal: _GRAVEST_FIRST.index(refusal.reason), default=None)
+    return min(refusals, key=lambda refusal: GRAVEST_FIRST.index(refusal.reason), default=None)
 
 
 class Record:

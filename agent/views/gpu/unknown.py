@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import BaseModel
 
 from agent.readings import Reason
+from agent.readings.gpu.unknown import GRAVEST_FIRST
 from agent.views.gpu.feeds import FEEDS, NEED_TWO_SAMPLES, REMEMBERED
 
 if TYPE_CHECKING:
@@ -32,14 +33,6 @@ FAILED_DESCRIPTION = (
 )
 BUDGET = 1536  # bytes of JSON for both, of one GPU
 
-# Of values that two or more feed, the reason that says most.
-_GRAVEST_FIRST = (
-    Reason.FAILED,
-    Reason.IMPOSSIBLE,
-    Reason.NO_PERMISSION,
-    Reason.NOT_SUPPORTED,
-    Reason.MISSING,
-)
 # Of a GPU that is well they are null.
 _NO_VALUES = {"error", "failed", "detail.unknown", "detail.failed"}
 
@@ -139,7 +132,7 @@ def _nulls(
 
 def _gravity(reason: str) -> int:
     """Less is graver."""
-    return _GRAVEST_FIRST.index(Reason(reason)) if reason in set(Reason) else len(_GRAVEST_FIRST)
+    return GRAVEST_FIRST.index(Reason(reason)) if reason in set(Reason) else len(GRAVEST_FIRST)
 
 
 def _has_null(value: object) -> bool:
@@ -177,4 +170,4 @@ def _lacks(reading: GpuReading, feed: str) -> bool:
 
 def _gravest(unknown: Mapping[str, Unknown], feeds: tuple[str, ...]) -> Unknown | None:
     reasons = [unknown[feed] for feed in feeds if feed in unknown]
-    return min(reasons, key=lambda one: _GRAVEST_FIRST.index(one.reason), default=None)
+    return min(reasons, key=lambda one: GRAVEST_FIRST.index(one.reason), default=None)
