@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import islice
 from pathlib import Path
 
 from agent.sources.procfs import MAX_BYTES, read_beginning
 
 SYS = "/sys"
+DEVICES = "bus/pci/devices"  # below SYS: a folder for each, by its bus id as the kernel writes it
 MAX_DEVICES = 4096  # that are looked at
 _NVIDIA, _DISPLAY = b"0x10de", b"0x03"
+_BUS_ID = re.compile(r"([0-9A-F]{4,8}):([0-9A-F]{2}:[0-9A-F]{2}\.[0-7])", re.IGNORECASE)
 
 
 def nvidia_gpus(sys_root: str = SYS) -> tuple[str, ...]:
     """Their bus ids, as NVML writes them; none where there are more devices than are looked at."""
-    folder = f"{sys_root}/bus/pci/devices"
+    folder = f"{sys_root}/{DEVICES}"
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in islice(entries, MAX_DEVICES + 1)]
@@ -38,7 +41,13 @@ def _is_gpu_of_ours(device: str) -> bool:
     return not driver.is_symlink() or driver.readlink().name == "nvidia"
 
 
+def as_the_kernel_writes(bus_id: str) -> str | None:
+    """00000000:3B:00.0 of NVML, which writes eight digits of the domain, is 0000:3b:00.0; None: no bus id."""
+    found = _BUS_ID.fullmatch(bus_id)
+    return f"{int(found[1], 16):04x}:{found[2].lower()}" if found else None
+
+
 def _as_nvml_writes(name: str) -> str:
-    """0000:3b:00.0 is 00000000:3B:00.0 in NVML."""
+    """The other way round."""
     domain, _, rest = name.partition(":")
     return f"{domain.zfill(8)}:{rest}".upper()

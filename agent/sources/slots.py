@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
+from agent.sources.pci import DEVICES, SYS, as_the_kernel_writes
 from agent.sources.procfs import MAX_BYTES, PROC, read_beginning
 
-SYS = "/sys"
 # The flags stand in the first of the processors, and take some 2 KiB.
 MAX_CPUINFO_BYTES = 8192
 # PCIe knows no more. The kernel says 0 where there is no link, and 255 where it cannot be read.
 MAX_LANES = 32
-_BUS_ID = re.compile(r"([0-9A-F]{4,8}):([0-9A-F]{2}:[0-9A-F]{2}\.[0-7])", re.IGNORECASE)
 
 
 class Slots(Protocol):
@@ -34,12 +32,11 @@ class HostSlots:
 
     def port_width(self, bus_id: str) -> int | None:
         """From `max_link_width`: what the port can do, whatever of it is wired."""
-        found = _BUS_ID.fullmatch(bus_id)
-        if found is None:
+        device = as_the_kernel_writes(bus_id)
+        if device is None:
             return None
-        device = f"{int(found[1], 16):04x}:{found[2].lower()}"  # NVML writes eight digits of the domain
         # The device is a link into /sys/devices, where each device lies in the folder of its port.
-        path = f"{self._sys_root}/bus/pci/devices/{device}/../max_link_width"
+        path = f"{self._sys_root}/{DEVICES}/{device}/../max_link_width"
         try:
             width = int(read_beginning(path, MAX_BYTES).data)
         except (OSError, ValueError):
