@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import pytest
 from agent.sampling.replaced_driver import PACE
 from agent.server.agent_server import RESTART
 from tests.support.agents import ROOT, Process, agent_process, wait_until
+from tests.support.compiled import shared_library
 
 pytestmark = pytest.mark.slow
 
@@ -48,18 +47,9 @@ class Driver:
             "TOKEN": "",
         }
 
-    def build(self, to: Path, **defined: str | int) -> None:
-        """Compile one; the names are those of the source."""
-        compiler = shutil.which("gcc")
-        if compiler is None:
-            pytest.skip("a library that can be replaced takes gcc")
-        macros = [f"-D{name}={value}" for name, value in defined.items()]
-        command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", *macros, "-o", str(to), str(SOURCE)]
-        subprocess.run(command, check=True, timeout=60)  # noqa: S603  (our own source)
-
     def install(self, **defined: str | int) -> None:
         """Put one in the place of the one before, which stays in memory where it is loaded."""
-        self.build(self.folder / "new", **defined)
+        shared_library(SOURCE, self.folder / "new", **defined)
         (self.folder / "new").rename(self.place)
 
     def tries(self, but: Process) -> list[float]:
@@ -91,7 +81,7 @@ def test_an_agent_whose_driver_was_replaced_ends_in_order_once_a_new_process_can
     driver: Driver,
 ) -> None:
     successor = driver.folder / "successor"
-    driver.build(successor, INIT=0, GATE=f'"{driver.gate}"')
+    shared_library(SOURCE, successor, INIT=0, GATE=f'"{driver.gate}"')
     driver.install(INIT=MISMATCH, SUCCESSOR=f'"{successor}"', PLACE=f'"{driver.place}"')
 
     with agent_process(**driver.environ) as agent:
@@ -136,7 +126,7 @@ def test_a_simulated_mismatch_is_no_reason_to_end(driver: Driver) -> None:
 
 def test_an_agent_that_is_stopped_while_a_new_process_hangs_ends_in_time_with_0(driver: Driver) -> None:
     successor = driver.folder / "successor"
-    driver.build(successor, INIT=0, GATE=f'"{driver.gate}"')
+    shared_library(SOURCE, successor, INIT=0, GATE=f'"{driver.gate}"')
     driver.install(INIT=MISMATCH, SUCCESSOR=f'"{successor}"', PLACE=f'"{driver.place}"')
 
     with agent_process(**driver.environ) as agent:

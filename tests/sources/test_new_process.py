@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from agent.simulation import Simulation
 from agent.sources import new_process
 from agent.sources.new_process import COMMAND, SECONDS, NewProcess
 from tests.support.agents import ROOT
+from tests.support.compiled import shared_library
 
 SLEEP = ("sleep", "3600")
 AT_ONCE = 30.0  # seconds: a loaded machine takes its time
@@ -81,12 +81,7 @@ def test_one_that_outlives_the_agent_ends_by_itself() -> None:
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The only NVML that a new process finds."""
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("needs gcc")
-    source = ROOT / "tests" / "support" / "nvml_count.c"
-    command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(tmp_path / "libnvidia-ml.so.1")]
-    subprocess.run([*command, str(source)], check=True)  # noqa: S603  (our own code)
+    shared_library(ROOT / "tests/support/nvml_count.c", tmp_path / "libnvidia-ml.so.1")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
 
 

@@ -6,13 +6,13 @@ Its directory is a module for the C library's Name Service Switch, built here. N
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.compiled import shared_library
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,14 +55,10 @@ class Machine:
 
 def build(folder: Path) -> Machine:
     """One whose directory answers at once. Skips where none can be made."""
-    compiler = shutil.which("gcc")
-    if compiler is None or os.getuid() != 0:
-        pytest.skip("a directory of users takes gcc and root")
+    if os.getuid() != 0:
+        pytest.skip("a directory of users takes root")
     (folder / "nsswitch.conf").write_text("passwd: files directory\n")
-    library = folder / "libnss_directory.so.2"
-    subprocess.run(  # noqa: S603  (our own code)
-        [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(MODULE)], check=True
-    )
+    shared_library(MODULE, folder / "libnss_directory.so.2")
     machine = Machine(folder)
     machine.directory()
     return machine
