@@ -36,6 +36,4 @@ class MemoryErrors:
     remap_banks: RemapBanks | None = None  # nvmlDeviceGetRowRemapperHistogram
     # nvmlDeviceGetSramEccErrorStatus: more errors in SRAM than NVIDIA lets a GPU have
     sram_threshold_exceeded: bool | None = None
-    channel_repair_pending: bool | None = None  # nvmlDeviceGetRepairStatus: until the next reset, as below
-    tpc_repair_pending: bool | None = None
     unrepairable_memory: bool | None = None  # nvmlDeviceGetUnrepairableMemoryFlag_v1
