@@ -87,7 +87,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         ecc=ecc_view(reading.memory_errors),
         retired_pages=retired_pages_view(reading.memory_errors),
         remapped_rows=remapped_rows_view(reading.memory_errors),
-        xids=xids_view(gpu.xids),
+        xids=xids_view(gpu),
         mig_instances=mig_instances_view(gpu),
         findings=findings_view(health),
         unknown={},  # what is null can be said when all is together
