@@ -113,6 +113,12 @@ class GpuSource:
         """What is known of a GPU that cannot be read."""
         return GpuReading(self._since_boot(), identity=self._identity, driver_errors=self._record.errors)
 
+    def read_with_fresh_errors(self) -> GpuReading:
+        """As `read`, with error counts of now: after an error that speaks of memory they have changed."""
+        if self._open is not None:
+            self._open.forget_errors()
+        return self.read()
+
     def measure_slow_counters(self) -> None:
         """Measure what takes long and nobody should wait for; the next sample shows it."""
         if self._open is not None:
@@ -216,6 +222,10 @@ class _OpenGpu:
         )
         self._raise_if_silent(reading)
         return self._stand_ins.fill(reading, started)
+
+    def forget_errors(self) -> None:
+        self._memory_errors.forget()
+        self._stand_ins.forget("memory_errors")
 
     def _raise_if_silent(self, reading: GpuReading) -> None:
         """A driver that fails to tell the memory, and tells nothing else of now, does not reach the GPU."""
