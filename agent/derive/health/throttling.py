@@ -32,13 +32,13 @@ KINDS = (
         "slowed_by_heat",
         "it was slowed down by heat; not beside thermal_slowdown_*",
         "more than 30 s of the last 5 minutes",
-        "field values 269, 270, 252, 253 and 75, or nvmlDeviceGetViolationStatus",
+        "field values 269, 270 and 75",
     ),
     SLOWED_BY_BRAKE := warning(
         "slowed_by_brake",
         "it was slowed down by the power brake; not beside power_brake",
         "more than 30 s of the last 5 minutes",
-        "field values 271 and 254",
+        "field value 271",
     ),
 )
 
