@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
-from agent.readings import Lately
-
 if TYPE_CHECKING:
-    from agent.readings import GpuReading, GpuSample
+    from agent.readings import GpuReading, GpuSample, Lately
 
 
 class HealthVerdict(IntEnum):
@@ -79,4 +77,4 @@ class Patient:
     now: float  # seconds since the epoch
     expected_nvlinks: int = 0  # see agent/derive/health/nvlink.py
     has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py
-    lately: Lately = field(default_factory=Lately)
+    lately: Lately | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

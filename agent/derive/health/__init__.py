@@ -75,7 +75,7 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     """The health of every GPU, by index."""
     expected_nvlinks = nvlink.expected_links(snapshot)
     ghosts = snapshot.ledger.ghost_utilization if snapshot.ledger else {}
-    lately = snapshot.ledger.lately if snapshot.ledger else {}
+    lately = snapshot.ledger.lately if snapshot.ledger else None
     return {
         gpu.index: judge_health(
             Patient(
@@ -84,7 +84,7 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
                 snapshot.taken_at,
                 expected_nvlinks[gpu.index],
                 ghosts.get(gpu.identity.uuid or "", False),
-                lately.get(gpu.identity.uuid or "", _NOTHING),
+                None if lately is None else lately.get(gpu.identity.uuid or "", _NOTHING),
             )
         )
         for gpu in snapshot.gpus

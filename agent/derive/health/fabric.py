@@ -20,7 +20,7 @@ KINDS = (
     FABRIC_NOT_READY := critical(
         "fabric_not_ready",
         "its registration with the fabric has not started or is in progress: CUDA does not start",
-        "for 5 minutes; /free offers it at no time",
+        "for 5 minutes, or at once where nothing is remembered; /free offers it at no time",
         _SOURCE,
     ),
     FABRIC_FAILED := critical(
@@ -59,13 +59,13 @@ _CONFIGURATIONS: Mapping[int, str] = {
 
 def judge(patient: Patient) -> Iterator[Finding]:
     """By what is so now, and for how long a registration has gone on."""
-    fabric, seconds = patient.reading.fabric, patient.lately.fabric_pending_seconds
+    fabric = patient.reading.fabric
     pending = pending_words(fabric)
-    if pending is not None and seconds >= PENDING_SECONDS:
+    seconds = patient.lately.fabric_pending_seconds if patient.lately else None
+    if pending is not None and (seconds is None or seconds >= PENDING_SECONDS):
+        lasts = "" if seconds is None else f" for {seconds / 60:.0f} minutes"
         yield FABRIC_NOT_READY.found(
-            f"Its registration with the NVLink fabric {pending} for {seconds / 60:.0f} minutes:"
-            " CUDA does not start",
-            _MANAGER,
+            f"Its registration with the NVLink fabric {pending}{lasts}: CUDA does not start", _MANAGER
         )
     if has_failed(fabric):
         yield FABRIC_FAILED.found(

@@ -74,7 +74,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
             f"{patient.expected_nvlinks - active} of its {patient.expected_nvlinks} NVLinks down",
             "see nvidia-smi nvlink --status and the fabric manager's log; reset the GPU",
         )
-    recoveries = patient.lately.nvlink_recoveries
+    recoveries = patient.lately.nvlink_recoveries if patient.lately else 0
     if recoveries:
         times = "once" if recoveries == 1 else f"{recoveries} times"
         yield NVLINK_RECOVERY.found(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.derive.findings import AT_ONCE, critical, warning
 from agent.derive.throttling import THERMAL, ClocksEventReason
+from agent.readings import Lately
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
         yield THERMAL_SLOWDOWN_HW.found("It is too hot: the hardware slows it down to half or less", _COOL)
     elif ClocksEventReason.SW_THERMAL_SLOWDOWN in reasons:
         yield THERMAL_SLOWDOWN_SW.found("It is too hot: the driver slows it down", _COOL)
-    lately = patient.lately
+    lately = patient.lately or Lately()
     if lately.slowed_by_heat_seconds > SLOWED_SECONDS and not reasons & THERMAL:
         yield SLOWED_BY_HEAT.found(
             f"It was too hot and slowed down for {lately.slowed_by_heat_seconds:.0f} s of the last 5 minutes",

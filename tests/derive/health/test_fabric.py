@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.derive.findings import HealthVerdict
-from agent.readings import Fabric, FabricConfiguration, FabricHealthSummary, FabricState
+from agent.readings import Fabric, FabricConfiguration, FabricHealthSummary, FabricState, Lately
 from tests.derive.health.patients import findings, gpu, health
 
 W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
@@ -55,7 +55,7 @@ BAD: list[dict[str, Any]] = [
     ids=str,
 )
 def test_each_state(fabric: dict[str, Any], expected: list[tuple[str, HealthVerdict]]) -> None:
-    assert findings(gpu(fabric=Fabric(**fabric))) == expected
+    assert findings(gpu(fabric=Fabric(**fabric)), lately=Lately()) == expected
 
 
 def test_all_that_is_bad_is_one_finding() -> None:

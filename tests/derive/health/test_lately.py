@@ -47,6 +47,9 @@ PENDING = {"fabric_state": 2}
         (PENDING, Lately(fabric_pending_seconds=300), [("fabric_not_ready", C)]),
         ({"fabric_state": 1}, Lately(fabric_pending_seconds=300), [("fabric_not_ready", C)]),
         (PENDING, Lately(fabric_pending_seconds=299), []),
+        (PENDING, None, [("fabric_not_ready", C)]),
+        (HOT, None, []),
+        ({"nvlink_links": ()}, None, []),
         ({"fabric_state": 3}, Lately(fabric_pending_seconds=300), []),
         ({"fabric_state": None}, Lately(fabric_pending_seconds=300), []),
         ({"nvlink_links": ()}, Lately(nvlink_recoveries=1), [("nvlink_recovery", W)]),
@@ -55,7 +58,9 @@ PENDING = {"fabric_state": 2}
     ],
     ids=str,
 )
-def test_each_rule(values: dict[str, Any], lately: Lately, expected: list[tuple[str, HealthVerdict]]) -> None:
+def test_each_rule(
+    values: dict[str, Any], lately: Lately | None, expected: list[tuple[str, HealthVerdict]]
+) -> None:
     assert findings(gpu(**values), lately=lately) == expected
 
 
