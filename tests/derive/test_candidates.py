@@ -89,8 +89,10 @@ WITHOUT_READING = {
         (sample(fabric_state=3, fabric_status=0), None),
         (
             sample(fabric_state=3, fabric_status=15),
-            "it is not healthy: Its registration with the NVLink fabric failed with code 15:"
-            " CUDA does not start",
+            (
+                "it is not healthy: Its registration with the NVLink fabric failed with code 15:"
+                " CUDA does not start"
+            ),
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
