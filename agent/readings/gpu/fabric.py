@@ -44,6 +44,7 @@ class Fabric:
 
     state: int | None = None  # one of FabricState, or newer than it
     status: int | None = None  # nvmlReturn_t of the registration; None until the state is COMPLETED
+    status_words: str | None = None  # NVML's: "Success"
     cluster_uuid: str | None = None  # of the GPUs that the fabric connects
     clique_id: int | None = None  # of those among them that can reach each other
     health_summary: int | None = None  # one of FabricHealthSummary, or newer than it
