@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from agent.readings import GpuReading, GpuSample
+    from agent.readings import GpuReading, GpuSample, Lately
 
 
 class HealthVerdict(IntEnum):
@@ -41,13 +41,40 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of finding, and its row in docs/findings.md, word for word."""
+
+    name: str
+    verdicts: tuple[HealthVerdict, ...]  # all that it can lead to; the usual one first
+    when: str  # what has to be so
+    how_long: str  # for what time, until it is a finding, or for what time it stays one
+    source: str  # who tells
+
+    def found(self, what: str, todo: str, *, verdict: HealthVerdict | None = None) -> Finding:
+        """Of this kind; the usual verdict, unless another is given."""
+        return Finding(self.name, self.verdicts[0] if verdict is None else verdict, what, todo)
+
+
+def warning(name: str, when: str, how_long: str, source: str) -> Kind:
+    """A kind that always leads to this verdict."""
+    return Kind(name, (HealthVerdict.WARNING,), when, how_long, source)
+
+
+def critical(name: str, when: str, how_long: str, source: str) -> Kind:
+    """A kind that always leads to this verdict."""
+    return Kind(name, (HealthVerdict.CRITICAL,), when, how_long, source)
+
+
+AT_ONCE = "while it is so"
+
+
+@dataclass(frozen=True, slots=True)
 class Patient:
     """What the rules judge by."""
 
     gpu: GpuSample
     reading: GpuReading  # with every live value unknown where none may be shown
     now: float  # seconds since the epoch
-    # As many as this card had at once, or another one of its model has that is behind NVSwitches: there all
-    # are connected alike, but a bridge, or a board without a switch, gives each card its own number.
-    expected_nvlinks: int
+    expected_nvlinks: int = 0  # see agent/derive/health/nvlink.py
     has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py
+    lately: Lately | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from agent.derive.findings import HealthVerdict
 from agent.derive.groups import GroupSearch
 from agent.derive.health import examine
+from agent.derive.health.fabric import pending_words
 from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
 from agent.readings import NVSWITCH, ComputeMode, HostProcess, LedgerReading, ProcessType, Reason
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from agent.derive.health import Health
-    from agent.readings import GpuSample, Snapshot
+    from agent.readings import GpuReading, GpuSample, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,8 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return f"it cannot be read: {gpu.state}"
     if health.verdict is HealthVerdict.CRITICAL:
         return f"it is not healthy: {health.findings[0].what}"
+    if (pending := pending_words(reading.fabric)) is not None:
+        return f"its registration with the NVLink fabric {pending}"
     if gpu.identity.uuid is None:
         return "its UUID is unknown"
     if reading.mig.enabled:
@@ -201,6 +204,11 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return "its compute mode is prohibited"
     if not reading.knows_all_processes:
         return "its processes are unknown"
+    return _untold(reading)
+
+
+def _untold(reading: GpuReading) -> str | None:
+    """What of _MUST_BE_TOLD the driver could tell, and does not."""
     for field, name in _MUST_BE_TOLD.items():
         unknown = reading.unknown.get(field)
         if unknown is not None and unknown.reason is Reason.FAILED:

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.findings import Finding, HealthVerdict
+from agent.derive.findings import AT_ONCE, Finding, HealthVerdict, critical, warning
 from agent.derive.health import Health
 from agent.derive.once import once_per_snapshot
 
 if TYPE_CHECKING:
     from agent.readings import Snapshot
+
+HOST_KINDS = (
+    NO_DRIVER := critical(
+        "no_driver",
+        "the driver does not answer, and EXPECTED_GPUS is set",
+        AT_ONCE,
+        "nvmlInit and nvmlDeviceGetCount",
+    ),
+    GPUS_MISSING := critical(
+        "gpus_missing",
+        "the driver counts fewer GPUs than EXPECTED_GPUS",
+        AT_ONCE,
+        "nvmlDeviceGetCount, also in a new process",
+    ),
+    GPUS_GONE := warning(
+        "gpus_gone",
+        "it counts at least EXPECTED_GPUS, but fewer than it has counted since the agent started",
+        "until a restart",
+        "nvmlDeviceGetCount, also in a new process",
+    ),
+)
 
 
 @once_per_snapshot
@@ -20,9 +41,7 @@ def examine_host(snapshot: Snapshot) -> Health:
         if snapshot.driver_error is None or not census.expected:
             return Health(None)
         return _judged(
-            Finding(
-                "no_driver",
-                HealthVerdict.CRITICAL,
+            NO_DRIVER.found(
                 "The NVIDIA driver does not answer, and "
                 + ("a GPU is expected" if census.expected == 1 else f"{census.expected} GPUs are expected"),
                 "see the error of /status, or the log of the agent",
@@ -36,9 +55,7 @@ def examine_host(snapshot: Snapshot) -> Health:
     if count < census.expected:
         missing = census.expected - count
         return _judged(
-            Finding(
-                "gpus_missing",
-                HealthVerdict.CRITICAL,
+            GPUS_MISSING.found(
                 "The expected GPU is missing"
                 if census.expected == 1
                 else f"{missing} of the {census.expected} expected GPUs {_are(missing)} missing",
@@ -48,9 +65,7 @@ def examine_host(snapshot: Snapshot) -> Health:
         )
     gone = census.seen - count
     return _judged(
-        Finding(
-            "gpus_gone",
-            HealthVerdict.WARNING,
+        GPUS_GONE.found(
             "The GPU that was there is gone"
             if census.seen == 1
             else f"{gone} of the {census.seen} GPUs that were there {_are(gone)} gone",

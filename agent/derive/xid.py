@@ -1,15 +1,16 @@
-"""NVIDIA's catalogue of XID errors: what each means, and what is to be done about it.
-
-Source: https://docs.nvidia.com/deploy/xid-errors/ (its columns "Description" and "Immediate Action").
-"""
+"""What an XID error means, and what is to be done about it: how the rows of the catalogue are read."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from agent.derive.xid_catalogue import CATALOGUE, OLDER, Action, Xid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+AMPERE = (8, 0)  # compute capability; NVIDIA's catalogue is for these and newer
 
 
 class Remedy(StrEnum):
@@ -17,103 +18,63 @@ class Remedy(StrEnum):
 
     NONE = "none"  # for the record, or the driver has helped itself
     APPLICATION = "application"  # the program that ran; start it again, and look for its fault
-    RESET = "reset"  # the GPU works again after a reset
-    REPLACE = "replace"  # hardware: a reset or reboot first, the GPU's vendor if it comes back
-    UNKNOWN = "unknown"  # not in this catalogue
+    RESET = "reset"  # the GPU works again after a reset, or a restart of the virtual machine
+    REPLACE = "replace"  # hardware: a reboot first, the GPU's vendor if it comes back
+    UNKNOWN = "unknown"  # NVIDIA names no action, or the code is not in this catalogue
 
 
-class Xid(NamedTuple):
-    """An entry of the catalogue."""
-
-    meaning: str
-    remedy: Remedy
-
-
-CATALOGUE: Mapping[int, Xid] = {
-    8: Xid("GPU stopped processing", Remedy.APPLICATION),
-    11: Xid("Invalid or corrupted push buffer stream", Remedy.APPLICATION),
-    13: Xid("Graphics engine exception", Remedy.APPLICATION),
-    16: Xid("Display engine hung", Remedy.RESET),
-    31: Xid("GPU memory page fault", Remedy.APPLICATION),
-    32: Xid("Invalid or corrupted push buffer stream", Remedy.APPLICATION),
-    37: Xid("Driver firmware error", Remedy.NONE),
-    38: Xid("Driver firmware error", Remedy.RESET),
-    43: Xid("GPU stopped processing", Remedy.APPLICATION),
-    44: Xid("Graphics engine fault during context switch", Remedy.RESET),
-    45: Xid("Preemptive cleanup, due to previous errors", Remedy.APPLICATION),
-    46: Xid("GPU stopped processing", Remedy.RESET),
-    48: Xid("Double-bit ECC error", Remedy.RESET),
-    54: Xid("Auxiliary power is not connected to the GPU board", Remedy.REPLACE),
-    56: Xid("Display engine error", Remedy.NONE),
-    57: Xid("Error programming the video memory interface", Remedy.RESET),
-    58: Xid("Unstable video memory interface", Remedy.RESET),
-    60: Xid("Video processor exception", Remedy.APPLICATION),
-    61: Xid("Internal micro-controller breakpoint", Remedy.RESET),
-    62: Xid("Internal micro-controller halt", Remedy.RESET),
-    63: Xid("Page retired or row remapped", Remedy.NONE),
-    64: Xid("Page retirement or row remapping failed", Remedy.REPLACE),
-    65: Xid("Video processor exception", Remedy.APPLICATION),
-    66: Xid("Illegal access by the driver", Remedy.APPLICATION),
-    67: Xid("Illegal access by the driver", Remedy.APPLICATION),
-    68: Xid("Video decoder exception", Remedy.APPLICATION),
-    69: Xid("Graphics engine class error", Remedy.APPLICATION),
-    70: Xid("Copy engine 3: unknown error", Remedy.APPLICATION),
-    71: Xid("Copy engine 4: unknown error", Remedy.APPLICATION),
-    72: Xid("Copy engine 5: unknown error", Remedy.APPLICATION),
-    73: Xid("Video encoder 2 error", Remedy.APPLICATION),
-    74: Xid("NVLink error", Remedy.RESET),
-    77: Xid("Video processor exception", Remedy.APPLICATION),
-    78: Xid("vGPU start error", Remedy.RESET),
-    79: Xid("GPU has fallen off the bus", Remedy.REPLACE),
-    80: Xid("Corrupted data sent to the GPU", Remedy.RESET),
-    81: Xid("VGA subsystem error", Remedy.RESET),
-    82: Xid("JPEG decoder error", Remedy.APPLICATION),
-    83: Xid("Video decoder error", Remedy.APPLICATION),
-    84: Xid("Video decoder error", Remedy.APPLICATION),
-    86: Xid("Optical flow accelerator exception", Remedy.APPLICATION),
-    88: Xid("Video decoder error", Remedy.APPLICATION),
-    89: Xid("Video decoder error", Remedy.APPLICATION),
-    92: Xid("High rate of single-bit ECC errors", Remedy.NONE),
-    94: Xid("Contained memory error", Remedy.APPLICATION),
-    95: Xid("Uncontained memory error", Remedy.RESET),
-    96: Xid("Video decoder error", Remedy.APPLICATION),
-    97: Xid("Video decoder error", Remedy.APPLICATION),
-    109: Xid("Context switch timeout", Remedy.RESET),
-    110: Xid("Security fault", Remedy.RESET),
-    118: Xid("JPEG decoder error", Remedy.APPLICATION),
-    119: Xid("GPU system processor (GSP) did not answer in time", Remedy.RESET),
-    120: Xid("GPU system processor (GSP) error", Remedy.RESET),
-    121: Xid("Corrected error of the chip-to-chip link (C2C)", Remedy.NONE),
-    122: Xid("Power management unit could not be read", Remedy.RESET),
-    123: Xid("Power management unit could not be written", Remedy.RESET),
-    126: Xid("Memory error while none is allowed", Remedy.APPLICATION),
-    136: Xid("Link training failed", Remedy.RESET),
-    137: Xid("NVLink: access without privilege", Remedy.APPLICATION),
-    140: Xid("Unrecovered ECC error", Remedy.RESET),
-    141: Xid("Memory or copy engine fault", Remedy.RESET),
-    143: Xid("GPU could not be initialised", Remedy.RESET),
-    144: Xid("NVLink: switch adapter error", Remedy.RESET),
-    145: Xid("NVLink: receive logic error", Remedy.RESET),
-    146: Xid("NVLink: transmit logic error", Remedy.RESET),
-    147: Xid("NVLink: transport error", Remedy.RESET),
-    148: Xid("NVLink: network port error", Remedy.RESET),
-    149: Xid("NVLink: network port interrupt", Remedy.RESET),
-    150: Xid("NVLink: memory management error", Remedy.RESET),
-    151: Xid("Key rotation error", Remedy.RESET),
-    154: Xid("The recovery that the GPU needs has changed", Remedy.NONE),
-    155: Xid("NVLink: error defined by software", Remedy.RESET),
-    156: Xid("Memory was taken out of use", Remedy.NONE),
-    158: Xid("GPU fatal timeout", Remedy.RESET),
+_BY_ACTION: Mapping[Action | None, Remedy] = {
+    Action.IGNORE: Remedy.NONE,
+    Action.XID_154: Remedy.NONE,  # the driver tells what it asks for: see the finding recovery_action
+    Action.RESTART_APP: Remedy.APPLICATION,
+    Action.WORKFLOW_XID_45: Remedy.APPLICATION,
+    Action.RESET_GPU: Remedy.RESET,
+    Action.WORKFLOW_XID_48: Remedy.RESET,  # with 63 or 64, those say what became of the memory
+    Action.WORKFLOW_NVLINK_ERR: Remedy.RESET,
+    Action.WORKFLOW_NVLINK5_ERR: Remedy.RESET,
+    Action.CHECK_UVM: Remedy.RESET,  # where unified memory is in use, which CUDA always loads
+    Action.RESTART_VM: Remedy.RESET,
+    Action.RESTART_BM: Remedy.REPLACE,
+    Action.CHECK_MECHANICALS: Remedy.REPLACE,
+    Action.UPDATE_SWFW: Remedy.UNKNOWN,
+    Action.CONTACT_SUPPORT: Remedy.UNKNOWN,
+    None: Remedy.UNKNOWN,
 }
 
-_UNKNOWN = Xid("not in NVIDIA's catalogue as this agent knows it", Remedy.UNKNOWN)
+# By code, what is judged otherwise than its immediate action says, and why.
+OF_OUR_OWN: Mapping[int, tuple[Remedy, str]] = {
+    43: (Remedy.APPLICATION, "a program has crashed, as with 13 and 31, which NVIDIA lets restart"),
+    137: (Remedy.APPLICATION, "a program has crashed: it is 31 by way of NVLink"),
+    157: (Remedy.UNKNOWN, "the faulty part stays in use, which somebody should know"),
+    161: (Remedy.UNKNOWN, "the faulty part stays in use, which somebody should know"),
+    162: (Remedy.NONE, "NVIDIA names no action, and it is good news"),
+    163: (Remedy.NONE, "NVIDIA names no action, and says that none is required"),
+    171: (Remedy.RESET, "NVIDIA names no action, but it is 48 in more detail"),
+    172: (Remedy.RESET, "NVIDIA names no action, but it is 48 in more detail"),
+}
+
+# After these, other error counts are no longer what they were.
+ABOUT_MEMORY = frozenset({48, 63, 64, 92, 94, 95, 140, 156, 157, 160, 161, 171, 172})
+
+_UNKNOWN = Xid("not in NVIDIA's catalogue as this agent knows it", None, None)
 
 
-def look_up(code: int) -> Xid:
-    """The entry of an XID; one whose remedy is UNKNOWN for a code newer than this table."""
-    return CATALOGUE.get(code, _UNKNOWN)
+def look_up(code: int, compute_capability: tuple[int, int] | None = None) -> Xid:
+    """The row of an XID on a GPU; one without actions for a code newer than the catalogue.
+
+    Of a GPU whose generation is unknown (None) the older row, which is the graver.
+    """
+    newer, older = CATALOGUE.get(code), OLDER.get(code)
+    is_older = compute_capability is None or compute_capability < AMPERE
+    return (older if is_older else None) or newer or older or _UNKNOWN
+
+
+def remedy(code: int, row: Xid) -> Remedy:
+    """What helps against an XID that has this row."""
+    own = OF_OUR_OWN.get(code)
+    return _BY_ACTION[row.immediate] if own is None else own[0]
 
 
 def meaning(code: int) -> str:
-    """What an XID means."""
+    """What an XID means, whatever the GPU."""
     return look_up(code).meaning

@@ -11,9 +11,11 @@ from agent.readings.driver import DriverReading, GpuCensus
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
+from agent.readings.gpu.fabric import Fabric, FabricConfiguration, FabricHealthSummary, FabricState
 from agent.readings.gpu.fans import Fan, Fans
 from agent.readings.gpu.gpm import Gpm
 from agent.readings.gpu.identity import GpuIdentity
+from agent.readings.gpu.inforom import Inforom
 from agent.readings.gpu.memory import Memory
 from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks
 from agent.readings.gpu.mig import Mig, MigInstance
@@ -24,6 +26,7 @@ from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
 from agent.readings.gpu.recovery import Recovery, RecoveryAction
 from agent.readings.gpu.thermal import Thermal
+from agent.readings.gpu.throttling import Throttling
 from agent.readings.gpu.unknown import Reason, Unknown
 from agent.readings.gpu.utilization import Utilization
 from agent.readings.gpu.xid import XidCount
@@ -41,6 +44,7 @@ from agent.readings.snapshot import (
     GpuSeries,
     GpuState,
     HistoryReading,
+    Lately,
     LedgerReading,
     ProcessUse,
     Snapshot,
@@ -57,6 +61,10 @@ __all__ = [
     "DiskIo",
     "DriverReading",
     "Engines",
+    "Fabric",
+    "FabricConfiguration",
+    "FabricHealthSummary",
+    "FabricState",
     "Fan",
     "Fans",
     "Gpm",
@@ -70,7 +78,9 @@ __all__ = [
     "HistoryReading",
     "HostProcess",
     "HostReading",
+    "Inforom",
     "Job",
+    "Lately",
     "LedgerReading",
     "LinkSample",
     "Memory",
@@ -93,6 +103,7 @@ __all__ = [
     "Snapshot",
     "SourceError",
     "Thermal",
+    "Throttling",
     "Topology",
     "Unknown",
     "UserUse",

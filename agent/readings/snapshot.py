@@ -79,6 +79,17 @@ class UserUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Lately:
+    """What one GPU did over time, as far as it was watched; see agent/sampling/lately.py."""
+
+    low_margin_seconds: float = 0.0  # its margin has been too low for the hardware, up to now
+    slowed_by_heat_seconds: float = 0.0  # of the last five minutes
+    slowed_by_brake_seconds: float = 0.0  # likewise, by the power brake
+    fabric_pending_seconds: float = 0.0  # its registration with the fabric has not ended, up to now
+    nvlink_recoveries: int = 0  # of all its links, in the last hour
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerReading:
     """What needs memory across Snapshots."""
 
@@ -92,6 +103,8 @@ class LedgerReading:
     ghost_utilization: Mapping[str, bool] = field(default_factory=dict)
     # By GPU UUID, seconds since the epoch; absent: it works, or its utilization is not told.
     idle_since: Mapping[str, float] = field(default_factory=dict)
+    # By GPU UUID; absent: it cannot be read.
+    lately: Mapping[str, Lately] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

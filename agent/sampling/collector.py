@@ -107,6 +107,7 @@ class Collector:
         await self._contact.look(started)
         self._census.follow(self._contact.gpu_count)
         if self._contact.is_made:
+            self._follow_xids()
             await self._contact.read_gpus(started)
             gpu_count = len(self._contact.gpus)
             self._topology.ask(gpu_count)
@@ -124,6 +125,11 @@ class Collector:
             self._history.add(snapshot)
         self._log(snapshot)
         return snapshot
+
+    def _follow_xids(self) -> None:
+        if self._xids is not None:
+            for slot in self._contact.gpus:
+                slot.follow_xids(self._xids.about_memory)
 
     async def _renew_contact(self) -> bool:
         """Let go of NVML, so that this round makes contact anew; not while a call is out.

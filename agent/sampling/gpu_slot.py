@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from agent.sampling.states import judge_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.readings import GpuProcess, GpuReading, GpuSample
     from agent.sampling.worker import ReadResult, Worker
 
@@ -19,6 +21,7 @@ class Gpu(Protocol):
     """What is needed of a GPU's source."""
 
     def read(self) -> GpuReading: ...
+    def read_with_fresh_errors(self) -> GpuReading: ...
     def measure_slow_counters(self) -> None: ...
     def release(self, *, may_be_another: bool = False) -> None: ...
 
@@ -34,6 +37,8 @@ class GpuSlot:
         # Seconds of the monotonic clock; older results are of another contact.
         self._contact_from = float("-inf")
         self._renewing = False
+        self._memory_xids = 0  # that were followed
+        self._errors_are_old = False
 
     @property
     def result(self) -> ReadResult[GpuReading | None] | None:
@@ -48,9 +53,17 @@ class GpuSlot:
 
     def request(self) -> None:
         """Ask for a reading; through a new contact if that was wished for."""
-        read = self._read_anew if self._renewing else self._source.read
+        read = self._source.read_with_fresh_errors if self._errors_are_old else self._source.read
+        if self._renewing:
+            read = self._read_anew
         if self.worker.request(read, self._source.measure_slow_counters):
-            self._renewing = False
+            self._renewing = self._errors_are_old = False
+
+    def follow_xids(self, about_memory: Callable[[str | None], int]) -> None:
+        """Let the error counts be read anew after an XID that speaks of memory, counted by GPU UUID."""
+        before = self._memory_xids
+        self._memory_xids = about_memory(self._last.identity.uuid if self._last else None)
+        self._errors_are_old |= self._memory_xids > before
 
     def renew(self, now: float) -> None:
         """The driver went away, or counts its GPUs anew: this index may be another GPU now."""

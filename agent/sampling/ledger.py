@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, LedgerReading, ProcessUse, UserUse
 from agent.sampling.idleness import Idleness
+from agent.sampling.lately import LatelyWatch
 from agent.sampling.peak import Peak
 from agent.sampling.unlisted import Unlisted
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from agent.readings import GpuProcess, GpuReading, Snapshot
+    from agent.readings import GpuProcess, GpuReading, Lately, Snapshot
 
 # Snapshots further apart than this many intervals say nothing about the time between them.
 MAX_GAP_INTERVALS = 3
@@ -70,6 +71,7 @@ class _Process:
 class _Gpu:
     """One GPU: the processes on it by pid, and their users by number."""
 
+    lately: LatelyWatch
     processes: dict[int, _Process] = field(default_factory=dict)
     # Known SM utilization of theirs; under None, of all whose name is unknown.
     users: dict[int | None, list[int]] = field(default_factory=dict)
@@ -157,19 +159,21 @@ class Ledger:
         unlisted_peaks: dict[str, int] = {}
         ghosts: dict[str, bool] = {}
         idle_since: dict[str, float] = {}
+        lately: dict[str, Lately] = {}
         for unseen in self._gpus.keys() - {sample.identity.uuid for sample in snapshot.gpus}:
             self._gpus[unseen].idleness.add(None, snapshot.taken_since_boot, is_continued=False)
         for sample in snapshot.gpus:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:
                 continue
-            gpu = self._gpus[uuid] = before.get(uuid) or _Gpu()
+            gpu = self._gpus[uuid] = before.get(uuid) or _Gpu(LatelyWatch(self._max_gap))
             peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
             since = gpu.idleness.add(reading, snapshot.taken_since_boot, is_continued=seconds > 0)
             if since is not None:
                 idle_since[uuid] = snapshot.booted_at + since
             if reading is not None:
                 gpu.unlisted.add(reading)
+                lately[uuid] = gpu.lately.add(reading)
                 ghosts |= {uuid: True} if gpu.unlisted.is_ghost else {}
             if (unlisted_peak := gpu.unlisted.peak(snapshot.taken_since_boot)) is not None:
                 unlisted_peaks[uuid] = unlisted_peak
@@ -183,7 +187,7 @@ class Ledger:
                 user.name = names.get(uid, user.name)
                 user.count(utilization, seconds if uid in were_there else 0.0)
         self._forget_users()
-        return LedgerReading(processes, self._uses(), peaks, unlisted_peaks, ghosts, idle_since)
+        return LedgerReading(processes, self._uses(), peaks, unlisted_peaks, ghosts, idle_since, lately)
 
     def _uses(self) -> dict[str | None, UserUse]:
         """By name; users who share one have the sum."""

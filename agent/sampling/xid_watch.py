@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from agent.derive.xid import meaning
+from agent.derive.xid import ABOUT_MEMORY, meaning
 from agent.readings import SourceError, XidCount, seconds_since_boot
 
 if TYPE_CHECKING:
@@ -81,6 +81,11 @@ class XidWatch:
         if counts is None:
             return None
         return {xid: XidCount(times, booted_at + last) for xid, (times, last) in counts.items()}
+
+    def about_memory(self, uuid: str | None) -> int:
+        """How many XIDs of one GPU have spoken of its memory, since the agent listens."""
+        counts = self._counts.get(uuid or "", {})
+        return sum(times for xid, (times, _) in counts.items() if xid in ABOUT_MEMORY)
 
     def why_not(self, uuid: str | None) -> Unknown | None:
         """Why the GPU is not listened to; None: it is, or nobody has tried."""

@@ -44,14 +44,24 @@ class NvmlReturn(IntEnum):
 class FieldId(IntEnum):
     """Fields of nvmlDeviceGetFieldValues that the simulation answers."""
 
+    SLOWED_BY_POWER_CAP = 74  # in ns, as all that slowed the clocks
+    SLOWED_BY_HEAT = 75
+    SLOWED_BY_SYNC_BOOST = 76
     MEMORY_TEMP = 82
     NVLINK_THROUGHPUT_DATA_TX = 138
     NVLINK_THROUGHPUT_DATA_RX = 139
     POWER_AVERAGE = 185
     POWER_INSTANT = 186
+    SHUTDOWN_TLIMIT = 193
+    SLOWDOWN_TLIMIT = 194
+    MEMORY_MAX_TLIMIT = 195
+    MAX_OPERATING_TLIMIT = 196
     PCIE_COUNT_TX_BYTES = 197
     PCIE_COUNT_RX_BYTES = 198
     GPU_RECOVERY_ACTION = 230
+    SLOWED_BY_SOFTWARE_HEAT = 269
+    SLOWED_BY_HARDWARE_HEAT = 270
+    SLOWED_BY_POWER_BRAKE = 271
 
 
 class ClocksEventReason(IntEnum):

@@ -30,6 +30,11 @@ class ErrorCounters:
         0,
         0,
     )  # with all spare rows, most, some, few, none
+    sram_threshold_exceeded: int = 0  # over the life of the GPU, as the next
+    unrepairable_memory: int = 0
+    channel_repair_pending: int = 0  # at the next reset, as the next
+    tpc_repair_pending: int = 0
+    inforom: int = 0  # what nvmlDeviceValidateInforom returns: 14, NVML_ERROR_CORRUPTED_INFOROM
     pcie_replays: int = 0
     nvlink_errors: dict[tuple[int, int], int] = field(
         default_factory=dict

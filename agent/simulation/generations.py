@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from agent.simulation.codes import FieldId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_SLOWED = (FieldId.SLOWED_BY_SOFTWARE_HEAT, FieldId.SLOWED_BY_HARDWARE_HEAT, FieldId.SLOWED_BY_POWER_BRAKE)
+_TLIMITS = (
+    FieldId.SHUTDOWN_TLIMIT,
+    FieldId.SLOWDOWN_TLIMIT,
+    FieldId.MEMORY_MAX_TLIMIT,
+    FieldId.MAX_OPERATING_TLIMIT,
+)
+_NONE = 0  # no field
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +29,22 @@ class DriverGeneration:
     absent: frozenset[str] = frozenset()  # NVML symbols
     pcie_counters: bool = True  # field values of cumulative PCIe bytes
     recovery_action: bool = True  # field value of what the driver wants done
+    field_ids: Mapping[int, int] = field(default_factory=dict)  # what ids stand for, where not for themselves
+    fabric_info: int = 3  # the newest form of nvmlDeviceGetGpuFabricInfoV that it knows
 
 
-_SINCE_R550 = frozenset(
+_SINCE_R580 = frozenset({"nvmlDeviceGetRepairStatus", "nvmlDeviceGetUnrepairableMemoryFlag_v1"})
+_SINCE_R550 = frozenset(  # or R570
     {
+        *_SINCE_R580,
         "nvmlDeviceGetCurrentClocksEventReasons",
         "nvmlDeviceGetDriverModel_v2",
         "nvmlDeviceGetFanSpeedRPM",
+        "nvmlDeviceGetGpuFabricInfoV",
+        "nvmlDeviceGetMarginTemperature",
         "nvmlDeviceGetProcessesUtilizationInfo",
         "nvmlDeviceGetRunningProcessDetailList",
+        "nvmlDeviceGetSramEccErrorStatus",
         "nvmlDeviceGetTemperatureV",
     }
 )
@@ -34,6 +52,7 @@ _SINCE_R525 = frozenset(
     {
         "nvmlDeviceGetComputeRunningProcesses_v3",
         "nvmlDeviceGetConfComputeMemSizeInfo",
+        "nvmlDeviceGetGpuFabricInfo",
         "nvmlDeviceGetGraphicsRunningProcesses_v3",
         "nvmlDeviceGetJpgUtilization",
         "nvmlDeviceGetMPSComputeRunningProcesses_v3",
@@ -67,12 +86,32 @@ _SINCE_R450 = frozenset(
     }
 )
 
+# R575 numbered three counters in the place of others, which moved behind; later drivers put them back.
+_OF_R575 = dict(zip((251, 252, 253), map(int, _SLOWED), strict=True))
+_BEFORE_R575 = {int(one): _NONE for one in _SLOWED}
+_BEFORE_R525 = {int(one): _NONE for one in (*_SLOWED, *_TLIMITS)}
+
 DRIVER_GENERATIONS: Mapping[str, DriverGeneration] = {
     "current": DriverGeneration("580.95.05", 13000),
+    "r575": DriverGeneration(
+        "575.64.05", 12090, _SINCE_R580, field_ids=_BEFORE_R575 | _OF_R575, fabric_info=2
+    ),
     # process lists have the short-lived layout with protected memory (detected by the symbols around it)
-    "r535": DriverGeneration("535.183.01", 12020, _SINCE_R550, pcie_counters=False, recovery_action=False),
+    "r535": DriverGeneration(
+        "535.183.01",
+        12020,
+        _SINCE_R550,
+        pcie_counters=False,
+        recovery_action=False,
+        field_ids=_BEFORE_R575,
+    ),
     "r470": DriverGeneration(
-        "470.256.02", 11040, _SINCE_R550 | _SINCE_R525, pcie_counters=False, recovery_action=False
+        "470.256.02",
+        11040,
+        _SINCE_R550 | _SINCE_R525,
+        pcie_counters=False,
+        recovery_action=False,
+        field_ids=_BEFORE_R525,
     ),
     # only the functions without a version: process lists, memory, temperature, throttle reasons
     "r418": DriverGeneration(
@@ -81,5 +120,6 @@ DRIVER_GENERATIONS: Mapping[str, DriverGeneration] = {
         _SINCE_R550 | _SINCE_R525 | _SINCE_R450,
         pcie_counters=False,
         recovery_action=False,
+        field_ids=_BEFORE_R525,
     ),
 }

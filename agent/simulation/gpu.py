@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation import load_curves, mig
+from agent.simulation import fabric, load_curves, mig
 from agent.simulation.call_faults import Faults
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.error_counters import ErrorCounters
@@ -64,6 +64,7 @@ class SimulatedGpu(Faults):
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
         self.error_counters = ErrorCounters()
+        self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
         self._local = local
@@ -245,6 +246,10 @@ class SimulatedGpu(Faults):
             # a smaller total was fixed: what moves still has to fit into it
             room = (values.memory_total or 0) - (values.memory_reserved or 0)
             values = replace(values, memory_used=min(values.memory_used or 0, room))
+        if "temperature" in self._fixed and "temperature_margin" not in self._fixed:
+            values = replace(
+                values, temperature_margin=load_curves.margin_left(self.model, values.temperature)
+            )
         if "memory_free" not in self._fixed:
             parts = values.memory_total, values.memory_reserved, values.memory_used
             values = replace(values, memory_free=load_curves.memory_left(*parts))

@@ -17,7 +17,7 @@ from agent.simulation.processes import LocalProcesses
 from agent.simulation.xid import EventSets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from agent.simulation.load_curves import GpuValues
     from agent.simulation.mig import MigInstance
@@ -75,6 +75,8 @@ class SimulatedLibrary(Faults):
         self.pcie_counters = True
         self.has_hypervisor = False  # /proc/cpuinfo shows that this is a virtual machine
         self.recovery_action = True  # its field value is known
+        self.field_ids: Mapping[int, int] = {}  # what ids stand for, where not for themselves
+        self.fabric_info = 3  # the newest form of nvmlDeviceGetGpuFabricInfoV that there is
         self.gpm_samples = GpmSamples()
         self.event_sets = EventSets()
         self._clock = clock
@@ -168,6 +170,8 @@ class SimulatedLibrary(Faults):
         self.nvml_version = f"{generation.cuda_version // 1000}.{generation.driver_version}"
         self.pcie_counters = generation.pcie_counters
         self.recovery_action = generation.recovery_action
+        self.field_ids = generation.field_ids
+        self.fabric_info = generation.fabric_info
         self._functions_changed()
 
     def remove_function(self, symbol: str) -> None:

@@ -11,13 +11,14 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.simulation.codes import ClocksEventReason
+from agent.simulation.codes import ClocksEventReason, NvmlReturn
 from agent.simulation.models import MIB
 
 if TYPE_CHECKING:
     from agent.simulation.models import GpuModel
 
 IDLE_BELOW = 0.02  # load
+POWER_CAP_SHARE = 0.96  # of the limit: above it the clocks are held back
 PCIE_TX_SHARE = 0.11  # of what the link can carry, at full load: checkpoints and logs leave the GPU
 PCIE_RX_SHARE = 0.27  # training data enters it
 PCIE_KIB_PER_LANE = {1: 244_000, 2: 488_000, 3: 961_000, 4: 1_923_000, 5: 3_845_000}  # KiB/s, by generation
@@ -55,6 +56,23 @@ class Workload:
             return whole + busy * self.high + (phase - busy) * self.low
         turns = 2 * math.pi * self.ripples / busy
         return whole + phase * self.high + self.ripple * (1 - math.cos(turns * phase)) / turns
+
+    def seconds_above(self, load: float, t: float) -> float:
+        """For how long the load was higher, from the start of an epoch before `t` = 0; grows with `t`."""
+        busy, phase = self._phase(t)
+        epochs = math.floor((t + self.offset_seconds) / self.epoch_seconds)
+        return epochs * self._busy_above(load, busy) + self._busy_above(load, min(phase, busy))
+
+    def _busy_above(self, load: float, seconds: float) -> float:
+        """In that much of the busy part of an epoch; the checkpoint is no load."""
+        turn = (self.epoch_seconds - self.dip_seconds) / self.ripples
+        height = 2.0 if not self.ripple else (load - self.high) / self.ripple
+        if abs(height) >= 1:
+            return seconds if self.high > load else 0.0
+        rises = math.asin(height) / (2 * math.pi) * turn  # within a turn; less than 0: it begins above
+        above = turn / 2 - 2 * rises
+        turns, rest = divmod(seconds - rises, turn)
+        return turns * above + min(rest, above) + min(0.0, rises)
 
     def _phase(self, t: float) -> tuple[float, float]:
         return self.epoch_seconds - self.dip_seconds, (t + self.offset_seconds) % self.epoch_seconds
@@ -108,6 +126,17 @@ class GpuValues:
     slowdown_threshold: int | None  # Celsius; of the hardware
     max_operating_threshold: int | None  # Celsius; the driver slows it down
     memory_max_threshold: int | None  # Celsius
+    temperature_margin: int | None  # Celsius, may be less than 0 as the next; follows the temperature
+    shutdown_tlimit: int | None  # Celsius: the margin at which it happens, as the next
+    slowdown_tlimit: int | None  # Celsius
+    memory_max_tlimit: int | None  # Celsius
+    max_operating_tlimit: int | None  # Celsius
+    slowed_by_power_cap: int | None  # ns
+    slowed_by_sync_boost: int | None  # ns
+    slowed_by_software_thermal: int | None  # ns
+    slowed_by_hardware_thermal: int | None  # ns
+    slowed_by_power_brake: int | None  # ns
+    slowed_by_thermal: int | None  # ns; software and hardware
     power_usage: int | None  # mW
     power_average: int | None  # mW; follows power_usage, as power_instant does
     power_instant: int | None  # mW
@@ -144,6 +173,13 @@ def memory_left(total: int | None, reserved: int | None, used: int | None) -> in
     return None if total is None or used is None else max(0, total - used - (reserved or 0))
 
 
+def margin_left(model: GpuModel, temperature: int | None) -> int | None:
+    """Celsius below the temperature from which the driver slows the GPU down; a return code stays one."""
+    if not model.has_margin or temperature is None or isinstance(temperature, NvmlReturn):
+        return temperature if model.has_margin else None
+    return model.slowdown_celsius - temperature
+
+
 def power_mw(model: GpuModel, load: float) -> float:
     """Linear in the load, so that energy follows from the load's integral."""
     return 1000 * (model.idle_power_watts + load * (model.full_power_watts - model.idle_power_watts))
@@ -153,6 +189,19 @@ def energy_mj(model: GpuModel, index: int, elapsed: float) -> float:
     """The integral of `power_mw` from a moment before the start."""
     span = model.full_power_watts - model.idle_power_watts
     return 1000 * (model.idle_power_watts * elapsed + span * workload(index).integral(elapsed))
+
+
+def slowed_ns(model: GpuModel, index: int, elapsed: float) -> tuple[int, int]:
+    """For how long the power limit held the clocks back, and heat as if it came at once with the load."""
+    capped = hot = float("inf")  # the load from which it does
+    if model.power_limit_watts is not None and model.full_power_watts > model.idle_power_watts:
+        above_idle = POWER_CAP_SHARE * model.power_limit_watts - model.idle_power_watts
+        capped = above_idle / (model.full_power_watts - model.idle_power_watts)
+    if model.full_celsius > model.idle_celsius:
+        hot = (model.slowdown_celsius - model.idle_celsius) / (model.full_celsius - model.idle_celsius)
+    work = workload(index)
+    by_power, by_heat = (round(1e9 * work.seconds_above(load, elapsed)) for load in (capped, hot))
+    return by_power, by_heat
 
 
 def pcie_capacity_kib(model: GpuModel) -> int | None:
@@ -198,10 +247,11 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
     reasons = 0
     if idle:
         reasons |= ClocksEventReason.GPU_IDLE
-    if limit is not None and power > 0.96 * limit:
+    if limit is not None and power > POWER_CAP_SHARE * limit:
         reasons |= ClocksEventReason.SW_POWER_CAP
     if temperature >= model.slowdown_celsius:
         reasons |= ClocksEventReason.SW_THERMAL_SLOWDOWN
+    capped, too_hot = slowed_ns(model, index, elapsed)
     total = None if model.memory_total_mib is None else model.memory_total_mib * MIB
     reserved = None if total is None else model.memory_reserved_mib * MIB
     used = None
@@ -250,6 +300,17 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         slowdown_threshold=slowdown + 5,
         max_operating_threshold=slowdown,
         memory_max_threshold=model.memory_max_celsius,
+        temperature_margin=margin_left(model, temperature),
+        shutdown_tlimit=-8 if model.has_margin else None,
+        slowdown_tlimit=-5 if model.has_margin else None,
+        memory_max_tlimit=0 if model.has_margin and model.memory_temperature else None,
+        max_operating_tlimit=0 if model.has_margin else None,
+        slowed_by_power_cap=capped,
+        slowed_by_sync_boost=0,
+        slowed_by_software_thermal=too_hot,
+        slowed_by_hardware_thermal=0,
+        slowed_by_power_brake=0,
+        slowed_by_thermal=too_hot,
         power_usage=power,
         power_average=power,
         power_instant=power,

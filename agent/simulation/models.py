@@ -43,6 +43,8 @@ class GpuModel:
     fan_max_rpm: int | None = None
     fan_stops_when_cool: bool = False
     memory_temperature: bool = False
+    has_margin: bool = False  # Ada and newer: how far the temperature is from its limit
+    has_fabric: bool = False  # Hopper and newer, behind NVSwitches
     gpm: bool = False
     nvswitch_links: int = 0  # NVLinks, all of them to switches that connect every GPU with every other
     mig_profiles: tuple[str, ...] = ()  # a usual partition; empty: no MIG
@@ -75,6 +77,8 @@ _H100 = GpuModel(
     pcie_width=16,
     bar1_total_mib=131_072,
     memory_temperature=True,
+    has_margin=True,
+    has_fabric=True,
     gpm=True,
     nvswitch_links=18,
     mig_profiles=("3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"),
@@ -127,6 +131,7 @@ _RTX_4090 = GpuModel(
     fans=2,
     fan_max_rpm=3200,
     fan_stops_when_cool=True,
+    has_margin=True,
     persistence_mode=False,
     display=True,
     graphics_processes=True,
@@ -154,6 +159,7 @@ _GB10 = GpuModel(
         {
             "nvmlDeviceGetMigMode",
             "nvmlDeviceGetTotalEccErrors",
+            "nvmlDeviceValidateInforom",
             FieldId.PCIE_COUNT_TX_BYTES,
             FieldId.PCIE_COUNT_RX_BYTES,
         }
@@ -193,6 +199,7 @@ _K80 = GpuModel(
             "nvmlDeviceGetJpgUtilization",
             "nvmlDeviceGetOfaUtilization",
             "nvmlDeviceGetNumFans",
+            "nvmlDeviceGetRepairStatus",
             "nvmlGpmQueryDeviceSupport",
         }
     ),

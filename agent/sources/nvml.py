@@ -96,6 +96,7 @@ _WHOLE_NUMBERS = {
     pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
     pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
     pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
+    pynvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",  # -1 is a number: only read as unsigned it is none
 }
 
 

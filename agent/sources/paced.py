@@ -31,6 +31,10 @@ class Paced(Generic[Value]):
             self._read_at = now
         return self._value
 
+    def forget(self) -> None:
+        """The value is no longer true: read anew at the next `get`."""
+        self._read_at = float("-inf")
+
 
 def slow(read: Callable[[], Value], otherwise: Value) -> Paced[Value]:
     """Read about every ten seconds, whatever the pace of the calls; `otherwise` where it cannot be."""

@@ -86,12 +86,35 @@ WITHOUT_READING = {
         (sample(modes_compute_mode=99), None),
         (sample(processes=None), "its processes are unknown"),
         (sample(process_list_is_partial=True), "its processes are unknown"),
+        (sample(fabric_state=3, fabric_status=0), None),
+        (
+            sample(fabric_state=3, fabric_status=15),
+            (
+                "it is not healthy: Its registration with the NVLink fabric failed with code 15:"
+                " CUDA does not start"
+            ),
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
     assert seen(sample).obstacle == obstacle
     assert choose([seen(sample)], Wish(max_utilization_percent=100)).satisfied is (obstacle is None)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "obstacle"),
+    [
+        (LedgerReading(), "its registration with the NVLink fabric is in progress"),
+        (
+            None,
+            "it is not healthy: Its registration with the NVLink fabric is in progress: CUDA does not start",
+        ),
+    ],
+    ids=["since a moment", "nobody knows since when"],
+)
+def test_a_gpu_whose_fabric_is_not_ready_is_not_offered(ledger: LedgerReading | None, obstacle: str) -> None:
+    assert seen(sample(fabric_state=2), ledger=ledger).obstacle == obstacle
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from agent.readings import (
     DiskIo,
     DriverReading,
     Engines,
+    Fabric,
     Fan,
     Fans,
     Gpm,
@@ -29,6 +30,7 @@ from agent.readings import (
     GpuState,
     HostProcess,
     HostReading,
+    Inforom,
     Job,
     LedgerReading,
     LinkSample,
@@ -50,6 +52,7 @@ from agent.readings import (
     Scheduler,
     Snapshot,
     Thermal,
+    Throttling,
     Topology,
     Unknown,
     UserUse,
@@ -73,6 +76,19 @@ ECC = (False, False, True)
 PERSISTENCE = (True, False, True)
 GPM = (True, False, False)
 MIG = (False, True, False)
+SRAM_THRESHOLD = (True, False, True)
+UNREPAIRABLE = (False, True, True)
+CHANNEL_REPAIR = (True, False, False)
+TPC_REPAIR = (False, False, True)
+INFOROM = (False, True, True)
+FABRIC = {
+    "bandwidth_degraded": (True, False, False),
+    "route_recovery_in_progress": (False, True, False),
+    "route_unhealthy": (False, False, True),
+    "access_timeout_recovery": (True, True, False),
+    "partition_assigned": (True, False, True),
+    "manager_connected": (False, True, True),
+}
 PARTIAL_LIST = (False, False, True)
 REQUIRES_RESET = (False, True, False)
 
@@ -202,6 +218,11 @@ def _thermal(n: int) -> Thermal:
         slowdown_celsius=104 + n,
         max_operating_celsius=101 + n,
         memory_max_celsius=110 + n,
+        margin_celsius=-1 - n,
+        shutdown_margin_celsius=-11 - n,
+        slowdown_margin_celsius=-21 - n,
+        memory_max_margin_celsius=-31 - n,
+        max_operating_margin_celsius=-41 - n,
     )
 
 
@@ -220,6 +241,30 @@ def _pcie(n: int) -> Pcie:
     )
 
 
+def _throttling(n: int) -> Throttling:
+    return Throttling(
+        power_cap_seconds=4_251.825 + n,
+        sync_boost_seconds=351.125 + n,
+        software_thermal_seconds=361.125 + n,
+        hardware_thermal_seconds=371.125 + n,
+        power_brake_seconds=381.125 + n,
+        thermal_seconds=391.125 + n,
+    )
+
+
+def _fabric(n: int) -> Fabric:
+    return Fabric(
+        state=(2, 1, 3)[n],
+        status=411 + n,
+        status_words=f"Status {n}",
+        cluster_uuid=f"cluster-uuid-{n}",
+        clique_id=421 + n,
+        health_summary=(3, 2, 1)[n],
+        incorrect_configuration=(5, 4, 6)[n],
+        **{name: answers[n] for name, answers in FABRIC.items()},
+    )
+
+
 def _memory_errors(n: int) -> MemoryErrors:
     return MemoryErrors(
         ecc_enabled=ECC[n],
@@ -235,6 +280,8 @@ def _memory_errors(n: int) -> MemoryErrors:
         remapping_pending=PENDING_REMAPPING[n],
         remapping_failed=FAILED_REMAPPING[n],
         remap_banks=RemapBanks(all=601 + n, most=611 + n, some=621 + n, few=631 + n, none=641 + n),
+        sram_threshold_exceeded=SRAM_THRESHOLD[n],
+        unrepairable_memory=UNREPAIRABLE[n],
     )
 
 
@@ -256,6 +303,7 @@ def _reading(n: int) -> GpuReading:
         ),
         power=_power(n),
         clocks=_clocks(n),
+        throttling=_throttling(n),
         thermal=_thermal(n),
         fans=Fans(
             count=160 + n,
@@ -266,12 +314,17 @@ def _reading(n: int) -> GpuReading:
         ),
         pcie=_pcie(n),
         nvlink=NvLinks((NVLINKS, (), TO_SWITCHES)[n], most_active=171 + n),
+        fabric=_fabric(n),
         memory_errors=_memory_errors(n),
+        inforom=Inforom(is_valid=INFOROM[n]),
         modes=Modes(
             performance_state=(11, 2, 10)[n], persistence_mode=PERSISTENCE[n], compute_mode=(1, 3, 2)[n]
         ),
         recovery=Recovery(
-            (6, 7, 0)[n], requires_reset=REQUIRES_RESET[n]
+            (6, 7, 0)[n],
+            requires_reset=REQUIRES_RESET[n],
+            channel_repair_pending=CHANNEL_REPAIR[n],
+            tpc_repair_pending=TPC_REPAIR[n],
         ),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],

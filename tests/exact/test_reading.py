@@ -21,6 +21,9 @@ EMPTY = {"Snapshot.driver_error": "there is one only where there is no driver"}
 ALIKE = {
     "GpuSample.index": "it is the place in the list",
     "Topology.levels": "NVML has six levels",
+    "Fabric.state": "NVML has three states, and three summaries and eight faults of a fabric",
+    "Fabric.health_summary": "as its state",
+    "Fabric.incorrect_configuration": "as its state",
     "Recovery.action": "one that is not 0 makes a GPU ill: GPU 2 has none",
 }
 

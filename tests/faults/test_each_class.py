@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
     from agent.readings import GpuReading
 
-WELL = {"memory_used": 2**28, "memory_reserved": 2**27, "gpu_utilization": 5, "clocks_event_reasons": 0}
+WELL = {
+    "memory_used": 2**28,
+    "memory_reserved": 2**27,
+    "gpu_utilization": 5,
+    "clocks_event_reasons": 0,
+    "slowed_by_sync_boost": 10**9,
+}
 
 # Metrics without a sample, without "nvidia_gpu_". Of all other functions none.
 GONE: Mapping[str, str] = {
@@ -46,7 +52,13 @@ GONE: Mapping[str, str] = {
     "nvmlDeviceGetClockInfo": "clock_hertz",
     "nvmlDeviceGetCurrPcieLinkGeneration": "pcie_link_generation",
     "nvmlDeviceGetCurrPcieLinkWidth": "pcie_link_width",
-    "nvmlDeviceGetFieldValues": "memory_temperature_celsius recovery_action",
+    "nvmlDeviceGetFieldValues": (
+        "memory_temperature_celsius recovery_action temperature_margin_threshold_celsius"
+    ),
+    "nvmlDeviceGetMarginTemperature": "temperature_margin_celsius",
+    "nvmlDeviceGetSramEccErrorStatus": "sram_threshold_exceeded",
+    "nvmlDeviceGetUnrepairableMemoryFlag_v1": "unrepairable_memory",
+    "nvmlDeviceGetRepairStatus": "channel_repair_pending tpc_repair_pending",
     "nvmlDeviceGetComputeMode": "compute_mode",
     "nvmlDeviceGetComputeRunningProcesses_v3": "processes",
     GRAPHICS_LIST: "process_memory_used_bytes process_sm_utilization_ratio",
@@ -73,6 +85,10 @@ GONE: Mapping[str, str] = {
 GONE_IN: Mapping[tuple[str, Reason], str] = {
     ("nvmlDeviceGetPowerUsage", Reason.NO_PERMISSION): "power_watts",  # elsewhere another function tells
     ("nvmlDeviceGetPowerManagementLimit", Reason.NO_PERMISSION): "power_limit_watts",
+    ("nvmlDeviceGetFieldValues", Reason.NO_PERMISSION): (
+        "memory_temperature_celsius recovery_action temperature_margin_threshold_celsius"
+        " throttled_seconds_total"
+    ),
     **dict.fromkeys(
         ((GRAPHICS_LIST, Reason.FAILED), (GRAPHICS_LIST, Reason.NO_PERMISSION)),
         "process_memory_used_bytes process_sm_utilization_ratio processes",

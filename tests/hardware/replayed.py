@@ -14,6 +14,7 @@ from agent.derive import throttling
 from tests.hardware.comparing import Comparison, Exactly, Field, Outcome, Theirs, Within, compare
 from tests.hardware.expected import DEVICE_FIELDS, GPU_FIELDS, SameBits
 from tests.hardware.replayed_details import DETAILS
+from tests.hardware.replayed_fabric import STATUS
 from tests.hardware.replayed_metrics import expected_series, told_series
 from tests.hardware.smi import SmiGpu, SmiLog, Untold, told_number, told_text
 
@@ -61,6 +62,14 @@ def _is_throttled(gpu: SmiGpu) -> Theirs:
     return reasons if isinstance(reasons, Untold) else bool(reasons & throttling.SLOWDOWN)
 
 
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 _FORGIVING = (Exactly, SameBits)
 _GPU_FIELDS = tuple(
     Field(field.path, _is_throttled, Exactly())
@@ -75,7 +84,8 @@ _DEVICE_FIELDS = tuple(
     for field in DEVICE_FIELDS
 )
 _DETAIL_FIELDS: tuple[Field[Element], ...] = tuple(
-    Field(f"detail.{path}", theirs, Same()) for path, theirs in DETAILS
+    Field(f"detail.{path}", theirs, Same(), ours=_lower if path == STATUS else _as_it_is)
+    for path, theirs in DETAILS
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.hardware.replayed_fabric import FABRIC
 from tests.hardware.smi import Untold, is_failed, told_number, told_text, told_version
 
 if TYPE_CHECKING:
@@ -68,6 +69,21 @@ def _threshold(name: str) -> Callable[[Element], Theirs]:
     return _number(f"temperature/gpu_temp_{name}_threshold")
 
 
+def _margin(name: str) -> Callable[[Element], Theirs]:
+    return _number(f"temperature/gpu_temp_{name}_tlimit_threshold")
+
+
+def _seconds(name: str) -> Callable[[Element], Theirs]:
+    """Told in microseconds."""
+    path = f"clocks_event_reasons_counters/clocks_event_reasons_counters_{name}"
+
+    def read(gpu: Element) -> Theirs:
+        number = told_number(gpu, path)
+        return number if isinstance(number, Untold) else number / 1e6
+
+    return read
+
+
 def _ecc(since: str, *kinds: str, total: str) -> Callable[[Element], Theirs]:
     parts = _sum(*(f"ecc_errors/{since}/{kind}" for kind in kinds))
 
@@ -113,6 +129,17 @@ DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("temperatures.slowdown_celsius", _threshold("slow")),
     ("temperatures.shutdown_celsius", _threshold("max")),
     ("temperatures.memory_max_celsius", _threshold("max_mem")),
+    ("temperatures.margin_celsius", _number("temperature/gpu_temp_tlimit")),
+    ("temperatures.max_operating_margin_celsius", _margin("max_gpu")),
+    ("temperatures.slowdown_margin_celsius", _margin("slow")),
+    ("temperatures.shutdown_margin_celsius", _margin("max")),
+    ("temperatures.memory_max_margin_celsius", _margin("max_mem")),
+    ("throttled_seconds.sw_power_cap", _seconds("sw_power_cap")),
+    ("throttled_seconds.sync_boost", _seconds("sync_boost")),
+    ("throttled_seconds.sw_thermal_slowdown", _seconds("sw_therm_slowdown")),
+    ("throttled_seconds.hw_thermal_slowdown", _seconds("hw_therm_slowdown")),
+    ("throttled_seconds.hw_power_brake_slowdown", _seconds("hw_power_brake")),
+    ("throttled_seconds.thermal", never),
     ("power.instant_watts", _power("instant_power_draw")),
     ("power.average_watts", _power("average_power_draw")),
     ("power.enforced_limit_watts", _power("current_power_limit", "enforced_power_limit")),
@@ -138,6 +165,12 @@ DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("ecc.uncorrected_volatile", _ecc("volatile", *_UNCORRECTED, total="double_bit")),
     ("ecc.corrected_aggregate", _ecc("aggregate", *_CORRECTED, total="single_bit")),
     ("ecc.uncorrected_aggregate", _ecc("aggregate", *_UNCORRECTED, total="double_bit")),
+    ("ecc.sram_threshold_exceeded", _flag("ecc_errors/aggregate/sram_threshold_exceeded")),
+    ("ecc.unrepairable_memory", _flag("ecc_errors/unrepairable_memory")),
+    ("repairs.channel_pending", _flag("ecc_errors/channel_repair_pending")),
+    ("repairs.tpc_pending", _flag("ecc_errors/tpc_repair_pending")),
+    ("inforom_valid", never),
+    *FABRIC,
     ("retired_pages.corrected", _number("retired_pages/multiple_single_bit_retirement/retired_count")),
     ("retired_pages.uncorrected", _number("retired_pages/double_bit_retirement/retired_count")),
     ("retired_pages.pending", _flag("retired_pages/pending_retirement", "retired_pages/pending_blacklist")),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.hardware.replayed_details import DETAILS
+from tests.hardware.replayed_fabric import fabric_series
 from tests.hardware.smi import SmiGpu, Untold, told_text
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _OF_DETAIL = {  # by the path in `detail`
     "modes.persistence_mode": ("persistence_mode", 1),
     "modes.mig_enabled": ("mig_enabled", 1),
     "temperatures.memory_celsius": ("memory_temperature_celsius", 1),
+    "temperatures.margin_celsius": ("temperature_margin_celsius", 1),
     "power.enforced_limit_watts": ("power_enforced_limit_watts", 1),
     "power.default_limit_watts": ("power_default_limit_watts", 1),
     "engines.encoder_percent": ("encoder_utilization_ratio", 0.01),
@@ -48,11 +50,30 @@ _OF_DETAIL = {  # by the path in `detail`
     "retired_pages.pending": ("retirement_pending", 1),
     "remapped_rows.pending": ("remapping_pending", 1),
     "remapped_rows.failed": ("remapping_failed", 1),
+    "ecc.sram_threshold_exceeded": ("sram_threshold_exceeded", 1),
+    "ecc.unrepairable_memory": ("unrepairable_memory", 1),
+    "repairs.channel_pending": ("channel_repair_pending", 1),
+    "repairs.tpc_pending": ("tpc_repair_pending", 1),
 }
 _WITH_LABELS = {  # by the path in `detail`
     **{
         f"temperatures.{name}_celsius": ("temperature_threshold_celsius", 1, {"threshold": name})
         for name in ("max_operating", "slowdown", "shutdown", "memory_max")
+    },
+    **{
+        f"temperatures.{name}_margin_celsius": (
+            "temperature_margin_threshold_celsius",
+            1,
+            {"threshold": name},
+        )
+        for name in ("max_operating", "slowdown", "shutdown", "memory_max")
+    },
+    **{
+        f"throttled_seconds.{reason}": ("throttled_seconds_total", 1, {"reason": reason})
+        for reason in (
+            *("sw_power_cap", "sync_boost"),
+            *("sw_thermal_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown"),
+        )
     },
     **{f"clocks.{name}_mhz": ("clock_hertz", MHZ, {"clock": name}) for name in ("sm", "video")},
     **{f"clocks.max_{name}_mhz": ("clock_max_hertz", MHZ, {"clock": name}) for name in ("sm", "video")},
@@ -80,6 +101,7 @@ NOT_COMPARED = {
     "power_watts": "one of several draws; compared in /gpu",
     "power_limit_watts": "one of several limits; compared in /gpu",
     "clocks_event_reason": "compared in /gpu",
+    "fabric_status": "a return code; its words are compared in /gpu?detail=1",
     "compute_mode": "compared in /gpu?detail=1",
     "pcie_max_width": "of the slot too; the card's is compared in /gpu?detail=1",
     "processes": "the list is compared as /status shows it",
@@ -106,6 +128,8 @@ def _told(gpu: SmiGpu, element: Element) -> Iterator[tuple[str, str, dict[str, s
         yield f"detail.{path}", name, {}, cast("float | Untold", details[path](element)), factor
     for path, (name, factor, labels) in _WITH_LABELS.items():
         yield f"detail.{path}", name, labels, cast("float | Untold", details[path](element)), factor
+    for path, name, labels, number in fabric_series(element):
+        yield path, name, labels, number, 1
     for domain in ("graphics", "memory"):
         labels, now, most = {"clock": domain}, f"{domain}_clock_mhz", f"max_{domain}_clock_mhz"
         yield f"clocks.{domain}_mhz", "clock_hertz", labels, getattr(gpu, now), MHZ

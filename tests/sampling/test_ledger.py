@@ -12,6 +12,7 @@ from agent.readings import (
     GpuSample,
     GpuState,
     HostProcess,
+    Lately,
     LedgerReading,
     ProcessesReading,
     ProcessType,
@@ -378,7 +379,9 @@ def test_a_user_s_totals_stay_when_all_else_is_gone(watch: Watch) -> None:
     watch.see(gpu(process(7, 50)))
     watch.see(gpu(process(7, 50)))
     idle = {UUID: EPOCH + 10}
-    assert watch.see(gpu()) == LedgerReading({}, {"alice": UserUse(10, 5)}, {UUID: 0}, idle_since=idle)
+    assert watch.see(gpu()) == LedgerReading(
+        {}, {"alice": UserUse(10, 5)}, {UUID: 0}, idle_since=idle, lately={UUID: Lately()}
+    )
     assert watch.see() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
 
 
@@ -440,3 +443,17 @@ def test_who_holds_something_now_is_never_forgotten(watch: Watch) -> None:
     watch.see(gpu(process(0)))
     seen = watch.see(gpu(*(process(pid) for pid in range(1, MAX_USERS + 5))))
     assert seen.users.keys() == {f"user{pid}" for pid in range(1, MAX_USERS + 5)}
+
+
+def test_what_a_gpu_did_lately_is_told_while_it_can_be_read(watch: Watch) -> None:
+    def hot() -> GpuSample:
+        margins = {"thermal_margin_celsius": -3, "thermal_slowdown_margin_celsius": -2}
+        return GpuSample(0, GpuState.OK, reading(identity_uuid=UUID, sampled_since_boot=watch.now, **margins))
+
+    watch.see(hot())
+
+    assert watch.see(hot()).lately == {UUID: Lately(low_margin_seconds=10)}
+    assert watch.see(replace(hot(), state=GpuState.LOST, reading=None, lasting=hot().reading)).lately == {}
+    assert watch.see(hot()).lately == {UUID: Lately(low_margin_seconds=30)}, "a moment does not end it"
+    watch.see(hot(), after=100)
+    assert watch.see(hot()).lately == {UUID: Lately()}

@@ -231,7 +231,7 @@ def test_a_fault_of_an_unknown_function_is_refused() -> None:
             fault("nvmlDeviceGetPower")
 
 
-PROCESS_SUFFIX = {"current": "_v3", "r535": "_v3", "r470": "_v2", "r418": ""}
+PROCESS_SUFFIX = {"current": "_v3", "r575": "_v3", "r535": "_v3", "r470": "_v2", "r418": ""}
 
 
 @pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
@@ -275,7 +275,7 @@ def test_older_drivers_do_not_count_pcie_bytes() -> None:
 
 def test_an_unknown_driver_generation_is_refused() -> None:
     with pytest.raises(
-        ValueError, match="'r1' is no driver generation; accepted are current, r535, r470, r418"
+        ValueError, match="'r1' is no driver generation; accepted are current, r575, r535, r470, r418"
     ):
         Simulation(1).set_driver_generation("r1")
 

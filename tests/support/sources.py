@@ -106,6 +106,9 @@ class FakeGpu:
             processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
         )
 
+    def read_with_fresh_errors(self) -> GpuReading:
+        return self.read()
+
     def measure_slow_counters(self) -> None:
         """Has none."""
 

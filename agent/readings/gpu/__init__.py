@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
+from agent.readings.gpu.fabric import Fabric
 from agent.readings.gpu.fans import Fans
 from agent.readings.gpu.gpm import Gpm
 from agent.readings.gpu.identity import GpuIdentity
+from agent.readings.gpu.inforom import Inforom
 from agent.readings.gpu.memory import Memory
 from agent.readings.gpu.memory_errors import MemoryErrors
 from agent.readings.gpu.mig import Mig
@@ -20,6 +22,7 @@ from agent.readings.gpu.pcie import Pcie
 from agent.readings.gpu.power import Power
 from agent.readings.gpu.recovery import Recovery
 from agent.readings.gpu.thermal import Thermal
+from agent.readings.gpu.throttling import Throttling
 from agent.readings.gpu.utilization import Utilization
 
 if TYPE_CHECKING:
@@ -41,11 +44,14 @@ class GpuReading:
     engines: Engines = field(default_factory=Engines)
     power: Power = field(default_factory=Power)
     clocks: Clocks = field(default_factory=Clocks)
+    throttling: Throttling = field(default_factory=Throttling)
     thermal: Thermal = field(default_factory=Thermal)
     fans: Fans = field(default_factory=Fans)
     pcie: Pcie = field(default_factory=Pcie)
     nvlink: NvLinks = field(default_factory=NvLinks)
+    fabric: Fabric = field(default_factory=Fabric)
     memory_errors: MemoryErrors = field(default_factory=MemoryErrors)
+    inforom: Inforom = field(default_factory=Inforom)
     modes: Modes = field(default_factory=Modes)
     recovery: Recovery = field(default_factory=Recovery)
     processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell

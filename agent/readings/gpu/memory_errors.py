@@ -34,3 +34,6 @@ class MemoryErrors:
     remapping_pending: bool | None = None  # until the next reset
     remapping_failed: bool | None = None
     remap_banks: RemapBanks | None = None  # nvmlDeviceGetRowRemapperHistogram
+    # nvmlDeviceGetSramEccErrorStatus: more errors in SRAM than NVIDIA lets a GPU have
+    sram_threshold_exceeded: bool | None = None
+    unrepairable_memory: bool | None = None  # nvmlDeviceGetUnrepairableMemoryFlag_v1

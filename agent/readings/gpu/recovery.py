@@ -25,3 +25,6 @@ class Recovery:
 
     action: int | None = None  # field value 230: one of RecoveryAction, or newer than it
     requires_reset: bool = False  # some NVML function said NVML_ERROR_RESET_REQUIRED when it was last called
+    # nvmlDeviceGetRepairStatus: a spare memory channel, or a TPC, takes over at the next reset
+    channel_repair_pending: bool | None = None
+    tpc_repair_pending: bool | None = None

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Thermal:
-    """Temperatures, and the thresholds at which something happens (nvmlDeviceGetTemperatureThreshold)."""
+    """Temperatures, and the thresholds at which something happens (nvmlDeviceGetTemperatureThreshold).
+
+    Ada, Hopper and newer tell a margin in the place of the thresholds (nvidia-smi calls it T.Limit): by how
+    much the GPU may still get hotter, and the margins at which something happens. Each can be below zero.
+    """
 
     gpu_celsius: int | None = None  # nvmlDeviceGetTemperature, GPU sensor
     memory_celsius: int | None = None  # field value 82
@@ -15,3 +19,8 @@ class Thermal:
     slowdown_celsius: int | None = None  # threshold: hardware slowdown begins
     max_operating_celsius: int | None = None  # threshold: software slowdown begins
     memory_max_celsius: int | None = None  # threshold of the memory: software slowdown begins
+    margin_celsius: int | None = None  # nvmlDeviceGetMarginTemperature
+    shutdown_margin_celsius: int | None = None  # field value 193
+    slowdown_margin_celsius: int | None = None  # field value 194: hardware slowdown begins
+    memory_max_margin_celsius: int | None = None  # field value 195, of the memory: software slowdown begins
+    max_operating_margin_celsius: int | None = None  # field value 196: software slowdown begins

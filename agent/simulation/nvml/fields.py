@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from agent.simulation.call_faults import Faults
     from agent.simulation.library import Device
 
-_UNSIGNED_INT, _UNSIGNED_LONG_LONG = 1, 3  # nvmlValueType_t
+# Kind of the field -> nvmlValueType_t, and the member of nvmlValue_t.
+_TYPES = {"unsigned": (1, "uiVal"), "counter": (3, "ullVal"), "signed": (5, "siVal")}
 
 
 @device_function(FIELD_VALUES)
@@ -37,13 +38,11 @@ def _fill(device: Device, entry: Any, faulty: Iterable[Faults]) -> None:
     number = entry.fieldId
     for faults in faulty:
         faults.raise_if_failing(FIELD_VALUES, number)
-    field, value = FIELDS.get(number), None
+    field, value = FIELDS.get(device.library.field_ids.get(number, number)), None
     if field is not None and device.gpu.supports(number):
         value = field.read(device, entry.scopeId)
     if field is None or value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     wire.told(value)  # a return code may stand in its place
-    if field.is_counter:
-        entry.valueType, entry.value.ullVal = _UNSIGNED_LONG_LONG, value
-    else:
-        entry.valueType, entry.value.uiVal = _UNSIGNED_INT, value
+    entry.valueType, member = _TYPES[field.kind]
+    setattr(entry.value, member, value)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from agent.simulation.library import Device
 
 _CORRECTED, _VOLATILE = 0, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t; the others are 1
+_SRAM_ERROR_STATUS_V1 = 0x0100_0068
 _MANY_SINGLE_BIT = 0  # nvmlPageRetirementCause_t; the other is 1
 
 
@@ -68,6 +69,21 @@ def remap_banks(device: Device, histogram: Any) -> None:
     remap_banks = cast("tuple[int, ...]", wire.told(device.gpu.error_counters.remap_banks))
     for name, banks in zip(("max", "high", "partial", "low", "none"), remap_banks, strict=True):
         setattr(histogram, name, banks)
+
+
+@device_function("nvmlDeviceGetSramEccErrorStatus")
+def sram_errors(device: Device, status: Any) -> None:
+    _refuse_unless(device.gpu.model.row_remapping)
+    status = wire.target(status)
+    if status.version != _SRAM_ERROR_STATUS_V1:
+        raise NvmlFailure(NvmlReturn.ARGUMENT_VERSION_MISMATCH)
+    status.bThresholdExceeded = wire.told(device.gpu.error_counters.sram_threshold_exceeded)
+
+
+@device_function("nvmlDeviceGetUnrepairableMemoryFlag_v1")
+def unrepairable_memory(device: Device, flag: Any) -> None:
+    _refuse_unless(device.gpu.model.row_remapping)
+    wire.target(flag).unrepairableMemory = wire.told(device.gpu.error_counters.unrepairable_memory)
 
 
 def _refuse_unless(supported: bool) -> None:

@@ -66,11 +66,11 @@ def link_errors(device: Device, link: Any, counter: Any, count: Any) -> None:
     wire.write(count, errors.get((wire.number(link), wire.number(counter)), 0))
 
 
-@field_value(FieldId.NVLINK_THROUGHPUT_DATA_TX, is_counter=True)
+@field_value(FieldId.NVLINK_THROUGHPUT_DATA_TX, kind="counter")
 def tx_kib(device: Device, link: int) -> int | None:
     return device.gpu.nvlink_tx_kib.read() if _is_there(device, link) else None
 
 
-@field_value(FieldId.NVLINK_THROUGHPUT_DATA_RX, is_counter=True)
+@field_value(FieldId.NVLINK_THROUGHPUT_DATA_RX, kind="counter")
 def rx_kib(device: Device, link: int) -> int | None:
     return device.gpu.nvlink_rx_kib.read() if _is_there(device, link) else None

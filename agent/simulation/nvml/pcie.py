@@ -48,13 +48,13 @@ def throughput(device: Device, counter: Any, kib_per_second: Any) -> None:
     wire.write(kib_per_second, rate)
 
 
-@field_value(FieldId.PCIE_COUNT_TX_BYTES, is_counter=True)
+@field_value(FieldId.PCIE_COUNT_TX_BYTES, kind="counter")
 def tx_bytes(device: Device, _scope: int) -> int | None:
     is_told = device.library.pcie_counters and device.values.pcie_tx is not None
     return device.gpu.pcie_tx_bytes.read() if is_told else None
 
 
-@field_value(FieldId.PCIE_COUNT_RX_BYTES, is_counter=True)
+@field_value(FieldId.PCIE_COUNT_RX_BYTES, kind="counter")
 def rx_bytes(device: Device, _scope: int) -> int | None:
     is_told = device.library.pcie_counters and device.values.pcie_rx is not None
     return device.gpu.pcie_rx_bytes.read() if is_told else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from agent.simulation.codes import FieldId
-from agent.simulation.nvml.registry import field_value
+from agent.simulation import wire
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, FieldId, NvmlFailure, NvmlReturn
+from agent.simulation.nvml.registry import device_function, field_value
 
 if TYPE_CHECKING:
     from agent.simulation.library import Device
@@ -14,3 +15,15 @@ if TYPE_CHECKING:
 @field_value(FieldId.GPU_RECOVERY_ACTION)
 def recovery_action(device: Device, _scope: int) -> int | None:
     return device.gpu.error_counters.recovery_action if device.library.recovery_action else None
+
+
+@device_function("nvmlDeviceGetRepairStatus")
+def repair_status(device: Device, status: Any) -> None:
+    """Two answers in one struct; the call fails where neither is told."""
+    counters = device.gpu.error_counters
+    channel, tpc = counters.channel_repair_pending, counters.tpc_repair_pending
+    if isinstance(channel, NvmlReturn) and isinstance(tpc, NvmlReturn):
+        raise NvmlFailure(channel)
+    status = wire.target(status)
+    status.bChannelRepairPending = wire.part_told(channel, VALUE_NOT_AVAILABLE_32)
+    status.bTpcRepairPending = wire.part_told(tpc, VALUE_NOT_AVAILABLE_32)

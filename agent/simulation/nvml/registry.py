@@ -6,7 +6,7 @@ To add one: decorate a Python function with @device_function in the module of it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from agent.simulation import wire
 from agent.simulation.codes import NvmlFailure, NvmlReturn
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.simulation.codes import FieldId
     from agent.simulation.library import Device, SimulatedLibrary
 
+Kind = Literal["unsigned", "signed", "counter"]
 _Key = TypeVar("_Key", str, int)
 _Entry = TypeVar("_Entry")
 
@@ -35,7 +36,7 @@ class FieldValue:
     """A field of nvmlDeviceGetFieldValues. `read` takes the scope (a link, say); None: not supported."""
 
     read: Callable[[Device, int], int | None]
-    is_counter: bool
+    kind: Kind
 
 
 FUNCTIONS: dict[str, NvmlFunction] = {}
@@ -81,13 +82,13 @@ def device_function(
 
 
 def field_value(
-    *fields: FieldId, is_counter: bool = False
+    *fields: FieldId, kind: Kind = "unsigned"
 ) -> Callable[[Callable[[Device, int], int | None]], Callable[[Device, int], int | None]]:
-    """Let nvmlDeviceGetFieldValues answer these fields; `is_counter`: in 64 bits, else in 32."""
+    """Let nvmlDeviceGetFieldValues answer these fields; a counter in 64 bits, the others in 32."""
 
     def register(read: Callable[[Device, int], int | None]) -> Callable[[Device, int], int | None]:
         for field in fields:
-            _add(FIELDS, field, FieldValue(read, is_counter))
+            _add(FIELDS, field, FieldValue(read, kind))
         return read
 
     return register

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent.simulation.codes import ClocksEventReason, NvmlReturn
 from agent.simulation.mig import MigInstance
 from agent.simulation.models import GpuModel
+from agent.simulation.replay.fabric import replay_fabric
 from agent.simulation.replay.words import MISSING, is_absent
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def replay_gpu(gpu: SimulatedGpu, told: Section) -> None:
     )
     _replay_mig(gpu, told)
     _replay_errors(gpu, told)
+    gpu.fabric = replay_fabric(told)
 
 
 def _values(told: Section) -> dict[str, Any]:
@@ -121,6 +123,12 @@ def _values(told: Section) -> dict[str, Any]:
         "slowdown_threshold": _threshold(told, "gpu_temp_slow"),
         "max_operating_threshold": _threshold(told, "gpu_temp_max_gpu"),
         "memory_max_threshold": _threshold(told, "gpu_temp_max_mem"),
+        "temperature_margin": told.margin("temperature/gpu_temp_tlimit"),
+        "shutdown_tlimit": told.margin("temperature/gpu_temp_max_tlimit_threshold"),
+        "slowdown_tlimit": told.margin("temperature/gpu_temp_slow_tlimit_threshold"),
+        "memory_max_tlimit": told.margin("temperature/gpu_temp_max_mem_tlimit_threshold"),
+        "max_operating_tlimit": told.margin("temperature/gpu_temp_max_gpu_tlimit_threshold"),
+        **_slowed(told),
         **_power(told),
         **_clocks(told),
         "pcie_generation": told.number("pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
@@ -152,6 +160,19 @@ def _threshold(told: Section, name: str) -> int | NvmlReturn:
     if told.has(f"temperature/{name}_tlimit_threshold"):
         return NvmlReturn.NOT_SUPPORTED
     return told.number(f"temperature/{name}_threshold")
+
+
+def _slowed(told: Section) -> dict[str, int | NvmlReturn]:
+    """For how long, by what; that of heat as a whole is in no document."""
+    counter = "clocks_event_reasons_counters/clocks_event_reasons_counters"
+    return {
+        "slowed_by_power_cap": told.nanoseconds(f"{counter}_sw_power_cap"),
+        "slowed_by_sync_boost": told.nanoseconds(f"{counter}_sync_boost"),
+        "slowed_by_software_thermal": told.nanoseconds(f"{counter}_sw_therm_slowdown"),
+        "slowed_by_hardware_thermal": told.nanoseconds(f"{counter}_hw_therm_slowdown"),
+        "slowed_by_power_brake": told.nanoseconds(f"{counter}_hw_power_brake"),
+        "slowed_by_thermal": MISSING,
+    }
 
 
 def _power(told: Section) -> dict[str, int | NvmlReturn]:
@@ -248,6 +269,11 @@ def _replay_errors(gpu: SimulatedGpu, told: Section) -> None:
     banks = tuple(told.number(f"{histogram}_{name}") for name in _BANKS)
     refused = next((count for count in banks if isinstance(count, NvmlReturn)), None)
     counters.remap_banks = banks if refused is None else refused
+    ecc = "ecc_errors"
+    counters.sram_threshold_exceeded = told.choice(_YES, f"{ecc}/aggregate/sram_threshold_exceeded")
+    counters.unrepairable_memory = told.choice(_YES, f"{ecc}/unrepairable_memory")
+    counters.channel_repair_pending = told.choice(_YES, f"{ecc}/channel_repair_pending")
+    counters.tpc_repair_pending = told.choice(_YES, f"{ecc}/tpc_repair_pending")
     counters.pcie_replays = told.number("pci/replay_counter")
     counters.recovery_action = told.choice(_RECOVERY_ACTIONS, "gpu_recovery_action")
 

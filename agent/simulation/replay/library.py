@@ -29,7 +29,9 @@ _UNTOLD = (
     "nvmlDeviceGetSupportedEventTypes",
     "nvmlDeviceGetTopologyCommonAncestor",
     "nvmlDeviceGetTotalEnergyConsumption",
+    "nvmlDeviceGetViolationStatus",
     "nvmlDeviceRegisterEvents",
+    "nvmlDeviceValidateInforom",
     "nvmlGpmQueryDeviceSupport",
 )
 _UNTOLD_FIELDS = (FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)

@@ -83,18 +83,26 @@ class Section:
         text = self.text(*paths)
         return text if isinstance(text, NvmlReturn) else text.partition(_REMARK)[0]
 
-    def number(self, *paths: str, scale: int = 1, most: int = _MOST) -> int | NvmlReturn:
-        """In front of its unit, times `scale`; UNKNOWN for what is none, less than 0 or more than `most`."""
+    def number(self, *paths: str, scale: int = 1, least: int = 0, most: int = _MOST) -> int | NvmlReturn:
+        """In front of its unit, times `scale`; UNKNOWN for none, and what is not in that range."""
         text = self.version(*paths)
         if isinstance(text, NvmlReturn):
             return text
         match = _NUMBER.fullmatch(text)
         number = None if match is None else round(float(match[1]) * scale)
-        return number if number is not None and 0 <= number <= most else NvmlReturn.UNKNOWN
+        return number if number is not None and least <= number <= most else NvmlReturn.UNKNOWN
 
     def bytes(self, *paths: str) -> int | NvmlReturn:
         """Told in MiB."""
         return self.number(*paths, scale=1024**2, most=2**63 - 1)
+
+    def margin(self, *paths: str) -> int | NvmlReturn:
+        """Degrees Celsius, which may be less than 0."""
+        return self.number(*paths, least=-(2**31), most=2**31 - 1)
+
+    def nanoseconds(self, *paths: str) -> int | NvmlReturn:
+        """Told in microseconds."""
+        return self.number(*paths, scale=1000, most=2**63 - 1)
 
     def milliwatts(self, *paths: str) -> int | NvmlReturn:
         """Told in W."""

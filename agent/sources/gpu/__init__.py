@@ -17,11 +17,13 @@ from agent.readings import GpuIdentity, GpuReading, Reason, seconds_since_boot
 from agent.sources.gpu import power, recovery, thermal
 from agent.sources.gpu.clocks import ClocksSource
 from agent.sources.gpu.engines import read_engines
+from agent.sources.gpu.fabric import FabricSource
 from agent.sources.gpu.fans import FansSource
 from agent.sources.gpu.fields import SlowFields
 from agent.sources.gpu.gpm import GpmSource
 from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.identity import IdentitySource
+from agent.sources.gpu.inforom import InforomSource
 from agent.sources.gpu.memory import MemorySource
 from agent.sources.gpu.memory_errors import read_memory_errors
 from agent.sources.gpu.mig import read_mig
@@ -37,6 +39,7 @@ from agent.sources.gpu.recovery import RecoverySource
 from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.stand_ins import StandIns
 from agent.sources.gpu.thermal import ThermalSource
+from agent.sources.gpu.throttling import ThrottlingSource
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.gpu.utilization import read_utilization
 from agent.sources.nvml import unreadable_gpu
@@ -113,11 +116,18 @@ class GpuSource:
         """What is known of a GPU that cannot be read."""
         return GpuReading(self._since_boot(), identity=self._identity, driver_errors=self._record.errors)
 
+    def read_with_fresh_errors(self) -> GpuReading:
+        """As `read`, with error counts of now: after an error that speaks of memory they have changed."""
+        if self._open is not None:
+            self._open.forget_errors()
+        return self.read()
+
     def measure_slow_counters(self) -> None:
         """Measure what takes long and nobody should wait for; the next sample shows it."""
         if self._open is not None:
             with contextlib.suppress(pynvml.NVMLError):  # the next read says what is wrong
                 self._open.pcie.measure(self._clock())
+                self._open.inforom.measure(self._clock())
 
     def release(self, *, may_be_another: bool = False) -> None:
         """Let go of the handle and all that hangs on it, before NVML is shut down.
@@ -153,14 +163,17 @@ class _OpenGpu:
             handle, {**recovery.FIELDS, **thermal.FIELDS, **power.FIELDS}, zero_is_none=thermal.ZERO_IS_NONE
         )
         self.pcie = PcieSource(handle)
+        self.inforom = InforomSource(handle)
         self.gpm = GpmSource(handle)
         self._memory = MemorySource(index, handle)
         self._identity = identity
         self._power = PowerSource(handle, fields)
         self._clocks = ClocksSource(handle)
+        self._throttling = ThrottlingSource(handle)
         self._thermal = ThermalSource(handle, fields)
         self._fans = FansSource(handle, clock)
         self._nvlink = NvLinkSource(handle, clock)
+        self._fabric = FabricSource(handle)
         self._recovery = RecoverySource(handle, fields)
         mps = MpsClients(handle, clock)
         self._processes = ProcessesSource(handle, mps.of, clock, now)
@@ -202,10 +215,13 @@ class _OpenGpu:
             thermal=thermal,
             power=self._power.read(started),
             clocks=self._clocks.read(started),
+            throttling=self._throttling.read(started),
             fans=self._fans.read(started, thermal.gpu_celsius),
             pcie=pcie,
             nvlink=self._nvlink.read(started, self._seen),
+            fabric=self._fabric.read(started),
             memory_errors=self._memory_errors.get(started),
+            inforom=self.inforom.read(),
             modes=modes,
             recovery=self._recovery.read(started),
             processes=listed.processes,
@@ -216,6 +232,11 @@ class _OpenGpu:
         )
         self._raise_if_silent(reading)
         return self._stand_ins.fill(reading, started)
+
+    def forget_errors(self) -> None:
+        self._memory_errors.forget()
+        self._recovery.forget_repairs()
+        self._stand_ins.forget("memory_errors")
 
     def _raise_if_silent(self, reading: GpuReading) -> None:
         """A driver that fails to tell the memory, and tells nothing else of now, does not reach the GPU."""

@@ -19,19 +19,25 @@ if TYPE_CHECKING:
 _FUNCTION = "nvmlDeviceGetFieldValues"
 
 
-def field_values(handle: GpuHandle, fields: Sequence[int | tuple[int, int]]) -> list[Any]:
+def field_values(
+    handle: GpuHandle, fields: Sequence[int | tuple[int, int]], *, counters: bool = False
+) -> list[Any]:
     """Whole numbers by field id, or by (field id, scope); a Refusal for each that is not told.
 
+    `counters`: only those of 64 bits; a driver may have something else by that id.
     NVML: nvmlDeviceGetFieldValues, in which each field has a return code of its own.
     """
     answer = handle.call(_FUNCTION, list(fields))
     if isinstance(answer, Refusal):
         return [answer] * len(fields)
-    return [_number_or_refusal(handle, field) for field in answer]
+    return [_number_or_refusal(handle, field, counters=counters) for field in answer]
 
 
-def _number_or_refusal(handle: GpuHandle, field: Any) -> int | Refusal:
-    number = whole_number(field) if field.nvmlReturn == pynvml.NVML_SUCCESS else None
+def _number_or_refusal(handle: GpuHandle, field: Any, *, counters: bool) -> int | Refusal:
+    is_told = field.nvmlReturn == pynvml.NVML_SUCCESS and (
+        not counters or field.valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
+    )
+    number = whole_number(field) if is_told else None
     if number is not None:
         return number
     refusal = Refusal(_FUNCTION, field.nvmlReturn)

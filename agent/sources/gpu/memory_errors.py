@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import byref
 from typing import TYPE_CHECKING, Any
 
 import pynvml
@@ -46,7 +47,26 @@ def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
         remap_banks=handle.take(
             "memory_errors.remap_banks", handle.call("nvmlDeviceGetRowRemapperHistogram"), _banks
         ),
+        sram_threshold_exceeded=handle.take(
+            "memory_errors.sram_threshold_exceeded",
+            handle.call(_sram_errors),
+            lambda status: _flag(number(status, "bThresholdExceeded")),
+        ),
+        unrepairable_memory=handle.take(
+            "memory_errors.unrepairable_memory",
+            handle.call("nvmlDeviceGetUnrepairableMemoryFlag_v1"),
+            bool,
+        ),
     )
+
+
+def _sram_errors(handle: Any) -> Any:
+    status = pynvml.c_nvmlEccSramErrorStatus_v1_t()
+    pynvml.nvmlDeviceGetSramEccErrorStatus(handle, byref(status))
+    return status
+
+
+_sram_errors.__name__ = "nvmlDeviceGetSramEccErrorStatus"  # so it is called where its errors are shown
 
 
 def _total(handle: GpuHandle, name: str, kind: int, counter: int) -> int | None:

@@ -125,6 +125,11 @@ def _celsius(function: str) -> Range:
     return Range(function, "°C", 200, least=-100)
 
 
+def _margin(function: str) -> Range:
+    """Between two temperatures that can be."""
+    return Range(function, "°C", 300, least=-300)
+
+
 def _bytes(function: str, limit: Callable[[GpuReading], float | None] | None = None) -> Range:
     return Range(function, "bytes", _BYTES, limit=limit)
 
@@ -147,7 +152,7 @@ _CLOCK, _MAX_CLOCK = "nvmlDeviceGetClockInfo", "nvmlDeviceGetMaxClockInfo"
 _THRESHOLD, _FIELDS = "nvmlDeviceGetTemperatureThreshold", "nvmlDeviceGetFieldValues"
 _ECC, _RETIRED = "nvmlDeviceGetTotalEccErrors", "nvmlDeviceGetRetiredPages"
 _REMAPPED, _BANKS = "nvmlDeviceGetRemappedRows", "nvmlDeviceGetRowRemapperHistogram"
-_LINK_ERRORS = "nvmlDeviceGetNvLinkErrorCounter"
+_LINK_ERRORS, _FABRIC = "nvmlDeviceGetNvLinkErrorCounter", "nvmlDeviceGetGpuFabricInfoV"
 
 # By the field of GpuReading; of what is in a list, by the name of the list and of the field of an element.
 RANGES: Mapping[str, Range] = {
@@ -184,12 +189,23 @@ RANGES: Mapping[str, Range] = {
     "clocks.max_sm_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.max_video_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.event_reasons": Range("nvmlDeviceGetCurrentClocksEventReasons", "as a bitmask", _COUNT),
+    **{
+        f"throttling.{name}_seconds": Range(_FIELDS, "s", _COUNT / 1e9)
+        for name in (
+            *("power_cap", "sync_boost", "software_thermal", "hardware_thermal", "power_brake", "thermal"),
+        )
+    },
     "thermal.gpu_celsius": _celsius("nvmlDeviceGetTemperature"),
     "thermal.memory_celsius": _celsius(_FIELDS),
     "thermal.shutdown_celsius": _celsius(_THRESHOLD),
     "thermal.slowdown_celsius": _celsius(_THRESHOLD),
     "thermal.max_operating_celsius": _celsius(_THRESHOLD),
     "thermal.memory_max_celsius": _celsius(_THRESHOLD),
+    "thermal.margin_celsius": _margin("nvmlDeviceGetMarginTemperature"),
+    "thermal.shutdown_margin_celsius": _margin(_FIELDS),
+    "thermal.slowdown_margin_celsius": _margin(_FIELDS),
+    "thermal.memory_max_margin_celsius": _margin(_FIELDS),
+    "thermal.max_operating_margin_celsius": _margin(_FIELDS),
     "fans.count": Range("nvmlDeviceGetNumFans", "fans", 64),
     "fans.speed_percent": Range("nvmlDeviceGetFanSpeed", "%", 500),
     "fans.speed_rpm": Range("nvmlDeviceGetFanSpeedRPM", "rpm", 100_000),
@@ -217,6 +233,11 @@ RANGES: Mapping[str, Range] = {
     "nvlink.links.recovery_errors": Range(_LINK_ERRORS, "errors", _COUNT),
     "nvlink.links.crc_flit_errors": Range(_LINK_ERRORS, "errors", _COUNT),
     "nvlink.links.crc_data_errors": Range(_LINK_ERRORS, "errors", _COUNT),
+    "fabric.state": Range(_FABRIC, "as a state", 255),
+    "fabric.status": Range(_FABRIC, "as a return code", 999),
+    "fabric.clique_id": Range(_FABRIC, "as an id", (1 << 32) - 1),
+    "fabric.health_summary": Range(_FABRIC, "as a summary", 255),
+    "fabric.incorrect_configuration": Range(_FABRIC, "as a fault", 15),
     "memory_errors.corrected_volatile": Range(_ECC, "errors", _COUNT),
     "memory_errors.uncorrected_volatile": Range(_ECC, "errors", _COUNT),
     "memory_errors.corrected_aggregate": Range(_ECC, "errors", _COUNT),

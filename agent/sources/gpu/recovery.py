@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pynvml
 
 from agent.readings import Recovery
+from agent.sources.gpu.paces import ERRORS_PACE
+from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from agent.sources.gpu.fields import SlowFields
     from agent.sources.gpu.handle import GpuHandle
 
@@ -22,7 +26,30 @@ class RecoverySource:
     def __init__(self, handle: GpuHandle, fields: SlowFields) -> None:
         self._handle = handle
         self._fields = fields
+        self._repairs = Paced(ERRORS_PACE, lambda: _read_repairs(handle))
 
     def read(self, now: float) -> Recovery:
         """NVML: see the fields of Recovery."""
-        return Recovery(action=self._fields.get(now)[ACTION], requires_reset=self._handle.requires_reset)
+        repairs = self._repairs.get(now)  # first: it may be what says that the GPU requires a reset
+        return Recovery(
+            action=self._fields.get(now)[ACTION], requires_reset=self._handle.requires_reset, **repairs
+        )
+
+    def forget_repairs(self) -> None:
+        """What is repaired at the next reset is no longer what it was: ask at the next `read`."""
+        self._repairs.forget()
+
+
+def _read_repairs(handle: GpuHandle) -> dict[str, bool | None]:
+    status = handle.call("nvmlDeviceGetRepairStatus")  # [channel, TPC]
+    return {name: handle.take(f"recovery.{name}", status, value_of) for name, value_of in _REPAIRS.items()}
+
+
+def _flag(number: int | None) -> bool | None:
+    return None if number is None else bool(number)
+
+
+_REPAIRS: Mapping[str, Callable[[Any], bool | None]] = {
+    "channel_repair_pending": lambda status: _flag(status[0]),
+    "tpc_repair_pending": lambda status: _flag(status[1]),
+}

@@ -99,6 +99,13 @@ class StandIns:
         found = {path: value for path in missing if (value := self._value(path, reading)) is not None}
         return _with(reading, found) if found else reading
 
+    def forget(self, subject: str) -> None:
+        """The values of a subject are no longer true: ask for them at the next `fill`."""
+        for path, stand_in in STAND_INS.items():
+            if path.startswith(f"{subject}."):
+                for field in stand_in.fields:
+                    self._due_at.pop(field, None)
+
     def _ask(self, missing: Iterable[str], now: float) -> None:
         due = {
             field: STAND_INS[path].pace

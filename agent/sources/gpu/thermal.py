@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pynvml
 
 from agent.readings import Thermal
-from agent.sources.gpu.paces import FIXED_PACE
+from agent.sources.gpu.fields import field_values
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ class ThermalSource:
     def __init__(self, handle: GpuHandle, fields: SlowFields) -> None:
         self._handle = handle
         self._fields = fields
-        self._thresholds = Paced(FIXED_PACE, lambda: _read_thresholds(handle))
+        self._thresholds = Paced(FIXED_PACE, lambda: _read_thresholds(handle) | _read_tlimits(handle))
+        self._margin: Paced[int | None] = Paced(  # 1 ms on an H100
+            SLOW_PACE, lambda: handle.ask("thermal.margin_celsius", "nvmlDeviceGetMarginTemperature")
+        )
 
     def read(self, now: float) -> Thermal:
         """NVML: see the fields of Thermal."""
@@ -34,6 +38,7 @@ class ThermalSource:
                 "thermal.gpu_celsius", "nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU
             ),
             memory_celsius=self._fields.get(now)[MEMORY],
+            margin_celsius=self._margin.get(now),
             **self._thresholds.get(now),
         )
 
@@ -54,4 +59,21 @@ def _read_thresholds(handle: GpuHandle) -> dict[str, int | None]:
             lambda celsius: celsius or None,  # 0: there is none
         )
         for name, threshold in _THRESHOLDS.items()
+    }
+
+
+_TLIMITS = {
+    "shutdown_margin_celsius": pynvml.NVML_FI_DEV_TEMPERATURE_SHUTDOWN_TLIMIT,
+    "slowdown_margin_celsius": pynvml.NVML_FI_DEV_TEMPERATURE_SLOWDOWN_TLIMIT,
+    "memory_max_margin_celsius": pynvml.NVML_FI_DEV_TEMPERATURE_MEM_MAX_TLIMIT,
+    "max_operating_margin_celsius": pynvml.NVML_FI_DEV_TEMPERATURE_GPU_MAX_TLIMIT,
+}
+
+
+def _read_tlimits(handle: GpuHandle) -> dict[str, int | None]:
+    """Signed, and 0 is one of them."""
+    answers = field_values(handle, list(_TLIMITS.values()))
+    return {
+        name: handle.take(f"thermal.{name}", answer, int)
+        for name, answer in zip(_TLIMITS, answers, strict=True)
     }

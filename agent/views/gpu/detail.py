@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent.views.gpu.clocks import GpuClockDetail, clock_detail_view
 from agent.views.gpu.engines import GpuEngines, engines_view
+from agent.views.gpu.fabric import GpuFabric, fabric_view
 from agent.views.gpu.fans import GpuFanDetail, fans_view
 from agent.views.gpu.gpm import GpuPerformance, performance_view
 from agent.views.gpu.identity import GpuBoard, board_view
@@ -25,7 +26,9 @@ from agent.views.gpu.modes import GpuModes, modes_view
 from agent.views.gpu.nvlink import GpuNvLink, nvlinks_view
 from agent.views.gpu.pcie import GpuPcieDetail, pcie_detail_view
 from agent.views.gpu.power import GpuPowerDetail, power_detail_view
+from agent.views.gpu.recovery import GpuRepairs, repairs_view
 from agent.views.gpu.thermal import GpuTemperatures, temperatures_view
+from agent.views.gpu.throttling import GpuThrottledSeconds, throttled_seconds_view
 from agent.views.gpu.unknown import DESCRIPTION, FAILED_DESCRIPTION
 from agent.views.gpu.xid import GpuXid, xids_view
 from agent.views.health import HealthFinding, findings_view
@@ -43,6 +46,7 @@ class GpuDetail(BaseModel):
     temperatures: GpuTemperatures
     power: GpuPowerDetail
     clocks: GpuClockDetail
+    throttled_seconds: GpuThrottledSeconds
     engines: GpuEngines
     performance: GpuPerformance
     bar1: GpuBar1
@@ -55,9 +59,14 @@ class GpuDetail(BaseModel):
     nvlinks: list[GpuNvLink] | None = Field(
         description="each NVLink of the GPU; null: it has none, or the driver does not tell"
     )
+    fabric: GpuFabric
     ecc: GpuEcc
     retired_pages: GpuRetiredPages
     remapped_rows: GpuRemappedRows
+    repairs: GpuRepairs
+    inforom_valid: bool | None = Field(
+        description="whether the checksum of the InfoROM is right, as it was at the last hourly look"
+    )
     xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
     mig_instances: list[GpuMigInstance] | None = Field(
         description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
@@ -76,6 +85,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         temperatures=temperatures_view(reading.thermal),
         power=power_detail_view(reading.power),
         clocks=clock_detail_view(reading.clocks),
+        throttled_seconds=throttled_seconds_view(reading.throttling),
         engines=engines_view(reading.engines),
         performance=performance_view(reading.gpm),
         bar1=bar1_view(reading.memory),
@@ -84,10 +94,13 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         pcie=pcie_detail_view(reading.pcie),
         pcie_replays=reading.pcie.replays,
         nvlinks=nvlinks_view(reading.nvlink),
+        fabric=fabric_view(reading.fabric),
         ecc=ecc_view(reading.memory_errors),
         retired_pages=retired_pages_view(reading.memory_errors),
         remapped_rows=remapped_rows_view(reading.memory_errors),
-        xids=xids_view(gpu.xids),
+        repairs=repairs_view(reading.recovery),
+        inforom_valid=reading.inforom.is_valid,
+        xids=xids_view(gpu),
         mig_instances=mig_instances_view(gpu),
         findings=findings_view(health),
         unknown={},  # what is null can be said when all is together

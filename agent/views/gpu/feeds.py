@@ -17,7 +17,7 @@ REMEMBERED = frozenset(
         "pcie.utilization_percent",
     }
 )
-# Fields of a reading that are the change between two samples.
+# Fields of a reading that are the change between two samples, or that are first read after one.
 NEED_TWO_SAMPLES = frozenset(
     {
         "gpm.sm_activity_percent",
@@ -27,6 +27,7 @@ NEED_TWO_SAMPLES = frozenset(
         "pcie.tx_kib_per_second",
         "pcie.rx_kib_per_second",
         "nvlink.links",
+        "inforom.is_valid",
     }
 )
 
@@ -107,6 +108,11 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
         "slowdown_celsius",
         "shutdown_celsius",
         "memory_max_celsius",
+        "margin_celsius",
+        "max_operating_margin_celsius",
+        "slowdown_margin_celsius",
+        "shutdown_margin_celsius",
+        "memory_max_margin_celsius",
     ),
     **_alike(
         "detail.power",
@@ -117,6 +123,12 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
         "default_limit_watts",
         "energy_joules",
     ),
+    "detail.throttled_seconds.sw_power_cap": ("throttling.power_cap_seconds",),
+    "detail.throttled_seconds.sync_boost": ("throttling.sync_boost_seconds",),
+    "detail.throttled_seconds.sw_thermal_slowdown": ("throttling.software_thermal_seconds",),
+    "detail.throttled_seconds.hw_thermal_slowdown": ("throttling.hardware_thermal_seconds",),
+    "detail.throttled_seconds.hw_power_brake_slowdown": ("throttling.power_brake_seconds",),
+    "detail.throttled_seconds.thermal": ("throttling.thermal_seconds",),
     **_alike("detail.clocks", "clocks", "sm_mhz", "video_mhz", "max_sm_mhz", "max_video_mhz"),
     **_alike(
         "detail.engines", "engines", "encoder_percent", "decoder_percent", "jpeg_percent", "ofa_percent"
@@ -134,6 +146,19 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
     "detail.pcie.widest_under_load": ("pcie.width",),
     "detail.pcie_replays": ("pcie.replays",),
     "detail.nvlinks": ("nvlink.links",),
+    **_alike("detail.fabric", "fabric", "state", "status", "cluster_uuid", "clique_id"),
+    "detail.fabric.health.summary": ("fabric.health_summary",),
+    **_alike(
+        "detail.fabric.health",
+        "fabric",
+        "bandwidth_degraded",
+        "route_recovery_in_progress",
+        "route_unhealthy",
+        "access_timeout_recovery",
+        "incorrect_configuration",
+        "partition_assigned",
+        "manager_connected",
+    ),
     **_alike(
         "detail.ecc",
         "memory_errors",
@@ -141,6 +166,8 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
         "uncorrected_volatile",
         "corrected_aggregate",
         "uncorrected_aggregate",
+        "sram_threshold_exceeded",
+        "unrepairable_memory",
     ),
     "detail.retired_pages.corrected": ("memory_errors.retired_pages_corrected",),
     "detail.retired_pages.uncorrected": ("memory_errors.retired_pages_uncorrected",),
@@ -150,6 +177,9 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
     "detail.remapped_rows.pending": ("memory_errors.remapping_pending",),
     "detail.remapped_rows.failed": ("memory_errors.remapping_failed",),
     "detail.remapped_rows.banks": ("memory_errors.remap_banks",),
+    "detail.repairs.channel_pending": ("recovery.channel_repair_pending",),
+    "detail.repairs.tpc_pending": ("recovery.tpc_repair_pending",),
+    "detail.inforom_valid": ("inforom.is_valid",),
     "detail.xids": ("xids",),
     "detail.mig_instances": ("mig.instances",),
 }

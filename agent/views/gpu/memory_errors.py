@@ -11,12 +11,19 @@ if TYPE_CHECKING:
 
 
 class GpuEcc(BaseModel):
-    """NVML: nvmlDeviceGetTotalEccErrors. Volatile: since the driver was loaded; aggregate: ever."""
+    """NVML: nvmlDeviceGetTotalEccErrors. Volatile: since the driver was loaded; aggregate: ever.
+
+    The last two: nvmlDeviceGetSramEccErrorStatus, nvmlDeviceGetUnrepairableMemoryFlag_v1.
+    """
 
     corrected_volatile: int | None = Field(description="corrected errors since the driver was loaded")
     uncorrected_volatile: int | None = Field(description="uncorrected errors since the driver was loaded")
     corrected_aggregate: int | None = Field(description="corrected errors over the life of the GPU")
     uncorrected_aggregate: int | None = Field(description="uncorrected errors over the life of the GPU")
+    sram_threshold_exceeded: bool | None = Field(
+        description="whether SRAM had more uncorrected errors than NVIDIA accepts of a GPU"
+    )
+    unrepairable_memory: bool | None = Field(description="whether faulty memory cannot be repaired")
 
 
 def ecc_view(errors: MemoryErrors) -> GpuEcc:
@@ -26,6 +33,8 @@ def ecc_view(errors: MemoryErrors) -> GpuEcc:
         uncorrected_volatile=errors.uncorrected_volatile,
         corrected_aggregate=errors.corrected_aggregate,
         uncorrected_aggregate=errors.uncorrected_aggregate,
+        sram_threshold_exceeded=errors.sram_threshold_exceeded,
+        unrepairable_memory=errors.unrepairable_memory,
     )
 
 

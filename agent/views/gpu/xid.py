@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from agent.derive.xid import Remedy, look_up
+from agent.derive.xid import Remedy, look_up, remedy
+from agent.derive.xid_catalogue import PRODUCTS
 from agent.views.units import iso_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from agent.readings import XidCount
+    from agent.readings import GpuSample, XidCount
 
 
 class GpuXid(BaseModel):
@@ -21,22 +20,36 @@ class GpuXid(BaseModel):
     code: int = Field(description="code of the XID error")
     meaning: str = Field(description="meaning of the XID by NVIDIA's catalogue")
     remedy: Remedy = Field(description="what helps, by NVIDIA's catalogue")
+    immediate_action: str | None = Field(
+        description="immediate action of NVIDIA's catalogue, as in RESET_GPU; null: it names none"
+    )
+    investigatory_action: str | None = Field(
+        description="investigatory action of NVIDIA's catalogue, if it comes back; null: it names none"
+    )
+    listed_for: list[str] = Field(
+        description="products, each standing for its generation, for which NVIDIA's catalogue lists the XID"
+    )
     times: int = Field(description="number of times since the agent started")
     last_at: str = Field(description="when it was last reported, ISO 8601 UTC")
 
 
-def xids_view(xids: Mapping[int, XidCount] | None) -> list[GpuXid] | None:
+def xids_view(gpu: GpuSample) -> list[GpuXid] | None:
     """The wire shape of each code."""
-    if xids is None:
+    if gpu.xids is None:
         return None
-    latest_first = sorted(xids.items(), key=lambda entry: -entry[1].last_at)
-    return [
-        GpuXid(
-            code=code,
-            meaning=look_up(code).meaning,
-            remedy=look_up(code).remedy,
-            times=seen.times,
-            last_at=iso_utc(seen.last_at),
-        )
-        for code, seen in latest_first
-    ]
+    latest_first = sorted(gpu.xids.items(), key=lambda entry: -entry[1].last_at)
+    return [_xid(code, seen, gpu.identity.compute_capability) for code, seen in latest_first]
+
+
+def _xid(code: int, seen: XidCount, compute_capability: tuple[int, int] | None) -> GpuXid:
+    row = look_up(code, compute_capability)
+    return GpuXid(
+        code=code,
+        meaning=row.meaning,
+        remedy=remedy(code, row),
+        immediate_action=row.immediate,
+        investigatory_action=row.investigatory,
+        listed_for=[product for product in PRODUCTS if product in row.listed_for],
+        times=seen.times,
+        last_at=iso_utc(seen.last_at),
+    )

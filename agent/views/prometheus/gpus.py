@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from agent.views.prometheus import (
     clocks,
     engines,
+    fabric,
     fans,
     gpm,
     identity,
+    inforom,
     memory,
     memory_errors,
     mig,
@@ -22,6 +24,7 @@ from agent.views.prometheus import (
     power,
     recovery,
     thermal,
+    throttling,
     utilization,
 )
 from agent.views.prometheus.families import GPU_LABELS, counter, gauge, label_values
@@ -47,6 +50,8 @@ GAUGES: ReadingValues = (
     *mig.GAUGES,
     *memory_errors.GAUGES,
     *recovery.GAUGES,
+    *inforom.GAUGES,
+    *fabric.GAUGES,
 )
 COUNTERS: ReadingValues = (*power.COUNTERS, *pcie.COUNTERS)
 BY_LABEL: ValuesByLabel = (
@@ -55,6 +60,7 @@ BY_LABEL: ValuesByLabel = (
     *modes.BY_LABEL,
     *memory_errors.BY_LABEL,
     *nvlink.BY_LABEL,
+    *fabric.BY_LABEL,
 )
 
 
@@ -87,6 +93,7 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading) -> Iterator[Metric]:
                 for key, one in values(reading).items()
             ),
         )
+    yield throttling.throttled_seconds(readings)
     yield memory_errors.ecc_errors(readings)
     yield nvlink.nvlink_errors(readings)
     yield from mig.mig_families(readings)

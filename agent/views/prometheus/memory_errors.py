@@ -31,6 +31,16 @@ GAUGES: ReadingValues = (
         "1 if a faulty memory row could not be remapped, else 0.",
         lambda r: r.memory_errors.remapping_failed,
     ),
+    (
+        "sram_threshold_exceeded",
+        "1 if SRAM had more uncorrected errors than NVIDIA accepts of a GPU, else 0.",
+        lambda r: r.memory_errors.sram_threshold_exceeded,
+    ),
+    (
+        "unrepairable_memory",
+        "1 if faulty memory cannot be repaired, else 0.",
+        lambda r: r.memory_errors.unrepairable_memory,
+    ),
 )
 BY_LABEL: ValuesByLabel = (
     (

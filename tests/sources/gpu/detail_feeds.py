@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+from agent.readings import Fabric, Throttling
+
 DETAIL_FEEDS: dict[str, tuple[str, ...]] = {
     "nvmlDeviceGetSerial": ("identity.serial",),
     "nvmlDeviceGetBoardPartNumber": ("identity.part_number",),
@@ -15,6 +19,7 @@ DETAIL_FEEDS: dict[str, tuple[str, ...]] = {
         "thermal.max_operating_celsius",
         "thermal.memory_max_celsius",
     ),
+    "nvmlDeviceGetMarginTemperature": ("thermal.margin_celsius",),
     "nvmlDeviceGetPerformanceState": ("modes.performance_state",),
     "nvmlDeviceGetPersistenceMode": ("modes.persistence_mode",),
     "nvmlDeviceGetEnforcedPowerLimit": ("power.enforced_limit_watts",),
@@ -44,6 +49,9 @@ DETAIL_FEEDS: dict[str, tuple[str, ...]] = {
         "memory_errors.remapping_failed",
     ),
     "nvmlDeviceGetRowRemapperHistogram": ("memory_errors.remap_banks",),
+    "nvmlDeviceGetSramEccErrorStatus": ("memory_errors.sram_threshold_exceeded",),
+    "nvmlDeviceGetUnrepairableMemoryFlag_v1": ("memory_errors.unrepairable_memory",),
+    "nvmlDeviceGetRepairStatus": ("recovery.channel_repair_pending", "recovery.tpc_repair_pending"),
 }
 
 # Everything that only `detail=1` and /metrics show.
@@ -54,6 +62,8 @@ DETAILS = {
     "power.instant_watts",
     "thermal.memory_celsius",
     "recovery.action",
+    *(f"thermal.{name}_margin_celsius" for name in ("shutdown", "slowdown", "memory_max", "max_operating")),
+    *(f"throttling.{one.name}" for one in fields(Throttling)),
     # by functions that tell more than details
     "clocks.sm_mhz",
     "clocks.video_mhz",
@@ -64,7 +74,13 @@ DETAILS = {
     # what others are judged by
     "pcie.widest_under_load",
     "fans.gpu_celsius",
+    # tested apart
+    *(f"fabric.{one.name}" for one in fields(Fabric)),
+    "inforom.is_valid",
 }
+
+# Tested in files of their own: one has older forms, the other is read after the sample.
+APART = {"nvmlDeviceGetGpuFabricInfoV", "nvmlDeviceValidateInforom"}
 
 # Tested with the links.
 LINK_FEEDS: dict[str, str] = {

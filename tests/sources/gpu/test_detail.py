@@ -30,6 +30,10 @@ ILL = ErrorCounters(
     remap_banks=(630, 4, 3, 2, 1),
     pcie_replays=7,
     recovery_action=1,
+    sram_threshold_exceeded=1,
+    unrepairable_memory=1,
+    channel_repair_pending=1,
+    tpc_repair_pending=1,
 )
 
 
@@ -46,6 +50,13 @@ def one() -> Iterator[OneGpu]:
             decoder_utilization=12,
             memory_temperature=71,
             performance_state=2,
+            temperature_margin=-1,
+            slowed_by_power_cap=4_251_825_415_123,
+            slowed_by_sync_boost=1_000_000_000,
+            slowed_by_software_thermal=2_500_000_000,
+            slowed_by_hardware_thermal=3_000_000_001,
+            slowed_by_power_brake=4_000_000_000,
+            slowed_by_thermal=5_000_000_000,
         )
         yield one
 
@@ -59,7 +70,7 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
     reading = one.read()
 
     told = details(reading)
-    apart = {name for name in told if name.startswith(("memory_errors.", "gpm."))}
+    apart = {name for name in told if name.startswith(("memory_errors.", "gpm.", "fabric.", "inforom."))}
     assert {name: told[name] for name in told.keys() - apart} == {
         "identity.serial": "1320621000000",
         "identity.part_number": "900-2G520-0000-000",
@@ -73,9 +84,22 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
         "thermal.slowdown_celsius": 92,
         "thermal.max_operating_celsius": 87,
         "thermal.memory_max_celsius": 95,
+        "thermal.margin_celsius": -1,
+        "thermal.shutdown_margin_celsius": -8,
+        "thermal.slowdown_margin_celsius": -5,
+        "thermal.max_operating_margin_celsius": 0,
+        "thermal.memory_max_margin_celsius": 0,
+        "throttling.power_cap_seconds": 4251.825415123,
+        "throttling.sync_boost_seconds": 1.0,
+        "throttling.software_thermal_seconds": 2.5,
+        "throttling.hardware_thermal_seconds": 3.000000001,
+        "throttling.power_brake_seconds": 4.0,
+        "throttling.thermal_seconds": 5.0,
         "modes.performance_state": 2,
         "modes.persistence_mode": True,
         "recovery.action": 1,
+        "recovery.channel_repair_pending": True,
+        "recovery.tpc_repair_pending": True,
         "thermal.memory_celsius": 71,
         "power.average_watts": 350.25,
         "power.instant_watts": 350.25,
@@ -105,6 +129,8 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
         remapping_pending=True,
         remapping_failed=True,
         remap_banks=RemapBanks(630, 4, 3, 2, 1),
+        sram_threshold_exceeded=True,
+        unrepairable_memory=True,
     )
 
 
@@ -134,6 +160,13 @@ def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str)
         (FieldId.POWER_AVERAGE, "power.average_watts"),
         (FieldId.POWER_INSTANT, "power.instant_watts"),
         (FieldId.GPU_RECOVERY_ACTION, "recovery.action"),
+        (FieldId.SHUTDOWN_TLIMIT, "thermal.shutdown_margin_celsius"),
+        (FieldId.SLOWDOWN_TLIMIT, "thermal.slowdown_margin_celsius"),
+        (FieldId.MEMORY_MAX_TLIMIT, "thermal.memory_max_margin_celsius"),
+        (FieldId.MAX_OPERATING_TLIMIT, "thermal.max_operating_margin_celsius"),
+        (FieldId.SLOWED_BY_SOFTWARE_HEAT, "throttling.software_thermal_seconds"),
+        (FieldId.SLOWED_BY_HARDWARE_HEAT, "throttling.hardware_thermal_seconds"),
+        (FieldId.SLOWED_BY_POWER_BRAKE, "throttling.power_brake_seconds"),
     ],
 )
 def test_a_missing_field_value_costs_its_own_detail_only(one: OneGpu, field: FieldId, name: str) -> None:
@@ -191,6 +224,9 @@ CALLS_IN_A_MINUTE = {
     "nvmlDeviceGetRetiredPagesPendingStatus": 2,
     "nvmlDeviceGetRetiredPages": 2 * 2,
     "nvmlDeviceGetTotalEccErrors": 4 * 2,
+    "nvmlDeviceGetSramEccErrorStatus": 2,
+    "nvmlDeviceGetUnrepairableMemoryFlag_v1": 2,
+    "nvmlDeviceGetRepairStatus": 2,
     # every 5 s
     **dict.fromkeys(
         [
@@ -204,6 +240,7 @@ CALLS_IN_A_MINUTE = {
             "nvmlDeviceGetOfaUtilization",
             "nvmlDeviceGetBAR1MemoryInfo",
             "nvmlDeviceGetPcieReplayCounter",
+            "nvmlDeviceGetMarginTemperature",
         ],
         12,
     ),

@@ -13,7 +13,7 @@ from agent.readings import GpuIdentity, GpuProcess, GpuReading, NvLinks, Process
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
 from agent.sources.gpu.paces import PROCESS_PACE, SLOW_PACE
 from agent.sources.nvml import DriverSource
-from tests.sources.gpu.detail_feeds import DETAIL_FEEDS, DETAILS, LINK_FEEDS
+from tests.sources.gpu.detail_feeds import APART, DETAIL_FEEDS, DETAILS, LINK_FEEDS
 from tests.sources.one_gpu import OneGpu, one_gpu
 from tests.support.readings import leaves, reading, with_values
 
@@ -219,9 +219,9 @@ def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
     one.read(after=ALL_ANEW)
     one.source.release()
 
-    assert set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | LINK_FEEDS.keys(), (
-        "a new NVML function stands in tests/sources/gpu/detail_feeds.py, or in FEEDS of test_gpu.py"
-    )
+    assert (
+        set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | LINK_FEEDS.keys() | APART
+    ), "a new NVML function stands in tests/sources/gpu/detail_feeds.py, or in FEEDS of test_gpu.py"
 
 
 # Nothing stands in for what is forbidden.
@@ -317,6 +317,7 @@ def test_memory_beyond_all_measure_is_garbage(one: OneGpu, garbage: int) -> None
 
 LACKS = {
     "current": (),
+    "r575": (),
     "r535": ("fans.speed_rpm",),
     "r470": ("fans.speed_rpm", "memory.reserved_bytes", *GPM),
     "r418": ("fans.speed_rpm", "memory.reserved_bytes", *GPM, "mig.enabled"),
@@ -330,7 +331,7 @@ def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str
 
     reading = one.read(after=ALL_ANEW)
 
-    has_gpm = generation in {"current", "r535"}
+    has_gpm = generation in {"current", "r575", "r535"}
     told = without(expected(one), *LACKS[generation])
     assert plain(reading) == with_values(told, gpm_supported=has_gpm)
 
@@ -489,7 +490,7 @@ CALLS_IN_20_SECONDS = {
     "nvmlDeviceGetPowerUsage": 20,
     "nvmlDeviceGetClockInfo": 40 + 2 * 4,
     "nvmlDeviceGetCurrentClocksEventReasons": 20,
-    "nvmlDeviceGetFieldValues": 20 + 2 * 4,  # for details every 5 s
+    "nvmlDeviceGetFieldValues": 20 + 2 * 4 + 2 + 1,  # for details every 5 s, every 10 s and once
     "nvmlGpmSampleGet": 20,
     "nvmlGpmMetricsGet": 19,
     # every 2 s; NVML is asked for the size, then for the list
@@ -517,7 +518,7 @@ def calls_of(one: OneGpu, samples: int, interval: float) -> dict[str, int]:
 
 def plain_calls(one: OneGpu) -> dict[str, int]:
     """What the details cost is tested with them."""
-    details = DETAIL_FEEDS.keys() | LINK_FEEDS.keys()
+    details = DETAIL_FEEDS.keys() | LINK_FEEDS.keys() | APART
     return {symbol: calls for symbol, calls in one.simulation.calls.items() if symbol not in details}
 
 
@@ -555,7 +556,7 @@ def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(on
     calls = calls_of(one, 20, 1.0)
 
     assert calls == CALLS_IN_20_SECONDS | {
-        "nvmlDeviceGetFieldValues": 1 + 8,
+        "nvmlDeviceGetFieldValues": 1 + 8 + 2 + 1,
         "nvmlDeviceGetPcieThroughput": 8,
     }
 

@@ -111,6 +111,17 @@ def test_what_stands_in_is_as_new_as_the_sample_and_goes_with_its_need(one: OneG
     assert (first, second, third) == (250.0, 260.0, 300.0)
 
 
+def test_error_counts_that_are_wanted_fresh_are_asked_for_at_once(one: OneGpu) -> None:
+    library = by_field(one, {pynvml.NVML_FI_DEV_ECC_DBE_VOL_TOTAL: 0})
+    one.gpu.unsupport("nvmlDeviceGetTotalEccErrors")
+    one.read()
+    library.told[pynvml.NVML_FI_DEV_ECC_DBE_VOL_TOTAL] = 2
+
+    assert one.read(after=1).memory_errors.uncorrected_volatile == 0
+    one.clock.now += 1
+    assert one.source.read_with_fresh_errors().memory_errors.uncorrected_volatile == 2
+
+
 @pytest.mark.parametrize("path", sorted(BY_FIELD))
 def test_a_field_value_stands_in_for_its_function(one: OneGpu, path: str) -> None:
     one.gpu.unsupport(SYMBOLS[path], ENFORCED)

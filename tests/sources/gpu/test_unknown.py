@@ -38,6 +38,19 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "thermal.memory_celsius",
         "recovery.action",
         "nvlink.links",
+        *(
+            f"thermal.{name}_margin_celsius"
+            for name in ("shutdown", "slowdown", "memory_max", "max_operating")
+        ),
+        *(f"throttling.{name}_seconds" for name in ("software_thermal", "hardware_thermal", "power_brake")),
+    ),
+}
+# Another function tells these counters; nothing stands in for what is forbidden.
+FORBIDDEN: Mapping[str, tuple[str, ...]] = {
+    **FORBIDDEN_LACKS,
+    "nvmlDeviceGetFieldValues": (
+        *FIELDS["nvmlDeviceGetFieldValues"],
+        *(f"throttling.{name}_seconds" for name in ("power_cap", "sync_boost", "thermal")),
     ),
 }
 GPM = tuple(
@@ -65,7 +78,7 @@ def reasons(reading: GpuReading) -> dict[str, Reason]:
 
 def unversioned(symbol: str) -> str:
     """As the functions are called in nvidia-ml-py."""
-    return re.sub(r"_v\d$|(?<=Temperature)V$", "", symbol)
+    return re.sub(r"_v[2-9]$|(?<=Temperature)V$", "", symbol)
 
 
 def lacks(symbol: str, reason: Reason) -> tuple[str, ...]:
@@ -87,7 +100,7 @@ def test_each_function_in_each_class_is_the_reason_for_its_fields_alone(
 
     lacking = lacks(symbol, CODES[code])
     if code is NvmlReturn.NO_PERMISSION:
-        lacking = FORBIDDEN_LACKS.get(symbol, lacking)
+        lacking = FORBIDDEN.get(symbol, lacking)
     assert reasons(reading) == well | dict.fromkeys(lacking, CODES[code])
     for field in lacking:
         assert reading.unknown[field].function == unversioned(symbol)

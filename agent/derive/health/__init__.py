@@ -1,20 +1,60 @@
-"""Whether a GPU is well: a verdict, the reasons in words, and what to do."""
+"""Whether a GPU is well: a verdict, the reasons in words, and what to do.
+
+A file for each subject has its rules, and names the kinds of findings that they make. A rule looks at one
+thing and knows nothing of the others. What is unknown is no reason: a GPU that tells little is judged by that
+little. `docs/findings.md` has every kind.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.derive.findings import Finding, HealthVerdict, Patient
-from agent.derive.health_rules import RULES
+from agent.derive.health import (
+    driver_errors,
+    fabric,
+    fans,
+    inforom,
+    memory_errors,
+    nvlink,
+    pcie,
+    recovery,
+    states,
+    thermal,
+    throttling,
+    utilization,
+    xid,
+)
 from agent.derive.once import once_per_snapshot
-from agent.readings import NVSWITCH
+from agent.readings import Lately
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.derive.findings import Kind
     from agent.readings import Snapshot
+
+# In the order in which findings of one verdict are told.
+SUBJECTS = (
+    states,
+    xid,
+    recovery,
+    memory_errors,
+    inforom,
+    throttling,
+    thermal,
+    pcie,
+    fabric,
+    nvlink,
+    fans,
+    utilization,
+    driver_errors,
+)
+RULES = tuple(subject.judge for subject in SUBJECTS)
+KINDS: tuple[Kind, ...] = tuple(kind for subject in SUBJECTS for kind in subject.KINDS)
+
+_NOTHING = Lately()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +73,18 @@ class Health:
 @once_per_snapshot
 def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     """The health of every GPU, by index."""
-    to_switches: dict[str | None, int] = defaultdict(int)
-    for gpu in snapshot.gpus:
-        nvlink, model = gpu.values.nvlink, gpu.identity.name
-        if NVSWITCH in (nvlink.peers or ()):
-            to_switches[model] = max(to_switches[model], nvlink.most_active)
+    expected_nvlinks = nvlink.expected_links(snapshot)
     ghosts = snapshot.ledger.ghost_utilization if snapshot.ledger else {}
+    lately = snapshot.ledger.lately if snapshot.ledger else None
     return {
         gpu.index: judge_health(
             Patient(
                 gpu,
                 gpu.values,
                 snapshot.taken_at,
-                max(gpu.values.nvlink.most_active, to_switches[gpu.identity.name]),
+                expected_nvlinks[gpu.index],
                 ghosts.get(gpu.identity.uuid or "", False),
+                None if lately is None else lately.get(gpu.identity.uuid or "", _NOTHING),
             )
         )
         for gpu in snapshot.gpus

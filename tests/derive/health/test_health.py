@@ -8,17 +8,12 @@ from typing import Any
 import pytest
 
 from agent.derive.findings import HealthVerdict
-from agent.derive.health import Health, examine
-from agent.derive.health_rules import (
-    APPLICATION_XID_SECONDS,
-    HARDWARE_XID_SECONDS,
-    HOT_CELSIUS,
-)
-from agent.derive.xid import CATALOGUE, Remedy, look_up
+from agent.derive.health import Health
+from agent.derive.health.fans import HOT_CELSIUS
+from agent.derive.health.xid import APPLICATION_XID_SECONDS, HARDWARE_XID_SECONDS
 from agent.readings import (
     NVSWITCH,
     Fan,
-    GpuIdentity,
     GpuSample,
     GpuState,
     LinkSample,
@@ -26,40 +21,10 @@ from agent.readings import (
     NvLink,
     RecoveryAction,
     RemapBanks,
-    Snapshot,
     XidCount,
 )
-from tests.support.readings import reading, with_values
-
-NOW = 1_000_000.0
-WELL = reading(
-    identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100"),
-    utilization_gpu_percent=90,
-    thermal_gpu_celsius=60,
-    pcie_generation=5,
-    pcie_width=16,
-    pcie_max_generation=5,
-    pcie_max_width=16,
-    pcie_port_width=16,
-    clocks_event_reasons=0,
-    fans_speed_percent=50,
-    modes_performance_state=0,
-    memory_errors=MemoryErrors(uncorrected_volatile=0, remapping_pending=False),
-)
-
-
-def gpu(index: int = 0, **values: Any) -> GpuSample:
-    """A GPU that is well but for these values of its reading."""
-    return GpuSample(index, GpuState.OK, with_values(WELL, **values), sampled_at=NOW, age_ms=0)
-
-
-def health(*gpus: GpuSample) -> Health:
-    """Of the first of them."""
-    return examine(Snapshot(NOW, 0, gpus=gpus))[gpus[0].index]
-
-
-def findings(*gpus: GpuSample) -> list[tuple[str, HealthVerdict]]:
-    return [(finding.name, finding.verdict) for finding in health(*gpus).findings]
+from tests.derive.health.patients import NOW, WELL, findings, gpu, health
+from tests.support.readings import reading
 
 
 def test_a_gpu_without_a_finding_is_healthy() -> None:
@@ -120,6 +85,15 @@ def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dic
             {"memory_errors": MemoryErrors(remap_banks=RemapBanks(0, 0, 0, 0, 1))},
             [("remap_banks_exhausted", W)],
         ),
+        ({"memory_errors_sram_threshold_exceeded": True}, [("sram_threshold_exceeded", C)]),
+        ({"memory_errors_sram_threshold_exceeded": False}, []),
+        ({"memory_errors_unrepairable_memory": True}, [("unrepairable_memory", C)]),
+        ({"memory_errors_unrepairable_memory": False}, []),
+        ({"recovery_channel_repair_pending": True}, [("channel_repair_pending", W)]),
+        ({"recovery_tpc_repair_pending": True}, [("tpc_repair_pending", W)]),
+        ({"recovery_channel_repair_pending": False, "recovery_tpc_repair_pending": False}, []),
+        ({"inforom_is_valid": False}, [("inforom_corrupt", W)]),
+        ({"inforom_is_valid": True}, []),
         ({"clocks_event_reasons": 0x20}, [("thermal_slowdown_sw", W)]),
         ({"clocks_event_reasons": 0x60}, [("thermal_slowdown_hw", C)]),
         ({"clocks_event_reasons": 0x80}, [("power_brake", W)]),
@@ -238,12 +212,55 @@ def test_another_model_has_other_links() -> None:
         (79, 0, [("xid_79", C)]),
         (63, 0, []),
         (9999, 0, [("xid_9999", W)]),
+        (43, 0, [("xid_43", W)]),
+        (167, HARDWARE_XID_SECONDS, [("xid_167", W)]),
+        (172, 0, [("xid_172", C)]),
     ],
 )
 def test_xids_by_the_catalogue(code: int, age: float, expected: list[tuple[str, HealthVerdict]]) -> None:
     sick = replace(gpu(), xids={code: XidCount(1, NOW - age)})
 
     assert findings(sick) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"),
+    [((7, 5), [("xid_44", C)]), (None, [("xid_44", C)]), ((8, 0), []), ((12, 0), [])],
+)
+def test_an_xid_is_judged_by_the_generation_of_the_gpu(
+    capability: tuple[int, int] | None, expected: list[tuple[str, HealthVerdict]]
+) -> None:
+    sick = replace(gpu(identity_compute_capability=capability), xids={44: XidCount(1, NOW)})
+
+    assert findings(sick) == expected
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict"), [(None, C), (RecoveryAction.NONE, W), (RecoveryAction.DRAIN_AND_RESET, C)]
+)
+def test_an_nvlink_5_xid_is_as_grave_as_what_the_driver_asks_for(
+    action: RecoveryAction | None, verdict: HealthVerdict
+) -> None:
+    sick = replace(gpu(recovery_action=action), xids={145: XidCount(1, NOW)})
+
+    assert ("xid_145", verdict) in findings(sick)
+
+
+@pytest.mark.parametrize(
+    ("code", "todo"),
+    [
+        (48, "stop what runs on it and reset it"),
+        (54, "power cables"),
+        (78, "vGPU"),
+        (79, "reboot"),
+        (142, "vendor"),
+        (151, "restart the virtual machine"),
+    ],
+)
+def test_what_to_do_about_an_xid_is_what_nvidia_says(code: int, todo: str) -> None:
+    sick = replace(gpu(), xids={code: XidCount(1, NOW)})
+
+    assert todo in health(sick).findings[0].todo
 
 
 def test_a_harmless_xid_does_not_hide_a_grave_one_before_it() -> None:
@@ -267,9 +284,3 @@ def test_the_worst_comes_first() -> None:
 
     assert findings(sick) == [("remapping_failed", C), ("power_brake", W)]
     assert health(sick).verdict is C
-
-
-@pytest.mark.parametrize("code", CATALOGUE)
-def test_the_catalogue_tells_what_helps(code: int) -> None:
-    assert 0 < len(look_up(code).meaning) <= 52, "a few words: each event of a stream repeats them"
-    assert look_up(code).remedy is not Remedy.UNKNOWN

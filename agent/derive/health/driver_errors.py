@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.findings import Finding, HealthVerdict
+from agent.derive.findings import HealthVerdict, Kind
 from agent.readings import Reason
 from agent.readings.troubles import todo_about_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agent.derive.findings import Patient
+    from agent.derive.findings import Finding, Patient
     from agent.readings import Unknown
 
 LASTING_SECONDS = 60.0
@@ -26,19 +26,29 @@ VITAL = MEMORY | UTILIZATION | {"thermal.gpu_celsius", "power.usage_watts"}
 MOST_NAMED = 3  # functions in the sentence; a GPU that tells nothing any more would fill pages
 RESET_REQUIRED = "NVML_ERROR_RESET_REQUIRED"  # a state of the GPU, which is a finding of its own
 
+KINDS = (
+    DRIVER_ERRORS := Kind(
+        "driver_errors",
+        (HealthVerdict.WARNING, HealthVerdict.CRITICAL),
+        "the driver has failed to tell memory, utilization, temperature, power or what it told before;"
+        " critical without memory and utilization",
+        "for a minute",
+        "any NVML function",
+    ),
+)
 
-def driver_errors(patient: Patient) -> Iterator[Finding]:
-    """The finding `driver_errors`: critical where neither memory nor utilization is told."""
+
+def judge(patient: Patient) -> Iterator[Finding]:
+    """Critical where neither memory nor utilization is told."""
     failures = _lasting_failures(patient)
     if not failures:
         return
     is_blind = not failures.keys().isdisjoint(MEMORY) and not failures.keys().isdisjoint(UTILIZATION)
     gravest = min(failures, key=lambda field: (field not in VITAL, field))
-    yield Finding(
-        "driver_errors",
-        HealthVerdict.CRITICAL if is_blind else HealthVerdict.WARNING,
+    yield DRIVER_ERRORS.found(
         f"The driver has failed for a minute or longer to answer {_calls(failures)}",
         todo_about_value(failures[gravest].error),
+        verdict=HealthVerdict.CRITICAL if is_blind else HealthVerdict.WARNING,
     )
 
 

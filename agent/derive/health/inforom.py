@@ -1,0 +1,28 @@
+"""Whether the flash memory of the board can be believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import AT_ONCE, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.derive.findings import Finding, Patient
+
+
+KINDS = (
+    INFOROM_CORRUPT := warning(
+        "inforom_corrupt", "the checksum of the InfoROM is wrong", AT_ONCE, "nvmlDeviceValidateInforom"
+    ),
+)
+
+
+def judge(patient: Patient) -> Iterator[Finding]:
+    """By the last look, which may be an hour ago."""
+    if patient.reading.inforom.is_valid is False:
+        yield INFOROM_CORRUPT.found(
+            "Its InfoROM is corrupt: error counts and settings that it keeps cannot be trusted",
+            "reset the GPU; if it stays so, have it reflashed or replaced",
+        )

@@ -1,0 +1,83 @@
+"""The NVLinks: whether all are up, and whether they keep up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import AT_ONCE, warning
+from agent.readings import NVSWITCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent.derive.findings import Finding, Patient
+    from agent.readings import Snapshot
+
+# By model, of the boards whose links all lead to NVSwitches. NVIDIA states them in its health-validation
+# catalogue (H100, GB200, GB300) and in the data sheets and white papers of the others.
+LINKS_OF_MODEL: Mapping[str, int] = {
+    "NVIDIA A100-SXM4-40GB": 12,
+    "NVIDIA A100-SXM4-80GB": 12,
+    "NVIDIA H100 80GB HBM3": 18,
+    "NVIDIA H200": 18,
+    "NVIDIA B200": 18,
+    "NVIDIA GB200": 18,
+    "NVIDIA GB300": 18,
+}
+
+KINDS = (
+    NVLINK_DOWN := warning(
+        "nvlink_down",
+        "fewer links up than another GPU of this model behind the same NVSwitches has, than this one has had,"
+        " or than NVIDIA states for the model behind NVSwitches; not in MIG mode",
+        AT_ONCE,
+        "nvmlDeviceGetNvLinkState",
+    ),
+    NVLINK_RECOVERY := warning(
+        "nvlink_recovery", "a link was lost and trained anew", "an hour", "nvmlDeviceGetNvLinkErrorCounter"
+    ),
+)
+
+
+def expected_links(snapshot: Snapshot) -> Mapping[int, int]:
+    """How many links of each GPU should be up, by index.
+
+    As many as this card had at once, or another one of its model has that is behind NVSwitches: there all are
+    connected alike, but a bridge, or a board without a switch, gives each card its own number. For the same
+    reason the number of the model counts only for a GPU that has links to NVSwitches.
+    """
+    behind = {gpu.index for gpu in snapshot.gpus if NVSWITCH in (gpu.values.nvlink.peers or ())}
+    to_switches: dict[str | None, int] = defaultdict(int)
+    for gpu in snapshot.gpus:
+        if gpu.index in behind:
+            model = gpu.identity.name
+            to_switches[model] = max(to_switches[model], gpu.values.nvlink.most_active)
+    return {
+        gpu.index: max(
+            gpu.values.nvlink.most_active,
+            to_switches[gpu.identity.name],
+            LINKS_OF_MODEL.get(gpu.identity.name or "", 0) if gpu.index in behind else 0,
+        )
+        for gpu in snapshot.gpus
+    }
+
+
+def judge(patient: Patient) -> Iterator[Finding]:
+    """Nothing in MIG mode, in which an A100 switches its links off."""
+    links = patient.reading.nvlink.links
+    if links is None or patient.reading.mig.enabled:
+        return
+    active = sum(link.is_active for link in links)
+    if active < patient.expected_nvlinks:
+        yield NVLINK_DOWN.found(
+            f"{patient.expected_nvlinks - active} of its {patient.expected_nvlinks} NVLinks down",
+            "see nvidia-smi nvlink --status and the fabric manager's log; reset the GPU",
+        )
+    recoveries = patient.lately.nvlink_recoveries if patient.lately else 0
+    if recoveries:
+        times = "once" if recoveries == 1 else f"{recoveries} times"
+        yield NVLINK_RECOVERY.found(
+            f"Its NVLinks had to recover {times} in the last hour",
+            "see nvidia-smi nvlink --errorcounters; if it goes on, look at the seat of the board",
+        )

@@ -1,0 +1,40 @@
+"""How near the GPU is to the temperature at which the hardware slows it down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import warning
+from agent.derive.throttling import THERMAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.derive.findings import Finding, Patient
+
+LOW_MARGIN_SECONDS = 60.0
+
+KINDS = (
+    THERMAL_MARGIN_EXHAUSTED := warning(
+        "thermal_margin_exhausted",
+        "its margin (T.Limit) is at or below that of its hardware slowdown; not beside thermal_slowdown_*",
+        "for 60 s",
+        "nvmlDeviceGetMarginTemperature and field value 194",
+    ),
+)
+
+
+def judge(patient: Patient) -> Iterator[Finding]:
+    """Only of a GPU that tells both margins; a slowdown by heat says it already."""
+    thermal = patient.reading.thermal
+    margin, limit = thermal.margin_celsius, thermal.slowdown_margin_celsius
+    if margin is None or limit is None or margin > limit:
+        return
+    is_slowed = (patient.reading.clocks.event_reasons or 0) & THERMAL
+    seconds = patient.lately.low_margin_seconds if patient.lately else 0.0
+    if seconds >= LOW_MARGIN_SECONDS and not is_slowed:
+        yield THERMAL_MARGIN_EXHAUSTED.found(
+            f"Its margin to the thermal limit is {margin} degrees Celsius: the hardware slows it down"
+            f" from {limit} on",
+            "look at airflow, fans and heat sink",
+        )

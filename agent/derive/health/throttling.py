@@ -1,0 +1,67 @@
+"""What slows the GPU down now, or has done so for a good part of the last five minutes.
+
+The power cap is no finding: a GPU that works at its limit is well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import AT_ONCE, critical, warning
+from agent.derive.throttling import THERMAL, ClocksEventReason
+from agent.readings import Lately
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.derive.findings import Finding, Patient
+
+_REASONS = "nvmlDeviceGetCurrentClocksEventReasons"
+_COOL = "look at airflow, fans and heat sink"
+_POWER = "look at the power supplies and cables of the host"
+SLOWED_SECONDS = 30.0  # a tenth of the five minutes in which they are counted
+
+KINDS = (
+    THERMAL_SLOWDOWN_HW := critical(
+        "thermal_slowdown_hw", "the hardware slows it down because of heat", AT_ONCE, _REASONS
+    ),
+    THERMAL_SLOWDOWN_SW := warning(
+        "thermal_slowdown_sw", "the driver slows it down because of heat", AT_ONCE, _REASONS
+    ),
+    POWER_BRAKE := warning("power_brake", "the host's power supply slows it down", AT_ONCE, _REASONS),
+    SLOWED_BY_HEAT := warning(
+        "slowed_by_heat",
+        "it was slowed down by heat; not beside thermal_slowdown_*",
+        "more than 30 s of the last 5 minutes",
+        "field values 269, 270 and 75",
+    ),
+    SLOWED_BY_BRAKE := warning(
+        "slowed_by_brake",
+        "it was slowed down by the power brake; not beside power_brake",
+        "more than 30 s of the last 5 minutes",
+        "field value 271",
+    ),
+)
+
+
+def judge(patient: Patient) -> Iterator[Finding]:
+    """What is so now; else what was, which a sample a second may have missed."""
+    reasons = ClocksEventReason(patient.reading.clocks.event_reasons or 0)
+    if ClocksEventReason.HW_THERMAL_SLOWDOWN in reasons:
+        yield THERMAL_SLOWDOWN_HW.found("It is too hot: the hardware slows it down to half or less", _COOL)
+    elif ClocksEventReason.SW_THERMAL_SLOWDOWN in reasons:
+        yield THERMAL_SLOWDOWN_SW.found("It is too hot: the driver slows it down", _COOL)
+    lately = patient.lately or Lately()
+    if lately.slowed_by_heat_seconds > SLOWED_SECONDS and not reasons & THERMAL:
+        yield SLOWED_BY_HEAT.found(
+            f"It was too hot and slowed down for {lately.slowed_by_heat_seconds:.0f} s of the last 5 minutes",
+            _COOL,
+        )
+    if ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons:
+        yield POWER_BRAKE.found("The power brake slows it down to half or less", _POWER)
+    elif lately.slowed_by_brake_seconds > SLOWED_SECONDS:
+        yield SLOWED_BY_BRAKE.found(
+            f"The power brake slowed it down for {lately.slowed_by_brake_seconds:.0f} s of the last"
+            " 5 minutes",
+            _POWER,
+        )

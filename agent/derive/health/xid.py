@@ -1,0 +1,80 @@
+"""XID errors, by NVIDIA's catalogue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import Finding, HealthVerdict, Kind
+from agent.derive.xid import Remedy, look_up, remedy
+from agent.derive.xid_catalogue import Action
+from agent.readings import RecoveryAction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agent.derive.findings import Patient
+
+# An application's XID says something about the GPU only while it may be the first of many.
+APPLICATION_XID_SECONDS = 600.0
+# A GPU that needed a reset is not well because nobody looked at it for a while; a day is the time in which
+# somebody does. A reset that happened meanwhile cannot be seen through NVML.
+HARDWARE_XID_SECONDS = 86_400.0
+
+KINDS = (
+    XID := Kind(
+        "xid_N",
+        (HealthVerdict.CRITICAL, HealthVerdict.WARNING),
+        "XID N, by NVIDIA's immediate action: [see below](#xid-errors)",
+        "an application's fault 10 minutes, else a day",
+        "nvmlEventSetWait_v2",
+    ),
+)
+
+# By what helps; None: nothing is wrong.
+_VERDICTS: Mapping[Remedy, tuple[HealthVerdict, float] | None] = {
+    Remedy.NONE: None,
+    Remedy.APPLICATION: (HealthVerdict.WARNING, APPLICATION_XID_SECONDS),
+    Remedy.RESET: (HealthVerdict.CRITICAL, HARDWARE_XID_SECONDS),
+    Remedy.REPLACE: (HealthVerdict.CRITICAL, HARDWARE_XID_SECONDS),
+    Remedy.UNKNOWN: (HealthVerdict.WARNING, HARDWARE_XID_SECONDS),
+}
+_RESET = "stop what runs on it and reset it"
+_BY_REMEDY: Mapping[Remedy, str] = {
+    Remedy.APPLICATION: "the program's fault most likely",
+    Remedy.RESET: _RESET,
+    Remedy.REPLACE: "reboot; if it comes back, have the GPU replaced",
+    Remedy.UNKNOWN: "look it up in NVIDIA's catalogue of XID errors",
+}
+# Where NVIDIA's action says more than what helps.
+_BY_ACTION: Mapping[Action | None, str] = {
+    Action.CHECK_MECHANICALS: "switch the host off, and look at the power cables and the seat of the card",
+    Action.RESTART_VM: "restart the virtual machine that has it",
+    Action.UPDATE_SWFW: "update the driver, and the vGPU software of guest and host",
+    Action.CONTACT_SUPPORT: "if it comes back, ask the GPU's vendor",
+    Action.WORKFLOW_NVLINK5_ERR: "see the XID's registers in dmesg; stop what runs on it and reset it",
+}
+
+
+def verdict_on(code: int, capability: tuple[int, int] | None) -> tuple[HealthVerdict, float] | None:
+    """Of an XID by itself, and for how many seconds; None: nothing is wrong."""
+    return _VERDICTS[remedy(code, look_up(code, capability))]
+
+
+def judge(patient: Patient) -> Iterator[Finding]:
+    """Each code that is recent enough."""
+    capability = patient.reading.identity.compute_capability
+    for code, seen in sorted((patient.gpu.xids or {}).items()):
+        judged = verdict_on(code, capability)
+        if judged is None:
+            continue
+        verdict, lasts = judged
+        row = look_up(code, capability)
+        if patient.now - seen.last_at > lasts:
+            continue
+        asks_for_nothing = patient.reading.recovery.action == RecoveryAction.NONE
+        # Harmless or fatal by registers that NVML does not tell; but newer drivers tell what they ask for.
+        if row.immediate is Action.WORKFLOW_NVLINK5_ERR and asks_for_nothing:
+            verdict = HealthVerdict.WARNING
+        times = "" if seen.times == 1 else f", {seen.times} times"
+        todo = _BY_ACTION.get(row.immediate) or _BY_REMEDY[remedy(code, row)]
+        yield Finding(f"xid_{code}", verdict, f"XID {code} ({row.meaning}){times}", todo)

@@ -1,0 +1,114 @@
+"""What one GPU did over the last minutes, which one reading cannot tell.
+
+Nothing is estimated: time without a reading counts for nothing, and too long a pause ends what lasted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from agent.derive.health.fabric import pending_words
+from agent.readings import Lately
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agent.readings import GpuReading
+
+SLOWED_WINDOW = 300.0  # seconds
+RECOVERY_WINDOW = 3600.0
+KEPT_VALUES = 60  # of a counter, in its window
+MIN_MAX_GAP = 60.0  # seconds between two readings of which nothing is concluded about the time between
+
+
+class Lasting:
+    """For how long something has been so. All moments are seconds since boot."""
+
+    def __init__(self, max_gap: float) -> None:
+        self._max_gap = max_gap
+        self._since: float | None = None
+        self._at = float("-inf")
+
+    def add(self, is_so: bool | None, at: float) -> float:
+        """Seconds up to now; 0 where it is not so. What is not told (None) changes nothing for `max_gap`."""
+        if at - self._at > self._max_gap:
+            self._since = None
+        if is_so is not None:
+            self._at = at
+        if is_so is False:
+            self._since = None
+        elif is_so and self._since is None:
+            self._since = at
+        return 0.0 if self._since is None else at - self._since
+
+
+class Increase:
+    """By how much a counter has grown in the last `window` seconds."""
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._values: deque[tuple[float, float]] = deque()  # when, and what; the newest last
+
+    def add(self, value: float | None, at: float) -> float:
+        """With this value; None: it is not told. A counter that falls has begun anew."""
+        values = self._values
+        if value is not None:
+            if values and value < values[-1][1]:
+                values.clear()
+            if not values or at - values[-1][0] >= self._window / KEPT_VALUES:
+                values.append((at, value))
+        while values and values[0][0] < at - self._window:
+            values.popleft()
+        return value - values[0][1] if value is not None and values else 0.0
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class LatelyWatch:
+    """Fed with every reading of one GPU. `max_gap`: see Lasting."""
+
+    def __init__(self, max_gap: float) -> None:
+        max_gap = max(max_gap, MIN_MAX_GAP)
+        self._low_margin = Lasting(max_gap)
+        self._fabric_pending = Lasting(max_gap)
+        self._heat = [Increase(SLOWED_WINDOW) for _ in range(3)]
+        self._brake = Increase(SLOWED_WINDOW)
+        self._recoveries: dict[int, Increase] = {}  # by link
+
+    def add(self, reading: GpuReading) -> Lately:
+        """What there is, with this reading."""
+        at, slowed = reading.sampled_since_boot, reading.throttling
+        by_heat = (slowed.software_thermal_seconds, slowed.hardware_thermal_seconds, slowed.thermal_seconds)
+        return Lately(
+            low_margin_seconds=self._low_margin.add(_has_low_margin(reading), at),
+            # The kinds of heat may be at the same time: the longest is what is sure.
+            slowed_by_heat_seconds=max(_grown(self._heat, by_heat, at)),
+            slowed_by_brake_seconds=self._brake.add(slowed.power_brake_seconds, at),
+            fabric_pending_seconds=self._fabric_pending.add(_is_pending(reading), at),
+            nvlink_recoveries=self._recovered(reading, at),
+        )
+
+    def _recovered(self, reading: GpuReading, at: float) -> int:
+        return int(
+            sum(
+                self._recoveries.setdefault(link.link, Increase(RECOVERY_WINDOW)).add(
+                    link.recovery_errors, at
+                )
+                for link in reading.nvlink.links or ()
+            )
+        )
+
+
+def _grown(counters: Iterable[Increase], values: Iterable[float | None], at: float) -> list[float]:
+    return [counter.add(value, at) for counter, value in zip(counters, values, strict=True)]
+
+
+def _has_low_margin(reading: GpuReading) -> bool | None:
+    margin, limit = reading.thermal.margin_celsius, reading.thermal.slowdown_margin_celsius
+    return None if margin is None or limit is None else margin <= limit
+
+
+def _is_pending(reading: GpuReading) -> bool | None:
+    return None if reading.fabric.state is None else pending_words(reading.fabric) is not None

@@ -1,0 +1,44 @@
+"""Whether the InfoROM of one GPU can be believed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pynvml
+
+from agent.readings import Inforom
+from agent.sources.gpu.paces import INFOROM_PACE
+from agent.sources.paced import Paced
+
+if TYPE_CHECKING:
+    from agent.sources.gpu.handle import GpuHandle
+
+FIELD = "inforom.is_valid"
+
+
+class InforomSource:
+    """The InfoROM of the GPU behind one handle."""
+
+    def __init__(self, handle: GpuHandle) -> None:
+        self._reading = Inforom()  # until it has been measured
+        self._measured = Paced(INFOROM_PACE, lambda: Inforom(handle.ask(FIELD, _is_valid)))
+
+    def read(self) -> Inforom:
+        """As it was last measured."""
+        return self._reading
+
+    def measure(self, now: float) -> None:
+        """At first contact, and every hour. NVML: nvmlDeviceValidateInforom."""
+        self._reading = self._measured.get(now)
+
+
+def _is_valid(handle: Any) -> bool:
+    """NVML: nvmlDeviceValidateInforom. That it is corrupted is its answer, and no failure to give one."""
+    try:
+        pynvml.nvmlDeviceValidateInforom(handle)
+    except pynvml.NVMLError_CorruptedInforom:
+        return False
+    return True
+
+
+_is_valid.__name__ = "nvmlDeviceValidateInforom"  # so it is called where its errors are shown

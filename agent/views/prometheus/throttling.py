@@ -1,0 +1,40 @@
+"""For how long something held back the clocks of each GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.views.prometheus.families import GPU_LABELS, counter, label_values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prometheus_client import Metric
+
+    from agent.readings import GpuReading, GpuSample
+
+
+def throttled_seconds(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
+    """The counters, by the names that reasons have in `clocks_event_reason`."""
+    return counter(
+        "throttled_seconds",
+        "Time for which a reason slowed the GPU down since the driver was loaded, in seconds.",
+        (*GPU_LABELS, "reason"),
+        (
+            (label_values(gpu, reason), seconds)
+            for gpu, reading in readings
+            for reason, seconds in _by_reason(reading)
+        ),
+    )
+
+
+def _by_reason(reading: GpuReading) -> Sequence[tuple[str, float | None]]:
+    told = reading.throttling
+    return (
+        ("sw_power_cap", told.power_cap_seconds),
+        ("sync_boost", told.sync_boost_seconds),
+        ("sw_thermal_slowdown", told.software_thermal_seconds),
+        ("hw_thermal_slowdown", told.hardware_thermal_seconds),
+        ("hw_power_brake_slowdown", told.power_brake_seconds),
+        ("thermal", told.thermal_seconds),
+    )

@@ -1,0 +1,66 @@
+"""The NVLink fabric: what of it is judged, and what is left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.derive.findings import HealthVerdict
+from agent.readings import Fabric, FabricConfiguration, FabricHealthSummary, FabricState, Lately
+from tests.derive.health.patients import findings, gpu, health
+
+W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
+DONE: dict[str, Any] = {"state": FabricState.COMPLETED, "status": 0}
+HEALTHY = DONE | {
+    "health_summary": FabricHealthSummary.HEALTHY,
+    "bandwidth_degraded": False,
+    "route_recovery_in_progress": False,
+    "route_unhealthy": False,
+    "access_timeout_recovery": False,
+    "incorrect_configuration": FabricConfiguration.NONE,
+    "partition_assigned": True,
+    "manager_connected": True,
+}
+
+BAD: list[dict[str, Any]] = [
+    {"health_summary": FabricHealthSummary.UNHEALTHY},
+    {"health_summary": FabricHealthSummary.LIMITED_CAPACITY},
+    {"bandwidth_degraded": True},
+    {"route_recovery_in_progress": True},
+    {"route_unhealthy": True},
+    {"access_timeout_recovery": True},
+    *({"incorrect_configuration": wrong} for wrong in FabricConfiguration if wrong > 1),
+    {"partition_assigned": False},
+    {"manager_connected": False},
+]
+
+
+@pytest.mark.parametrize(
+    ("fabric", "expected"),
+    [
+        ({}, []),
+        (DONE, []),
+        (HEALTHY, []),
+        # as of a single GPU, or of one that is not told: nothing is registered
+        ({"status": 3}, []),
+        ({"state": 4}, []),
+        (DONE | {"status": None}, []),
+        (DONE | {"status": 15}, [("fabric_failed", C)]),
+        (DONE | {"status": 999}, [("fabric_failed", C)]),
+        ({"state": FabricState.IN_PROGRESS, "status": 15}, []),
+        *((HEALTHY | bad, [("fabric_unhealthy", W)]) for bad in BAD),
+        (HEALTHY | {"health_summary": 77, "incorrect_configuration": 14}, []),
+    ],
+    ids=str,
+)
+def test_each_state(fabric: dict[str, Any], expected: list[tuple[str, HealthVerdict]]) -> None:
+    assert findings(gpu(fabric=Fabric(**fabric)), lately=Lately()) == expected
+
+
+def test_all_that_is_bad_is_one_finding() -> None:
+    bad = HEALTHY | {"health_summary": FabricHealthSummary.UNHEALTHY, "route_unhealthy": True}
+
+    assert [found.what for found in health(gpu(fabric=Fabric(**bad))).findings] == [
+        "Its part of the NVLink fabric is not well: unhealthy, a bad route"
+    ]

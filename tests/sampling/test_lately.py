@@ -1,0 +1,123 @@
+"""What one GPU did over time: edges, pauses, counters that begin anew, values that are not told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent.readings import NvLink
+from agent.sampling.lately import Increase, Lasting, LatelyWatch
+from tests.support.readings import reading
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ([(0, True)], 0),
+        ([(0, True), (60, True)], 60),
+        ([(0, True), (30, False), (60, True)], 0),
+        ([(0, True), (30, None), (60, True)], 60),
+        ([(0, None), (30, True), (60, True)], 30),
+        ([(0, True), (61, True)], 0),
+        ([(0, True), (40, None), (61, True)], 0),
+        ([(0, True), (40, True), (100, True)], 100),
+        ([(0, True), (0, True)], 0),
+    ],
+)
+def test_how_long_something_lasts(told: list[tuple[float, bool | None]], seconds: float) -> None:
+    lasting = Lasting(60)
+
+    assert [lasting.add(is_so, at) for at, is_so in told][-1] == seconds
+
+
+@pytest.mark.parametrize(
+    ("told", "increase"),
+    [
+        ([(0, 7)], 0),  # what was before is of before
+        ([(0, 7), (5, 9)], 2),
+        ([(0, 7), (300, 9)], 2),
+        ([(0, 7), (301, 9)], 0),  # it may have been in the second that is too long ago
+        ([(0, 7), (100, 8), (200, 9), (301, 9)], 1),
+        ([(0, 7), (5, None)], 0),
+        ([(0, 7), (5, None), (10, 9)], 2),
+        ([(0, 7), (5, 2), (10, 3)], 1),  # the driver was loaded anew
+        ([(0, 7), (1, 8), (2, 9), (3, 9)], 2),
+        ([(0, 7), (5, 9), (1000, None), (1001, 9)], 0),
+    ],
+)
+def test_by_how_much_a_counter_grows(told: list[tuple[float, float | None]], increase: float) -> None:
+    counter = Increase(300)
+
+    assert [counter.add(value, at) for at, value in told][-1] == increase
+
+
+def test_a_counter_that_grows_for_ever_keeps_little() -> None:
+    counter = Increase(300)
+    grown = [counter.add(at / 2, at) for at in range(10_000)]
+
+    assert len(counter) <= 61
+    assert grown[-1] == pytest.approx(150, abs=5)
+
+
+def watched(*told: tuple[float, dict[str, Any]]) -> Any:
+    watch = LatelyWatch(max_gap=3)
+    return [watch.add(reading(sampled_since_boot=at, **values)) for at, values in told][-1]
+
+
+def links(*recoveries: int | None) -> dict[str, Any]:
+    return {
+        "nvlink_links": tuple(
+            NvLink(link, is_active=True, recovery_errors=errors) for link, errors in enumerate(recoveries)
+        )
+    }
+
+
+def test_recoveries_are_counted_for_an_hour_over_all_links() -> None:
+    assert watched((0, links(4, 0)), (60, links(5, 2))).nvlink_recoveries == 3
+    assert watched((0, links(4, 0)), (60, links(5, 2)), (3600, links(5, 2))).nvlink_recoveries == 3
+    assert watched(*((at, links(4 if at < 60 else 5)) for at in range(0, 3722, 60))).nvlink_recoveries == 0
+
+
+def test_a_link_that_is_not_told_for_a_while_has_not_recovered() -> None:
+    assert watched((0, links(4, 9)), (60, links(4, None)), (120, links(4, 9))).nvlink_recoveries == 0
+    assert watched((0, links(4, 9)), (60, {}), (120, links(4, 9))).nvlink_recoveries == 0
+
+
+def test_heat_of_two_kinds_at_the_same_time_counts_once() -> None:
+    hot = {"throttling_software_thermal_seconds": 20.0, "throttling_hardware_thermal_seconds": 15.0}
+    cool = dict.fromkeys(hot, 0.0)
+
+    assert watched((0, cool), (60, hot)).slowed_by_heat_seconds == 20
+
+
+def test_heat_and_brake_are_counters_of_their_own() -> None:
+    before = {"throttling_thermal_seconds": 5.0, "throttling_power_brake_seconds": 1.0}
+    after = {"throttling_thermal_seconds": 9.0, "throttling_power_brake_seconds": 36.0}
+    seen = watched((0, before), (60, after))
+
+    assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (4, 35)
+
+
+def test_the_power_cap_is_not_held_against_it() -> None:
+    seen = watched((0, {"throttling_power_cap_seconds": 0.0}), (60, {"throttling_power_cap_seconds": 60.0}))
+
+    assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("margin", "limit", "seconds"), [(-2, -2, 30), (-3, -2, 30), (-1, -2, 0), (None, -2, 0), (-3, None, 0)]
+)
+def test_the_margin_is_too_low_at_that_of_the_slowdown(
+    margin: int | None, limit: int | None, seconds: float
+) -> None:
+    values = {"thermal_margin_celsius": margin, "thermal_slowdown_margin_celsius": limit}
+
+    assert watched((0, values), (30, values)).low_margin_seconds == seconds
+
+
+@pytest.mark.parametrize(("state", "seconds"), [(1, 30), (2, 30), (3, 0), (None, 0), (9, 0)])
+def test_a_registration_is_pending_until_it_has_ended(state: int | None, seconds: float) -> None:
+    assert (
+        watched((0, {"fabric_state": state}), (30, {"fabric_state": state})).fabric_pending_seconds == seconds
+    )
