@@ -203,7 +203,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "sick": Scenario(
         "Each GPU but the first has a trouble: row remapping pending, uncorrected ECC errors, an NVLink down,"
-        " half of the PCIe lanes, the power brake, too many errors in SRAM, a fabric that does not get ready.",
+        " half of the PCIe lanes, the power brake, too many errors in SRAM, a fabric that does not get"
+        " ready.",
         ((0, _fall_ill),),
     ),
     "xid": Scenario(
