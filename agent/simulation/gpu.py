@@ -241,15 +241,13 @@ class SimulatedGpu(Faults):
         if not self._fixed:
             return values
         following = {name: self._fixed[leader] for name, leader in _FOLLOWS.items() if leader in self._fixed}
+        if "temperature" in self._fixed:
+            following["temperature_margin"] = load_curves.margin_left(self.model, self._fixed["temperature"])
         values = replace(values, **(following | self._fixed))
         if "memory_used" not in self._fixed and None not in (values.memory_total, values.memory_used):
             # a smaller total was fixed: what moves still has to fit into it
             room = (values.memory_total or 0) - (values.memory_reserved or 0)
             values = replace(values, memory_used=min(values.memory_used or 0, room))
-        if "temperature" in self._fixed and "temperature_margin" not in self._fixed:
-            values = replace(
-                values, temperature_margin=load_curves.margin_left(self.model, values.temperature)
-            )
         if "memory_free" not in self._fixed:
             parts = values.memory_total, values.memory_reserved, values.memory_used
             values = replace(values, memory_free=load_curves.memory_left(*parts))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from agent.simulation import bad_values
+from agent.simulation import bad_values, fabric
 from agent.simulation.codes import ClocksEventReason, FieldId, NvmlReturn
 
 if TYPE_CHECKING:
@@ -102,7 +102,17 @@ def _enable_mig(library: SimulatedLibrary) -> None:
 
 def _fall_ill(library: SimulatedLibrary) -> None:
     """All but the first GPU, each with a trouble of its own."""
-    troubles = cycle((_remapping_pending, _uncorrected_errors, _link_down, _narrow_slot, _power_brake))
+    troubles = cycle(
+        (
+            _remapping_pending,
+            _uncorrected_errors,
+            _link_down,
+            _narrow_slot,
+            _power_brake,
+            _worn_sram,
+            _fabric_in_progress,
+        )
+    )
     for gpu, trouble in zip(library.gpus[1:], troubles, strict=False):
         trouble(gpu)
 
@@ -133,6 +143,14 @@ def _narrow_slot(gpu: SimulatedGpu) -> None:
 
 def _power_brake(gpu: SimulatedGpu) -> None:
     gpu.fix(clocks_event_reasons=ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN)
+
+
+def _worn_sram(gpu: SimulatedGpu) -> None:
+    gpu.error_counters.sram_threshold_exceeded = 1
+
+
+def _fabric_in_progress(gpu: SimulatedGpu) -> None:
+    gpu.fabric = fabric.Fabric(state=fabric.IN_PROGRESS)
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -185,7 +203,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "sick": Scenario(
         "Each GPU but the first has a trouble: row remapping pending, uncorrected ECC errors, an NVLink down,"
-        " half of the PCIe lanes, the power brake.",
+        " half of the PCIe lanes, the power brake, too many errors in SRAM, a fabric that does not get"
+        " ready.",
         ((0, _fall_ill),),
     ),
     "xid": Scenario(

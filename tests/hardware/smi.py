@@ -87,6 +87,11 @@ class SmiLog:
 
 def run_smi() -> SmiLog:
     """Ask nvidia-smi now. Raises SmiError."""
+    return parse(document_now())
+
+
+def document_now() -> str:
+    """What nvidia-smi -q -x says now. Raises SmiError."""
     try:
         done = subprocess.run(  # the one of this machine, from its PATH
             ["nvidia-smi", "-q", "-x"],  # noqa: S607
@@ -100,7 +105,7 @@ def run_smi() -> SmiLog:
     if done.returncode != 0:
         said = " ".join((done.stdout + done.stderr).split()) or "nothing"
         raise SmiError(f"nvidia-smi ended with {done.returncode} and said: {said[:300]}")
-    return parse(done.stdout)
+    return done.stdout
 
 
 def parse(document: str) -> SmiLog:

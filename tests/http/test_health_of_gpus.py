@@ -150,6 +150,24 @@ async def test_xids_between_two_polls_are_all_counted() -> None:
     assert gpus[0]["detail"]["xids"] == []
 
 
+async def test_criteria_to_replace_a_gpu_and_a_fabric_that_is_not_ready_are_told_everywhere() -> None:
+    async with agent(8, "sick", HISTORY_INTERVAL="0") as (_, client):
+        detailed = (await gpus_of(client, "?detail=1"))[6:]
+        passed_over = (await client.get("/free?count=8")).json()["data"]["passed_over"]
+        metrics = (await client.get("/metrics")).text
+
+    found = [[finding["name"] for finding in gpu["detail"]["findings"]] for gpu in detailed]
+    assert found == [["sram_threshold_exceeded"], ["fabric_not_ready"]]
+    assert [gpu["health"]["verdict"] for gpu in detailed] == ["critical", "critical"]
+    why = {gpu["idx"]: gpu["reason"] for gpu in passed_over}
+    assert "SRAM" in why[6]
+    assert "fabric" in why[7]
+    told = [line for line in metrics.splitlines() if line.startswith("nvidia_gpu_health_finding{")]
+    for index, (name,) in enumerate(found, 6):
+        labels = (f'gpu="{index}"', f'finding="{name}"', 'verdict="critical"')
+        assert any(all(label in line for label in labels) for line in told), name
+
+
 async def test_without_history_nobody_listens_for_xids() -> None:
     async with agent() as (simulation, client):
         gpus = await gpus_of(client, "?detail=1")

@@ -184,3 +184,45 @@ def test_memory_still_adds_up_when_it_is_fixed() -> None:
 def test_an_unknown_value_is_refused_with_the_accepted_ones() -> None:
     with pytest.raises(ValueError, match=r"temprature: no such GPU value; accepted are .*temperature"):
         Simulation(1).gpus[0].fix(temprature=3)
+
+
+@pytest.mark.parametrize("load", [0.2, 0.3, 0.45, 0.93, 0.956, 0.98, 1.0])
+@pytest.mark.parametrize("index", range(4))
+def test_the_time_above_a_load_is_that_of_the_load_itself(index: int, load: float) -> None:
+    work, step = workload(index), 0.02
+    moments = [number * step for number in range(15_000)]
+
+    above = sum(work.load(moment + step / 2) > load for moment in moments) * step
+
+    counted = work.seconds_above(load, len(moments) * step) - work.seconds_above(load, 0.0)
+    assert counted == pytest.approx(above, abs=3)
+    times = [work.seconds_above(load, moment) for moment in moments[::100]]
+    assert times == sorted(times), "a counter never goes back"
+
+
+def test_what_slows_a_gpu_down_is_counted() -> None:
+    at = SimpleNamespace(seconds=0.0)
+    simulation = Simulation(4, models=["h100", "rtx4090"], clock=lambda: at.seconds)
+    start = [gpu.values for gpu in simulation.gpus]
+    at.seconds = 600.0
+    end = [gpu.values for gpu in simulation.gpus]
+
+    def grown(index: int, name: str) -> float:
+        return (getattr(end[index], name) - getattr(start[index], name)) / 1e9
+
+    assert 50 < grown(0, "slowed_by_power_cap") < 600
+    assert grown(0, "slowed_by_software_thermal") == 0, "it never gets so hot"
+    assert 300 < grown(1, "slowed_by_software_thermal") == grown(1, "slowed_by_thermal") < 600
+    assert grown(3, "slowed_by_power_cap") == 0, "it idles"
+
+
+def test_the_margin_follows_the_temperature() -> None:
+    simulation = Simulation(2, models=["h100", "a100"])
+    hopper, ampere = simulation.gpus
+    for gpu in simulation.gpus:
+        gpu.fix(temperature=90)
+
+    assert hopper.values.temperature_margin == -3
+    assert ampere.values.temperature_margin is None
+    hopper.fix(temperature_margin=5)
+    assert hopper.values.temperature_margin == 5

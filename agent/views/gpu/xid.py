@@ -38,10 +38,10 @@ def xids_view(gpu: GpuSample) -> list[GpuXid] | None:
     if gpu.xids is None:
         return None
     latest_first = sorted(gpu.xids.items(), key=lambda entry: -entry[1].last_at)
-    return [_xid(code, seen, gpu.identity.compute_capability) for code, seen in latest_first]
+    return [_xid_view(code, seen, gpu.identity.compute_capability) for code, seen in latest_first]
 
 
-def _xid(code: int, seen: XidCount, compute_capability: tuple[int, int] | None) -> GpuXid:
+def _xid_view(code: int, seen: XidCount, compute_capability: tuple[int, int] | None) -> GpuXid:
     row = look_up(code, compute_capability)
     return GpuXid(
         code=code,

@@ -21,7 +21,7 @@ from agent.views.prometheus.health import health_families, host_health_families
 from agent.views.prometheus.processes import process_families
 from agent.views.prometheus.unknown import driver_errors
 from agent.views.prometheus.users import user_families
-from agent.views.prometheus.xid import xid_families
+from agent.views.prometheus.xid import xid_errors, xid_timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,8 @@ class Exposition(Collector):
         if snapshot.driver is not None:
             held = holdings(snapshot, snapshot.gpus, self._idle_after_seconds)
             yield from health_families(snapshot)
-            yield from xid_families(snapshot)
+            yield xid_errors(snapshot)
+            yield xid_timestamps(snapshot)
             yield driver_errors(snapshot)
             yield from gpu_families(snapshot, snapshot.driver)
             yield from process_families(snapshot, held, each=self._processes)

@@ -48,6 +48,7 @@ TOLD, REFUSED = NvmlReturn.SUCCESS, NvmlReturn.UNKNOWN
         pytest.param(
             TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": -7}, -7, id="signed long long"
         ),
+        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": -1}, -1, id="signed int"),
         pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 0}, 0, id="zero is a value"),
         pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_DOUBLE, {"dVal": 7.0}, None, id="no whole number"),
         pytest.param(

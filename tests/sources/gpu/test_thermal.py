@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pynvml
 import pytest
 
+from agent.readings import Reason
+from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import ByNumber, OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -38,3 +40,38 @@ def test_zero_is_no_threshold_and_no_sensor_of_the_memory(one: OneGpu) -> None:
 
     assert (thermal.gpu_celsius, thermal.memory_celsius, thermal.shutdown_celsius) == (0, None, None)
     assert thermal.slowdown_celsius == 1
+
+
+@pytest.mark.parametrize("margin", [-1, 0, -40, 60])
+def test_a_margin_may_be_below_zero_and_zero_is_one(one: OneGpu, margin: int) -> None:
+    one.gpu.fix(
+        temperature_margin=margin,
+        shutdown_tlimit=margin,
+        slowdown_tlimit=margin,
+        memory_max_tlimit=margin,
+        max_operating_tlimit=margin,
+    )
+
+    thermal = one.read().thermal
+
+    assert thermal.margin_celsius == margin
+    assert (thermal.shutdown_margin_celsius, thermal.slowdown_margin_celsius) == (margin, margin)
+    assert (thermal.memory_max_margin_celsius, thermal.max_operating_margin_celsius) == (margin, margin)
+
+
+def test_the_margin_is_read_every_five_seconds(one: OneGpu) -> None:
+    one.gpu.fix(temperature_margin=20)
+    one.read()
+    one.gpu.fix(temperature_margin=-3)
+
+    assert one.read(after=SLOW_PACE - 1).thermal.margin_celsius == 20
+    assert one.read(after=1).thermal.margin_celsius == -3
+
+
+def test_a_gpu_from_before_ada_has_thresholds_and_no_margin() -> None:
+    with one_gpu("a100") as one:
+        reading = one.read()
+
+    assert (reading.thermal.slowdown_celsius, reading.thermal.margin_celsius) == (90, None)
+    assert reading.unknown["thermal.margin_celsius"].reason is Reason.NOT_SUPPORTED
+    assert reading.unknown["thermal.slowdown_margin_celsius"].reason is Reason.NOT_SUPPORTED

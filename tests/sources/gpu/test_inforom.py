@@ -1,0 +1,74 @@
+"""Whether the InfoROM can be believed: asked after a sample, seldom, and answered by a return code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import Reason
+from agent.simulation import NvmlReturn
+from agent.sources.gpu.paces import INFOROM_PACE
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VALIDATE = "nvmlDeviceValidateInforom"
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        yield one
+
+
+def told(one: OneGpu) -> bool | None:
+    """As the sample after the look tells it."""
+    one.read()
+    return one.read(after=1).inforom.is_valid
+
+
+def test_no_sample_waits_for_it(one: OneGpu) -> None:
+    assert one.source.read().inforom.is_valid is None
+    assert one.simulation.calls[VALIDATE] == 0
+
+    assert told(one) is True
+
+
+def test_corrupted_is_an_answer_and_no_failure(one: OneGpu) -> None:
+    one.gpu.error_counters.inforom = NvmlReturn.CORRUPTED_INFOROM
+
+    assert told(one) is False
+    reading = one.read(after=1)
+    assert "inforom.is_valid" not in reading.unknown
+    assert reading.driver_errors == {}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (NvmlReturn.NOT_SUPPORTED, Reason.NOT_SUPPORTED),
+        (NvmlReturn.FUNCTION_NOT_FOUND, Reason.MISSING),
+        (NvmlReturn.NO_PERMISSION, Reason.NO_PERMISSION),
+        (NvmlReturn.UNKNOWN, Reason.FAILED),
+    ],
+)
+def test_every_other_code_is_why_it_is_unknown(one: OneGpu, code: NvmlReturn, reason: Reason) -> None:
+    one.gpu.fail(VALIDATE, code)
+
+    assert told(one) is None
+    unknown = one.read(after=1).unknown["inforom.is_valid"]
+    assert (unknown.reason, unknown.function) == (reason, VALIDATE)
+
+
+def test_it_is_read_at_contact_and_then_once_an_hour(one: OneGpu) -> None:
+    for _ in range(10):
+        one.read(after=INFOROM_PACE / 10 - 1)
+    assert one.simulation.calls[VALIDATE] == 1
+
+    one.read(after=INFOROM_PACE / 10 + 10)
+    assert one.simulation.calls[VALIDATE] == 2
+    one.source.release()
+    one.read()
+    assert one.simulation.calls[VALIDATE] == 3
