@@ -26,9 +26,11 @@ EVERY_ROOM = frozenset(ROOMS)
 SUBJECTS: dict[str, frozenset[str]] = {
     "clocks": EVERY_ROOM,
     "engines": EVERY_ROOM,
+    "fabric": EVERY_ROOM,
     "fans": EVERY_ROOM,
     "gpm": EVERY_ROOM,
     "identity": EVERY_ROOM,
+    "inforom": EVERY_ROOM - {"views"},  # one value, which stands in `detail` itself
     "memory": EVERY_ROOM,
     "memory_errors": EVERY_ROOM,
     "mig": EVERY_ROOM,
@@ -37,8 +39,9 @@ SUBJECTS: dict[str, frozenset[str]] = {
     "pcie": EVERY_ROOM,
     "power": EVERY_ROOM,
     "processes": EVERY_ROOM,
-    "recovery": EVERY_ROOM - {"views"},  # /gpu shows the finding that it makes
+    "recovery": EVERY_ROOM,
     "thermal": EVERY_ROOM,
+    "throttling": EVERY_ROOM,
     "unknown": EVERY_ROOM - {"simulation"},
     "utilization": EVERY_ROOM,
     "xid": EVERY_ROOM,
