@@ -26,7 +26,9 @@ _SINCE_R550 = frozenset(
         "nvmlDeviceGetDriverModel_v2",
         "nvmlDeviceGetFanSpeedRPM",
         "nvmlDeviceGetProcessesUtilizationInfo",
+        "nvmlDeviceGetAddressingMode",
         "nvmlDeviceGetRunningProcessDetailList",
+        "nvmlDeviceGetSramEccErrorStatus",
         "nvmlDeviceGetTemperatureV",
     }
 )
@@ -35,6 +37,9 @@ _SINCE_R525 = frozenset(
         "nvmlDeviceGetComputeRunningProcesses_v3",
         "nvmlDeviceGetConfComputeMemSizeInfo",
         "nvmlDeviceGetGraphicsRunningProcesses_v3",
+        "nvmlDeviceGetGpuMaxPcieLinkGeneration",
+        "nvmlDeviceGetGspFirmwareMode",
+        "nvmlDeviceGetGspFirmwareVersion",
         "nvmlDeviceGetJpgUtilization",
         "nvmlDeviceGetMPSComputeRunningProcesses_v3",
         "nvmlDeviceGetMemoryInfo_v2",
@@ -49,6 +54,7 @@ _SINCE_R525 = frozenset(
 )
 _SINCE_R450 = frozenset(
     {
+        "nvmlDeviceGetArchitecture",
         "nvmlDeviceGetComputeInstanceId",
         "nvmlDeviceGetComputeRunningProcesses_v2",
         "nvmlDeviceGetDeviceHandleFromMigDeviceHandle",

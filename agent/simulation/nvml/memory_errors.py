@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.simulation import wire
-from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_64, NvmlFailure, NvmlReturn
 from agent.simulation.nvml.registry import device_function
 
 if TYPE_CHECKING:
     from agent.simulation.library import Device
 
 _CORRECTED, _VOLATILE = 0, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t; the others are 1
+_DRAM, _SRAM = 2, 7  # nvmlMemoryLocation_t
 _MANY_SINGLE_BIT = 0  # nvmlPageRetirementCause_t; the other is 1
 
 
@@ -27,6 +28,29 @@ def ecc_errors(device: Device, kind: Any, counter: Any, count: Any) -> None:
     kind_name = "corrected" if wire.number(kind) == _CORRECTED else "uncorrected"
     since = "volatile" if wire.number(counter) == _VOLATILE else "aggregate"
     wire.write(count, getattr(device.gpu.error_counters, f"{kind_name}_{since}"))
+
+
+@device_function("nvmlDeviceGetMemoryErrorCounter")
+def errors_at_a_place(device: Device, kind: Any, counter: Any, place: Any, count: Any) -> None:
+    places = {_DRAM: "dram", _SRAM: "sram"} if device.gpu.model.row_remapping else {_DRAM: "dram"}
+    _refuse_unless(device.gpu.model.ecc and wire.number(place) in places)
+    kind_name = "corrected" if wire.number(kind) == _CORRECTED else "uncorrected"
+    since = "volatile" if wire.number(counter) == _VOLATILE else "aggregate"
+    name = f"{places[wire.number(place)]}_{kind_name}_{since}"
+    wire.write(count, getattr(device.gpu.error_counters, name))
+
+
+@device_function("nvmlDeviceGetSramEccErrorStatus")
+def sram_status(device: Device, status: Any) -> None:
+    _refuse_unless(device.gpu.model.row_remapping)
+    status, counters = wire.target(status), device.gpu.error_counters
+    for since in ("volatile", "aggregate"):
+        for member, kind in (("UncParity", "parity"), ("UncSecDed", "secded"), ("Cor", "corrected")):
+            errors = getattr(counters, f"sram_{kind}_{since}")
+            setattr(status, since + member, wire.part_told(errors, VALUE_NOT_AVAILABLE_64))
+    parts = cast("tuple[int, ...]", wire.told(counters.sram_sources))
+    for part, errors in zip(("L2", "Sm", "Mcu", "Pcie", "Other"), parts, strict=True):
+        setattr(status, f"aggregateUncBucket{part}", wire.part_told(errors, VALUE_NOT_AVAILABLE_64))
 
 
 @device_function("nvmlDeviceGetRetiredPages")
