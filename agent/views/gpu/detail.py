@@ -11,7 +11,7 @@ from agent.views.gpu.engines import GpuEngines, engines_view
 from agent.views.gpu.fans import GpuFanDetail, fans_view
 from agent.views.gpu.gpm import GpuPerformance, performance_view
 from agent.views.gpu.identity import GpuBoard, board_view
-from agent.views.gpu.memory import GpuBar1, bar1_view
+from agent.views.gpu.memory import GpuBar1, GpuMemoryDetail, bar1_view, memory_detail_view
 from agent.views.gpu.memory_errors import (
     GpuEcc,
     GpuRemappedRows,
@@ -45,6 +45,7 @@ class GpuDetail(BaseModel):
     clocks: GpuClockDetail
     engines: GpuEngines
     performance: GpuPerformance
+    memory: GpuMemoryDetail
     bar1: GpuBar1
     fan_count: int | None = Field(description="number of fans")
     fans: list[GpuFanDetail] | None = Field(
@@ -78,6 +79,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         clocks=clock_detail_view(reading.clocks),
         engines=engines_view(reading.engines),
         performance=performance_view(reading.gpm),
+        memory=memory_detail_view(reading.memory),
         bar1=bar1_view(reading.memory),
         fan_count=reading.fans.count,
         fans=fans_view(gpu),

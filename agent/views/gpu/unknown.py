@@ -142,7 +142,7 @@ def _has_null(value: object) -> bool:
             getattr(entry, field) is None
             for entry in value
             if isinstance(entry, BaseModel)
-            for field in type(entry).model_fields.keys() - {"name", "username", "cpu_percent"}
+            for field in entry.model_fields_set - {"name", "username", "cpu_percent"}
         )
     return value is None
 

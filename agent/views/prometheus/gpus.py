@@ -45,6 +45,7 @@ GAUGES: ReadingValues = (
     *pcie.GAUGES,
     *fans.GAUGES,
     *mig.GAUGES,
+    *nvlink.GAUGES,
     *memory_errors.GAUGES,
     *recovery.GAUGES,
 )
@@ -88,5 +89,6 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading) -> Iterator[Metric]:
             ),
         )
     yield memory_errors.ecc_errors(readings)
+    yield memory_errors.ecc_errors_by_place(readings)
     yield nvlink.nvlink_errors(readings)
     yield from mig.mig_families(readings)
