@@ -54,15 +54,19 @@ class SimulatedGpu(Faults):
         self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
         self.has_mig = bool(model.mig_profiles)
         self.mig_enabled = False
-        self.mig_pending: bool | None = None  # the mode after the next reset; None: the present one
+        # The mode after the next reset, or an NvmlReturn; None: the present one
+        self.mig_pending: int | None = None
         self.mig_instances: list[MigInstance] = []
         self.forbidden_instances: set[int] = set()  # MIG indices of those whose processes may not be listed
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
         self.port_width: int | None = 16  # lanes of the port above it; None: /sys does not show it
+        self.port_generation = model.pcie_generations[1] if model.pcie_generations else None  # of that port
         self.virtualization_mode = 0  # NVML_GPU_VIRTUALIZATION_MODE_NONE
         self.fans_stopped: set[int] = set()  # that stand still, whatever the others do
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
+        self.nvlinks_listed = 0  # links that the driver tells of; those beyond `nvlinks` as down
+        self.nvlink_packets = False  # the links count packets and bytes, as NVLink 5 does
         self.error_counters = ErrorCounters()
         self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
@@ -147,7 +151,7 @@ class SimulatedGpu(Faults):
         """Whether this NVML symbol or field id is answered at all."""
         return symbol not in self._unsupported
 
-    def fix(self, **values: float | str | tuple[int, int] | None) -> None:
+    def fix(self, **values: float | str | tuple[int, ...] | None) -> None:
         """Hold values of `GpuValues` at exact numbers, in NVML's units; None makes one NOT_SUPPORTED.
 
         An NvmlReturn is what asking for the value returns. A value that follows a fixed one is fixed with it.

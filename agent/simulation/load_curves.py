@@ -104,6 +104,9 @@ class GpuValues:
     part_number: str | None
     vbios_version: str | None
     compute_capability: tuple[int, int] | None
+    architecture: int | None
+    gsp_firmware_version: str | None  # "": that of the driver
+    gsp_firmware_mode: int | None  # 0 off, 1 on
     memory_total: int | None  # bytes
     memory_reserved: int | None  # bytes
     memory_used: int | None  # bytes, without the reserved ones
@@ -116,6 +119,8 @@ class GpuValues:
     decoder_utilization: int | None  # %
     jpeg_utilization: int | None  # %
     ofa_utilization: int | None  # %
+    encoder_stats: tuple[int, int, int] | None  # sessions, frames per second, microseconds
+    capture_stats: tuple[int, int, int] | None  # as above
     sm_activity: float | None  # %, GPM
     sm_occupancy: float | None  # %, GPM
     tensor_activity: float | None  # %, GPM
@@ -143,6 +148,12 @@ class GpuValues:
     power_limit: int | None  # mW; as requested
     enforced_power_limit: int | None  # mW; follows power_limit
     default_power_limit: int | None  # mW
+    power_limits: tuple[int, int] | None  # mW; the least and the most that the limit can be set to
+    memory_power_average: int | None  # mW
+    memory_power_instant: int | None  # mW
+    module_power_average: int | None  # mW
+    module_power_instant: int | None  # mW
+    module_power_limit: int | None  # mW
     graphics_clock: int | None  # MHz
     sm_clock: int | None  # MHz; follows graphics_clock
     memory_clock: int | None  # MHz
@@ -155,6 +166,7 @@ class GpuValues:
     pcie_width: int | None
     pcie_max_generation: int | None
     pcie_max_width: int | None
+    pcie_card_generation: int | None
     pcie_tx: int | None  # KiB/s
     pcie_rx: int | None  # KiB/s
     clocks_event_reasons: int | None  # bitmask
@@ -162,10 +174,12 @@ class GpuValues:
     persistence_mode: int | None  # 0 off, 1 on
     ecc_mode: int | None  # 0 off, 1 on
     ecc_pending: int | None  # the mode after the next reboot; follows ecc_mode
+    addressing_mode: int | None  # nvmlDeviceAddressingModeType_t
     fan_speed: int | None  # %
     fan_speed_rpm: int | None
     nvlink_tx: int  # KiB/s, each link
     nvlink_rx: int  # KiB/s, each link
+    nvlink_speed: int | None  # MB/s, each link in each direction
 
 
 def memory_left(total: int | None, reserved: int | None, used: int | None) -> int | None:
@@ -268,6 +282,7 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
     major, minor = model.compute_capability
     slowdown = model.slowdown_celsius
     ecc = 1 if model.ecc else None
+    lowest, highest = model.power_range_watts or (None, None)
     slowed = reasons & ~ClocksEventReason.GPU_IDLE
     sustained = high_clock * 9 // 10 // 15 * 15 if slowed else high_clock  # clocks step by 15 MHz
     return GpuValues(
@@ -278,6 +293,9 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         part_number=model.part_number,
         vbios_version=f"{major:02}.{minor:02}.74.00.01",
         compute_capability=model.compute_capability,
+        architecture=model.architecture,
+        gsp_firmware_version="" if model.gsp_firmware else None,
+        gsp_firmware_mode=int(model.gsp_firmware),
         memory_total=total,
         memory_reserved=reserved,
         memory_used=used,
@@ -290,6 +308,8 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         decoder_utilization=round(12 * load) if index % 4 == 2 else 0,  # serving decodes video
         jpeg_utilization=0,
         ofa_utilization=0,
+        encoder_stats=(0, 0, 0),
+        capture_stats=(0, 0, 0),
         sm_activity=82 * load if model.gpm else None,
         sm_occupancy=38 * load if model.gpm else None,
         tensor_activity=29 * load if model.gpm else None,
@@ -317,6 +337,14 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         power_limit=limit,
         enforced_power_limit=limit,
         default_power_limit=limit,
+        power_limits=None if lowest is None or highest is None else (1000 * lowest, 1000 * highest),
+        memory_power_average=None
+        if model.memory_power_share is None
+        else round(model.memory_power_share * power),
+        memory_power_instant=None,
+        module_power_average=None,
+        module_power_instant=None,
+        module_power_limit=None,
         graphics_clock=low_clock if idle else sustained,
         sm_clock=low_clock if idle else sustained,
         memory_clock=memory_clocks[0 if idle else 1],
@@ -329,6 +357,7 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         pcie_width=model.pcie_width,
         pcie_max_generation=generations[1],
         pcie_max_width=model.pcie_width,
+        pcie_card_generation=generations[1],
         pcie_tx=None if capacity is None else round(PCIE_TX_SHARE * capacity * load),
         pcie_rx=None if capacity is None else round(PCIE_RX_SHARE * capacity * load),
         clocks_event_reasons=reasons,
@@ -336,10 +365,12 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         persistence_mode=int(model.persistence_mode),
         ecc_mode=ecc,
         ecc_pending=ecc,
+        addressing_mode=0,
         fan_speed=fan,
         fan_speed_rpm=None if fan is None or model.fan_max_rpm is None else model.fan_max_rpm * fan // 100,
         nvlink_tx=round(NVLINK_KIB * load),
         nvlink_rx=round(NVLINK_KIB * load),
+        nvlink_speed=model.nvlink_speed or None,
     )
 
 

@@ -22,6 +22,7 @@ _UNTOLD = (
     "nvmlDeviceGetDisplayMode",
     "nvmlDeviceGetFanSpeedRPM",
     "nvmlDeviceGetFanSpeed_v2",
+    "nvmlDeviceGetGspFirmwareMode",
     "nvmlDeviceGetNumFans",
     "nvmlDeviceGetNvLinkState",
     "nvmlDeviceGetProcessUtilization",
