@@ -47,7 +47,7 @@ def test_every_field_of_every_reading_has_a_value() -> None:
     )
 
 
-# Three GPUs can tell six flags of a reading apart. These two come from different functions and show in different
+# Three GPUs can tell six flags of a reading apart. These two come from different functions and show in other
 # places.
 SEVENTH = {"MemoryErrors.ecc_pending", "MemoryErrors.remapping_pending"}
 

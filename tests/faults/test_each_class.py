@@ -37,6 +37,8 @@ WELL = {
     "gpu_utilization": 5,
     "clocks_event_reasons": 0,
     "slowed_by_sync_boost": 10**9,
+    "temperature": 50,  # none of the numbers that cannot be, as the next
+    "memory_temperature": 56,
 }
 
 # Metrics without a sample, without "nvidia_gpu_". Of all other functions none.
