@@ -130,6 +130,7 @@ def test_at_first_what_needs_two_samples_says_so() -> None:
         "pcie.utilization_percent",
         "detail.performance",
         "detail.nvlinks",
+        "detail.inforom_valid",
     ]
 
 
