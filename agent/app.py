@@ -196,7 +196,7 @@ async def _lifespan(
     collector = Collector(
         DriverSource(tuple if shared.simulated else nvidia_gpus, in_container=contained),
         partial(GpuSource, in_container=contained),
-        HostSource(),
+        HostSource(name=settings.node_name),
         processes
         or ProcessSource(
             hide_command_args=settings.hide_command_args,

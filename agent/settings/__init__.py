@@ -19,6 +19,7 @@ from agent.settings.kinds import (
     FORWARDED_ALLOW_IPS,
     HOST,
     KEY,
+    NODE_NAME,
     ORIGINS,
     SCENARIO,
     SECRET,
@@ -87,6 +88,9 @@ class Settings:
     )
     hide_command_args: bool = _setting(False, SWITCH, "Show processes without their arguments.")
 
+    node_name: str = _setting(
+        "", NODE_NAME, "Name of this host in answers and on the page; empty: the system's host name."
+    )
     pod_logs: str = _setting(
         "/var/log",
         FOLDER,

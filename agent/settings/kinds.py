@@ -108,6 +108,12 @@ def _host(text: str) -> str:
     return str(IPv6Address(text[1:-1] if text.startswith("[") and text.endswith("]") else text))
 
 
+def _node_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text):
+        raise ValueError("not a name of a host")
+    return text
+
+
 def _host_header(text: str) -> str:
     """As it stands in a Host header, without the port: an IPv6 address in brackets."""
     host = _host(text)
@@ -204,6 +210,7 @@ URL_PATH = Kind(
     "segments of A-Z a-z 0-9 . _ ~ - with one / between them, none of them . or .. alone", _url_path
 )
 HOST = Kind("a host name or an IP address", _host)
+NODE_NAME = Kind("letters, digits, . _ and -, at most 253 of them", _node_name)
 SECRET = Kind("printable latin-1 without blanks at either end", _secret)
 SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_secret))
 TOKENS = Kind("one or more tokens, comma-separated, each as TOKEN", _list_of(_secret))

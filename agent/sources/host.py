@@ -29,8 +29,10 @@ HOTTEST_CREDIBLE_CELSIUS = 150.0  # sensors that are not wired up report 255, 0 
 class HostSource:
     """Reads /proc, /sys and mounted file systems, mostly through psutil; owned by one worker thread."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, name: str = "") -> None:
+        """`name`: that of the host, where the system's host name is only that of a container."""
         self._clock = clock
+        self._name = name
         self._cpu = CpuMeter()
         self._disks = DiskMeter()
         self._frequency = slow(read_frequency, Frequency())
@@ -48,7 +50,7 @@ class HostSource:
         frequency = self._frequency.get(at)
         disk_space = self._disk_space.get(at)
         return HostReading(
-            hostname=socket.gethostname(),
+            hostname=self._name or socket.gethostname(),
             cpu_count_physical=physical_cores,
             cpu_count_logical=logical_cores,
             cpu_percent=cpu.total,

@@ -108,7 +108,7 @@ class SummaryUser(BaseModel):
 class HostSummary(BaseModel):
     """A host at a glance."""
 
-    hostname: str | None = Field(description="host name as the host itself gives it")
+    hostname: str | None = Field(description="NODE_NAME, or else the host name of the system")
     version: str = Field(description="version of the agent")
     ts: int = Field(description="when the sample was taken, milliseconds since the epoch")
     simulated: bool = Field(description="true: the GPUs are simulated")

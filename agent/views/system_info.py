@@ -62,7 +62,7 @@ class DiskRates(BaseModel):
 class SystemInfo(BaseModel):
     """Driver and host."""
 
-    hostname: str | None = Field(description="host name as the host itself gives it")
+    hostname: str | None = Field(description="NODE_NAME, or else the host name of the system")
     driver_version: str | None = Field(description="version of the NVIDIA driver")
     cuda_version: str | None = Field(description="newest CUDA version that the driver supports")
     nvml_version: str | None = Field(description="version of the NVML library")

@@ -96,7 +96,7 @@ def fabric_series(gpu: Element) -> Iterator[tuple[str, str, dict[str, str], floa
     told = {path: read(gpu) for path, read in FABRIC}
     yield "detail.fabric.state", "fabric_state", {}, _number(told["fabric.state"], STATES)
     summary = told["fabric.health.summary"]
-    yield "detail.fabric.health.summary", "fabric_health_summary", {}, _number(summary, SUMMARIES)
+    yield "detail.fabric.health.summary", "fabric_health", {}, _number(summary, SUMMARIES)
     for name in _FLAGS:
         flag = told[f"fabric.health.{name}"]
         is_wanted = name == "partition_assigned"

@@ -100,11 +100,3 @@ def test_the_monitoring_mounts_what_there_is_and_answers_only_on_this_host() -> 
             source = mount.partition(":")[0]
             assert not source.startswith(".") or (ROOT / source).exists(), source
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-
-
-@pytest.mark.slow
-def test_alertmanager_accepts_its_configuration() -> None:
-    if shutil.which("amtool") is None:
-        pytest.skip("needs amtool (Debian, Ubuntu: apt-get install prometheus-alertmanager)")
-
-    assert "SUCCESS" in succeed(["amtool", "check-config", "alertmanager.yml"], ROOT / "deploy")

@@ -132,3 +132,13 @@ def test_nothing_has_to_be_compiled(machine: str, python: str, tmp_path: Path) -
         *("--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.txt"),
     ]
     succeed(command, ROOT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", ["3.11", "3.14"])
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_pin_has_a_wheel_for_each_supported_machine(machine: str, python: str, tmp_path: Path) -> None:
+    """GH200, GB200 and DGX Spark have Arm processors; nothing is compiled when an image is built."""
+    command = ["uv", "pip", "install", "--dry-run", "--only-binary=:all:", "--require-hashes"]
+    where = [f"--python-platform={machine}-manylinux_2_28", f"--python-version={python}", "--target=nowhere"]
+    succeed([*command, *where, "--requirement", str(ROOT / "requirements.txt")], tmp_path)

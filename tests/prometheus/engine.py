@@ -74,14 +74,16 @@ class Engine:
 
 
 @contextmanager
-def prometheus(folder: Path, scrape_configs: list[dict[str, Any]]) -> Iterator[Engine]:
-    """A Prometheus that scrapes each second and whose alerts do not wait."""
-    for rules in DEPLOY.glob("*.yml"):
-        if rules.name in ("recording.yml", "alerts.yml"):
-            (folder / rules.name).write_text(re.sub(r"for: \d+m", "for: 0s", rules.read_text()))
+def prometheus(
+    folder: Path, scrape_configs: list[dict[str, Any]], more_rules: tuple[str, ...] = ()
+) -> Iterator[Engine]:
+    """A Prometheus that scrapes each second, and for whose alerts a minute is a second."""
+    rules = ["recording.yml", "alerts.yml", *more_rules]
+    for name in rules:
+        (folder / name).write_text(re.sub(r"\b(\d+)m\b", r"\1s", (DEPLOY / name).read_text()))
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-        "rule_files": ["recording.yml", "alerts.yml"],
+        "rule_files": rules,
         "scrape_configs": scrape_configs,
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))

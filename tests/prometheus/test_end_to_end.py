@@ -8,7 +8,7 @@ import pytest
 
 from agent.views.prometheus.gpus import BY_LABEL, COUNTERS, GAUGES
 from tests.prometheus.engine import prometheus
-from tests.support.agents import agent_process, wait_until
+from tests.support.agents import agent_process, free_port, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +51,7 @@ def test_three_agents_one_with_a_prefix_one_that_loses_a_gpu_one_that_stops(tmp_
             assert len(told) > 60
             wait_until(
                 lambda: (
-                    {("GpuEccUncorrected", targets[1]), ("GpuRemappingPending", targets[1])}
-                    <= engine.firing()
+                    {("GpuEccUncorrected", targets[1]), ("GpuRepairPending", targets[1])} <= engine.firing()
                 ),
                 "the sick GPUs are told of",
                 deadline=30,
@@ -72,6 +71,44 @@ def test_three_agents_one_with_a_prefix_one_that_loses_a_gpu_one_that_stops(tmp_
                 deadline=60,
             )
             assert engine.value(f'nvidia_gpu_state{{instance="{targets[0]}",state="ok",gpu="0"}}') is None
+
+
+def test_a_first_xid_a_gpu_that_a_restart_loses_and_a_new_token(tmp_path: Path) -> None:
+    """GPU 1 of the first agent reports XID 31, once; the second comes back with one GPU of two."""
+    port = str(free_port())
+    token_file, credentials = tmp_path / "tokens", tmp_path / "credentials"
+    token_file.write_text("the-old-token")
+    credentials.write_text("the-old-token")
+    two = agent_process("--simulate", "2", port=port, HISTORY_INTERVAL="1")
+    with (
+        agent_process("--simulate", "2", HISTORY_INTERVAL="1", SIMULATE_SCENARIO="xid") as reporting,
+        agent_process("--simulate", "1", TOKEN_FILE=str(token_file)) as guarded,
+    ):
+        targets = [reporting.url.split("/")[2], f"127.0.0.1:{port}", guarded.url.split("/")[2]]
+        scrape: dict[str, Any] = {
+            "job_name": "gpu",
+            "authorization": {"credentials_file": str(credentials)},
+            "static_configs": [{"targets": targets}],
+        }
+        with prometheus(tmp_path, [scrape]) as engine:
+            with two:
+                wait_until(lambda: engine.value("sum(up)") == 3, "all three are up", deadline=30)
+            token_file.write_text("the-new-token")
+            credentials.write_text("the-new-token")
+            with agent_process("--simulate", "1", port=port, HISTORY_INTERVAL="1"):
+                wait_until(
+                    lambda: {("GpuMissing", targets[1]), ("GpuXidWarning", targets[0])} <= engine.firing(),
+                    lambda: f"what is missing and the XID are told of: {engine.firing()}",
+                    deadline=60,
+                )
+                wait_until(lambda: engine.value("sum(up)") == 3, "all three are up again", deadline=30)
+            assert ("TokenFileUnreadable", targets[2]) not in engine.firing()
+            token_file.unlink()
+            wait_until(
+                lambda: ("TokenFileUnreadable", targets[2]) in engine.firing(),
+                "the file that is gone is told of",
+                deadline=60,
+            )
 
 
 def test_every_family_has_one_name() -> None:

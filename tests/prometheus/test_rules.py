@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from agent.simulation.scenarios import SCENARIOS
+from tests.prometheus.alert_cases import CASES, OWN, files
 from tests.prometheus.engine import DEPLOY, promtool
-from tests.support.agents import agent_client
+from tests.support.agents import ROOT, agent_client
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -23,17 +28,54 @@ def test_the_configuration_and_its_rules_are_valid() -> None:
     assert "SUCCESS" in promtool("check", "config", "prometheus.yml")
 
 
-def test_every_alert_fires_and_is_silent_as_its_cases_say() -> None:
-    assert "SUCCESS" in promtool("test", "rules", "alerts_test.yml")
+@pytest.mark.parametrize("place", [0, 1], ids=["by the minute", "by the day"])
+def test_every_alert_fires_over_gaps_flapping_and_restarts_and_only_then(place: int, tmp_path: Path) -> None:
+    file = tmp_path / "tests.yml"
+    file.write_text(yaml.safe_dump(files(str(DEPLOY / "alerts.yml"))[place]))
+    assert "SUCCESS" in promtool("test", "rules", str(file))
 
 
 def test_every_alert_has_a_case_that_fires_and_one_that_must_not() -> None:
-    cases: dict[str, set[bool]] = {}
-    for test in yaml.safe_load((DEPLOY / "alerts_test.yml").read_text())["tests"]:
-        for case in test["alert_rule_test"]:
-            cases.setdefault(case["alertname"], set()).add(bool(case["exp_alerts"]))
+    cases: dict[str, set[bool]] = {case.alert: {True, False} for case in CASES}
+    for own in OWN:
+        cases.setdefault(own.alert, set()).add(own.fires)
 
     assert cases == {rule["alert"]: {True, False} for rule in alerts()}
+
+
+def findings() -> set[tuple[str, str]]:
+    """Every finding about a GPU and its verdict, as docs/findings.md has them; `xid_N` by one code."""
+    table = (ROOT / "docs" / "findings.md").read_text().split("## Of a GPU")[1].split("## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", table, re.MULTILINE)
+    return {(name.replace("_N", "_79"), verdict) for name, told in rows for verdict in told.split(" or ")}
+
+
+def alerts_of(finding: str, verdict: str) -> list[str]:
+    """The alerts that ask for this finding."""
+    found = set()
+    for rule in alerts():
+        for selector in re.findall(r"nvidia_gpu_health_finding{([^}]*)}", rule["expr"]):
+            matchers = re.findall(r'(\w+)(=~|!~|=)"([^"]*)"', selector)
+            labels = {"finding": finding, "verdict": verdict}
+            if all(
+                (re.fullmatch(value, labels[name]) is None) == (how == "!~") for name, how, value in matchers
+            ):
+                found.add(rule["alert"])
+    return sorted(found)
+
+
+# By the state of the GPU and by the reasons for its clocks, which have series at all times.
+BY_OTHER_SERIES = {"lost", "stuck", "thermal_slowdown_hw", "thermal_slowdown_sw", "power_brake"}
+
+
+def test_each_finding_has_one_alert_and_no_other_pages_for_it() -> None:
+    assert len(findings()) > 25
+    wrong = {
+        (finding, verdict): found
+        for finding, verdict in findings()
+        if len(found := alerts_of(finding, verdict)) != (0 if finding in BY_OTHER_SERIES else 1)
+    }
+    assert wrong == {}
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])

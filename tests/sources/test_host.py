@@ -153,6 +153,10 @@ def test_this_host_is_plausible() -> None:
     assert processes.gpu_processes == {}
 
 
+def test_a_host_in_a_container_has_the_name_that_it_is_given() -> None:
+    assert HostSource(name="gpu-node-1").read().hostname == "gpu-node-1"
+
+
 def test_no_number_of_a_reading_is_negative_or_not_a_number() -> None:
     host, processes = HostSource().read(), ProcessSource(pids_are_ours=True).read(frozenset({os.getpid()}))
     found = [*numbers(asdict(host)), *numbers(asdict(processes))]

@@ -23,7 +23,7 @@ GAUGES: ReadingValues = (
         lambda r: r.fabric.status,
     ),
     (
-        "fabric_health_summary",
+        "fabric_health",
         "Health of the NVLink fabric; 1: healthy, 2: unhealthy, 3: limited capacity.",
         lambda r: r.fabric.health_summary,
     ),

@@ -1,4 +1,4 @@
-"""An agent in a pod, scraped as a PodMonitor does it: whose a process is, is what the agent says."""
+"""An agent in a pod, scraped as the PodMonitor says: whose a process is, is what the agent says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.kubernetes.manifests import manifest
 from tests.prometheus.engine import prometheus
 from tests.support.agents import agent_process, wait_until
 from tests.support.crowded_host import CrowdedHost, Started
@@ -19,8 +20,23 @@ pytestmark = pytest.mark.slow
 
 ID, OTHER, AGENTS = "4f2d9c0a" * 8, "9687bac5" * 8, "0badcafe" * 8
 UID, AGENTS_UID = "57e67067-89e4-4001-bdd4-8632d39ea02b", "0a1b2c3d-89e4-4001-bdd4-8632d39ea02b"
-# What the Prometheus operator makes of a PodMonitor: the labels of the agent's own pod.
-OF_THE_AGENT = {"namespace": "monitoring", "pod": "gpu-agent-x7k2p", "container": "agent", "endpoint": "http"}
+NODE = "gpu-node-1"
+# What Prometheus finds out about the agent's pod.
+DISCOVERED = {
+    "__meta_kubernetes_namespace": "monitoring",
+    "__meta_kubernetes_pod_name": "gpu-agent-x7k2p",
+    "__meta_kubernetes_pod_container_name": "agent",
+    "__meta_kubernetes_pod_container_port_name": "http",
+    "__meta_kubernetes_pod_node_name": NODE,
+}
+# What the operator writes before the relabelings of any PodMonitor.
+OPERATORS = [
+    {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
+    {"source_labels": ["__meta_kubernetes_pod_container_name"], "target_label": "container"},
+    {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+    {"target_label": "job", "replacement": "monitoring/nvidia-smi-web-agent"},
+    {"target_label": "endpoint", "replacement": "http"},
+]
 OURS = ("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace", "job_scheduler", "job_id")
 PROCESSES = {
     f"/kubepods/pod{UID}/{ID}": (ID, "trainer", UID, "train-0", "ml", "", ""),
@@ -31,6 +47,13 @@ PROCESSES = {
     "/system.slice/jupyter.service": ("", "", "", "", "", "", ""),
 }
 OF_THE_AGENTS_PROCESS = (AGENTS, "agent", AGENTS_UID, "gpu-agent-x7k2p", "monitoring", "", "")
+
+
+def shipped() -> list[dict[str, Any]]:
+    """The relabelings of our PodMonitor, in the words of Prometheus."""
+    (endpoint,) = manifest("podmonitor")["spec"]["podMetricsEndpoints"]
+    words = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
+    return [{words.get(key, key): value for key, value in one.items()} for one in endpoint["relabelings"]]
 
 
 HELD = "nvidia_gpu_process_memory_used_bytes"
@@ -53,11 +76,17 @@ def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Pat
     keep_logs(tmp_path)
     host = CrowdedHost(tmp_path)
     inside = host.inside(f"/kubepods/pod{AGENTS_UID}/{AGENTS}", *map(Started, PROCESSES))
+    tokens = {"TOKEN": "everything", "METRICS_TOKEN": "only-metrics"}
     with agent_process(
-        "--simulate", "8", inside=inside, POD_LOGS=str(tmp_path), HISTORY_INTERVAL="1"
+        "--simulate", "8", inside=inside, POD_LOGS=str(tmp_path), HISTORY_INTERVAL="1", **tokens
     ) as agent:
-        target = {"targets": [agent.url.split("/")[2]], "labels": OF_THE_AGENT}
-        scrape: dict[str, Any] = {"job_name": "monitoring/gpu-agent", "static_configs": [target]}
+        target = {"targets": [agent.url.split("/")[2]], "labels": DISCOVERED}
+        scrape: dict[str, Any] = {
+            "job_name": "podMonitor/monitoring/nvidia-smi-web-agent/0",
+            "static_configs": [target],
+            "authorization": {"type": "Bearer", "credentials": tokens["METRICS_TOKEN"]},
+            "relabel_configs": [*OPERATORS, *shipped()],
+        }
         folder = tmp_path / "prometheus"
         folder.mkdir()
         with prometheus(folder, [scrape | {"honor_labels": False}]) as engine:
@@ -70,5 +99,5 @@ def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Pat
     # No label of ours has been put aside for one of the target's, which are those of the scraped pod.
     assert len({one["__name__"] for one in every}) > 60
     assert {label for one in every for label in one if label.startswith("exported_")} == set()
-    assert {tuple(one[label] for label in OF_THE_AGENT) for one in every} == {tuple(OF_THE_AGENT.values())}
-    assert {one["job"] for one in every} == {"monitoring/gpu-agent"}
+    assert {label for one in every for label in one if label in ("namespace", "pod", "container")} == set()
+    assert {(one["job"], one["instance"]) for one in every} == {("gpu", NODE)}

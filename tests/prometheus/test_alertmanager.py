@@ -1,0 +1,162 @@
+"""deploy/alertmanager.yml: who is told, and that one fault is told once, by a real Alertmanager."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.packaging.commands import succeed
+from tests.support.agents import ROOT, free_port, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+DEPLOY = ROOT / "deploy"
+HOST = {"job": "gpu", "instance": "gpu01"}
+
+
+def amtool(*arguments: str) -> str:
+    if shutil.which("amtool") is None:
+        pytest.skip("needs amtool (Debian, Ubuntu: apt-get install prometheus-alertmanager)")
+    return succeed(["amtool", *arguments], DEPLOY)
+
+
+def test_alertmanager_accepts_its_configuration() -> None:
+    assert "SUCCESS" in amtool("check-config", "alertmanager.yml")
+
+
+@pytest.mark.parametrize(
+    ("severity", "receiver"),
+    [("critical", "on-call"), ("warning", "people"), ("info", "people-by-the-week")],
+)
+def test_who_is_told_goes_by_the_severity(severity: str, receiver: str) -> None:
+    told = amtool("config", "routes", "test", "--config.file=alertmanager.yml", f"severity={severity}")
+    assert told.split() == [receiver]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A running Alertmanager with our configuration."""
+    folder: Path = tmp_path_factory.mktemp("alertmanager")
+    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    if program is None:
+        pytest.skip("needs Alertmanager (Debian, Ubuntu: apt-get install prometheus-alertmanager)")
+    address = f"127.0.0.1:{free_port()}"
+    with (folder / "log").open("wb") as log:
+        popen = subprocess.Popen(  # noqa: S603  (no outside input)
+            [
+                program,
+                f"--config.file={DEPLOY / 'alertmanager.yml'}",
+                f"--storage.path={folder / 'data'}",
+                f"--web.listen-address={address}",
+                "--cluster.listen-address=",
+            ],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
+
+    def is_ready() -> bool:
+        try:
+            return httpx.get(f"http://{address}/-/ready").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_until(is_ready, lambda: f"Alertmanager is ready: {(folder / 'log').read_text()}")
+        yield f"http://{address}/api/v2/alerts"
+    finally:
+        popen.terminate()
+        popen.wait(timeout=20)
+
+
+def alert(name: str, severity: str, instance: str, **labels: str) -> dict[str, Any]:
+    return {"labels": {"alertname": name, "severity": severity, **HOST, **labels, "instance": instance}}
+
+
+# By the name of a host: what fires there, and which of it is told.
+FAULTS = {
+    "agent": (
+        [("AgentDown", "critical"), ("AgentRestarting", "warning"), ("GpuLost", "critical")],
+        {"AgentDown"},
+    ),
+    "driver": (
+        [("DriverDown", "critical"), ("GpuMissing", "critical"), ("GpuXid", "critical")],
+        {"DriverDown"},
+    ),
+    "lost": (
+        [
+            ("GpuLost", "critical"),
+            ("GpuStuck", "critical"),
+            ("GpuXid", "critical"),
+            ("GpuSampleStale", "warning"),
+            ("GpuNeedsReset", "critical"),
+        ],
+        {"GpuLost"},
+    ),
+    "stuck": (
+        [("GpuStuck", "critical"), ("GpuSampleStale", "warning"), ("GpuCritical", "critical")],
+        {"GpuStuck"},
+    ),
+    "memory": (
+        [
+            ("GpuNeedsReset", "critical"),
+            ("GpuEccUncorrected", "critical"),
+            ("GpuXid", "critical"),
+            ("GpuRepairPending", "warning"),
+        ],
+        {"GpuNeedsReset"},
+    ),
+    "ecc": ([("GpuEccUncorrected", "critical"), ("GpuXid", "critical")], {"GpuEccUncorrected"}),
+    "two": ([("GpuFanStopped", "critical"), ("GpuMemoryFull", "info")], {"GpuFanStopped", "GpuMemoryFull"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_fault_is_told_once(url: str, fault: str) -> None:
+    fire, wanted = FAULTS[fault]
+    httpx.post(
+        url, json=[alert(name, severity, fault, gpu="3") for name, severity in fire]
+    ).raise_for_status()
+
+    def told() -> dict[str, bool]:
+        """Whether each is told, by name."""
+        shown = httpx.get(url, params={"filter": f'instance="{fault}"'}).json()
+        return {one["labels"]["alertname"]: not one["status"]["inhibitedBy"] for one in shown}
+
+    expected = {name: name in wanted for name, _ in fire}
+    wait_until(lambda: told() == expected, lambda: f"{expected}, and it is {told()}")
+
+
+def test_the_same_on_another_gpu_or_host_is_told_as_well(url: str) -> None:
+    fire = [
+        alert("GpuLost", "critical", "pair", gpu="3"),
+        alert("GpuXid", "critical", "pair", gpu="4"),
+        alert("GpuXid", "critical", "neighbour", gpu="3"),
+        alert("GpuMissing", "critical", "pair"),
+    ]
+    httpx.post(url, json=fire).raise_for_status()
+
+    def told() -> list[bool]:
+        shown = httpx.get(url, params={"filter": 'instance=~"pair|neighbour"'}).json()
+        return [not one["status"]["inhibitedBy"] for one in shown]
+
+    wait_until(lambda: told() == [True] * len(fire), lambda: f"all are told: {told()}")
+
+
+def test_of_two_severities_of_an_alert_the_graver_is_told(url: str) -> None:
+    fire = [alert("GpuThermalThrottling", severity, "hot", gpu="3") for severity in ("warning", "critical")]
+    httpx.post(url, json=fire).raise_for_status()
+
+    def told() -> dict[str, bool]:
+        shown = httpx.get(url, params={"filter": 'instance="hot"'}).json()
+        return {one["labels"]["severity"]: not one["status"]["inhibitedBy"] for one in shown}
+
+    wait_until(lambda: told() == {"warning": False, "critical": True}, lambda: f"only the graver: {told()}")
