@@ -72,7 +72,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
             f"Its registration with the NVLink fabric failed with code {fabric.status}: CUDA does not start",
             _MANAGER,
         )
-    faults = list(_faults(fabric))
+    faults = dict.fromkeys(_faults(fabric))
     if faults:
         yield FABRIC_UNHEALTHY.found(
             f"Its part of the NVLink fabric is not well: {', '.join(faults)}",
@@ -105,6 +105,6 @@ def _faults(fabric: Fabric) -> Iterator[str]:
     if (wrong := _CONFIGURATIONS.get(fabric.incorrect_configuration or 0)) is not None:
         yield wrong
     if fabric.partition_assigned is False:
-        yield "no partition is assigned"
+        yield "no partition"
     if fabric.manager_connected is False:
         yield "no connection to the fabric manager"
