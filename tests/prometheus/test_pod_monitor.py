@@ -9,6 +9,7 @@ import pytest
 from tests.prometheus.engine import prometheus
 from tests.support.agents import agent_process, wait_until
 from tests.support.crowded_host import CrowdedHost, Started
+from tests.support.real_processes import REAL_PROCESSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,11 @@ def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Pat
     host = CrowdedHost(tmp_path)
     inside = host.inside(f"/kubepods/pod{AGENTS_UID}/{AGENTS}", *map(Started, PROCESSES))
     with agent_process(
-        "--simulate", "8", inside=inside, POD_LOGS=str(tmp_path), HISTORY_INTERVAL="1"
+        *("--simulate", "8"),
+        program=REAL_PROCESSES,
+        inside=inside,
+        POD_LOGS=str(tmp_path),
+        HISTORY_INTERVAL="1",
     ) as agent:
         target = {"targets": [agent.url.split("/")[2]], "labels": OF_THE_AGENT}
         scrape: dict[str, Any] = {"job_name": "monitoring/gpu-agent", "static_configs": [target]}
