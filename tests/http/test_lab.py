@@ -37,7 +37,8 @@ async def test_a_simulation_tells_of_its_lab_alone_and_its_answers_fit_together(
     assert [gpu["idx"] for gpu in free["gpus"]] == [3]
     for gpu in rich["gpus"]:
         here = [row["gpu_memory_mb"] for row in rows if row["idx"] == gpu["id"]]
-        assert sum(here) == pytest.approx(gpu["memory"]["used_mb"])
+        # the driver is asked for the one some milliseconds after the other, and memory moves
+        assert sum(here) == pytest.approx(gpu["memory"]["used_mb"], abs=256)
     for user in users:
         theirs = [row for row in rows if row["username"] == user["username"]]
         assert user["gpus"] == sorted({row["idx"] for row in theirs})
