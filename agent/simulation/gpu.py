@@ -10,7 +10,7 @@ from agent.simulation.call_faults import Faults
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.error_counters import ErrorCounters
 from agent.simulation.meter import Meter
-from agent.simulation.processes import churned, default_processes
+from agent.simulation.processes import churned
 from agent.simulation.reset import ANSWERED_UNTIL_RESET
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.simulation.load_curves import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
-    from agent.simulation.processes import LocalProcesses, SimulatedProcess
+    from agent.simulation.processes import SimulatedProcess
 
 UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
 _FIXABLE = frozenset(field.name for field in fields(load_curves.GpuValues))
@@ -38,6 +38,7 @@ class SimulatedGpu(Faults):
     """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start.
 
     `symbols`: the NVML functions that there are, which can be made to hang, to fail or to be not supported.
+    `residents`: the processes on a GPU to which none are assigned.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class SimulatedGpu(Faults):
         model: GpuModel,
         symbols: Container[str],
         elapsed: Callable[[], float],
-        local: LocalProcesses,
+        residents: Callable[[SimulatedGpu], list[SimulatedProcess]],
     ) -> None:
         super().__init__(symbols)
         self.index = index
@@ -71,7 +72,7 @@ class SimulatedGpu(Faults):
         self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
-        self._local = local
+        self._residents = residents
         self._present = True
         self._lost = False
         self._denied = False
@@ -174,20 +175,22 @@ class SimulatedGpu(Faults):
     @property
     def values(self) -> GpuValues:
         """What the GPU tells now."""
+        return self.now[1]
+
+    @property
+    def now(self) -> tuple[float, GpuValues]:
+        """What the GPU tells now, and since when: seconds of the simulation."""
         tick = int(self._elapsed() / UPDATE_SECONDS)
         moment = (tick, self._fixings)  # taken first: a `fix` meanwhile makes what is computed here stale
         held = self._held
         if held is None or held[0] != moment:
             held = self._held = (moment, self._values_at(tick * UPDATE_SECONDS))
-        return held[1]
+        return held[0][0] * UPDATE_SECONDS, held[1]
 
     @property
     def processes(self) -> list[SimulatedProcess]:
-        """What was assigned; else real processes of this host, afresh at each reading."""
-        if self._processes is not None:
-            return self._processes
-        pids = self._local.alive(self._elapsed())
-        return default_processes(self.model, self.index, self.values, pids, len(self.mig_instances))
+        """What was assigned; else those of the residents now."""
+        return self._residents(self) if self._processes is None else self._processes
 
     @processes.setter
     def processes(self, processes: list[SimulatedProcess]) -> None:

@@ -26,11 +26,15 @@ NVLINK_KIB = 6_000_000  # KiB/s of one link in one direction, at full load: grad
 TEMPERATURE_LAG_SECONDS = 25.0  # time constant of the heat sink
 LAG_STEP_SECONDS = 5.0
 LAG_STEPS = 16
+DESKTOP_BYTES = 24 * MIB  # in use on each GPU that has a desktop
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A periodic load: `high` with ripples (steps) for most of each epoch, then `low` (checkpoint)."""
+    """A periodic load: `high` with ripples (steps) for most of each epoch, then `low` (checkpoint).
+
+    Where `low` is nothing, an epoch is a job, and the GPU is free until the next.
+    """
 
     epoch_seconds: float
     dip_seconds: float
@@ -39,6 +43,7 @@ class Workload:
     ripple: float  # amplitude around `high`
     ripples: int  # whole ones per epoch, so that they cancel in the integral
     offset_seconds: float
+    held: float = 0.0  # part of the memory that is in use though nothing works
 
     def load(self, t: float) -> float:
         """Between 0 and 1, at `t` seconds."""
@@ -74,20 +79,48 @@ class Workload:
         turns, rest = divmod(seconds - rises, turn)
         return turns * above + min(rest, above) + min(0.0, rises)
 
+    def job(self, t: float) -> tuple[int, float] | None:
+        """The number of the epoch, and when it began; None between two."""
+        busy, phase = self._phase(t)
+        number = math.floor((t + self.offset_seconds) / self.epoch_seconds)
+        return None if phase >= busy else (number, number * self.epoch_seconds - self.offset_seconds)
+
     def _phase(self, t: float) -> tuple[float, float]:
         return self.epoch_seconds - self.dip_seconds, (t + self.offset_seconds) % self.epoch_seconds
 
 
 def workload(index: int) -> Workload:
-    """Of four GPUs, two train, one serves (moderate load) and one is idle."""
+    """Of four GPUs, two train, one serves (moderate load) and one is idle.
+
+    Of eight, the second that serves has one job after the other, and the second that is idle is held.
+    """
     offset = 17.0 * index
+    if index % 8 == 6:
+        return Workload(420.0, 20.0, high=0.45, low=0.0, ripple=0.2, ripples=10, offset_seconds=offset)
+    if index % 8 == 7:
+        return Workload(
+            600.0, 0.0, high=0.0, low=0.0, ripple=0.0, ripples=1, offset_seconds=offset, held=0.23
+        )
     if index % 4 == 3:
         return Workload(600.0, 0.0, high=0.0, low=0.0, ripple=0.0, ripples=1, offset_seconds=offset)
     if index % 4 == 2:
         return Workload(240.0, 20.0, high=0.45, low=0.15, ripple=0.2, ripples=6, offset_seconds=offset)
+    # The four that train do so together: they wait for each other, and write checkpoints at the same time.
+    first, rank = index // 8 * 8, index % 4 + index % 8 // 4 * 2
     return Workload(
-        90.0 + 7 * (index % 5), 6.0, high=0.94, low=0.08, ripple=0.05, ripples=24, offset_seconds=offset
+        90.0 + 7 * (first % 5),
+        6.0,
+        high=0.94 - 0.01 * rank,
+        low=0.08,
+        ripple=0.05,
+        ripples=24,
+        offset_seconds=17.0 * first,
     )
+
+
+def job_at(index: int, elapsed: float) -> tuple[int, float] | None:
+    """The number of the job that GPU `index` has, and when that began; None between two jobs."""
+    return workload(index).job(elapsed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,8 +304,12 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
     used = None
     if total is not None and reserved is not None:
         # allocations outlive a checkpoint's dip: memory follows the recent load, in whole MiB
-        share = 0.0 if not work.high else 0.25 + 0.55 * work.high + 0.05 * warmth
+        share = 0.25 + 0.55 * work.high + 0.05 * warmth if work.high else work.held
+        if load == 0 and work.high:  # between two jobs
+            share = 0.0
         used = int(share * (total - reserved)) // MIB * MIB
+        if model.graphics_processes:
+            used += DESKTOP_BYTES
     capacity = pcie_capacity_kib(model)
     fan = _fan_percent(model, temperature)
     generations = model.pcie_generations or (None, None)
