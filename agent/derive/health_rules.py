@@ -13,7 +13,7 @@ from agent.derive.findings import Finding, HealthVerdict
 from agent.derive.pcie import expected_width
 from agent.derive.throttling import ClocksEventReason
 from agent.derive.unlisted import GHOST_PERCENT
-from agent.derive.xid import Remedy, look_up
+from agent.derive.xid import Remedy, blame, look_up
 from agent.readings import Fan, GpuState, RecoveryAction
 from agent.readings.troubles import RESET, UNREADABLE
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # An application's XID says something about the GPU only while it may be the first of many.
 APPLICATION_XID_SECONDS = 600.0
 # A GPU that needed a reset is not well because nobody looked at it for a while; a day is the time in which
-# somebody does. A reset that happened meanwhile cannot be seen through NVML.
+# somebody does. A reset that happened meanwhile is told by the kernel log alone.
 HARDWARE_XID_SECONDS = 86_400.0
 # Cards whose fans stop when they are cool start them again between 50 and 60 degrees.
 HOT_CELSIUS = 75
@@ -67,13 +67,14 @@ _XID_ADVICE = {
 def _xids(patient: Patient) -> Iterator[Finding]:
     for code, seen in sorted((patient.gpu.xids or {}).items()):
         entry = look_up(code)
-        if entry.remedy is Remedy.NONE:
+        if entry.remedy is Remedy.NONE or seen.was_reset:
             continue
         verdict, lasts, todo = _XID_ADVICE[entry.remedy]
         age = patient.now - seen.last_at
         if age <= lasts:
             times = "" if seen.times == 1 else f", {seen.times} times"
-            yield Finding(f"xid_{code}", verdict, f"XID {code} ({entry.meaning}){times}", todo)
+            by = f", {'the last ' if times else ''}by {blamed}" if (blamed := blame(seen)) else ""
+            yield Finding(f"xid_{code}", verdict, f"XID {code} ({entry.meaning}){times}{by}", todo)
 
 
 _RECOVERY_ADVICE = {

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.readings import XidCount
+
 
 class Remedy(StrEnum):
     """Whose fault an XID most likely is, by what helps."""
@@ -112,6 +114,19 @@ _UNKNOWN = Xid("not in NVIDIA's catalogue as this agent knows it", Remedy.UNKNOW
 def look_up(code: int) -> Xid:
     """The entry of an XID; one whose remedy is UNKNOWN for a code newer than this table."""
     return CATALOGUE.get(code, _UNKNOWN)
+
+
+def blame(seen: XidCount) -> str:
+    """Whom the driver blames for the last one: "python3 (pid 512) of alice in trainer"; empty: nobody."""
+    blamed = seen.blamed
+    if blamed is None:
+        return ""
+    pid = f"pid {blamed.pid}" if blamed.pid is not None else ""
+    program = f"{blamed.name} ({pid})" if blamed.name and pid else blamed.name or pid
+    owner = f" of {blamed.username}" if blamed.username else ""
+    place = blamed.belonging
+    inside = (place.pod_name or place.container_name or (place.container_id or "")[:12]) if place else ""
+    return f"{program}{owner}{f' in {inside}' if inside else ''}"
 
 
 def meaning(code: int) -> str:

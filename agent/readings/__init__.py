@@ -26,7 +26,7 @@ from agent.readings.gpu.recovery import Recovery, RecoveryAction
 from agent.readings.gpu.thermal import Thermal
 from agent.readings.gpu.unknown import Reason, Unknown
 from agent.readings.gpu.utilization import Utilization
-from agent.readings.gpu.xid import XidCount
+from agent.readings.gpu.xid import Blamed, XidCount, XidSource
 from agent.readings.host import (
     Belonging,
     DiskIo,
@@ -36,6 +36,7 @@ from agent.readings.host import (
     ProcessesReading,
     Scheduler,
 )
+from agent.readings.kernel_log import KernelLogReading, NvSwitch, SxidCount
 from agent.readings.snapshot import (
     GpuSample,
     GpuSeries,
@@ -52,6 +53,7 @@ __all__ = [
     "NVSWITCH",
     "AgentReading",
     "Belonging",
+    "Blamed",
     "Clocks",
     "ComputeMode",
     "DiskIo",
@@ -71,6 +73,7 @@ __all__ = [
     "HostProcess",
     "HostReading",
     "Job",
+    "KernelLogReading",
     "LedgerReading",
     "LinkSample",
     "Memory",
@@ -80,6 +83,7 @@ __all__ = [
     "Modes",
     "NvLink",
     "NvLinks",
+    "NvSwitch",
     "Pcie",
     "Power",
     "ProcessType",
@@ -92,12 +96,14 @@ __all__ = [
     "Scheduler",
     "Snapshot",
     "SourceError",
+    "SxidCount",
     "Thermal",
     "Topology",
     "Unknown",
     "UserUse",
     "Utilization",
     "XidCount",
+    "XidSource",
     "seconds_since_boot",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from agent.simulation.error_counters import ErrorCounters
 from agent.simulation.meter import Meter
 from agent.simulation.processes import churned, default_processes
 from agent.simulation.reset import ANSWERED_UNTIL_RESET
+from agent.sources import procfs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -65,6 +67,7 @@ class SimulatedGpu(Faults):
         self.nvlinks_down: set[int] = set()
         self.error_counters = ErrorCounters()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
+        self.kernel_log: Callable[[str], None] = lambda _: None  # where the driver writes a line
         self._elapsed = elapsed
         self._local = local
         self._present = True
@@ -89,6 +92,7 @@ class SimulatedGpu(Faults):
 
     def lose(self) -> None:
         """Fall off the bus: every call, the handle lookup included, gives GPU_IS_LOST."""
+        self._log("NVRM: GPU {place}.0: GPU has fallen off the bus.")
         self._lost = True
 
     def restore(self) -> None:
@@ -130,6 +134,7 @@ class SimulatedGpu(Faults):
     def reset(self) -> None:
         """End `require_reset`."""
         self._requires_reset = False
+        self._log("nvidia {place}.0: reset done")
 
     def unsupport(self, *symbols: str | int) -> None:
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""
@@ -214,9 +219,25 @@ class SimulatedGpu(Faults):
         self.mig_instances = []
 
     def raise_xid(self, code: int) -> None:
-        """Report an XID error to whoever has registered for events of this GPU."""
+        """Report an XID error in the kernel log, and to whoever has registered for events of this GPU."""
+        self._log("NVRM: GPU at PCI:{place}: {uuid}")
+        self._log(f"NVRM: Xid (PCI:{{place}}): {code}, {self._blamed()}, simulated")
         for listener in list(self.xid_listeners):
             listener(self, code)
+
+    def _blamed(self) -> str:
+        """As the driver names the program whose channel failed."""
+        for process in self.processes:
+            with suppress(OSError):
+                name = procfs.read_stat(procfs.PROC, process.pid).comm.decode(errors="replace")
+                return f"pid={process.pid}, name={name}"
+        return "pid='<unknown>', name=<unknown>"
+
+    def _log(self, line: str) -> None:
+        """`{place}` is where it is on the PCI bus, as the driver writes it, and `{uuid}` which one it is."""
+        bus_id, uuid = self.values.bus_id, self.values.uuid
+        if isinstance(bus_id, str) and isinstance(uuid, str):
+            self.kernel_log(line.replace("{place}", bus_id[-12:-2].lower()).replace("{uuid}", uuid))
 
     def bridge(self, other: SimulatedGpu, links: int = 4) -> None:
         """Put an NVLink bridge over two GPUs; `links` of each then lead to the other, and none elsewhere."""

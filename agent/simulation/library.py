@@ -13,6 +13,7 @@ from agent.simulation.generations import DRIVER_GENERATIONS
 from agent.simulation.gpm import GpmSamples
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.installation import Before, forget_functions
+from agent.simulation.kernel_log import SimulatedKernelLog
 from agent.simulation.processes import LocalProcesses
 from agent.simulation.xid import EventSets
 
@@ -77,6 +78,7 @@ class SimulatedLibrary(Faults):
         self.recovery_action = True  # its field value is known
         self.gpm_samples = GpmSamples()
         self.event_sets = EventSets()
+        self.kernel_log = SimulatedKernelLog()
         self._clock = clock
         self._started = clock()
         self._initialising = threading.Lock()
@@ -89,6 +91,8 @@ class SimulatedLibrary(Faults):
         self.gpus = [
             SimulatedGpu(index, model, symbols, self.elapsed, local) for index, model in enumerate(models)
         ]
+        for gpu in self.gpus:
+            gpu.kernel_log = self.kernel_log.write
         self.listed = list(self.gpus)  # in the driver's order; settled by the first nvmlInit
         self.set_driver_generation("current")
 

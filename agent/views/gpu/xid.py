@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
 from agent.derive.xid import Remedy, look_up
+from agent.readings import Belonging
 from agent.views.units import iso_utc
 
 if TYPE_CHECKING:
@@ -16,13 +17,30 @@ if TYPE_CHECKING:
 
 
 class GpuXid(BaseModel):
-    """One kind of XID error. NVML: nvmlEventSetWait_v2."""
+    """One kind of XID error. NVML: nvmlEventSetWait_v2; with KERNEL_LOG the kernel log too."""
 
     code: int = Field(description="code of the XID error")
     meaning: str = Field(description="meaning of the XID by NVIDIA's catalogue")
     remedy: Remedy = Field(description="what helps, by NVIDIA's catalogue")
-    times: int = Field(description="number of times since the agent started")
+    times: int = Field(
+        description="number of times since the agent started; with KERNEL_LOG as far back as the kernel log"
+        " reaches, where one fault may take several lines"
+    )
     last_at: str = Field(description="when it was last reported, ISO 8601 UTC")
+    source: Literal["nvml", "kernel_log", "both"] = Field(description="who told of it; both count it once")
+    was_reset: bool = Field(
+        description="whether the GPU was reset after the last one, by the kernel log: no finding comes of it"
+    )
+    pid: int | None = Field(
+        description="process that the driver blames for the last one, by the kernel log, in the host's"
+        " namespace; null: it names none"
+    )
+    process_name: str | None = Field(description="name of that process, by the kernel log")
+    username: str | None = Field(description="user who owned it; null: unknown, or it was not seen on a GPU")
+    container_id: str | None = Field(description="id of its innermost container, by its cgroup")
+    container_name: str | None = Field(description="name of its container or machine")
+    pod_name: str | None = Field(description="name of its Kubernetes pod")
+    pod_namespace: str | None = Field(description="namespace of its Kubernetes pod")
 
 
 def xids_view(xids: Mapping[int, XidCount] | None) -> list[GpuXid] | None:
@@ -30,13 +48,25 @@ def xids_view(xids: Mapping[int, XidCount] | None) -> list[GpuXid] | None:
     if xids is None:
         return None
     latest_first = sorted(xids.items(), key=lambda entry: -entry[1].last_at)
-    return [
-        GpuXid(
-            code=code,
-            meaning=look_up(code).meaning,
-            remedy=look_up(code).remedy,
-            times=seen.times,
-            last_at=iso_utc(seen.last_at),
-        )
-        for code, seen in latest_first
-    ]
+    return [_xid_view(code, seen) for code, seen in latest_first]
+
+
+def _xid_view(code: int, seen: XidCount) -> GpuXid:
+    blamed = seen.blamed
+    belonging = (blamed.belonging if blamed else None) or Belonging()
+    return GpuXid(
+        code=code,
+        meaning=look_up(code).meaning,
+        remedy=look_up(code).remedy,
+        times=seen.times,
+        last_at=iso_utc(seen.last_at),
+        source=seen.source.value,
+        was_reset=seen.was_reset,
+        pid=blamed.pid if blamed else None,
+        process_name=blamed.name if blamed else None,
+        username=blamed.username if blamed else None,
+        container_id=belonging.container_id,
+        container_name=belonging.container_name,
+        pod_name=belonging.pod_name,
+        pod_namespace=belonging.pod_namespace,
+    )
