@@ -132,7 +132,7 @@ class Snapshot:
     host: HostReading | None = None  # None: not read, or too long ago
     processes: ProcessesReading | None = None  # as `host`
     topology: Topology | None = None  # None: not told, or not yet
-    kernel_log: KernelLogReading | None = None  # None: it is not wanted, or not read yet
+    kernel_log: KernelLogReading | None = None  # None: it is not wanted
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
     ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

@@ -21,6 +21,9 @@ WAIT = 0.4  # seconds; the end of the agent waits for it
 PAUSE = 0.05  # seconds between two readings while there is more: of a flood, 20,000 lines a second are read
 
 
+_NOT_YET = SourceError("The kernel log has not been read to its end yet")
+
+
 class KernelLog(Protocol):
     """What is needed of the source."""
 
@@ -76,15 +79,13 @@ class KernelLogWatch:
                 self._copy = self._tally.copy()
             return self._copy
 
-    def reading(self, booted_at: float, listed: Collection[str]) -> KernelLogReading | None:
-        """What is not of a GPU that the driver lists, by their places `listed`. None: not read yet.
+    def reading(self, booted_at: float, listed: Collection[str]) -> KernelLogReading:
+        """What is not of a GPU that the driver lists, by their places `listed`.
 
         `booted_at` makes the time of day of a moment since boot.
         """
         with self._lock:
-            error = self._error
-            if error is None and not self._has_begun:
-                return None
+            error = self._error or (None if self._has_begun else _NOT_YET)
             return KernelLogReading(
                 error=str(error) if error else None,
                 todo=error.todo if error else None,

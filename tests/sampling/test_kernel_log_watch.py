@@ -55,11 +55,9 @@ def test_a_line_is_known_as_soon_as_it_is_written(tmp_path: Path) -> None:
         wait_until(lambda: times(watch, 79) == 1, "the new lines are known")
         assert times(watch, 31) == 2
         reading = watch.reading(1_000.0, {"0000:af:00"})
-        assert reading is not None
         assert (reading.error, reading.lost_lines, reading.fallen) == (None, 0, (PLACE,))
         assert reading.reaches_back_to is not None
         listed = watch.reading(1_000.0, {PLACE})
-        assert listed is not None
         assert listed.fallen == (), "its own verdict tells of it"
     pipe.close()
 
@@ -89,7 +87,7 @@ def test_before_it_was_read_nobody_says_what_is_in_it() -> None:
     watch = KernelLogWatch(Source())
 
     assert not watch.is_read
-    assert watch.reading(0.0, ()) is None
+    assert watch.reading(0.0, ()).error == "The kernel log has not been read to its end yet"
     assert watch.ended
 
 
@@ -131,7 +129,6 @@ def test_while_it_cannot_be_read_the_reading_says_why_and_keeps_what_is_known() 
         wait_until(lambda: not watch.is_read, "it has broken off")
         reading = watch.reading(100.0, ())
 
-    assert reading is not None
     assert (reading.is_read, reading.error, reading.todo) == (False, "gone", "bring it back")
     assert (reading.fallen, reading.lost_lines, reading.reaches_back_to) == ((PLACE,), 3, 101.0)
 
