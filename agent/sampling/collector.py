@@ -162,7 +162,9 @@ class Collector:
             host=self._fresh(self._host, now),
             processes=processes,
             topology=self._topology.of(len(self._contact.gpus)),
-            kernel_log=self._kernel_log.reading(self._booted_at, places_of(gpus))
+            kernel_log=self._kernel_log.reading(
+                self._booted_at, places_of(gpus) if self._contact.reading else None
+            )
             if self._kernel_log is not None
             else None,
             simulated=self._simulated,

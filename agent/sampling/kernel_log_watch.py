@@ -79,8 +79,8 @@ class KernelLogWatch:
                 self._copy = self._tally.copy()
             return self._copy
 
-    def reading(self, booted_at: float, listed: Collection[str]) -> KernelLogReading:
-        """What is not of a GPU that the driver lists, by their places `listed`.
+    def reading(self, booted_at: float, listed: Collection[str] | None) -> KernelLogReading:
+        """What is not of a GPU that the driver lists, by their places `listed`; None: they are not all known.
 
         `booted_at` makes the time of day of a moment since boot.
         """
@@ -92,7 +92,9 @@ class KernelLogWatch:
                 reaches_back_to=None if self._oldest_at is None else booted_at + self._oldest_at,
                 lost_lines=self._lost,
                 switches=self._tally.switches(booted_at),
-                fallen=tuple(bus for bus in self._tally.fallen() if bus not in listed),
+                fallen=()
+                if listed is None
+                else tuple(bus for bus in self._tally.fallen() if bus not in listed),
             )
 
     def _work(self) -> None:

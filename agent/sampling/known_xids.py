@@ -60,7 +60,9 @@ class KnownXids:
         self, gpus: Sequence[GpuSample], booted_at: float, processes: ProcessesReading | None
     ) -> tuple[GpuSample, ...]:
         """The GPUs with their XIDs. `booted_at` makes the time of day of a moment since boot."""
-        if processes is not None:
+        if processes is not None and (
+            not self._processes or processes.gpu_processes is not self._processes[-1]
+        ):
             self._processes.append(processes.gpu_processes)
         blamed, self._blamed = self._blamed, {}
         logged = self._log.tally() if self._log is not None else _NOTHING
@@ -127,9 +129,10 @@ def place_of(pci_bus_id: str | None) -> str | None:
         return None
 
 
-def places_of(gpus: Iterable[GpuSample]) -> frozenset[str]:
-    """The places of these GPUs on the PCI bus, as far as they are known."""
-    return frozenset(filter(None, (place_of(gpu.identity.pci_bus_id) for gpu in gpus)))
+def places_of(gpus: Iterable[GpuSample]) -> frozenset[str] | None:
+    """The places of these GPUs on the PCI bus; None: one of them is unknown, and may be any."""
+    places = {place_of(gpu.identity.pci_bus_id) for gpu in gpus}
+    return None if None in places else frozenset(filter(None, places))
 
 
 def _of_log(line: LoggedXid, before: int, event: XidCount | None, booted_at: float) -> XidCount:

@@ -23,7 +23,9 @@ from agent.sources.command_line import clean
 if TYPE_CHECKING:
     from agent.readings.kernel_lines import Line
 
-_BUS = r"(?P<bus>[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})(?:\.[0-7])?"
+_PLACE = r"(?P<bus>[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})"
+_BUS = rf"{_PLACE}(?:\.[0-7])?"
+_DEVICE = rf"[\w-]+ {_PLACE}\.0"  # after its driver; the other functions of a card are sound and USB
 _XID = re.compile(rf"NVRM: Xid \((?:PCI:)?{_BUS}[^)]{{0,40}}\): (?P<code>\d{{1,5}})(?=,|\s|$)(?P<rest>.*)")
 # The name goes up to the next comma: what a program calls itself may hold one, and nothing is read behind it.
 _PROGRAM = re.compile(r", pid='?(?P<pid>\d{1,10}|<unknown>)'?(?:, name=(?P<name>.*?)(?:, |$))?")
@@ -36,8 +38,8 @@ _SXID = re.compile(
 # One SXID takes several lines, of which the first says how grave it is.
 _MORE_OF_SXID = ("Severity ", "Data {")
 _LINK = re.compile(r"\bLink (?P<link>\d{1,4})\b")
-_RESET = re.compile(rf"[\w-]+ {_BUS}: reset done$")
-_NOT_RESET = re.compile(rf"[\w-]+ {_BUS}: not ready \d+ms after .*; giving up$")
+_RESET = re.compile(rf"{_DEVICE}: reset done$")
+_NOT_RESET = re.compile(rf"{_DEVICE}: not ready \d+ms after .*; giving up$")
 
 
 def parse(text: str) -> Line | None:

@@ -83,6 +83,7 @@ LINES: dict[str, tuple[str, Line | None]] = {
         "nvidia 0000:3b:00.0: not ready 65535ms after FLR; giving up",
         ResetLine(BUS, failed=True),
     ),
+    "a reset of the sound of a card": ("snd_hda_intel 0000:3b:00.1: reset done", None),
     "a reset that goes on": ("nvidia 0000:3b:00.0: not ready 1023ms after FLR; waiting", None),
     "cut before its code ends": ("NVRM: Xid (PCI:0000:3b:00): 7x", None),
     "cut in its place": ("NVRM: Xid (PCI:0000:3b", None),
