@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi_offline import FastAPIOffline
 from starlette.applications import Starlette
@@ -32,6 +32,8 @@ from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
 from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
+from agent.sampling.kernel_log_tally import Tally
+from agent.sampling.kernel_log_watch import KernelLogWatch
 from agent.sampling.ledger import Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.replaced_driver import ReplacedDriver
@@ -46,6 +48,7 @@ from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
+from agent.sources.kernel_log import KernelLogSource
 from agent.sources.nvml import DriverSource, abandon
 from agent.sources.pci import nvidia_gpus
 from agent.sources.process_source import ProcessSource
@@ -62,17 +65,28 @@ if TYPE_CHECKING:
     from agent.settings import Settings
 
 
+class _InItsPlace(NamedTuple):
+    """What a simulated host has in the place of the real one's."""
+
+    processes: Processes
+    kernel_log: str | None  # None: it has none
+
+
 def create_app(
-    settings: Settings, *, restart: Callable[[str], object] | None = None, contained: bool | None = None
+    settings: Settings,
+    *,
+    restart: Callable[[str], object] | None = None,
+    contained: bool | None = None,
+    kernel_log: str | None = None,
 ) -> Starlette:
     """The whole agent as one ASGI app. A function, so that tests make as many as they like.
 
     With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
     scenario that does not exist, and SettingsError for a file that can no longer be replayed. `restart` ends
     the process for the reason given, to be started again; None: there is no such way. `contained`: whether it
-    runs in a container; None: look.
+    runs in a container; None: look. `kernel_log`: for tests, what KERNEL_LOG reads in the place of /dev/kmsg.
     """
-    simulated_processes = _simulate(settings) if settings.simulate_gpus else None
+    simulated = _simulate(settings) if settings.simulate_gpus else None
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
     prefix = settings.url_prefix
     keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
@@ -93,7 +107,12 @@ def create_app(
         routes=list(_bare_prefix(prefix)),
         middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
         lifespan=partial(
-            _lifespan, shared=shared, restart=restart, contained=contained, processes=simulated_processes
+            _lifespan,
+            shared=shared,
+            restart=restart,
+            contained=contained,
+            processes=simulated.processes if simulated else None,
+            log=_kernel_log(kernel_log, simulated) if settings.kernel_log else None,
         ),
     )
     app.state.shared = shared
@@ -102,20 +121,33 @@ def create_app(
     return app
 
 
-def _simulate(settings: Settings) -> Processes:
-    """Put a simulated driver in place of the real one; returns the processes of its host."""
+def _simulate(settings: Settings) -> _InItsPlace:
+    """Put a simulated driver in place of the real one; returns what else its host has."""
     from agent.simulation import Simulation  # not loaded on a GPU host
     from agent.simulation.replay import DocumentError, replay
 
     if isinstance(settings.simulate_gpus, int):
         simulation = Simulation(settings.simulate_gpus, scenario=settings.simulate_scenario or None)
+        reads_log = settings.kernel_log
     else:
         try:
             simulation = replay(settings.simulate_gpus)
         except DocumentError as why:  # it was another when the settings were read
             raise SettingsError([fault("SIMULATE_GPUS", settings.simulate_gpus, why=str(why))]) from why
+        reads_log = False  # a document has none
     simulation.install()
-    return simulation.process_table(hide_command_args=settings.hide_command_args, pod_logs=settings.pod_logs)
+    return _InItsPlace(
+        simulation.process_table(hide_command_args=settings.hide_command_args, pod_logs=settings.pod_logs),
+        simulation.kernel_log.attach() if reads_log else None,
+    )
+
+
+def _kernel_log(path: str | None, simulated: _InItsPlace | None) -> KernelLogSource | None:
+    """That of this host, of a simulated one, or at `path`. None: what is simulated has none."""
+    if path is None and simulated is None:
+        return KernelLogSource()
+    path = path or (simulated.kernel_log if simulated else None)
+    return KernelLogSource(path, device=None) if path else None
 
 
 def _api(shared: SharedState) -> FastAPI:
@@ -188,8 +220,10 @@ async def _lifespan(
     restart: Callable[[str], object] | None,
     contained: bool | None,
     processes: Processes | None,
+    log: KernelLogSource | None,
 ) -> AsyncIterator[None]:
     settings = shared.settings
+    logged = KernelLogWatch(log) if log is not None else None
     if contained is None:
         contained = not shared.simulated and in_container()
     collector = Collector(
@@ -205,7 +239,10 @@ async def _lifespan(
         ledger=_ledger(settings),
         history=shared.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
-        xids=XidWatch(XidEventSource()) if settings.history_interval else None,
+        xids=XidWatch(XidEventSource(), logged=logged.tally if logged else Tally)
+        if settings.history_interval
+        else None,
+        kernel_log=logged,
         expected_gpus=settings.expected_gpus,
         recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
@@ -216,6 +253,8 @@ async def _lifespan(
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     watching: asyncio.Task[None] | None = None
     try:
+        if logged is not None:
+            logged.start()
         shared.sampler.start()
         # The server waits for open streams before it tells us to stop: they must end at the signal itself.
         loop = asyncio.get_running_loop()

@@ -45,6 +45,7 @@ OPENS = {
     Path("agent/http/endpoint.py"): {"iterdir"},  # the names of the page's own files
     Path("agent/simulation/replay/document.py"): {"open"},  # what is replayed, up to a bound
     Path("agent/routes/page.py"): {"read_text", "read_bytes"},  # those files
+    Path("agent/sources/kernel_log.py"): {"open"},  # /dev/kmsg, a record at a time
     Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a bound
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("main.py"): {"open"},  # /dev/null

@@ -61,6 +61,20 @@ def nvml_rights(snapshot: Snapshot) -> Iterator[Problem]:
         )
 
 
+def kernel_log_rights(settings: Settings, snapshot: Snapshot) -> Iterator[Problem]:
+    """Whether the kernel log is read, where it is wanted."""
+    log = snapshot.kernel_log
+    if settings.kernel_log and log is not None and log.error:
+        yield Problem(name="kernel_log", level="wrong", what=log.error, todo=log.todo)
+    elif log is not None and log.lost_lines:
+        yield Problem(
+            name="kernel_log_lines_lost",
+            level="note",
+            what=f"{log.lost_lines} lines of the kernel log were overwritten before they were read",
+            todo="see dmesg for what floods it",
+        )
+
+
 def secrets_at_risk(
     settings: Settings, given: Mapping[str, Given], env_file: str | None, *, in_container: bool
 ) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from agent.check.aside import Aside
 from agent.check.driver import ask_driver, driver_problems, driver_view, host_view
 from agent.check.port import look_at_port, port_problems, port_view
 from agent.check.report import EXIT_STATUS, Problem, Report, is_wrong
-from agent.check.rights import nvml_rights, open_access, process_rights, secrets_at_risk
+from agent.check.rights import kernel_log_rights, nvml_rights, open_access, process_rights, secrets_at_risk
 from agent.check.settings import settings_in_force
 from agent.settings.token_file import read_token_file
 from agent.sources.container import in_container
@@ -52,6 +52,7 @@ def check(settings: Settings, sources: Sources, *, url: str | None, started: flo
         *driver_problems(told.snapshot),
         *process_rights(simulated=simulated),
         *nvml_rights(told.snapshot),
+        *kernel_log_rights(settings, told.snapshot),
         *secrets_at_risk(settings, sources.given, sources.env_file, in_container=contained),
         *port_problems(port),
         *open_access(settings),

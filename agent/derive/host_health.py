@@ -9,6 +9,8 @@ from agent.derive.health import Health
 from agent.derive.once import once_per_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agent.readings import Snapshot
 
 HOST_KINDS = (
@@ -30,12 +32,67 @@ HOST_KINDS = (
         "until a restart",
         "nvmlDeviceGetCount, also in a new process",
     ),
+    FELL_OFF := critical(
+        "gpu_fell_off_the_bus",
+        "a GPU fell off the bus that the driver does not list",
+        "until a reboot, or a reset of it",
+        "the kernel log (KERNEL_LOG)",
+    ),
+    SXID := critical(
+        "sxid_N",
+        "an NVSwitch had the fatal error SXID N",
+        "a day, or until its reset",
+        "the kernel log (KERNEL_LOG)",
+    ),
 )
+
+
+# A fatal error of a switch is held against the host as an XID is against a GPU: see health/xid.py.
+SXID_SECONDS = 86_400.0
 
 
 @once_per_snapshot
 def examine_host(snapshot: Snapshot) -> Health:
     """The health of the host. A GPU that is lost is still there; its own verdict says the rest."""
+    count, logged = _judge_count(snapshot), [*_fallen(snapshot), *_sxids(snapshot)]
+    if not logged:
+        return count
+    findings = sorted([*count.findings, *logged], key=lambda finding: -finding.verdict)
+    return Health(findings[0].verdict, tuple(findings))
+
+
+def _fallen(snapshot: Snapshot) -> Iterator[Finding]:
+    places = snapshot.kernel_log.fallen if snapshot.kernel_log else ()
+    if places:
+        one = len(places) == 1
+        yield FELL_OFF.found(
+            f"By the kernel log the {'GPU' if one else 'GPUs'} at {', '.join(places)} fell off the bus,"
+            f" and the driver does not list {'it' if one else 'them'}",
+            "power-cycle the host, and reseat or replace what stays away",
+        )
+
+
+def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
+    """One for each code, whatever the switches that report it: a finding is told from others by its name.
+
+    Without their number: what is found about the host is logged whenever it changes.
+    """
+    reports: dict[int, list[str]] = {}
+    for switch in snapshot.kernel_log.switches if snapshot.kernel_log else ():
+        for code, seen in switch.sxids.items():
+            if seen.fatal and not seen.was_reset and snapshot.taken_at - seen.last_at <= SXID_SECONDS:
+                link = "" if seen.link is None else f" on link {seen.link}"
+                reports.setdefault(code, []).append(f"NVSwitch {switch.index}{link}")
+    for code, switches in sorted(reports.items()):
+        yield Finding(
+            f"sxid_{code}",
+            SXID.verdicts[0],
+            f"By the kernel log there was the fatal error SXID {code}: {', '.join(switches)}",
+            "see the log of the Fabric Manager; end what runs, then reset the GPUs and switches, or reboot",
+        )
+
+
+def _judge_count(snapshot: Snapshot) -> Health:
     census, driver = snapshot.census, snapshot.driver
     if driver is None:
         if snapshot.driver_error is None or not census.expected:

@@ -10,6 +10,8 @@ from agent.derive.xid_catalogue import CATALOGUE, OLDER, Action, Xid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agent.readings import XidCount
+
 AMPERE = (8, 0)  # compute capability; NVIDIA's catalogue is for these and newer
 
 
@@ -73,6 +75,19 @@ def remedy(code: int, row: Xid) -> Remedy:
     """What helps against an XID that has this row."""
     own = OF_OUR_OWN.get(code)
     return _BY_ACTION[row.immediate] if own is None else own[0]
+
+
+def blame(seen: XidCount) -> str:
+    """Whom the driver blames for the last one: "python3 (pid 512) of alice in trainer"; empty: nobody."""
+    blamed = seen.blamed
+    if blamed is None:
+        return ""
+    pid = f"pid {blamed.pid}" if blamed.pid is not None else ""
+    program = f"{blamed.name} ({pid})" if blamed.name and pid else blamed.name or pid
+    owner = f" of {blamed.username}" if blamed.username else ""
+    place = blamed.belonging
+    inside = (place.pod_name or place.container_name or (place.container_id or "")[:12]) if place else ""
+    return f"{program}{owner}{f' in {inside}' if inside else ''}"
 
 
 def meaning(code: int) -> str:

@@ -29,7 +29,7 @@ from agent.readings.gpu.thermal import Thermal
 from agent.readings.gpu.throttling import Throttling
 from agent.readings.gpu.unknown import Reason, Unknown
 from agent.readings.gpu.utilization import Utilization
-from agent.readings.gpu.xid import XidCount
+from agent.readings.gpu.xid import Blamed, XidCount, XidSource
 from agent.readings.host import (
     Belonging,
     DiskIo,
@@ -39,6 +39,7 @@ from agent.readings.host import (
     ProcessesReading,
     Scheduler,
 )
+from agent.readings.kernel_log import KernelLogReading, NvSwitch, SxidCount
 from agent.readings.snapshot import (
     GpuSample,
     GpuSeries,
@@ -58,6 +59,7 @@ __all__ = [
     "AgentReading",
     "Architecture",
     "Belonging",
+    "Blamed",
     "Clocks",
     "ComputeMode",
     "DiskIo",
@@ -82,6 +84,7 @@ __all__ = [
     "HostReading",
     "Inforom",
     "Job",
+    "KernelLogReading",
     "Lately",
     "LedgerReading",
     "LinkSample",
@@ -92,6 +95,7 @@ __all__ = [
     "Modes",
     "NvLink",
     "NvLinks",
+    "NvSwitch",
     "Pcie",
     "Power",
     "ProcessType",
@@ -105,6 +109,7 @@ __all__ = [
     "Snapshot",
     "SourceError",
     "SramSources",
+    "SxidCount",
     "Thermal",
     "Throttling",
     "Topology",
@@ -113,6 +118,7 @@ __all__ = [
     "Utilization",
     "VirtualizationMode",
     "XidCount",
+    "XidSource",
     "seconds_since_boot",
 ]
 

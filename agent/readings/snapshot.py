@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent.readings.gpu.identity import GpuIdentity
     from agent.readings.gpu.xid import XidCount
     from agent.readings.host import HostProcess, HostReading, ProcessesReading
+    from agent.readings.kernel_log import KernelLogReading
 
 
 class GpuState(StrEnum):
@@ -44,7 +45,8 @@ class GpuSample:
     error: str | None = None  # one sentence, only for a GPU that could not be read
     seconds: float | None = None  # that `reading` took in the driver
     todo: str | None = None  # what to do about `error`
-    xids: Mapping[int, XidCount] | None = None  # by code, since the agent started; None: nobody listens
+    # By code, since the agent started, or as far back as the kernel log reaches; None: nobody listens.
+    xids: Mapping[int, XidCount] | None = None
 
     @property
     def values(self) -> GpuReading:
@@ -143,6 +145,7 @@ class Snapshot:
     host: HostReading | None = None  # None: not read, or too long ago
     processes: ProcessesReading | None = None  # as `host`
     topology: Topology | None = None  # None: not told, or not yet
+    kernel_log: KernelLogReading | None = None  # None: it is not wanted
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
     ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

@@ -12,6 +12,7 @@ from agent.sampling.census import Census
 from agent.sampling.change_log import ChangeLog
 from agent.sampling.contact import Contact
 from agent.sampling.elimination import with_the_last_one_named
+from agent.sampling.known_xids import KnownXids, places_of
 from agent.sampling.states import STALE_INTERVALS
 from agent.sampling.topology import KnownTopology
 from agent.sampling.workers import Workers
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from agent.sampling.gpu_slot import Gpu, GpuSlot
     from agent.sampling.history import History
     from agent.sampling.interfaces import Connections, Driver, Host, Processes
+    from agent.sampling.kernel_log_watch import KernelLogWatch
     from agent.sampling.ledger import Ledger
     from agent.sampling.replaced_driver import ReplacedDriver
     from agent.sampling.worker import Worker
@@ -54,6 +56,7 @@ class Collector:
         ledger: Ledger | None = None,
         history: History | None = None,
         xids: XidWatch | None = None,
+        kernel_log: KernelLogWatch | None = None,
         expected_gpus: int = 0,
         recount: Callable[[], int | None] | None = None,
         replaced_driver: ReplacedDriver | None = None,
@@ -71,6 +74,8 @@ class Collector:
         self._ledger = ledger
         self._history = history
         self._xids = xids
+        self._kernel_log = kernel_log
+        self._known_xids = KnownXids(xids, kernel_log)
         self._replaced_driver = replaced_driver
         self._clock = clock
         self._now = now
@@ -98,7 +103,7 @@ class Collector:
 
     def close(self) -> bool:
         """End every worker; says whether all of them did, or some driver call is still out."""
-        return self._workers.close(self._xids)
+        return self._workers.close(self._xids, self._kernel_log)
 
     async def _collect(self, *, watched: bool) -> Snapshot:
         started = self._clock()
@@ -147,6 +152,11 @@ class Collector:
     def _assemble(self, started: float) -> Snapshot:
         now, since_boot = self._clock(), self._since_boot()
         self._follow_wall_clock(since_boot)
+        processes = self._fresh(self._processes, now)
+        gpus = with_the_last_one_named(
+            [self._judge_state(slot, now, since_boot) for slot in self._contact.gpus],
+            self._contact.reading.pci_bus_ids if self._contact.reading else (),
+        )
         return Snapshot(
             taken_at=self._booted_at + since_boot,
             taken_monotonic=started,
@@ -154,13 +164,15 @@ class Collector:
             driver=self._contact.reading,
             driver_error=self._contact.error,
             census=self._census.reading,
-            gpus=with_the_last_one_named(
-                [self._judge_state(slot, now, since_boot) for slot in self._contact.gpus],
-                self._contact.reading.pci_bus_ids if self._contact.reading else (),
-            ),
+            gpus=self._known_xids.of(gpus, self._booted_at, processes),
             host=self._fresh(self._host, now),
-            processes=self._fresh(self._processes, now),
+            processes=processes,
             topology=self._topology.of(len(self._contact.gpus)),
+            kernel_log=self._kernel_log.reading(
+                self._booted_at, places_of(gpus) if self._contact.reading else None
+            )
+            if self._kernel_log is not None
+            else None,
             simulated=self._simulated,
             driver_calls=self._driver_source.calls,
         )
@@ -177,7 +189,7 @@ class Collector:
             self._booted_at = booted_at
 
     def _judge_state(self, slot: GpuSlot, now: float, since_boot: float) -> GpuSample:
-        sample = slot.judge_state(
+        return slot.judge_state(
             now,
             since_boot=since_boot,
             booted_at=self._booted_at,
@@ -185,14 +197,6 @@ class Collector:
             stale_after=self._stale_after,
             sample_timeout=self._sample_timeout,
         )
-        if self._xids is None:
-            return sample
-        uuid = sample.identity.uuid
-        xids, why_not = self._xids.counts(uuid, self._booted_at), self._xids.why_not(uuid)
-        if xids is None and why_not is not None and sample.reading is not None:
-            unknown = {**sample.reading.unknown, "xids": why_not}
-            return replace(sample, reading=replace(sample.reading, unknown=unknown))
-        return sample if xids is None else replace(sample, xids=xids)
 
     def _log(self, snapshot: Snapshot) -> None:
         self._change_log.note(snapshot)

@@ -11,6 +11,7 @@ from agent.sampling.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from agent.sampling.kernel_log_watch import KernelLogWatch
     from agent.sampling.xid_watch import XidWatch
 
 # Seconds that the exit waits for the workers.
@@ -53,9 +54,9 @@ class Workers:
                 async with asyncio.timeout(deadline - self._clock()):
                     await self._all_answered.wait()
 
-    def close(self, xids: XidWatch | None) -> bool:
-        """End every worker and `xids`; says whether all of them did, or some call is still out."""
-        threads: list[Worker[Any] | XidWatch] = [*self._all, *([xids] if xids else [])]
+    def close(self, *watches: XidWatch | KernelLogWatch | None) -> bool:
+        """End every worker and these; says whether all of them did, or some call is still out."""
+        threads = [*self._all, *(watch for watch in watches if watch is not None)]
         for thread in threads:
             thread.stop()
         deadline = self._clock() + JOIN_TIMEOUT

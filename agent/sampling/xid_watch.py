@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.derive.xid import ABOUT_MEMORY, meaning
 from agent.readings import SourceError, XidCount, seconds_since_boot
+from agent.sampling.kernel_log_tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,21 +36,27 @@ class XidEvents(Protocol):
 
 
 class XidWatch:
-    """Counts the XIDs of each GPU by code, from the first `follow` on."""
+    """Counts the XIDs of each GPU by code, from the first `follow` on.
+
+    `logged`: what the kernel log tells up to now.
+    """
 
     def __init__(
         self,
         source: XidEvents,
         *,
+        logged: Callable[[], Tally] = Tally,
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._source = source
+        self._logged = logged
         self._clock = clock
         self._since_boot = since_boot
         self._gpu_count = 0
         # By GPU UUID and code, how often, and when last in seconds since boot; replaced, not changed.
         self._counts: dict[str, Mapping[int, tuple[int, float]]] = {}
+        self._logged_before: dict[str, Tally] = {}  # by GPU UUID, when it began to be listened to
         self._logged_at: dict[tuple[str, int], float] = {}
         self._awake = threading.Event()  # set to end a pause
         self._at_rest = threading.Event()  # set while the source is not in use
@@ -86,6 +93,10 @@ class XidWatch:
         """How many XIDs of one GPU have spoken of its memory, since the agent listens."""
         counts = self._counts.get(uuid or "", {})
         return sum(times for xid, (times, _) in counts.items() if xid in ABOUT_MEMORY)
+
+    def logged_before(self, uuid: str | None) -> Tally:
+        """What the kernel log told before the GPU was listened to: none of it is counted here."""
+        return self._logged_before.get(uuid or "") or Tally()
 
     def why_not(self, uuid: str | None) -> Unknown | None:
         """Why the GPU is not listened to; None: it is, or nobody has tried."""
@@ -128,8 +139,10 @@ class XidWatch:
         while not (self._awake.is_set() or self._stopping):
             if len(self._source.uuids) < self._gpu_count and self._clock() - tried_at >= RETRY:
                 tried_at = self._clock()
+                logged = self._logged()  # first: what happens from here on may be told twice
                 self._source.listen(self._gpu_count)
                 for uuid in self._source.uuids - self._counts.keys():
+                    self._logged_before[uuid] = logged
                     self._counts[uuid] = {}
             if not self._source.uuids:
                 return

@@ -97,6 +97,10 @@ class Settings:
         "Folder that has the kubelet's pods and containers; their names name Kubernetes pods.",
     )
 
+    kernel_log: bool = _setting(
+        False, SWITCH, "Read XIDs, NVSwitch errors and GPU resets since boot in the kernel log, /dev/kmsg."
+    )
+
     fleet: tuple[tuple[str, str], ...] = _setting(
         (), FLEET, "Hosts that the page shows as one overview; empty: this host alone."
     )

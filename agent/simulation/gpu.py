@@ -71,6 +71,7 @@ class SimulatedGpu(Faults):
         self.error_counters = ErrorCounters()
         self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
+        self.kernel_log: Callable[[str], None] = lambda _: None  # where the driver writes a line
         self._elapsed = elapsed
         self._residents = residents
         self._present = True
@@ -95,6 +96,7 @@ class SimulatedGpu(Faults):
 
     def lose(self) -> None:
         """Fall off the bus: every call, the handle lookup included, gives GPU_IS_LOST."""
+        self._log("NVRM: GPU {place}.0: GPU has fallen off the bus.")
         self._lost = True
 
     def restore(self) -> None:
@@ -136,6 +138,7 @@ class SimulatedGpu(Faults):
     def reset(self) -> None:
         """End `require_reset`."""
         self._requires_reset = False
+        self._log("nvidia {place}.0: reset done")
 
     def unsupport(self, *symbols: str | int) -> None:
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""
@@ -222,9 +225,23 @@ class SimulatedGpu(Faults):
         self.mig_instances = []
 
     def raise_xid(self, code: int) -> None:
-        """Report an XID error to whoever has registered for events of this GPU."""
+        """Report an XID error in the kernel log, and to whoever has registered for events of this GPU."""
+        self._log("NVRM: GPU at PCI:{place}: {uuid}")
+        self._log(f"NVRM: Xid (PCI:{{place}}): {code}, {self._blamed()}, simulated")
         for listener in list(self.xid_listeners):
             listener(self, code)
+
+    def _blamed(self) -> str:
+        """As the driver names the program whose channel failed."""
+        for process in self.processes:
+            return f"pid={process.pid}, name={process.comm}"
+        return "pid='<unknown>', name=<unknown>"
+
+    def _log(self, line: str) -> None:
+        """`{place}` is where it is on the PCI bus, as the driver writes it, and `{uuid}` which one it is."""
+        bus_id, uuid = self.values.bus_id, self.values.uuid
+        if isinstance(bus_id, str) and isinstance(uuid, str):
+            self.kernel_log(line.replace("{place}", bus_id[-12:-2].lower()).replace("{uuid}", uuid))
 
     def bridge(self, other: SimulatedGpu, links: int = 4) -> None:
         """Put an NVLink bridge over two GPUs; `links` of each then lead to the other, and none elsewhere."""

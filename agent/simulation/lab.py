@@ -39,7 +39,7 @@ class Lab:
             of_desktop = min(DESKTOP_BYTES, used) if has_desktop else 0
             used -= of_desktop
         if has_desktop:
-            listed.append(SimulatedProcess(desktop().pid, "G", of_desktop))
+            listed.append(SimulatedProcess(desktop().pid, "G", of_desktop, comm=desktop().comm))
         tenants = tenants_on(gpu.index, at, len(gpu.mig_instances)) if used > 0 else []
         share = _shared_out if not gpu.mig_instances else _on_instances
         return [*listed, *share(gpu, tenants, values, used)]
@@ -71,6 +71,7 @@ def _shared_out(
             memory_utilization=(values.memory_utilization or 0) * busy // whole,
             encoder_utilization=(values.encoder_utilization or 0) * busy // whole,
             decoder_utilization=(values.decoder_utilization or 0) * busy // whole,
+            comm=tenant.comm,
         )
 
 
@@ -81,7 +82,11 @@ def _on_instances(
     for tenant, instance in zip(tenants, gpu.mig_instances, strict=False):
         beside = sum(one.gpu_instance_id == instance.gpu_instance_id for one in gpu.mig_instances)
         yield SimulatedProcess(
-            tenant.pid, "C", _used_of(instance, values, used) // beside, mig_index=instance.mig_index
+            tenant.pid,
+            "C",
+            _used_of(instance, values, used) // beside,
+            mig_index=instance.mig_index,
+            comm=tenant.comm,
         )
 
 

@@ -13,6 +13,7 @@ from agent.simulation.generations import DRIVER_GENERATIONS
 from agent.simulation.gpm import GpmSamples
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.installation import Before, forget_functions
+from agent.simulation.kernel_log import SimulatedKernelLog
 from agent.simulation.xid import EventSets
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class SimulatedLibrary(Faults):
         self.fabric_info = 3  # the newest form of nvmlDeviceGetGpuFabricInfoV that there is
         self.gpm_samples = GpmSamples()
         self.event_sets = EventSets()
+        self.kernel_log = SimulatedKernelLog()
         self._clock = clock
         self._started = clock()
         self._initialising = threading.Lock()
@@ -92,6 +94,8 @@ class SimulatedLibrary(Faults):
             SimulatedGpu(index, model, symbols, self.elapsed, lambda gpu: self.residents.on(gpu))
             for index, model in enumerate(models)
         ]
+        for gpu in self.gpus:
+            gpu.kernel_log = self.kernel_log.write
         self.listed = list(self.gpus)  # in the driver's order; settled by the first nvmlInit
         self.set_driver_generation("current")
 

@@ -24,6 +24,7 @@ class SimulatedProcess:
     decoder_utilization: int = 0
     mig_index: int | None = None  # which MIG instance it runs in; None: not in any
     worked_ago: float = 0.0  # seconds; how old its newest utilization sample is
+    comm: str = "python3"  # the kernel's name of it, as the driver writes it into the kernel log
 
 
 def churned(processes: list[SimulatedProcess], turn: int) -> list[SimulatedProcess]:

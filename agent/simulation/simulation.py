@@ -80,6 +80,7 @@ class Simulation(SimulatedLibrary):
             take_away(self._before)
             self._before = None
         self.event_sets.close_all()
+        self.kernel_log.close()
         for faults in (self, *self.gpus):
             faults.release()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.simulation import programs
 from agent.simulation.load_curves import job_at
+from agent.sources.command_line import COMM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,11 @@ class Tenant:
     uid: int
     started: float
     texts: Mapping[str, object] = field(hash=False, compare=False, default_factory=dict)
+
+    @property
+    def comm(self) -> str:
+        """The kernel's name of it: that of its program, cut."""
+        return self.program.command.split()[0].rpartition("/")[2][:COMM_BYTES]
 
     def fill_in(self, text: str) -> str:
         """One of the texts of its program."""

@@ -105,7 +105,7 @@ export const TEXTS = {
 // Parts of the agent's names that are not written as they stand.
 const WRITTEN = {
   pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID",
-  vbios: "VBIOS", id: "ID", bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID",
+  vbios: "VBIOS", id: "ID", bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", xid: "XID", pid: "PID", nvml: "NVML",
   crc: "CRC", todo: "what to do", tx: "sent", rx: "received", reasons: "reason bits",
   gsp: "GSP", sram: "SRAM", l2: "L2", secded: "SEC-DED", fps: "frames per second",
   hw: "hardware", sw: "software", max: "maximum",

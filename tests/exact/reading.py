@@ -14,6 +14,7 @@ from agent.readings import (
     NVSWITCH,
     AgentReading,
     Belonging,
+    Blamed,
     Clocks,
     DiskIo,
     DriverReading,
@@ -32,6 +33,7 @@ from agent.readings import (
     HostReading,
     Inforom,
     Job,
+    KernelLogReading,
     Lately,
     LedgerReading,
     LinkSample,
@@ -42,6 +44,7 @@ from agent.readings import (
     Modes,
     NvLink,
     NvLinks,
+    NvSwitch,
     Pcie,
     Power,
     ProcessesReading,
@@ -53,6 +56,7 @@ from agent.readings import (
     Scheduler,
     Snapshot,
     SramSources,
+    SxidCount,
     Thermal,
     Throttling,
     Topology,
@@ -60,6 +64,7 @@ from agent.readings import (
     UserUse,
     Utilization,
     XidCount,
+    XidSource,
 )
 from tests.support.readings import with_values
 
@@ -95,6 +100,7 @@ PENDING_ECC = (False, True, False)
 PENDING_MIG = (True, False, False)
 GSP_FIRMWARE = (False, True, True)
 PARTIAL_LIST = (False, False, True)
+RESET_SINCE = (False, False, True)
 REQUIRES_RESET = (False, True, False)
 
 
@@ -408,8 +414,23 @@ def _sample(n: int) -> GpuSample:
         age_ms=12_345 + n,
         seconds=0.75 + n / 8,
         xids={
-            31: XidCount(times=191 + n, last_at=TAKEN_AT - 300 - 10 * n),
-            79: XidCount(times=201 + n, last_at=TAKEN_AT - 600 - 10 * n),
+            31: XidCount(
+                times=191 + n,
+                last_at=TAKEN_AT - 300 - 10 * n,
+                source=(XidSource.BOTH, XidSource.KERNEL_LOG, XidSource.NVML)[n],
+                blamed=Blamed(
+                    5_101 + n,
+                    f"blamed-{n}",
+                    f"blamed-user-{n}",
+                    Belonging(
+                        container_id=f"blamed-container-id-{n}",
+                        container_name=f"blamed-container-name-{n}",
+                        pod_name=f"blamed-pod-name-{n}",
+                        pod_namespace=f"blamed-pod-namespace-{n}",
+                    ),
+                ),
+            ),
+            79: XidCount(times=201 + n, last_at=TAKEN_AT - 600 - 10 * n, was_reset=RESET_SINCE[n]),
         },
     )
 
@@ -641,6 +662,23 @@ SNAPSHOT = Snapshot(
     simulated=True,
     driver_calls=123_456,
     ledger=_ledger(),
+    kernel_log=KernelLogReading(
+        reaches_back_to=TAKEN_AT - 70_000,
+        lost_lines=17,
+        switches=(
+            NvSwitch(
+                index=2,
+                pci_bus_id="0000:c3:00",
+                sxids={
+                    20_034: SxidCount(times=31, last_at=TAKEN_AT - 1_800, fatal=True, link=28),
+                    12_028: SxidCount(
+                        times=33, last_at=TAKEN_AT - 1_900, fatal=False, link=32, was_reset=True
+                    ),
+                },
+            ),
+        ),
+        fallen=("0000:5e:00",),
+    ),
 )
 
 

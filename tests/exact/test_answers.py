@@ -41,7 +41,10 @@ UNSHOWN = {
     "Snapshot.taken_since_boot": "the clock of what is remembered, shown in the time of day",
 }
 # Names that are null in every answer -> why.
-ALWAYS_NULL = {".data.model": "no two GPUs of the reading are of one model; tests/views/test_summary.py"}
+ALWAYS_NULL = {
+    ".data.model": "no two GPUs of the reading are of one model; tests/views/test_summary.py",
+    ".kernel_log.error": "the kernel log is read; tests/http/test_kernel_log.py",
+}
 # Where most fields show and that is made quickly; only then is everything asked.
 LIKELY = ["/gpu?detail=1&idx=1", "/gpu?detail=1&idx=0", "/processes?idx=1", "/users"]
 

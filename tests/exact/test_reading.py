@@ -16,7 +16,11 @@ from tests.exact.walking import fields_with_a_value, is_countable, leaves, names
 FILE = "tests/exact/reading.py"
 
 # Fields without a value -> why.
-EMPTY = {"Snapshot.driver_error": "there is one only where there is no driver"}
+EMPTY = {
+    "Snapshot.driver_error": "there is one only where there is no driver",
+    "KernelLogReading.error": "there is one only where the log is not read",
+    "KernelLogReading.todo": "as error",
+}
 # Fields that may have a value that another field has -> why.
 ALIKE = {
     "GpuSample.index": "it is the place in the list",

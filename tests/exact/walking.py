@@ -23,12 +23,15 @@ class Leaf(NamedTuple):
 
 
 def readings() -> dict[str, type]:
-    """Every dataclass and named tuple of agent/readings, by name; not the words of troubles.py."""
+    """Every dataclass and named tuple of agent/readings, by name.
+
+    Not the words of troubles.py, nor the lines of kernel_lines.py, of which the readings are made.
+    """
     modules = pkgutil.walk_packages(agent.readings.__path__, "agent.readings.")
     return {
         name: member
         for module in modules
-        if module.name != "agent.readings.troubles"
+        if module.name not in {"agent.readings.troubles", "agent.readings.kernel_lines"}
         for name, member in vars(importlib.import_module(module.name)).items()
         if isinstance(member, type) and member.__module__ == module.name and names(member)
     }

@@ -137,6 +137,20 @@ def test_root_gives_the_agent_a_copy_of_the_certificate_and_its_key_likewise(tmp
             assert (copy.read_text(), copy.is_symlink(), copy.stat().st_mode & 0o777) == (text, False, 0o400)
 
 
+def test_the_lines_for_the_kernel_log_open_it_and_nothing_else() -> None:
+    block = TEXT.partition("# The kernel log, ")[2].partition("\n\n")[0]
+    lines = re.findall(r"^# (\w+=.*)$", block, re.MULTILINE)
+    assert lines == [
+        "Environment=KERNEL_LOG=1",
+        "CapabilityBoundingSet=CAP_SYSLOG",
+        "AmbientCapabilities=CAP_SYSLOG",
+        "ProtectKernelLogs=no",
+        "DeviceAllow=/dev/kmsg r",
+    ]
+    assert "docs/kernel-log.md" in block
+    assert UNIT["ProtectKernelLogs"] == ["yes"], "by default it is closed"
+
+
 @pytest.mark.parametrize(
     "switch",
     [
@@ -179,9 +193,10 @@ def test_systemd_finds_no_fault(unit: Path) -> None:
 
 @pytest.mark.slow
 def test_systemd_finds_no_fault_in_what_stands_in_comments_either(unit: Path) -> None:
-    lines = r"^# ((AssertPathExists|Environment|ExecStartPre|ExecReload|RuntimeDirectoryMode)=)"
-    text, found = re.subn(lines, r"\1", unit.read_text(), flags=re.MULTILINE)
-    assert found == 7
+    keys = "AssertPathExists|Environment|ExecStartPre|ExecReload|RuntimeDirectoryMode"
+    of_kernel_log = "CapabilityBoundingSet|AmbientCapabilities|ProtectKernelLogs|DeviceAllow"
+    text, found = re.subn(rf"^# (({keys}|{of_kernel_log})=)", r"\1", unit.read_text(), flags=re.MULTILINE)
+    assert found == 12
     unit.write_text(text)
     checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], unit.parent)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")

@@ -182,7 +182,8 @@ OWN = [
 
 def files(rules: str) -> list[dict[str, Any]]:
     """The files for promtool: what is judged by the minute, and what takes a day, by the quarter hour."""
-    by_minute, by_day = [], []
+    by_minute: list[dict[str, Any]] = []
+    by_day: list[dict[str, Any]] = []
     for own in OWN:
         takes_a_day = int(own.at.removesuffix("m")) > 300
         test = promtools(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.derive.findings import Finding, HealthVerdict, Kind
-from agent.derive.xid import Remedy, look_up, remedy
+from agent.derive.xid import Remedy, blame, look_up, remedy
 from agent.derive.xid_catalogue import Action
 from agent.readings import RecoveryAction
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # An application's XID says something about the GPU only while it may be the first of many.
 APPLICATION_XID_SECONDS = 600.0
 # A GPU that needed a reset is not well because nobody looked at it for a while; a day is the time in which
-# somebody does. A reset that happened meanwhile cannot be seen through NVML.
+# somebody does. A reset that happened meanwhile is told by the kernel log alone.
 HARDWARE_XID_SECONDS = 86_400.0
 
 KINDS = (
@@ -65,7 +65,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
     capability = patient.reading.identity.compute_capability
     for code, seen in sorted((patient.gpu.xids or {}).items()):
         judged = verdict_on(code, capability)
-        if judged is None:
+        if judged is None or seen.was_reset:
             continue
         verdict, lasts = judged
         row = look_up(code, capability)
@@ -76,5 +76,6 @@ def judge(patient: Patient) -> Iterator[Finding]:
         if row.immediate is Action.WORKFLOW_NVLINK5_ERR and asks_for_nothing:
             verdict = HealthVerdict.WARNING
         times = "" if seen.times == 1 else f", {seen.times} times"
+        by = f", {'the last ' if times else ''}by {blamed}" if (blamed := blame(seen)) else ""
         todo = _BY_ACTION.get(row.immediate) or _BY_REMEDY[remedy(code, row)]
-        yield Finding(f"xid_{code}", verdict, f"XID {code} ({row.meaning}){times}", todo)
+        yield Finding(f"xid_{code}", verdict, f"XID {code} ({row.meaning}){times}{by}", todo)

@@ -21,6 +21,7 @@ from agent.views.gpu.detail import detail_view
 from agent.views.gpu.device import Gpu, gpu_view
 from agent.views.gpu.unknown import unknown_view
 from agent.views.health import HealthFinding, HealthReport, findings_view, health_view
+from agent.views.kernel_log import KernelLog, kernel_log_view
 from agent.views.pieces import MadeOnce, filled, to_json
 from agent.views.system_info import SystemInfo, system_info_view
 from agent.views.units import iso_utc, mib
@@ -65,6 +66,10 @@ class GpuMetrics(BaseModel):
         description="only with detail=1: how each GPU of the host is connected with each, by index;"
         " X itself, NV4 by four NVLinks, else by PCIe as nvidia-smi topo says: PSB, PIX, PXB, PHB, NODE, SYS;"
         " null: unknown",
+    )
+    kernel_log: KernelLog | None = Field(
+        default=None,
+        description="only with detail=1 and KERNEL_LOG: the kernel log, and the errors of NVSwitches in it",
     )
 
 
@@ -117,6 +122,8 @@ class GpuJson:
             yield to_json(tail)[1:]
             return
         tail.findings = findings_view(examine_host(self._snapshot))
+        if (log := kernel_log_view(self._snapshot.kernel_log)) is not None:
+            tail.kernel_log = log
         tail.topology = []
         rows = self._topology.of("rows", partial(_topology, self._snapshot))
         yield from _without_brace(filled(tail, topology=rows))

@@ -135,6 +135,22 @@ def _gravity(reason: str) -> int:
     return GRAVEST_FIRST.index(Reason(reason)) if reason in set(Reason) else len(GRAVEST_FIRST)
 
 
+# Fields of a list's entries that the driver does not tell.
+_OF_THE_HOST = frozenset(
+    {
+        "name",
+        "username",
+        "cpu_percent",
+        "pid",
+        "process_name",
+        "container_id",
+        "container_name",
+        "pod_name",
+        "pod_namespace",
+    }
+)
+
+
 def _has_null(value: object) -> bool:
     """A list as a whole: by field, not by element. What the host does not tell is none of the GPU's."""
     if isinstance(value, list):
@@ -142,7 +158,7 @@ def _has_null(value: object) -> bool:
             getattr(entry, field) is None
             for entry in value
             if isinstance(entry, BaseModel)
-            for field in entry.model_fields_set - {"name", "username", "cpu_percent"}
+            for field in entry.model_fields_set - _OF_THE_HOST
         )
     return value is None
 

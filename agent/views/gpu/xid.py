@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 
 from agent.derive.xid import Remedy, look_up, remedy
 from agent.derive.xid_catalogue import PRODUCTS
+from agent.readings import Belonging
 from agent.views.units import iso_utc
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class GpuXid(BaseModel):
-    """One kind of XID error. NVML: nvmlEventSetWait_v2."""
+    """One kind of XID error. NVML: nvmlEventSetWait_v2; with KERNEL_LOG the kernel log too."""
 
     code: int = Field(description="code of the XID error")
     meaning: str = Field(description="meaning of the XID by NVIDIA's catalogue")
@@ -29,8 +30,25 @@ class GpuXid(BaseModel):
     listed_for: list[str] = Field(
         description="products, each standing for its generation, for which NVIDIA's catalogue lists the XID"
     )
-    times: int = Field(description="number of times since the agent started")
+    times: int = Field(
+        description="number of times since the agent started; with KERNEL_LOG as far back as the kernel log"
+        " reaches, where one fault may take several lines"
+    )
     last_at: str = Field(description="when it was last reported, ISO 8601 UTC")
+    source: Literal["nvml", "kernel_log", "both"] = Field(description="who told of it; both count it once")
+    was_reset: bool = Field(
+        description="whether the GPU was reset after the last one, by the kernel log: no finding comes of it"
+    )
+    pid: int | None = Field(
+        description="process that the driver blames for the last one, by the kernel log, in the host's"
+        " namespace; null: it names none"
+    )
+    process_name: str | None = Field(description="name of that process, by the kernel log")
+    username: str | None = Field(description="user who owned it; null: unknown, or it was not seen on a GPU")
+    container_id: str | None = Field(description="id of its innermost container, by its cgroup")
+    container_name: str | None = Field(description="name of its container or machine")
+    pod_name: str | None = Field(description="name of its Kubernetes pod")
+    pod_namespace: str | None = Field(description="namespace of its Kubernetes pod")
 
 
 def xids_view(gpu: GpuSample) -> list[GpuXid] | None:
@@ -43,6 +61,8 @@ def xids_view(gpu: GpuSample) -> list[GpuXid] | None:
 
 def _xid_view(code: int, seen: XidCount, compute_capability: tuple[int, int] | None) -> GpuXid:
     row = look_up(code, compute_capability)
+    blamed = seen.blamed
+    belonging = (blamed.belonging if blamed else None) or Belonging()
     return GpuXid(
         code=code,
         meaning=row.meaning,
@@ -52,4 +72,13 @@ def _xid_view(code: int, seen: XidCount, compute_capability: tuple[int, int] | N
         listed_for=[product for product in PRODUCTS if product in row.listed_for],
         times=seen.times,
         last_at=iso_utc(seen.last_at),
+        source=seen.source.value,
+        was_reset=seen.was_reset,
+        pid=blamed.pid if blamed else None,
+        process_name=blamed.name if blamed else None,
+        username=blamed.username if blamed else None,
+        container_id=belonging.container_id,
+        container_name=belonging.container_name,
+        pod_name=belonging.pod_name,
+        pod_namespace=belonging.pod_namespace,
     )

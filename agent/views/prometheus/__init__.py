@@ -21,7 +21,7 @@ from agent.views.prometheus.health import health_families, host_health_families
 from agent.views.prometheus.processes import process_families
 from agent.views.prometheus.unknown import driver_errors
 from agent.views.prometheus.users import user_families
-from agent.views.prometheus.xid import xid_errors, xid_timestamps
+from agent.views.prometheus.xid import blamed_processes, xid_errors, xid_timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,8 @@ class Exposition(Collector):
             yield from health_families(snapshot)
             yield xid_errors(snapshot)
             yield xid_timestamps(snapshot)
+            if self._processes:
+                yield blamed_processes(snapshot)
             yield driver_errors(snapshot)
             yield from gpu_families(snapshot, snapshot.driver)
             yield from process_families(snapshot, held, each=self._processes)

@@ -146,6 +146,29 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
         (),
         [((), read_at)],
     )
+    log = snapshot.kernel_log
+    yield gauge(
+        "agent_kernel_log_up",
+        "1 if the kernel log is read (KERNEL_LOG), else 0: what it tells is not known; absent: not wanted.",
+        (),
+        [((), log.is_read if log else None)],
+    )
+    yield counter(
+        "agent_kernel_log_lines_lost",
+        "Lines of the kernel log that were overwritten before the agent read them, since the agent started.",
+        (),
+        [((), log.lost_lines if log else None)],
+    )
+    yield counter(
+        "host_nvswitch_sxid_errors",
+        "Errors of the NVSwitch by code (SXID), as far back as the kernel log reaches (KERNEL_LOG).",
+        ("nvswitch", "pci_bus_id", "sxid"),
+        (
+            ((str(switch.index), switch.pci_bus_id, str(code)), seen.times)
+            for switch in (log.switches if log else ())
+            for code, seen in switch.sxids.items()
+        ),
+    )
     if snapshot.host is not None:
         for name, documentation, value in HOST:
             yield gauge(name, documentation, (), [((), value(snapshot.host))])

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.readings import Belonging
 from agent.views.prometheus.families import GPU_LABELS, counter, gauge, label_values
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-    from agent.readings import Snapshot
+    from agent.readings import Snapshot, XidCount
+
+# As the labels of a process in processes.py, which says why they are not called `container` and `pod`.
+BLAMED_LABELS = ("pid", "user", "name", "container_id", "container_name", "pod_name", "pod_namespace")
 
 
 def xid_errors(snapshot: Snapshot) -> Metric:
     """The counters by code."""
     return counter(
         "xid_errors",
-        "XID errors of the GPU by code, since the agent started.",
+        "XID errors of the GPU by code, since the agent started, or as far back as KERNEL_LOG reaches.",
         (*GPU_LABELS, "xid"),
         (
             (label_values(gpu, str(code)), seen.times)
@@ -38,3 +42,33 @@ def xid_timestamps(snapshot: Snapshot) -> Metric:
             for code, seen in sorted((gpu.xids or {}).items())
         ),
     )
+
+
+def blamed_processes(snapshot: Snapshot) -> Metric:
+    """Whom the driver blames for the last one of each code."""
+    return gauge(
+        "xid_last_process_info",
+        "Always 1; the labels are the process that the driver blames for the last XID error of this code"
+        " (KERNEL_LOG).",
+        (*GPU_LABELS, "xid", *BLAMED_LABELS),
+        (
+            (label_values(gpu, str(code), *_labels(seen)), 1 if seen.blamed else None)
+            for gpu in snapshot.gpus
+            for code, seen in sorted((gpu.xids or {}).items())
+        ),
+    )
+
+
+def _labels(seen: XidCount) -> tuple[str, ...]:
+    blamed = seen.blamed
+    place = (blamed.belonging if blamed else None) or Belonging()
+    values = (
+        None if blamed is None or blamed.pid is None else str(blamed.pid),
+        blamed.username if blamed else None,
+        blamed.name if blamed else None,
+        place.container_id,
+        place.container_name,
+        place.pod_name,
+        place.pod_namespace,
+    )
+    return tuple(value or "" for value in values)

@@ -1,0 +1,167 @@
+"""What the lines of the kernel log come to, for each GPU and NVSwitch; every table has a bound.
+
+Lines name a GPU by its place on the PCI bus. In front of a GPU's first XID the driver writes which GPU is
+there, so that a card that moves, or gives its place to another, keeps its own XIDs.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.readings import Blamed, NvSwitch, SxidCount
+from agent.readings.kernel_lines import FallenLine, ResetLine, SxidLine, UuidLine, XidLine
+
+if TYPE_CHECKING:
+    from agent.readings.kernel_lines import Line
+
+# There are not more; so nothing grows without end, whatever the log says.
+MAX_GPUS, MAX_SWITCHES, MAX_CODES = 256, 64, 256
+# Of the same fault the driver writes several lines at once, of which not each names the program.
+SAME_FAULT_SECONDS = 1.0
+GPU_HAS_FALLEN = 79
+
+
+class LoggedXid(NamedTuple):
+    """One XID on one GPU. Times are seconds since boot."""
+
+    times: int
+    last_at: float
+    blamed: Blamed | None = None
+    was_reset: bool = False
+
+    def and_also(self, other: LoggedXid) -> LoggedXid:
+        """Both together."""
+        last = max(self, other, key=lambda one: one.last_at)
+        return last._replace(times=self.times + other.times)
+
+
+@dataclass(slots=True)
+class _Card:
+    """One GPU at one place. Times are seconds since boot."""
+
+    bus: str
+    uuid: str | None
+    xids: dict[int, LoggedXid] = field(default_factory=dict)
+    has_fallen: bool = False
+    reset_at: float | None = None
+
+
+class Tally:
+    """Takes the lines in their order."""
+
+    def __init__(self) -> None:
+        self._cards: dict[tuple[str, str | None], _Card] = {}
+        self._uuids: dict[str, str] = {}  # by place, which GPU is there
+        self._switches: dict[tuple[int, str], dict[int, SxidCount]] = {}
+        self._broken_resets: set[str] = set()  # places whose reset has just failed
+
+    def take(self, at: float, line: Line) -> None:
+        """One line, written `at` seconds since boot."""
+        match line:
+            case XidLine():
+                self._xid(at, line)
+            case UuidLine(bus, uuid):
+                if bus in self._uuids or len(self._uuids) < MAX_GPUS:
+                    self._uuids[bus] = uuid
+            case FallenLine(bus):
+                if card := self._card(bus):
+                    card.has_fallen = True
+            case ResetLine():
+                self._end_of_reset(at, line)
+            case SxidLine():
+                self._sxid(at, line)
+
+    def copy(self) -> Tally:
+        """One of its own."""
+        return deepcopy(self)
+
+    def xids(self, uuid: str | None, bus: str | None) -> dict[int, LoggedXid]:
+        """Those of one GPU by code; `bus`: its place, as in 0000:3b:00. Either may be unknown."""
+        found: dict[int, LoggedXid] = {}
+        for card in self._of(uuid, bus):
+            for code, seen in card.xids.items():
+                found[code] = found[code].and_also(seen) if code in found else seen
+        return found
+
+    def reset_at(self, uuid: str | None, bus: str | None) -> float | None:
+        """When the GPU was reset last, in seconds since boot; None: the log tells of no reset."""
+        return max((card.reset_at for card in self._of(uuid, bus) if card.reset_at is not None), default=None)
+
+    def fallen(self) -> list[str]:
+        """The places of GPUs that fell off the bus and were not reset since."""
+        return sorted({card.bus for card in self._cards.values() if card.has_fallen})
+
+    def switches(self, booted_at: float) -> tuple[NvSwitch, ...]:
+        """Those that reported SXIDs. `booted_at` makes the time of day of a moment since boot."""
+        return tuple(
+            NvSwitch(
+                number,
+                bus,
+                {code: one._replace(last_at=booted_at + one.last_at) for code, one in sorted(sxids.items())},
+            )
+            for (number, bus), sxids in sorted(self._switches.items())
+        )
+
+    def _of(self, uuid: str | None, bus: str | None) -> list[_Card]:
+        return [
+            card
+            for card in self._cards.values()
+            if (card.uuid == uuid if card.uuid and uuid else card.bus == bus and self._is_there(card))
+        ]
+
+    def _is_there(self, card: _Card) -> bool:
+        """Whether it is the card that is at its place now, as far as the log says which one is."""
+        return card.uuid is None or self._uuids.get(card.bus) == card.uuid
+
+    def _card(self, bus: str) -> _Card | None:
+        key = (bus, self._uuids.get(bus))
+        card = self._cards.get(key)
+        if card is None and len(self._cards) < MAX_GPUS:
+            card = self._cards[key] = _Card(*key)
+        return card
+
+    def _xid(self, at: float, line: XidLine) -> None:
+        card = self._card(line.bus)
+        if card is None or (line.code not in card.xids and len(card.xids) >= MAX_CODES):
+            return
+        before = card.xids.get(line.code)
+        blamed = Blamed(line.pid, line.name) if line.pid or line.name else None
+        if blamed is None and before is not None and at - before.last_at <= SAME_FAULT_SECONDS:
+            blamed = before.blamed
+        card.xids[line.code] = LoggedXid(before.times + 1 if before else 1, at, blamed)
+        if line.code == GPU_HAS_FALLEN:
+            card.has_fallen = True
+        if line.recovered:
+            self._reset(at, line.bus)
+
+    def _end_of_reset(self, at: float, line: ResetLine) -> None:
+        """The kernel says "reset done" in any case, and before that whether the device did not come back."""
+        if line.failed and len(self._broken_resets) < MAX_GPUS:
+            self._broken_resets.add(line.bus)
+        elif not line.failed:
+            if line.bus not in self._broken_resets:
+                self._reset(at, line.bus)
+            self._broken_resets.discard(line.bus)
+
+    def _reset(self, at: float, bus: str) -> None:
+        """What was held against the card at this place, or the switch there, has ended."""
+        for card in self._cards.values():
+            if card.bus == bus and self._is_there(card):
+                card.has_fallen, card.reset_at = False, at
+                card.xids = {code: seen._replace(was_reset=True) for code, seen in card.xids.items()}
+        for (_, place), sxids in self._switches.items():
+            if place == bus:
+                sxids.update({code: seen._replace(was_reset=True) for code, seen in sxids.items()})
+
+    def _sxid(self, at: float, line: SxidLine) -> None:
+        key = (line.switch, line.bus)
+        if key not in self._switches and len(self._switches) >= MAX_SWITCHES:
+            return
+        sxids = self._switches.setdefault(key, {})
+        before = sxids.get(line.code)
+        if before is not None or len(sxids) < MAX_CODES:
+            was_fatal = before is not None and before.fatal and not before.was_reset
+            times = before.times + 1 if before else 1
+            sxids[line.code] = SxidCount(times, at, was_fatal or line.fatal, line.link)

@@ -1,0 +1,146 @@
+"""The XIDs of each GPU from NVML's events and from the kernel log, each of them counted once.
+
+The driver tells an XID in both, or in one: events begin with the agent, and the log may have been
+overwritten. From the moment at which a GPU is listened to, the greater of both counts holds; what the log had
+before comes on top. So none counts twice, whichever of the two is late.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from agent.readings import XidCount, XidSource
+from agent.sampling.kernel_log_tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agent.readings import GpuSample, HostProcess, ProcessesReading, Unknown
+    from agent.sampling.kernel_log_tally import LoggedXid
+
+# A program that dies of an XID is gone in the next sample, and its line may be read after that one.
+SAMPLES_OF_PROCESSES = 4
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+# Seconds by which the kernel log's clock and that of the starts of processes differ: it follows no other.
+CLOCKS_DIFFER = 5.0
+
+_NOTHING = Tally()
+
+
+class Events(Protocol):
+    """What is needed of XidWatch."""
+
+    def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None: ...
+    def logged_before(self, uuid: str | None) -> Tally: ...
+    def why_not(self, uuid: str | None) -> Unknown | None: ...
+
+
+class Log(Protocol):
+    """What is needed of KernelLogWatch."""
+
+    @property
+    def is_read(self) -> bool: ...
+    def tally(self) -> Tally: ...
+
+
+class KnownXids:
+    """Puts both together for each sample. Lives on the event loop."""
+
+    def __init__(self, events: Events | None, log: Log | None) -> None:
+        self._events = events
+        self._log = log
+        self._processes: deque[Mapping[int, HostProcess]] = deque(maxlen=SAMPLES_OF_PROCESSES)
+        # By pid and time in seconds since boot: programs that were blamed, as they were then.
+        self._blamed: dict[tuple[int, float], HostProcess] = {}
+
+    def of(
+        self, gpus: Sequence[GpuSample], booted_at: float, processes: ProcessesReading | None
+    ) -> tuple[GpuSample, ...]:
+        """The GPUs with their XIDs. `booted_at` makes the time of day of a moment since boot."""
+        if processes is not None and (
+            not self._processes or processes.gpu_processes is not self._processes[-1]
+        ):
+            self._processes.append(processes.gpu_processes)
+        blamed, self._blamed = self._blamed, {}
+        logged = self._log.tally() if self._log is not None else _NOTHING
+        return tuple(self._with_xids(gpu, booted_at, logged, blamed) for gpu in gpus)
+
+    def _with_xids(
+        self, gpu: GpuSample, booted_at: float, logged: Tally, blamed: Mapping[tuple[int, float], HostProcess]
+    ) -> GpuSample:
+        uuid, bus = gpu.identity.uuid, place_of(gpu.identity.pci_bus_id)
+        events = self._events.counts(uuid, booted_at) if self._events is not None else None
+        lines = logged.xids(uuid, bus)
+        if events is None and not lines and not (bus and self._log is not None and self._log.is_read):
+            return self._without_xids(gpu, uuid)
+        lines = {code: self._described(seen, blamed) for code, seen in lines.items()}
+        before = (self._events.logged_before(uuid) if self._events is not None else _NOTHING).xids(uuid, bus)
+        reset_at = logged.reset_at(uuid, bus)
+        xids = {
+            code: _of_log(
+                seen, before[code].times if code in before else 0, (events or {}).get(code), booted_at
+            )
+            for code, seen in lines.items()
+        }
+        for code, count in (events or {}).items():
+            if code not in lines:  # which the log does not have, or not yet
+                ended = reset_at is not None and count.last_at < booted_at + reset_at
+                xids[code] = count._replace(was_reset=ended)
+        return replace(gpu, xids=xids)
+
+    def _without_xids(self, gpu: GpuSample, uuid: str | None) -> GpuSample:
+        why_not = self._events.why_not(uuid) if self._events is not None else None
+        if why_not is None or gpu.reading is None:
+            return gpu
+        return replace(gpu, reading=replace(gpu.reading, unknown={**gpu.reading.unknown, "xids": why_not}))
+
+    def _described(self, seen: LoggedXid, described: Mapping[tuple[int, float], HostProcess]) -> LoggedXid:
+        """With what the host says, or said, of the program that is blamed."""
+        if seen.blamed is None or seen.blamed.pid is None:
+            return seen
+        key = (seen.blamed.pid, seen.last_at)
+        host = self._find(*key) or described.get(key)
+        if host is None:
+            return seen
+        self._blamed[key] = host
+        blamed = seen.blamed._replace(username=host.username, belonging=host.belonging)
+        return seen._replace(blamed=blamed)
+
+    def _find(self, pid: int, at: float) -> HostProcess | None:
+        """The process with this pid that ran at that time: a pid is used again."""
+        for processes in reversed(self._processes):
+            host = processes.get(pid)
+            if host is None or host.start_ticks is None:
+                continue
+            if host.start_ticks / TICKS_PER_SECOND <= at + CLOCKS_DIFFER:
+                return host
+        return None
+
+
+def place_of(pci_bus_id: str | None) -> str | None:
+    """00000000:3B:00.0 as the driver writes it into the log: 0000:3b:00."""
+    domain, _, rest = (pci_bus_id or "").partition(":")
+    try:
+        return f"{int(domain, 16):04x}:{rest.partition('.')[0].lower()}"
+    except ValueError:
+        return None
+
+
+def places_of(gpus: Iterable[GpuSample]) -> frozenset[str] | None:
+    """The places of these GPUs on the PCI bus; None: one of them is unknown, and may be any."""
+    places = {place_of(gpu.identity.pci_bus_id) for gpu in gpus}
+    return None if None in places else frozenset(filter(None, places))
+
+
+def _of_log(line: LoggedXid, before: int, event: XidCount | None, booted_at: float) -> XidCount:
+    """An XID that the log has. `before`: how often it had, when the events began."""
+    last_at = booted_at + line.last_at
+    if event is None:
+        return XidCount(line.times, last_at, XidSource.KERNEL_LOG, line.blamed, line.was_reset)
+    since = max(0, line.times - before)
+    if since < event.times:  # the log lacks the latest, or some
+        return XidCount(before + event.times, max(last_at, event.last_at), XidSource.BOTH)
+    return XidCount(before + since, last_at, XidSource.BOTH, line.blamed, line.was_reset)

@@ -1,0 +1,154 @@
+"""The kernel log is read in a thread of its own; where it cannot be, that is said, and is no silence."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import SourceError
+from agent.readings.kernel_lines import Batch, FallenLine, Logged, XidLine
+from agent.sampling import kernel_log_watch
+from agent.sampling.kernel_log_watch import PAUSE, KernelLogWatch
+from agent.sources.kernel_log import KernelLogSource
+from tests.support.agents import wait_until
+from tests.support.kmsg import KernelLogPipe, xid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from agent.sampling.kernel_log_watch import KernelLog
+
+PLACE = "0000:3b:00"
+
+
+@contextmanager
+def watching(source: KernelLog) -> Iterator[KernelLogWatch]:
+    watch = KernelLogWatch(source)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        watch.stop()
+        watch.join(timeout=10)
+        assert watch.ended
+
+
+def times(watch: KernelLogWatch, code: int) -> int:
+    seen = watch.tally().xids(None, PLACE).get(code)
+    return seen.times if seen else 0
+
+
+def test_a_line_is_known_as_soon_as_it_is_written(tmp_path: Path) -> None:
+    pipe = KernelLogPipe(tmp_path)
+    pipe.write(xid(PLACE, 31))
+    with watching(KernelLogSource(pipe.path, device=None)) as watch:
+        wait_until(lambda: watch.is_read, "what was there is known")
+        assert times(watch, 31) == 1
+        pipe.write(xid(PLACE, 31), xid(PLACE, 79))
+
+        wait_until(lambda: times(watch, 79) == 1, "the new lines are known")
+        assert times(watch, 31) == 2
+        reading = watch.reading(1_000.0, {"0000:af:00"})
+        assert (reading.error, reading.lost_lines, reading.fallen) == (None, 0, (PLACE,))
+        assert reading.reaches_back_to is not None
+        for listed, why in (({PLACE}, "its own verdict tells of it"), (None, "it may be one of those")):
+            assert watch.reading(1_000.0, listed).fallen == (), why
+    pipe.close()
+
+
+class Source:
+    """A log that breaks off when it is told to."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.begun = 0
+
+    def begin(self) -> None:
+        self.begun += 1
+
+    def wait(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.01))
+
+    def read(self) -> Batch:
+        if self.errors:
+            raise self.errors.pop(0)
+        return Batch([Logged(5.0, FallenLine(PLACE))], 1.0, 3, is_all=True)
+
+    def close(self) -> None: ...
+
+
+def test_before_it_was_read_nobody_says_what_is_in_it() -> None:
+    watch = KernelLogWatch(Source())
+
+    assert not watch.is_read
+    assert watch.reading(0.0, ()).error == "The kernel log has not been read to its end yet"
+    assert watch.ended
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            SourceError("The kernel log cannot be read: no", todo="do this"),
+            "The kernel log cannot be read: no",
+        ),
+        (ValueError("ours"), "Reading the kernel log failed: ValueError"),
+    ],
+    ids=["refused", "ours"],
+)
+def test_where_it_cannot_be_read_that_is_said_once_and_tried_again(
+    error: Exception, sentence: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, kernel_log_watch.__name__)
+    source = Source(error, error, error)
+    watch = KernelLogWatch(source, retry=0.01)
+    watch.start()
+
+    wait_until(lambda: watch.is_read, "it is read at last")
+    watch.stop()
+    watch.join(timeout=10)
+
+    assert watch.ended
+    assert source.begun == 4
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [text.partition(";")[0] for text in said] == [sentence]
+    assert caplog.records[-1].getMessage() == "The kernel log can be read again"
+
+
+def test_while_it_cannot_be_read_the_reading_says_why_and_keeps_what_is_known() -> None:
+    source = Source()
+    with watching(source) as watch:
+        wait_until(lambda: watch.is_read, "it is read")
+        source.errors.append(SourceError("gone", todo="bring it back"))
+        wait_until(lambda: not watch.is_read, "it has broken off")
+        reading = watch.reading(100.0, ())
+
+    assert (reading.is_read, reading.error, reading.todo) == (False, "gone", "bring it back")
+    assert (reading.fallen, reading.lost_lines, reading.reaches_back_to) == ((PLACE,), 3, 101.0)
+
+
+class Flood(Source):
+    """More than can be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_at: list[float] = []
+
+    def read(self) -> Batch:
+        self.read_at.append(time.monotonic())
+        return Batch([Logged(5.0, XidLine(PLACE, 31))], 1.0, 0, is_all=False)
+
+
+def test_a_flood_leaves_the_processor_to_others() -> None:
+    flood = Flood()
+    with watching(flood) as watch:
+        wait_until(lambda: times(watch, 31) >= 5, "it goes on")
+
+    pauses = [later - earlier for earlier, later in pairwise(flood.read_at)]
+    assert min(pauses) > PAUSE / 2

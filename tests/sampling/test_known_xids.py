@@ -1,0 +1,254 @@
+"""An XID that NVML's events, the kernel log or both tell is counted once; the log names the program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent.readings import (
+    Belonging,
+    Blamed,
+    GpuIdentity,
+    GpuReading,
+    GpuSample,
+    GpuState,
+    HostProcess,
+    ProcessesReading,
+    Reason,
+    Unknown,
+    XidCount,
+    XidSource,
+)
+from agent.readings.kernel_lines import ResetLine, XidLine
+from agent.sampling.kernel_log_tally import Tally
+from agent.sampling.known_xids import TICKS_PER_SECOND, KnownXids, place_of
+
+UUID, BUS_ID, PLACE = "GPU-a", "00000000:3B:00.0", "0000:3b:00"
+BOOTED_AT = 1_000_000.0
+GPU = GpuSample(0, GpuState.OK, GpuReading(0.0, GpuIdentity(UUID, pci_bus_id=BUS_ID)))
+
+
+class Log:
+    """A kernel log, as far as it has been read."""
+
+    def __init__(self) -> None:
+        self.told = Tally()
+        self.is_read = True
+
+    def tally(self) -> Tally:
+        return self.told.copy()
+
+    def xid(self, at: float, code: int, pid: int | None = None) -> None:
+        self.told.take(at, XidLine(PLACE, code, pid, f"program-{pid}" if pid else None))
+
+
+class Events:
+    """NVML's events."""
+
+    def __init__(self, log: Log) -> None:
+        self.heard: dict[int, tuple[int, float]] | None = {}
+        self.reason: Unknown | None = None
+        self.before = log.tally()
+
+    def counts(self, _uuid: str | None, booted_at: float) -> dict[int, XidCount] | None:
+        heard = self.heard
+        if heard is None:
+            return None
+        return {code: XidCount(times, booted_at + last) for code, (times, last) in heard.items()}
+
+    def logged_before(self, _uuid: str | None) -> Tally:
+        return self.before
+
+    def why_not(self, _uuid: str | None) -> Unknown | None:
+        return self.reason
+
+    def hear(self, at: float, code: int) -> None:
+        assert self.heard is not None
+        times, _ = self.heard.get(code, (0, 0.0))
+        self.heard[code] = (times + 1, at)
+
+
+def known(events: Events | None, log: Log | None, *samples: ProcessesReading) -> dict[int, XidCount] | None:
+    """The XIDs of the GPU in the last of as many samples, the lines being there from the first on."""
+    xids = KnownXids(events, log)
+    for processes in samples or (None,):
+        (gpu,) = xids.of([GPU], BOOTED_AT, processes)
+    return None if gpu.xids is None else dict(gpu.xids)
+
+
+def test_what_both_tell_counts_once_whichever_comes_first() -> None:
+    log = Log()
+    events = Events(log)
+    events.hear(20.7, 31)
+    assert known(events, log) == {31: XidCount(1, BOOTED_AT + 20.7)}
+    log.xid(20.2, 31)
+    assert known(events, log) == {31: XidCount(1, BOOTED_AT + 20.2, XidSource.BOTH)}
+    log.xid(25.2, 31)
+    assert known(events, log) == {31: XidCount(2, BOOTED_AT + 25.2, XidSource.BOTH)}
+    events.hear(25.9, 31)
+
+    assert known(events, log) == {31: XidCount(2, BOOTED_AT + 25.2, XidSource.BOTH)}
+
+
+def test_what_was_before_the_agent_comes_on_top() -> None:
+    log = Log()
+    log.xid(1.0, 31)
+    log.xid(2.0, 31)
+    log.xid(3.0, 13)
+    events = Events(log)
+    events.hear(50.5, 31)
+    assert known(events, log) == {
+        13: XidCount(1, BOOTED_AT + 3.0, XidSource.KERNEL_LOG),
+        31: XidCount(3, BOOTED_AT + 50.5, XidSource.BOTH),
+    }
+    log.xid(50.1, 31)
+
+    assert (known(events, log) or {})[31] == XidCount(3, BOOTED_AT + 50.1, XidSource.BOTH)
+
+
+def test_what_the_log_has_lost_is_still_counted() -> None:
+    log = Log()
+    log.xid(1.0, 31, pid=7)
+    events = Events(log)
+    for at in (50.0, 51.0, 52.0):
+        events.hear(at, 31)
+    log.xid(50.0, 31, pid=8)
+
+    assert known(events, log) == {31: XidCount(4, BOOTED_AT + 52.0, XidSource.BOTH)}, "whose was the last?"
+
+
+def test_what_nvml_does_not_tell_is_counted_by_the_log() -> None:
+    """One fault may take several lines, and some XIDs are no events."""
+    log = Log()
+    events = Events(log)
+    for _ in range(3):
+        log.xid(20.0, 13)
+    events.hear(20.5, 13)
+
+    assert known(events, log) == {13: XidCount(3, BOOTED_AT + 20.0, XidSource.BOTH)}
+
+
+@pytest.mark.parametrize("has_events", [True, False], ids=["not supported", "HISTORY_INTERVAL=0"])
+def test_without_events_the_log_alone_tells_and_knows_that_there_is_none(has_events: bool) -> None:
+    log = Log()
+    events = Events(log) if has_events else None
+    if events:
+        events.heard = None
+    assert known(events, log) == {}
+    log.xid(5.0, 79)
+
+    assert known(events, log) == {79: XidCount(1, BOOTED_AT + 5.0, XidSource.KERNEL_LOG)}
+
+
+def test_where_neither_can_tell_nobody_says_that_there_is_none() -> None:
+    log = Log()
+    log.is_read = False
+    events = Events(log)
+    events.heard = None
+    events.reason = Unknown(Reason.NOT_SUPPORTED, "f", "e", "w", 0.0, told_before=False)
+
+    (gpu,) = KnownXids(events, log).of([GPU], BOOTED_AT, None)
+
+    assert gpu.xids is None
+    assert gpu.reading is not None
+    assert gpu.reading.unknown["xids"] is events.reason
+    assert known(None, None) is None
+
+
+def test_a_gpu_without_a_place_is_not_called_free_of_xids() -> None:
+    nameless = GpuSample(0, GpuState.LOST, error="lost")
+
+    (gpu,) = KnownXids(None, Log()).of([nameless], BOOTED_AT, None)
+
+    assert gpu.xids is None
+
+
+def test_a_gpu_that_was_lost_from_the_start_has_the_xids_of_its_place() -> None:
+    log = Log()
+    log.xid(5.0, 79)
+    lasting = GpuReading(0.0, GpuIdentity(None, None, BUS_ID))
+
+    (gpu,) = KnownXids(Events(log), log).of([GpuSample(0, GpuState.LOST, lasting=lasting)], BOOTED_AT, None)
+
+    assert (gpu.xids or {}).keys() == {79}
+
+
+def test_a_reset_ends_an_xid_unless_nvml_has_heard_more() -> None:
+    log = Log()
+    events = Events(log)
+    log.xid(5.0, 48)
+    events.hear(5.5, 48)
+    events.hear(6.0, 63)  # of which the log has no line
+    log.told.take(30.0, ResetLine(PLACE))
+    ended = {code: seen.was_reset for code, seen in (known(events, log) or {}).items()}
+    assert ended == {48: True, 63: True}
+    events.hear(40.0, 48)
+    events.hear(40.0, 63)
+
+    ended = {code: seen.was_reset for code, seen in (known(events, log) or {}).items()}
+    assert ended == {48: False, 63: False}
+
+
+# The program that is blamed
+
+POD = Belonging(container_id="c1", pod_name="trainer-0")
+
+
+def processes(pid: int, started_at: float | None, username: str | None = "alice") -> ProcessesReading:
+    ticks = None if started_at is None else int(started_at * TICKS_PER_SECOND)
+    host = HostProcess(pid, username=username, name="other", start_ticks=ticks, belonging=POD)
+    return ProcessesReading({pid: host})
+
+
+NONE = ProcessesReading()
+BLAMED = Blamed(7, "program-7", "alice", POD)
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ((processes(7, 10.0),), BLAMED),
+        ((processes(7, 10.0), NONE), BLAMED),
+        ((processes(7, 10.0), *[NONE] * 20), BLAMED),
+        ((processes(7, 10.0, None), processes(7, 10.0), NONE), BLAMED),
+        ((NONE, processes(7, 10.0)), BLAMED),
+        ((processes(7, 90.0),), Blamed(7, "program-7")),
+        ((processes(7, None),), Blamed(7, "program-7")),
+        ((processes(8, 10.0),), Blamed(7, "program-7")),
+    ],
+    ids=["it runs", "it died of it", "long ago", "named late", "seen late", "began later", "unseen", "other"],
+)
+def test_the_program_has_its_owner_and_place_if_it_was_seen(
+    samples: tuple[ProcessesReading, ...], expected: Blamed
+) -> None:
+    log = Log()
+    log.xid(50.0, 31, pid=7)
+
+    assert (known(None, log, *samples) or {})[31].blamed == expected
+
+
+def test_a_program_that_ended_just_before_its_line_was_read_is_still_known() -> None:
+    log = Log()
+    xids = KnownXids(None, log)
+    for reading in (processes(7, 10.0), NONE, NONE):
+        xids.of([GPU], BOOTED_AT, reading)
+    log.xid(50.0, 31, pid=7)
+
+    (gpu,) = xids.of([GPU], BOOTED_AT, NONE)
+
+    assert (gpu.xids or {})[31].blamed == BLAMED
+
+
+@pytest.mark.parametrize(
+    ("bus_id", "place"),
+    [(BUS_ID, PLACE), ("00010000:01:00.0", "10000:01:00"), (None, None), ("", None), ("x:y", None)],
+)
+def test_a_bus_id_is_written_as_the_driver_logs_it(bus_id: str | None, place: str | None) -> None:
+    assert place_of(bus_id) == place
+
+
+def test_the_sample_stays_otherwise_as_it_is() -> None:
+    (gpu,) = KnownXids(None, Log()).of([GPU], BOOTED_AT, None)
+
+    assert replace(gpu, xids=None) == GPU
