@@ -419,7 +419,7 @@ def _sample(n: int) -> GpuSample:
                 last_at=TAKEN_AT - 300 - 10 * n,
                 source=(XidSource.BOTH, XidSource.KERNEL_LOG, XidSource.NVML)[n],
                 blamed=Blamed(
-                    5_101 + n,
+                    5_301 + n,
                     f"blamed-{n}",
                     f"blamed-user-{n}",
                     Belonging(

@@ -208,7 +208,8 @@ def test_what_slows_a_gpu_down_is_counted() -> None:
     end = [gpu.values for gpu in simulation.gpus]
 
     def grown(index: int, name: str) -> float:
-        return (getattr(end[index], name) - getattr(start[index], name)) / 1e9
+        grown_by: float = (getattr(end[index], name) - getattr(start[index], name)) / 1e9
+        return grown_by
 
     assert 50 < grown(0, "slowed_by_power_cap") < 600
     assert grown(0, "slowed_by_software_thermal") == 0, "it never gets so hot"
