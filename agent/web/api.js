@@ -91,14 +91,15 @@ async function* events(path, signal, heard) {
       if (!block.startsWith("data: ")) continue; // a heartbeat says nothing of the GPUs
       heard();
       isEmpty = false;
-      yield JSON.parse(block.slice("data: ".length));
+      yield [JSON.parse(block.slice("data: ".length)), answer.headers.get("X-Agent-Build")];
     }
   }
   // A proxy answers so in the place of an agent that is down, because EventSource does not come back after an error.
   throw isEmpty ? new Silent() : new Error(TEXTS.streamEnded);
 }
 
-// Calls `seen(event)` for each event of the stream and `down(error, seconds)` before each new try.
+// Calls `seen(event, build)` for each event of the stream. When it is lost, `down(error, seconds)` resolves when it is
+// time for the next try: after these seconds, or before.
 // EventSource would neither send a header, nor notice a silent peer, nor try again after an answer that is no stream.
 export async function follow(path, signal, seen, down) {
   let pause = 1;
@@ -111,19 +112,17 @@ export async function follow(path, signal, seen, down) {
     };
     heard();
     try {
-      for await (const event of events(path, AbortSignal.any([signal, silent.signal]), heard)) {
+      for await (const [event, build] of events(path, AbortSignal.any([signal, silent.signal]), heard)) {
         pause = 1; // only what sends events counts as back: a proxy may take connections with no agent behind it
-        seen(event);
+        seen(event, build);
       }
     } catch (error) {
-      if (signal.aborted) return;
-      down(silent.signal.reason ?? error, pause);
-      if (error instanceof Refused) return; // the next try would be refused as well
-    } finally {
       clearTimeout(timer);
+      if (signal.aborted) return;
+      const reason = silent.signal.reason ?? error;
       silent.abort(); // ends the connection where an event could not be read
+      await down(reason, pause);
     }
-    await new Promise((resume) => setTimeout(resume, pause * 1000));
     pause = Math.min(MAX_PAUSE, pause * 2);
   }
 }

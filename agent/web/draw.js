@@ -19,12 +19,43 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// Makes the children of `parent` look like `wanted` and touches only what differs: focus and selection stay.
+// Makes the children of `parent` look like `wanted` and touches only what differs: focus and selection stay. Those with
+// `data-key` are found again by it, wherever they stand: a row never becomes its neighbour.
 export function show(parent, ...wanted) {
-  const had = [...parent.childNodes];
   const nodes = wanted.map((one) => (typeof one === "string" ? new Text(one) : one));
+  if (nodes[0]?.dataset?.key || parent.firstElementChild?.dataset?.key) return showKeyed(parent, nodes);
+  const had = [...parent.childNodes];
   nodes.forEach((node, place) => (place < had.length ? update(had[place], node) : parent.append(node)));
   for (const node of had.slice(nodes.length)) node.remove();
+}
+
+function showKeyed(parent, nodes) {
+  const keys = new Set(nodes.map((node) => node.dataset?.key));
+  const had = new Map();
+  for (const node of [...parent.childNodes]) {
+    const key = node.dataset?.key;
+    if (key === undefined || !keys.has(key) || had.has(key)) node.remove();
+    else had.set(key, node);
+  }
+  let next = parent.firstChild; // what stands where the next one belongs
+  for (const node of nodes) {
+    const mine = had.get(node.dataset.key);
+    if (mine?.nodeName === node.nodeName) {
+      if (mine === next) next = next.nextSibling;
+      else move(parent, mine, next);
+      update(mine, node);
+    } else {
+      if (mine && mine === next) next = next.nextSibling;
+      mine?.remove();
+      parent.insertBefore(node, next);
+    }
+  }
+}
+
+// Without losing the focus in it, where the browser can.
+function move(parent, node, next) {
+  if (parent.moveBefore) parent.moveBefore(node, next);
+  else parent.insertBefore(node, next);
 }
 
 // The same for one node, in its place.

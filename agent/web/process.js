@@ -1,0 +1,5 @@
+// One process, unfolded.
+// What stands beneath its row; `process` is a row of /processes.
+export function unfolded(process, state) {
+  return [];
+}
