@@ -69,7 +69,7 @@ export function card(model, rows, marks) {
     `li.card.${model.kind.replace(" ", ".")}`,
     { "data-key": model.id },
     element("div.card-head", {}, marks),
-    element("p.model", {}, model.product),
+    model.isMixed ? element("p.model", {}, model.product) : null,
     element("div.measures", {}, model.measures.map((one, place) => measure(one, rows, place))),
     slices(model.mig),
     element("dl.facts", {}, facts(named(TEXTS.facts, values(model)))),

@@ -1,6 +1,6 @@
 // Keeps the stream: what comes of it goes into the state, and when it is lost, how long until the next try.
-import { Refused, follow, token, worded } from "./api.js";
-import { check } from "./shape.js";
+import { Refused, follow, tab, token, worded } from "./api.js";
+import { EVENT, checked } from "./shape.js";
 import { INTERVAL, changed, look, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 
@@ -31,16 +31,37 @@ export function start(heard) {
   follow(
     `gpu/stream?interval=${INTERVAL}`,
     watching.signal,
-    (event) => {
+    (event, build) => {
       fresh = event.status !== "error";
       if (!fresh) return become("late", event.error);
-      check(event);
-      Object.assign(state, { event, heardAt: performance.now() });
-      become("live");
-      heard(event);
+      try {
+        Object.assign(state, { event: checked(event, EVENT), heardAt: performance.now() });
+        become("live", renewed(build));
+        heard(event);
+      } catch (error) {
+        broken(error); // what the page cannot show is not the connection's fault
+      }
     },
     down,
   );
+}
+
+// The page itself fails: nothing that it shows can be relied on.
+export function broken(error) {
+  fresh = false;
+  forget(null);
+  become("broken", worded(error));
+}
+
+// After an upgrade of the agent its page is another one. It comes by itself, once: a cache between may keep the old one.
+function renewed(build) {
+  const { build: mine } = document.documentElement.dataset;
+  if (!build || !mine || build === mine) return null;
+  const key = `agent-build ${location.pathname}`;
+  if (!tab || tab.getItem(key) === build) return TEXTS.otherBuild;
+  tab.setItem(key, build);
+  location.reload();
+  return null;
 }
 
 // The connection is lost; resolves when it is time for the next try.
@@ -89,6 +110,7 @@ function stop() {
 
 // Once in a second: time alone makes values old.
 export function tick() {
+  const { phase } = state;
   look(fresh);
-  changed();
+  changed(!(phase === "live" && state.phase === "live"));
 }

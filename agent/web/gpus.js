@@ -40,17 +40,17 @@ function amount({ name, now, why, top, whyTop, limited, write }, drawn) {
 
 function row(model, rows) {
   const [utilization, used, temperature, power] = model.measures;
-  const { reason_names: limits } = model.gpu.throttling;
+  const limits = model.gpu.throttling.reason_names?.filter((name) => name !== "gpu_idle").map(words).join(", ");
   const draw = (place) => (WIDE.matches && rows ? line(rows, place, model.measures[place].top, 28) : null);
   const drawn = (one, place) => amount(one, draw(place) ?? (place < 2 ? bar(share(one)) : null));
   return element(
     `li.row.${model.kind.replace(" ", ".")}`,
     { "data-key": model.id },
-    link(model, TEXTS.gpu(model.id)),
+    element("span.who", {}, link(model, TEXTS.gpu(model.id)), model.isMixed ? element("span.model", {}, model.product) : null),
     badge(model),
     [utilization, used, temperature, power].map(drawn),
     element("span.users", {}, model.free ? freeBadge(model) : usersText(model)),
-    element("span.limits", {}, limits?.length ? `▼ ${limits.map(words).join(", ")}` : ""),
+    element("span.limits", { title: limits }, ...(limits ? ["▼", element("span", {}, limits)] : [])),
     slices(model.mig),
   );
 }
@@ -58,7 +58,7 @@ function row(model, rows) {
 function tile(model) {
   const [utilization, used] = model.measures;
   const why = failure(model.gpu, "utilization.gpu_percent");
-  const load = TEXTS.states[model.gpu.state] ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
+  const load = TEXTS.states[model.gpu.state]?.slice(2) ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
   const filled = share(used);
   const rest = model.free ? TEXTS.free : model.mig ? TEXTS.migCount(model.mig.length)
     : TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
@@ -95,6 +95,8 @@ export function render(state, past) {
   const { event, view } = state;
   const offered = new Set(state.offers?.map((offer) => offer.idx));
   const models = event.gpus.map((gpu) => described(gpu, state, offered));
+  const isMixed = new Set(models.map((model) => model.product)).size > 1; // else the head of the list says it once
+  for (const model of models) model.isMixed = isMixed;
   const kind = density(view, models.length);
   const left = chosen(models, state);
   const make = {
@@ -104,7 +106,7 @@ export function render(state, past) {
     rows: (model) => row(model, WIDE.matches ? past?.recent(model.gpu, SPAN) : null),
     tiles: tile,
   }[kind];
-  byId("gpus").className = kind;
+  byId("gpus").className = isMixed ? `${kind} mixed` : kind;
   show(byId("gpus"), ...models.map((model) => {
     const made = make(model);
     if (left && !left.has(model.id)) made.classList.add("filtered"); // all of them are printed

@@ -1,10 +1,13 @@
 // Brings it together: the stream, the address, what is clicked; draws whenever the state changes.
+import * as announce from "./announce.js";
 import { Refused, browser, get, tab, token, worded } from "./api.js";
 import * as bar from "./bar.js";
 import * as connection from "./connection.js";
-import { byId } from "./draw.js";
+import { byId, element, show } from "./draw.js";
+import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
 import { changed, on, state } from "./state.js";
+import * as take from "./take.js";
 import { TEXTS } from "./texts.js";
 
 // Whether all hosts are shown; ?host is the one behind this page.
@@ -44,14 +47,47 @@ function heard(event) {
   requestAnimationFrame(() => setTimeout(load)); // the GPUs are painted before the rest is asked
 }
 
-function draw() {
-  bar.render(state);
-  byId("one").hidden = FLEET || !state.event;
-  byId("login").hidden = state.phase !== "login";
-  if (FLEET || !state.event) return;
-  if (state.view.name !== "gpu" && state.view.name !== "users") gpus.render(state, rest?.past);
+function draw(isMore) {
+  try {
+    drawAll(isMore);
+  } catch (error) {
+    if (state.phase !== "broken") connection.broken(error);
+  }
+}
+
+function drawAll(isMore) {
+  const isHost = !FLEET && state.event !== null && state.phase !== "broken";
+  bar.render(state, FLEET);
+  byId("one").hidden = !isHost;
+  login();
+  if (!isHost || !isMore) return;
+  announce.render(state);
+  tabs();
+  if (state.view.name !== "gpu" && state.view.name !== "users") host();
   rest?.views.render();
   rest?.processes.render(state);
+}
+
+function login() {
+  const isAsked = state.phase === "login";
+  if (isAsked && byId("login").hidden) setTimeout(() => byId("token").focus());
+  byId("login").hidden = !isAsked;
+  byId("many").hidden ||= isAsked;
+  byId("kept").hidden = !token.get();
+}
+
+function host() {
+  findings.render(state);
+  take.render(state);
+  gpus.render(state, rest?.past);
+}
+
+function tabs() {
+  for (const tab of byId("tabs").children) {
+    const isShown = tab.dataset.tab === state.view.name;
+    if (isShown) tab.ariaCurrent = "page";
+    else tab.removeAttribute("aria-current");
+  }
 }
 
 // All hosts: tries until the agent has said which there are.
@@ -78,7 +114,8 @@ function start() {
 
 function colours(theme) {
   document.documentElement.dataset.theme = theme;
-  byId("theme").textContent = TEXTS.themes[theme];
+  const [sign, word] = TEXTS.themes[theme].split(" ");
+  show(byId("theme"), sign, element("span", {}, ` ${word}`));
   byId("theme").title = TEXTS.theme;
 }
 
@@ -126,6 +163,9 @@ document.addEventListener("visibilitychange", () => {
   else if (state.phase === "paused") start();
 });
 
+take.prepare(() => changed());
+addEventListener("error", ({ error }) => error && connection.broken(error));
+addEventListener("unhandledrejection", ({ reason }) => connection.broken(reason));
 on(draw);
 if (document.hidden) connection.pause();
 else start();

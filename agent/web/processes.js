@@ -68,7 +68,7 @@ export function prepare(changed) {
     changed();
   };
   byId("filter-user").addEventListener("input", () => change({ user: byId("filter-user").value }));
-  byId("filter-gpu").addEventListener("change", () => change({ gpu: byId("filter-gpu").value }));
+  byId("filter-gpu").addEventListener("input", () => change({ gpu: byId("filter-gpu").value }));
   byId("columns").addEventListener("click", ({ target }) => {
     const { column } = target.closest("th")?.dataset ?? {};
     if (!column || !target.closest("button")) return;
@@ -128,19 +128,24 @@ function selected({ processes, view }) {
   return processes.filter((one) => (!view.user || isOf(one, view.user)) && (gpu === null || one.idx === gpu));
 }
 
+let shown = null; // what the table was made of: it changes less often than the page is drawn
+
 export function render(state) {
-  const { view, event, processes } = state;
+  const { view, processes, processesUnknown, processesFault, phase } = state;
+  const basis = [processes, processesUnknown, processesFault, view, phase === "live", showsAll];
+  if (!view.open && shown?.every((one, place) => one === basis[place])) return;
+  shown = basis;
+  const isNow = phase === "live";
   const sorted = order(view);
   const all = processes ? selected(state).map((one) => ({ ...one, belongs: belongs(one) })).sort(comparing(sorted)) : [];
-  const shown = showsAll ? all : all.slice(0, MOST);
-  const isNow = state.phase === "live";
+  const rows = showsAll ? all : all.slice(0, MOST);
   show(byId("columns"), ...headings(sorted));
-  show(byId("processes"), ...shown.flatMap((process) => [
+  show(byId("processes"), ...rows.flatMap((process) => [
     line(process, isNow, view.open),
     ...(process.key === view.open ? unfolded(process, state) : []),
   ]));
-  note(state, all.length, all.length - shown.length);
-  filters(view, event.gpus);
+  note(state, all.length, all.length - rows.length);
+  filters(view);
 }
 
 function note({ processes, processesUnknown, processesFault }, count, hidden) {
@@ -151,12 +156,11 @@ function note({ processes, processesUnknown, processesFault }, count, hidden) {
   show(byId("processes-note"), notes.filter(known).join(" "), ...more);
 }
 
-function filters(view, gpus) {
-  const choices = ["", ...gpus.map((gpu) => `${gpu.id}`)];
-  const option = (gpu) => element("option", { value: gpu }, gpu || TEXTS.all);
-  show(byId("filter-gpu"), ...choices.map(option));
-  byId("filter-gpu").value = view.gpu ?? "";
-  byId("of-gpu").hidden = view.name === "gpu";
-  const user = byId("filter-user");
-  if (document.activeElement !== user) user.value = view.user ?? "";
+// What is being typed stays as it is.
+function filters({ name, user, gpu }) {
+  for (const [id, value] of [["filter-user", user], ["filter-gpu", gpu]]) {
+    if (document.activeElement !== byId(id)) byId(id).value = value ?? "";
+  }
+  byId("filter-gpu").placeholder = TEXTS.all;
+  byId("of-gpu").hidden = name === "gpu";
 }

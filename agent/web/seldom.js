@@ -1,5 +1,6 @@
 // What is asked now and then, beside the stream: processes, free GPUs, and what to do about what is wrong.
-import { Refused, get, worded } from "./api.js";
+import { get, worded } from "./api.js";
+import { FREE, PROCESSES, SUMMARY, checked } from "./shape.js";
 import { changed, state } from "./state.js";
 
 const PAUSE = 5000; // milliseconds between two looks
@@ -10,7 +11,7 @@ let timer = null;
 const key = ({ pid, idx, mig_index: instance }) => `${pid}@${idx}${instance ?? ""}`;
 
 async function processes(signal) {
-  const answer = await get("processes", signal);
+  const answer = checked(await get("processes", signal), PROCESSES);
   Object.assign(state, {
     processes: answer.processes.map((process) => ({ ...process, key: key(process) })),
     processesUnknown: answer.unknown_idx,
@@ -20,14 +21,14 @@ async function processes(signal) {
 
 async function offers(signal) {
   const isMig = state.event.gpus.some((gpu) => gpu.mig);
-  state.offers = (await get(`free?count=128${isMig ? "&mig=1" : ""}`, signal)).gpus;
+  state.offers = checked(await get(`free?count=128${isMig ? "&mig=1" : ""}`, signal), FREE).gpus;
 }
 
 // The stream tells what is wrong, /summary what to do about the gravest of each.
 async function advice(signal) {
   const { gpus, health } = state.event;
   if (![{ health }, ...gpus].some((one) => one.health.reasons.length)) return;
-  const { host, gpus: told } = await get("summary", signal);
+  const { host, gpus: told } = checked(await get("summary", signal), SUMMARY);
   state.advice = new Map([host, ...told].map(({ reason, todo }) => [reason, todo]));
 }
 
@@ -38,8 +39,7 @@ async function look(signal) {
     await advice(signal);
   } catch (error) {
     if (signal.aborted) return;
-    Object.assign(state, { offers: null });
-    if (!(error instanceof Refused) || state.processes === null) Object.assign(state, { processes: null, processesFault: worded(error) });
+    Object.assign(state, { offers: null, processes: null, processesUnknown: [], processesFault: worded(error) });
   }
   changed();
 }

@@ -1,16 +1,17 @@
 // Whether an answer has what the page shows of it: one of another version may not.
+import { OtherVersion } from "./api.js";
 
-// A part, and what it must have; "[]" is each one of a list.
-const EVENT = {
+// By the part of an answer, what it must have; "[]" is each one of a list.
+export const EVENT = {
   "": ["timestamp", "system_info", "health", "gpus"],
   "system_info": ["cpu", "memory"],
   "health": ["verdict", "reasons"],
   "gpus[]": ["id", "state", "health", "memory", "utilization", "power", "clocks", "pcie", "throttling"],
   "gpus[].health": ["verdict", "reasons"],
 };
-
-// The agent answered, and not as this page understands it.
-export class OtherVersion extends Error {}
+export const PROCESSES = { "": ["processes", "unknown_idx"], "processes[]": ["idx", "pid"] };
+export const FREE = { "": ["gpus"], "gpus[]": ["idx"] };
+export const SUMMARY = { "": ["host", "gpus"] };
 
 function parts(whole, path) {
   let found = [whole];
@@ -21,13 +22,14 @@ function parts(whole, path) {
   return found;
 }
 
-// Throws where an event of the stream lacks something.
-export function check(event) {
-  for (const [path, fields] of Object.entries(EVENT)) {
-    for (const part of parts(event, path)) {
+// The answer; throws where it lacks something.
+export function checked(answer, shape) {
+  for (const [path, fields] of Object.entries(shape)) {
+    for (const part of parts(answer, path)) {
       for (const field of fields) {
         if (part?.[field] === undefined) throw new OtherVersion([path, field].filter(Boolean).join("."));
       }
     }
   }
+  return answer;
 }

@@ -36,18 +36,23 @@ export function look(fresh) {
 }
 
 const listeners = [];
-let isTold = true;
+let pending = null; // whether a change is to be told, and whether it is more than that time passes
 
-// `listener` is called after every change, once for those that come together.
+// `listener(isMore)` is called after every change, once for those that come together. `isMore` is false where
+// nothing changed but the age of the values that are shown as those of now.
 export function on(listener) {
   listeners.push(listener);
 }
 
-export function changed() {
-  if (!isTold) return;
-  isTold = false;
+export function changed(isMore = true) {
+  if (pending) {
+    pending.isMore ||= isMore;
+    return;
+  }
+  pending = { isMore };
   queueMicrotask(() => {
-    isTold = true;
-    for (const listener of listeners) listener(state);
+    const told = pending;
+    pending = null;
+    for (const listener of listeners) listener(told.isMore);
   });
 }
