@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from agent.derive.candidates import candidates
 from agent.derive.driver_errors import MOST_NAMED
 from agent.derive.findings import HealthVerdict
-from agent.derive.free import Wish, candidates, choose
+from agent.derive.free import Wish, choose
 from agent.derive.health import Health, examine
 from agent.readings import GpuIdentity, GpuSample, GpuState, Reason, Snapshot, Unknown
 from tests.support.readings import reading

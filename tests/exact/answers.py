@@ -11,6 +11,7 @@ import httpx
 
 from agent import __version__
 from agent.app import create_app
+from agent.http.web import BUILD
 from agent.sampling.history import History
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
@@ -83,12 +84,12 @@ class ExactAgent:
         return await self.get(*QUESTIONS[file])
 
     async def get(self, path: str, accept: str = "*/*") -> str:
-        """An answer: JSON so that a person can read it, text as it comes but for the agent's version."""
+        """An answer: JSON so that a person can read it, text as it comes; no version of the agent in it."""
         response = await self._client.get(path, headers={"Accept": accept, "Accept-Encoding": "identity"})
         assert response.status_code == 200, f"GET {path}: {response.text}"
         if response.headers["content-type"] == "application/json":
             text = readable(response.json()) + "\n"
-            return text.replace(f'"version": "{__version__}"', '"version": "VERSION"')
+            return text.replace(f'"version": "{__version__}"', '"version": "VERSION"').replace(BUILD, "BUILD")
         return response.text.replace(f'version="{__version__}"', 'version="VERSION"')
 
 

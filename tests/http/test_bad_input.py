@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from agent.http.web import BUILD
 from tests.http.wire import error_in, exchange, request
 from tests.support.agents import agent_process
 from tests.support.endpoints import PATHS, STRICT, TAKING_IDX, WITH_END
@@ -230,7 +231,7 @@ def test_an_unknown_path_is_404(agent: Process, target: bytes, shown: str) -> No
 METHODS = [b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css"])
+@pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css", f"/web/{BUILD}/page.js"])
 @pytest.mark.parametrize("method", METHODS, ids=bytes.decode)
 def test_a_wrong_method_is_405_with_those_that_work(agent: Process, method: bytes, path: str) -> None:
     """Whether or not it brings a body."""

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 # Events of a GPU of its own, at these seconds: the rows that the page keeps of it.
 ROWS = """async (seconds) => {
-    const { add, recent } = await import("./web/history.js");
+    const { add, recent } = await import(`./web/${document.documentElement.dataset.build}/history.js`);
     const start = Date.parse("2026-01-01T00:00:00Z");
     const gpu = (percent) => ({
         uuid: "another", utilization: { gpu_percent: percent }, memory: {}, power: {},

@@ -295,12 +295,12 @@ def test_a_tab_that_is_hidden_at_the_first_event_is_no_error(browser: Browser) -
 def test_what_could_not_be_loaded_is_asked_for_again(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=LOST) as page:
         page.locator("#processes tr").first.wait_for()
-        page.route("**/web/processes.js", lambda route: route.abort())
+        page.route("**/web/*/processes.js", lambda route: route.abort())
         page.reload()
         page.locator("#connection.live").wait_for()
         page.wait_for_timeout(1000)
         assert page.locator("#processes tr").count() == 0
-        page.unroute("**/web/processes.js")
+        page.unroute("**/web/*/processes.js")
         page.locator("#processes tr").first.wait_for()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.routes.page import SHELL, WEB
+from agent.http.web import SHELL, WEB
 
 if TYPE_CHECKING:
     from pathlib import Path

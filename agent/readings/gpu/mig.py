@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.readings.gpu.processes import GpuProcess
+
+# With more behind it where an instance has media engines of its own, or none: 1g.10gb+me
+_PROFILE = re.compile(r"\bMIG ((?:\dc\.)?\dg\.\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,17 @@ class MigInstance:
     memory_used_bytes: int | None = None
     memory_free_bytes: int | None = None
     processes: tuple[GpuProcess, ...] | None = None  # None: its list is refused
+
+    @property
+    def profile(self) -> str | None:
+        """Its slices and its memory: "1g.5gb"; None: its name does not tell."""
+        found = _PROFILE.search(self.name or "")
+        return found and found[1]
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether others have the same memory, and it some of the compute slices: "1c.2g.10gb"."""
+        return "c." in (self.profile or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,9 +37,7 @@ def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[M
             (*GPU_LABELS, "mig", "mig_uuid", "profile"),
             (
                 (
-                    label_values(
-                        gpu, str(one.mig_index), one.uuid or UNKNOWN_UUID, (one.name or "").rpartition(" ")[2]
-                    ),
+                    label_values(gpu, str(one.mig_index), one.uuid or UNKNOWN_UUID, one.profile or ""),
                     getattr(one, field),
                 )
                 for gpu, one in instances
