@@ -129,6 +129,28 @@ export const TEXTS = {
   cursor: "Moment whose values are shown",
   ago: (time) => `${time} ago`,
   spread: (least, mean, most) => `${least} to ${most}, mean ${mean}`,
+  // users of a host
+  ofUsers: {
+    user: "User", gpus: "GPUs now", processes: "Processes", memory: "GPU memory", sm: "SM", held: "Held",
+    used: "Used", idle: "Idle holders",
+  },
+  idleSince: (time, moment) => `idle for ${time}, since ${moment}`,
+  noUsers: "Nobody has had a process on a GPU since the agent started.",
+  usersUnknown: "Who holds a GPU is not known now.",
+  sinceStart: "Held and used: hours of GPUs since the agent started, while it watched. A click on a user shows their GPUs and processes.",
+  // one process
+  ofProcess: {
+    name: "Program", owner: "Owner", kind: "Kind", started: "Started", container: "Container", pod: "Pod", job: "Job",
+    unit: "Service", session: "Session", cpu: "CPU", memory: "Host memory", gpus: "On", held: "GPU held",
+    used: "GPU used", idle: "Idle here for",
+  },
+  kinds: { C: "compute", G: "graphics", "C+G": "compute and graphics" },
+  viaMps: (kind) => `${kind}, through MPS`,
+  startedAt: (moment, time) => `${moment}, ${time} ago`,
+  step: (step) => `step ${step}`,
+  onGpu: (memory, sm) => `${memory}, SM ${sm}`,
+  copyPid: "Copy PID",
+  copyCommand: "Copy command",
   // many hosts
   overview: "All hosts",
   asked: (seconds) => `each host is asked every ${seconds} s`,
