@@ -2,7 +2,7 @@
 import { TEXTS, UNKNOWN, known } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path"]);
+const DRAWN = new Set(["svg", "path", "line", "text", "circle"]);
 
 export const byId = (id) => document.getElementById(id);
 
@@ -106,8 +106,7 @@ export function period(rows) {
 
 // A line with the area below it. `rows`: [milliseconds, values], the oldest first; `place` says which value is drawn;
 // `top` is null where there is no limit. A gap in what is known is a gap in the line.
-export function line(rows, place, top, height) {
-  const { begin, span } = period(rows);
+export function line(rows, place, top, height, { begin, span } = period(rows)) {
   const highest = top ?? Math.max(1, ...rows.map(([, values]) => values[place]));
   let stroke = ""; // two paths: the line, and the area below it
   let area = "";
@@ -136,4 +135,13 @@ export function line(rows, place, top, height) {
     element("path.area", { d: area }),
     element("path.stroke", { d: stroke, "vector-effect": "non-scaling-stroke" }),
   );
+}
+
+// The style of a view, which comes with it.
+export function styled(name) {
+  const link = element("link", { rel: "stylesheet", href: new URL(name, import.meta.url) });
+  return new Promise((resolve) => {
+    link.onload = link.onerror = resolve;
+    document.head.append(link);
+  });
 }

@@ -154,7 +154,8 @@ addEventListener("click", (event) => {
   const isPlain = !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !isPlain || link.id === "back" || link.origin + link.pathname !== location.origin + location.pathname) return;
   event.preventDefault();
-  history.pushState(null, "", link.href);
+  // From one GPU to the next is no step for "Back".
+  history["replace" in link.dataset ? "replaceState" : "pushState"](null, "", link.href);
   rest?.views.open();
 });
 // A tab that nobody sees asks nothing.
