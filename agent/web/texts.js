@@ -132,12 +132,12 @@ export const TEXTS = {
   },
   // charts
   charts: {
-    utilization: "Utilization", sm: "SMs and tensor cores", memory: "Memory", temperature: "Temperature",
-    power: "Power draw", clocks: "Clocks", pcie: "PCIe", fan: "Fan", system: "Host",
+    utilization: "Utilization", sm: "SM activity", memory: "Memory", temperature: "Temperature",
+    power: "Power draw", clocks: "Clocks", pcie: "PCIe", fan: "Fan", hostCpu: "Host CPU",
+    hostMemory: "Host memory",
   },
   lines: {
-    sm: "SMs", tensor: "tensor cores", graphics: "graphics", memory: "memory", sent: "sent", received: "received",
-    cpu: "CPU",
+    sm: "all", tensor: "tensor cores", graphics: "graphics", memory: "memory", sent: "sent", received: "received",
   },
   chartRanges: "Minutes that the charts show",
   minutes: (minutes) => `${minutes} min`,
