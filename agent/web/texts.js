@@ -69,8 +69,9 @@ export const TEXTS = {
   take: "Take",
   copy: { cuda: ["Copy CUDA", "_VISIBLE_DEVICES"], docker: ["Copy docker", " run"] },
   copiedText: "What is copied",
-  copied: "Copied. Free now, not reserved.",
-  selected: "Not copied: press Ctrl+C to copy what is selected. Free now, not reserved.",
+  copied: "Copied.",
+  selected: "Not copied: press Ctrl+C to copy what is selected.",
+  notReserved: "Free now, not reserved.",
   host: { gpus: "GPUs", cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
   diskFree: (free, total) => `${free} of ${total} GiB free`,
   facts: {

@@ -102,6 +102,18 @@ def test_it_stays_unfolded_in_the_address_and_folds_again(browser: Browser) -> N
         page.locator(".unfolded").wait_for(state="detached")
 
 
+def test_what_is_copied_is_said_wherever_the_row_stands(browser: Browser) -> None:
+    with processes_of(browser, "#gpu0") as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        unfold(page, 100)
+        page.get_by_role("button", name="Copy command").click()
+        note = page.locator("#copied-note")
+        note.get_by_text("Copied.", exact=True).wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == COMMAND
+        page.locator("h1").click()
+        note.wait_for(state="hidden")
+
+
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
 def test_axe_finds_nothing_serious_in_an_unfolded_process(browser: Browser, look: dict[str, Any]) -> None:
     with processes_of(browser, "#processes", **look) as page:
