@@ -13,6 +13,7 @@ import { TEXTS, UNKNOWN, known, memory, number, throughput } from "./texts.js";
 await styled("gpu.css");
 
 let told = null; // {index, gpu, topology}: the newest answer in detail
+let shown = null; // the detail whose facts stand on the page
 let following = { index: null, at: 0 }; // whose history was read, and until when it was kept up
 
 export async function load(_, signal) {
@@ -159,6 +160,7 @@ export function render(place) {
   drawn.hidden = !gpu;
   if (gpu) {
     charts.render(drawn, {
+      key: gpu.uuid ?? index,
       charts: specs(gpu, state.event.system_info, rows),
       rows,
       minutes: Number(chosen ?? range(rows, state.now)),
@@ -168,7 +170,9 @@ export function render(place) {
       choose,
     });
   }
-  show(facts, ...(detailed ? sections(detailed, told.topology) : []));
+  // They change only with an answer.
+  if (shown !== detailed) show(facts, ...(detailed ? sections(detailed, told.topology) : []));
+  shown = detailed;
 }
 
 // Until another is chosen, the line of a young history is no speck.
