@@ -1,6 +1,6 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, Silent, get, worded } from "./api.js";
-import { failure, freeIn, judged, model, reasons } from "./cards.js";
+import { failure, judged, product, reasons } from "./model.js";
 import { byId, element, facts, headings, named, show, update } from "./draw.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
@@ -18,6 +18,9 @@ const total = (values) => (values.length ? values.reduce((sum, value) => sum + v
 const mean = (values) => (values.length ? total(values) / values.length : null);
 
 // Of a host that does not answer nothing is shown: neither values nor free GPUs.
+// The indices of the GPUs that an answer of /free offers.
+const freeIn = (offer) => new Set(offer.gpus.map((gpu) => gpu.idx).sort((one, other) => one - other));
+
 const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false, health: null };
 
 async function look(host, signal) {
@@ -63,7 +66,7 @@ function tile(host, gpu) {
   const load = known(why) ? TEXTS.error : number(gpu.utilization.gpu_percent, " %");
   const watts = `${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`;
   const words = [
-    `${TEXTS.gpu(gpu.id)} ${model(gpu)}`,
+    `${TEXTS.gpu(gpu.id)} ${product(gpu)}`,
     word,
     reasons(gpu),
     known(why) ? TEXTS.errorOf(why) : "",
@@ -96,7 +99,7 @@ const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
 const live = () => hosts.filter((host) => host.seen && !host.fault && !isOld(host));
 
 // "8 × H100 80GB HBM3"; of several models all.
-const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(model))].join(", ")}`;
+const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(product))].join(", ")}`;
 
 // What it has, and what is wrong with the host itself; an older agent does not judge that.
 function described({ gpus, health }) {
