@@ -6,7 +6,7 @@ import { TEXTS, UNKNOWN, duration, known } from "./texts.js";
 const RANGES = { 5: 2, 15: 5, 60: 20 }; // minutes of a chart: seconds of one step of the cursor by keys
 const HEIGHT = 96; // pixels of the plot
 const FOOT = 16; // below it, for the times
-const STEPS_OF_A_LINE = 300; // lines are drawn anew when they have moved by this part of their width
+const STEPS_OF_A_LINE = 150; // lines are drawn anew when they have moved by this part of their width
 
 const time = new Intl.DateTimeFormat([], { timeStyle: "medium" });
 const minute = new Intl.DateTimeFormat([], { timeStyle: "short" });

@@ -1,5 +1,6 @@
 // Everything that the agent tells of one GPU, in words and by subject.
 import { element, facts, headings, told } from "./draw.js";
+import { ranges } from "./findings.js";
 import { failureIn } from "./model.js";
 import { SUBJECTS, TABLES, TOLD } from "./subjects.js";
 import { TEXTS, UNKNOWN, known, label, written } from "./texts.js";
@@ -45,16 +46,6 @@ function fact(gpu, [path, name, most]) {
   const limit = most && at(gpu, most);
   if (!known(limit)) return now === null ? [] : [[name, now]];
   return [[name, [now ?? UNKNOWN, element("small", {}, TEXTS.outOf(written(most, limit)))]]];
-}
-
-// "0–3, 7": numbers in order.
-function ranges(numbers) {
-  const parts = [];
-  for (const one of numbers) {
-    if (parts.at(-1)?.[1] === one - 1) parts.at(-1)[1] = one;
-    else parts.push([one, one]);
-  }
-  return parts.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
 }
 
 const section = (name, content, wide = false) =>
