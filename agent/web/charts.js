@@ -1,88 +1,49 @@
 // Charts over the last minutes, with ticks, least, mean and most, and one time cursor over all of them.
-import { element, line, show } from "./draw.js";
+import { element, line, show, update } from "./draw.js";
+import { MOST_TICKS, rowAt, spread, timeTicks, valueTicks } from "./scale.js";
 import { TEXTS, UNKNOWN, duration, known } from "./texts.js";
 
-export const RANGES = { 5: 60, 15: 300, 60: 900 }; // minutes of a chart: seconds from one tick to the next
-const STEPS = { 5: 2, 15: 5, 60: 20 }; // seconds of one step of the cursor by keys
+const RANGES = { 5: 2, 15: 5, 60: 20 }; // minutes of a chart: seconds of one step of the cursor by keys
 const HEIGHT = 96; // pixels of the plot
 const FOOT = 16; // below it, for the times
-const NEAR = 10_000; // milliseconds after its newest row in which a value is still that of the moment
-const MOST_TICKS = 4;
+const STEPS_OF_A_LINE = 300; // lines are drawn anew when they have moved by this part of their width
 
 const time = new Intl.DateTimeFormat([], { timeStyle: "medium" });
 const minute = new Intl.DateTimeFormat([], { timeStyle: "short" });
 
-// Round values from 0 up to `top`, in steps of 1, 2 or 5 times a power of ten of this unit.
-export function valueTicks(top, unit = 1) {
-  const power = 10 ** Math.floor(Math.log10(top / unit / MOST_TICKS));
-  const step = [1, 2, 5, 10].map((one) => one * power).find((one) => top / unit / one <= MOST_TICKS) * unit;
-  return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, count) => count * step);
-}
-
-// The round times in a chart that ends at `end` by the clock, milliseconds.
-export function timeTicks(end, minutes) {
-  const step = RANGES[minutes] * 1000;
-  const last = Math.floor(end / step) * step;
-  const count = Math.floor((last - (end - minutes * 60_000)) / step) + 1;
-  return Array.from({ length: count }, (_, before) => last - before * step).reverse();
-}
-
-// Least, mean and most of a value in these rows; each counts for as long as it was the newest.
-export function spread(rows, place) {
-  let [least, most, sum, weights] = [Infinity, -Infinity, 0, 0];
-  rows.forEach(([at, values], row) => {
-    const value = values[place];
-    if (!known(value)) return;
-    const weight = (rows[row + 1]?.[0] ?? at + 1) - at;
-    least = Math.min(least, value);
-    most = Math.max(most, value);
-    sum += value * weight;
-    weights += weight;
-  });
-  return weights ? { least, mean: sum / weights, most } : null;
-}
-
-// The row of a moment; null: nothing is known of it.
-export function rowAt(rows, moment) {
-  const next = rows.findIndex(([at]) => at > moment);
-  const before = rows[(next < 0 ? rows.length : next) - 1];
-  const after = next < 0 ? null : rows[next];
-  const isKnown = (row) => row && row[1].some(known);
-  if (!before) return isKnown(after) && after[0] - moment < NEAR ? after : null;
-  if (!isKnown(before)) return null;
-  if (!after) return moment - before[0] < NEAR ? before : null;
-  return isKnown(after) && after[0] - moment < moment - before[0] ? after : before;
-}
-
 let cursor = null; // the moment that somebody points at; null: now
 let isFollowing = false; // whether the mouse moved it there last, and takes it along
-let drawn = null; // {place, charts, rows, minutes, now, timeOf}: what was drawn last
+let drawn = null; // what is drawn: all that `render` was given
+let plotted = null; // {end, tops, signature}: the moment at the right, the top of each chart; what they are plots of
 
 const percent = (share) => `${(100 * share).toFixed(2)}%`;
+const shareOf = (at) => 1 - (plotted.end - at) / (drawn.minutes * 60_000); // of the width
 
-function plot({ top, write, unit, lines }, rows, label) {
-  const { minutes, now, timeOf } = drawn;
+// Where nothing limits it, the most that there was.
+function topOf({ top, lines }, rows) {
+  return top ?? Math.max(MOST_TICKS, ...lines.flatMap(({ place }) => spread(rows, place)?.most ?? []));
+}
+
+const heightOf = (value, top) => Math.round(HEIGHT - 1 - (HEIGHT - 2) * Math.min(1, value / top));
+
+function plot({ write, unit, lines }, top, rows) {
+  const { minutes, timeOf } = drawn;
   const span = minutes * 60_000;
-  const begin = now - span;
-  const highest = top ?? Math.max(MOST_TICKS, ...lines.flatMap(({ place }) => spread(rows, place)?.most ?? []));
-  const height = (value) => Math.round(HEIGHT - 1 - (HEIGHT - 2) * Math.min(1, value / highest));
-  const levels = valueTicks(highest, unit?.(highest)).slice(1);
-  const times = timeTicks(timeOf(now), minutes).map((at) => [at, (at - timeOf(begin)) / span]);
+  const begin = plotted.end - span;
+  const levels = valueTicks(top, unit?.(top)).slice(1).map((value) => [value, heightOf(value, top)]);
+  const times = timeTicks(timeOf(plotted.end), minutes).map((at) => [at, (at - timeOf(begin)) / span]);
   const curves = lines.map(({ place }) => {
-    const curve = line(rows, place, highest, HEIGHT, { begin, span });
+    const curve = line(rows, place, top, HEIGHT, { begin, span });
     curve.setAttribute("height", HEIGHT);
     return curve;
   });
-  return element(
-    "svg.plot",
-    { role: "img", "aria-label": label },
-    levels.map((value) => element("line.grid", { x1: 0, x2: "100%", y1: height(value), y2: height(value) })),
+  return [
+    levels.map(([, y]) => element("line.grid", { x1: 0, x2: "100%", y1: y, y2: y })),
     times.map(([, x]) => element("line.grid", { x1: percent(x), x2: percent(x), y1: 0, y2: HEIGHT + 3 })),
     curves,
-    levels.map((value) => element("text", { x: 3, y: Math.max(10, height(value) + 11) }, write(value).replace(/\.0\b/, ""))),
+    levels.map(([value, y]) => element("text", { x: 3, y: Math.max(10, y + 11) }, write(value).replace(/\.0\b/, ""))),
     times.map(([at, x]) => atFoot("tick", x, minute.format(at))),
-    marks(lines, rows, height),
-  );
+  ].flat();
 }
 
 // A time below the plot, within its width.
@@ -92,19 +53,20 @@ function atFoot(name, x, text) {
 }
 
 // The cursor, and a dot where it meets each line.
-function marks(lines, rows, height) {
-  if (cursor === null) return [];
-  const { now, minutes, timeOf } = drawn;
+function marks({ lines }, top, rows) {
+  if (cursor === null) return element("g");
   const row = rowAt(rows, cursor);
   const at = row?.[0] ?? cursor;
-  const share = 1 - (now - at) / (minutes * 60_000);
+  const share = shareOf(at);
   const x = percent(share);
   const values = lines.map(({ place }) => row?.[1][place]).filter(known);
-  return [
+  return element(
+    "g",
+    {},
     element("line.cursor", { x1: x, x2: x, y1: 0, y2: HEIGHT }),
-    values.map((value) => element("circle", { cx: x, cy: height(value), r: 3 })),
-    atFoot("moment", share, time.format(timeOf(at))),
-  ];
+    values.map((value) => element("circle", { cx: x, cy: heightOf(value, top), r: 3 })),
+    atFoot("moment", share, time.format(drawn.timeOf(at))),
+  );
 }
 
 // The value at the cursor, else that of now.
@@ -113,33 +75,44 @@ function valueOf({ write }, { place, now, why }, rows) {
   return known(now) || !known(why) ? write(now) : TEXTS.errorOf(why);
 }
 
-function chart(spec, rows) {
-  const { name, write, lines } = spec;
-  const title = TEXTS.charts[name];
-  const parts = lines.map((one) => {
+// What stands above a chart, and what is heard of it.
+function told(spec, rows) {
+  const title = TEXTS.charts[spec.name];
+  const parts = spec.lines.map((one) => {
     const range = spread(rows, one.place);
-    return {
-      name: one.name ? TEXTS.lines[one.name] : null,
-      value: valueOf(spec, one, rows),
-      range: range && TEXTS.spread(...[range.least, range.mean, range.most].map(write)),
-    };
+    const text = range ? TEXTS.spread(...[range.least, range.mean, range.most].map(spec.write)) : UNKNOWN;
+    return { name: TEXTS.lines[one.name], value: valueOf(spec, one, rows), text };
   });
-  const label = parts.map((one) => [one.name, one.value, one.range].filter(known).join(" ")).join("; ");
-  const values = parts.map((one) =>
-    element("span.part", {}, one.name ? element("small", {}, one.name, " ") : null, element("span.value", {}, one.value)),
+  const values = parts.map(({ name, value }) =>
+    element("span.part", {}, name ? element("small", {}, name, " ") : null, element("span.value", {}, value)),
   );
-  const ranges = parts.map((one) => [one.name, one.range ?? UNKNOWN].filter(known).join(" "));
-  return element(
-    "figure",
-    { class: `chart measure ${name}` },
-    element(
+  const joined = (...texts) => texts.filter(known).join(" ");
+  return {
+    caption: element(
       "figcaption",
       {},
       element("div.now", {}, element("span.name", {}, title), values),
-      element("p.spread", {}, ranges.join("; ")),
+      element("p.spread", {}, parts.map(({ name, text }) => joined(name, text)).join("; ")),
     ),
-    plot(spec, rows, `${title}: ${label}`),
-  );
+    label: `${title}: ${parts.map(({ name, value, text }) => joined(name, value, text)).join("; ")}`,
+  };
+}
+
+function chart(spec, place, rows) {
+  const top = plotted.tops[place];
+  const { caption, label } = told(spec, rows);
+  const drawing = [plot(spec, top, rows), marks(spec, top, rows)];
+  const svg = element("svg.plot", { role: "img", "aria-label": label }, drawing.flat());
+  return element("figure", { class: `chart measure ${spec.name}` }, caption, svg);
+}
+
+// Lines that would look the same stay as they are: they are most of the work.
+function retold(figure, spec, place, rows) {
+  const [caption, svg] = figure.children;
+  const wanted = told(spec, rows);
+  update(caption, wanted.caption);
+  svg.setAttribute("aria-label", wanted.label);
+  update(svg.lastElementChild, marks(spec, plotted.tops[place], rows));
 }
 
 // The times: which range is shown, and the cursor for those who move it by keys or by the thumb.
@@ -148,7 +121,7 @@ function bar(rows) {
   const moment = cursor === null ? null : rowAt(rows, cursor)?.[0] ?? cursor;
   const clockTime = moment === null ? newest : time.format(timeOf(moment));
   const ago = moment === null ? "" : TEXTS.ago(duration((now - moment) / 1000));
-  const told = charts.flatMap((spec) =>
+  const values = charts.flatMap((spec) =>
     spec.lines.map((one) =>
       [TEXTS.charts[spec.name], TEXTS.lines[one.name], valueOf(spec, one, rows)].filter(Boolean).join(" ")),
   );
@@ -167,20 +140,28 @@ function bar(rows) {
       type: "range",
       min: -minutes * 60,
       max: 0,
-      step: STEPS[minutes],
+      step: RANGES[minutes],
       "aria-label": TEXTS.cursor,
-      "aria-valuetext": [`${clockTime}:`, told.join(", ")].join(" "),
+      "aria-valuetext": [`${clockTime}:`, values.join(", ")].join(" "),
     }),
     element("span.moment", {}, clockTime, " ", element("small", {}, ago)),
   );
 }
 
 function draw() {
-  const { place, charts, minutes, now } = drawn;
-  const begin = now - minutes * 60_000;
-  if (cursor !== null && cursor < begin) cursor = null; // the moment has left the charts
-  const rows = drawn.rows.filter(([at]) => at >= begin);
-  show(place, bar(rows), element("div.charts", {}, charts.map((spec) => chart(spec, rows))));
+  const { place, charts, minutes, now, key } = drawn;
+  const span = minutes * 60_000;
+  if (cursor !== null && cursor < now - span) cursor = null; // the moment has left the charts
+  const rows = drawn.rows.filter(([at]) => at >= now - span);
+  const names = charts.map(({ name, lines }) => [name, lines.length]);
+  const signature = `${[key, minutes, names, drawn.rows[0]?.[0]]}`;
+  const isSame = plotted?.signature === signature && now - plotted.end < span / STEPS_OF_A_LINE;
+  if (!isSame) plotted = { end: now, tops: charts.map((spec) => topOf(spec, rows)), signature };
+  if (!place.firstChild) place.append(element("div"), element("div.charts"));
+  const [times, area] = place.children;
+  update(times, bar(rows));
+  if (isSame) charts.forEach((spec, which) => retold(area.children[which], spec, which, rows));
+  else show(area, ...charts.map((spec, which) => chart(spec, which, rows)));
   // The attribute says only where it begins.
   place.querySelector("input").value = cursor === null ? 0 : (cursor - now) / 1000;
 }
@@ -199,7 +180,7 @@ function pointed(event) {
   isFollowing = isMouse;
   const { left, width } = area.getBoundingClientRect();
   const share = Math.min(1, Math.max(0, (event.clientX - left) / width));
-  move(drawn.now - (1 - share) * drawn.minutes * 60_000);
+  move(plotted.end - (1 - share) * drawn.minutes * 60_000);
 }
 
 function listen(place) {
@@ -229,7 +210,7 @@ const listening = new WeakSet(); // places
 
 // `charts`: [{name, top, unit, write, lines: [{name, place, now, why}]}]. `top` is null where there is no limit;
 // ticks are round in the unit of that top; `place` is that of a value in `rows`, see history.js. `minutes`: one of
-// RANGES; `choose` is called with another. `newest`: what is said of the newest values in the place of a time.
+// RANGES; `choose` is called with another. `key` is another for another GPU. `newest`: what is said of the newest values in the place of a time.
 export function render(place, shown) {
   drawn = { place, ...shown };
   if (!listening.has(place)) {

@@ -2,7 +2,7 @@
 import { TEXTS, UNKNOWN, known } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path", "line", "text", "circle"]);
+const DRAWN = new Set(["svg", "path", "line", "text", "circle", "g"]);
 
 export const byId = (id) => document.getElementById(id);
 

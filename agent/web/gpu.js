@@ -12,9 +12,8 @@ import { TEXTS, UNKNOWN, known, memory, number, throughput } from "./texts.js";
 
 await styled("gpu.css");
 
-const RANGE = 15; // minutes, until another is chosen
-
 let told = null; // {index, gpu, topology}: the newest answer in detail
+let shown = null; // the detail whose facts stand on the page
 let following = { index: null, at: 0 }; // whose history was read, and until when it was kept up
 
 export async function load(_, signal) {
@@ -27,6 +26,7 @@ export async function load(_, signal) {
 }
 
 const percent = (value) => number(value, " %");
+const gibibytes = (top) => (top >= 1024 ? 1024 : 1);
 const rate = (value) => (known(value) ? throughput(value) : UNKNOWN);
 
 // What charts show: where each line stands in the answer of /gpu, and in the history.
@@ -44,7 +44,7 @@ const CHARTS = [
   {
     name: "memory",
     top: (gpu) => gpu.memory.total_mb,
-    unit: (top) => (top >= 1024 ? 1024 : 1),
+    unit: gibibytes,
     write: (gpu) => (value) => memory(value, gpu.memory.total_mb ?? value),
     lines: { "": ["memory.used_mb", "memory_used_mb"] },
   },
@@ -72,16 +72,23 @@ const CHARTS = [
     unit: (top) => (top >= 1000 ? 1024 : 1),
     write: () => (value) => (known(value) ? throughput(value) : UNKNOWN),
     lines: {
-      sent: ["pcie.tx_throughput_mbps", "tx_throughput_mbps"],
-      received: ["pcie.rx_throughput_mbps", "rx_throughput_mbps"],
+      sent: ["pcie.tx_throughput_mbps", "pcie_tx_mbps"],
+      received: ["pcie.rx_throughput_mbps", "pcie_rx_mbps"],
     },
   },
   { name: "fan", top: () => 100, write: () => percent, lines: { "": ["fan_speed_percent", "fan_speed_percent"] } },
   {
-    name: "system",
+    name: "hostCpu",
     top: () => 100,
     write: () => percent,
-    lines: { cpu: ["host.cpu.cpu_percent", "host_cpu_percent"], memory: ["host.memory.percent", "host_memory_percent"] },
+    lines: { "": ["host.cpu.cpu_percent", "host_cpu_percent"] },
+  },
+  {
+    name: "hostMemory",
+    top: (_, host) => host.memory.total_mb,
+    unit: gibibytes,
+    write: (_, host) => (value) => memory(value, host.memory.total_mb ?? value),
+    lines: { "": ["host.memory.used_mb", "host_memory_used_mb"] },
   },
 ];
 
@@ -98,23 +105,27 @@ function specs(gpu, host, rows) {
       why: failureIn(gpu.detail?.failed, path) ?? failure(gpu, path),
     }));
     const isTold = ({ place, now, why }) => known(now) || known(why) || rows.some(([, values]) => known(values[place]));
-    return { name, top: top(gpu), unit, write: write(gpu), lines: shown.filter(isTold) };
+    return { name, top: top(gpu, host), unit, write: write(gpu, host), lines: shown.filter(isTold) };
   }).filter(({ lines }) => lines.length);
 }
 
 function head(index, model) {
   const ids = state.event.gpus.map(({ id }) => id);
   const place = ids.indexOf(index);
-  const neighbour = (id, sign, name) =>
-    known(id) && element("a.neighbour", { href: to({}, `#gpu${id}`), "data-replace": "", "aria-label": name, title: name }, sign);
   return [
     element("a", { href: to({}, "") }, TEXTS.allGpus),
     neighbour(ids[place - 1], "‹", TEXTS.previous),
-    element("h2", {}, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
     neighbour(place < 0 ? null : ids[place + 1], "›", TEXTS.next),
+    element("h2", {}, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
     model && element(`span.badge.${model.kind.replace(" ", ".")}`, {}, model.word),
     model?.free && element("span.badge.free", {}, model.free),
   ].filter(Boolean);
+}
+
+// Where there is none its place stays, so that the other does not move under the finger.
+function neighbour(id, sign, name) {
+  if (!known(id)) return element("span.neighbour", { "aria-hidden": "true" });
+  return element("a.neighbour", { href: to({}, `#gpu${id}`), "data-replace": "", "aria-label": name, title: name }, sign);
 }
 
 // Nothing is judged by values that are not those of now. What to do comes with the detail.
@@ -136,7 +147,7 @@ const PARTS = ["div.gpu-head", "p.reason", "ul.findings", "div.gpu-slices", "div
 export function render(place) {
   if (!place.firstChild) place.append(...PARTS.map((part) => element(part)));
   const [title, fault, wrong, strip, drawn, facts] = place.children;
-  const { index, range } = state.view;
+  const { index, range: chosen } = state.view;
   const plain = state.event.gpus.find(({ id }) => id === index);
   const detailed = told?.index === index ? told.gpu : null;
   show(title, ...head(index, plain && described(plain, state)));
@@ -148,21 +159,27 @@ export function render(place) {
   drawn.hidden = !gpu;
   if (gpu) {
     charts.render(drawn, {
+      key: gpu.uuid ?? index,
       charts: specs(gpu, state.event.system_info, rows),
       rows,
-      minutes: Number(range ?? RANGE),
+      minutes: Number(chosen ?? range(rows, state.now)),
       now: state.now,
       newest: isLive() ? TEXTS.now : TEXTS.aged(Math.round((state.now - state.heardAt) / 1000)),
       timeOf,
       choose,
     });
   }
-  show(facts, ...(detailed ? sections(detailed, told.topology) : []));
+  // They change only with an answer.
+  if (shown !== detailed) show(facts, ...(detailed ? sections(detailed, told.topology) : []));
+  shown = detailed;
 }
+
+// Until another is chosen, the line of a young history is no speck.
+const range = (rows, now) => (rows.length && now - rows[0][0] > 5 * 60_000 ? 15 : 5);
 
 // Another range is no step for "Back".
 function choose(minutes) {
-  replace({ range: minutes === RANGE ? null : minutes });
+  replace({ range: minutes });
   state.view = read();
   changed();
 }

@@ -22,15 +22,15 @@ const OF_ONE = [
   ["tensor_percent", (gpu) => gpu.detail?.performance?.tensor_percent],
   ["graphics_mhz", (gpu) => gpu.clocks?.graphics_mhz],
   ["memory_mhz", (gpu) => gpu.clocks?.memory_mhz],
-  ["tx_throughput_mbps", (gpu) => gpu.pcie?.tx_throughput_mbps],
-  ["rx_throughput_mbps", (gpu) => gpu.pcie?.rx_throughput_mbps],
+  ["pcie_tx_mbps", (gpu) => gpu.pcie?.tx_throughput_mbps],
+  ["pcie_rx_mbps", (gpu) => gpu.pcie?.rx_throughput_mbps],
   ["fan_speed_percent", (gpu) => gpu.fan_speed_percent],
 ];
 const OF_HOST = [
   ["cpu_percent", (host) => host?.cpu?.cpu_percent],
-  ["memory_percent", (host) => host?.memory?.percent],
+  ["memory_used_mb", (host) => host?.memory?.used_mb],
 ];
-const FIELDS = "sm,tensor,clocks,pcie,fan,host";
+const FIELDS = [...OF_ONE.map(([column]) => column), "host"];
 
 const all = new Map(); // rows of each GPU
 let one = null; // {key, rows}: of the one GPU

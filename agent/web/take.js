@@ -19,7 +19,7 @@ const name = ({ idx, mig_index: instance }) => (known(instance) ? TEXTS.mig(TEXT
 // A button for each way to take these.
 export function buttons(offers) {
   return Object.keys(ways).map((way) =>
-    element("button.copy", { type: "button", "data-copy": ways[way](ids(offers)) }, TEXTS.copy[way][0], element("span.long", {}, TEXTS.copy[way][1])));
+    element("button.copy", { type: "button", "data-copy": ways[way](ids(offers)), "data-note": TEXTS.notReserved }, TEXTS.copy[way][0], element("span.long", {}, TEXTS.copy[way][1])));
 }
 
 function chips(offers) {
@@ -46,8 +46,8 @@ export function render({ offers }) {
   );
 }
 
-// Says "copied" only where it was.
-async function copy(text) {
+// Says "copied" only where it was; `note` is said beside it.
+async function copy(text, note = "") {
   const field = byId("copied");
   field.hidden = false;
   field.value = text;
@@ -60,7 +60,7 @@ async function copy(text) {
     field.select();
     isCopied = document.execCommand("copy");
   }
-  byId("copied-note").textContent = isCopied ? TEXTS.copied : TEXTS.selected;
+  byId("copied-note").textContent = `${isCopied ? TEXTS.copied : TEXTS.selected} ${note}`.trim();
   if (!isCopied) {
     field.focus();
     field.select();
@@ -70,7 +70,8 @@ async function copy(text) {
 export function prepare(changed) {
   addEventListener("click", ({ target }) => {
     const button = target.closest?.("button.copy");
-    if (button) copy(button.dataset.copy);
+    if (button) copy(button.dataset.copy, button.dataset.note);
+    else if (!target.closest?.(".copied")) byId("copied-note").textContent = ""; // it has been read
   });
   byId("offer").addEventListener("change", ({ target }) => {
     count = Number(target.value);

@@ -67,8 +67,9 @@ export const TEXTS = {
   take: "Take",
   copy: { cuda: ["Copy CUDA", "_VISIBLE_DEVICES"], docker: ["Copy docker", " run"] },
   copiedText: "What is copied",
-  copied: "Copied. Free now, not reserved.",
-  selected: "Not copied: press Ctrl+C to copy what is selected. Free now, not reserved.",
+  copied: "Copied.",
+  selected: "Not copied: press Ctrl+C to copy what is selected.",
+  notReserved: "Free now, not reserved.",
   host: { gpus: "GPUs", cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
   diskFree: (free, total) => `${free} of ${total} GiB free`,
   facts: {
@@ -131,12 +132,12 @@ export const TEXTS = {
   },
   // charts
   charts: {
-    utilization: "Utilization", sm: "SMs and tensor cores", memory: "Memory", temperature: "Temperature",
-    power: "Power draw", clocks: "Clocks", pcie: "PCIe", fan: "Fan", system: "Host",
+    utilization: "Utilization", sm: "SM activity", memory: "Memory", temperature: "Temperature",
+    power: "Power draw", clocks: "Clocks", pcie: "PCIe", fan: "Fan", hostCpu: "Host CPU",
+    hostMemory: "Host memory",
   },
   lines: {
-    sm: "SMs", tensor: "tensor cores", graphics: "graphics", memory: "memory", sent: "sent", received: "received",
-    cpu: "CPU",
+    sm: "all", tensor: "tensor cores", graphics: "graphics", memory: "memory", sent: "sent", received: "received",
   },
   chartRanges: "Minutes that the charts show",
   minutes: (minutes) => `${minutes} min`,

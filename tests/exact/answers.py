@@ -16,6 +16,7 @@ from agent.sampling.history import History
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sampling.waiting import WaitingQueue
+from agent.views.history import DEFAULT, FIELDS
 from tests.exact.reading import AGENT, before
 from tests.support.agents import settings
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "answers"
 HISTORY_INTERVAL = 10.0
 
+OTHERS = ",".join(FIELDS[len(DEFAULT) :])  # the columns that are not told unasked
 # File -> the question, and what it accepts.
 QUESTIONS: dict[str, tuple[str, str]] = {
     "count.json": ("/count", "*/*"),
@@ -46,6 +48,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "free.json": ("/free?count=2", "*/*"),
     "free-shared.json": ("/free?max_utilization=100&min_free_memory=1GiB", "*/*"),
     "history.json": ("/history", "*/*"),
+    "history-others.json": (f"/history?fields={OTHERS}", "*/*"),
     "ready.json": ("/ready", "*/*"),
     "metrics.txt": ("/metrics", "text/plain"),
     "openmetrics.txt": ("/metrics", "application/openmetrics-text"),

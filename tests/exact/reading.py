@@ -474,6 +474,7 @@ def _ledger() -> LedgerReading:
         unlisted_peak_utilization_percent={"GPU-uuid-4": 79},
         ghost_utilization={"GPU-uuid-0": True},
         idle_since={f"GPU-uuid-{n}": TAKEN_AT - 4_000.5 - n for n in (2, 4)},
+        began_at=TAKEN_AT - 99_000.5,
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.agents import Process
 
 NUMBERS = "accepted: numbers joined by commas, as in 0,1"
-OF_FREE = "count, exclude_users, format, max_utilization, min_free_memory, wait"
+OF_FREE = "count, exclude_users, format, max_utilization, mig, min_free_memory, wait"
 TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
 
 
@@ -122,7 +122,7 @@ def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> No
         ("/free?min_free_memry=20GiB", f"Unknown parameter: 'min_free_memry'; accepted: {OF_FREE}"),
         ("/processes?idx=0&IDX=1", "Unknown parameter: 'IDX'; accepted: idle, idx, pid, user"),
         ("/processes?idx%20=0", "Unknown parameter: 'idx '; accepted: idle, idx, pid, user"),
-        ("/history?=", "Unknown parameter: ''; accepted: idx, seconds"),
+        ("/history?=", "Unknown parameter: ''; accepted: fields, idx, seconds"),
         ("/status?mig=yes", "Invalid mig: it should be 0, 1, false or true, got 'yes'"),
         (
             "/gpu/stream?interval=0.1",

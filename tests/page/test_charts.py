@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 MINUTE = 60_000  # milliseconds
-MODULE = "new URL('charts.js', document.querySelector('script[type=module]').src)"
+MODULE = "document.querySelector('script[type=module]').src.replace('page.js', 'charts.js')"
 
 # Two charts of 15 minutes in a page of their own: every 10 s a row, of which the value is its age in seconds, and in
 # the tenth minute before now a gap. "At" is the time of a clock that began with the page.
 DRAWN = """async () => {
     const charts = await import(MODULE);
+    await (await import(MODULE.replace("charts", "draw"))).styled("gpu.css");
     const now = performance.now();
     const rows = [];
     for (let ago = 900; ago >= 0; ago -= 10) {
@@ -42,7 +43,7 @@ DRAWN = """async () => {
     Object.assign(place.style, { position: "fixed", inset: 0, zIndex: 9, overflow: "auto" }); // before the page
     document.body.append(place);
     window.drawn = (later = 0, minutes = 15) => charts.render(
-        place, { charts: specs, rows, minutes, now: now + later * 1000, newest: "now", timeOf: (at) => at - now }
+        place, { key: 0, charts: specs, rows, minutes, now: now + later * 1000, newest: "now", timeOf: (at) => at - now }
     );
     window.drawn();
 }""".replace("MODULE", MODULE)
@@ -61,9 +62,10 @@ def told(page: Page) -> list[str]:
 
 
 def called(page: Page, function: str, *arguments: Any) -> Any:
-    """What a function of charts.js answers."""
+    """What a function of scale.js answers."""
     return page.evaluate(
-        f"async ([name, given]) => (await import({MODULE}))[name](...given)", [function, arguments]
+        f"async ([name, given]) => (await import({MODULE.replace('charts', 'scale')}))[name](...given)",
+        [function, arguments],
     )
 
 
