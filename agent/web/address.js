@@ -7,7 +7,7 @@ const CHOICES = {
   gpu: /^\d+$/, // of which GPU the processes are
   only: /^(?:free|trouble)$/, // which GPUs
   sort: /^-?\w+$/, // the column of the processes; "-": the greatest first
-  open: /^\d+@\d+$/, // the process that is unfolded: its key
+  open: /^\d+@\d+(?:\.\d+)?$/, // the process that is unfolded: its key
   density: /^(?:cards|rows|tiles)$/,
   range: /^(?:5|15|60)$/, // minutes that the charts show
 };

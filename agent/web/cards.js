@@ -71,7 +71,7 @@ export function card(model, rows, marks) {
     element("div.card-head", {}, marks),
     model.isMixed ? element("p.model", {}, model.product) : null,
     element("div.measures", {}, model.measures.map((one, place) => measure(one, rows, place))),
-    slices(model.mig),
+    slices(model.mig, model.instances),
     element("dl.facts", {}, facts(named(TEXTS.facts, values(model)))),
   );
 }

@@ -6,6 +6,8 @@ import { TEXTS } from "./texts.js";
 
 let watching = null; // what ends the stream and all that is asked
 let fresh = false; // whether the last thing heard had values
+let isNew = true; // whether nothing came of this connection yet
+let restart = null; // begins anew
 let wake = null; // ends the pause before the next try
 
 // The signal of the stream that runs now; null: none does.
@@ -21,12 +23,15 @@ function forget(why) {
   Object.assign(state, { offers: null, processesFault: why });
 }
 
-// `heard(event)` is called for each event with values, once it is in the state.
+// `heard(event, isNew)` is called for each event with values, once it is in the state; `isNew`: the first of a
+// connection.
 export function start(heard) {
+  restart = () => start(heard);
   stop();
   watching = new AbortController();
   fresh = false;
-  forget(TEXTS.connecting);
+  isNew = true;
+  forget(TEXTS.phases.connecting);
   become("connecting");
   follow(
     `gpu/stream?interval=${INTERVAL}`,
@@ -37,7 +42,8 @@ export function start(heard) {
       try {
         Object.assign(state, { event: checked(event, EVENT), heardAt: performance.now() });
         become("live", renewed(build));
-        heard(event);
+        heard(event, isNew);
+        isNew = false;
       } catch (error) {
         broken(error); // what the page cannot show is not the connection's fault
       }
@@ -49,7 +55,7 @@ export function start(heard) {
 // The page itself fails: nothing that it shows can be relied on.
 export function broken(error) {
   fresh = false;
-  forget(null);
+  forget("");
   become("broken", worded(error));
 }
 
@@ -67,6 +73,7 @@ function renewed(build) {
 // The connection is lost; resolves when it is time for the next try.
 async function down(error, seconds) {
   fresh = false;
+  isNew = true;
   if (error instanceof Refused) return refuse();
   forget(worded(error));
   become("lost", worded(error));
@@ -92,14 +99,14 @@ export const tryNow = () => wake?.();
 export function refuse() {
   stop();
   Object.assign(state, { event: null, heardAt: null, processes: null });
-  forget(null);
+  forget("");
   become("login", token.get() ? TEXTS.wrongToken : null);
 }
 
 // A tab that nobody sees asks nothing.
 export function pause() {
   stop();
-  forget(TEXTS.paused);
+  forget(TEXTS.phases.paused);
   become("paused");
 }
 
@@ -108,9 +115,17 @@ function stop() {
   watching = null;
 }
 
+const SKIP = 5000; // milliseconds
+const difference = () => Date.now() - performance.now(); // of the clock that can be set and the other
+let offset = difference();
+
 // Once in a second: time alone makes values old.
 export function tick() {
   const { phase } = state;
+  // While a computer sleeps, only the clock that can be set goes on: what was heard before is not of now.
+  const before = offset;
+  offset = difference();
+  if (Math.abs(offset - before) > SKIP && (phase === "live" || phase === "late")) return restart();
   look(fresh);
   changed(!(phase === "live" && state.phase === "live"));
 }

@@ -118,7 +118,7 @@ function head(index, model) {
     neighbour(place < 0 ? null : ids[place + 1], "›", TEXTS.next),
     element("h2", {}, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
     model && element(`span.badge.${model.kind.replace(" ", ".")}`, {}, model.word),
-    model?.free && element("span.badge.free", {}, TEXTS.free),
+    model?.free && element("span.badge.free", {}, model.free),
   ].filter(Boolean);
 }
 
@@ -149,9 +149,8 @@ export function render(place) {
   const [title, fault, wrong, strip, drawn, facts] = place.children;
   const { index, range: chosen } = state.view;
   const plain = state.event.gpus.find(({ id }) => id === index);
-  const offered = new Set(state.offers?.map((offer) => offer.idx));
   const detailed = told?.index === index ? told.gpu : null;
-  show(title, ...head(index, plain && described(plain, state, offered)));
+  show(title, ...head(index, plain && described(plain, state)));
   show(fault, state.viewFault ?? (plain ? plain.error ?? "" : TEXTS.noGpu(index)));
   show(wrong, ...findings(plain, detailed?.detail));
   show(strip, ...[slices(plain?.mig)].filter(Boolean));

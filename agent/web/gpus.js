@@ -3,6 +3,7 @@ import { to } from "./address.js";
 import { card, usersText } from "./cards.js";
 import { byId, element, line, show, told } from "./draw.js";
 import { described, failure } from "./model.js";
+import { isLive, processesNow } from "./state.js";
 import { slices } from "./slices.js";
 import { TEXTS, known, memory, number, words } from "./texts.js";
 
@@ -18,7 +19,7 @@ export function density(view, count) {
 }
 
 const badge = ({ word, kind }) => element(`span.badge.${kind.replace(" ", ".")}`, {}, word);
-const freeBadge = ({ free }) => (free ? element("span.badge.free", {}, TEXTS.free) : null);
+const freeBadge = ({ free }) => (free ? element("span.badge.free", {}, free) : null);
 const link = ({ id, spoken }, text) => element("a.to", { href: to({}, `#gpu${id}`), "aria-label": spoken }, text);
 const bar = (share) =>
   element("progress", { max: 1, value: known(share) ? share.toFixed(3) : 0, "aria-hidden": "true" });
@@ -49,9 +50,9 @@ function row(model, rows) {
     element("span.who", {}, link(model, TEXTS.gpu(model.id)), model.isMixed ? element("span.model", {}, model.product) : null),
     badge(model),
     [utilization, used, temperature, power].map(drawn),
-    element("span.users", {}, model.free ? freeBadge(model) : usersText(model)),
+    element("span.users", {}, freeBadge(model) ?? usersText(model)),
     element("span.limits", { title: limits }, ...(limits ? ["▼", element("span", {}, limits)] : [])),
-    slices(model.mig),
+    slices(model.mig, model.instances),
   );
 }
 
@@ -60,8 +61,7 @@ function tile(model) {
   const why = failure(model.gpu, "utilization.gpu_percent");
   const load = TEXTS.states[model.gpu.state]?.slice(2) ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
   const filled = share(used);
-  const rest = model.free ? TEXTS.free : model.mig ? TEXTS.migCount(model.mig.length)
-    : TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
+  const rest = model.free ?? TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
   return element(
     `li.tile.${model.kind.replace(" ", ".")}${model.free ? ".free" : ""}`,
     { "data-key": model.id },
@@ -73,14 +73,15 @@ function tile(model) {
 }
 
 // Which GPUs the choices in the address leave; null: all, for what they ask for is not known now.
-function chosen(models, { view, processes, offers, phase }) {
-  const isNow = phase === "live";
+function chosen(models, { view, offers }) {
+  const isNow = isLive();
+  const processes = processesNow();
   const tests = [];
   if (view.only === "free") tests.push(isNow && offers && ((model) => model.free));
   if (view.only === "trouble") tests.push(isNow && ((model) => model.isTrouble));
   if (view.user) {
     const theirs = new Set(processes?.filter((one) => isOf(one, view.user)).map(({ idx }) => idx));
-    tests.push(isNow && processes && ((model) => theirs.has(model.id)));
+    tests.push(processes && ((model) => theirs.has(model.id)));
   }
   if (tests.some((test) => !test)) return null;
   return new Set(models.filter((model) => tests.every((test) => test(model))).map(({ id }) => id));
@@ -93,8 +94,7 @@ export const isOf = (process, user) =>
 // `past`: history.js, once it is here.
 export function render(state, past) {
   const { event, view } = state;
-  const offered = new Set(state.offers?.map((offer) => offer.idx));
-  const models = event.gpus.map((gpu) => described(gpu, state, offered));
+  const models = event.gpus.map((gpu) => described(gpu, state));
   const isMixed = new Set(models.map((model) => model.product)).size > 1; // else the head of the list says it once
   for (const model of models) model.isMixed = isMixed;
   const kind = density(view, models.length);

@@ -80,25 +80,28 @@ export function standing(gpu, age = null) {
 export const isTrouble = ({ health }) => ["warning", "critical"].includes(health.verdict);
 
 // All that the list of GPUs shows of one.
-export function described(gpu, state, offered) {
+export function described(gpu, state) {
   const isNow = state.phase === "live";
   const { word, kind } = standing(gpu, isNow ? null : Math.round((state.now - state.heardAt) / 1000));
   const users = isNow ? usersOf(gpu) : null;
   const load = gpu.utilization.gpu_percent;
-  const free = isNow && offered.has(gpu.id);
+  const offers = (isNow && state.offers?.filter(({ idx }) => idx === gpu.id)) || [];
+  const instances = offers.map((offer) => offer.mig_index).filter(known); // that are free
+  const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
   // The sign is for the eye: a screen reader says "GPU 1, warning, 97 % busy".
-  const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free && TEXTS.free];
+  const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free];
   return {
     gpu,
     id: gpu.id,
     word,
     kind,
-    free,
+    free, // in words; null: it is not offered
     users,
     product: product(gpu),
     measures: measures(gpu),
     spoken: spoken.filter(Boolean).join(", "),
-    mig: gpu.mig ?? null,
+    mig: gpu.mig,
+    instances,
     isTrouble: isNow && isTrouble(gpu),
   };
 }

@@ -2,6 +2,7 @@
 import { Refused, Silent, get, worded } from "./api.js";
 import { failure, judged, product, reasons } from "./model.js";
 import { byId, element, facts, headings, named, show, update } from "./draw.js";
+import { GPUS, checked } from "./shape.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
@@ -26,7 +27,7 @@ const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false, health
 async function look(host, signal) {
   const ask = (path) => get(host.path + path, signal, host.path);
   try {
-    const { gpus, simulated, health = null } = await ask("gpu");
+    const { gpus, simulated, health = null } = checked(await ask("gpu"), GPUS);
     const { users } = await ask("users");
     const offer = await ask("free?count=128"); // as many as a host can have
     const free = freeIn(offer);
@@ -107,7 +108,7 @@ function described({ gpus, health }) {
 }
 
 function row(host) {
-  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? described(host) : TEXTS.connecting;
+  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? described(host) : TEXTS.phases.connecting;
   const dated = host.seen && (host.fault || host.old);
   const note = dated ? `${what}, ${TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())}` : what;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));

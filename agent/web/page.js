@@ -24,7 +24,7 @@ async function loadRest(signal) {
     const [past, seldom, views, processes] = await Promise.all(names.map((name) => import(`./${name}.js`)));
     rest = { past, seldom, views, processes };
     processes.prepare(views.open);
-    for (const moved of ["hashchange", "popstate"]) addEventListener(moved, views.open);
+    addEventListener("popstate", views.open);
   }
   if (signal.aborted) return;
   rest.seldom.lookAround(signal);
@@ -33,16 +33,17 @@ async function loadRest(signal) {
   changed();
 }
 
-let complete = null; // the signal of the stream for which the rest was asked
+let isComplete = false; // whether the rest was asked in this connection
 
-function heard(event) {
+function heard(event, isNew) {
   rest?.past.add(event, state.heardAt);
   rest?.views.ask();
+  if (isNew) isComplete = false;
+  if (isComplete) return;
+  isComplete = true;
   const signal = connection.signal();
-  if (complete === signal) return;
-  complete = signal;
   const load = () => loadRest(signal).catch(() => {
-    if (complete === signal) complete = null; // again with the next event
+    isComplete = false; // again with the next event
   });
   requestAnimationFrame(() => setTimeout(load)); // the GPUs are painted before the rest is asked
 }

@@ -2,6 +2,7 @@
 import { replace, to } from "./address.js";
 import { byId, element, show } from "./draw.js";
 import { isOf } from "./gpus.js";
+import { processesNow } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 
 const MOST = 40; // rows until all are asked for: thousands would make each change slow
@@ -131,11 +132,11 @@ function selected({ processes, view }) {
 let shown = null; // what the table was made of: it changes less often than the page is drawn
 
 export function render(state) {
-  const { view, processes, processesUnknown, processesFault, phase } = state;
-  const basis = [processes, processesUnknown, processesFault, view, phase === "live", showsAll];
+  const { view, processes, processesUnknown, processesFault } = state;
+  const isNow = processesNow() !== null;
+  const basis = [processes, processesUnknown, processesFault, view, isNow, showsAll];
   if (!view.open && shown?.every((one, place) => one === basis[place])) return;
   shown = basis;
-  const isNow = phase === "live";
   const sorted = order(view);
   const all = processes ? selected(state).map((one) => ({ ...one, belongs: belongs(one) })).sort(comparing(sorted)) : [];
   const rows = showsAll ? all : all.slice(0, MOST);
@@ -149,11 +150,11 @@ export function render(state) {
 }
 
 function note({ processes, processesUnknown, processesFault }, count, hidden) {
-  const notes = [processesFault];
+  const notes = [processesFault].filter(Boolean);
   if (processesUnknown.length) notes.push(TEXTS.processesUnknown(processesUnknown.join(", ")));
   else if (!count && !processesFault) notes.push(processes?.length ? TEXTS.noneSelected : TEXTS.noProcesses);
   const more = hidden ? [element("button", { type: "button" }, TEXTS.moreProcesses(hidden))] : [];
-  show(byId("processes-note"), notes.filter(known).join(" "), ...more);
+  show(byId("processes-note"), notes.join(" "), ...more);
 }
 
 // What is being typed stays as it is.

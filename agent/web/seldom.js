@@ -2,13 +2,12 @@
 import { get, worded } from "./api.js";
 import { FREE, PROCESSES, SUMMARY, checked } from "./shape.js";
 import { changed, state } from "./state.js";
+import { known } from "./texts.js";
 
 const PAUSE = 5000; // milliseconds between two looks
 
-let timer = null;
-
 // By pid and GPU: of the processes of one GPU each instance has its own.
-const key = ({ pid, idx, mig_index: instance }) => `${pid}@${idx}${instance ?? ""}`;
+const key = ({ pid, idx, mig_index: instance }) => [`${pid}@${idx}`, instance].filter(known).join(".");
 
 async function processes(signal) {
   const answer = checked(await get("processes", signal), PROCESSES);
@@ -38,18 +37,19 @@ async function look(signal) {
     await offers(signal);
     await advice(signal);
   } catch (error) {
-    if (signal.aborted) return;
+    if (signal.aborted || state.phase === "lost") return; // what is shown is withdrawn, and keeps its place
     Object.assign(state, { offers: null, processes: null, processesUnknown: [], processesFault: worded(error) });
   }
   changed();
 }
 
-// Until `signal` ends it; a look that is slow is not joined by another.
-export function lookAround(signal) {
-  clearTimeout(timer);
-  const next = async () => {
-    await look(signal);
-    if (!signal.aborted) timer = setTimeout(next, PAUSE);
-  };
-  next();
+let loops = 0;
+
+// Until `signal` ends it, or another loop begins; a look that is slow is not joined by another.
+export async function lookAround(signal) {
+  const mine = ++loops;
+  while (!signal.aborted && mine === loops) {
+    if (state.phase !== "lost") await look(signal);
+    await new Promise((resume) => setTimeout(resume, PAUSE));
+  }
 }

@@ -9,6 +9,8 @@ export const EVENT = {
   "gpus[]": ["id", "state", "health", "memory", "utilization", "power", "clocks", "pcie", "throttling"],
   "gpus[].health": ["verdict", "reasons"],
 };
+// Of another host, which may be of an older version: it need not judge itself.
+export const GPUS = { "": ["gpus"], "gpus[]": EVENT["gpus[]"], "gpus[].health": EVENT["gpus[].health"] };
 export const PROCESSES = { "": ["processes", "unknown_idx"], "processes[]": ["idx", "pid"] };
 export const FREE = { "": ["gpus"], "gpus[]": ["idx"] };
 export const SUMMARY = { "": ["host", "gpus"] };

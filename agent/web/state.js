@@ -15,7 +15,7 @@ export const state = {
   now: performance.now(), // of the last look at the clock; every time here is of this clock, which nobody can set
   processes: null, // rows of /processes, each with its `key`; null: not known
   processesUnknown: [], // indices of the GPUs whose processes are not known
-  processesFault: null, // why none is known
+  processesFault: "", // why none is known, or only those of a time before
   offers: null, // what /free offers, best first; null: not known
   advice: new Map(), // what to do, by the reason of a verdict
   view: read(), // what the address asks for
@@ -24,6 +24,9 @@ export const state = {
 
 // Verdicts, offers and users are only told of now.
 export const isLive = () => state.phase === "live";
+
+// The processes as they are now; null: not known.
+export const processesNow = () => (isLive() && state.processesFault === null ? state.processes : null);
 
 // Milliseconds since the values came; null: there are none.
 export const age = () => state.heardAt === null ? null : Math.max(0, state.now - state.heardAt);

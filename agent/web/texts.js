@@ -15,8 +15,6 @@ export const TEXTS = {
   searchUser: "Search by user",
   users: "Users",
   // connection
-  paused: "paused while this tab is hidden",
-  connecting: "connecting …",
   phases: {
     connecting: "connecting …", live: "live", late: "no new values", lost: "connection lost",
     paused: "paused while this tab is hidden", login: "", broken: "page error", fleet: "",
@@ -30,7 +28,7 @@ export const TEXTS = {
   views: "Views",
   printed: (host, date) => `${host}, ${date}`,
   // faults of the page
-  otherVersion: (field) => `The answer of the agent has no ${field}: it is of another version than this page. Reload the page.`,
+  otherVersion: (field) => `The answer has no ${field}: the agent is of another version than this page. Reload it.`,
   pageFault: "This page has an error, and what it shows may be wrong. Reload it; the browser's console tells more.",
   otherBuild: "The agent has another version of this page. Reload it.",
   age: (seconds) => `${seconds} s old`,
@@ -105,11 +103,12 @@ export const TEXTS = {
   unfold: "Tell more of this process",
   moreProcesses: (count) => `Show ${count} more`,
   noInstance: "MIG mode, no instance",
+  instancesNotKnown: "MIG mode, instances unknown",
+  freeInstances: (count) => `${count} MIG free`,
   instances: "MIG instances",
   instance: (index, profile) => `MIG ${index}${profile ? ` (${profile})` : ""}`,
   processesOf: (count) => (count === "1" ? "1 process" : `${count} processes`),
   processesNotKnown: "processes unknown",
-  migCount: (count) => `${count} MIG`,
   // one GPU
   allGpus: "All GPUs",
   previous: "Previous GPU",

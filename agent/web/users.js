@@ -2,7 +2,7 @@
 import { to } from "./address.js";
 import { get } from "./api.js";
 import { element, show, styled } from "./draw.js";
-import { isLive, state } from "./state.js";
+import { isLive, processesNow, state } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 
 await styled("users.css");
@@ -21,7 +21,7 @@ const nameOf = ({ username, uid }) => username ?? uid;
 // Their processes that hold a GPU and do nothing there, the longest idle first.
 function idleHolders({ username, uid }) {
   const isTheirs = (process) => process.username === username && (uid === null || process.uid === uid);
-  const idle = (state.processes ?? []).filter((process) => process.idle_holder && isTheirs(process));
+  const idle = (processesNow() ?? []).filter((process) => process.idle_holder && isTheirs(process));
   return idle.sort((one, other) => other.idle_seconds - one.idle_seconds);
 }
 

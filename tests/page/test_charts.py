@@ -138,7 +138,9 @@ def test_keys_move_the_cursor_and_it_is_read_out(page: Page) -> None:
     for _ in range(4):
         page.keyboard.press("ArrowLeft")
     assert told(page)[0] == "20"
-    assert str(slider.get_attribute("aria-valuetext")).endswith("Power draw 20, PCIe sent 980, PCIe received 20")
+    assert str(slider.get_attribute("aria-valuetext")).endswith(
+        "Power draw 20, PCIe sent 980, PCIe received 20"
+    )
     page.keyboard.press("Home")
     assert told(page)[0] == "900"
     page.keyboard.press("Escape")
