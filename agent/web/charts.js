@@ -2,6 +2,7 @@
 import { element, line, show, update } from "./draw.js";
 import { MOST_TICKS, rowAt, spread, timeTicks, valueTicks } from "./scale.js";
 import { TEXTS, UNKNOWN, duration, known } from "./texts.js";
+import { WORDS } from "./words.js";
 
 const RANGES = { 5: 2, 15: 5, 60: 20 }; // minutes of a chart: seconds of one step of the cursor by keys
 const HEIGHT = 96; // pixels of the plot
@@ -77,11 +78,11 @@ function valueOf({ write }, { place, now, why }, rows) {
 
 // What stands above a chart, and what is heard of it.
 function told(spec, rows) {
-  const title = TEXTS.charts[spec.name];
+  const title = WORDS.charts[spec.name];
   const parts = spec.lines.map((one) => {
     const range = spread(rows, one.place);
-    const text = range ? TEXTS.spread(...[range.least, range.mean, range.most].map(spec.write)) : UNKNOWN;
-    return { name: TEXTS.lines[one.name], value: valueOf(spec, one, rows), text };
+    const text = range ? WORDS.spread(...[range.least, range.mean, range.most].map(spec.write)) : UNKNOWN;
+    return { name: WORDS.lines[one.name], value: valueOf(spec, one, rows), text };
   });
   const values = parts.map(({ name, value }) =>
     element("span.part", {}, name ? element("small", {}, name, " ") : null, element("span.value", {}, value)),
@@ -120,28 +121,28 @@ function bar(rows) {
   const { charts, minutes, now, newest, timeOf } = drawn;
   const moment = cursor === null ? null : rowAt(rows, cursor)?.[0] ?? cursor;
   const clockTime = moment === null ? newest : time.format(timeOf(moment));
-  const ago = moment === null ? "" : TEXTS.ago(duration((now - moment) / 1000));
+  const ago = moment === null ? "" : WORDS.ago(duration((now - moment) / 1000));
   const values = charts.flatMap((spec) =>
     spec.lines.map((one) =>
-      [TEXTS.charts[spec.name], TEXTS.lines[one.name], valueOf(spec, one, rows)].filter(Boolean).join(" ")),
+      [WORDS.charts[spec.name], WORDS.lines[one.name], valueOf(spec, one, rows)].filter(Boolean).join(" ")),
   );
   const choices = Object.keys(RANGES).map((choice) =>
     element(
       "button",
       { type: "button", "data-minutes": choice, "aria-pressed": `${Number(choice) === minutes}` },
-      TEXTS.minutes(choice),
+      WORDS.minutes(choice),
     ),
   );
   return element(
     "div.chart-bar",
     {},
-    element("div.ranges", { role: "group", "aria-label": TEXTS.chartRanges }, choices),
+    element("div.ranges", { role: "group", "aria-label": WORDS.chartRanges }, choices),
     element("input.time", {
       type: "range",
       min: -minutes * 60,
       max: 0,
       step: RANGES[minutes],
-      "aria-label": TEXTS.cursor,
+      "aria-label": WORDS.cursor,
       "aria-valuetext": [`${clockTime}:`, values.join(", ")].join(" "),
     }),
     element("span.moment", {}, clockTime, " ", element("small", {}, ago)),
