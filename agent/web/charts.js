@@ -2,11 +2,12 @@
 import { element, line, show, update } from "./draw.js";
 import { MOST_TICKS, rowAt, spread, timeTicks, valueTicks } from "./scale.js";
 import { TEXTS, UNKNOWN, duration, known } from "./texts.js";
+import { WORDS } from "./words.js";
 
 const RANGES = { 5: 2, 15: 5, 60: 20 }; // minutes of a chart: seconds of one step of the cursor by keys
 const HEIGHT = 96; // pixels of the plot
 const FOOT = 16; // below it, for the times
-const STEPS_OF_A_LINE = 300; // lines are drawn anew when they have moved by this part of their width
+const STEPS_OF_A_LINE = 150; // lines are drawn anew when they have moved by this part of their width
 
 const time = new Intl.DateTimeFormat([], { timeStyle: "medium" });
 const minute = new Intl.DateTimeFormat([], { timeStyle: "short" });
@@ -75,13 +76,19 @@ function valueOf({ write }, { place, now, why }, rows) {
   return known(now) || !known(why) ? write(now) : TEXTS.errorOf(why);
 }
 
+// Least, most and mean; a unit that they share stands once.
+function shortened(values) {
+  const units = new Set(values.map((value) => value.split("\u00a0")[1]));
+  return units.size > 1 ? values : values.map((value, which) => (which === 1 ? value : value.split("\u00a0")[0]));
+}
+
 // What stands above a chart, and what is heard of it.
 function told(spec, rows) {
-  const title = TEXTS.charts[spec.name];
+  const title = WORDS.charts[spec.name];
   const parts = spec.lines.map((one) => {
     const range = spread(rows, one.place);
-    const text = range ? TEXTS.spread(...[range.least, range.mean, range.most].map(spec.write)) : UNKNOWN;
-    return { name: TEXTS.lines[one.name], value: valueOf(spec, one, rows), text };
+    const text = range ? WORDS.spread(...shortened([range.least, range.most, range.mean].map(spec.write))) : UNKNOWN;
+    return { name: WORDS.lines[one.name], value: valueOf(spec, one, rows), text };
   });
   const values = parts.map(({ name, value }) =>
     element("span.part", {}, name ? element("small", {}, name, " ") : null, element("span.value", {}, value)),
@@ -120,28 +127,28 @@ function bar(rows) {
   const { charts, minutes, now, newest, timeOf } = drawn;
   const moment = cursor === null ? null : rowAt(rows, cursor)?.[0] ?? cursor;
   const clockTime = moment === null ? newest : time.format(timeOf(moment));
-  const ago = moment === null ? "" : TEXTS.ago(duration((now - moment) / 1000));
+  const ago = moment === null ? "" : WORDS.ago(duration((now - moment) / 1000));
   const values = charts.flatMap((spec) =>
     spec.lines.map((one) =>
-      [TEXTS.charts[spec.name], TEXTS.lines[one.name], valueOf(spec, one, rows)].filter(Boolean).join(" ")),
+      [WORDS.charts[spec.name], WORDS.lines[one.name], valueOf(spec, one, rows)].filter(Boolean).join(" ")),
   );
   const choices = Object.keys(RANGES).map((choice) =>
     element(
       "button",
       { type: "button", "data-minutes": choice, "aria-pressed": `${Number(choice) === minutes}` },
-      TEXTS.minutes(choice),
+      WORDS.minutes(choice),
     ),
   );
   return element(
     "div.chart-bar",
     {},
-    element("div.ranges", { role: "group", "aria-label": TEXTS.chartRanges }, choices),
+    element("div.ranges", { role: "group", "aria-label": WORDS.chartRanges }, choices),
     element("input.time", {
       type: "range",
       min: -minutes * 60,
       max: 0,
       step: RANGES[minutes],
-      "aria-label": TEXTS.cursor,
+      "aria-label": WORDS.cursor,
       "aria-valuetext": [`${clockTime}:`, values.join(", ")].join(" "),
     }),
     element("span.moment", {}, clockTime, " ", element("small", {}, ago)),

@@ -1,8 +1,10 @@
 // Everything that the agent tells of one GPU, in words and by subject.
 import { element, facts, headings, told } from "./draw.js";
+import { ranges } from "./findings.js";
 import { failureIn } from "./model.js";
 import { SUBJECTS, TABLES, TOLD } from "./subjects.js";
-import { TEXTS, UNKNOWN, known, label, written } from "./texts.js";
+import { TEXTS, UNKNOWN, known } from "./texts.js";
+import { WORDS, label, written } from "./words.js";
 
 const at = (gpu, path) => path.split(".").reduce((part, name) => part?.[name], gpu);
 const isObject = (value) => known(value) && typeof value === "object" && !Array.isArray(value);
@@ -31,7 +33,7 @@ function value(gpu, path) {
   const reason = reasonOf(gpu, path);
   if (reason === "not_supported" || reason === "missing") return null;
   const why = failureIn(gpu.detail.failed, path) ?? failureIn(gpu.failed, path);
-  return known(why) ? told(UNKNOWN, why) : dash(TEXTS.unknown[reason]);
+  return known(why) ? told(UNKNOWN, why) : dash(WORDS.unknown[reason]);
 }
 
 // What is unknown for a reason tells it to who points at it, goes to it or hears the page.
@@ -44,17 +46,7 @@ function fact(gpu, [path, name, most]) {
   const now = value(gpu, path);
   const limit = most && at(gpu, most);
   if (!known(limit)) return now === null ? [] : [[name, now]];
-  return [[name, [now ?? UNKNOWN, element("small", {}, TEXTS.outOf(written(most, limit)))]]];
-}
-
-// "0–3, 7": numbers in order.
-function ranges(numbers) {
-  const parts = [];
-  for (const one of numbers) {
-    if (parts.at(-1)?.[1] === one - 1) parts.at(-1)[1] = one;
-    else parts.push([one, one]);
-  }
-  return parts.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
+  return [[name, [now ?? UNKNOWN, element("small", {}, WORDS.outOf(written(most, limit)))]]];
 }
 
 const section = (name, content, wide = false) =>
@@ -95,7 +87,7 @@ function table(name, columns, rows) {
 
 function links(gpu, topology) {
   const others = (topology?.[gpu.id] ?? []).map((link, other) => [TEXTS.gpu(other), link ?? UNKNOWN]);
-  return pairs(TEXTS.connected, others.filter(([, link]) => link !== "X")); // the GPU itself, as nvidia-smi writes it
+  return pairs(WORDS.connected, others.filter(([, link]) => link !== "X")); // the GPU itself, as nvidia-smi writes it
 }
 
 // `gpu`: of /gpu?detail=1; `topology`: of the same answer.
@@ -107,7 +99,7 @@ export function sections(gpu, topology) {
   return [
     ...Object.entries(SUBJECTS).flatMap(([name, all]) => pairs(name, all.flatMap((one) => fact(gpu, one)))),
     ...links(gpu, topology),
-    ...pairs(TEXTS.andMore, more.flatMap((path) => fact(gpu, [path, label(path.replace("detail.", "").replaceAll(".", "_"))]))),
+    ...pairs(WORDS.andMore, more.flatMap((path) => fact(gpu, [path, label(path.replace("detail.", "").replaceAll(".", "_"))]))),
     ...tabled.filter((path) => isTable(at(gpu, path))).map((path) => {
       const rows = at(gpu, path);
       return table(...TABLES[path], path === "detail.nvlinks" ? grouped(rows) : rows);

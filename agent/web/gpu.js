@@ -9,6 +9,7 @@ import { described, failure, failureIn } from "./model.js";
 import { slices } from "./slices.js";
 import { changed, isLive, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number, throughput } from "./texts.js";
+import { WORDS } from "./words.js";
 
 await styled("gpu.css");
 
@@ -113,9 +114,9 @@ function head(index, model) {
   const ids = state.event.gpus.map(({ id }) => id);
   const place = ids.indexOf(index);
   return [
-    element("a", { href: to({}, "") }, TEXTS.allGpus),
-    neighbour(ids[place - 1], "‹", TEXTS.previous),
-    neighbour(place < 0 ? null : ids[place + 1], "›", TEXTS.next),
+    element("a", { href: to({}, "") }, WORDS.allGpus),
+    neighbour(ids[place - 1], "‹", WORDS.previous),
+    neighbour(place < 0 ? null : ids[place + 1], "›", WORDS.next),
     element("h2", {}, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
     model && element(`span.badge.${model.kind.replace(" ", ".")}`, {}, model.word),
     model?.free && element("span.badge.free", {}, model.free),
@@ -151,7 +152,7 @@ export function render(place) {
   const plain = state.event.gpus.find(({ id }) => id === index);
   const detailed = told?.index === index ? told.gpu : null;
   show(title, ...head(index, plain && described(plain, state)));
-  show(fault, state.viewFault ?? (plain ? plain.error ?? "" : TEXTS.noGpu(index)));
+  show(fault, state.viewFault ?? (plain ? plain.error ?? "" : WORDS.noGpu(index)));
   show(wrong, ...findings(plain, detailed?.detail));
   show(strip, ...[slices(plain?.mig)].filter(Boolean));
   const gpu = detailed ?? plain;
@@ -164,7 +165,7 @@ export function render(place) {
       rows,
       minutes: Number(chosen ?? range(rows, state.now)),
       now: state.now,
-      newest: isLive() ? TEXTS.now : TEXTS.aged(Math.round((state.now - state.heardAt) / 1000)),
+      newest: isLive() ? WORDS.now : TEXTS.aged(Math.round((state.now - state.heardAt) / 1000)),
       timeOf,
       choose,
     });

@@ -5,7 +5,7 @@ import { byId, element, line, show, told } from "./draw.js";
 import { described, failure } from "./model.js";
 import { isLive, processesNow } from "./state.js";
 import { slices } from "./slices.js";
-import { TEXTS, known, memory, number, words } from "./texts.js";
+import { TEXTS, known, number, words } from "./texts.js";
 
 const SPAN = 300_000; // milliseconds that the small lines show
 const MOST = { cards: 4, rows: 16 }; // GPUs

@@ -3,6 +3,7 @@ import { to } from "./address.js";
 import { element, facts, styled } from "./draw.js";
 import { isLive } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
+import { WORDS } from "./words.js";
 
 await styled("process.css");
 
@@ -20,11 +21,11 @@ function owner({ username, uid }) {
 function started({ running_seconds: seconds }, { event }) {
   if (!known(seconds)) return UNKNOWN;
   const moment = new Date(Date.parse(event.timestamp) - seconds * 1000);
-  return TEXTS.startedAt(moment.toLocaleString([], WHEN), duration(seconds));
+  return WORDS.startedAt(moment.toLocaleString([], WHEN), duration(seconds));
 }
 
 function job({ job: found, slurm_step: step }) {
-  return found && [TEXTS.job(found.scheduler, found.id, found.name), known(step) && TEXTS.step(step)].filter(Boolean).join(", ");
+  return found && [TEXTS.job(found.scheduler, found.id, found.name), known(step) && WORDS.step(step)].filter(Boolean).join(", ");
 }
 
 // The same process has a row for each GPU and each instance that it is on.
@@ -32,7 +33,7 @@ function gpus(process, { processes }) {
   const same = (processes ?? []).filter(({ pid }) => pid === process.pid);
   return element("ul", {}, same.map(({ idx, mig_index: instance, gpu_memory_mb: mib, sm_utilization_percent: sm }) => {
     const where = known(instance) ? TEXTS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx);
-    const use = TEXTS.onGpu(memory(mib), number(sm, " %"));
+    const use = WORDS.onGpu(memory(mib), number(sm, " %"));
     return element("li", {}, element("a", { href: to({}, `#gpu${idx}`) }, where), `: ${use}`);
   }));
 }
@@ -41,11 +42,11 @@ function gpus(process, { processes }) {
 function values(process, state) {
   const { gpu_seconds_held: held, gpu_seconds_used: used, type } = process;
   const time = (seconds) => (known(seconds) ? duration(seconds) : UNKNOWN);
-  const kind = TEXTS.kinds[type] ?? UNKNOWN;
+  const kind = WORDS.kinds[type] ?? UNKNOWN;
   const found = {
     name: process.name ?? UNKNOWN,
     owner: owner(process),
-    kind: process.mps ? TEXTS.viaMps(kind) : kind,
+    kind: process.mps ? WORDS.viaMps(kind) : kind,
     started: started(process, state),
     container: both(process.container_name, process.container_id),
     pod: both([process.pod_namespace, process.pod_name].filter(known).join("/") || null, process.pod_uid),
@@ -59,7 +60,7 @@ function values(process, state) {
     used: time(used),
     idle: time(process.idle_seconds),
   };
-  return Object.entries(found).filter(([, value]) => known(value)).map(([name, value]) => [TEXTS.ofProcess[name], value]);
+  return Object.entries(found).filter(([, value]) => known(value)).map(([name, value]) => [WORDS.ofProcess[name], value]);
 }
 
 const copy = (text, name) => (known(text) ? element("button.copy", { type: "button", "data-copy": text }, name) : null);
@@ -68,7 +69,7 @@ const copy = (text, name) => (known(text) ? element("button.copy", { type: "butt
 export function unfolded(process, state) {
   return [
     element("p.command-line", {}, element("code", {}, process.command ?? UNKNOWN)),
-    element("p", {}, copy(`${process.pid}`, TEXTS.copyPid), " ", copy(process.command, TEXTS.copyCommand)),
+    element("p", {}, copy(`${process.pid}`, WORDS.copyPid), " ", copy(process.command, WORDS.copyCommand)),
     element("dl.facts", {}, facts(values(process, state))),
   ];
 }

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { element, show, styled } from "./draw.js";
 import { isLive, processesNow, state } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
+import { WORDS } from "./words.js";
 
 await styled("users.css");
 
@@ -34,7 +35,7 @@ function idle(user) {
   const now = Date.parse(state.event.timestamp);
   const since = (seconds) => new Date(now - seconds * 1000).toLocaleString([], WHEN);
   const each = idleHolders(user).map(({ idx, pid, idle_seconds: seconds }) =>
-    element("li", {}, gpuLink(idx), `, PID ${pid}: ${TEXTS.idleSince(duration(seconds), since(seconds))}`));
+    element("li", {}, gpuLink(idx), `, PID ${pid}: ${WORDS.idleSince(duration(seconds), since(seconds))}`));
   return [`▲ ${TEXTS.idleHolders(count, memory(mib))}`, each.length ? element("ul", {}, each) : null];
 }
 
@@ -68,7 +69,7 @@ function name(user) {
 
 function row(user) {
   const cells = Object.entries(COLUMNS).map(([column, [content, numeric]]) =>
-    element("td", { class: `${column}${numeric ? " numeric" : ""}`, "data-name": TEXTS.ofUsers[column] }, content(user)));
+    element("td", { class: `${column}${numeric ? " numeric" : ""}`, "data-name": WORDS.ofUsers[column] }, content(user)));
   return element("tr", { "data-key": `${user.username} ${user.uid}` }, cells);
 }
 
@@ -79,7 +80,7 @@ const most = (one, other) =>
 
 function table(users) {
   const heads = Object.entries(COLUMNS).map(([column, [, numeric]]) =>
-    element("th", { scope: "col", class: numeric && "numeric" }, TEXTS.ofUsers[column]));
+    element("th", { scope: "col", class: numeric && "numeric" }, WORDS.ofUsers[column]));
   return element(
     "table",
     {},
@@ -92,14 +93,14 @@ function table(users) {
 export function render(place) {
   if (!isLive()) told = null;
   const notes = [state.viewFault];
-  if (!isLive()) notes.push(TEXTS.usersUnknown);
+  if (!isLive()) notes.push(WORDS.usersUnknown);
   if (told?.unknown_idx.length) notes.push(TEXTS.processesUnknown(told.unknown_idx.join(", ")));
-  else if (told && !told.users.length) notes.push(TEXTS.noUsers);
+  else if (told && !told.users.length) notes.push(WORDS.noUsers);
   show(
     place,
     element("h2", { id: "users-now" }, TEXTS.users),
     element("p.note", {}, notes.filter(known).join(" ")),
     element("div.scroll.people", { tabindex: "0", role: "region", "aria-labelledby": "users-now" }, told ? table(told.users) : null),
-    element("p.note", {}, TEXTS.sinceStart),
+    element("p.note", {}, WORDS.sinceStart),
   );
 }

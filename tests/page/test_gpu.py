@@ -1,4 +1,4 @@
-"""One GPU in the place of the list: what is wrong, its charts over the whole history, and all else that is known."""
+"""One GPU in the place of the list: what is wrong, charts over the whole history, all else that is known."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_a_click_shows_everything_in_words_and_follows_it(browser: Browser) -> N
         assert pcie["Maximum, one direction"] == "61.5 GiB/s"
         assert (pcie["Lanes"], pcie["Lanes of the card"]) == ("16 of 16", "16")
         assert subject(page, "Connected by")["GPU 0"].startswith("NV")
-        assert view(page).get_by_role("cell", name="0–17").is_visible(), "links that are alike share a line"
+        assert view(page).get_by_role("cell", name="0\N{EN DASH}17").is_visible(), (
+            "links that are alike share a line"
+        )
         names = view(page).locator("dt").all_inner_texts()
         assert [name for name in names if "_" in name] == []
         assert "And more" not in view(page).inner_text()
@@ -110,7 +112,7 @@ def test_charts_begin_with_what_the_agent_remembers(browser: Browser) -> None:
                 )
             assert chart(page, "fan").count() == 0, "what this GPU never tells has no chart"
             assert re.fullmatch(
-                r".*64\s%, mean .*", chart(page, "utilization").locator(".spread").inner_text()
+                r".*64\s%, mean \d+", chart(page, "utilization").locator(".spread").inner_text()
             )
 
 

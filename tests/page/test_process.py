@@ -1,4 +1,4 @@
-"""A process unfolds beneath its row: its whole command, owner, where it belongs, since when, its use of each GPU."""
+"""A process unfolds beneath its row: its whole command, owner, where it belongs, its use of each GPU."""
 
 from __future__ import annotations
 

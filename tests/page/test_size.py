@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.http import compression
 from agent.http.web import SHELL, WEB
 
 if TYPE_CHECKING:
@@ -15,19 +16,17 @@ if TYPE_CHECKING:
 
 FILES = sorted(WEB.iterdir())
 MODULES = [file for file in FILES if file.suffix == ".js"]
-TEXTS = (WEB / "texts.js").read_text()
 IMPORT = re.compile(r'^import (?:\* as (\w+)|\{ ([^}]+) \}) from "\./(\w+\.js)";$', re.MULTILINE)
 
 
-# Comments and readable names weigh little once they are packed.
-LEVEL = 1  # of gzip, the least that a proxy does: nginx packs so by default
+# Comments and readable names weigh little once they are packed, which the agent does.
 # Of a host; the first view of all hosts needs one module more.
 FIRST_VIEW = {"index.html", "overview.js", *re.findall(r'(?:href|src)="web/([\w.]+)"', SHELL)}
 
 
 def packed_bytes(file: Path) -> int:
     """What travels of a file, which is packed by itself."""
-    return len(gzip.compress(file.read_bytes(), LEVEL))
+    return len(gzip.compress(file.read_bytes(), compression.LEVEL))
 
 
 def test_the_first_view_is_at_most_35_kilobytes_packed() -> None:
@@ -75,11 +74,16 @@ def test_what_is_needed_first_is_fetched_at_once() -> None:
     assert {*preloaded, "page.js"} == needed
 
 
-def test_every_text_is_in_one_place_and_used() -> None:
-    standing = set(re.findall(r'data-text="(\w+)"', SHELL))
-    texts = set(re.findall(r"^  (\w+):", TEXTS.partition("const WRITTEN")[0], re.MULTILINE))
+@pytest.mark.parametrize(
+    ("file", "name"), [("texts.js", "TEXTS"), ("words.js", "WORDS")], ids=["first", "views"]
+)
+def test_every_text_is_in_one_place_and_used(file: str, name: str) -> None:
+    """Those of views that come when they are wanted come with them."""
+    declared = (WEB / file).read_text().partition(f"export const {name} = {{")[2].partition("\n};")[0]
+    texts = set(re.findall(r"^  (\w+):", declared, re.MULTILINE))
     code = "".join(module.read_text() for module in MODULES)
-    used = {name for name in texts if re.search(rf"TEXTS\.{name}\b", code)}
+    used = set(re.findall(rf"\b{name}\.(\w+)", code))
+    standing = set(re.findall(r'data-(?:text|label)="(\w+)"', SHELL)) if name == "TEXTS" else set()
 
     assert texts == standing | used
 

@@ -1,4 +1,4 @@
-"""The users of a host: what they hold now, what they held and used, who holds GPUs idle since when; a click filters."""
+"""The users of a host: what they hold and used, who holds GPUs idle since when; a click filters."""
 
 from __future__ import annotations
 
