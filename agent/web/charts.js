@@ -76,12 +76,18 @@ function valueOf({ write }, { place, now, why }, rows) {
   return known(now) || !known(why) ? write(now) : TEXTS.errorOf(why);
 }
 
+// Least, most and mean; a unit that they share stands once.
+function shortened(values) {
+  const units = new Set(values.map((value) => value.split("\u00a0")[1]));
+  return units.size > 1 ? values : values.map((value, which) => (which === 1 ? value : value.split("\u00a0")[0]));
+}
+
 // What stands above a chart, and what is heard of it.
 function told(spec, rows) {
   const title = WORDS.charts[spec.name];
   const parts = spec.lines.map((one) => {
     const range = spread(rows, one.place);
-    const text = range ? WORDS.spread(...[range.least, range.mean, range.most].map(spec.write)) : UNKNOWN;
+    const text = range ? WORDS.spread(...shortened([range.least, range.most, range.mean].map(spec.write))) : UNKNOWN;
     return { name: WORDS.lines[one.name], value: valueOf(spec, one, rows), text };
   });
   const values = parts.map(({ name, value }) =>

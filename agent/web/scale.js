@@ -2,7 +2,7 @@
 import { known } from "./texts.js";
 
 export const MOST_TICKS = 4;
-const TICKS = { 5: 60, 15: 300, 60: 900 }; // minutes of a chart: seconds from one tick to the next
+const TICKS = { 5: 120, 15: 300, 60: 1200 }; // minutes of a chart: seconds from one tick to the next
 const NEAR = 10_000; // milliseconds after the newest row in which its values are still those of the moment
 
 // Round values from 0 up to `top`, in steps of 1, 2 or 5 times a power of ten of this unit.

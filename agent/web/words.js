@@ -35,7 +35,7 @@ export const WORDS = {
   minutes: (minutes) => `${minutes} min`,
   cursor: "Moment whose values are shown",
   ago: (time) => `${time} ago`,
-  spread: (least, mean, most) => `${least} to ${most}, mean ${mean}`,
+  spread: (least, most, mean) => `${least} to ${most}, mean ${mean}`,
   // users of a host
   ofUsers: {
     user: "User", gpus: "GPUs now", processes: "Processes", memory: "GPU memory", sm: "SM", held: "Held",

@@ -19,10 +19,11 @@ pytestmark = pytest.mark.slow
 
 HOUR = 3600
 
-# Events of a GPU of its own, one every two seconds, with these times of the agent; `pauses`: seconds more before an
-# event. Of the rows that the page keeps: seconds since the first event, and the number of the event.
+# Events of a GPU of its own, one every two seconds, with these times of the agent; `pauses`: seconds more
+# before an event. Of the rows that the page keeps: seconds since the first event, and the number of the event.
 ROWS = """async ([seconds, pauses]) => {
-    const { add, recent } = await import(new URL("history.js", document.querySelector("script[type=module]").src));
+    const page = document.querySelector("script[type=module]").src;
+    const { add, recent } = await import(new URL("history.js", page));
     const start = Date.parse("2026-01-01T00:00:00Z");
     const gpu = (percent) => ({ uuid: "another", utilization: { gpu_percent: percent }, memory: {}, power: {} });
     let moment = 0;

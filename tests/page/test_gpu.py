@@ -1,4 +1,4 @@
-"""One GPU in the place of the list: what is wrong, its charts over the whole history, and all else that is known."""
+"""One GPU in the place of the list: what is wrong, charts over the whole history, all else that is known."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_a_click_shows_everything_in_words_and_follows_it(browser: Browser) -> N
         assert pcie["Maximum, one direction"] == "61.5 GiB/s"
         assert (pcie["Lanes"], pcie["Lanes of the card"]) == ("16 of 16", "16")
         assert subject(page, "Connected by")["GPU 0"].startswith("NV")
-        assert view(page).get_by_role("cell", name="0–17").is_visible(), "links that are alike share a line"
+        assert view(page).get_by_role("cell", name="0\N{EN DASH}17").is_visible(), (
+            "links that are alike share a line"
+        )
         names = view(page).locator("dt").all_inner_texts()
         assert [name for name in names if "_" in name] == []
         assert "And more" not in view(page).inner_text()
@@ -105,9 +107,13 @@ def test_charts_begin_with_what_the_agent_remembers(browser: Browser) -> None:
             page.reload()
             for name in ("utilization", "sm", "memory", "power", "temperature", "clocks", "pcie", "hostCpu"):
                 stroke = chart(page, name).locator(".stroke").first
-                wait_until(lambda stroke=stroke: str(stroke.get_attribute("d")).count("L") >= 5, f"{name} has a line")
+                wait_until(
+                    lambda stroke=stroke: str(stroke.get_attribute("d")).count("L") >= 5, f"{name} has a line"
+                )
             assert chart(page, "fan").count() == 0, "what this GPU never tells has no chart"
-            assert re.fullmatch(r".*64\s%, mean .*", chart(page, "utilization").locator(".spread").inner_text())
+            assert re.fullmatch(
+                r".*64\s%, mean \d+", chart(page, "utilization").locator(".spread").inner_text()
+            )
 
 
 def ages(page: Page, url: str) -> list[int]:
@@ -142,7 +148,9 @@ def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_told(browser: Br
         assert subject(page, "What it is")["MIG instances"] == "none"
         simulation.gpus[0].lose()
         view(page).locator(".reason").get_by_text("The GPU is lost").first.wait_for()
-        wait_until(lambda: "none" not in subject(page, "What it is").values(), "the detail is of the lost GPU")
+        wait_until(
+            lambda: "none" not in subject(page, "What it is").values(), "the detail is of the lost GPU"
+        )
         told = subject(page, "What it is")["MIG instances"]
         assert told.startswith(UNKNOWN)
         assert "The GPU cannot be read" in told
@@ -178,7 +186,10 @@ def test_on_a_phone_no_word_is_broken_and_nothing_is_wider(browser: Browser) -> 
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu0", viewport=phone) as page:
         view(page).get_by_role("cell", name="NVSwitch").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
-        tops = [page.locator(part).bounding_box() for part in (".gpu-head", "#processes-view", ".gpu-charts", ".sections")]
+        tops = [
+            page.locator(part).bounding_box()
+            for part in (".gpu-head", "#processes-view", ".gpu-charts", ".sections")
+        ]
         assert [top["y"] for top in tops if top] == sorted(top["y"] for top in tops if top)
 
 

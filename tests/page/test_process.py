@@ -1,4 +1,4 @@
-"""A process unfolds beneath its row: its whole command, owner, where it belongs, since when, its use of each GPU."""
+"""A process unfolds beneath its row: its whole command, owner, where it belongs, its use of each GPU."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ TRAINING = process(
     job={"scheduler": "slurm", "id": "4711", "name": "train"},
     slurm_step="batch",
 )
-ROWS = [TRAINING, {**TRAINING, "idx": 1, "gpu_memory_mb": 512.0, "sm_utilization_percent": None}, process("bob", 1, 200)]
+ROWS = [
+    TRAINING,
+    {**TRAINING, "idx": 1, "gpu_memory_mb": 512.0, "sm_utilization_percent": None},
+    process("bob", 1, 200),
+]
 
 
 @contextmanager
@@ -81,7 +85,9 @@ def test_what_it_does_not_belong_to_has_no_line_and_the_unknown_is_no_zero(brows
         unfold(page, 200)
         told = facts(page.locator(".unfolded"))
         assert {"Container", "Pod", "Job", "Service", "Session"}.isdisjoint(told)
-        assert {told[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle here for")} == {UNKNOWN}
+        assert {told[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle here for")} == {
+            UNKNOWN
+        }
 
 
 def test_its_links_lead_to_its_user_and_its_gpu(browser: Browser) -> None:

@@ -19,7 +19,7 @@ MODULES = [file for file in FILES if file.suffix == ".js"]
 IMPORT = re.compile(r'^import (?:\* as (\w+)|\{ ([^}]+) \}) from "\./(\w+\.js)";$', re.MULTILINE)
 
 
-# Comments and readable names weigh little once they are packed. The agent does, and proxies pass on what is packed.
+# Comments and readable names weigh little once they are packed, which the agent does.
 # Of a host; the first view of all hosts needs one module more.
 FIRST_VIEW = {"index.html", "overview.js", *re.findall(r'(?:href|src)="web/([\w.]+)"', SHELL)}
 

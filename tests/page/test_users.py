@@ -1,4 +1,4 @@
-"""The users of a host: what they hold now, what they held and used, who holds GPUs idle since when; a click filters."""
+"""The users of a host: what they hold and used, who holds GPUs idle since when; a click filters."""
 
 from __future__ import annotations
 
@@ -83,7 +83,9 @@ def row(page: Page, name: str) -> dict[str, str]:
     """What stands in the row of a user, by column."""
     wanted = page.locator(".people tbody tr").filter(has_text=name)
     wanted.wait_for()
-    texts = wanted.locator("td").evaluate_all("cells => cells.map((one) => [one.dataset.name, one.innerText])")
+    texts = wanted.locator("td").evaluate_all(
+        "cells => cells.map((one) => [one.dataset.name, one.innerText])"
+    )
     return {name: text.replace("\xa0", " ") for name, text in texts}
 
 
