@@ -1,4 +1,4 @@
-"""How a free GPU is taken: what a shell or docker needs is copied wherever the page stands, nothing is promised."""
+"""How a free GPU is taken: what a shell or docker needs is copied, however the page came."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def pasted(page: Page) -> str:
     field = page.locator("#filter-user")
     field.fill("")
     field.press("Control+V")
+    page.wait_for_function("() => document.querySelector('#filter-user').value !== ''")
     return field.input_value()
 
 
