@@ -104,7 +104,7 @@ export const TEXTS = {
   moreProcesses: (count) => `Show ${count} more`,
   noInstance: "MIG mode, no instance",
   instancesNotKnown: "MIG mode, instances unknown",
-  freeInstances: (count) => `${count} MIG free`,
+  freeInstances: (count) => `${count} free`,
   instances: "MIG instances",
   instance: (index, profile) => `MIG ${index}${profile ? ` (${profile})` : ""}`,
   processesOf: (count) => (count === "1" ? "1 process" : `${count} processes`),

@@ -25,7 +25,7 @@ ROWS = """async ([seconds, pauses]) => {
     const page = document.querySelector("script[type=module]").src;
     const { add, recent } = await import(new URL("history.js", page));
     const start = Date.parse("2026-01-01T00:00:00Z");
-    const gpu = (percent) => ({ uuid: "another", utilization: { gpu_percent: percent }, memory: {}, power: {} });
+    const gpu = (percent) => ({ uuid: "another", utilization: { gpu_percent: percent } });
     let moment = 0;
     seconds.forEach((at, number) => {
         moment += (number ? 2 : 0) + (pauses[number] ?? 0);

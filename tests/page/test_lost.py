@@ -196,7 +196,7 @@ def test_a_tab_that_is_hidden_at_the_first_event_is_no_error(browser: Browser) -
         document.dispatchEvent(new Event("visibilitychange"));
     }).observe(document, { childList: true, subtree: true });"""
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", script=script) as page:
-        page.get_by_text("paused while this tab is hidden").wait_for()
+        page.locator("#connection.paused").get_by_text("paused while this tab is hidden").wait_for()
         asked = asked_from_now_on(page)
         page.wait_for_timeout(2000)
         assert asked == []
@@ -231,7 +231,7 @@ def test_a_hidden_tab_asks_nothing_until_it_shows_again(browser: Browser) -> Non
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
         page.locator("#gpu-view dt").first.wait_for()
         hide(page, hidden=True)
-        page.get_by_text("paused while this tab is hidden").wait_for()
+        page.locator("#connection.paused").get_by_text("paused while this tab is hidden").wait_for()
         assert page.title().startswith(UNKNOWN)
         asked = asked_from_now_on(page)
         page.wait_for_timeout(6000)  # longer than between two looks at anything
