@@ -168,7 +168,9 @@ document.addEventListener("visibilitychange", () => {
 take.prepare(() => changed());
 addEventListener("error", ({ error }) => error && connection.broken(error));
 addEventListener("unhandledrejection", ({ reason }) => connection.broken(reason));
-on(draw);
-if (document.hidden) connection.pause();
-else start();
-setInterval(connection.tick, 1000);
+if (!("old" in document.documentElement.dataset)) {
+  on(draw);
+  if (document.hidden) connection.pause();
+  else start();
+  setInterval(connection.tick, 1000);
+}

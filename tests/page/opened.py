@@ -79,7 +79,7 @@ def process(text: str = "x", **fields: object) -> dict[str, object]:
     return {**texts, **numbers, **times, **fields}
 
 
-# The stream of the agent is another one: it begins with this event, says it again each second and does not end.
+# The stream is another one: it begins with this event, says it again each second and does not end.
 STREAMING = """(() => {
     const asked = window.fetch;
     const line = new TextEncoder().encode(`data: ${JSON.stringify(EVENT)}\\n\\n`);
@@ -91,11 +91,12 @@ STREAMING = """(() => {
                 setInterval(() => stream.enqueue(line), 1000);
             },
         });
-        return new Response(body);
+        return new Response(body, { headers: HEADERS });
     };
 })();"""
 
 
-def streaming(event: object) -> str:
-    """A script with which each event of the stream is this one."""
-    return STREAMING.replace("EVENT", json.dumps(event))
+def streaming(event: object, *, build: str | None = None) -> str:
+    """A script with which each event of the stream is this one, of an agent with another page where it is given."""
+    headers = {} if build is None else {"X-Agent-Build": build}
+    return STREAMING.replace("EVENT", json.dumps(event)).replace("HEADERS", json.dumps(headers))
