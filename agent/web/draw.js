@@ -15,7 +15,7 @@ export function element(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (known(value) && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => known(child) && child !== ""));
+  made.append(...children.flat(2).filter((child) => known(child) && child !== ""));
   return made;
 }
 

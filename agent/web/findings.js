@@ -40,10 +40,12 @@ function line([key, { verdict, why, first, whom }], advice) {
   return element(
     `li.finding.${verdict}`,
     { "data-key": key },
-    element("span.badge", { class: `badge ${verdict}` }, TEXTS.verdicts[verdict]),
+    element("span", { class: `badge ${verdict}` }, TEXTS.verdicts[verdict]),
+    " ",
     element("b", {}, name),
+    " ",
     element("span.reason", {}, why),
-    todo ? element("span.todo", {}, `→ ${todo}`) : null,
+    todo ? [" ", element("span.todo", {}, `→ ${todo}`)] : null,
   );
 }
 

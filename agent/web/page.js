@@ -58,9 +58,9 @@ function draw(isMore) {
 
 function drawAll(isMore) {
   const isHost = !FLEET && state.event !== null && state.phase !== "broken";
-  bar.render(state, FLEET);
-  byId("one").hidden = !isHost;
+  byId("one").hidden = !isHost; // first: what cannot be drawn must not stay
   login();
+  bar.render(state, FLEET);
   if (!isHost || !isMore) return;
   announce.render(state);
   tabs();
@@ -153,7 +153,8 @@ byId("theme").addEventListener("click", () => {
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   const isPlain = !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-  if (!link || !isPlain || link.id === "back" || link.origin + link.pathname !== location.origin + location.pathname) return;
+  const isHere = link && link.id !== "back" && link.origin + link.pathname === location.origin + location.pathname;
+  if (!isHere || !isPlain) return;
   event.preventDefault();
   // From one GPU to the next is no step for "Back".
   history["replace" in link.dataset ? "replaceState" : "pushState"](null, "", link.href);

@@ -97,6 +97,6 @@ STREAMING = """(() => {
 
 
 def streaming(event: object, *, build: str | None = None) -> str:
-    """A script with which each event of the stream is this one, of an agent with another page where it is given."""
+    """A script with which each event of the stream is this one; `build`: of the page that the agent has."""
     headers = {} if build is None else {"X-Agent-Build": build}
     return STREAMING.replace("EVENT", json.dumps(event)).replace("HEADERS", json.dumps(headers))

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 MINUTE = 60_000  # milliseconds
 MODULE = "document.querySelector('script[type=module]').src.replace('page.js', 'charts.js')"
 
-# Two charts of 15 minutes before the page: every 10 s a row, of which the value is its age in seconds, and in the
-# tenth minute before now a gap.
+# Two charts of 15 minutes before the page: every 10 s a row, of which the value is its age in seconds, and in
+# the tenth minute before now a gap.
 DRAWN = """async () => {
     const charts = await import(MODULE);
     await (await import(MODULE.replace("charts", "draw"))).styled("gpu.css");

@@ -1,4 +1,4 @@
-"""Faults of the page are not the network's: each has a sentence of its own, and the browser's console has it too."""
+"""Faults of the page are not the network's: each has a sentence of its own, also in the browser's console."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ def test_a_browser_that_is_too_old_is_told(browser: Browser) -> None:
 
 def test_a_part_that_cannot_be_loaded_is_told(browser: Browser) -> None:
     sentence = "A part of this page could not be loaded. Reload it."
-    with Simulation(1), agent_server() as url:
-        with opened(browser, f"{url}/", expected=[sentence, "ERR_"]) as page:
-            page.route("**/draw.js", lambda route: route.abort())
-            page.reload()
-            page.locator("#problem").get_by_text(sentence).wait_for()
+    broken = [sentence, "ERR_"]
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=broken) as page:
+        page.route("**/draw.js", lambda route: route.abort())
+        page.reload()
+        page.locator("#problem").get_by_text(sentence).wait_for()
 
 
 def test_after_an_upgrade_the_page_loads_the_new_one_by_itself(browser: Browser, tmp_path: Path) -> None:

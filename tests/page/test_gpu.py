@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,13 +108,16 @@ def test_charts_begin_with_what_the_agent_remembers(browser: Browser) -> None:
             page.reload()
             for name in ("utilization", "sm", "memory", "power", "temperature", "clocks", "pcie", "hostCpu"):
                 stroke = chart(page, name).locator(".stroke").first
-                wait_until(
-                    lambda stroke=stroke: str(stroke.get_attribute("d")).count("L") >= 5, f"{name} has a line"
-                )
+                wait_until(partial(has_points, stroke, 5), f"{name} has a line")
             assert chart(page, "fan").count() == 0, "what this GPU never tells has no chart"
             assert re.fullmatch(
                 r".*64\s%, mean \d+", chart(page, "utilization").locator(".spread").inner_text()
             )
+
+
+def has_points(stroke: Locator, least: int) -> bool:
+    """Whether a line leads over so many points."""
+    return str(stroke.get_attribute("d")).count("L") >= least
 
 
 def ages(page: Page, url: str) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import httpx
@@ -23,7 +22,7 @@ REASONS = [
     "The driver asks for a recovery",
     "170 of its 171 NVLinks down",
 ]
-TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(".card, .card *, .finding, .finding *")]
+TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(":is(.card, .finding, .card *)")]
     .filter((one) => one.clientWidth && one.scrollWidth > one.clientWidth + 1)
     .map((one) => one.outerHTML)"""
 

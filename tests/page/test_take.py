@@ -1,9 +1,10 @@
-"""A free GPU is taken by what a shell or docker needs, copied wherever the page stands; it is never said to be kept."""
+"""How a free GPU is taken: what a shell or docker needs is copied, however the page came."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from agent.simulation import Simulation
@@ -23,26 +24,32 @@ COPIED = "Copied. Free now, not reserved."
 DEAF = "Object.defineProperty(navigator, 'clipboard', {}); Document.prototype.execCommand = () => false;"
 
 
-@pytest.fixture
-def idle() -> Iterator[Simulation]:
+@pytest.fixture(autouse=True)
+def idle() -> Iterator[None]:
     """Two GPUs that nobody uses."""
     with Simulation(2) as simulation:
         for gpu in simulation.gpus:
             gpu.processes = []
             gpu.fix(memory_used=0, gpu_utilization=0)
-        yield simulation
+        yield
+
+
+def uuids_of(url: str) -> list[str]:
+    return [gpu["uuid"] for gpu in httpx.get(f"{url}/gpu").json()["gpus"]]
 
 
 def pasted(page: Page) -> str:
     field = page.locator("#filter-user")
     field.fill("")
     field.press("Control+V")
+    page.wait_for_function("() => document.querySelector('#filter-user').value !== ''")
     return field.input_value()
 
 
-def test_over_plain_http_it_is_copied_too(browser: Browser, idle: Simulation) -> None:
-    uuids = [gpu.uuid for gpu in idle.gpus]
-    with agent_server() as url, opened(browser, url.replace("127.0.0.1", "gpu.lab") + "/") as page:
+def test_over_plain_http_it_is_copied_too(browser: Browser) -> None:
+    lab = "http://gpu.lab"
+    with agent_server() as url, opened(browser, url.replace("http://127.0.0.1", lab) + "/") as page:
+        uuids = uuids_of(url)
         assert page.evaluate("navigator.clipboard") is None, "as on the way to most hosts"
         page.get_by_role("button", name="Copy CUDA_VISIBLE_DEVICES").click()
         page.get_by_text(COPIED).wait_for()
@@ -68,13 +75,14 @@ def test_over_https_the_clipboard_has_it(browser: Browser, tmp_path: Path) -> No
         assert page.evaluate("navigator.clipboard.readText()").startswith("CUDA_VISIBLE_DEVICES=GPU-")
 
 
-def test_where_nothing_can_be_copied_the_text_is_selected(browser: Browser, idle: Simulation) -> None:
+def test_where_nothing_can_be_copied_the_text_is_selected(browser: Browser) -> None:
     with agent_server() as url, opened(browser, f"{url}/", script=DEAF) as page:
         page.get_by_role("button", name="Copy CUDA_VISIBLE_DEVICES").click()
         page.get_by_text("Not copied: press Ctrl+C").wait_for()
         assert not page.get_by_text(COPIED).is_visible()
+        uuids = uuids_of(url)
         selected = page.evaluate("document.activeElement.value.slice(document.activeElement.selectionStart)")
-    assert selected.removeprefix("CUDA_VISIBLE_DEVICES=") in [gpu.uuid for gpu in idle.gpus]
+    assert selected.removeprefix("CUDA_VISIBLE_DEVICES=") in uuids
 
 
 def test_instances_of_a_gpu_in_mig_mode_are_offered_by_their_own_uuids(browser: Browser) -> None:
