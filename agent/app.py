@@ -30,6 +30,7 @@ from agent.http.middleware import (
 from agent.http.response_cache import ResponseCache
 from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
+from agent.http.web import BUILD_HEADER
 from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
 from agent.sampling.kernel_log_tally import Tally
@@ -195,6 +196,7 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
             allow_methods=["GET", "HEAD"],
             # The last two come from EventSource in JavaScript; the browser's own needs no leave for them.
             allow_headers=["Authorization", "X-API-Key", "Cache-Control", "Last-Event-ID"],
+            expose_headers=[BUILD_HEADER],
             allow_private_network=True,
             # What a proxy in front of us wants of a user; never for any page that comes along.
             allow_credentials="*" not in settings.cors_origins,

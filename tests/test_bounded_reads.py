@@ -42,10 +42,9 @@ OPENS = {
     Path("agent/settings/token_file.py"): {"open", "fdopen"},  # TOKEN_FILE, up to a bound
     Path("agent/settings/environment.py"): {"read_text"},  # .env
     Path("agent/sources/pod_names.py"): {"scandir"},  # folders of the kubelet, the first of their entries
-    Path("agent/http/endpoint.py"): {"iterdir"},  # the names of the page's own files
     Path("agent/simulation/replay/document.py"): {"open"},  # what is replayed, up to a bound
-    Path("agent/routes/page.py"): {"read_text", "read_bytes"},  # those files
     Path("agent/sources/kernel_log.py"): {"open"},  # /dev/kmsg, a record at a time
+    Path("agent/http/web.py"): {"iterdir", "read_text"},  # the page's own files
     Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a bound
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("main.py"): {"open"},  # /dev/null

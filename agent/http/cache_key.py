@@ -112,7 +112,6 @@ def constant_paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
         for endpoint in endpoints
         for path in (
             *endpoint.documents,
-            *endpoint.file_paths,
             *(route.path for route in endpoint.routes if _is_constant(route)),
         )
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fastapi.params import Depends as Dependency
-    from starlette.staticfiles import StaticFiles
+
+    from agent.http.web import KeptFiles
 
 EVENT_STREAM = "text/event-stream"
 
@@ -52,7 +52,7 @@ class Endpoint:
     is_probe: bool = False  # probes come by address, which ALLOWED_HOSTS does not list
     documents: tuple[str, ...] = ()  # paths that FastAPI answers by itself; the answers never change
     folder: str = ""  # path of the files that its page loads; whoever may read the page may read them
-    files: StaticFiles | None = None  # answers below `folder`; None: FastAPI does
+    files: KeptFiles | None = None  # answers below `folder`; None: FastAPI does
 
     @property
     def routes(self) -> Sequence[APIRoute]:
@@ -75,12 +75,7 @@ class Endpoint:
     @property
     def file_paths(self) -> frozenset[str]:
         """Of its own files, which are the same as long as the agent runs."""
-        folder = self.files.directory if self.files else None
-        return (
-            frozenset(f"{self.folder}/{file.name}" for file in Path(folder).iterdir())
-            if folder
-            else frozenset()
-        )
+        return frozenset(self.folder + path for path in self.files.paths) if self.files else frozenset()
 
     @property
     def streams(self) -> frozenset[str]:

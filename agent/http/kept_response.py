@@ -45,6 +45,13 @@ class KeptResponse:
         """Bytes that it takes."""
         return len(self.body) + (len(self._packed.body) if self._packed else 0)
 
+    def pack(self) -> None:
+        """At once, with its tag: for what is whole from the start and never changes."""
+        self.set_tag()
+        if self._can_be_packed:
+            _add_to_list(self.headers, b"vary", b"Accept-Encoding")
+            self._packed = self._made_packed()
+
     async def record(self, message: Message) -> None:
         """Take what an app sends."""
         if message["type"] == "http.response.start":

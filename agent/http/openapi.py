@@ -163,7 +163,8 @@ def _simplify(schema: dict[str, Any]) -> None:
 
     A title of a field would name a class like one of the components. A constant is an enum with one value.
     Options of which one alone can fit are `oneOf`. Without a format many take 32 bits, which hold neither
-    bytes nor milliseconds. A field that is not required is left out where it has no value, and is never null.
+    bytes nor milliseconds. A field that is not required is left out where it has no value, and is never null
+    unless it says what it is otherwise.
     """
     schema.pop("title", None)
     if "const" in schema:
@@ -174,7 +175,8 @@ def _simplify(schema: dict[str, Any]) -> None:
         schema["oneOf"] = schema.pop("anyOf")
     fields = schema.get("properties", {})
     for name in fields.keys() - set(schema.get("required", ())):
-        _drop_null(fields[name])
+        if "default" not in fields[name]:
+            _drop_null(fields[name])
     for inner in (*fields.values(), *schema.get("anyOf", ()), *schema.get("oneOf", ())):
         _simplify(inner)
     for name in ("items", "additionalProperties"):

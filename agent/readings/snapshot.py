@@ -107,6 +107,7 @@ class LedgerReading:
     idle_since: Mapping[str, float] = field(default_factory=dict)
     # By GPU UUID; absent: it cannot be read.
     lately: Mapping[str, Lately] = field(default_factory=dict)
+    began_at: float | None = None  # since when all this is counted, seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +169,14 @@ class GpuSeries:
 
     index: int
     uuid: str | None
-    gpu_utilization_percent: tuple[int | None, ...]
-    memory_used_bytes: tuple[int | None, ...]
-    temperature_celsius: tuple[int | None, ...]
-    power_watts: tuple[float | None, ...]
+    columns: Mapping[str, Sequence[float | None]]  # by the field of a GpuReading: "power.usage_watts"
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryReading:
-    """What is remembered of all GPUs, the oldest first."""
+    """What is remembered of GPUs and host, the oldest first."""
 
     taken_at: tuple[float, ...] = ()  # seconds since the epoch
     gpus: Sequence[GpuSeries] = ()  # each is put together when it is asked for
+    # By the field of a HostReading: "cpu_percent"; a value for each moment, as in GpuSeries.
+    host: Mapping[str, Sequence[float | None]] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from agent.http.authentication import ADMISSION_KEY
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest, Unauthorized
 from agent.http.openapi import Tag
-from agent.http.parameters import Shared, driver_of, refuse_unknown_parameters
+from agent.http.parameters import Shared, Switch, driver_of, refuse_unknown_parameters
 from agent.http.response_cache import HEAD_KEY
 from agent.views.envelope import Success, success
 from agent.views.free import FreeGpus, cuda_visible_devices, free_view
@@ -36,7 +36,9 @@ MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
 LOOK_INTERVAL = 1.0  # seconds between two looks of a request that waits
 
-Count = Annotated[int, Query(ge=1, le=MAX_COUNT, description="how many GPUs")]
+Count = Annotated[
+    int, Query(ge=1, le=MAX_COUNT, description="how many GPUs, or with mig=1 instances and GPUs")
+]
 MinFreeMemory = Annotated[str, Query(description=f"free memory of each: {ACCEPTED}; empty: any")]
 MaxUtilization = Annotated[
     float | None,
@@ -65,6 +67,13 @@ Wait = Annotated[
         " others for 30 s. 0: answer at once, and take nothing",
     ),
 ]
+Mig = Annotated[
+    Switch,
+    Query(
+        description="offer MIG instances, before whole GPUs, in the place of the GPUs that they are on;"
+        " of several instances a CUDA program uses the first"
+    ),
+]
 Format = Annotated[
     Literal["json", "plain", ""],
     Query(description="plain: only the string for CUDA_VISIBLE_DEVICES; status 409 where there are too few"),
@@ -76,6 +85,7 @@ async def the_wish(
     min_free_memory: MinFreeMemory = "",
     max_utilization: MaxUtilization = None,
     exclude_users: ExcludeUsers = (),
+    mig: Mig = False,
 ) -> Wish:
     """What the parameters ask for. Raises InvalidRequest."""
     return Wish(
@@ -83,6 +93,7 @@ async def the_wish(
         min_free_memory_bytes=_parse_memory(min_free_memory),
         max_utilization_percent=max_utilization,
         exclude_users=_parse_users(exclude_users),
+        mig=mig,
     )
 
 
@@ -90,6 +101,7 @@ async def the_wish(
     "/free",
     summary="Which GPUs can be taken, best first",
     response_model=Success[FreeGpus],
+    response_model_exclude_unset=True,
     dependencies=[Depends(refuse_unknown_parameters)],
     responses={
         200: {

@@ -16,6 +16,7 @@ from agent.http.errors import AgentError
 from agent.http.negotiation import names_type
 from agent.http.openapi import API_KEY, Tag
 from agent.http.parameters import Indices, Shared, driver_of, select
+from agent.http.web import BUILD, BUILD_HEADER
 from agent.views.gpu import StreamEvent, error_view
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ ENDPOINT = Endpoint(router, access=Access.API_KEY, failures=(503,))
 RETRY = 10.0  # seconds until an EventSource connects again
 SPREAD = 0.2  # of it, so that a thousand viewers of a restarted agent do not come back in the same second
 HEARTBEAT = b": nothing new\n\n"  # a comment, which EventSource skips
+HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", BUILD_HEADER: BUILD}
 Interval = Annotated[
     float | None,
     Query(
@@ -50,7 +52,7 @@ class EventStream(StreamingResponse):
     def __init__(
         self, shared: SharedState, interval: float, indices: frozenset[int] | None, *, begin: bytes = b""
     ) -> None:
-        super().__init__((), headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"})
+        super().__init__((), headers=HEADERS)
         self._shared = shared
         self._interval = interval
         self._indices = indices
@@ -84,7 +86,18 @@ class EventStream(StreamingResponse):
     response_class=EventStream,
     response_model=None,
     dependencies=API_KEY,
-    responses={200: {"model": StreamEvent, "description": "one object in each event"}},
+    responses={
+        200: {
+            "model": StreamEvent,
+            "description": "one object in each event",
+            "headers": {
+                BUILD_HEADER: {
+                    "description": "hash of the files of the agent's page, as in /summary",
+                    "schema": {"type": "string"},
+                }
+            },
+        }
+    },
 )
 async def gpu_stream(
     shared: Shared,

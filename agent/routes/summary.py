@@ -9,6 +9,7 @@ from agent.http.endpoint import Endpoint
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared, driver_of
 from agent.http.pieces import json_response
+from agent.http.web import BUILD
 from agent.views.envelope import Success
 from agent.views.summary import HostSummary, summary_json
 
@@ -24,4 +25,4 @@ async def summary(shared: Shared, snapshot: CurrentSnapshot) -> Response:
     """
     driver_of(snapshot)
     offer = shared.queue.offer_now(Wish(count=max(1, len(snapshot.gpus))), snapshot)
-    return await json_response(shared, summary_json(snapshot, {gpu.index for gpu in offer.gpus}))
+    return await json_response(shared, summary_json(snapshot, {gpu.index for gpu in offer.gpus}, build=BUILD))

@@ -1,9 +1,12 @@
-"""What the GPUs did in the last hour: a bounded ring in memory, fine for the last minutes."""
+"""What the GPUs and the host did in the last hour: a bounded ring in memory, fine for the last minutes."""
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from agent.readings import GpuSeries, HistoryReading
@@ -18,24 +21,67 @@ FINE_SECONDS = 300.0  # in which every Snapshot is kept; before, one for each in
 # Moments further apart than this many intervals have a gap between them, in which nothing is known.
 GAP_INTERVALS = 3
 
+# Fields of a GpuReading and of a HostReading, each a number.
+GPU_FIELDS = (
+    "utilization.gpu_percent",
+    "memory.used_bytes",
+    "thermal.gpu_celsius",
+    "power.usage_watts",
+    "gpm.sm_activity_percent",
+    "gpm.tensor_activity_percent",
+    "clocks.graphics_mhz",
+    "clocks.memory_mhz",
+    "pcie.tx_kib_per_second",
+    "pcie.rx_kib_per_second",
+    "fans.speed_percent",
+)
+HOST_FIELDS = ("cpu_percent", "memory_used_bytes")
 
-class _Values(NamedTuple):
-    """Of one GPU at one moment; in the order of GpuSeries."""
-
-    gpu_utilization_percent: int | None = None
-    memory_used_bytes: int | None = None
-    temperature_celsius: int | None = None
-    power_watts: float | None = None
+_of_gpu = attrgetter(*GPU_FIELDS)
+_of_host = attrgetter(*HOST_FIELDS)
+_NO_GPU = (None,) * len(GPU_FIELDS)
+_NO_HOST = (None,) * len(HOST_FIELDS)
+_UNKNOWN = float("nan")  # within the ring, where a number has no room for None
 
 
 class _Moment(NamedTuple):
-    """All GPUs at one moment."""
+    """All numbers of one moment in a row: of the host, then of one GPU after the other."""
 
     since_boot: float  # seconds
-    gpus: dict[str, _Values]  # by UUID; a GPU that could not be read is not there
+    gpus: tuple[_Name, ...]  # the same object as long as the GPUs are the same
+    row: array[float]
 
 
-_UNKNOWN = _Values()
+class _Name(NamedTuple):
+    """By what a GPU is known again. An index alone may mean another one after a reset."""
+
+    uuid: str | None
+    bus_id: str | None
+    gpu_index: int
+
+    def means(self, other: _Name) -> bool:
+        """Whether both are one GPU, as far as either is known."""
+        if self.uuid and other.uuid:
+            return self.uuid == other.uuid
+        if self.bus_id and other.bus_id:
+            return self.bus_id == other.bus_id
+        return (
+            not (self.uuid or self.bus_id or other.uuid or other.bus_id) and self.gpu_index == other.gpu_index
+        )
+
+
+class _Run(NamedTuple):
+    """Moments in a row that have the same GPUs."""
+
+    gpus: tuple[_Name, ...]
+    rows: list[array[float]]
+
+    def begin(self, name: _Name) -> int | None:
+        """Where the numbers of this GPU begin in each row; None: it was not there."""
+        for place, other in enumerate(self.gpus):
+            if name.means(other):
+                return len(HOST_FIELDS) + place * len(GPU_FIELDS)
+        return None
 
 
 class History:
@@ -45,24 +91,34 @@ class History:
         self.interval = interval  # seconds between two moments, before the fine part
         self._coarse: deque[_Moment] = deque()
         self._fine: deque[_Moment] = deque()
+        self._gpus: tuple[_Name, ...] = ()
 
     def add(self, snapshot: Snapshot) -> None:
         """Remember this Snapshot, and forget what is too old."""
         now = snapshot.taken_since_boot
-        known = {
-            gpu.identity.uuid: _values(gpu) for gpu in snapshot.gpus if gpu.identity.uuid and gpu.reading
-        }
-        self._fine.append(_Moment(now, known))
+        gpus = tuple(_name(gpu) for gpu in snapshot.gpus)
+        if gpus != self._gpus:
+            self._gpus = gpus
+        self._fine.append(_Moment(now, self._gpus, _row(snapshot)))
         while self._fine[0].since_boot < now - FINE_SECONDS:
             self._keep(self._fine.popleft())
         while self._coarse and self._coarse[0].since_boot < now - HISTORY_SECONDS:
             self._coarse.popleft()
 
-    def read(self, snapshot: Snapshot, seconds: float, gpus: tuple[GpuSample, ...]) -> HistoryReading:
+    def read(
+        self,
+        snapshot: Snapshot,
+        seconds: float,
+        gpus: tuple[GpuSample, ...],
+        fields: Sequence[str] = GPU_FIELDS,
+    ) -> HistoryReading:
         """The last `seconds` before this Snapshot, of these GPUs."""
         moments = list(self._moments(snapshot.taken_since_boot - seconds))
+        runs = _runs(moments)
         return HistoryReading(
-            tuple(snapshot.booted_at + moment.since_boot for moment in moments), _AllSeries(gpus, moments)
+            tuple(snapshot.booted_at + moment.since_boot for moment in moments),
+            _AllSeries(gpus, runs, fields),
+            {field: _column(runs, [place] * len(runs)) for place, field in enumerate(HOST_FIELDS)},
         )
 
     def __len__(self) -> int:
@@ -79,7 +135,7 @@ class History:
             if moment.since_boot < since:
                 continue
             if before and moment.since_boot - before.since_boot > GAP_INTERVALS * self.interval:
-                yield _Moment(before.since_boot + self.interval, {})
+                yield _Moment(before.since_boot + self.interval, (), _GAP)
             yield moment
             before = moment
 
@@ -87,9 +143,10 @@ class History:
 class _AllSeries(Sequence[GpuSeries]):
     """Of each GPU its values at these moments, put together when they are asked for: an hour is long."""
 
-    def __init__(self, gpus: tuple[GpuSample, ...], moments: list[_Moment]) -> None:
+    def __init__(self, gpus: tuple[GpuSample, ...], runs: list[_Run], fields: Sequence[str]) -> None:
         self._gpus = gpus
-        self._moments = moments
+        self._runs = runs
+        self._fields = fields
 
     def __len__(self) -> int:
         return len(self._gpus)
@@ -100,28 +157,48 @@ class _AllSeries(Sequence[GpuSeries]):
     def __getitem__(self, place: slice) -> Sequence[GpuSeries]: ...
     def __getitem__(self, place: int | slice) -> GpuSeries | Sequence[GpuSeries]:
         if isinstance(place, slice):
-            return _AllSeries(self._gpus[place], self._moments)
-        return _series(self._gpus[place], self._moments)
+            return _AllSeries(self._gpus[place], self._runs, self._fields)
+        return _series(self._gpus[place], self._runs, self._fields)
 
 
-def _values(gpu: GpuSample) -> _Values:
-    reading = gpu.values
-    return _Values(
-        reading.utilization.gpu_percent,
-        reading.memory.used_bytes,
-        reading.thermal.gpu_celsius,
-        reading.power.usage_watts,
-    )
+def _name(gpu: GpuSample) -> _Name:
+    return _Name(gpu.identity.uuid, gpu.identity.pci_bus_id, gpu.index)
 
 
-def _series(gpu: GpuSample, moments: list[_Moment]) -> GpuSeries:
-    uuid = gpu.identity.uuid
-    rows = [moment.gpus.get(uuid or "", _UNKNOWN) for moment in moments]
-    return GpuSeries(
-        gpu.index,
-        uuid,
-        tuple(row.gpu_utilization_percent for row in rows),
-        tuple(row.memory_used_bytes for row in rows),
-        tuple(row.temperature_celsius for row in rows),
-        tuple(row.power_watts for row in rows),
-    )
+def _row(snapshot: Snapshot) -> array[float]:
+    values: list[float | None] = [*(_NO_HOST if snapshot.host is None else _of_host(snapshot.host))]
+    for gpu in snapshot.gpus:
+        values += _NO_GPU if gpu.reading is None else _of_gpu(gpu.reading)
+    return array("d", [_UNKNOWN if value is None else value for value in values])
+
+
+_GAP = array("d", [_UNKNOWN] * len(HOST_FIELDS))
+
+
+def _runs(moments: list[_Moment]) -> list[_Run]:
+    return [
+        _Run(gpus, [moment.row for moment in together])
+        for gpus, together in groupby(moments, key=attrgetter("gpus"))
+    ]
+
+
+def _series(gpu: GpuSample, runs: list[_Run], fields: Sequence[str]) -> GpuSeries:
+    name = _name(gpu)
+    begins = [run.begin(name) for run in runs]
+    columns = {}
+    for field in fields:
+        offset = GPU_FIELDS.index(field)
+        columns[field] = _column(runs, [None if begin is None else begin + offset for begin in begins])
+    return GpuSeries(gpu.index, gpu.identity.uuid, columns)
+
+
+def _column(runs: list[_Run], places: Sequence[int | None]) -> tuple[float | None, ...]:
+    """The numbers at these places, one for each run, of every moment; None: it has no place there."""
+    numbers: list[float | None] = []
+    for run, place in zip(runs, places, strict=True):
+        if place is None:
+            numbers += [None] * len(run.rows)
+        else:
+            at_place = [row[place] for row in run.rows]
+            numbers += [None if number != number else number for number in at_place]
+    return tuple(numbers)

@@ -136,6 +136,7 @@ class Ledger:
     def __init__(self, *, sample_interval: float, history_interval: float) -> None:
         self._max_gap = MAX_GAP_INTERVALS * max(sample_interval, history_interval)
         self._updated_at: float | None = None  # seconds of the monotonic clock
+        self._began: float | None = None  # seconds since boot
         self._gpus: dict[str, _Gpu] = {}  # by UUID
         # By number, so that a name that comes late or changes splits nobody. None: all that was held while
         # the owner's name was unknown; as a counter must, it keeps that when the name has come.
@@ -144,6 +145,7 @@ class Ledger:
     def update(self, snapshot: Snapshot) -> LedgerReading:
         """Take in what has happened since the Snapshot before, and tell what there is."""
         now = snapshot.taken_monotonic
+        self._began = snapshot.taken_since_boot if self._began is None else self._began
         seconds = self._seconds_until(now)
         hosts = snapshot.host_processes
         names: dict[int | None, str | None] = {
@@ -187,7 +189,10 @@ class Ledger:
                 user.name = names.get(uid, user.name)
                 user.count(utilization, seconds if uid in were_there else 0.0)
         self._forget_users()
-        return LedgerReading(processes, self._uses(), peaks, unlisted_peaks, ghosts, idle_since, lately)
+        began_at = snapshot.booted_at + self._began
+        return LedgerReading(
+            processes, self._uses(), peaks, unlisted_peaks, ghosts, idle_since, lately, began_at
+        )
 
     def _uses(self) -> dict[str | None, UserUse]:
         """By name; users who share one have the sum."""

@@ -19,12 +19,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from agent.derive.free import candidates, choose, could_ever
+from agent.derive.candidates import candidates
+from agent.derive.free import choose, could_ever
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from agent.derive.free import Candidate, Offer, Wish
+    from agent.derive.candidates import Candidate
+    from agent.derive.free import Offer, Wish
     from agent.readings import Snapshot
 
 WITHHOLD_SECONDS = 30.0

@@ -28,7 +28,7 @@ class MigInstance:
     gpu_instance_id: int
     memory_total: int  # bytes
     compute_instance_id: int = 0
-    memory_used: int | None = None  # bytes; None: its share of what the GPU uses
+    memory_used: int | None = None  # bytes; None: with a process its share of what the GPU uses, else little
     memory_free: int | None = None  # bytes; None: what is left
     memory_reserved: int = 0  # bytes
 

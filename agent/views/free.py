@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -10,28 +10,36 @@ from agent.derive.rounding import tenths
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from agent.derive.free import Candidate, Offer
+    from agent.derive.candidates import Candidate
+    from agent.derive.free import Offer
 
 
 class FreeGpu(BaseModel):
-    """A GPU to take. What is unknown is null."""
+    """A GPU to take, or with mig=1 a MIG instance. What is unknown is null."""
 
-    idx: int = Field(description="NVML index, which is not CUDA's default order")
+    idx: int = Field(
+        description="NVML index, which is not CUDA's default order; of the parent for a MIG instance"
+    )
     uuid: str = Field(description="NVML UUID, which CUDA understands")
-    name: str | None = Field(description="product name")
+    name: str | None = Field(description="product name; of a MIG instance with its profile")
     free_memory_mb: float | None = Field(description="free memory, MiB; null with unified memory")
     temperature_celsius: int | None = Field(description="temperature of the GPU core, degrees Celsius")
     utilization_percent: int | None = Field(
         description="maximum GPU utilization of the last 60 s, percent of time in which a kernel ran"
     )
     compute_processes: int = Field(description="number of processes with a compute context; 0 first")
+    mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
 
 
 class PassedOverGpu(BaseModel):
-    """A GPU that is not for this wish."""
+    """A GPU, or with mig=1 a MIG instance, that is not for this wish."""
 
-    idx: int = Field(description="NVML index")
-    reason: str = Field(description="why the GPU is not offered, one phrase for people")
+    idx: int = Field(description="NVML index; of the parent for a MIG instance")
+    reason: str = Field(description="why it is not offered, one phrase for people")
+    mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
+
+
+View = TypeVar("View", FreeGpu, PassedOverGpu)
 
 
 class FreeGpus(BaseModel):
@@ -57,16 +65,25 @@ def free_view(offer: Offer) -> FreeGpus:
     return FreeGpus(
         count=offer.wish.count,
         satisfied=offer.satisfied,
-        gpus=[_gpu(gpu) for gpu in offer.gpus],
+        gpus=[_on_gpu(gpu, _gpu(gpu)) for gpu in offer.gpus],
         cuda_visible_devices=cuda_visible_devices(offer),
         withheld=len(offer.unavailable),
-        passed_over=[PassedOverGpu(idx=gpu.index, reason=reason) for gpu, reason in offer.unsuitable],
+        passed_over=[
+            _on_gpu(gpu, PassedOverGpu(idx=gpu.index, reason=reason)) for gpu, reason in offer.unsuitable
+        ],
     )
 
 
 def cuda_visible_devices(offer: Offer) -> str:
     """UUIDs, for CUDA's default order of GPUs is not NVML's."""
     return ",".join(offer.uuids)
+
+
+def _on_gpu(gpu: Candidate, view: View) -> View:
+    """What is not set is left out."""
+    if gpu.mig_index is not None:
+        view.mig_index = gpu.mig_index
+    return view
 
 
 def _gpu(gpu: Candidate) -> FreeGpu:

@@ -110,6 +110,7 @@ class HostSummary(BaseModel):
 
     hostname: str | None = Field(description="NODE_NAME, or else the host name of the system")
     version: str = Field(description="version of the agent")
+    build: str = Field(description="hash of the files of the agent's page")
     ts: int = Field(description="when the sample was taken, milliseconds since the epoch")
     simulated: bool = Field(description="true: the GPUs are simulated")
     verdict: Verdict | None = Field(
@@ -127,7 +128,7 @@ class HostSummary(BaseModel):
     )
 
 
-def summary_json(snapshot: Snapshot, free: Collection[int]) -> Iterator[bytes]:
+def summary_json(snapshot: Snapshot, free: Collection[int], *, build: str) -> Iterator[bytes]:
     """The host in the envelope; `free` are the indices of the GPUs that can be taken."""
     gpus, health = snapshot.gpus, examine(snapshot)
     held: list[Holding] = []
@@ -138,7 +139,7 @@ def summary_json(snapshot: Snapshot, free: Collection[int]) -> Iterator[bytes]:
     models = {gpu.identity.name for gpu in gpus}
     model = models.pop() if len(models) == 1 else None
     yield from filled(
-        success(_shell(snapshot, model, users, free)),
+        success(_shell(snapshot, model, users, free, build)),
         gpus=(
             to_json(_gpu(gpu, health[gpu.index], snapshot, free, names_model=model is None)) for gpu in gpus
         ),
@@ -146,7 +147,11 @@ def summary_json(snapshot: Snapshot, free: Collection[int]) -> Iterator[bytes]:
 
 
 def _shell(
-    snapshot: Snapshot, model: str | None, users: list[SummaryUser] | None, free: Collection[int]
+    snapshot: Snapshot,
+    model: str | None,
+    users: list[SummaryUser] | None,
+    free: Collection[int],
+    build: str,
 ) -> HostSummary:
     """Without the GPUs themselves."""
     host, health = examine_host(snapshot), examine(snapshot)
@@ -156,6 +161,7 @@ def _shell(
     return HostSummary(
         hostname=(snapshot.host.hostname or None) if snapshot.host else None,
         version=__version__,
+        build=build,
         ts=whole(snapshot.taken_at * 1000),
         simulated=snapshot.simulated,
         verdict=_worst((host, *health.values())),

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from agent.derive.holdings import by_user, holdings, indices_with_unknown_processes, memory_bytes
-from agent.derive.rounding import tenths
+from agent.derive.rounding import tenths, whole
 from agent.views.envelope import success
 from agent.views.pieces import filled, to_json
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from agent.derive.holdings import Holding, UserHoldings
     from agent.readings import Snapshot
@@ -24,6 +24,11 @@ class IdleHoldings(BaseModel):
 
     count: int = Field(description="number of idle processes, counted on each GPU")
     gpu_memory_mb: float | None = Field(description="GPU memory that idle processes hold, MiB")
+    gpus: list[int] = Field(description="NVML indices of the GPUs with an idle process of this user")
+    since: int | None = Field(
+        description="since when the one that has been idle longest has done no work, milliseconds since the"
+        " epoch; null: there is none"
+    )
 
 
 class UserRow(BaseModel):
@@ -57,6 +62,10 @@ class Users(BaseModel):
 
     users: list[UserRow] = Field(description="one row for each user, by name, the unknown owner last")
     unknown_idx: list[int] = Field(description="indices of the GPUs of which some process may be unknown now")
+    since: int | None = Field(
+        description="since when gpu_seconds are counted, milliseconds since the epoch; null: nothing is"
+        " remembered"
+    )
 
 
 def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes]:
@@ -65,14 +74,19 @@ def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes
     for gpu in snapshot.gpus:
         held += holdings(snapshot, [gpu], idle_holder_seconds)
         yield b""  # nothing yet, but the event loop may go on with something else
-    uses = snapshot.ledger.users if snapshot.ledger else None
-    yield from filled(
-        success(Users(users=[], unknown_idx=indices_with_unknown_processes(snapshot.gpus))),
-        users=(to_json(_row(user)) for user in by_user(held, uses)),
+    ledger = snapshot.ledger
+    began_at = ledger.began_at if ledger else None
+    shell = Users(
+        users=[],
+        unknown_idx=indices_with_unknown_processes(snapshot.gpus),
+        since=None if began_at is None else whole(began_at * 1000),
     )
+    users = by_user(held, ledger.users if ledger else None)
+    yield from filled(success(shell), users=(to_json(_row(user, snapshot.taken_at)) for user in users))
 
 
-def _row(user: UserHoldings) -> UserRow:
+def _row(user: UserHoldings, now: float) -> UserRow:
+    """`now`: seconds since the epoch."""
     return UserRow(
         username=user.username,
         uid=user.uid,
@@ -82,7 +96,15 @@ def _row(user: UserHoldings) -> UserRow:
         sm_utilization_percent=tenths(user.sm_utilization_percent),
         gpu_seconds_held=tenths(user.use.gpu_seconds_held) if user.use else None,
         gpu_seconds_used=tenths(user.use.gpu_seconds_used) if user.use else None,
-        idle_holdings=None
-        if user.idle is None
-        else IdleHoldings(count=len(user.idle), gpu_memory_mb=tenths(mib(memory_bytes(user.idle)))),
+        idle_holdings=None if user.idle is None else _idle(user.idle, now),
+    )
+
+
+def _idle(idle: Sequence[Holding], now: float) -> IdleHoldings:
+    seconds = [one.use.idle_seconds for one in idle if one.use and one.use.idle_seconds is not None]
+    return IdleHoldings(
+        count=len(idle),
+        gpu_memory_mb=tenths(mib(memory_bytes(idle))),
+        gpus=sorted({one.gpu.index for one in idle}),
+        since=whole((now - max(seconds)) * 1000) if seconds else None,
     )

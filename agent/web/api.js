@@ -45,19 +45,40 @@ export class Silent extends Error {
   message = TEXTS.silent;
 }
 
-// An error in words for people; the engine's own are of something that is no agent's answer.
+// The agent answered, and not as this page understands it.
+export class OtherVersion extends Error {
+  constructor(field) {
+    super(TEXTS.otherVersion(field));
+  }
+}
+
+// An error in words for people. The engine's own are faults of the page, not of what it asks.
 export function worded(error) {
-  return error instanceof SyntaxError || error instanceof TypeError ? TEXTS.noAgent : error.message;
+  if (error instanceof OtherVersion) console.error(error.message);
+  const isOurs = [TypeError, ReferenceError, RangeError, SyntaxError].some((kind) => error instanceof kind);
+  if (!isOurs) return error.message;
+  console.error(error);
+  return TEXTS.pageFault;
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(TEXTS.noAgent);
+  }
+}
+
+// A connection that cannot be made or breaks: the browser's own words for it name no cause either.
+function broken(error) {
+  throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error;
 }
 
 async function ask(path, signal, agent) {
   const given = token.get(agent); // TOKEN, or where there is none a key of the stream
   if (given && !FIT_FOR_A_HEADER.test(given)) throw new Refused();
   const headers = given ? { Authorization: given, "X-API-Key": given } : {};
-  const answer = await fetch(path, { headers, signal, cache: "no-store" }).catch((error) => {
-    // The browser's own words for it name no cause either.
-    throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error;
-  });
+  const answer = await fetch(path, { headers, signal, cache: "no-store" }).catch(broken);
   if (answer.status === 401) throw new Refused();
   if (!answer.ok) {
     const body = await answer.json().catch(() => null);
@@ -70,7 +91,9 @@ async function ask(path, signal, agent) {
 export async function get(path, signal, agent) {
   const patience = AbortSignal.timeout(PATIENCE);
   try {
-    const body = await (await ask(path, AbortSignal.any([signal, patience]), agent)).json();
+    const answer = await ask(path, AbortSignal.any([signal, patience]), agent);
+    const body = parsed(await answer.text().catch(broken));
+    if (body === null || typeof body !== "object") throw new Error(TEXTS.noAgent);
     return "code" in body ? body.data : body; // out of its envelope, where it has one
   } catch (error) {
     throw patience.aborted ? new Silent() : error;
@@ -91,14 +114,15 @@ async function* events(path, signal, heard) {
       if (!block.startsWith("data: ")) continue; // a heartbeat says nothing of the GPUs
       heard();
       isEmpty = false;
-      yield JSON.parse(block.slice("data: ".length));
+      yield [parsed(block.slice("data: ".length)), answer.headers.get("X-Agent-Build")];
     }
   }
   // A proxy answers so in the place of an agent that is down, because EventSource does not come back after an error.
   throw isEmpty ? new Silent() : new Error(TEXTS.streamEnded);
 }
 
-// Calls `seen(event)` for each event of the stream and `down(error, seconds)` before each new try.
+// Calls `seen(event, build)` for each event of the stream. When it is lost, `down(error, seconds)` resolves when it is
+// time for the next try: after these seconds, or before.
 // EventSource would neither send a header, nor notice a silent peer, nor try again after an answer that is no stream.
 export async function follow(path, signal, seen, down) {
   let pause = 1;
@@ -111,19 +135,17 @@ export async function follow(path, signal, seen, down) {
     };
     heard();
     try {
-      for await (const event of events(path, AbortSignal.any([signal, silent.signal]), heard)) {
+      for await (const [event, build] of events(path, AbortSignal.any([signal, silent.signal]), heard)) {
         pause = 1; // only what sends events counts as back: a proxy may take connections with no agent behind it
-        seen(event);
+        seen(event, build);
       }
     } catch (error) {
-      if (signal.aborted) return;
-      down(silent.signal.reason ?? error, pause);
-      if (error instanceof Refused) return; // the next try would be refused as well
-    } finally {
       clearTimeout(timer);
+      if (signal.aborted) return;
+      const reason = silent.signal.reason ?? error;
       silent.abort(); // ends the connection where an event could not be read
+      await down(reason, pause);
     }
-    await new Promise((resume) => setTimeout(resume, pause * 1000));
     pause = Math.min(MAX_PAUSE, pause * 2);
   }
 }

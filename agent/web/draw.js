@@ -2,7 +2,7 @@
 import { TEXTS, UNKNOWN, known } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const DRAWN = new Set(["svg", "path"]);
+const DRAWN = new Set(["svg", "path", "line", "text", "circle", "g"]);
 
 export const byId = (id) => document.getElementById(id);
 
@@ -15,16 +15,47 @@ export function element(name, attributes = {}, ...children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (known(value) && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => known(child) && child !== ""));
+  made.append(...children.flat(2).filter((child) => known(child) && child !== ""));
   return made;
 }
 
-// Makes the children of `parent` look like `wanted` and touches only what differs: focus and selection stay.
+// Makes the children of `parent` look like `wanted` and touches only what differs: focus and selection stay. Those with
+// `data-key` are found again by it, wherever they stand: a row never becomes its neighbour.
 export function show(parent, ...wanted) {
-  const had = [...parent.childNodes];
   const nodes = wanted.map((one) => (typeof one === "string" ? new Text(one) : one));
+  if (nodes[0]?.dataset?.key || parent.firstElementChild?.dataset?.key) return showKeyed(parent, nodes);
+  const had = [...parent.childNodes];
   nodes.forEach((node, place) => (place < had.length ? update(had[place], node) : parent.append(node)));
   for (const node of had.slice(nodes.length)) node.remove();
+}
+
+function showKeyed(parent, nodes) {
+  const keys = new Set(nodes.map((node) => node.dataset?.key));
+  const had = new Map();
+  for (const node of [...parent.childNodes]) {
+    const key = node.dataset?.key;
+    if (key === undefined || !keys.has(key) || had.has(key)) node.remove();
+    else had.set(key, node);
+  }
+  let next = parent.firstChild; // what stands where the next one belongs
+  for (const node of nodes) {
+    const mine = had.get(node.dataset.key);
+    if (mine?.nodeName === node.nodeName) {
+      if (mine === next) next = next.nextSibling;
+      else move(parent, mine, next);
+      update(mine, node);
+    } else {
+      if (mine && mine === next) next = next.nextSibling;
+      mine?.remove();
+      parent.insertBefore(node, next);
+    }
+  }
+}
+
+// Without losing the focus in it, where the browser can.
+function move(parent, node, next) {
+  if (parent.moveBefore) parent.moveBefore(node, next);
+  else parent.insertBefore(node, next);
 }
 
 // The same for one node, in its place.
@@ -75,8 +106,7 @@ export function period(rows) {
 
 // A line with the area below it. `rows`: [milliseconds, values], the oldest first; `place` says which value is drawn;
 // `top` is null where there is no limit. A gap in what is known is a gap in the line.
-export function line(rows, place, top, height) {
-  const { begin, span } = period(rows);
+export function line(rows, place, top, height, { begin, span } = period(rows)) {
   const highest = top ?? Math.max(1, ...rows.map(([, values]) => values[place]));
   let stroke = ""; // two paths: the line, and the area below it
   let area = "";
@@ -105,4 +135,13 @@ export function line(rows, place, top, height) {
     element("path.area", { d: area }),
     element("path.stroke", { d: stroke, "vector-effect": "non-scaling-stroke" }),
   );
+}
+
+// The style of a view, which comes with it.
+export function styled(name) {
+  const link = element("link", { rel: "stylesheet", href: new URL(name, import.meta.url) });
+  return new Promise((resolve) => {
+    link.onload = link.onerror = resolve;
+    document.head.append(link);
+  });
 }

@@ -1,65 +1,161 @@
-// What was measured in the last hour, by GPU: filled from /history, kept up by the stream.
+// What was measured in the last hour: filled from /history, kept up by the stream.
+// A row is [moment, values]. Moments are those of performance.now(): a clock that is set moves no row.
 import { get } from "./api.js";
+import { known } from "./texts.js";
 
 const KEPT = 3600_000; // milliseconds
-const GAP = 10_000; // milliseconds without an event: nothing is known of the time between
+const FINE = 300_000; // milliseconds in which every row is kept; before, one in COARSE: as the agent does
+const COARSE = 9000;
+export const GAP = 10_000; // milliseconds without a row: nothing is known of the time between
 
-const UNKNOWN = [null, null, null, null]; // a gap in the line
+// Of every GPU: a column of /history, and the same value in an answer of /gpu.
+const OF_ALL = [
+  ["gpu_utilization", (gpu) => gpu.utilization?.gpu_percent],
+  ["memory_used_mb", (gpu) => gpu.memory?.used_mb],
+  ["temperature_celsius", (gpu) => gpu.temperature_celsius],
+  ["power_watts", (gpu) => gpu.power?.usage_watts],
+];
+// Of the one GPU that somebody looks at, and of its host.
+const OF_ONE = [
+  ...OF_ALL,
+  ["sm_percent", (gpu) => gpu.detail?.performance?.sm_percent],
+  ["tensor_percent", (gpu) => gpu.detail?.performance?.tensor_percent],
+  ["graphics_mhz", (gpu) => gpu.clocks?.graphics_mhz],
+  ["memory_mhz", (gpu) => gpu.clocks?.memory_mhz],
+  ["pcie_tx_mbps", (gpu) => gpu.pcie?.tx_throughput_mbps],
+  ["pcie_rx_mbps", (gpu) => gpu.pcie?.rx_throughput_mbps],
+  ["fan_speed_percent", (gpu) => gpu.fan_speed_percent],
+];
+const OF_HOST = [
+  ["cpu_percent", (host) => host?.cpu?.cpu_percent],
+  ["memory_used_mb", (host) => host?.memory?.used_mb],
+];
+const FIELDS = [...OF_ONE.map(([column]) => column), "host"];
 
-const series = new Map(); // by GPU: rows of [milliseconds, [utilization, memory, temperature, power]]
+const all = new Map(); // rows of each GPU
+let one = null; // {key, rows}: of the one GPU
+let clock = null; // {at, stamp}: when the newest event came, and the agent's time in it; {offset}: between the two
+
 // An index may mean another GPU after a reboot. /gpu calls it id, /history idx.
-const key = ({ uuid, id, idx }) => uuid ?? id ?? idx;
+const keyOf = ({ uuid, id, idx }) => uuid ?? id ?? idx;
 
-export async function load(signal) {
-  const { ts, devices } = await get("history", signal);
-  const [first] = ts;
-  const last = ts.at(-1);
-  if (!last) return;
-  for (const device of devices) {
-    const rows = ts.map((at, row) => [
-      at,
-      [
-        device.gpu_utilization[row],
-        device.memory_used_mb[row],
-        device.temperature_celsius[row],
-        device.power_watts[row],
-      ],
-    ]);
-    const mine = recent(device);
-    const older = mine.filter(([at]) => at < first); // the agent forgets it when it restarts
-    if (older.length) older.push([first - 1, UNKNOWN]);
-    // What came while the history was asked for; what is much newer is of a clock that was set back since.
-    const newer = mine.filter(([at]) => at > last && at < last + GAP);
-    series.set(key(device), [...older, ...rows, ...newer]);
+// What is kept of one thing, the oldest first. `stamp`: the agent's time of the newest row.
+const none = () => ({ coarse: [], fine: [], stamp: null });
+const joined = ({ coarse, fine }) => [...coarse, ...fine];
+const newestOf = ({ coarse, fine }) => fine.at(-1) ?? coarse.at(-1);
+const unknown = (values) => values.map(() => null);
+const isGap = ([, values]) => !values.some(known);
+const stores = () => [...all.values(), ...(one ? [one.rows] : [])];
+
+// Whether a row stays when it is no longer new: where the line begins and ends, and one in COARSE.
+function isNeeded(row, before) {
+  if (!before || isGap(row) !== isGap(before)) return true;
+  return !isGap(row) && row[0] - before[0] >= COARSE;
+}
+
+function age(rows, now) {
+  const { coarse, fine } = rows;
+  while (fine.length && fine[0][0] < now - FINE) {
+    const row = fine.shift();
+    if (isNeeded(row, coarse.at(-1))) coarse.push(row);
+  }
+  while (coarse.length && coarse[0][0] < now - KEPT) coarse.shift();
+}
+
+// The line ends after its newest row; the next begins another.
+function interrupt(rows) {
+  const newest = newestOf(rows);
+  if (newest && !isGap(newest)) rows.fine.push([newest[0] + 1, unknown(newest[1])]);
+}
+
+function append(rows, at, stamp, values) {
+  const newest = newestOf(rows);
+  if (newest && stamp === rows.stamp) {
+    // The same sample again: a new connection begins with it, and an answer in detail knows more of it.
+    values.forEach((value, place) => (newest[1][place] = value ?? newest[1][place]));
+    return;
+  }
+  if (newest && at - newest[0] > GAP) interrupt(rows);
+  rows.fine.push([at, values]);
+  rows.stamp = stamp;
+  age(rows, at);
+}
+
+const valuesOf = (columns, source) => columns.map(([, read]) => read(source) ?? null);
+
+// An event of the stream, or an answer of /gpu?detail=1, that came at this moment.
+export function add(event, at = performance.now()) {
+  const stamp = Date.parse(event.timestamp);
+  const offset = stamp - at;
+  const isSet = clock && Math.abs(stamp - clock.stamp - (at - clock.at)) > GAP;
+  if (isSet) stores().forEach(interrupt); // the agent's clock, or this computer slept
+  // Stamps are of whole seconds and take their time to come: the greatest is the nearest.
+  clock = { at, stamp, offset: clock && !isSet ? Math.max(clock.offset, offset) : offset };
+  for (const gpu of event.gpus) {
+    const key = keyOf(gpu);
+    if (!all.has(key)) all.set(key, none());
+    append(all.get(key), at, stamp, valuesOf(OF_ALL, gpu));
+    if (one?.key !== key || !gpu.detail) continue; // in an event of the stream most of it would be missing
+    append(one.rows, at, stamp, [...valuesOf(OF_ONE, gpu), ...valuesOf(OF_HOST, event.system_info)]);
   }
 }
 
-// One event of the stream.
-export function add(event) {
-  const at = Date.parse(event.timestamp);
-  for (const gpu of event.gpus) {
-    const rows = series.get(key(gpu)) ?? [];
-    series.set(key(gpu), rows);
-    const newest = rows.at(-1)?.[0] ?? at - 1;
-    if (newest > at + GAP) {
-      // The agent's clock was set back: the line goes on, and its older rows move back with the clock.
-      for (const row of rows) row[0] -= newest - at + 1;
-    } else if (newest >= at) {
-      continue; // a new connection may begin with the last sample again
-    }
-    if (at - newest > GAP) rows.push([newest + 1, UNKNOWN]);
-    rows.push([
-      at,
-      [gpu.utilization.gpu_percent, gpu.memory.used_mb, gpu.temperature_celsius, gpu.power.usage_watts],
-    ]);
-    const old = rows.findIndex(([moment]) => moment >= at - KEPT);
-    if (old > 0) rows.splice(0, old);
+// Puts what the agent remembers in the place of what is kept of the same time.
+function fill(rows, moments, columns) {
+  const values = moments.map((_, row) => columns.map((column) => column?.[row] ?? null));
+  const mine = joined(rows);
+  const before = { ...none(), fine: mine.filter(([at]) => at < moments[0]) };
+  interrupt(before); // the agent forgets it when it restarts
+  const after = mine.filter(([at]) => at > moments.at(-1));
+  rows.coarse = [];
+  rows.fine = [...before.fine, ...moments.map((at, row) => [at, values[row]]), ...after];
+  age(rows, performance.now());
+}
+
+// The newest moment of an answer is that at which it comes: the agent takes a sample to answer.
+function momentsOf(ts) {
+  const offset = performance.now() - ts.at(-1);
+  return ts.map((at) => at + offset);
+}
+
+export async function load(signal) {
+  const { ts, devices } = await get("history", signal);
+  if (!ts.length) return;
+  const moments = momentsOf(ts);
+  for (const device of devices) {
+    const key = keyOf(device);
+    if (!all.has(key)) all.set(key, none());
+    fill(all.get(key), moments, OF_ALL.map(([column]) => device[column]));
   }
+}
+
+// From now on more is kept of this GPU, and of no other.
+export async function follow(gpu, signal) {
+  const key = keyOf(gpu);
+  if (one?.key !== key) {
+    const rest = [...OF_ONE.slice(OF_ALL.length), ...OF_HOST];
+    const known = joined(all.get(key) ?? none());
+    one = { key, rows: { ...none(), fine: known.map(([at, values]) => [at, [...values, ...unknown(rest)]]) } };
+  }
+  const { rows } = one;
+  const { ts, devices, host } = await get(`history?idx=${gpu.id}&fields=${FIELDS}`, signal);
+  if (!ts.length) return;
+  const columns = [...OF_ONE.map(([column]) => devices[0][column]), ...OF_HOST.map(([column]) => host?.[column])];
+  fill(rows, momentsOf(ts), columns);
 }
 
 // The rows of a GPU in the last milliseconds that are there, the oldest first.
 export function recent(gpu, span = KEPT) {
-  const rows = series.get(key(gpu)) ?? [];
+  const rows = joined(all.get(keyOf(gpu)) ?? none());
   const since = (rows.at(-1)?.[0] ?? 0) - span;
   return rows.filter(([at]) => at >= since);
 }
+
+// The rows of the GPU that is followed; PLACES says where a value stands in them.
+export const followed = (gpu) => (one?.key === keyOf(gpu) ? joined(one.rows) : []);
+export const PLACES = Object.fromEntries(
+  [...OF_ONE, ...OF_HOST.map(([column]) => [`host_${column}`])].map(([column], place) => [column, place]),
+);
+
+// What time it was by the agent's clock, as it goes now; milliseconds since the epoch.
+export const timeOf = (at) => at + (clock?.offset ?? Date.now() - performance.now());

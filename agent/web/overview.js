@@ -1,7 +1,8 @@
 // Many hosts at a glance: the browser asks each agent in its turn; one that is down disturbs no other.
 import { Refused, Silent, get, worded } from "./api.js";
-import { failure, freeIn, judged, model, reasons } from "./cards.js";
+import { failure, judged, product, reasons } from "./model.js";
 import { byId, element, facts, headings, named, show, update } from "./draw.js";
+import { GPUS, checked } from "./shape.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 const INTERVAL = 5000; // milliseconds between two looks at a host, over which the hosts are spread
@@ -18,12 +19,15 @@ const total = (values) => (values.length ? values.reduce((sum, value) => sum + v
 const mean = (values) => (values.length ? total(values) / values.length : null);
 
 // Of a host that does not answer nothing is shown: neither values nor free GPUs.
+// The indices of the GPUs that an answer of /free offers.
+const freeIn = (offer) => new Set(offer.gpus.map((gpu) => gpu.idx).sort((one, other) => one - other));
+
 const NOTHING = { gpus: [], users: [], free: new Set(), simulated: false, health: null };
 
 async function look(host, signal) {
   const ask = (path) => get(host.path + path, signal, host.path);
   try {
-    const { gpus, simulated, health = null } = await ask("gpu");
+    const { gpus, simulated, health = null } = checked(await ask("gpu"), GPUS);
     const { users } = await ask("users");
     const offer = await ask("free?count=128"); // as many as a host can have
     const free = freeIn(offer);
@@ -63,7 +67,7 @@ function tile(host, gpu) {
   const load = known(why) ? TEXTS.error : number(gpu.utilization.gpu_percent, " %");
   const watts = `${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`;
   const words = [
-    `${TEXTS.gpu(gpu.id)} ${model(gpu)}`,
+    `${TEXTS.gpu(gpu.id)} ${product(gpu)}`,
     word,
     reasons(gpu),
     known(why) ? TEXTS.errorOf(why) : "",
@@ -96,7 +100,7 @@ const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
 const live = () => hosts.filter((host) => host.seen && !host.fault && !isOld(host));
 
 // "8 × H100 80GB HBM3"; of several models all.
-const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(model))].join(", ")}`;
+const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(product))].join(", ")}`;
 
 // What it has, and what is wrong with the host itself; an older agent does not judge that.
 function described({ gpus, health }) {
@@ -104,7 +108,7 @@ function described({ gpus, health }) {
 }
 
 function row(host) {
-  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? described(host) : TEXTS.connecting;
+  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? described(host) : TEXTS.phases.connecting;
   const dated = host.seen && (host.fault || host.old);
   const note = dated ? `${what}, ${TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())}` : what;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));

@@ -1,10 +1,14 @@
-// The table of processes: filtered by user and GPU, sorted by any column.
-import { get } from "./api.js";
-import { element, show } from "./draw.js";
+// The table of processes: of one user, of one GPU, sorted by any column, each unfolds.
+import { replace, to } from "./address.js";
+import { byId, element, show } from "./draw.js";
+import { isOf } from "./gpus.js";
+import { processesNow } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 
+const MOST = 40; // rows until all are asked for: thousands would make each change slow
+
 // The nearest thing that a process belongs to.
-function belongs(process) {
+export function belongs(process) {
   const { job } = process;
   if (job) return TEXTS.job(job.scheduler, job.id, job.name);
   const way = Object.keys(TEXTS.belongs).find((field) => process[field]);
@@ -19,7 +23,7 @@ function idleMark(seconds, { idle_holder }) {
 }
 
 // Of a user without a name the number, as `ps` and `ls` write it.
-const nameOrNumber = (name, { uid }) => `${name ?? uid ?? UNKNOWN}`;
+export const nameOrNumber = (name, { uid }) => `${name ?? uid ?? UNKNOWN}`;
 
 const gpuOrInstance = (idx, { mig_index }) => (known(mig_index) ? TEXTS.mig(idx, mig_index) : `${idx}`);
 
@@ -38,72 +42,126 @@ const COLUMNS = {
   idle: { field: "idle_seconds", write: idleMark },
 };
 
-let processes = [];
-let unknown = []; // indices of the GPUs whose processes are not known
-let fault = null; // why none are
-let order = { column: "gpu", descending: false };
+let unfolding = null; // process.js, once a row was unfolded
+let showsAll = false;
 
-export async function load(signal) {
-  const answer = await get("processes", signal);
-  processes = answer.processes.map((process) => ({ ...process, belongs: belongs(process) }));
-  unknown = answer.unknown_idx;
-  fault = null;
-}
-
-export function forget(why) {
-  processes = [];
-  unknown = [];
-  fault = why;
+// {column, descending} as the address says it.
+function order({ sort }) {
+  const column = sort?.replace("-", "");
+  return column in COLUMNS ? { column, descending: sort.startsWith("-") } : { column: "gpu", descending: false };
 }
 
 // What is unknown comes last, whichever way.
-function compare(one, other) {
-  const { field } = COLUMNS[order.column];
-  const [left, right] = [one[field], other[field]];
-  if (!known(left) || !known(right)) return known(right) - known(left);
-  const difference = typeof left === "number" ? left - right : `${left}`.localeCompare(`${right}`);
-  return order.descending ? -difference : difference;
-}
-
-// `changed` is called when another order is wanted.
-export function headings(row, changed) {
-  const heading = (column) => {
-    const button = element("button.sort", { type: "button" }, TEXTS.columns[column]);
-    button.addEventListener("click", () => {
-      order = { column, descending: order.column === column && !order.descending };
-      for (const other of row.children) other.removeAttribute("aria-sort");
-      button.parentNode.setAttribute("aria-sort", order.descending ? "descending" : "ascending");
-      changed();
-    });
-    const attributes = {
-      scope: "col",
-      class: COLUMNS[column].numeric ? "numeric" : null,
-      "aria-sort": column === order.column && "ascending",
-    };
-    return element("th", attributes, button);
+function comparing({ column, descending }) {
+  const { field } = COLUMNS[column];
+  return (one, other) => {
+    const [left, right] = [one[field], other[field]];
+    if (!known(left) || !known(right)) return known(right) - known(left);
+    const difference = typeof left === "number" ? left - right : `${left}`.localeCompare(`${right}`);
+    return descending ? -difference : difference;
   };
-  row.replaceChildren(...Object.keys(COLUMNS).map(heading));
 }
 
-function line(process) {
+// `changed` is called when the address says something else.
+export function prepare(changed) {
+  const change = (choices) => {
+    replace(choices);
+    changed();
+  };
+  byId("filter-user").addEventListener("input", () => change({ user: byId("filter-user").value }));
+  byId("filter-gpu").addEventListener("input", () => change({ gpu: byId("filter-gpu").value }));
+  byId("columns").addEventListener("click", ({ target }) => {
+    const { column } = target.closest("th")?.dataset ?? {};
+    if (!column || !target.closest("button")) return;
+    const isSame = target.closest("th").ariaSort === "ascending";
+    change({ sort: `${isSame ? "-" : ""}${column}` });
+  });
+  byId("processes-note").addEventListener("click", ({ target }) => {
+    if (target.closest("button")) showsAll = true;
+    changed();
+  });
+  byId("processes").addEventListener("click", ({ target }) => {
+    const button = target.closest("button.unfold");
+    if (button) change({ open: button.ariaExpanded === "true" ? null : button.closest("tr").dataset.key });
+  });
+}
+
+function headings({ column, descending }) {
+  return Object.entries(COLUMNS).map(([name, { numeric }]) =>
+    element(
+      "th",
+      {
+        scope: "col",
+        class: `${name}${numeric ? " numeric" : ""}`,
+        "data-column": name,
+        "aria-sort": name === column && (descending ? "descending" : "ascending"),
+      },
+      element("button.sort", { type: "button" }, TEXTS.columns[name]),
+    ));
+}
+
+function line(process, isNow, open) {
+  const isOpen = process.key === open;
   const cell = ([column, { field, write, numeric }]) => {
     const value = process[field];
-    const text = write ? write(value, process) : `${value ?? UNKNOWN}`;
-    return element("td", { class: numeric ? "numeric" : column, title: column === "command" ? text : null }, text);
+    const isWithdrawn = column === "user" && !isNow; // whose it was then is not whose it is now
+    const text = isWithdrawn ? UNKNOWN : write ? write(value, process) : `${value ?? UNKNOWN}`;
+    const content = column === "pid"
+      ? element("button.unfold", { type: "button", "aria-expanded": `${isOpen}`, title: TEXTS.unfold }, text)
+      : text;
+    return element("td", { class: `${column}${numeric ? " numeric" : ""}`, title: column === "command" && text }, content);
   };
-  return element("tr", {}, Object.entries(COLUMNS).map(cell));
+  return element("tr", { "data-key": process.key, class: isOpen && "open" }, Object.entries(COLUMNS).map(cell));
 }
 
-// `user`: a part of the name will do, or the number; `gpu`: an index, or "" for all.
-export function render(body, note, user, gpu) {
-  const wanted = user.toLowerCase();
-  const shown = processes.filter((process) => {
-    const isTheirs = (process.username ?? "").toLowerCase().includes(wanted) || `${process.uid ?? ""}` === wanted;
-    return isTheirs && (gpu === "" || process.idx === Number(gpu));
-  });
-  show(body, ...shown.sort(compare).map(line));
-  const notes = [fault];
-  if (unknown.length) notes.push(TEXTS.processesUnknown(unknown.join(", ")));
-  else if (!shown.length && !fault) notes.push(processes.length ? TEXTS.noneSelected : TEXTS.noProcesses);
-  note.textContent = notes.filter(known).join(" ");
+function unfolded(process, state) {
+  if (!unfolding) {
+    import("./process.js").then((module) => (unfolding = module), () => null); // it shows with the next change
+    return [];
+  }
+  const cell = element("td", { colspan: Object.keys(COLUMNS).length }, unfolding.unfolded(process, state));
+  return [element("tr.unfolded", { "data-key": `${process.key} unfolded` }, cell)];
+}
+
+// Of the user and the GPU that the address names; the view of one GPU is of its processes.
+function selected({ processes, view }) {
+  const gpu = view.index ?? (view.gpu === null ? null : Number(view.gpu));
+  return processes.filter((one) => (!view.user || isOf(one, view.user)) && (gpu === null || one.idx === gpu));
+}
+
+let shown = null; // what the table was made of: it changes less often than the page is drawn
+
+export function render(state) {
+  const { view, processes, processesUnknown, processesFault } = state;
+  const isNow = processesNow() !== null;
+  const basis = [processes, processesUnknown, processesFault, view, isNow, showsAll];
+  if (!view.open && shown?.every((one, place) => one === basis[place])) return;
+  shown = basis;
+  const sorted = order(view);
+  const all = processes ? selected(state).map((one) => ({ ...one, belongs: belongs(one) })).sort(comparing(sorted)) : [];
+  const rows = showsAll ? all : all.slice(0, MOST);
+  show(byId("columns"), ...headings(sorted));
+  show(byId("processes"), ...rows.flatMap((process) => [
+    line(process, isNow, view.open),
+    ...(process.key === view.open ? unfolded(process, state) : []),
+  ]));
+  note(state, all.length, all.length - rows.length);
+  filters(view);
+}
+
+function note({ processes, processesUnknown, processesFault }, count, hidden) {
+  const notes = [processesFault].filter(Boolean);
+  if (processesUnknown.length) notes.push(TEXTS.processesUnknown(processesUnknown.join(", ")));
+  else if (!count && !processesFault) notes.push(processes?.length ? TEXTS.noneSelected : TEXTS.noProcesses);
+  const more = hidden ? [element("button", { type: "button" }, TEXTS.moreProcesses(hidden))] : [];
+  show(byId("processes-note"), notes.join(" "), ...more);
+}
+
+// What is being typed stays as it is.
+function filters({ name, user, gpu }) {
+  for (const [id, value] of [["filter-user", user], ["filter-gpu", gpu]]) {
+    if (document.activeElement !== byId(id)) byId(id).value = value ?? "";
+  }
+  byId("filter-gpu").placeholder = TEXTS.all;
+  byId("of-gpu").hidden = name === "gpu";
 }

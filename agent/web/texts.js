@@ -14,13 +14,23 @@ export const TEXTS = {
   hosts: "Hosts",
   searchUser: "Search by user",
   users: "Users",
-  close: "Close",
   // connection
-  live: "live",
-  paused: "paused while this tab is hidden",
-  connecting: "connecting …",
-  late: "no new values",
-  lostConnection: (seconds) => `connection lost, next try after ${seconds} s`,
+  phases: {
+    connecting: "connecting …", live: "live", late: "no new values", lost: "connection lost",
+    paused: "paused while this tab is hidden", login: "", broken: "page error", fleet: "",
+  },
+  titlePhases: { lost: "lost", late: "no new values", broken: "page error", connecting: "", paused: "paused", login: "" },
+  nextTry: (seconds) => `next try in ${seconds} s`,
+  tryNow: "Try now",
+  retryToken: "Try the remembered token again",
+  forgetToken: "Forget the remembered token",
+  filters: "Filters",
+  views: "Views",
+  printed: (host, date) => `${host}, ${date}`,
+  // faults of the page
+  otherVersion: (field) => `The answer has no ${field}: the agent is of another version than this page. Reload it.`,
+  pageFault: "This page has an error, and what it shows may be wrong. Reload it; the browser's console tells more.",
+  otherBuild: "The agent has another version of this page. Reload it.",
   age: (seconds) => `${seconds} s old`,
   wrongToken: "That token is wrong.",
   onlyStream: "The agent asks for its TOKEN here; a key opens only the stream.",
@@ -44,12 +54,23 @@ export const TEXTS = {
   processesUnknown: (gpus) => `Unknown for now: the processes of GPU ${gpus}.`,
   gpu: (index) => `GPU ${index}`,
   title: (busiest, index, host) => `${busiest} GPU ${index} · ${host}`,
-  titleUnknown: (host) => `${UNKNOWN} ${host}`,
+  titleUnknown: (host, why) => [`${UNKNOWN} ${host}`, why].filter(Boolean).join(" · "),
   states: { starting: "… starting", stale: "◔ late", stuck: "✖ stuck", lost: "✖ lost" },
   verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
   free: "free",
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
-  host: { cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
+  counts: { free: "Free", trouble: "Trouble" },
+  atLeast: (count) => `${count}+?`,
+  theHost: "Host",
+  becomes: (index, word) => `GPU ${index}: ${word}`,
+  others: (count) => `and ${count} more`,
+  take: "Take",
+  copy: { cuda: ["Copy CUDA", "_VISIBLE_DEVICES"], docker: ["Copy docker", " run"] },
+  copiedText: "What is copied",
+  copied: "Copied.",
+  selected: "Not copied: press Ctrl+C to copy what is selected.",
+  notReserved: "Free now, not reserved.",
+  host: { gpus: "GPUs", cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
   diskFree: (free, total) => `${free} of ${total} GiB free`,
   facts: {
     users: "Users", clocks: "Clocks", limited: "Limited by",
@@ -74,16 +95,20 @@ export const TEXTS = {
     systemd_unit: "", user_session: "session",
   },
   idleFor: (time) => `idle for ${time}`,
-  // one GPU
-  now: "now",
-  scale: (top) => `0 to ${top}`,
-  ago: (minutes) => `${minutes} min ago`,
-  range: (now, low, high) => `${now} now, ${low} to ${high}`,
-  atTime: (value, time) => `${value} at ${time}`,
-  yes: "yes",
-  no: "no",
-  none: "none",
-  sections: { topology: "Connected by", debug_info: "Why active or idle" },
+  aged: (seconds) => `? ${seconds} s old`,
+  busy: (percent) => `${percent} busy`,
+  hidden: (gpus) => `${gpus} hidden by the filter.`,
+  notFiltered: "Not filtered: what the filter asks for is not known now.",
+  showAll: "Show all",
+  unfold: "Tell more of this process",
+  moreProcesses: (count) => `Show ${count} more`,
+  noInstance: "MIG mode, no instance",
+  instancesNotKnown: "MIG mode, instances unknown",
+  freeInstances: (count) => `${count} free`,
+  instances: "MIG instances",
+  instance: (index, profile) => `MIG ${index}${profile ? ` (${profile})` : ""}`,
+  processesOf: (count) => (count === "1" ? "1 process" : `${count} processes`),
+  processesNotKnown: "processes unknown",
   // many hosts
   overview: "All hosts",
   asked: (seconds) => `each host is asked every ${seconds} s`,
@@ -98,7 +123,7 @@ export const TEXTS = {
   wantsToken: "asks for a token: open it and give one",
   down: (why) => `✖ ${why}`,
   lastSeen: (time) => `last seen ${time}`,
-  tileMemory: (share) => `memory ${share}`,
+  tileMemory: (share) => `mem ${share}`,
   userColumns: ["User", "GPUs", "Where", "Processes", "Memory", "Idle holders"],
   idleHolders: (count, memory) => `${count}, ${memory}`,
 };
@@ -138,39 +163,7 @@ export function duration(seconds) {
   return hours ? `${hours} h ${minutes} min` : `${minutes} min ${Math.floor(seconds % 60)} s`;
 }
 
-// How a value is written, by the end of its name.
-const UNITS = {
-  _celsius: (value) => number(value, " °C"),
-  _watts: (value) => number(value, " W", 1),
-  _mhz: (value) => number(value, " MHz"),
-  _percent: (value) => number(value, " %", Number.isInteger(value) ? 0 : 1),
-  _mb: (value) => memory(value),
-  _mbps: (value, name) => (/^(max|speed)/.test(name) ? number(value / 1000, " GB/s", 1) : throughput(value)),
-  _joules: (value) => number(value / 3.6e6, " kWh", 2),
-  _microseconds: (value) => number(value, " µs"),
-  _ms: (value) => number(value, " ms"),
-};
-
-const unitOf = (name) => Object.keys(UNITS).find((end) => name.endsWith(end));
-
 // "sw_power_cap" as "software power cap".
 export function words(name) {
   return name.split("_").map((word) => WRITTEN[word] ?? word).join(" ");
-}
-
-// "memory_used_mb" as "Memory used".
-export function label(name) {
-  const text = words(name.slice(0, name.length - (unitOf(name) ?? "").length));
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-export function written(name, value) {
-  if (!known(value)) return UNKNOWN;
-  if (typeof value === "boolean") return value ? TEXTS.yes : TEXTS.no;
-  if (Array.isArray(value)) {
-    return value.map((one) => (typeof one === "string" ? words(one) : `${one}`)).join(", ") || TEXTS.none;
-  }
-  if (typeof value !== "number") return `${value}` || UNKNOWN;
-  const unit = unitOf(name);
-  return unit ? UNITS[unit](value, name) : `${value}`;
 }

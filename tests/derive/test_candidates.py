@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent.derive.free import Candidate, Wish, candidates, choose
+from agent.derive.candidates import Candidate, candidates
+from agent.derive.free import Wish, choose
 from agent.readings import (
     NVSWITCH,
     ComputeMode,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.derive.free import Candidate, Wish, choose, could_ever, why_not
+from agent.derive.candidates import Candidate
+from agent.derive.free import Wish, choose, could_ever, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -11,10 +11,12 @@ import httpx
 
 from agent import __version__
 from agent.app import create_app
+from agent.http.web import BUILD
 from agent.sampling.history import History
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from agent.sampling.waiting import WaitingQueue
+from agent.views.history import DEFAULT, FIELDS
 from tests.exact.reading import AGENT, before
 from tests.support.agents import settings
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "answers"
 HISTORY_INTERVAL = 10.0
 
+OTHERS = ",".join(FIELDS[len(DEFAULT) :])  # the columns that are not told unasked
 # File -> the question, and what it accepts.
 QUESTIONS: dict[str, tuple[str, str]] = {
     "count.json": ("/count", "*/*"),
@@ -45,6 +48,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "free.json": ("/free?count=2", "*/*"),
     "free-shared.json": ("/free?max_utilization=100&min_free_memory=1GiB", "*/*"),
     "history.json": ("/history", "*/*"),
+    "history-others.json": (f"/history?fields={OTHERS}", "*/*"),
     "ready.json": ("/ready", "*/*"),
     "metrics.txt": ("/metrics", "text/plain"),
     "openmetrics.txt": ("/metrics", "application/openmetrics-text"),
@@ -83,12 +87,12 @@ class ExactAgent:
         return await self.get(*QUESTIONS[file])
 
     async def get(self, path: str, accept: str = "*/*") -> str:
-        """An answer: JSON so that a person can read it, text as it comes but for the agent's version."""
+        """An answer: JSON so that a person can read it, text as it comes; no version of the agent in it."""
         response = await self._client.get(path, headers={"Accept": accept, "Accept-Encoding": "identity"})
         assert response.status_code == 200, f"GET {path}: {response.text}"
         if response.headers["content-type"] == "application/json":
             text = readable(response.json()) + "\n"
-            return text.replace(f'"version": "{__version__}"', '"version": "VERSION"')
+            return text.replace(f'"version": "{__version__}"', '"version": "VERSION"').replace(BUILD, "BUILD")
         return response.text.replace(f'version="{__version__}"', 'version="VERSION"')
 
 

@@ -623,6 +623,7 @@ def _ledger() -> LedgerReading:
             )
             for n in range(3)
         },
+        began_at=TAKEN_AT - 99_000.5,
     )
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.derive.free import Wish, candidates, why_not
+from agent.derive.candidates import candidates
+from agent.derive.free import Wish, why_not
 from agent.derive.health import examine
 from agent.derive.holdings import holdings
 from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from agent.app import create_app
+from agent.http.web import BUILD
 from agent.simulation import Simulation
 from tests.http.wire import error_in, error_of, request
 from tests.support.agents import agent_client, agent_server, first_contact, settings
@@ -28,7 +29,7 @@ METRICS_TOKEN = "changeme-METRICS_TOKEN"  # noqa: S105  likewise
 KEY = "key-of-API_KEY"
 KEYS = ["first of API_KEYS", "second:of/API_KEYS?&="]
 
-OPEN = OPEN_PATHS | {"/static-offline-docs/favicon.png", "/web/page.js"}
+OPEN = OPEN_PATHS | {"/static-offline-docs/favicon.png", f"/web/{BUILD}/page.js"}
 UNKNOWN = {"/nope", "/status//", "/gpu/stream//", "/healthz"}
 # Enough of the data paths for the matrix to be worth something; the others join by themselves.
 DATA = {"/count", "/status", "/gpu"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from agent.http.web import BUILD
 from tests.http.wire import error_in, exchange, request
 from tests.support.agents import agent_process
 from tests.support.endpoints import PATHS, STRICT, TAKING_IDX, WITH_END
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.agents import Process
 
 NUMBERS = "accepted: numbers joined by commas, as in 0,1"
-OF_FREE = "count, exclude_users, format, max_utilization, min_free_memory, wait"
+OF_FREE = "count, exclude_users, format, max_utilization, mig, min_free_memory, wait"
 TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
 
 
@@ -121,7 +122,7 @@ def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> No
         ("/free?min_free_memry=20GiB", f"Unknown parameter: 'min_free_memry'; accepted: {OF_FREE}"),
         ("/processes?idx=0&IDX=1", "Unknown parameter: 'IDX'; accepted: idle, idx, pid, user"),
         ("/processes?idx%20=0", "Unknown parameter: 'idx '; accepted: idle, idx, pid, user"),
-        ("/history?=", "Unknown parameter: ''; accepted: idx, seconds"),
+        ("/history?=", "Unknown parameter: ''; accepted: fields, idx, seconds"),
         ("/status?mig=yes", "Invalid mig: it should be 0, 1, false or true, got 'yes'"),
         (
             "/gpu/stream?interval=0.1",
@@ -230,7 +231,7 @@ def test_an_unknown_path_is_404(agent: Process, target: bytes, shown: str) -> No
 METHODS = [b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css"])
+@pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css", f"/web/{BUILD}/page.js"])
 @pytest.mark.parametrize("method", METHODS, ids=bytes.decode)
 def test_a_wrong_method_is_405_with_those_that_work(agent: Process, method: bytes, path: str) -> None:
     """Whether or not it brings a body."""

@@ -13,6 +13,7 @@ from anyio import CapacityLimiter, to_thread
 
 from agent.http import compression
 from agent.http.kept_response import KeptResponse
+from agent.http.web import BUILD
 from agent.simulation.processes import SimulatedProcess
 from benchmarks.sections.size import NAMES, named_programs
 from benchmarks.server import sleepers
@@ -51,7 +52,7 @@ async def test_every_kept_answer_comes_packed_to_whoever_asks() -> None:
             assert int(packed.headers["content-length"]) == len(raw) <= int(plain.headers["content-length"])
             assert (packed.headers, b"") == (head.headers, head.content)
             longer |= {path} if is_long else set()
-    assert {"/gpu", "/status", "/metrics", "/openapi.json", "/", "/web/page.js"} <= longer
+    assert {"/gpu", "/status", "/metrics", "/openapi.json", "/", f"/web/{BUILD}/page.js"} <= longer
     assert not {"/count", "/health"} & longer
 
 

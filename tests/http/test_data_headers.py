@@ -79,7 +79,7 @@ def test_the_stream_is_not_kept_and_not_changed_on_its_way(client: httpx.Client)
     assert is_marked(client.get("/gpu/stream"))  # a failure
 
 
-@pytest.mark.parametrize("path", ["/", "/web/page.js", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
 def test_page_and_documents_keep_their_own(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200

@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 
 import pytest
 
+from agent.http.web import BUILD
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, error_in, request
 from tests.support.agents import agent_client, agent_server
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
     import httpx
 
+WEB = f"/web/{BUILD}"
 TARGETS = [
     *WITH_END,
+    f"{WEB}/page.js",
     "/status?idx=1&mig=1",
     "/static-offline-docs/swagger-ui.css",
     "/status?idx=a",
@@ -113,7 +116,8 @@ def timeless(response: httpx.Response) -> dict[str, str]:
 
 
 NO_FILES = [
-    *("/web/", "/web/nope/", "/web/page.js/", "/web//page.js", "/web/%2e/page.js", "/web/%2e%2e/web/page.js"),
+    *("/web/", "/web/nope/", f"{WEB}/", f"{WEB}/page.js/", f"{WEB}//page.js", f"/web//{BUILD}/page.js"),
+    *(f"{WEB}/%2e/page.js", f"{WEB}/%2e%2e/{BUILD}/page.js", f"/web/{BUILD}%2fpage.js/"),
     *(f"/static-offline-docs{end}" for end in ("/", "/swagger-ui.css/", "//swagger-ui.css")),
 ]
 
@@ -178,10 +182,10 @@ async def test_the_page_is_open_and_made_of_files_beside_it(environ: dict[str, s
         files = re.findall(r'(?:src|href)="(web/[^"]+)"', page.text)
         parts = [await client.get(urljoin(base, file)) for file in files]
         outside = await client.get(urljoin(base, "web/../status"))
-        missing = await client.get(urljoin(base, "web/nothing.js"))
+        missing = await client.get(urljoin(base, f"web/{BUILD}/nothing.js"))
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "script-src 'self';" in page.headers["content-security-policy"]
-    assert {"web/style.css", "web/page.js"} <= set(files)
+    assert {f"web/{BUILD}/style.css", f"web/{BUILD}/page.js"} <= set(files)
     assert {part.status_code for part in parts} == {200}
     assert (outside.status_code, missing.status_code) == (401, 404)
     assert missing.json()["code"] == 1

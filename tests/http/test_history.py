@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from agent.simulation import Simulation
+from agent.views.history import DEFAULT, FIELDS
+from tests.http.schema import faults, response_schema
 from tests.http.wire import error_in
 from tests.support.agents import agent_client
 
@@ -34,10 +37,45 @@ async def test_what_was_sampled_is_remembered_in_columns() -> None:
 async def test_without_history_the_columns_are_empty_and_say_so() -> None:
     with Simulation(2):
         async with agent_client() as client:
-            assert (await client.get("/history")).json() == {
-                "code": 0,
-                "data": {"interval": None, "ts": [], "devices": []},
-            }
+            nothing: dict[str, Any] = {"interval": None, "ts": [], "devices": []}
+            assert (await client.get("/history")).json() == {"code": 0, "data": nothing}
+            data = (await client.get("/history?fields=host")).json()["data"]
+            assert data == {**nothing, "host": {"cpu_percent": [], "memory_used_mb": []}}
+
+
+async def test_other_columns_are_told_to_those_who_ask_for_them() -> None:
+    """What a GPU does not tell is null at each moment."""
+    fields = "sm_percent, tensor_percent,graphics_mhz,pcie_tx_mbps,fan_speed_percent,host"
+    with Simulation(2, models=["h100", "k80"]) as simulation:
+        simulation.gpus[0].fix(graphics_clock=1500, sm_activity=77)
+        async with agent_client(HISTORY_INTERVAL="1", SAMPLE_INTERVAL="0.5") as client:
+            await asyncio.sleep(1.2)  # some values are the change between two samples
+            answer = (await client.get("/history", params={"fields": fields})).json()
+            default = (await client.get("/history?fields=")).json()
+            document = (await client.get("/openapi.json")).json()
+    h100, k80 = answer["data"]["devices"]
+    assert h100.keys() == {"idx", "uuid", *(name.strip() for name in fields.split(","))} - {"host"}
+    assert h100["graphics_mhz"][-1] == 1500
+    assert h100["tensor_percent"][-1] is not None
+    assert set(h100["fan_speed_percent"]) == {None}, "it has none"
+    assert set(k80["sm_percent"]) == {None}, "it has no GPM"
+    host = answer["data"]["host"]
+    assert {len(column) for column in host.values()} == {len(answer["data"]["ts"])}
+    assert host["memory_used_mb"][-1] > 0
+    assert default["data"]["devices"][0].keys() == {"idx", "uuid", *DEFAULT}
+    for told in (answer, default):
+        assert list(faults(told, response_schema(document, "/history", 200), document)) == []
+
+
+@pytest.mark.parametrize("fields", ["x", "sm_percent,,host", "SM_percent", "sm_percent;host", ",", "idx"])
+async def test_an_unknown_column_is_named_with_those_that_there_are(fields: str) -> None:
+    with Simulation(1):
+        async with agent_client() as client:
+            answer = await client.get("/history", params={"fields": fields})
+            twice = await client.get("/history?fields=host&fields=host")
+    assert (answer.status_code, answer.json()["code"]) == (400, 1)
+    assert error_in(answer).endswith(", ".join(FIELDS))
+    assert "given 2 times" in error_in(twice)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "3601", "nan", "x"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from agent.http.web import BUILD
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, error_in, exchange
 from tests.support.agents import agent_client, agent_server
@@ -318,7 +319,7 @@ async def test_a_page_of_a_listed_origin_may_read_every_answer(path: str, status
 async def test_a_kept_document_is_not_given_to_another_origin(origin: dict[str, str]) -> None:
     """A cache must ask anew, also where the first who asked was no page of another origin."""
     async with agent_client(CORS_ORIGINS=ORIGIN) as client:
-        for path in ("/", "/openapi.json", "/web/page.js"):
+        for path in ("/", "/openapi.json", f"/web/{BUILD}/page.js"):
             first = await client.get(path, headers=origin)
             again = await client.get(path, headers={**origin, "If-None-Match": first.headers["etag"]})
             assert (first.status_code, again.status_code) == (200, 304)
@@ -343,7 +344,10 @@ async def test_a_star_lets_every_page_read() -> None:
     """Who writes it wants it; but no page is lent the credentials that a browser keeps for a proxy."""
     async with agent_client(CORS_ORIGINS="*") as client:
         response = await client.get("/count", headers={"Origin": "https://any.example", "Cookie": "a=b"})
-        assert cors_headers(response) == {"access-control-allow-origin": "*"}
+        assert cors_headers(response) == {
+            "access-control-allow-origin": "*",
+            "access-control-expose-headers": "X-Agent-Build",
+        }
         granted = await client.options("/count", headers=preflight("https://any.example"))
         assert (granted.status_code, granted.headers["access-control-allow-origin"]) == (200, "*")
         assert "access-control-allow-credentials" not in granted.headers

@@ -208,7 +208,7 @@ async def test_users_hold_what_their_processes_hold() -> None:
         "sm_utilization_percent": 60.0,
         "gpu_seconds_held": 0.0,
         "gpu_seconds_used": 0.0,
-        "idle_holdings": {"count": 0, "gpu_memory_mb": 0.0},
+        "idle_holdings": {"count": 0, "gpu_memory_mb": 0.0, "gpus": [], "since": None},
     }
     assert (unknown["username"], unknown["processes"], unknown["gpus"]) == (None, 1, [3])
 

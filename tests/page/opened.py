@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -68,3 +69,34 @@ def hide(page: Page, *, hidden: bool) -> None:
         }""",
         hidden,
     )
+
+
+def process(text: str = "x", **fields: object) -> dict[str, object]:
+    """A row of /processes all of whose texts are this one."""
+    texts = dict.fromkeys(["username", "name", "command", "systemd_unit"], text)
+    numbers = {"idx": 0, "pid": 7, "gpu_memory_mb": None, "sm_utilization_percent": None}
+    times = {"running_seconds": None, "idle_seconds": 9000, "idle_holder": True}
+    return {**texts, **numbers, **times, **fields}
+
+
+# The stream is another one: it begins with this event, says it again each second and does not end.
+STREAMING = """(() => {
+    const asked = window.fetch;
+    const line = new TextEncoder().encode(`data: ${JSON.stringify(EVENT)}\\n\\n`);
+    window.fetch = async (path, ...rest) => {
+        if (!`${path}`.includes("gpu/stream")) return asked(path, ...rest);
+        const body = new ReadableStream({
+            start(stream) {
+                stream.enqueue(line);
+                setInterval(() => stream.enqueue(line), 1000);
+            },
+        });
+        return new Response(body, { headers: HEADERS });
+    };
+})();"""
+
+
+def streaming(event: object, *, build: str | None = None) -> str:
+    """A script with which each event of the stream is this one; `build`: of the page that the agent has."""
+    headers = {} if build is None else {"X-Agent-Build": build}
+    return STREAMING.replace("EVENT", json.dumps(event)).replace("HEADERS", json.dumps(headers))

@@ -44,10 +44,11 @@ def test_axe_finds_nothing_serious_on_the_page_of_a_host(browser: Browser, look:
         simulation.gpus[1].lose()
         simulation.gpus[2].fix(fan_speed=0, temperature=93)
         with agent_server() as url, opened(browser, f"{url}/", **look) as page:
-            page.locator("#processes tr").first.wait_for()
+            page.locator("#processes tr").first.wait_for(state="attached")
+            page.locator(".finding").first.wait_for()
             assert grave(page) == []
-            page.locator(".card a").first.click()
-            page.locator("dialog dt").first.wait_for()
+            page.locator("#gpus a.to").first.click()
+            page.locator("#gpu-view dt").first.wait_for()
             assert grave(page) == []
 
 
@@ -80,30 +81,30 @@ def test_axe_finds_nothing_serious_where_values_are_old(browser: Browser, look: 
         agent_process("--simulate", "2") as agent,
         opened(browser, f"{agent.url}/#gpu0", expected=["ERR_"], **look) as page,
     ):
-        page.locator("dialog dt").first.wait_for()
+        page.locator("#gpu-view dt").first.wait_for()
         agent.stop()
         page.locator("body.old").wait_for()
         assert grave(page) == []
 
 
-def test_the_keyboard_opens_and_closes_the_details(browser: Browser) -> None:
+def test_the_keyboard_opens_a_gpu_and_leads_back(browser: Browser) -> None:
     with Simulation(2), agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator(".card").nth(1).wait_for()
         for _ in range(20):
             page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.textContent").startswith("GPU 1"):
+            if page.evaluate("document.activeElement.textContent") == "GPU 1":
                 break
         page.keyboard.press("Enter")
-        page.locator("dialog").get_by_text("VBIOS version").wait_for()
-        page.keyboard.press("Escape")
-        page.locator("dialog").wait_for(state="hidden")
-        assert page.evaluate("document.activeElement.textContent").startswith("GPU 1")
+        page.locator("#gpu-view dt").first.wait_for()
+        page.go_back()
+        page.locator("#gpu-view").wait_for(state="hidden")
+        page.locator(".card").nth(1).wait_for()
 
 
 @pytest.mark.parametrize("width", [360, 768, 1920])
 def test_nothing_has_to_be_scrolled_sideways(browser: Browser, fleet_url: str, width: int) -> None:
     look: dict[str, Any] = {"viewport": {"width": width, "height": 740}}
-    for path, shown in (("/node00/", "#users tr"), ("/node00/?host", ".card")):
+    for path, shown in (("/node00/", "#users tr"), ("/node00/?host", "#gpus > li")):
         with opened(browser, fleet_url + path, expected=BROKEN, **look) as page:
             page.locator(shown).first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -73,7 +73,7 @@ def test_no_token_reaches_the_browser(browser: Browser, origin: str) -> None:
         page.on("response", lambda response: answers.append(response))
         page.reload()
         page.locator("#processes tr").first.wait_for()
-        page.locator("#free a, #free:has-text('No GPU')").first.wait_for()
+        page.locator("#offer a, #offer:has-text('No GPU')").first.wait_for()
         seen = [f"{answer.all_headers()} {answer.request.all_headers()}" for answer in answers]
         seen += [answer.text() for answer in answers if answer.ok and "/gpu/stream" not in answer.url]
         assert len(seen) > 16
@@ -93,7 +93,7 @@ def test_an_agent_that_is_down_is_told_though_its_stream_is_answered(
         page.locator("#connection.live").wait_for()
         assert agent.stop() == 0
         page.locator("#problem").get_by_text("The agent does not answer").wait_for()
-        assert page.locator("#connection.down").is_visible()
+        assert page.locator("#connection.lost").is_visible()
         start_again(stack, agent, "server1")
         page.locator("#connection.live").wait_for()
         assert not page.locator("#problem").is_visible()

@@ -1,4 +1,4 @@
-"""The agent's time of day is set while the page is open."""
+"""The agent's time of day is set while the page is open: its lines go on, with a gap, and no row moves."""
 
 from __future__ import annotations
 
@@ -11,24 +11,71 @@ from tests.page.opened import opened
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
 
-# Events of a GPU of its own, at these seconds: the rows that the page keeps of it.
-ROWS = """async (seconds) => {
-    const { add, recent } = await import("./web/history.js");
+HOUR = 3600
+
+# Events of a GPU of its own, one every two seconds, with these times of the agent; `pauses`: seconds more
+# before an event. Of the rows that the page keeps: seconds since the first event, and its number.
+ROWS = """async ([seconds, pauses]) => {
+    const page = document.querySelector("script[type=module]").src;
+    const { add, recent } = await import(new URL("history.js", page));
     const start = Date.parse("2026-01-01T00:00:00Z");
-    const gpu = (percent) => ({
-        uuid: "another", utilization: { gpu_percent: percent }, memory: {}, power: {},
+    const gpu = (percent) => ({ uuid: "another", utilization: { gpu_percent: percent } });
+    let moment = 0;
+    seconds.forEach((at, number) => {
+        moment += (number ? 2 : 0) + (pauses[number] ?? 0);
+        add({ timestamp: new Date(start + at * 1000).toISOString(), gpus: [gpu(number)] }, moment * 1000);
     });
-    seconds.forEach((at, number) =>
-        add({ timestamp: new Date(start + at * 1000).toISOString(), gpus: [gpu(number)] }));
-    return recent({ uuid: "another" }).map(([at, [percent]]) => [(at - start) / 1000, percent]);
+    return recent({ uuid: "another" }).map(([at, [percent]]) => [Math.round(at) / 1000, percent]);
 }"""
 
 
-def test_a_chart_goes_on_after_the_clock_was_set_back(browser: Browser) -> None:
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
-        rows = page.evaluate(ROWS, [5000, 5002, 1400, 1402])
-        assert rows == [[1397.999, 0], [1399.999, 1], [1400, 2], [1402, 3]]
+        yield page
+
+
+@pytest.mark.parametrize("step", [-HOUR, -30, 30, HOUR], ids=["hour back", "back", "forth", "hour forth"])
+def test_a_line_goes_on_with_a_gap_after_the_clock_was_set(page: Page, step: int) -> None:
+    rows = page.evaluate(ROWS, [[5000, 5002, 5004 + step, 5006 + step], {}])
+    assert rows == [[0, 0], [2, 1], [2.001, None], [4, 2], [6, 3]]
+
+
+def test_a_late_event_is_no_step_of_the_clock(page: Page) -> None:
+    """Stamps are of whole seconds, and a network may hold an event back."""
+    rows = page.evaluate(ROWS, [[10, 12, 13, 15, 21], {3: 3, 4: 4}])
+    assert rows == [[0, 0], [2, 1], [4, 2], [9, 3], [15, 4]]
+
+
+def test_of_a_time_without_events_nothing_is_known(page: Page) -> None:
+    rows = page.evaluate(ROWS, [[0, 2, 62], {2: 58}])
+    assert rows == [[0, 0], [2, 1], [2.001, None], [62, 2]]
+
+
+def test_the_same_sample_counts_once(page: Page) -> None:
+    """A new connection begins with the last one again."""
+    assert page.evaluate(ROWS, [[0, 2, 2, 4], {}]) == [[0, 0], [2, 2], [6, 3]]
+
+
+def test_an_hour_is_kept_and_older_rows_are_thinned(page: Page) -> None:
+    """As the agent does: all of the last five minutes, before that one in ten seconds."""
+    seconds = list(range(0, 3 * HOUR, 2))
+    rows = page.evaluate(ROWS, [seconds, {}])
+    newest = rows[-1][0]
+    assert newest == seconds[-1]
+    assert newest - HOUR <= rows[0][0] <= newest - HOUR + 20
+    fine = [at for at, _ in rows if at >= newest - 300]
+    assert len(fine) in {150, 151}
+    assert len(rows) < 151 + 370
+
+
+def test_a_gap_stays_while_rows_are_thinned(page: Page) -> None:
+    seconds = [*range(0, 100, 2), *range(160, 2000, 2)]
+    rows = page.evaluate(ROWS, [seconds, {50: 60}])
+    assert [at for at, percent in rows if percent is None] == [98.001]

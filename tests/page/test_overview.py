@@ -97,11 +97,11 @@ def test_free_gpus_of_any_host_are_named(browser: Browser, fleet_url: str) -> No
 def test_a_click_opens_the_host_or_the_gpu_and_leads_back(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         page.get_by_role("link", name="node07").first.click()
-        page.locator(".card").nth(7).wait_for()
+        page.locator("#gpus > li").nth(7).wait_for()
         assert page.url == f"{fleet_url}/node07/?host"
         page.get_by_role("link", name="All hosts").click()
         page.locator(".host").nth(3).locator(".tile a").nth(5).click()
-        page.locator("dialog").get_by_text("GPU 5 · ").wait_for()
+        page.locator("#gpu-view").get_by_text("GPU 5 · ").wait_for()
         assert page.url == f"{fleet_url}/node03/?host#gpu5"
 
 
@@ -109,11 +109,12 @@ def test_what_answers_unlike_an_agent_is_named_and_disturbs_no_other(
     browser: Browser, fleet_url: str
 ) -> None:
     odd = ["<!doctype html>", "null", '{"gpus": [{"id": 0}], "simulated": false}']
-    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+    with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "gpus[].state"]) as page:
         for name, body in zip(NAMES, odd, strict=False):
             page.route(f"**/{name}/gpu", partial(answer, body))
         page.get_by_text(f"{UP - len(odd)} of {HOSTS}").wait_for()
-        page.locator(".host.down", has_text="What answers is no agent").nth(len(odd) - 1).wait_for()
+        page.locator(".host.down", has_text="What answers is no agent").nth(1).wait_for()
+        page.locator(".host.down", has_text="The answer has no gpus[].state").wait_for()
         totals = facts(page.locator("#totals"))
         assert totals["GPUs"] == f"{(UP - len(odd)) * 8}"
 

@@ -112,5 +112,39 @@ def test_a_token_that_is_no_longer_right_is_asked_for_and_nothing_old_is_left(br
         hide(page, hidden=False)
         page.get_by_text("That token is wrong.").wait_for()
         assert page.locator("#host-line div").count() == 0
-        assert page.locator("#age").inner_text() == ""
+        assert not page.locator("#age").is_visible()
         assert not page.locator("#one").is_visible()
+
+
+def test_a_refusal_does_not_erase_a_remembered_token(browser: Browser) -> None:
+    with (
+        Simulation(1),
+        agent_server(TOKEN=TOKEN) as url,
+        opened(browser, f"{url}/", expected=["401"]) as page,
+    ):
+        give(page, TOKEN, remember=True)
+        page.locator("#connection.live").wait_for()
+        page.route("**/gpu/stream*", lambda route: route.fulfill(status=401))
+        page.reload()
+        page.get_by_text("That token is wrong.").wait_for()
+        page.unroute("**/gpu/stream*")
+        page.get_by_role("button", name="Try the remembered token again").click()
+        page.locator("#connection.live").wait_for()
+        page.reload()
+        page.locator("#connection.live").wait_for()
+
+
+def test_a_remembered_token_is_forgotten_on_demand(browser: Browser) -> None:
+    with (
+        Simulation(1),
+        agent_server(TOKEN=TOKEN) as url,
+        opened(browser, f"{url}/", expected=["401"]) as page,
+    ):
+        give(page, "wrong", remember=True)
+        page.get_by_text("That token is wrong.").wait_for()
+        page.get_by_role("button", name="Forget the remembered token").click()
+        page.get_by_text("That token is wrong.").wait_for(state="hidden")
+        page.reload()
+        page.get_by_label("Token of this agent").wait_for()
+        assert not page.get_by_text("That token is wrong.").is_visible()
+        assert not page.get_by_role("button", name="Try the remembered token again").is_visible()

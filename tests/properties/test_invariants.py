@@ -10,7 +10,8 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.derive.free import Candidate, Wish, choose, could_ever, why_not
+from agent.derive.candidates import Candidate
+from agent.derive.free import Wish, choose, could_ever, why_not
 from agent.derive.rounding import percent, sum_if_all_known, tenths, whole
 from agent.sampling.pace import POLL_LINGER_INTERVALS, TOLERANCE, Pace, is_due, next_due
 from agent.views.units import gib, iso_utc, mib

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import DriverReading, GpuSample, GpuState, Snapshot
-from agent.sampling.history import FINE_SECONDS, HISTORY_SECONDS, History
+from agent.readings import DriverReading, GpuSample, GpuState, HostReading, Snapshot
+from agent.sampling.history import FINE_SECONDS, GPU_FIELDS, HISTORY_SECONDS, History
 from tests.support.readings import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.readings import GpuSeries
 
 EPOCH = 1_757_926_800.0
 GIB = 2**30
@@ -18,7 +25,7 @@ GIB = 2**30
 def snapshot(
     at: float,
     *utilization: int | None,
-    uuids: str = "abcdefgh",
+    uuids: Sequence[str] = "abcdefgh",
     power_watts: float = 99.5,
     memory_used_bytes: int = 3 * GIB,
 ) -> Snapshot:
@@ -39,6 +46,10 @@ def snapshot(
     return Snapshot(EPOCH + at, at, driver=DriverReading(len(gpus)), gpus=tuple(gpus), taken_since_boot=at)
 
 
+def utilization(gpu: GpuSeries) -> Sequence[float | None]:
+    return gpu.columns["utilization.gpu_percent"]
+
+
 def filled(history: History, seconds: int, step: float = 1.0) -> Snapshot:
     last = snapshot(0, 0)
     for number in range(int(seconds / step) + 1):
@@ -57,9 +68,9 @@ def test_every_value_stands_beside_its_moment() -> None:
 
     assert found.taken_at == (EPOCH, EPOCH + 1)
     assert [gpu.uuid for gpu in found.gpus] == ["a", "b"]
-    assert [gpu.gpu_utilization_percent for gpu in found.gpus] == [(5, 6), (50, None)]
-    assert found.gpus[0].memory_used_bytes == (3 * GIB, 3 * GIB)
-    assert found.gpus[1].power_watts == (100.5, None)
+    assert [gpu.columns["utilization.gpu_percent"] for gpu in found.gpus] == [(5, 6), (50, None)]
+    assert found.gpus[0].columns["memory.used_bytes"] == (3 * GIB, 3 * GIB)
+    assert found.gpus[1].columns["power.usage_watts"] == (100.5, None)
 
 
 def test_the_last_minutes_are_fine_and_what_is_before_is_not() -> None:
@@ -85,7 +96,7 @@ def test_what_is_coarse_keeps_its_own_values() -> None:
     seconds = [int(at - EPOCH) for at in found.taken_at]
     assert seconds[0] == 0
     assert len(seconds) > 330 + FINE_SECONDS
-    assert found.gpus[0].gpu_utilization_percent == tuple(second % 101 for second in seconds)
+    assert utilization(found.gpus[0]) == tuple(second % 101 for second in seconds)
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 300, 3600])
@@ -117,7 +128,8 @@ def test_a_gap_is_told_as_one() -> None:
     found = history.read(last, 600, last.gpus)
 
     assert found.taken_at == (EPOCH, EPOCH + 10, EPOCH + 100)
-    assert found.gpus[0].gpu_utilization_percent == (5, None, 6)
+    assert utilization(found.gpus[0]) == (5, None, 6)
+    assert found.host["cpu_percent"] == (None,) * 3
 
 
 def test_a_gpu_is_followed_by_its_uuid() -> None:
@@ -128,24 +140,81 @@ def test_a_gpu_is_followed_by_its_uuid() -> None:
 
     (gpu,) = history.read(last, 60, last.gpus).gpus
 
-    assert (gpu.index, gpu.uuid, gpu.gpu_utilization_percent) == (0, "b", (50, 51))
+    assert (gpu.index, gpu.uuid, utilization(gpu)) == (0, "b", (50, 51))
 
 
 @pytest.mark.parametrize(
-    ("interval", "mib"),
-    [(10.0, 2), pytest.param(1.0, 8, marks=pytest.mark.slow)],
-    ids=["default", "shortest"],
+    ("earlier", "now", "is_same"),
+    [
+        ((None, "bus 0", 0), (None, "bus 0", 1), True),
+        ((None, "bus 0", 0), (None, "bus 1", 0), False),
+        ((None, "bus 0", 0), ("a", "bus 0", 0), True),  # its UUID was not told at first
+        (("a", "bus 0", 0), (None, "bus 0", 0), True),  # or no longer
+        (("a", "bus 0", 0), ("b", "bus 0", 0), False),  # another card in the same slot
+        ((None, None, 0), (None, None, 0), True),
+        ((None, None, 0), (None, None, 1), False),
+        (("a", None, 0), (None, None, 0), False),  # after a reset an index may mean another GPU
+        ((None, "bus 0", 0), (None, None, 0), False),
+    ],
 )
-def test_memory_is_bounded_as_the_readme_says(interval: float, mib: int) -> None:
-    """Eight GPUs, half a second between samples, no value like the one before."""
-    history = History(interval)
+def test_a_gpu_without_uuid_is_followed_by_its_bus_id_and_then_by_its_index(
+    earlier: tuple[str | None, str | None, int], now: tuple[str | None, str | None, int], *, is_same: bool
+) -> None:
+    history = History(10)
+    for at, (uuid, bus_id, index) in enumerate((earlier, now)):
+        known = reading(
+            identity_uuid=uuid,
+            identity_pci_bus_id=bus_id,
+            utilization_gpu_percent=50 + at,
+            sampled_since_boot=at,
+        )
+        gpus = (GpuSample(index, GpuState.OK, known),)
+        last = Snapshot(EPOCH + at, at, gpus=gpus, taken_since_boot=at)
+        history.add(last)
+
+    (gpu,) = history.read(last, 60, last.gpus).gpus
+
+    assert utilization(gpu) == ((50, 51) if is_same else (None, 51))
+
+
+def test_every_field_is_remembered_as_it_was() -> None:
+    """To the last digit: memory of 2^53 bytes and less."""
+    values = {field: 1.1 + number for number, field in enumerate(GPU_FIELDS)} | {
+        "memory.used_bytes": 2**53 - 1
+    }
+    known = reading(**{field.replace(".", "_"): value for field, value in values.items()})
+    host = HostReading("host", cpu_percent=43.7, memory_used_bytes=2**40 + 1)
+    told = Snapshot(EPOCH, 0.0, gpus=(GpuSample(0, GpuState.OK, known),), host=host)
+    history = History(10)
+    history.add(told)
+
+    found = history.read(told, 60, told.gpus)
+
+    assert found.gpus[0].columns == {field: (value,) for field, value in values.items()}
+    assert found.host == {"cpu_percent": (43.7,), "memory_used_bytes": (2**40 + 1,)}
+    only = history.read(told, 60, told.gpus, ["fans.speed_percent"]).gpus[0]
+    assert list(only.columns) == ["fans.speed_percent"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "interval", "megabytes"),
+    [
+        (8, 10.0, 1),
+        (128, 10.0, 15),
+        pytest.param(8, 1.0, 4, marks=pytest.mark.slow),
+        pytest.param(128, 1.0, 50, marks=pytest.mark.slow),
+    ],
+)
+def test_memory_is_bounded_as_the_readme_says(gpus: int, interval: float, megabytes: int) -> None:
+    """Half a second between samples."""
+    history, seen = History(interval), snapshot(0, *[7] * gpus, uuids=[f"{index}" for index in range(gpus)])
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     coarse = [number * interval for number in range(int(3400 / interval))]
     fine = [3400 + number / 2 for number in range(int(2 * FINE_SECONDS))]
-    for number, at in enumerate(coarse + fine):
-        history.add(snapshot(at, *range(8), power_watts=number / 7, memory_used_bytes=GIB + number))
+    for at in coarse + fine:
+        history.add(replace(seen, taken_since_boot=at))
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert after - before < mib * 2**20
+    assert after - before < megabytes * 10**6

@@ -52,11 +52,12 @@ class Watch:
     uids: dict[str | None, int | None] = field(default_factory=lambda: {None: None})
     starts: dict[int, int | None] = field(default_factory=dict)
     uids_told: dict[str | None, tuple[int, ...]] = field(default_factory=dict)  # by name, in the last reading
+    began_at: float | None = None  # in the last reading
 
     def see(
         self, *gpus: GpuSample, after: float = 10.0, host: bool = True, driver: bool = True
     ) -> LedgerReading:
-        """A Snapshot `after` seconds from the one before. The numbers of its users are in `uids_told`."""
+        """A Snapshot `after` seconds from the one before. What is told beside is in fields of this object."""
         self.now += after
         pids = {
             process.pid for gpu in gpus for process in (gpu.reading.processes or () if gpu.reading else ())
@@ -75,7 +76,9 @@ class Watch:
             )
         )
         self.uids_told = {name: use.uids for name, use in seen.users.items()}
-        return replace(seen, users={name: replace(use, uids=()) for name, use in seen.users.items()})
+        self.began_at = seen.began_at
+        users = {name: replace(use, uids=()) for name, use in seen.users.items()}
+        return replace(seen, users=users, began_at=None)
 
     def described(self, pid: int, user: str | None) -> HostProcess:
         """A process as the host describes it."""
@@ -90,6 +93,15 @@ class Watch:
 @pytest.fixture
 def watch() -> Watch:
     return Watch()
+
+
+def test_it_says_since_when_it_counts_by_the_clock_as_it_is_set_now(watch: Watch) -> None:
+    watch.see()
+    watch.see(gpu(process(7)))
+    assert watch.began_at == EPOCH + 10
+    watch.set_by = 3600.0
+    watch.see()
+    assert watch.began_at == EPOCH + 3610
 
 
 # Idle time

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.derive.free import Wish, candidates, why_not
+from agent.derive.candidates import candidates
+from agent.derive.free import Wish, why_not
 from agent.derive.health import examine
 from agent.readings import DriverReading, GpuProcess, GpuReading, GpuSample, GpuState, ProcessType, Snapshot
 from agent.sampling.ledger import Ledger

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.derive.free import Candidate, Wish, choose
+from agent.derive.candidates import Candidate
+from agent.derive.free import Wish, choose
 from agent.views.free import cuda_visible_devices, free_view
 
 GIB = 1024**3
@@ -36,7 +37,7 @@ LOST = Candidate(0, None, None, "it cannot be read: lost", None, None, None, Non
 def test_everything_is_on_the_wire_in_its_unit() -> None:
     offer = choose([LOST, UNKNOWN, KNOWN], Wish(count=2))
 
-    assert free_view(offer).model_dump() == {
+    assert free_view(offer).model_dump(exclude_unset=True) == {
         "count": 2,
         "satisfied": True,
         "gpus": [

@@ -49,6 +49,7 @@ LEDGER = LedgerReading(
         "do1e": UserUse(2000.04, 70.06, (1001,)),
         "left": UserUse(5.0, uids=(1002, 1003)),
     },
+    began_at=1757920000.5,
 )
 WATCHED = replace(
     snapshot(HEALTHY, STUCK),
@@ -181,7 +182,12 @@ def test_users_with_what_they_hold_held_and_use() -> None:
                 "sm_utilization_percent": 4.0,
                 "gpu_seconds_held": 2000.0,
                 "gpu_seconds_used": 70.1,
-                "idle_holdings": {"count": 1, "gpu_memory_mb": 11710.0},
+                "idle_holdings": {
+                    "count": 1,
+                    "gpu_memory_mb": 11710.0,
+                    "gpus": [0],
+                    "since": round((WATCHED.taken_at - 1200.5) * 1000),
+                },
             },
             {
                 "username": "left",
@@ -192,7 +198,7 @@ def test_users_with_what_they_hold_held_and_use() -> None:
                 "sm_utilization_percent": None,
                 "gpu_seconds_held": 5.0,
                 "gpu_seconds_used": None,
-                "idle_holdings": {"count": 0, "gpu_memory_mb": 0.0},
+                "idle_holdings": {"count": 0, "gpu_memory_mb": 0.0, "gpus": [], "since": None},
             },
             {
                 "username": None,
@@ -207,6 +213,7 @@ def test_users_with_what_they_hold_held_and_use() -> None:
             },
         ],
         "unknown_idx": [1],
+        "since": 1757920000500,
     }
 
 
@@ -214,7 +221,9 @@ def test_without_a_ledger_all_that_is_remembered_is_null() -> None:
     seen = replace(WATCHED, ledger=None)
     remembered = ("first_seen", "gpu_seconds_held", "gpu_seconds_used", "idle_seconds", "idle_holder")
     assert [[row[name] for name in remembered] for row in rows(seen)] == [[None] * 5] * 2
-    users = users_view(seen, idle_after_seconds=900).users
+    view = users_view(seen, idle_after_seconds=900)
+    users = view.users
+    assert view.since is None
     assert [user.username for user in users] == ["do1e", None]
     assert all(
         (user.gpu_seconds_held, user.gpu_seconds_used, user.idle_holdings) == (None, None, None)

@@ -25,7 +25,7 @@ from tests.views.samples import DRIVER, HEALTHY, KNOWS_NOTHING, LOST, MIB, READI
 
 
 def shown(snapshot: Snapshot, *free: int) -> Any:
-    return json.loads(b"".join(summary_json(snapshot, set(free))))["data"]
+    return json.loads(b"".join(summary_json(snapshot, set(free), build="0123456789ab")))["data"]
 
 
 def gpu(index: int, name: str | None = "NVIDIA GeForce RTX 3090", **values: Any) -> GpuSample:
@@ -229,7 +229,7 @@ def test_eight_healthy_gpus_of_five_users_fit_700_bytes_of_gzip() -> None:
         processes=ProcessesReading({10 + n: HostProcess(10 + n, users[n % 5]) for n in range(8)}),
         ledger=LedgerReading(idle_since={f"GPU-{n}": 1757926000.7331 - 97 * n for n in (0, 4)}),
     )
-    body = b"".join(summary_json(host, {0, 4}))
+    body = b"".join(summary_json(host, {0, 4}, build="0123456789ab"))
 
     assert json.loads(body)["data"]["counts"]["healthy"] == 8
     assert len(gzip.compress(body, 5, mtime=0)) <= 700

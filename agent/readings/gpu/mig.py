@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.readings.gpu.processes import GpuProcess
+
+# With more behind it where an instance has media engines of its own, or none: 1g.10gb+me
+_PROFILE = re.compile(r"\bMIG ((?:\dc\.)?\dg\.\S+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,17 @@ class MigInstance:
     # nvmlDeviceGetGpuInstanceId: MIG devices with the same one have their memory together
     gpu_instance_id: int | None = None
     compute_instance_id: int | None = None  # nvmlDeviceGetComputeInstanceId, within its GPU instance
+
+    @property
+    def profile(self) -> str | None:
+        """Its slices and its memory: "1g.5gb"; None: its name does not tell."""
+        found = _PROFILE.search(self.name or "")
+        return found and found[1]
+
+    @property
+    def shares_memory(self) -> bool:
+        """Whether others have the same memory, and it some of the compute slices: "1c.2g.10gb"."""
+        return "c." in (self.profile or "")
 
 
 @dataclass(frozen=True, slots=True)

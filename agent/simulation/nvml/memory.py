@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from agent.simulation.library import Device
 
 
+UNUSED = 12 << 20  # bytes that are in use on an instance without a process
+
+
 def memory_of(device: Device) -> tuple[int, int, int, int]:
-    """Total, reserved, used and free bytes; an instance has its share of what the whole GPU uses."""
+    """Total, reserved, used and free bytes; an instance with a process has its share of what the GPU uses."""
     values, instance = device.values, device.instance
     if instance is None:
         total = wire.told(values.memory_total)
@@ -23,6 +26,8 @@ def memory_of(device: Device) -> tuple[int, int, int, int]:
         used = instance.memory_used
         if used is None:
             used = int(wire.told(values.memory_used) * total / wire.told(values.memory_total))
+            if all(process.mig_index != instance.mig_index for process in device.gpu.processes):
+                used = min(used, UNUSED)
         free = instance.memory_free
         parts = instance.memory_reserved, used, max(0, total - used) if free is None else free
     reserved, used, free = (wire.part_told(part, VALUE_NOT_AVAILABLE_64) for part in parts)

@@ -12,6 +12,7 @@ from agent.views.gpu.activity import DebugInfo, debug_info_view
 from agent.views.gpu.clocks import GpuClocks, GpuThrottling, clocks_view, throttling_view
 from agent.views.gpu.detail import GpuDetail
 from agent.views.gpu.memory import GpuMemory, memory_view
+from agent.views.gpu.mig import MigSlice, mig_slices_view
 from agent.views.gpu.pcie import GpuPcie, pcie_view
 from agent.views.gpu.power import GpuPower, power_view
 from agent.views.gpu.processes import GpuTopProcess, top_processes_view
@@ -54,6 +55,10 @@ class Gpu(BaseModel):
     top_processes: list[GpuTopProcess] | None = Field(
         description="up to five, by GPU memory; null: the driver does not list them, or cannot"
     )
+    mig: list[MigSlice] | None = Field(
+        default=[],
+        description="only of a GPU in MIG mode: its instances; null: the driver does not tell them",
+    )
     failed: dict[str, str] | None = Field(
         default=None,
         description="only where the driver fails to tell some of these values: its error in words, by the"
@@ -90,6 +95,8 @@ def gpu_view(
         debug_info=debug_info_view(judgement),
         top_processes=top_processes_view(reading, described),
     )
+    if reading.mig.enabled:  # what is not set is left out
+        view.mig = mig_slices_view(reading)
     if failed := failed_view(view, gpu):
-        view.failed = failed  # what is not set is left out
+        view.failed = failed
     return view

@@ -87,6 +87,7 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
     "debug_info.clock_threshold": _CLOCK,
     "debug_info.temp_threshold": ("thermal.gpu_celsius",),
     "debug_info.is_active": ("utilization.gpu_percent", *_POWER, *_MEMORY, *_CLOCK, "thermal.gpu_celsius"),
+    "mig": ("mig.instances",),
     "top_processes": ("processes", "memory.total_bytes"),
     **_alike(
         "detail.board",

@@ -10,7 +10,7 @@ from agent.derive.rounding import tenths
 from agent.views.units import mib
 
 if TYPE_CHECKING:
-    from agent.readings import GpuSample, MigInstance
+    from agent.readings import GpuReading, GpuSample, MigInstance
 
 
 class MigProcess(BaseModel):
@@ -38,10 +38,38 @@ class GpuMigInstance(BaseModel):
     )
 
 
+class MigSlice(BaseModel):
+    """A MIG instance in a line. What is unknown is null."""
+
+    index: int = Field(description="index of the instance on its GPU")
+    profile: str | None = Field(description="its slices and memory, as in 1g.10gb")
+    uuid: str | None = Field(description="NVML UUID, which CUDA understands")
+    total_mb: float | None = Field(description="memory of the instance, MiB")
+    used_mb: float | None = Field(description="memory of the instance in use, MiB")
+    processes: int | None = Field(description="number of processes on the instance")
+
+
+def mig_slices_view(reading: GpuReading) -> list[MigSlice] | None:
+    """The wire shape of each instance; None: the driver does not tell them."""
+    instances = reading.mig.instances
+    return None if instances is None else [_slice(instance) for instance in instances]
+
+
 def mig_instances_view(gpu: GpuSample) -> list[GpuMigInstance] | None:
     """The wire shape of each instance; None: the driver does not tell, or the GPU cannot be read."""
     instances = None if gpu.reading is None else gpu.reading.mig.instances
     return None if instances is None else [_instance(instance) for instance in instances]
+
+
+def _slice(instance: MigInstance) -> MigSlice:
+    return MigSlice(
+        index=instance.mig_index,
+        profile=instance.profile,
+        uuid=instance.uuid,
+        total_mb=tenths(mib(instance.memory_total_bytes)),
+        used_mb=tenths(mib(instance.memory_used_bytes)),
+        processes=None if instance.processes is None else len(instance.processes),
+    )
 
 
 def _instance(instance: MigInstance) -> GpuMigInstance:

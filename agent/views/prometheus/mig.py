@@ -57,6 +57,6 @@ def _labels(one: MigInstance) -> tuple[str, ...]:
     return (
         str(one.mig_index),
         one.uuid or UNKNOWN_UUID,
-        (one.name or "").rpartition(" ")[2],
+        one.profile or "",
         *("" if number is None else str(number) for number in ids),
     )

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from agent.derive.candidates import candidates
 from agent.derive.findings import HealthVerdict
-from agent.derive.free import Wish, candidates, choose
+from agent.derive.free import Wish, choose
 from agent.derive.health import Health, examine
 from agent.derive.health.driver_errors import MOST_NAMED
 from agent.readings import GpuIdentity, GpuSample, GpuState, Reason, Snapshot, Unknown

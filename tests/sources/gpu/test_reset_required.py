@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pynvml
 import pytest
 
+from agent.derive.candidates import candidates
 from agent.derive.findings import HealthVerdict
-from agent.derive.free import Wish, candidates, choose
+from agent.derive.free import Wish, choose
 from agent.derive.health import examine
 from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError
 from agent.simulation import SimulatedProcess

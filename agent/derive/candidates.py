@@ -1,0 +1,175 @@
+"""What a Snapshot tells of each GPU, and of each MIG instance, to somebody who looks for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent.derive.findings import HealthVerdict
+from agent.derive.health import examine
+from agent.derive.health.fabric import pending_words
+from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
+from agent.readings import (
+    NVSWITCH,
+    ComputeMode,
+    GpuIdentity,
+    GpuReading,
+    HostProcess,
+    LedgerReading,
+    Memory,
+    ProcessType,
+    Reason,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agent.derive.health import Health
+    from agent.readings import GpuSample, MigInstance, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A GPU, or a MIG instance, as somebody who looks for one sees it. None: unknown."""
+
+    index: int  # of the GPU, also for an instance on it
+    uuid: str | None
+    name: str | None
+    obstacle: str | None  # why nobody can be offered it, whatever the wish
+    memory_total_bytes: int | None
+    memory_free_bytes: int | None
+    temperature_celsius: int | None
+    peak_utilization_percent: int | None  # maximum GPU utilization of the last 60 s
+    compute_processes: int | None
+    users: frozenset[str | None]  # of all its processes, graphics too; None among them: one is unknown
+    uids: frozenset[str | None] = frozenset()  # their numbers as text, likewise; of some this is known alone
+    nvlink_neighbours: frozenset[int] = frozenset()  # indices
+    holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
+    works_unlisted: bool = False  # it works, and no process is listed
+    has_ghost_utilization: bool = False  # it only seems to work
+    mig_index: int | None = None  # of an instance on its GPU; None: it is a GPU
+    # In MIG mode: what stands in its place for whoever takes instances; where it has none, itself, and why.
+    instances: tuple[Candidate, ...] = ()
+
+
+def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """Every GPU of the host."""
+    health, neighbours = examine(snapshot), _neighbours(snapshot.gpus)
+    found = []
+    for gpu in snapshot.gpus:
+        one = _candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index])
+        if gpu.reading is not None and gpu.reading.mig.enabled:
+            one = replace(one, instances=_instances(one, gpu, gpu.reading, snapshot, health[gpu.index]))
+        found.append(one)
+    return tuple(found)
+
+
+def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
+    identity, reading = gpu.identity, gpu.reading
+    processes = reading.processes if reading else None
+    described = snapshot.host_processes
+    owners = [described.get(process.pid) or HostProcess(process.pid) for process in processes or ()]
+    present = reading.utilization.gpu_percent if reading else None
+    # Where nothing is remembered (HISTORY_INTERVAL=0) the present is all there is.
+    ledger = snapshot.ledger or LedgerReading()
+    uuid = identity.uuid or ""
+    is_ghost = ledger.ghost_utilization.get(uuid, False)
+    unlisted_peak = ledger.unlisted_peak_utilization_percent.get(uuid, present)
+    return Candidate(
+        index=gpu.index,
+        uuid=identity.uuid,
+        name=identity.name,
+        obstacle=_obstacle(gpu, health),
+        memory_total_bytes=gpu.values.memory.total_bytes,
+        memory_free_bytes=reading.memory.free_bytes if reading else None,
+        temperature_celsius=reading.thermal.gpu_celsius if reading else None,
+        peak_utilization_percent=ledger.peak_utilization_percent.get(uuid, present),
+        compute_processes=None
+        if processes is None
+        else sum(process.type is not ProcessType.GRAPHICS for process in processes),
+        users=frozenset(owner.username for owner in owners),
+        uids=frozenset(None if owner.uid is None else str(owner.uid) for owner in owners),
+        nvlink_neighbours=neighbours,
+        holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
+        works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),
+        has_ghost_utilization=is_ghost,
+    )
+
+
+def _instances(
+    whole: Candidate, gpu: GpuSample, reading: GpuReading, snapshot: Snapshot, health: Health
+) -> tuple[Candidate, ...]:
+    told = reading.mig.instances
+    if not told:
+        why = "its instances are unknown" if told is None else "it has no instance"
+        return (replace(whole, obstacle=f"MIG is enabled, and {why}"),)
+    found = []
+    for instance in told:
+        alone = _as_gpu(instance, reading)
+        one = _candidate(replace(gpu, reading=alone), snapshot, health, neighbours=frozenset())
+        # Memory that several have together is accounted for by the processes on any of them.
+        listed = replace(alone, processes=reading.processes) if instance.shares_memory else alone
+        holds_unlisted = holds_unlisted_memory(listed)
+        found.append(replace(one, mig_index=instance.mig_index, holds_unlisted_memory=holds_unlisted))
+    return tuple(found)
+
+
+def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
+    """As the GPU that it is for a program. Its utilization is not told."""
+    why = reading.unknown.get("mig.instances") if instance.memory_used_bytes is None else None
+    return GpuReading(
+        reading.sampled_since_boot,
+        identity=GpuIdentity(instance.uuid, instance.name),
+        memory=Memory(instance.memory_total_bytes, instance.memory_used_bytes, instance.memory_free_bytes),
+        thermal=reading.thermal,
+        modes=reading.modes,
+        processes=instance.processes,
+        unknown={} if why is None else {"memory.used_bytes": why},
+    )
+
+
+# What tells whether a GPU is in use, where it can tell at all.
+_MUST_BE_TOLD = {"memory.used_bytes": "memory in use", "utilization.gpu_percent": "utilization"}
+
+
+def _obstacle(gpu: GpuSample, health: Health) -> str | None:
+    reading = gpu.reading
+    if reading is None:
+        return f"it cannot be read: {gpu.state}"
+    if health.verdict is HealthVerdict.CRITICAL:
+        return f"it is not healthy: {health.findings[0].what}"
+    if (pending := pending_words(reading.fabric)) is not None:
+        return f"its registration with the NVLink fabric {pending}"
+    if gpu.identity.uuid is None:
+        return "its UUID is unknown"
+    if reading.mig.enabled:
+        return "MIG is enabled: a program takes one of its instances"
+    if reading.modes.compute_mode == ComputeMode.PROHIBITED:
+        return "its compute mode is prohibited"
+    if not reading.knows_all_processes:
+        return "its processes are unknown"
+    return _untold(reading)
+
+
+def _untold(reading: GpuReading) -> str | None:
+    """What of _MUST_BE_TOLD the driver could tell, and does not."""
+    for field, name in _MUST_BE_TOLD.items():
+        unknown = reading.unknown.get(field)
+        if unknown is not None and unknown.reason is Reason.FAILED:
+            return f"its {name} is unknown: {unknown.words}"
+        if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
+            return f"its {name} is unknown: the driver tells {unknown.words}"
+    return None
+
+
+def _neighbours(gpus: Sequence[GpuSample]) -> dict[int, frozenset[int]]:
+    """By index, the GPUs that NVLink leads to, directly or through a switch; one end's word is enough."""
+    indices = {gpu.identity.pci_bus_id: gpu.index for gpu in gpus}
+    peers = {gpu.index: gpu.values.nvlink.peers or frozenset[str]() for gpu in gpus}
+    switched = {index for index, buses in peers.items() if NVSWITCH in buses}
+    found = {index: set(switched) if index in switched else set[int]() for index in peers}
+    for index, buses in peers.items():
+        for peer in {indices[bus] for bus in buses if bus in indices}:
+            found[index].add(peer)
+            found[peer].add(index)
+    return {index: frozenset(neighbours - {index}) for index, neighbours in found.items()}

@@ -1,0 +1,77 @@
+"""The files of the page as they were when the agent started, and the name of this set of files.
+
+What lies on the disk later, as after an upgrade, belongs to another agent: a page never gets parts of two.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+
+from agent.http.kept_response import KeptResponse
+from agent.http.modules import joined
+from agent.http.route_path import get_route_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+WEB = Path(__file__).parents[1] / "web"
+SHELL_NAME = "index.html"
+ENTRY = "page"  # the script of the shell
+# Not from the machine's own table: a browser runs no module that comes as plain text.
+TYPES = {".css": "text/css", ".js": "text/javascript"}
+BUILD_HEADER = "X-Agent-Build"  # of the stream: by it an open page notices that the agent is another one now
+
+
+def build_of(files: Mapping[str, bytes]) -> str:
+    """Twelve hexadecimal digits: other files, other names or another content have another build."""
+    parts = (b"%b\0%d\0%b" % (name.encode(), len(files[name]), files[name]) for name in sorted(files))
+    return sha256(b"".join(parts)).hexdigest()[:12]
+
+
+def _served(files: Mapping[str, str]) -> dict[str, str]:
+    """Of the files as they are written, what a browser gets."""
+    modules = {name.removesuffix(".js"): text for name, text in files.items() if name.endswith(".js")}
+    return {**files, **{f"{name}.js": text for name, text in joined(ENTRY, modules).items()}}
+
+
+_WRITTEN = {file.name: file.read_text("utf-8") for file in sorted(WEB.iterdir())}
+_SERVED = {name: text.encode() for name, text in _served(_WRITTEN).items()}
+BUILD = build_of(_SERVED)
+SHELL = _WRITTEN[SHELL_NAME]
+ASSETS = {name: content for name, content in _SERVED.items() if name != SHELL_NAME}
+
+
+class KeptFiles:
+    """An ASGI app below a folder: each file under `/BUILD/name`, packed at the start, and nothing else."""
+
+    def __init__(self, build: str, files: Mapping[str, bytes], headers: Mapping[str, str]) -> None:
+        self._answers = {
+            f"/{build}/{name}": _answer(name, content, headers) for name, content in files.items()
+        }
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Below the folder."""
+        return frozenset(self._answers)
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        if (answer := self._answers.get(get_route_path(scope))) is None:
+            raise HTTPException(404)
+        if scope["method"] != "GET":  # HEAD has been made one
+            raise HTTPException(405, headers={"Allow": "GET"})
+        await (answer.suited(scope["headers"]) or answer).send(send)
+
+
+def _answer(name: str, content: bytes, headers: Mapping[str, str]) -> KeptResponse:
+    kind = f"{TYPES[Path(name).suffix]}; charset=utf-8"
+    named = {**headers, "Content-Type": kind, "Content-Length": f"{len(content)}"}
+    lines = [(key.lower().encode(), value.encode()) for key, value in named.items()]
+    answer = KeptResponse(200, lines, content)
+    answer.pack()
+    return answer

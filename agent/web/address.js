@@ -1,0 +1,42 @@
+// What is shown stands in the address, so that it can be reloaded, shared and left by "Back": the view behind "#",
+// how it is shown behind "?".
+const VIEWS = /^#(?:gpu(\d+)|(processes|users))?$/;
+// By the name in the address: what it may be; anything else counts as not given.
+const CHOICES = {
+  user: /./, // whose GPUs and processes
+  gpu: /^\d+$/, // of which GPU the processes are
+  only: /^(?:free|trouble)$/, // which GPUs
+  sort: /^-?\w+$/, // the column of the processes; "-": the greatest first
+  open: /^\d+@\d+(?:\.\d+)?$/, // the process that is unfolded: its key
+  density: /^(?:cards|rows|tiles)$/,
+  range: /^(?:5|15|60)$/, // minutes that the charts show
+};
+
+// {name: "host", "gpu", "processes" or "users"; index: of the GPU in view; and the choices, null where not made}
+export function read() {
+  const [, index, name] = VIEWS.exec(location.hash) ?? [];
+  const given = new URLSearchParams(location.search);
+  const chosen = Object.entries(CHOICES).map(([choice, fit]) => {
+    const value = given.get(choice);
+    return [choice, value !== null && fit.test(value) ? value : null];
+  });
+  return {
+    name: index ? "gpu" : name ?? "host",
+    index: index ? Number(index) : null,
+    ...Object.fromEntries(chosen),
+  };
+}
+
+// The address with these choices, for a link; null takes one back. `hash`: "" is the host.
+export function to(choices, hash = location.hash) {
+  const given = new URLSearchParams(location.search);
+  for (const [choice, value] of Object.entries(choices)) {
+    if (value === null || value === "") given.delete(choice);
+    else given.set(choice, value);
+  }
+  const query = `${given}`.replace(/=(?=&|$)/g, ""); // "?host" stays as it is
+  return `${location.pathname}${query && `?${query}`}${hash}`;
+}
+
+// The same without a step for "Back": a filter that is typed is no place where one was.
+export const replace = (choices) => history.replaceState(null, "", to(choices));

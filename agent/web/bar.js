@@ -1,0 +1,112 @@
+// Always in sight: how old the values are, whose they are, and what counts; the title and the icon say the same.
+import { to } from "./address.js";
+import { byId, element, facts, named, show } from "./draw.js";
+import { isTrouble, judged, product } from "./model.js";
+import { age, isLive } from "./state.js";
+import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
+
+// Screen readers say a status again when it changes: the age and the countdown, which always do, stand beside it.
+function say(place, text) {
+  place.hidden = !text;
+  if (place.textContent !== text) place.textContent = text;
+}
+
+export function render(state, isFleet) {
+  const { phase, event } = state;
+  say(byId("connection"), TEXTS.phases[phase]);
+  byId("connection").className = phase;
+  say(byId("countdown"), state.retryAt === null ? "" : TEXTS.nextTry(seconds(state.retryAt - state.now)));
+  byId("again").hidden = phase !== "lost";
+  say(byId("problem"), state.problem ?? "");
+  if (isFleet) {
+    if (phase !== "fleet") {
+      document.title = TEXTS.titleUnknown(TEXTS.overview);
+      icon("unknown");
+    }
+    return;
+  }
+  document.body.classList.toggle("old", Boolean(event) && !isLive());
+  say(byId("age"), event ? TEXTS.age(Math.floor(age() / 1000)) : "");
+  byId("simulated").hidden = !event?.simulated;
+  byId("counts").hidden = !event;
+  const health = isLive() ? event.health : null;
+  byId("host-health").className = `badge ${health?.verdict ?? "unknown"}`;
+  say(byId("host-health"), health && health.verdict !== "healthy" ? judged(health) : "");
+  show(byId("counts"), ...(event ? counts(state) : []));
+  show(byId("host-line"), ...(event ? facts(hostLine(event)) : []));
+  const host = event?.system_info.hostname ?? TEXTS.gpus;
+  byId("host").textContent = host;
+  document.title = isLive() ? title(event, host) : TEXTS.titleUnknown(host, TEXTS.titlePhases[phase]);
+  icon(isLive() ? worst([event, ...event.gpus]) : "unknown");
+  byId("printed").textContent = TEXTS.printed(host, new Date().toLocaleString());
+}
+
+const seconds = (milliseconds) => Math.ceil(Math.max(0, milliseconds) / 1000);
+
+function title({ gpus }, host) {
+  const load = (gpu) => gpu?.utilization.gpu_percent ?? -1;
+  const busiest = gpus.reduce((most, gpu) => (load(gpu) > load(most) ? gpu : most), null);
+  if (load(busiest) < 0) return TEXTS.titleUnknown(host);
+  return TEXTS.title(number(load(busiest), " %"), busiest.id, host);
+}
+
+// Each is a filter; what it counts is not known unless all values are those of now.
+function counts({ event, view, offers }) {
+  const { gpus } = event;
+  const sick = gpus.filter(isTrouble).length;
+  const isSure = gpus.every(({ health }) => known(health.verdict));
+  const values = {
+    free: isLive() && offers ? new Set(offers.map(({ idx }) => idx)).size : UNKNOWN,
+    trouble: !isLive() ? UNKNOWN : isSure ? sick : TEXTS.atLeast(sick),
+  };
+  return Object.entries(values).map(([name, value]) => {
+    const isOn = view.only === name;
+    return element(
+      `a.count.${name}`,
+      {
+        href: to({ only: isOn ? null : name }, ""),
+        "aria-current": isOn && "true",
+        class: `count ${name}${value > 0 ? " some" : ""}`,
+      },
+      `${TEXTS.counts[name]} `,
+      element("b", {}, `${value}`),
+    );
+  });
+}
+
+function hostLine({ system_info: info, gpus }) {
+  const { disk_used_gb: used, disk_available_gb: available } = info;
+  const disk = TEXTS.diskFree(number(available), number(known(used) && known(available) ? used + available : null));
+  return named(TEXTS.host, {
+    gpus: models(gpus),
+    cpu: number(info.cpu.cpu_percent, " %"),
+    memory: TEXTS.part(number(info.memory.percent, " %"), memory(info.memory.total_mb)),
+    disk: known(used) && known(available) ? disk : UNKNOWN,
+    ...(known(info.temperature_celsius) && { temperature: number(info.temperature_celsius, " °C") }),
+    driver: info.driver_version ?? UNKNOWN,
+    cuda: info.cuda_version ?? UNKNOWN,
+  });
+}
+
+// "8 × H100 80GB HBM3"; of several models each.
+function models(gpus) {
+  const counted = new Map();
+  for (const gpu of gpus) counted.set(product(gpu), (counted.get(product(gpu)) ?? 0) + 1);
+  return [...counted].map(([name, count]) => `${count} × ${name}`).join(", ") || UNKNOWN;
+}
+
+const COLOURS = { healthy: "#17704a", warning: "#b36b00", critical: "#b3261e", unknown: "#76828a" };
+const SIGNS = { healthy: "M3 11V8m3 3V5m3 6V7m3 4V3", warning: "M8 3v6m0 2v2", critical: "M4 4l8 8m0-8l-8 8" };
+
+function worst(all) {
+  const verdicts = all.map(({ health }) => health.verdict ?? "unknown");
+  return ["critical", "warning", "unknown", "healthy"].find((verdict) => verdicts.includes(verdict));
+}
+
+function icon(verdict) {
+  const sign = SIGNS[verdict] ?? "M4 8h8";
+  const drawn = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3"
+    fill="${COLOURS[verdict]}"/><path d="${sign}" stroke="#fff" stroke-width="1.6"/></svg>`;
+  const href = `data:image/svg+xml,${encodeURIComponent(drawn)}`;
+  if (byId("icon").href !== href) byId("icon").href = href;
+}

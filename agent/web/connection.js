@@ -1,0 +1,131 @@
+// Keeps the stream: what comes of it goes into the state, and when it is lost, how long until the next try.
+import { Refused, follow, tab, token, worded } from "./api.js";
+import { EVENT, checked } from "./shape.js";
+import { INTERVAL, changed, look, state } from "./state.js";
+import { TEXTS } from "./texts.js";
+
+let watching = null; // what ends the stream and all that is asked
+let fresh = false; // whether the last thing heard had values
+let isNew = true; // whether nothing came of this connection yet
+let restart = null; // begins anew
+let wake = null; // ends the pause before the next try
+
+// The signal of the stream that runs now; null: none does.
+export const signal = () => watching?.signal ?? null;
+
+export function become(phase, problem = null) {
+  Object.assign(state, { phase, problem, retryAt: null, now: performance.now() });
+  changed();
+}
+
+// What was true once is not shown as true now: whom a GPU is offered to, whose it is.
+function forget(why) {
+  Object.assign(state, { offers: null, processesFault: why });
+}
+
+// `heard(event, isNew)` is called for each event with values, once it is in the state; `isNew`: the first of a
+// connection.
+export function start(heard) {
+  restart = () => start(heard);
+  stop();
+  watching = new AbortController();
+  fresh = false;
+  isNew = true;
+  forget(TEXTS.phases.connecting);
+  become("connecting");
+  follow(
+    `gpu/stream?interval=${INTERVAL}`,
+    watching.signal,
+    (event, build) => {
+      fresh = event.status !== "error";
+      if (!fresh) return become("late", event.error);
+      try {
+        Object.assign(state, { event: checked(event, EVENT), heardAt: performance.now() });
+        become("live", renewed(build));
+        heard(event, isNew);
+        isNew = false;
+      } catch (error) {
+        broken(error); // what the page cannot show is not the connection's fault
+      }
+    },
+    down,
+  );
+}
+
+// The page itself fails: nothing that it shows can be relied on.
+export function broken(error) {
+  fresh = false;
+  forget("");
+  become("broken", worded(error));
+}
+
+// After an upgrade of the agent its page is another one. It comes by itself, once: a cache between may keep the old one.
+function renewed(build) {
+  const { build: mine } = document.documentElement.dataset;
+  if (!build || !mine || build === mine) return null;
+  const key = `agent-build ${location.pathname}`;
+  if (!tab || tab.getItem(key) === build) return TEXTS.otherBuild;
+  tab.setItem(key, build);
+  location.reload();
+  return null;
+}
+
+// The connection is lost; resolves when it is time for the next try.
+async function down(error, seconds) {
+  fresh = false;
+  isNew = true;
+  if (error instanceof Refused) return refuse();
+  forget(worded(error));
+  become("lost", worded(error));
+  state.retryAt = state.now + seconds * 1000;
+  await new Promise((resolve) => {
+    wake = resolve;
+    setTimeout(resolve, seconds * 1000);
+  });
+}
+
+// For a page that keeps no stream: the signal of what it asks.
+export function aside() {
+  stop();
+  watching = new AbortController();
+  become("connecting");
+  return watching.signal;
+}
+
+// Tries at once, where a try is awaited.
+export const tryNow = () => wake?.();
+
+// Without a token nobody is shown anything. It stays remembered: the agent may have refused it by mistake.
+export function refuse() {
+  stop();
+  Object.assign(state, { event: null, heardAt: null, processes: null });
+  forget("");
+  become("login", token.get() ? TEXTS.wrongToken : null);
+}
+
+// A tab that nobody sees asks nothing.
+export function pause() {
+  stop();
+  forget(TEXTS.phases.paused);
+  become("paused");
+}
+
+function stop() {
+  watching?.abort();
+  watching = null;
+}
+
+const SKIP = 5000; // milliseconds
+const difference = () => Date.now() - performance.now(); // of the clock that can be set and the other
+let offset = difference();
+
+// Once in a second: time alone makes values old.
+export function tick() {
+  const { phase } = state;
+  // While a computer sleeps, only the clock that can be set goes on: what was heard before is not of now.
+  const before = offset;
+  offset = difference();
+  if (Math.abs(offset - before) > SKIP && (phase === "live" || phase === "late")) return restart();
+  look(fresh);
+  changed(!(phase === "live" && state.phase === "live"));
+}

@@ -1,0 +1,59 @@
+// What is wrong: a line above the GPUs for each thing, the gravest first, with what to do.
+import { to } from "./address.js";
+import { byId, element, show } from "./draw.js";
+import { isTrouble, reasons } from "./model.js";
+import { TEXTS, known } from "./texts.js";
+
+const GRAVITY = ["critical", "warning"];
+
+// "0–3, 7": indices in order.
+export function ranges(indices) {
+  const parts = [];
+  for (const index of indices) {
+    const last = parts.at(-1);
+    if (last && last[1] === index - 1) last[1] = index;
+    else parts.push([index, index]);
+  }
+  return parts.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
+}
+
+// GPUs with the same trouble share a line: the one reason may hold for all of them.
+function lines({ health, gpus }) {
+  const found = new Map();
+  const add = (one, why) => {
+    const { verdict, reasons: all } = one.health;
+    const key = `${verdict} ${why}`;
+    if (!found.has(key)) found.set(key, { verdict, why, first: all[0], whom: [] });
+    found.get(key).whom.push(one.id);
+  };
+  if (isTrouble({ health })) add({ health }, health.reasons.join(". "));
+  for (const gpu of gpus) if (isTrouble(gpu)) add(gpu, reasons(gpu));
+  const gravity = ({ verdict }) => GRAVITY.indexOf(verdict);
+  return [...found].sort(([, one], [, other]) => gravity(one) - gravity(other));
+}
+
+function line([key, { verdict, why, first, whom }], advice) {
+  const [only] = whom;
+  const text = known(only) ? TEXTS.gpu(ranges(whom)) : TEXTS.theHost;
+  const name = known(only) && whom.length === 1 ? element("a", { href: to({}, `#gpu${only}`) }, text) : text;
+  const todo = advice.get(first);
+  return element(
+    `li.finding.${verdict}`,
+    { "data-key": key },
+    element("span", { class: `badge ${verdict}` }, TEXTS.verdicts[verdict]),
+    " ",
+    element("b", {}, name),
+    " ",
+    element("span.reason", {}, why),
+    todo ? [" ", element("span.todo", {}, `→ ${todo}`)] : null,
+  );
+}
+
+// Nothing is judged by values that are not those of now; the lines leave their place empty, so that nothing moves.
+export function render({ event, advice, phase }) {
+  const place = byId("findings");
+  const isNow = phase === "live";
+  if (!isNow && place.children.length) place.style.minHeight = `${place.offsetHeight}px`;
+  if (isNow) place.style.minHeight = "";
+  show(place, ...(isNow ? lines(event).map((one) => line(one, advice)) : []));
+}

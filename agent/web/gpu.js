@@ -1,0 +1,186 @@
+// One GPU, in the place of the list: what is wrong and what to do, charts, and everything else that is known.
+import { read, replace, to } from "./address.js";
+import { get } from "./api.js";
+import * as charts from "./charts.js";
+import { element, show, styled } from "./draw.js";
+import { sections } from "./facts.js";
+import { GAP, PLACES, add, follow, followed, timeOf } from "./history.js";
+import { described, failure, failureIn } from "./model.js";
+import { slices } from "./slices.js";
+import { changed, isLive, state } from "./state.js";
+import { TEXTS, UNKNOWN, known, memory, number, throughput } from "./texts.js";
+import { WORDS } from "./words.js";
+
+await styled("gpu.css");
+
+let told = null; // {index, gpu, topology}: the newest answer in detail
+let shown = null; // the detail whose facts stand on the page
+let following = { index: null, at: 0 }; // whose history was read, and until when it was kept up
+
+export async function load(_, signal) {
+  const { index } = state.view;
+  const { gpus, topology, ...rest } = await get(`gpu?detail=1&idx=${index}`, signal);
+  told = { index, gpu: gpus[0], topology };
+  if (following.index !== index || performance.now() - following.at > GAP) await follow(gpus[0], signal);
+  add({ gpus, ...rest });
+  following = { index, at: performance.now() };
+}
+
+const percent = (value) => number(value, " %");
+const gibibytes = (top) => (top >= 1024 ? 1024 : 1);
+const rate = (value) => (known(value) ? throughput(value) : UNKNOWN);
+
+// What charts show: where each line stands in the answer of /gpu, and in the history.
+const CHARTS = [
+  { name: "utilization", top: () => 100, write: () => percent, lines: { "": ["utilization.gpu_percent", "gpu_utilization"] } },
+  {
+    name: "sm",
+    top: () => 100,
+    write: () => percent,
+    lines: {
+      sm: ["detail.performance.sm_percent", "sm_percent"],
+      tensor: ["detail.performance.tensor_percent", "tensor_percent"],
+    },
+  },
+  {
+    name: "memory",
+    top: (gpu) => gpu.memory.total_mb,
+    unit: gibibytes,
+    write: (gpu) => (value) => memory(value, gpu.memory.total_mb ?? value),
+    lines: { "": ["memory.used_mb", "memory_used_mb"] },
+  },
+  {
+    name: "power",
+    top: (gpu) => gpu.power.limit_watts,
+    write: () => (value) => number(value, " W"),
+    lines: { "": ["power.usage_watts", "power_watts"] },
+  },
+  {
+    name: "temperature",
+    top: () => 100,
+    write: () => (value) => number(value, " °C"),
+    lines: { "": ["temperature_celsius", "temperature_celsius"] },
+  },
+  {
+    name: "clocks",
+    top: ({ clocks }) => Math.max(clocks.max_graphics_mhz, clocks.max_memory_mhz) || null,
+    write: () => (value) => number(value, " MHz"),
+    lines: { graphics: ["clocks.graphics_mhz", "graphics_mhz"], memory: ["clocks.memory_mhz", "memory_mhz"] },
+  },
+  {
+    name: "pcie",
+    top: () => null, // even a busy GPU uses a small part of it
+    unit: (top) => (top >= 1000 ? 1024 : 1),
+    write: () => (value) => (known(value) ? throughput(value) : UNKNOWN),
+    lines: {
+      sent: ["pcie.tx_throughput_mbps", "pcie_tx_mbps"],
+      received: ["pcie.rx_throughput_mbps", "pcie_rx_mbps"],
+    },
+  },
+  { name: "fan", top: () => 100, write: () => percent, lines: { "": ["fan_speed_percent", "fan_speed_percent"] } },
+  {
+    name: "hostCpu",
+    top: () => 100,
+    write: () => percent,
+    lines: { "": ["host.cpu.cpu_percent", "host_cpu_percent"] },
+  },
+  {
+    name: "hostMemory",
+    top: (_, host) => host.memory.total_mb,
+    unit: gibibytes,
+    write: (_, host) => (value) => memory(value, host.memory.total_mb ?? value),
+    lines: { "": ["host.memory.used_mb", "host_memory_used_mb"] },
+  },
+];
+
+const at = (whole, path) => path.split(".").reduce((part, name) => part?.[name], whole);
+
+// What this GPU never tells has no chart.
+function specs(gpu, host, rows) {
+  const all = { ...gpu, host };
+  return CHARTS.map(({ name, top, unit, write, lines }) => {
+    const shown = Object.entries(lines).map(([line, [path, column]]) => ({
+      name: line,
+      place: PLACES[column],
+      now: at(all, path),
+      why: failureIn(gpu.detail?.failed, path) ?? failure(gpu, path),
+    }));
+    const isTold = ({ place, now, why }) => known(now) || known(why) || rows.some(([, values]) => known(values[place]));
+    return { name, top: top(gpu, host), unit, write: write(gpu, host), lines: shown.filter(isTold) };
+  }).filter(({ lines }) => lines.length);
+}
+
+function head(index, model) {
+  const ids = state.event.gpus.map(({ id }) => id);
+  const place = ids.indexOf(index);
+  return [
+    element("a", { href: to({}, "") }, WORDS.allGpus),
+    neighbour(ids[place - 1], "‹", WORDS.previous),
+    neighbour(place < 0 ? null : ids[place + 1], "›", WORDS.next),
+    element("h2", {}, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
+    model && element(`span.badge.${model.kind.replace(" ", ".")}`, {}, model.word),
+    model?.free && element("span.badge.free", {}, model.free),
+  ].filter(Boolean);
+}
+
+// Where there is none its place stays, so that the other does not move under the finger.
+function neighbour(id, sign, name) {
+  if (!known(id)) return element("span.neighbour", { "aria-hidden": "true" });
+  return element("a.neighbour", { href: to({}, `#gpu${id}`), "data-replace": "", "aria-label": name, title: name }, sign);
+}
+
+// Nothing is judged by values that are not those of now. What to do comes with the detail.
+function findings(gpu, detail) {
+  if (!isLive() || !gpu) return [];
+  const found = detail?.findings ?? gpu.health.reasons.map((what) => ({ verdict: gpu.health.verdict, what }));
+  return found.map(({ verdict, what, todo }) =>
+    element(
+      `li.finding.${verdict}`,
+      {},
+      element(`span.badge.${verdict}`, {}, TEXTS.verdicts[verdict]),
+      element("span.reason", {}, what),
+      todo ? element("span.todo", {}, `→ ${todo}`) : null,
+    ));
+}
+
+const PARTS = ["div.gpu-head", "p.reason", "ul.findings", "div.gpu-slices", "div.gpu-charts", "div.sections"];
+
+export function render(place) {
+  if (!place.firstChild) place.append(...PARTS.map((part) => element(part)));
+  const [title, fault, wrong, strip, drawn, facts] = place.children;
+  const { index, range: chosen } = state.view;
+  const plain = state.event.gpus.find(({ id }) => id === index);
+  const detailed = told?.index === index ? told.gpu : null;
+  show(title, ...head(index, plain && described(plain, state)));
+  show(fault, state.viewFault ?? (plain ? plain.error ?? "" : WORDS.noGpu(index)));
+  show(wrong, ...findings(plain, detailed?.detail));
+  show(strip, ...[slices(plain?.mig)].filter(Boolean));
+  const gpu = detailed ?? plain;
+  const rows = gpu ? followed(gpu) : [];
+  drawn.hidden = !gpu;
+  if (gpu) {
+    charts.render(drawn, {
+      key: gpu.uuid ?? index,
+      charts: specs(gpu, state.event.system_info, rows),
+      rows,
+      minutes: Number(chosen ?? range(rows, state.now)),
+      now: state.now,
+      newest: isLive() ? WORDS.now : TEXTS.aged(Math.round((state.now - state.heardAt) / 1000)),
+      timeOf,
+      choose,
+    });
+  }
+  // They change only with an answer.
+  if (shown !== detailed) show(facts, ...(detailed ? sections(detailed, told.topology) : []));
+  shown = detailed;
+}
+
+// Until another is chosen, the line of a young history is no speck.
+const range = (rows, now) => (rows.length && now - rows[0][0] > 5 * 60_000 ? 15 : 5);
+
+// Another range is no step for "Back".
+function choose(minutes) {
+  replace({ range: minutes });
+  state.view = read();
+  changed();
+}

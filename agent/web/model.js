@@ -1,0 +1,107 @@
+// One GPU as the page tells it: in words, and only as far as it is known now. Rows, cards and tiles show this.
+import { known, memory, number, TEXTS, UNKNOWN } from "./texts.js";
+
+const MOST_NAMED = 5; // processes of a GPU that the agent names in each event
+
+// Why it cannot be read, then every reason of its verdict; of a lost GPU the first of these is the same.
+export const reasons = (gpu) => [...new Set([gpu.error, ...gpu.health.reasons])].filter(known).join(". ");
+
+// The product name without its maker.
+export const product = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
+
+// In NVML's words, why the driver failed to tell a field, or all that it is a part of.
+export function failureIn(failed, field) {
+  return failed?.[field] ?? failed?.[field.slice(0, field.lastIndexOf("."))];
+}
+
+// Of the first of these fields that the driver failed to tell of a GPU.
+export const failure = (gpu, ...fields) => fields.map((field) => failureIn(gpu.failed, field)).find(known);
+
+// What is wrong with the host itself; one that is well has no line.
+export const judged = ({ verdict, reasons }) => [TEXTS.verdicts[verdict ?? "unknown"], ...reasons].join(": ");
+
+// What is drawn of a GPU, in the order of history.js: the value now, the top of its scale, whether that is a limit,
+// and why each of the two is not told.
+export function measures(gpu) {
+  const total = gpu.memory.total_mb;
+  return [
+    {
+      name: "utilization",
+      now: gpu.utilization.gpu_percent,
+      why: failure(gpu, "utilization.gpu_percent"),
+      top: 100,
+      write: (value) => number(value, " %"),
+    },
+    {
+      name: "memory",
+      now: gpu.memory.used_mb,
+      why: failure(gpu, "memory.used_mb"),
+      top: total,
+      whyTop: failure(gpu, "memory.total_mb"),
+      limited: true,
+      write: (value) => memory(value, total ?? value), // used and total in the same unit
+    },
+    {
+      name: "temperature",
+      now: gpu.temperature_celsius,
+      why: failure(gpu, "temperature_celsius"),
+      top: 100,
+      write: (value) => number(value, " °C"),
+    },
+    {
+      name: "power",
+      now: gpu.power.usage_watts,
+      why: failure(gpu, "power.usage_watts"),
+      top: gpu.power.limit_watts,
+      whyTop: failure(gpu, "power.limit_watts"),
+      limited: true,
+      write: (value) => number(value, " W"),
+    },
+  ];
+}
+
+// The users of a GPU by name, one of whom nothing is known as UNKNOWN; null: its processes are not known.
+export function usersOf(gpu) {
+  if (!gpu.top_processes) return null;
+  const names = new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN));
+  if (gpu.top_processes.length === MOST_NAMED) names.add("…"); // there may be more
+  return [...names];
+}
+
+// A sign and a word, and the class of their colour. The state goes before the verdict: of a GPU that cannot be read,
+// the verdict is only that. `age`: of values that are not those of now, in seconds; they have no verdict.
+export function standing(gpu, age = null) {
+  if (known(age)) return { word: TEXTS.aged(age), kind: "unknown" };
+  const verdict = gpu.health.verdict ?? "unknown";
+  const late = gpu.state === "stale" ? `, ${TEXTS.age(number(gpu.age_ms / 1000, "", 1))}` : "";
+  return { word: (TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]) + late, kind: `${gpu.state} ${verdict}` };
+}
+
+export const isTrouble = ({ health }) => ["warning", "critical"].includes(health.verdict);
+
+// All that the list of GPUs shows of one.
+export function described(gpu, state) {
+  const isNow = state.phase === "live";
+  const { word, kind } = standing(gpu, isNow ? null : Math.round((state.now - state.heardAt) / 1000));
+  const users = isNow ? usersOf(gpu) : null;
+  const load = gpu.utilization.gpu_percent;
+  const offers = (isNow && state.offers?.filter(({ idx }) => idx === gpu.id)) || [];
+  const instances = offers.map((offer) => offer.mig_index).filter(known); // that are free
+  const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
+  // The sign is for the eye: a screen reader says "GPU 1, warning, 97 % busy".
+  const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free];
+  return {
+    gpu,
+    id: gpu.id,
+    word,
+    kind,
+    free, // in words; null: it is not offered
+    users,
+    product: product(gpu),
+    measures: measures(gpu),
+    spoken: spoken.filter(Boolean).join(", "),
+    mig: gpu.mig,
+    instances,
+    isTrouble: isNow && isTrouble(gpu),
+  };
+}

@@ -1,0 +1,75 @@
+// One process, unfolded: all that is known of it, where it belongs, and what it uses on each GPU.
+import { to } from "./address.js";
+import { element, facts, styled } from "./draw.js";
+import { isLive } from "./state.js";
+import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
+import { WORDS } from "./words.js";
+
+await styled("process.css");
+
+const WHEN = { dateStyle: "medium", timeStyle: "short" };
+
+// A name with its number, or the one of them that is known.
+const both = (name, number) => (known(name) && known(number) ? `${name} (${number})` : name ?? number);
+
+function owner({ username, uid }) {
+  if (!isLive()) return UNKNOWN; // whose it was is not whose it is now
+  const shown = username ?? uid;
+  return known(shown) ? element("a", { href: to({ user: shown }, "") }, `${both(username, uid)}`) : UNKNOWN;
+}
+
+function started({ running_seconds: seconds }, { event }) {
+  if (!known(seconds)) return UNKNOWN;
+  const moment = new Date(Date.parse(event.timestamp) - seconds * 1000);
+  return WORDS.startedAt(moment.toLocaleString([], WHEN), duration(seconds));
+}
+
+function job({ job: found, slurm_step: step }) {
+  return found && [TEXTS.job(found.scheduler, found.id, found.name), known(step) && WORDS.step(step)].filter(Boolean).join(", ");
+}
+
+// The same process has a row for each GPU and each instance that it is on.
+function gpus(process, { processes }) {
+  const same = (processes ?? []).filter(({ pid }) => pid === process.pid);
+  return element("ul", {}, same.map(({ idx, mig_index: instance, gpu_memory_mb: mib, sm_utilization_percent: sm }) => {
+    const where = known(instance) ? TEXTS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx);
+    const use = WORDS.onGpu(memory(mib), number(sm, " %"));
+    return element("li", {}, element("a", { href: to({}, `#gpu${idx}`) }, where), `: ${use}`);
+  }));
+}
+
+// What it does not belong to has no line.
+function values(process, state) {
+  const { gpu_seconds_held: held, gpu_seconds_used: used, type } = process;
+  const time = (seconds) => (known(seconds) ? duration(seconds) : UNKNOWN);
+  const kind = WORDS.kinds[type] ?? UNKNOWN;
+  const found = {
+    name: process.name ?? UNKNOWN,
+    owner: owner(process),
+    kind: process.mps ? WORDS.viaMps(kind) : kind,
+    started: started(process, state),
+    container: both(process.container_name, process.container_id),
+    pod: both([process.pod_namespace, process.pod_name].filter(known).join("/") || null, process.pod_uid),
+    job: job(process),
+    unit: process.systemd_unit,
+    session: process.user_session,
+    cpu: number(process.cpu_percent, " %"),
+    memory: memory(process.host_memory_mb),
+    gpus: gpus(process, state),
+    held: time(held),
+    used: time(used),
+    idle: time(process.idle_seconds),
+  };
+  return Object.entries(found).filter(([, value]) => known(value)).map(([name, value]) => [WORDS.ofProcess[name], value]);
+}
+
+const copy = (text, name) => (known(text) ? element("button.copy", { type: "button", "data-copy": text }, name) : null);
+
+// What stands beneath its row; `process` is a row of /processes.
+export function unfolded(process, state) {
+  return [
+    element("p.command-line", {}, element("code", {}, process.command ?? UNKNOWN)),
+    element("p", {}, copy(`${process.pid}`, WORDS.copyPid), " ", copy(process.command, WORDS.copyCommand)),
+    element("dl.facts", {}, facts(values(process, state))),
+  ];
+}

@@ -1,0 +1,48 @@
+// What charts need to know of their rows: where ticks stand, what is least, mean and most, and what was at a moment.
+import { known } from "./texts.js";
+
+export const MOST_TICKS = 4;
+const TICKS = { 5: 120, 15: 300, 60: 1200 }; // minutes of a chart: seconds from one tick to the next
+const NEAR = 10_000; // milliseconds after the newest row in which its values are still those of the moment
+
+// Round values from 0 up to `top`, in steps of 1, 2 or 5 times a power of ten of this unit.
+export function valueTicks(top, unit = 1) {
+  const power = 10 ** Math.floor(Math.log10(top / unit / MOST_TICKS));
+  const step = [1, 2, 5, 10].map((one) => one * power).find((one) => top / unit / one <= MOST_TICKS) * unit;
+  return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, count) => count * step);
+}
+
+// The round times in a chart that ends at `end` by the clock, milliseconds.
+export function timeTicks(end, minutes) {
+  const step = TICKS[minutes] * 1000;
+  const last = Math.floor(end / step) * step;
+  const count = Math.floor((last - (end - minutes * 60_000)) / step) + 1;
+  return Array.from({ length: count }, (_, before) => last - before * step).reverse();
+}
+
+// Least, mean and most of a value in these rows; each counts for as long as it was the newest.
+export function spread(rows, place) {
+  let [least, most, sum, weights] = [Infinity, -Infinity, 0, 0];
+  rows.forEach(([at, values], row) => {
+    const value = values[place];
+    if (!known(value)) return;
+    const weight = (rows[row + 1]?.[0] ?? at + 1) - at;
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+    sum += value * weight;
+    weights += weight;
+  });
+  return weights ? { least, mean: sum / weights, most } : null;
+}
+
+// The row of a moment; null: nothing is known of it.
+export function rowAt(rows, moment) {
+  const next = rows.findIndex(([at]) => at > moment);
+  const before = rows[(next < 0 ? rows.length : next) - 1];
+  const after = next < 0 ? null : rows[next];
+  const isKnown = (row) => row && row[1].some(known);
+  if (!before) return isKnown(after) && after[0] - moment < NEAR ? after : null;
+  if (!isKnown(before)) return null;
+  if (!after) return moment - before[0] < NEAR ? before : null;
+  return isKnown(after) && after[0] - moment < moment - before[0] ? after : before;
+}

@@ -1,0 +1,55 @@
+// What is asked now and then, beside the stream: processes, free GPUs, and what to do about what is wrong.
+import { get, worded } from "./api.js";
+import { FREE, PROCESSES, SUMMARY, checked } from "./shape.js";
+import { changed, state } from "./state.js";
+import { known } from "./texts.js";
+
+const PAUSE = 5000; // milliseconds between two looks
+
+// By pid and GPU: of the processes of one GPU each instance has its own.
+const key = ({ pid, idx, mig_index: instance }) => [`${pid}@${idx}`, instance].filter(known).join(".");
+
+async function processes(signal) {
+  const answer = checked(await get("processes", signal), PROCESSES);
+  Object.assign(state, {
+    processes: answer.processes.map((process) => ({ ...process, key: key(process) })),
+    processesUnknown: answer.unknown_idx,
+    processesFault: null,
+  });
+}
+
+async function offers(signal) {
+  const isMig = state.event.gpus.some((gpu) => gpu.mig);
+  state.offers = checked(await get(`free?count=128${isMig ? "&mig=1" : ""}`, signal), FREE).gpus;
+}
+
+// The stream tells what is wrong, /summary what to do about the gravest of each.
+async function advice(signal) {
+  const { gpus, health } = state.event;
+  if (![{ health }, ...gpus].some((one) => one.health.reasons.length)) return;
+  const { host, gpus: told } = checked(await get("summary", signal), SUMMARY);
+  state.advice = new Map([host, ...told].map(({ reason, todo }) => [reason, todo]));
+}
+
+async function look(signal) {
+  try {
+    await processes(signal);
+    await offers(signal);
+    await advice(signal);
+  } catch (error) {
+    if (signal.aborted || state.phase === "lost") return; // what is shown is withdrawn, and keeps its place
+    Object.assign(state, { offers: null, processes: null, processesUnknown: [], processesFault: worded(error) });
+  }
+  changed();
+}
+
+let loops = 0;
+
+// Until `signal` ends it, or another loop begins; a look that is slow is not joined by another.
+export async function lookAround(signal) {
+  const mine = ++loops;
+  while (!signal.aborted && mine === loops) {
+    if (state.phase !== "lost") await look(signal);
+    await new Promise((resume) => setTimeout(resume, PAUSE));
+  }
+}

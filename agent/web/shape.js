@@ -1,0 +1,37 @@
+// Whether an answer has what the page shows of it: one of another version may not.
+import { OtherVersion } from "./api.js";
+
+// By the part of an answer, what it must have; "[]" is each one of a list.
+export const EVENT = {
+  "": ["timestamp", "system_info", "health", "gpus"],
+  "system_info": ["cpu", "memory"],
+  "health": ["verdict", "reasons"],
+  "gpus[]": ["id", "state", "health", "memory", "utilization", "power", "clocks", "pcie", "throttling"],
+  "gpus[].health": ["verdict", "reasons"],
+};
+// Of another host, which may be of an older version: it need not judge itself.
+export const GPUS = { "": ["gpus"], "gpus[]": EVENT["gpus[]"], "gpus[].health": EVENT["gpus[].health"] };
+export const PROCESSES = { "": ["processes", "unknown_idx"], "processes[]": ["idx", "pid"] };
+export const FREE = { "": ["gpus"], "gpus[]": ["idx"] };
+export const SUMMARY = { "": ["host", "gpus"] };
+
+function parts(whole, path) {
+  let found = [whole];
+  for (const name of path.split(".").filter(Boolean)) {
+    const field = name.replace("[]", "");
+    found = found.flatMap((one) => (name.endsWith("[]") ? one[field] : [one[field]]));
+  }
+  return found;
+}
+
+// The answer; throws where it lacks something.
+export function checked(answer, shape) {
+  for (const [path, fields] of Object.entries(shape)) {
+    for (const part of parts(answer, path)) {
+      for (const field of fields) {
+        if (part?.[field] === undefined) throw new OtherVersion([path, field].filter(Boolean).join("."));
+      }
+    }
+  }
+  return answer;
+}

@@ -1,0 +1,80 @@
+// Which GPUs can be taken, and how: what a shell or docker needs, to copy.
+import { to } from "./address.js";
+import { byId, element, show } from "./draw.js";
+import { isLive } from "./state.js";
+import { TEXTS, UNKNOWN, known } from "./texts.js";
+
+const MOST = 16; // that are named, and that are taken at once
+const ways = {
+  cuda: (ids) => `CUDA_VISIBLE_DEVICES=${ids}`,
+  docker: (ids) => `docker run --gpus '"device=${ids}"'`,
+};
+
+let count = 1; // how many are to be taken
+
+const ids = (offers) => offers.map(({ uuid, idx }) => uuid ?? idx).join(",");
+
+const name = ({ idx, mig_index: instance }) => (known(instance) ? TEXTS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx));
+
+// A button for each way to take these.
+export function buttons(offers) {
+  return Object.keys(ways).map((way) =>
+    element("button.copy", { type: "button", "data-copy": ways[way](ids(offers)), "data-note": TEXTS.notReserved }, TEXTS.copy[way][0], element("span.long", {}, TEXTS.copy[way][1])));
+}
+
+function chips(offers) {
+  const named = offers.slice(0, MOST).map((offer) =>
+    element("a.badge.free", { href: to({}, `#gpu${offer.idx}`) }, name(offer)));
+  const others = offers.length - named.length;
+  return others > 0 ? [...named, element("a", { href: to({ only: "free" }, "") }, TEXTS.others(others))] : named;
+}
+
+export function render({ offers }) {
+  const place = byId("offer");
+  if (!isLive() || !offers) return show(place, element("strong", {}, TEXTS.freeNow), UNKNOWN);
+  if (!offers.length) return show(place, TEXTS.noneFree);
+  count = Math.min(count, offers.length);
+  const option = (_, place) => element("option", { value: place + 1, selected: place + 1 === count }, `${place + 1}`);
+  // The agent names the best first.
+  const howMany = element("select", { id: "how-many" }, Array.from({ length: Math.min(MOST, offers.length) }, option));
+  const sorted = [...offers].sort((one, other) => one.idx - other.idx || one.mig_index - other.mig_index);
+  show(
+    place,
+    element("strong", {}, TEXTS.freeNow),
+    element("span.chips", {}, chips(sorted)),
+    element("span.take", {}, element("label", {}, `${TEXTS.take} `, howMany), buttons(offers.slice(0, count))),
+  );
+}
+
+// Says "copied" only where it was; `note` is said beside it.
+async function copy(text, note = "") {
+  const field = byId("copied");
+  field.hidden = false;
+  field.value = text;
+  let isCopied = false;
+  try {
+    await navigator.clipboard.writeText(text); // over plain HTTP there is no clipboard
+    isCopied = true;
+  } catch {
+    field.focus();
+    field.select();
+    isCopied = document.execCommand("copy");
+  }
+  byId("copied-note").textContent = `${isCopied ? TEXTS.copied : TEXTS.selected} ${note}`.trim();
+  if (!isCopied) {
+    field.focus();
+    field.select();
+  }
+}
+
+export function prepare(changed) {
+  addEventListener("click", ({ target }) => {
+    const button = target.closest?.("button.copy");
+    if (button) copy(button.dataset.copy, button.dataset.note);
+    else if (!target.closest?.(".copied")) byId("copied-note").textContent = ""; // it has been read
+  });
+  byId("offer").addEventListener("change", ({ target }) => {
+    count = Number(target.value);
+    changed();
+  });
+}

@@ -1,0 +1,92 @@
+// The texts of the views that come when they are wanted, and how any value is written; see texts.js.
+import { UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
+
+export const WORDS = {
+  // one GPU
+  allGpus: "All GPUs",
+  previous: "Previous GPU",
+  next: "Next GPU",
+  noGpu: (index) => `There is no GPU ${index} on this host.`,
+  now: "now",
+  yes: "yes",
+  no: "no",
+  none: "none",
+  outOf: (limit) => ` of ${limit}`,
+  connected: "Connected by",
+  andMore: "And more",
+  // why a value is unknown
+  unknown: {
+    no_permission: "The driver does not permit the agent to ask",
+    impossible: "The driver told a number that cannot be",
+    needs_two_samples: "It takes two samples, and there is one yet",
+    nothing_is_remembered: "The agent was told to remember nothing, or did not see it yet",
+    not_read: "The GPU cannot be read",
+  },
+  // charts
+  charts: {
+    utilization: "Utilization", sm: "SM activity", memory: "Memory", temperature: "Temperature",
+    power: "Power draw", clocks: "Clocks", pcie: "PCIe", fan: "Fan", hostCpu: "Host CPU",
+    hostMemory: "Host memory",
+  },
+  lines: {
+    sm: "all", tensor: "tensor cores", graphics: "graphics", memory: "memory", sent: "sent", received: "received",
+  },
+  chartRanges: "Minutes that the charts show",
+  minutes: (minutes) => `${minutes} min`,
+  cursor: "Moment whose values are shown",
+  ago: (time) => `${time} ago`,
+  spread: (least, most, mean) => `${least} to ${most}, mean ${mean}`,
+  // users of a host
+  ofUsers: {
+    user: "User", gpus: "GPUs now", processes: "Processes", memory: "GPU memory", sm: "SM", held: "Held",
+    used: "Used", idle: "Idle holders",
+  },
+  idleSince: (time, moment) => `idle for ${time}, since ${moment}`,
+  noUsers: "Nobody has had a process on a GPU since the agent started.",
+  usersUnknown: "Who holds a GPU is not known now.",
+  sinceStart: "Held and used: hours of GPUs since the agent started, while it watched. A click on a user shows their GPUs and processes.",
+  // one process
+  ofProcess: {
+    name: "Program", owner: "Owner", kind: "Kind", started: "Started", container: "Container", pod: "Pod", job: "Job",
+    unit: "Service", session: "Session", cpu: "CPU", memory: "Host memory", gpus: "On", held: "GPU held",
+    used: "GPU used", idle: "Idle here for",
+  },
+  kinds: { C: "compute", G: "graphics", "C+G": "compute and graphics" },
+  viaMps: (kind) => `${kind}, through MPS`,
+  startedAt: (moment, time) => `${moment}, ${time} ago`,
+  step: (step) => `step ${step}`,
+  onGpu: (memory, sm) => `${memory}, SM ${sm}`,
+  copyPid: "Copy PID",
+  copyCommand: "Copy command",
+};
+
+// How a value is written, by the end of its name.
+const UNITS = {
+  _celsius: (value) => number(value, " °C"),
+  _watts: (value) => number(value, " W", 1),
+  _mhz: (value) => number(value, " MHz"),
+  _percent: (value) => number(value, " %", Number.isInteger(value) ? 0 : 1),
+  _mb: (value) => memory(value),
+  _mbps: (value) => throughput(value),
+  _joules: (value) => number(value / 3.6e6, " kWh", 2),
+  _ms: (value) => number(value, " ms"),
+};
+
+const unitOf = (name) => Object.keys(UNITS).find((end) => name.endsWith(end));
+
+// "memory_used_mb" as "Memory used".
+export function label(name) {
+  const text = words(name.slice(0, name.length - (unitOf(name) ?? "").length));
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export function written(name, value) {
+  if (!known(value)) return UNKNOWN;
+  if (typeof value === "boolean") return value ? WORDS.yes : WORDS.no;
+  if (Array.isArray(value)) {
+    return value.map((one) => (typeof one === "string" ? words(one) : `${one}`)).join(", ") || WORDS.none;
+  }
+  if (typeof value !== "number") return `${value}` || UNKNOWN;
+  const unit = unitOf(name);
+  return unit ? UNITS[unit](value) : `${value}`;
+}

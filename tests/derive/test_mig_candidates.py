@@ -1,0 +1,171 @@
+"""MIG instances as somebody who looks for one sees them: in the place of their GPU, if wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.derive.candidates import candidates
+from agent.derive.free import Wish, choose, could_ever
+from agent.readings import (
+    ComputeMode,
+    GpuIdentity,
+    GpuProcess,
+    GpuSample,
+    GpuState,
+    HostProcess,
+    MigInstance,
+    ProcessesReading,
+    ProcessType,
+    Reason,
+    Snapshot,
+    Unknown,
+)
+from tests.support.readings import reading
+
+GIB = 1024**3
+FAILED = Unknown(Reason.FAILED, "nvmlDeviceGetMemoryInfo", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, True)
+BUSY = (GpuProcess(100, ProcessType.COMPUTE, GIB),)
+ANY = Wish(count=9, mig=True)
+
+
+def instance(mig_index: int, profile: str = "1g.10gb", **values: Any) -> MigInstance:
+    known: dict[str, Any] = {
+        "uuid": f"MIG-{mig_index}",
+        "name": f"NVIDIA H100 MIG {profile}",
+        "memory_total_bytes": 10 * GIB,
+        "memory_used_bytes": 0,
+        "memory_free_bytes": 10 * GIB,
+        "processes": (),
+    }
+    return MigInstance(mig_index, **known | values)
+
+
+def gpu(index: int, *instances: MigInstance, **values: Any) -> GpuSample:
+    """In MIG mode where it has instances."""
+    listed = [process for one in instances for process in one.processes or ()]
+    known: dict[str, Any] = {
+        "identity": GpuIdentity(f"GPU-{index}", "NVIDIA H100", f"00000000:0{index}:00.0"),
+        "memory_total_bytes": 80 * GIB,
+        "memory_free_bytes": 80 * GIB,
+        "thermal_gpu_celsius": 30,
+        "utilization_gpu_percent": None if instances else 0,
+        "processes": tuple(listed),
+        "mig_enabled": bool(instances),
+        "mig_instances": instances,
+    }
+    return GpuSample(index, GpuState.OK, reading(**known | values))
+
+
+def offer(wish: Wish, *gpus: GpuSample) -> tuple[list[str], dict[tuple[int, int | None], str]]:
+    """What is offered, and why the others are not."""
+    described = ProcessesReading({100: HostProcess(100, "ann", uid=1001)})
+    found = choose(candidates(Snapshot(0, 0, gpus=gpus, processes=described)), wish)
+    return [*found.uuids], {(one.index, one.mig_index): why for one, why in found.unsuitable}
+
+
+def test_instances_stand_in_the_place_of_their_gpu_for_those_who_want_them() -> None:
+    """Before whole GPUs, and the one with the most free memory first."""
+    host = gpu(0), gpu(1, instance(0), instance(3, "2g.20gb", memory_free_bytes=20 * GIB))
+
+    assert offer(ANY, *host) == (["MIG-3", "MIG-0", "GPU-0"], {})
+    assert offer(Wish(count=9), *host) == (
+        ["GPU-0"],
+        {(1, None): "MIG is enabled: a program takes one of its instances"},
+    )
+
+
+PARTED = gpu(0, instance(0))
+
+
+@pytest.mark.parametrize(
+    ("sample", "why"),
+    [
+        (gpu(0, instance(0, processes=BUSY)), "a compute process runs on it"),
+        (gpu(0, instance(0, processes=None)), "its processes are unknown"),
+        (gpu(0, instance(0, uuid=None)), "its UUID is unknown"),
+        (gpu(0, instance(0, memory_used_bytes=9 * GIB)), "in use by a process that is not listed"),
+        (gpu(0, instance(0), modes_compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),
+        (
+            gpu(0, instance(0, memory_used_bytes=None), unknown={"mig.instances": FAILED}),
+            "its memory in use is unknown: Unknown Error",
+        ),
+        (gpu(0, instance(0), recovery_action=1), "it is not healthy: The driver asks for a recovery"),
+        (gpu(0, instance(0), unknown={"mig.instances": FAILED}), None),
+        (gpu(0, instance(0), identity_uuid=None), None),
+        (gpu(0, instance(0), memory_free_bytes=None, process_list_is_partial=True), None),
+    ],
+)
+def test_what_keeps_an_instance_from_being_offered(sample: GpuSample, why: str | None) -> None:
+    """What is its own or ails its GPU; not what is unknown of the GPU or of another instance."""
+    assert offer(ANY, sample) == ((["MIG-0"], {}) if why is None else ([], {(0, 0): why}))
+
+
+@pytest.mark.parametrize(
+    ("sample", "why"),
+    [
+        (gpu(0, mig_enabled=True), "MIG is enabled, and it has no instance"),
+        (gpu(0, mig_enabled=True, mig_instances=None), "MIG is enabled, and its instances are unknown"),
+        (replace(PARTED, reading=None, state=GpuState.STUCK), "it cannot be read: stuck"),
+    ],
+)
+def test_a_gpu_without_an_instance_is_passed_over_itself(sample: GpuSample, why: str) -> None:
+    assert offer(ANY, sample) == ([], {(0, None): why})
+
+
+@pytest.mark.parametrize(
+    ("wish", "why"),
+    [
+        (Wish(mig=True, min_free_memory_bytes=11 * GIB), "it has less free memory than min_free_memory"),
+        (Wish(mig=True, min_free_memory_bytes=10 * GIB), None),
+        (Wish(mig=True, max_utilization_percent=100), "its utilization is unknown"),
+        (Wish(mig=True, exclude_users=frozenset({"bob"})), None),
+    ],
+)
+def test_a_wish_is_about_the_instance(wish: Wish, why: str | None) -> None:
+    assert offer(wish, PARTED) == ((["MIG-0"], {}) if why is None else ([], {(0, 0): why}))
+
+
+def test_an_excluded_user_s_instance_is_not_offered_and_the_one_beside_it_is() -> None:
+    host = gpu(0, instance(0, processes=BUSY), instance(1))
+    for user in ("ann", "1001"):
+        uuids, why = offer(Wish(mig=True, exclude_users=frozenset({user})), host)
+        assert (uuids, why) == (["MIG-1"], {(0, 0): "a user of exclude_users has a process on it"})
+
+
+def test_memory_that_instances_have_together_is_accounted_for_by_all_of_them() -> None:
+    """Both tell what is in use on their common part of the GPU, and each its own processes."""
+    both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB}
+    holder = (GpuProcess(100, ProcessType.COMPUTE, 5 * GIB),)
+    shared = gpu(0, instance(0, "1c.2g.10gb", processes=holder, **both), instance(1, "1c.2g.10gb", **both))
+
+    assert offer(ANY, shared) == (["MIG-1"], {(0, 0): "a compute process runs on it"})
+
+
+def test_a_host_can_satisfy_what_its_instances_can() -> None:
+    gpus = candidates(Snapshot(0, 0, gpus=(gpu(0, instance(0), instance(1)),)))
+
+    assert could_ever(gpus, Wish(count=2, mig=True, min_free_memory_bytes=10 * GIB))
+    assert not could_ever(gpus, Wish(count=3, mig=True))
+    assert not could_ever(gpus, Wish(count=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "profile", "shares"),
+    [
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", "1g.5gb", False),
+        ("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", "1c.3g.40gb", True),
+        ("NVIDIA A100-SXM4-80GB MIG 1g.10gb+me", "1g.10gb+me", False),
+        ("NVIDIA B200 MIG 7g.180gb", "7g.180gb", False),
+        ("NVIDIA A100-SXM4-40GB", None, False),
+        ("MIG 1g.5gb NVIDIA", None, False),
+        ("", None, False),
+        (None, None, False),
+    ],
+)
+def test_the_profile_is_the_end_of_the_name(name: str | None, profile: str | None, shares: bool) -> None:
+    told = MigInstance(0, name=name)
+
+    assert (told.profile, told.shares_memory) == (profile, shares)

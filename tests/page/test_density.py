@@ -1,0 +1,128 @@
+"""How much of a host is in sight without scrolling, and what an event of many GPUs costs."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.simulation import Simulation
+from tests.page.opened import opened, process
+from tests.support.agents import agent_process, agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+# What is not wholly in sight of all that the selector finds.
+HIDDEN = """(selector) => [...document.querySelectorAll(selector)].filter((one) => {
+    const { top, bottom, left, right, height } = one.getBoundingClientRect();
+    const frame = one.closest(".scroll")?.getBoundingClientRect() ?? { bottom: innerHeight };
+    const isBeside = left < 0 || right > innerWidth;
+    return !height || isBeside || top < 0 || bottom > Math.min(innerHeight, frame.bottom) + 1;
+}).length"""
+NODES = "document.querySelectorAll('*').length"
+EVENTS = 10  # over which what one costs is measured
+
+
+@contextmanager
+def host(browser: Browser, gpus: int, width: int, height: int, processes: int = 16) -> Iterator[Page]:
+    """The page of a host with so many GPUs and processes, complete."""
+    rows = [
+        process(
+            "/opt/conda/bin/python train.py --data /mnt/datasets/imagenet", pid=4000 + one, idx=one % gpus
+        )
+        for one in range(processes)
+    ]
+    answer = {"code": 0, "data": {"processes": rows, "unknown_idx": []}}
+    viewport = {"width": width, "height": height}
+    with Simulation(gpus), agent_server() as url, opened(browser, f"{url}/", viewport=viewport) as page:
+        page.route("**/processes", lambda route: route.fulfill(json=answer))
+        page.reload()
+        page.locator("#gpus > li").nth(gpus - 1).wait_for()
+        page.locator("#processes tr").nth(min(processes, 40) - 1).wait_for(state="attached")
+        page.locator("#offer a, #offer:has-text('No GPU')").first.wait_for()
+        yield page
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 960)])
+def test_eight_gpus_and_sixteen_processes_are_in_sight(browser: Browser, width: int, height: int) -> None:
+    with host(browser, 8, width, height) as page:
+        assert page.evaluate(HIDDEN, "#gpus > li") == 0
+        assert page.evaluate(HIDDEN, "#processes tr") == 0
+        assert page.evaluate("document.documentElement.scrollHeight") <= height
+        if width > 1600:
+            page.locator("#gpus .row:last-child svg").nth(3).wait_for()
+            assert page.evaluate(HIDDEN, "#gpus svg") == 0, "with charts"
+
+
+def test_more_processes_scroll_in_a_region_of_their_own(browser: Browser) -> None:
+    with host(browser, 8, 1280, 720, processes=60) as page:
+        assert page.evaluate("document.documentElement.scrollHeight") <= 720
+        assert page.evaluate(HIDDEN, "#gpus > li") == 0
+        region = page.locator("#processes-view .scroll")
+        assert region.evaluate("one => one.scrollHeight > one.clientHeight")
+
+
+def test_four_gpus_are_in_sight_on_a_phone(browser: Browser) -> None:
+    target = "one => one.getBoundingClientRect().height >= 44"
+    with host(browser, 4, 360, 640) as page:
+        assert page.evaluate(HIDDEN, "#gpus > li") == 0
+        assert all(row.evaluate(target) for row in page.locator("#gpus > li").all())
+        page.get_by_role("link", name="Processes").click()
+        page.locator("#processes tr").first.wait_for()
+        assert not page.locator("#gpus").is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize(
+    ("gpus", "kind"), [(1, "cards"), (4, "cards"), (5, "rows"), (16, "rows"), (17, "tiles")]
+)
+def test_few_gpus_are_cards_more_are_rows_and_many_are_tiles(browser: Browser, gpus: int, kind: str) -> None:
+    with host(browser, gpus, 1280, 720) as page:
+        assert page.locator(f"#gpus.{kind}").count() == 1
+
+
+def test_each_gpu_is_named_with_its_verdict_and_its_load(browser: Browser) -> None:
+    with Simulation(20) as simulation, agent_server() as url:
+        simulation.gpus[1].fix(gpu_utilization=97)
+        simulation.gpus[1].error_counters.remapping_pending = True
+        for look in ("cards", "rows", "tiles"):
+            with opened(browser, f"{url}/?density={look}") as page:
+                page.get_by_role("link", name=re.compile(r"^GPU 1, warning, 97\s% busy$")).wait_for()
+
+
+def test_128_gpus_are_all_in_sight_in_few_nodes(browser: Browser) -> None:
+    with host(browser, 128, 1920, 960, processes=300) as page:
+        assert page.evaluate(HIDDEN, "#gpus > li") == 0
+        assert page.evaluate(NODES) <= 1500
+
+
+def milliseconds(browser: Browser, gpus: int) -> float:
+    """CPU time of the page's thread for one event, with all that is asked beside it."""
+    look = {"viewport": {"width": 1920, "height": 960}}
+    with agent_process("--simulate", f"{gpus}") as agent, opened(browser, f"{agent.url}/", **look) as page:
+        page.locator("#processes tr").first.wait_for()
+        page.wait_for_timeout(3000)
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def spent() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return next(float(one["value"]) for one in metrics if one["name"] == "TaskDuration") * 1000
+
+        before = spent()
+        page.wait_for_timeout(EVENTS * 2000)
+        return (spent() - before) / EVENTS
+
+
+@pytest.mark.measures
+def test_an_event_of_128_gpus_costs_little(browser: Browser) -> None:
+    few, many = milliseconds(browser, 8), milliseconds(browser, 128)
+    assert many <= 60
+    assert many <= 8 * few

@@ -1,0 +1,116 @@
+"""Faults of the page are not the network's: each has a sentence of its own, also in the browser's console."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.page.opened import opened, process, streaming
+from tests.support.agents import ROOT, agent_process, agent_server, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.slow
+
+BUG = """() => {
+    window.append = Element.prototype.append;
+    Element.prototype.append = () => { throw new RangeError("a bug of the page"); };
+}"""
+MENDED = "() => { Element.prototype.append = window.append; }"
+
+
+def test_an_answer_of_another_version_is_named_by_the_field_that_it_lacks(browser: Browser) -> None:
+    lacks = "The answer has no gpus[].power: the agent is of another version than this page."
+    with Simulation(1), agent_server() as url:
+        event = httpx.get(f"{url}/gpu").json()
+        del event["gpus"][0]["power"]
+        with opened(browser, f"{url}/", script=streaming(event), expected=[lacks]) as page:
+            page.locator("#problem").get_by_text(lacks).wait_for()
+            assert page.locator("#connection").inner_text() == "page error"
+            assert not page.locator("#one").is_visible()
+            assert not page.locator("#again").is_visible(), "the connection stands"
+
+
+def test_processes_of_another_version_cost_only_the_table(browser: Browser) -> None:
+    lacks = "The answer has no processes[].pid"
+    odd = process()
+    del odd["pid"]
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=[lacks]) as page:
+        answer = {"code": 0, "data": {"processes": [odd], "unknown_idx": []}}
+        page.route("**/processes", lambda route: route.fulfill(json=answer))
+        page.locator("#processes-note").get_by_text(lacks).wait_for()
+        page.locator("#connection.live").wait_for()
+
+
+def test_a_bug_of_the_page_is_called_that_and_nothing_wrong_is_shown(browser: Browser) -> None:
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=["a bug of"]) as page:
+        page.locator("#connection.live").wait_for()
+        page.evaluate(BUG)
+        page.locator("#problem").get_by_text("This page has an error").wait_for()
+        assert page.locator("#connection").inner_text() == "page error"
+        assert not page.locator("#one").is_visible()
+        page.evaluate(MENDED)
+        page.locator("#connection.live").wait_for()
+        page.locator(".card").wait_for()
+        assert not page.locator("#problem").is_visible()
+
+
+def test_a_browser_that_is_too_old_is_told(browser: Browser) -> None:
+    sentence = "This browser is too old for this page"
+    with (
+        Simulation(1),
+        agent_server() as url,
+        opened(browser, f"{url}/", script="delete AbortSignal.any", expected=[sentence]) as page,
+    ):
+        page.locator("#problem").get_by_text(sentence).wait_for()
+        page.wait_for_timeout(1500)
+        assert page.locator("#problem").get_by_text(sentence).is_visible(), "nothing else comes over it"
+
+
+def test_a_part_that_cannot_be_loaded_is_told(browser: Browser) -> None:
+    sentence = "A part of this page could not be loaded. Reload it."
+    broken = [sentence, "ERR_"]
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=broken) as page:
+        page.route("**/draw.js", lambda route: route.abort())
+        page.reload()
+        page.locator("#problem").get_by_text(sentence).wait_for()
+
+
+def test_after_an_upgrade_the_page_loads_the_new_one_by_itself(browser: Browser, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "agent", tmp_path / "agent", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "main.py", tmp_path)
+    with (tmp_path / "agent" / "web" / "style.css").open("a") as style:
+        style.write("#host { text-decoration: underline; }\n")
+    arguments = {"port": str(free_port())}
+    decoration = "getComputedStyle(document.querySelector('#host')).textDecorationLine"
+    with ExitStack() as stack:
+        with agent_process("--simulate", "1", **arguments) as agent:
+            page = stack.enter_context(opened(browser, f"{agent.url}/#gpu0", expected=["ERR_", "404"]))
+            page.locator("#connection.live").wait_for()
+            before = page.evaluate("document.documentElement.dataset.build")
+            assert page.evaluate(decoration) == "none"
+        stack.enter_context(agent_process("--simulate", "1", program=(f"{tmp_path}/main.py",), **arguments))
+        page.wait_for_function(f"() => document.documentElement.dataset.build !== '{before}'")
+        page.locator("#connection.live").wait_for()
+        assert page.evaluate(decoration) == "underline"
+        assert page.url.endswith("/#gpu0")
+
+
+def test_a_page_that_stays_the_old_one_is_loaded_anew_once_and_then_says_so(browser: Browser) -> None:
+    with Simulation(1), agent_server() as url:
+        script = streaming(httpx.get(f"{url}/gpu").json(), build="another")
+        with opened(browser, f"{url}/", script=script) as page:
+            page.locator("#problem").get_by_text("The agent has another version of this page.").wait_for()
+            loaded: list[str] = []
+            page.on("framenavigated", lambda frame: loaded.append(frame.url))
+            page.locator("#connection.live").wait_for()
+            page.wait_for_timeout(3000)
+            assert loaded == []

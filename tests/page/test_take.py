@@ -1,0 +1,97 @@
+"""How a free GPU is taken: what a shell or docker needs is copied, however the page came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.simulation import Simulation
+from tests.page.opened import opened
+from tests.support.agents import agent_process, agent_server
+from tests.support.certificates import made_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+COPIED = "Copied. Free now, not reserved."
+DEAF = "Object.defineProperty(navigator, 'clipboard', {}); Document.prototype.execCommand = () => false;"
+
+
+@pytest.fixture(autouse=True)
+def idle() -> Iterator[None]:
+    """Two GPUs that nobody uses."""
+    with Simulation(2) as simulation:
+        for gpu in simulation.gpus:
+            gpu.processes = []
+            gpu.fix(memory_used=0, gpu_utilization=0)
+        yield
+
+
+def uuids_of(url: str) -> list[str]:
+    return [gpu["uuid"] for gpu in httpx.get(f"{url}/gpu").json()["gpus"]]
+
+
+def pasted(page: Page) -> str:
+    field = page.locator("#filter-user")
+    field.fill("")
+    field.press("Control+V")
+    page.wait_for_function("() => document.querySelector('#filter-user').value !== ''")
+    return field.input_value()
+
+
+def test_over_plain_http_it_is_copied_too(browser: Browser) -> None:
+    lab = "http://gpu.lab"
+    with agent_server() as url, opened(browser, url.replace("http://127.0.0.1", lab) + "/") as page:
+        uuids = uuids_of(url)
+        assert page.evaluate("navigator.clipboard") is None, "as on the way to most hosts"
+        page.get_by_role("button", name="Copy CUDA_VISIBLE_DEVICES").click()
+        page.get_by_text(COPIED).wait_for()
+        assert pasted(page).removeprefix("CUDA_VISIBLE_DEVICES=") in uuids
+        page.get_by_label("Take").select_option("2")
+        page.get_by_role("button", name="Copy docker run").click()
+        page.get_by_text(COPIED).wait_for()
+        line = pasted(page)
+    assert line.startswith("docker run --gpus '\"device=GPU-")
+    assert all(uuid in line for uuid in uuids)
+
+
+def test_over_https_the_clipboard_has_it(browser: Browser, tmp_path: Path) -> None:
+    made = made_certificate(tmp_path)
+    tls = {"TLS_CERT": f"{made.certificate}", "TLS_KEY": f"{made.key}"}
+    look = {"ignore_https_errors": True, "permissions": ["clipboard-read", "clipboard-write"]}
+    with (
+        agent_process("--simulate", "4", **tls) as agent,
+        opened(browser, f"{agent.url}/", **look) as page,
+    ):
+        page.get_by_role("button", name="Copy CUDA_VISIBLE_DEVICES").click()
+        page.get_by_text(COPIED).wait_for()
+        assert page.evaluate("navigator.clipboard.readText()").startswith("CUDA_VISIBLE_DEVICES=GPU-")
+
+
+def test_where_nothing_can_be_copied_the_text_is_selected(browser: Browser) -> None:
+    with agent_server() as url, opened(browser, f"{url}/", script=DEAF) as page:
+        page.get_by_role("button", name="Copy CUDA_VISIBLE_DEVICES").click()
+        page.get_by_text("Not copied: press Ctrl+C").wait_for()
+        assert not page.get_by_text(COPIED).is_visible()
+        uuids = uuids_of(url)
+        selected = page.evaluate("document.activeElement.value.slice(document.activeElement.selectionStart)")
+    assert selected.removeprefix("CUDA_VISIBLE_DEVICES=") in uuids
+
+
+def test_instances_of_a_gpu_in_mig_mode_are_offered_by_their_own_uuids(browser: Browser) -> None:
+    with (
+        agent_process("--simulate", "2", "--scenario", "mig") as agent,
+        opened(browser, f"{agent.url}/") as page,
+    ):
+        page.locator(".slices .free").first.wait_for()
+        assert page.locator(".slices").count() == 1
+        page.get_by_role("button", name="Copy docker run").click()
+        page.locator("#copied-note:not(:empty)").wait_for()
+        assert "device=MIG-" in page.locator("#copied").input_value()

@@ -1,0 +1,66 @@
+"""The MIG instances of a GPU in `/gpu`: there in MIG mode alone, and null for what is unknown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agent.derive.activity import Thresholds
+from agent.readings import GpuProcess, MigInstance, ProcessType, Reason, Unknown
+from agent.views.gpu import GpuJson
+from tests.support.readings import with_values
+from tests.views.samples import DRIVER, HEALTHY, MIB, READING, STARTING, snapshot
+
+WHY = Unknown(Reason.FAILED, "nvmlDeviceGetMigMode", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, True)
+FULL = MigInstance(
+    2,
+    "MIG-2",
+    "NVIDIA A100-SXM4-80GB MIG 2g.20gb",
+    20 * MIB,
+    5 * MIB,
+    15 * MIB,
+    (GpuProcess(7, ProcessType.COMPUTE), GpuProcess(8, ProcessType.COMPUTE)),
+)
+NOTHING = dict.fromkeys(["profile", "uuid", "total_mb", "used_mb", "processes"])
+
+
+def shown(**values: Any) -> Any:
+    """The JSON of a GPU with these values."""
+    gpu = replace(HEALTHY, reading=with_values(READING, **values))
+    return json.loads(b"".join(GpuJson(snapshot(gpu), Thresholds())(DRIVER, [gpu])))["gpus"][0]
+
+
+def test_each_instance_is_a_line() -> None:
+    assert shown(mig_enabled=True, mig_instances=(FULL, MigInstance(4), MigInstance(5, processes=())))[
+        "mig"
+    ] == [
+        {
+            "index": 2,
+            "profile": "2g.20gb",
+            "uuid": "MIG-2",
+            "total_mb": 20.0,
+            "used_mb": 5.0,
+            "processes": 2,
+        },
+        {"index": 4, **NOTHING},
+        {"index": 5, **NOTHING, "processes": 0},
+    ]
+
+
+def test_none_yet_is_not_the_same_as_untold() -> None:
+    assert shown(mig_enabled=True, mig_instances=())["mig"] == []
+    untold = shown(mig_enabled=True, mig_instances=None, unknown={"mig.instances": WHY})
+    assert (untold["mig"], untold["failed"]) == (None, {"mig": "Unknown Error"})
+
+
+@pytest.mark.parametrize("enabled", [False, None])
+def test_without_mig_mode_there_is_no_such_field(enabled: bool | None) -> None:
+    assert "mig" not in shown(mig_enabled=enabled)
+
+
+def test_neither_while_the_gpu_cannot_be_read() -> None:
+    seen = snapshot(STARTING)
+    assert "mig" not in json.loads(b"".join(GpuJson(seen, Thresholds())(DRIVER, [STARTING])))["gpus"][0]
