@@ -32,6 +32,7 @@ from agent.readings import (
     HostReading,
     Inforom,
     Job,
+    Lately,
     LedgerReading,
     LinkSample,
     Memory,
@@ -527,6 +528,16 @@ def _ledger() -> LedgerReading:
         unlisted_peak_utilization_percent={"GPU-uuid-4": 79},
         ghost_utilization={"GPU-uuid-0": True},
         idle_since={f"GPU-uuid-{n}": TAKEN_AT - 4_000.5 - n for n in (2, 4)},
+        lately={
+            f"GPU-uuid-{n}": Lately(
+                low_margin_seconds=621.5 + n,
+                slowed_by_heat_seconds=52.5 + n,
+                slowed_by_brake_seconds=41.5 + n,
+                fabric_pending_seconds=746.5 + n,
+                nvlink_recoveries=29 + n,
+            )
+            for n in (0, 2)
+        },
     )
 
 

@@ -29,6 +29,7 @@ UNSHOWN = {
     "Unknown.since": "it says how long a value has been unknown",
     "HostProcess.start_ticks": "it says whether a pid was used again",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
+    "Lately.low_margin_seconds": "it says whether a low margin has lasted long enough to be told",
     "Snapshot.taken_monotonic": "the clock of rates and of who waits",
     "Snapshot.taken_since_boot": "the clock of what is remembered, shown in the time of day",
 }
