@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 
     from agent.sampling.interfaces import Processes
     from agent.settings import Settings
-    from agent.simulation.replay import ReplayedProcesses
 
 
 def create_app(
@@ -73,7 +72,7 @@ def create_app(
     the process for the reason given, to be started again; None: there is no such way. `contained`: whether it
     runs in a container; None: look.
     """
-    replayed_processes = _simulate(settings) if settings.simulate_gpus else None
+    simulated_processes = _simulate(settings) if settings.simulate_gpus else None
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
     prefix = settings.url_prefix
     keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
@@ -94,7 +93,7 @@ def create_app(
         routes=list(_bare_prefix(prefix)),
         middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
         lifespan=partial(
-            _lifespan, shared=shared, restart=restart, contained=contained, processes=replayed_processes
+            _lifespan, shared=shared, restart=restart, contained=contained, processes=simulated_processes
         ),
     )
     app.state.shared = shared
@@ -103,20 +102,20 @@ def create_app(
     return app
 
 
-def _simulate(settings: Settings) -> ReplayedProcesses | None:
-    """Put a simulated driver in place of the real one; the processes of another host, where it has those."""
+def _simulate(settings: Settings) -> Processes:
+    """Put a simulated driver in place of the real one; returns the processes of its host."""
     from agent.simulation import Simulation  # not loaded on a GPU host
-    from agent.simulation.replay import DocumentError, ReplayedProcesses, replay
+    from agent.simulation.replay import DocumentError, replay
 
     if isinstance(settings.simulate_gpus, int):
-        Simulation(gpus=settings.simulate_gpus, scenario=settings.simulate_scenario or None).install()
-        return None
-    try:
-        simulation, names = replay(settings.simulate_gpus)
-    except DocumentError as why:  # it was another when the settings were read
-        raise SettingsError([fault("SIMULATE_GPUS", settings.simulate_gpus, why=str(why))]) from why
+        simulation = Simulation(settings.simulate_gpus, scenario=settings.simulate_scenario or None)
+    else:
+        try:
+            simulation = replay(settings.simulate_gpus)
+        except DocumentError as why:  # it was another when the settings were read
+            raise SettingsError([fault("SIMULATE_GPUS", settings.simulate_gpus, why=str(why))]) from why
     simulation.install()
-    return ReplayedProcesses(names, hide_command_args=settings.hide_command_args)
+    return simulation.process_table(hide_command_args=settings.hide_command_args, pod_logs=settings.pod_logs)
 
 
 def _api(shared: SharedState) -> FastAPI:
@@ -197,12 +196,7 @@ async def _lifespan(
         DriverSource(tuple if shared.simulated else nvidia_gpus, in_container=contained),
         partial(GpuSource, in_container=contained),
         HostSource(name=settings.node_name),
-        processes
-        or ProcessSource(
-            hide_command_args=settings.hide_command_args,
-            pids_are_ours=shared.simulated,
-            pod_logs=settings.pod_logs,
-        ),
+        processes or ProcessSource(hide_command_args=settings.hide_command_args, pod_logs=settings.pod_logs),
         sample_interval=settings.sample_interval,
         sample_timeout=settings.sample_timeout,
         history_interval=settings.history_interval,

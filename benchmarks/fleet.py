@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks.server import ROOT, free_port
+from benchmarks.server import ROOT, free_port, usual_driver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SCRAPE_SECONDS = 15
 START_SECONDS = 120.0  # until every agent has been scraped
@@ -43,7 +43,8 @@ def main() -> int:
     count = parser.parse_args().agents
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         ports = [free_port() for _ in range(count)]
-        agents = [psutil.Process(stack.enter_context(agent(port)).pid) for port in ports]
+        driver = stack.enter_context(usual_driver())
+        agents = [psutil.Process(stack.enter_context(agent(port, driver)).pid) for port in ports]
         url = stack.enter_context(prometheus(Path(folder), ports))
         end = time.monotonic() + START_SECONDS
         while (value(url, QUESTIONS[0][1]) or 0) < count and time.monotonic() < end:
@@ -63,9 +64,10 @@ def main() -> int:
 
 
 @contextmanager
-def agent(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """One agent with 8 simulated GPUs."""
-    command = [sys.executable, "main.py", "--host", "127.0.0.1", "--port", str(port), "--simulate", "8"]
+def agent(port: int, driver: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """One agent with 8 simulated GPUs, and processes that /proc has."""
+    listen = "--host", "127.0.0.1", "--port", str(port)
+    command = [sys.executable, "-m", "benchmarks.programs.agent", *listen, *driver]
     with _running(command, ROOT) as process:
         yield process
 
@@ -108,7 +110,11 @@ def fetch(url: str) -> bytes:
 @contextmanager
 def _running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(  # noqa: S603  (no outside input)
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield process

@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "check": {"app", "derive", "readings", "sampling", "server", "settings", "sources", "views"},
     "cli": {"app", "check", "server", "settings"},
     # in the place of the driver
-    # procfs: a simulated GPU runs processes of this host; those of another host are told as readings
+    # the processes of its lab are told as readings, by what parses /proc
     "simulation": {"readings", "sources"},
 }
 

@@ -49,7 +49,18 @@ SUBJECTS: dict[str, frozenset[str]] = {
 # Room -> what else is in it: what puts the subjects together, and what they share.
 BESIDE_SUBJECTS: dict[str, set[str]] = {
     "readings": set(),
-    "sources": {"fields", "handle", "mps", "once", "paces", "possible", "ranges", "seen", "stand_ins"},
+    "sources": {
+        "fields",
+        "handle",
+        "mps",
+        "nvlink_counters",
+        "once",
+        "paces",
+        "possible",
+        "ranges",
+        "seen",
+        "stand_ins",
+    },
     "views": {"activity", "detail", "device", "feeds"},
     "metrics": {"agent", "families", "gpus", "health", "users"},
     "simulation": {"fields", "registry", "system", "topology"},

@@ -14,12 +14,12 @@ from agent.readings.gpu.engines import Engines
 from agent.readings.gpu.fabric import Fabric, FabricConfiguration, FabricHealthSummary, FabricState
 from agent.readings.gpu.fans import Fan, Fans
 from agent.readings.gpu.gpm import Gpm
-from agent.readings.gpu.identity import GpuIdentity
+from agent.readings.gpu.identity import Architecture, GpuIdentity
 from agent.readings.gpu.inforom import Inforom
 from agent.readings.gpu.memory import Memory
-from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks
+from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks, SramSources
 from agent.readings.gpu.mig import Mig, MigInstance
-from agent.readings.gpu.modes import ComputeMode, Modes
+from agent.readings.gpu.modes import AddressingMode, ComputeMode, Modes, VirtualizationMode
 from agent.readings.gpu.nvlink import NVSWITCH, NvLink, NvLinks
 from agent.readings.gpu.pcie import LinkSample, Pcie
 from agent.readings.gpu.power import Power
@@ -54,7 +54,9 @@ from agent.readings.snapshot import (
 
 __all__ = [
     "NVSWITCH",
+    "AddressingMode",
     "AgentReading",
+    "Architecture",
     "Belonging",
     "Clocks",
     "ComputeMode",
@@ -102,12 +104,14 @@ __all__ = [
     "Scheduler",
     "Snapshot",
     "SourceError",
+    "SramSources",
     "Thermal",
     "Throttling",
     "Topology",
     "Unknown",
     "UserUse",
     "Utilization",
+    "VirtualizationMode",
     "XidCount",
     "seconds_since_boot",
 ]

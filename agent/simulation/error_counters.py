@@ -16,6 +16,20 @@ class ErrorCounters:
     uncorrected_volatile: int = 0
     corrected_aggregate: int = 0  # over the life of the GPU
     uncorrected_aggregate: int = 0
+    # Of SRAM those that were not corrected count twice: together, and by what detected them
+    sram_corrected_volatile: int = 0
+    sram_corrected_aggregate: int = 0
+    sram_uncorrected_volatile: int = 0
+    sram_uncorrected_aggregate: int = 0
+    sram_parity_volatile: int = 0
+    sram_parity_aggregate: int = 0
+    sram_secded_volatile: int = 0
+    sram_secded_aggregate: int = 0
+    sram_sources: tuple[int, ...] | int = (0, 0, 0, 0, 0)  # L2, SM, microcontroller, PCIe, other
+    dram_corrected_volatile: int = 0
+    dram_corrected_aggregate: int = 0
+    dram_uncorrected_volatile: int = 0
+    dram_uncorrected_aggregate: int = 0
     retired_pages_corrected: int = 0  # over the life of the GPU
     retired_pages_uncorrected: int = 0
     retirement_pending: int = 0  # 1: yes
@@ -39,4 +53,5 @@ class ErrorCounters:
     nvlink_errors: dict[tuple[int, int], int] = field(
         default_factory=dict
     )  # by link and nvmlNvLinkErrorCounter_t
+    nvlink_packet_errors: dict[tuple[int, int], int] = field(default_factory=dict)  # by link and field id
     recovery_action: int = 0  # nvmlDeviceGpuRecoveryAction_t

@@ -43,6 +43,7 @@ _SINCE_R550 = frozenset(  # or R570
         "nvmlDeviceGetGpuFabricInfoV",
         "nvmlDeviceGetMarginTemperature",
         "nvmlDeviceGetProcessesUtilizationInfo",
+        "nvmlDeviceGetAddressingMode",
         "nvmlDeviceGetRunningProcessDetailList",
         "nvmlDeviceGetSramEccErrorStatus",
         "nvmlDeviceGetTemperatureV",
@@ -54,6 +55,9 @@ _SINCE_R525 = frozenset(
         "nvmlDeviceGetConfComputeMemSizeInfo",
         "nvmlDeviceGetGpuFabricInfo",
         "nvmlDeviceGetGraphicsRunningProcesses_v3",
+        "nvmlDeviceGetGpuMaxPcieLinkGeneration",
+        "nvmlDeviceGetGspFirmwareMode",
+        "nvmlDeviceGetGspFirmwareVersion",
         "nvmlDeviceGetJpgUtilization",
         "nvmlDeviceGetMPSComputeRunningProcesses_v3",
         "nvmlDeviceGetMemoryInfo_v2",
@@ -68,6 +72,7 @@ _SINCE_R525 = frozenset(
 )
 _SINCE_R450 = frozenset(
     {
+        "nvmlDeviceGetArchitecture",
         "nvmlDeviceGetComputeInstanceId",
         "nvmlDeviceGetComputeRunningProcesses_v2",
         "nvmlDeviceGetDeviceHandleFromMigDeviceHandle",

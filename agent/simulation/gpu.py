@@ -10,7 +10,7 @@ from agent.simulation.call_faults import Faults
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.error_counters import ErrorCounters
 from agent.simulation.meter import Meter
-from agent.simulation.processes import churned, default_processes
+from agent.simulation.processes import churned
 from agent.simulation.reset import ANSWERED_UNTIL_RESET
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from agent.simulation.load_curves import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
-    from agent.simulation.processes import LocalProcesses, SimulatedProcess
+    from agent.simulation.processes import SimulatedProcess
 
 UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
 _FIXABLE = frozenset(field.name for field in fields(load_curves.GpuValues))
@@ -38,6 +38,7 @@ class SimulatedGpu(Faults):
     """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start.
 
     `symbols`: the NVML functions that there are, which can be made to hang, to fail or to be not supported.
+    `residents`: the processes on a GPU to which none are assigned.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class SimulatedGpu(Faults):
         model: GpuModel,
         symbols: Container[str],
         elapsed: Callable[[], float],
-        local: LocalProcesses,
+        residents: Callable[[SimulatedGpu], list[SimulatedProcess]],
     ) -> None:
         super().__init__(symbols)
         self.index = index
@@ -54,20 +55,24 @@ class SimulatedGpu(Faults):
         self.churn: bool | Callable[[list[SimulatedProcess]], list[SimulatedProcess]] = False
         self.has_mig = bool(model.mig_profiles)
         self.mig_enabled = False
-        self.mig_pending: bool | None = None  # the mode after the next reset; None: the present one
+        # The mode after the next reset, or an NvmlReturn; None: the present one
+        self.mig_pending: int | None = None
         self.mig_instances: list[MigInstance] = []
         self.forbidden_instances: set[int] = set()  # MIG indices of those whose processes may not be listed
         self.compute_mode = 0  # NVML_COMPUTEMODE_DEFAULT
         self.port_width: int | None = 16  # lanes of the port above it; None: /sys does not show it
+        self.port_generation = model.pcie_generations[1] if model.pcie_generations else None  # of that port
         self.virtualization_mode = 0  # NVML_GPU_VIRTUALIZATION_MODE_NONE
         self.fans_stopped: set[int] = set()  # that stand still, whatever the others do
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
+        self.nvlinks_listed = 0  # links that the driver tells of; those beyond `nvlinks` as down
+        self.nvlink_packets = False  # the links count packets and bytes, as NVLink 5 does
         self.error_counters = ErrorCounters()
         self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self._elapsed = elapsed
-        self._local = local
+        self._residents = residents
         self._present = True
         self._lost = False
         self._denied = False
@@ -147,7 +152,7 @@ class SimulatedGpu(Faults):
         """Whether this NVML symbol or field id is answered at all."""
         return symbol not in self._unsupported
 
-    def fix(self, **values: float | str | tuple[int, int] | None) -> None:
+    def fix(self, **values: float | str | tuple[int, ...] | None) -> None:
         """Hold values of `GpuValues` at exact numbers, in NVML's units; None makes one NOT_SUPPORTED.
 
         An NvmlReturn is what asking for the value returns. A value that follows a fixed one is fixed with it.
@@ -170,20 +175,22 @@ class SimulatedGpu(Faults):
     @property
     def values(self) -> GpuValues:
         """What the GPU tells now."""
+        return self.now[1]
+
+    @property
+    def now(self) -> tuple[float, GpuValues]:
+        """What the GPU tells now, and since when: seconds of the simulation."""
         tick = int(self._elapsed() / UPDATE_SECONDS)
         moment = (tick, self._fixings)  # taken first: a `fix` meanwhile makes what is computed here stale
         held = self._held
         if held is None or held[0] != moment:
             held = self._held = (moment, self._values_at(tick * UPDATE_SECONDS))
-        return held[1]
+        return held[0][0] * UPDATE_SECONDS, held[1]
 
     @property
     def processes(self) -> list[SimulatedProcess]:
-        """What was assigned; else real processes of this host, afresh at each reading."""
-        if self._processes is not None:
-            return self._processes
-        pids = self._local.alive(self._elapsed())
-        return default_processes(self.model, self.index, self.values, pids, len(self.mig_instances))
+        """What was assigned; else those of the residents now."""
+        return self._residents(self) if self._processes is None else self._processes
 
     @processes.setter
     def processes(self, processes: list[SimulatedProcess]) -> None:

@@ -6,14 +6,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agent.simulation import handles
+from agent.simulation import handles, residents
 from agent.simulation.call_faults import Faults
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.generations import DRIVER_GENERATIONS
 from agent.simulation.gpm import GpmSamples
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.installation import Before, forget_functions
-from agent.simulation.processes import LocalProcesses
 from agent.simulation.xid import EventSets
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from agent.simulation.load_curves import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
+    from agent.simulation.residents import ProcessTable, Residents
 
 Driver = Literal["present", "absent", "not_loaded", "mismatched"]
 _INIT_FAILURES: dict[Driver, NvmlReturn] = {
@@ -87,9 +87,10 @@ class SimulatedLibrary(Faults):
         self._absent: frozenset[str] = frozenset()  # symbols this driver generation lacks
         self._removed: set[str] = set()
         self._before: Before | None = None  # what this one took the place of, while it is installed
-        local = LocalProcesses()
+        self.residents: Residents = residents.in_place()
         self.gpus = [
-            SimulatedGpu(index, model, symbols, self.elapsed, local) for index, model in enumerate(models)
+            SimulatedGpu(index, model, symbols, self.elapsed, lambda gpu: self.residents.on(gpu))
+            for index, model in enumerate(models)
         ]
         self.listed = list(self.gpus)  # in the driver's order; settled by the first nvmlInit
         self.set_driver_generation("current")
@@ -97,6 +98,12 @@ class SimulatedLibrary(Faults):
     def elapsed(self) -> float:
         """Seconds since the simulation was made, by its clock."""
         return self._clock() - self._started
+
+    def process_table(self, *, hide_command_args: bool, pod_logs: str) -> ProcessTable:
+        """What its host tells of processes, in the place of what reads /proc."""
+        return self.residents.process_table(
+            self.gpus, self.elapsed, hide_command_args=hide_command_args, pod_logs=pod_logs
+        )
 
     def advance(self) -> None:
         """Let happen what is due by now. Nothing is, without a scenario."""

@@ -26,11 +26,15 @@ NVLINK_KIB = 6_000_000  # KiB/s of one link in one direction, at full load: grad
 TEMPERATURE_LAG_SECONDS = 25.0  # time constant of the heat sink
 LAG_STEP_SECONDS = 5.0
 LAG_STEPS = 16
+DESKTOP_BYTES = 24 * MIB  # in use on each GPU that has a desktop
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A periodic load: `high` with ripples (steps) for most of each epoch, then `low` (checkpoint)."""
+    """A periodic load: `high` with ripples (steps) for most of each epoch, then `low` (checkpoint).
+
+    Where `low` is nothing, an epoch is a job, and the GPU is free until the next.
+    """
 
     epoch_seconds: float
     dip_seconds: float
@@ -39,6 +43,7 @@ class Workload:
     ripple: float  # amplitude around `high`
     ripples: int  # whole ones per epoch, so that they cancel in the integral
     offset_seconds: float
+    held: float = 0.0  # part of the memory that is in use though nothing works
 
     def load(self, t: float) -> float:
         """Between 0 and 1, at `t` seconds."""
@@ -74,20 +79,48 @@ class Workload:
         turns, rest = divmod(seconds - rises, turn)
         return turns * above + min(rest, above) + min(0.0, rises)
 
+    def job(self, t: float) -> tuple[int, float] | None:
+        """The number of the epoch, and when it began; None between two."""
+        busy, phase = self._phase(t)
+        number = math.floor((t + self.offset_seconds) / self.epoch_seconds)
+        return None if phase >= busy else (number, number * self.epoch_seconds - self.offset_seconds)
+
     def _phase(self, t: float) -> tuple[float, float]:
         return self.epoch_seconds - self.dip_seconds, (t + self.offset_seconds) % self.epoch_seconds
 
 
 def workload(index: int) -> Workload:
-    """Of four GPUs, two train, one serves (moderate load) and one is idle."""
+    """Of four GPUs, two train, one serves (moderate load) and one is idle.
+
+    Of eight, the second that serves has one job after the other, and the second that is idle is held.
+    """
     offset = 17.0 * index
+    if index % 8 == 6:
+        return Workload(420.0, 20.0, high=0.45, low=0.0, ripple=0.2, ripples=10, offset_seconds=offset)
+    if index % 8 == 7:
+        return Workload(
+            600.0, 0.0, high=0.0, low=0.0, ripple=0.0, ripples=1, offset_seconds=offset, held=0.23
+        )
     if index % 4 == 3:
         return Workload(600.0, 0.0, high=0.0, low=0.0, ripple=0.0, ripples=1, offset_seconds=offset)
     if index % 4 == 2:
         return Workload(240.0, 20.0, high=0.45, low=0.15, ripple=0.2, ripples=6, offset_seconds=offset)
+    # The four that train do so together: they wait for each other, and write checkpoints at the same time.
+    first, rank = index // 8 * 8, index % 4 + index % 8 // 4 * 2
     return Workload(
-        90.0 + 7 * (index % 5), 6.0, high=0.94, low=0.08, ripple=0.05, ripples=24, offset_seconds=offset
+        90.0 + 7 * (first % 5),
+        6.0,
+        high=0.94 - 0.01 * rank,
+        low=0.08,
+        ripple=0.05,
+        ripples=24,
+        offset_seconds=17.0 * first,
     )
+
+
+def job_at(index: int, elapsed: float) -> tuple[int, float] | None:
+    """The number of the job that GPU `index` has, and when that began; None between two jobs."""
+    return workload(index).job(elapsed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +137,9 @@ class GpuValues:
     part_number: str | None
     vbios_version: str | None
     compute_capability: tuple[int, int] | None
+    architecture: int | None
+    gsp_firmware_version: str | None  # "": that of the driver
+    gsp_firmware_mode: int | None  # 0 off, 1 on
     memory_total: int | None  # bytes
     memory_reserved: int | None  # bytes
     memory_used: int | None  # bytes, without the reserved ones
@@ -116,6 +152,8 @@ class GpuValues:
     decoder_utilization: int | None  # %
     jpeg_utilization: int | None  # %
     ofa_utilization: int | None  # %
+    encoder_stats: tuple[int, int, int] | None  # sessions, frames per second, microseconds
+    capture_stats: tuple[int, int, int] | None  # as above
     sm_activity: float | None  # %, GPM
     sm_occupancy: float | None  # %, GPM
     tensor_activity: float | None  # %, GPM
@@ -143,6 +181,12 @@ class GpuValues:
     power_limit: int | None  # mW; as requested
     enforced_power_limit: int | None  # mW; follows power_limit
     default_power_limit: int | None  # mW
+    power_limits: tuple[int, int] | None  # mW; the least and the most that the limit can be set to
+    memory_power_average: int | None  # mW
+    memory_power_instant: int | None  # mW
+    module_power_average: int | None  # mW
+    module_power_instant: int | None  # mW
+    module_power_limit: int | None  # mW
     graphics_clock: int | None  # MHz
     sm_clock: int | None  # MHz; follows graphics_clock
     memory_clock: int | None  # MHz
@@ -155,6 +199,7 @@ class GpuValues:
     pcie_width: int | None
     pcie_max_generation: int | None
     pcie_max_width: int | None
+    pcie_card_generation: int | None
     pcie_tx: int | None  # KiB/s
     pcie_rx: int | None  # KiB/s
     clocks_event_reasons: int | None  # bitmask
@@ -162,10 +207,12 @@ class GpuValues:
     persistence_mode: int | None  # 0 off, 1 on
     ecc_mode: int | None  # 0 off, 1 on
     ecc_pending: int | None  # the mode after the next reboot; follows ecc_mode
+    addressing_mode: int | None  # nvmlDeviceAddressingModeType_t
     fan_speed: int | None  # %
     fan_speed_rpm: int | None
     nvlink_tx: int  # KiB/s, each link
     nvlink_rx: int  # KiB/s, each link
+    nvlink_speed: int | None  # MB/s, each link in each direction
 
 
 def memory_left(total: int | None, reserved: int | None, used: int | None) -> int | None:
@@ -257,8 +304,12 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
     used = None
     if total is not None and reserved is not None:
         # allocations outlive a checkpoint's dip: memory follows the recent load, in whole MiB
-        share = 0.0 if not work.high else 0.25 + 0.55 * work.high + 0.05 * warmth
+        share = 0.25 + 0.55 * work.high + 0.05 * warmth if work.high else work.held
+        if load == 0 and work.high:  # between two jobs
+            share = 0.0
         used = int(share * (total - reserved)) // MIB * MIB
+        if model.graphics_processes:
+            used += DESKTOP_BYTES
     capacity = pcie_capacity_kib(model)
     fan = _fan_percent(model, temperature)
     generations = model.pcie_generations or (None, None)
@@ -268,6 +319,7 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
     major, minor = model.compute_capability
     slowdown = model.slowdown_celsius
     ecc = 1 if model.ecc else None
+    lowest, highest = model.power_range_watts or (None, None)
     slowed = reasons & ~ClocksEventReason.GPU_IDLE
     sustained = high_clock * 9 // 10 // 15 * 15 if slowed else high_clock  # clocks step by 15 MHz
     return GpuValues(
@@ -278,6 +330,9 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         part_number=model.part_number,
         vbios_version=f"{major:02}.{minor:02}.74.00.01",
         compute_capability=model.compute_capability,
+        architecture=model.architecture,
+        gsp_firmware_version="" if model.gsp_firmware else None,
+        gsp_firmware_mode=int(model.gsp_firmware),
         memory_total=total,
         memory_reserved=reserved,
         memory_used=used,
@@ -290,6 +345,8 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         decoder_utilization=round(12 * load) if index % 4 == 2 else 0,  # serving decodes video
         jpeg_utilization=0,
         ofa_utilization=0,
+        encoder_stats=(0, 0, 0),
+        capture_stats=(0, 0, 0),
         sm_activity=82 * load if model.gpm else None,
         sm_occupancy=38 * load if model.gpm else None,
         tensor_activity=29 * load if model.gpm else None,
@@ -317,6 +374,14 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         power_limit=limit,
         enforced_power_limit=limit,
         default_power_limit=limit,
+        power_limits=None if lowest is None or highest is None else (1000 * lowest, 1000 * highest),
+        memory_power_average=None
+        if model.memory_power_share is None
+        else round(model.memory_power_share * power),
+        memory_power_instant=None,
+        module_power_average=None,
+        module_power_instant=None,
+        module_power_limit=None,
         graphics_clock=low_clock if idle else sustained,
         sm_clock=low_clock if idle else sustained,
         memory_clock=memory_clocks[0 if idle else 1],
@@ -329,6 +394,7 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         pcie_width=model.pcie_width,
         pcie_max_generation=generations[1],
         pcie_max_width=model.pcie_width,
+        pcie_card_generation=generations[1],
         pcie_tx=None if capacity is None else round(PCIE_TX_SHARE * capacity * load),
         pcie_rx=None if capacity is None else round(PCIE_RX_SHARE * capacity * load),
         clocks_event_reasons=reasons,
@@ -336,10 +402,12 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         persistence_mode=int(model.persistence_mode),
         ecc_mode=ecc,
         ecc_pending=ecc,
+        addressing_mode=0,
         fan_speed=fan,
         fan_speed_rpm=None if fan is None or model.fan_max_rpm is None else model.fan_max_rpm * fan // 100,
         nvlink_tx=round(NVLINK_KIB * load),
         nvlink_rx=round(NVLINK_KIB * load),
+        nvlink_speed=model.nvlink_speed or None,
     )
 
 

@@ -19,11 +19,15 @@ class GpuModel:
 
     name: str
     compute_capability: tuple[int, int]
+    architecture: int  # nvmlDeviceArchitecture_t
+    gsp_firmware: bool = False  # it is run by a processor of its own
     memory_total_mib: int | None  # None: the memory is the host's ("unified"), NVML does not tell
     memory_reserved_mib: int = 0  # kept back by driver and firmware
     idle_power_watts: int
     full_power_watts: int  # drawn at full load, also where no limit is told
     power_limit_watts: int | None
+    power_range_watts: tuple[int, int] | None = None  # that its limit can be set to
+    memory_power_share: float | None = None  # of its power draw, where its memory tells its own
     idle_celsius: int
     full_celsius: int  # settles here at full load
     slowdown_celsius: int  # software thermal slowdown begins; the hardware's 5 above, shutdown 8 above
@@ -47,6 +51,7 @@ class GpuModel:
     has_fabric: bool = False  # Hopper and newer, behind NVSwitches
     gpm: bool = False
     nvswitch_links: int = 0  # NVLinks, all of them to switches that connect every GPU with every other
+    nvlink_speed: int = 0  # MB/s of one link in one direction
     mig_profiles: tuple[str, ...] = ()  # a usual partition; empty: no MIG
     persistence_mode: bool = True
     display: bool = False
@@ -57,11 +62,15 @@ class GpuModel:
 _H100 = GpuModel(
     name="NVIDIA H100 80GB HBM3",
     compute_capability=(9, 0),
+    architecture=9,
+    gsp_firmware=True,
     memory_total_mib=81_559,
     memory_reserved_mib=551,
     idle_power_watts=70,
     full_power_watts=700,
     power_limit_watts=700,
+    power_range_watts=(200, 700),
+    memory_power_share=0.2,
     idle_celsius=28,
     full_celsius=66,
     slowdown_celsius=87,
@@ -81,17 +90,21 @@ _H100 = GpuModel(
     has_fabric=True,
     gpm=True,
     nvswitch_links=18,
+    nvlink_speed=26_562,
     mig_profiles=("3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"),
 )
 
 _A100 = GpuModel(
     name="NVIDIA A100-SXM4-80GB",
     compute_capability=(8, 0),
+    architecture=7,
+    gsp_firmware=True,
     memory_total_mib=81_920,
     memory_reserved_mib=770,
     idle_power_watts=57,
     full_power_watts=400,
     power_limit_watts=400,
+    power_range_watts=(100, 400),
     idle_celsius=30,
     full_celsius=68,
     slowdown_celsius=85,
@@ -108,17 +121,21 @@ _A100 = GpuModel(
     bar1_total_mib=131_072,
     memory_temperature=True,
     nvswitch_links=12,
+    nvlink_speed=25_781,
     mig_profiles=("3g.40gb", "2g.20gb", "1g.10gb", "1g.10gb"),
 )
 
 _RTX_4090 = GpuModel(
     name="NVIDIA GeForce RTX 4090",
     compute_capability=(8, 9),
+    architecture=8,
+    gsp_firmware=True,
     memory_total_mib=24_564,
     memory_reserved_mib=346,
     idle_power_watts=22,
     full_power_watts=450,
     power_limit_watts=450,
+    power_range_watts=(150, 600),
     idle_celsius=33,
     full_celsius=90,  # a closed case: hot enough to be slowed down at full load
     slowdown_celsius=83,
@@ -141,6 +158,8 @@ _RTX_4090 = GpuModel(
 _GB10 = GpuModel(
     name="NVIDIA GB10",
     compute_capability=(12, 1),
+    architecture=10,
+    gsp_firmware=True,
     memory_total_mib=None,
     idle_power_watts=5,
     full_power_watts=90,
@@ -169,6 +188,7 @@ _GB10 = GpuModel(
 _K80 = GpuModel(
     name="Tesla K80",
     compute_capability=(3, 7),
+    architecture=2,
     memory_total_mib=11_441,
     idle_power_watts=26,
     full_power_watts=149,
@@ -198,6 +218,7 @@ _K80 = GpuModel(
             "nvmlDeviceGetMPSComputeRunningProcesses_v3",
             "nvmlDeviceGetJpgUtilization",
             "nvmlDeviceGetOfaUtilization",
+            "nvmlDeviceGetFBCStats",
             "nvmlDeviceGetNumFans",
             "nvmlDeviceGetRepairStatus",
             "nvmlGpmQueryDeviceSupport",

@@ -18,6 +18,10 @@ class SimulatedSlots:
         """The `port_width` of the GPU with this bus id."""
         return next((gpu.port_width for gpu in self._library.gpus if gpu.values.bus_id == of), None)
 
+    def port_generation(self, of: str, /) -> int | None:
+        """The `port_generation` of the GPU with this bus id."""
+        return next((gpu.port_generation for gpu in self._library.gpus if gpu.values.bus_id == of), None)
+
     def are_virtual(self) -> bool:
         """Whether the library is a virtual machine's."""
         return self._library.has_hypervisor

@@ -11,6 +11,7 @@ from agent.sources.procfs import MAX_BYTES, PROC, read_beginning
 MAX_CPUINFO_BYTES = 8192
 # PCIe knows no more. The kernel says 0 where there is no link, and 255 where it cannot be read.
 MAX_LANES = 32
+_GENERATIONS = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6, 128.0: 7}  # by gigatransfers a second
 
 
 class Slots(Protocol):
@@ -18,6 +19,9 @@ class Slots(Protocol):
 
     def port_width(self, bus_id: str, /) -> int | None:
         """The most lanes of the port above the GPU at this PCI bus id of NVML; None: unknown."""
+
+    def port_generation(self, bus_id: str, /) -> int | None:
+        """The highest PCIe generation of that port; None: unknown."""
 
     def are_virtual(self) -> bool:
         """Whether this is a virtual machine, whose ports are not those that the cards are plugged into."""
@@ -32,16 +36,26 @@ class HostSlots:
 
     def port_width(self, bus_id: str) -> int | None:
         """From `max_link_width`: what the port can do, whatever of it is wired."""
-        device = as_the_kernel_writes(bus_id)
-        if device is None:
-            return None
-        # The device is a link into /sys/devices, where each device lies in the folder of its port.
-        path = f"{self._sys_root}/{DEVICES}/{device}/../max_link_width"
         try:
-            width = int(read_beginning(path, MAX_BYTES).data)
+            width = int(self._of_port(bus_id, "max_link_width"))
         except (OSError, ValueError):
             return None
         return width if 0 < width <= MAX_LANES else None
+
+    def port_generation(self, bus_id: str) -> int | None:
+        """From `max_link_speed`: "32.0 GT/s PCIe", "8 GT/s" of older kernels, or "Unknown"."""
+        try:
+            return _GENERATIONS.get(float(self._of_port(bus_id, "max_link_speed").partition(b" ")[0]))
+        except (OSError, ValueError):
+            return None
+
+    def _of_port(self, bus_id: str, name: str) -> bytes:
+        """A file of the port above the GPU. Raises OSError and ValueError."""
+        device = as_the_kernel_writes(bus_id)
+        if device is None:
+            raise ValueError(f"{bus_id!r} is no PCI bus id.")
+        # The device is a link into /sys/devices, where each device lies in the folder of its port.
+        return read_beginning(f"{self._sys_root}/{DEVICES}/{device}/../{name}", MAX_BYTES).data
 
     def are_virtual(self) -> bool:
         """By the flag `hypervisor` of /proc/cpuinfo, which x86 has; False where it cannot be read."""

@@ -69,6 +69,14 @@ class StatusDevice(BaseModel):
     health: StatusHealth
     error: str | None = Field(default=None, description="only where the GPU could not be read: why")
     mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
+    gpu_instance_id: IntegerOrNA | None = Field(
+        default=None,
+        description="only for a MIG instance: id of its GPU instance; those with the same one show the memory"
+        " that they share",
+    )
+    compute_instance_id: IntegerOrNA | None = Field(
+        default=None, description="only for a MIG instance: id of its compute instance in its GPU instance"
+    )
 
 
 class StatusProcess(BaseModel):
@@ -192,6 +200,8 @@ def _mig_device(gpu: GpuSample, health: Health, instance: MigInstance) -> Status
     device.gpu_utilization = NA  # the driver does not tell it for an instance
     device.power_status = f"{NA} / {NA}"  # the board's power is not the instance's
     device.mig_index = instance.mig_index
+    device.gpu_instance_id = _number(instance.gpu_instance_id)
+    device.compute_instance_id = _number(instance.compute_instance_id)
     return device
 
 

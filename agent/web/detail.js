@@ -42,11 +42,12 @@ const whyNot = (gpu, path) => failure(gpu, path) ?? failureIn(gpu.detail.failed,
 // All that the answer says: what is wrong, lone values, groups, tables.
 function sections(gpu, topology) {
   const { findings, ...detail } = gpu.detail;
-  // Power, clocks and PCIe stand in both, each with other values.
+  // Memory, power, clocks and PCIe stand in both, each with other values.
+  const memory = { ...gpu.memory, ...detail.memory };
   const power = { ...gpu.power, ...detail.power };
   const clocks = { ...gpu.clocks, ...detail.clocks };
   const pcie = { ...gpu.pcie, ...detail.pcie };
-  const all = { ...gpu, ...detail, power, clocks, pcie };
+  const all = { ...gpu, ...detail, memory, power, clocks, pcie };
   // The title and the findings tell these.
   for (const name of ["id", "name", "error", "health", "detail", "failed", "unknown"]) delete all[name];
   const entries = Object.entries(all);

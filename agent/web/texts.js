@@ -107,6 +107,7 @@ const WRITTEN = {
   pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID",
   vbios: "VBIOS", id: "ID", bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", pid: "PID",
   crc: "CRC", todo: "what to do", tx: "sent", rx: "received", reasons: "reason bits",
+  gsp: "GSP", sram: "SRAM", l2: "L2", secded: "SEC-DED", fps: "frames per second",
   hw: "hardware", sw: "software", max: "maximum",
 };
 
@@ -144,8 +145,9 @@ const UNITS = {
   _mhz: (value) => number(value, " MHz"),
   _percent: (value) => number(value, " %", Number.isInteger(value) ? 0 : 1),
   _mb: (value) => memory(value),
-  _mbps: (value, name) => (name.startsWith("max") ? number(value / 1000, " GB/s", 1) : throughput(value)),
+  _mbps: (value, name) => (/^(max|speed)/.test(name) ? number(value / 1000, " GB/s", 1) : throughput(value)),
   _joules: (value) => number(value / 3.6e6, " kWh", 2),
+  _microseconds: (value) => number(value, " µs"),
   _ms: (value) => number(value, " ms"),
 };
 

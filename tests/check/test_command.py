@@ -61,6 +61,11 @@ def test_what_is_wrong_with_a_gpu_is_status_1_and_stands_in_the_report() -> None
     assert report["gpus"][0]["unknown"]["not_supported"] == [
         "fan_speed_rpm",
         "fan_speed_percent",
+        "detail.power.memory.instant_watts",
+        "detail.power.module",
+        "detail.fabric.cluster_uuid",
+        "detail.fabric.health.partition_assigned",
+        "detail.fabric.health.manager_connected",
         "detail.retired_pages",
     ]
 

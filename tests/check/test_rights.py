@@ -31,7 +31,7 @@ def proc(root: Path, *, namespace: str = INITIAL, first: bool = True) -> str:
         pytest.param(INITIAL, True, False, [], id="all is seen"),
         pytest.param(INITIAL, False, False, ["proc_hidden"], id="hidepid"),
         pytest.param("pid:[4026532281]", True, False, ["pid_namespace"], id="a container"),
-        pytest.param("pid:[4026532281]", True, True, [], id="a simulation in a container"),
+        pytest.param("pid:[4026532281]", False, True, [], id="a simulation, which has its own"),
     ],
 )
 def test_processes_that_are_not_seen_are_told(

@@ -52,6 +52,7 @@ from agent.readings import (
     RemapBanks,
     Scheduler,
     Snapshot,
+    SramSources,
     Thermal,
     Throttling,
     Topology,
@@ -90,6 +91,9 @@ FABRIC = {
     "partition_assigned": (True, False, True),
     "manager_connected": (False, True, True),
 }
+PENDING_ECC = (False, True, False)
+PENDING_MIG = (True, False, False)
+GSP_FIRMWARE = (False, True, True)
 PARTIAL_LIST = (False, False, True)
 REQUIRES_RESET = (False, True, False)
 
@@ -113,6 +117,20 @@ PROCESSES = tuple(
 )
 
 
+OF_PACKETS = (  # of NVLink 5 alone
+    "malformed_packet_errors",
+    "buffer_overrun_errors",
+    "receive_errors",
+    "receive_remote_errors",
+    "receive_general_errors",
+    "local_link_integrity_errors",
+    "transmit_discards",
+    "failed_recoveries",
+    "effective_errors",
+    "symbol_errors",
+)
+
+
 def _nvlink(n: int, link: int, *, is_active: bool, peer: str) -> NvLink:
     k = 40 * n + 10 * link
     return NvLink(
@@ -120,12 +138,15 @@ def _nvlink(n: int, link: int, *, is_active: bool, peer: str) -> NvLink:
         is_active=is_active,
         version=250 + k,
         peer=peer,
+        speed_megabytes_per_second=41_001 + k,
+        counts_packets=n == 1,
         tx_kib_per_second=1024 * (20_001.5 + k),
         rx_kib_per_second=1024 * (30_003.5 + k),
         replay_errors=2_201 + k,
         recovery_errors=2_402 + k,
         crc_flit_errors=2_603 + k,
         crc_data_errors=2_804 + k,
+        **{name: 4_001 + 100 * place + k for place, name in enumerate(OF_PACKETS if n == 1 else ())},
     )
 
 
@@ -147,6 +168,8 @@ def _mig_instance(mig_index: int, position: int) -> MigInstance:
         memory_total_bytes=(5_100 + k) * MIB + MORE,
         memory_used_bytes=(2_501 + k) * MIB + MORE,
         memory_free_bytes=(2_002 + k) * MIB + MORE,
+        gpu_instance_id=6_001 + k,
+        compute_instance_id=6_002 + k,
         processes=(process,),
     )
 
@@ -171,6 +194,9 @@ def _identity(n: int) -> GpuIdentity:
         part_number=f"part-number-{n}",
         vbios_version=f"vbios-{n}",
         compute_capability=(140 + n, 150 + n),
+        architecture=(9, 7, 8)[n],
+        gsp_firmware_version=f"gsp-firmware-{n}",
+        gsp_firmware_enabled=GSP_FIRMWARE[n],
     )
 
 
@@ -193,6 +219,13 @@ def _power(n: int) -> Power:
         limit_watts=277.5 + 10 * n,
         enforced_limit_watts=255.5 + 10 * n,
         default_limit_watts=301.5 + 10 * n,
+        min_limit_watts=101.5 + 10 * n,
+        max_limit_watts=407.5 + 10 * n,
+        memory_average_watts=43.5 + n,
+        memory_instant_watts=47.5 + n,
+        module_average_watts=1_201.5 + n,
+        module_instant_watts=1_211.5 + n,
+        module_limit_watts=2_901.5 + n,
         energy_joules=9_876_543.5 + n,
     )
 
@@ -233,6 +266,8 @@ def _pcie(n: int) -> Pcie:
         width=(8, 10, 4)[n],
         max_generation=4 + n,
         max_width=12 + n,
+        card_generation=311 + n,
+        port_generation=321 + n,
         port_width=261 + n,
         widest_under_load=271 + n,
         samples=(LINK_SAMPLES[n], LINK_SAMPLES[n]),
@@ -269,10 +304,26 @@ def _fabric(n: int) -> Fabric:
 def _memory_errors(n: int) -> MemoryErrors:
     return MemoryErrors(
         ecc_enabled=ECC[n],
+        ecc_pending=PENDING_ECC[n],
         corrected_volatile=501 + n,
         uncorrected_volatile=511 + n,
         corrected_aggregate=521 + n,
         uncorrected_aggregate=531 + n,
+        sram_corrected_volatile=5_001 + n,
+        sram_corrected_aggregate=5_011 + n,
+        sram_uncorrected_volatile=5_021 + n,
+        sram_uncorrected_aggregate=5_031 + n,
+        sram_parity_volatile=5_041 + n,
+        sram_parity_aggregate=5_051 + n,
+        sram_secded_volatile=5_061 + n,
+        sram_secded_aggregate=5_071 + n,
+        sram_sources=SramSources(
+            l2=5_081 + n, sm=5_091 + n, microcontroller=5_101 + n, pcie=5_111 + n, other=5_121 + n
+        ),
+        dram_corrected_volatile=5_131 + n,
+        dram_corrected_aggregate=5_141 + n,
+        dram_uncorrected_volatile=5_151 + n,
+        dram_uncorrected_aggregate=5_161 + n,
         retired_pages_corrected=541 + n,
         retired_pages_uncorrected=551 + n,
         retirement_pending=PENDING_RETIREMENT[n],
@@ -300,7 +351,16 @@ def _reading(n: int) -> GpuReading:
             dram_activity_percent=66.5 + n,
         ),
         engines=Engines(
-            encoder_percent=15 + n, decoder_percent=18 + n, jpeg_percent=21 + n, ofa_percent=24 + n
+            encoder_percent=15 + n,
+            decoder_percent=18 + n,
+            jpeg_percent=21 + n,
+            ofa_percent=24 + n,
+            encoder_sessions=341 + n,
+            encoder_fps=351 + n,
+            encoder_latency_microseconds=361 + n,
+            capture_sessions=371 + n,
+            capture_fps=381 + n,
+            capture_latency_microseconds=391 + n,
         ),
         power=_power(n),
         clocks=_clocks(n),
@@ -319,7 +379,11 @@ def _reading(n: int) -> GpuReading:
         memory_errors=_memory_errors(n),
         inforom=Inforom(is_valid=INFOROM[n]),
         modes=Modes(
-            performance_state=(11, 2, 10)[n], persistence_mode=PERSISTENCE[n], compute_mode=(1, 3, 2)[n]
+            performance_state=(11, 2, 10)[n],
+            persistence_mode=PERSISTENCE[n],
+            compute_mode=(1, 3, 2)[n],
+            virtualization_mode=(2, 14, 3)[n],
+            addressing_mode=(0, 17, 9)[n],
         ),
         recovery=Recovery(
             (6, 7, 0)[n],
@@ -329,7 +393,7 @@ def _reading(n: int) -> GpuReading:
         ),  # GPU 2 is not so ill that nothing else is said of it
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],
-        mig=Mig(enabled=MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
+        mig=Mig(enabled=MIG[n], pending=PENDING_MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
         driver_errors={(f"nvmlFunction{n}", f"NVML_ERROR_{n}"): 861 + n},
     )
 

@@ -47,6 +47,10 @@ def test_every_field_of_every_reading_has_a_value() -> None:
     )
 
 
+# Three GPUs can tell six flags of a reading apart. These two come from different functions and show in other
+# places.
+SEVENTH = {"MemoryErrors.ecc_pending", "MemoryErrors.remapping_pending"}
+
 # Within each of them no two numbers or texts are the same.
 WHOLES: dict[str, Any] = {
     **{f"GPU {gpu.index}": gpu for gpu in TELL_ALL},
@@ -102,6 +106,8 @@ def test_each_yes_or_no_is_shown_both_ways_and_no_two_of_a_reading_alike() -> No
     for field, pattern in patterns.items():
         of_reading[field.partition(".")[0], pattern].append(field)
     for alike in of_reading.values():
+        if set(alike) == SEVENTH:
+            continue
         assert len(alike) == 1, f"{alike} are the same on every GPU: tell them apart in {FILE}"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.agents import ROOT, agent_process, wait_until
 from tests.support.machine import ALICE, BOB, STRANGER, Machine, build
+from tests.support.real_processes import REAL_PROCESSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,13 @@ def test_a_slow_directory_leaves_its_own_names_unknown_and_nothing_else(machine:
     machine.directory(seconds=SECONDS)
     inside = machine.inside([ALICE, BOB, 1])
     with (
-        agent_process("--simulate", "8", inside=inside, HISTORY_INTERVAL="1", **machine.environ) as agent,
+        agent_process(
+            *("--simulate", "8"),
+            program=REAL_PROCESSES,
+            inside=inside,
+            HISTORY_INTERVAL="1",
+            **machine.environ,
+        ) as agent,
         httpx.Client(base_url=agent.url) as client,
     ):
         began = time.monotonic()
@@ -87,7 +94,13 @@ def test_an_owner_that_the_directory_does_not_tell_is_unknown_until_it_does(mach
     machine.directory(is_away=True)
     inside = machine.inside([ALICE, STRANGER])
     with (
-        agent_process("--simulate", "8", inside=inside, HISTORY_INTERVAL="1", **machine.environ) as agent,
+        agent_process(
+            *("--simulate", "8"),
+            program=REAL_PROCESSES,
+            inside=inside,
+            HISTORY_INTERVAL="1",
+            **machine.environ,
+        ) as agent,
         httpx.Client(base_url=agent.url) as client,
     ):
         assert owners(client) == {None}

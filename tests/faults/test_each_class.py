@@ -21,6 +21,7 @@ from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.ranges import RANGES
 from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.processes import process_families
+from tests.exact.reading import OF_PACKETS
 from tests.sources.gpu.numbers import value_at, with_value
 from tests.sources.gpu.test_unknown import ALL_ANEW, CODES, FIELDS, GRAPHICS_LIST
 from tests.sources.one_gpu import OneGpu, one_gpu
@@ -36,11 +37,13 @@ WELL = {
     "gpu_utilization": 5,
     "clocks_event_reasons": 0,
     "slowed_by_sync_boost": 10**9,
+    "temperature": 50,  # none of the numbers that cannot be, as the next
+    "memory_temperature": 56,
 }
 
 # Metrics without a sample, without "nvidia_gpu_". Of all other functions none.
 GONE: Mapping[str, str] = {
-    "nvmlDeviceGetPciInfo_v3": "pcie_max_width",  # the port is not known
+    "nvmlDeviceGetPciInfo_v3": "pcie_max_width pcie_port_generation",  # the port is not known
     "nvmlDeviceGetMaxClockInfo": "clock_max_hertz",
     "nvmlDeviceGetMaxPcieLinkGeneration": "pcie_max_generation",
     "nvmlDeviceGetMaxPcieLinkWidth": "pcie_max_width",
@@ -53,7 +56,8 @@ GONE: Mapping[str, str] = {
     "nvmlDeviceGetCurrPcieLinkGeneration": "pcie_link_generation",
     "nvmlDeviceGetCurrPcieLinkWidth": "pcie_link_width",
     "nvmlDeviceGetFieldValues": (
-        "memory_temperature_celsius recovery_action temperature_margin_threshold_celsius"
+        "memory_power_watts memory_temperature_celsius nvlink_speed_bytes_per_second recovery_action"
+        " temperature_margin_threshold_celsius"
     ),
     "nvmlDeviceGetMarginTemperature": "temperature_margin_celsius",
     "nvmlDeviceGetSramEccErrorStatus": "sram_threshold_exceeded",
@@ -62,7 +66,12 @@ GONE: Mapping[str, str] = {
     "nvmlDeviceGetComputeMode": "compute_mode",
     "nvmlDeviceGetComputeRunningProcesses_v3": "processes",
     GRAPHICS_LIST: "process_memory_used_bytes process_sm_utilization_ratio",
-    "nvmlDeviceGetMigMode": "mig_enabled",
+    "nvmlDeviceGetMigMode": "mig_enabled mig_pending",
+    "nvmlDeviceGetPowerManagementLimitConstraints": "power_max_limit_watts power_min_limit_watts",
+    "nvmlDeviceGetGpuMaxPcieLinkGeneration": "pcie_card_generation",
+    "nvmlDeviceGetEncoderStats": "encoder_frames_per_second encoder_sessions",
+    "nvmlDeviceGetFBCStats": "capture_frames_per_second capture_sessions",
+    "nvmlDeviceGetEccMode": "ecc_enabled ecc_pending",
     "nvmlDeviceGetPowerManagementDefaultLimit": "power_default_limit_watts",
     "nvmlDeviceGetNumFans": "fans",
     "nvmlDeviceGetTemperatureThreshold": "temperature_threshold_celsius",
@@ -79,14 +88,15 @@ GONE: Mapping[str, str] = {
     "nvmlDeviceGetTotalEccErrors": "ecc_errors_total",
     "nvmlDeviceGetRemappedRows": "remapped_rows remapping_failed remapping_pending",
     "nvmlDeviceGetNvLinkErrorCounter": "nvlink_errors_total",
-    "nvmlDeviceGetNvLinkState": "nvlink_errors_total nvlink_up",
+    "nvmlDeviceGetNvLinkState": "nvlink_errors_total nvlink_speed_bytes_per_second nvlink_up",
 }
 # The same in one class alone.
 GONE_IN: Mapping[tuple[str, Reason], str] = {
     ("nvmlDeviceGetPowerUsage", Reason.NO_PERMISSION): "power_watts",  # elsewhere another function tells
     ("nvmlDeviceGetPowerManagementLimit", Reason.NO_PERMISSION): "power_limit_watts",
     ("nvmlDeviceGetFieldValues", Reason.NO_PERMISSION): (
-        "memory_temperature_celsius recovery_action temperature_margin_threshold_celsius"
+        "memory_power_watts memory_temperature_celsius nvlink_speed_bytes_per_second recovery_action"
+        " temperature_margin_threshold_celsius"
         " throttled_seconds_total"
     ),
     **dict.fromkeys(
@@ -96,7 +106,6 @@ GONE_IN: Mapping[tuple[str, Reason], str] = {
 }
 # Another function tells the same, or this GPU never told it: then a failure is no finding.
 NOT_JUDGED = {
-    "nvmlDeviceGetVirtualizationMode",
     "nvmlDeviceGetPowerUsage",
     "nvmlDeviceGetPowerManagementLimit",
     "nvmlDeviceGetCurrentClocksEventReasons",
@@ -207,12 +216,19 @@ IMPOSSIBLE_NOT_OFFERED = {
 }
 
 
-# Numbers that this GPU does not have: of fans, MIG and retired pages, and what needs a second sample.
+# Numbers that this GPU does not have: of fans, MIG, retired pages, NVLink 5 and a module with a CPU, and what
+# needs a second sample.
 NOT_HERE = {
     path
     for path in RANGES
-    if path.startswith(("gpm.", "fans.speed", "fans.each.", "memory_errors.retired_pages", "mig.instances."))
+    if path.startswith(
+        (
+            *("gpm.", "fans.speed", "fans.each.", "memory_errors.retired_pages", "mig.instances."),
+            *("power.module_", "power.memory_instant"),
+        )
+    )
     or path.endswith(("tx_kib_per_second", "rx_kib_per_second"))
+    or path in {f"nvlink.links.{name}" for name in OF_PACKETS}
 }
 
 

@@ -153,6 +153,7 @@ NO_FAULT = {
     "lacks",
     "uninstall",
     "elapsed",
+    "process_table",
     "advance",
     "initialise",
     "shut_down",

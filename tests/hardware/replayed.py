@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isclose
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agent.derive import throttling
 from tests.hardware.comparing import Comparison, Exactly, Field, Outcome, Theirs, Within, compare
@@ -16,11 +16,13 @@ from tests.hardware.expected import DEVICE_FIELDS, GPU_FIELDS, SameBits
 from tests.hardware.replayed_details import DETAILS
 from tests.hardware.replayed_fabric import STATUS
 from tests.hardware.replayed_metrics import expected_series, told_series
-from tests.hardware.smi import SmiGpu, SmiLog, Untold, told_number, told_text
+from tests.hardware.smi import Number, SmiGpu, SmiLog, Untold, told_number, told_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from xml.etree.ElementTree import Element
+
+_Value = TypeVar("_Value", str, float)
 
 ROUNDED = Within("rounded to a whole at most", absolute=0.51)
 _IN_GPU = {  # the path in /gpu of what stands in /status
@@ -31,6 +33,7 @@ _IN_GPU = {  # the path in /gpu of what stands in /status
     "memory_used_human": "memory.used_mb",
     "memory_utilization": "memory.utilization_percent",
 }
+_SRAM_PARTS = ("l2", "sm", "microcontroller", "pcie", "other")
 _BANKS = ("max", "high", "partial", "low", "none")
 
 
@@ -106,6 +109,7 @@ def differences(answers: Answers, log: SmiLog, root: Element) -> Iterator[str]:
         yield from _lines(f"{what} /status", in_status, _of_status(excused))
         if not lost:
             yield from _banks(f"{what} detail", ours, element)
+            yield from _sram_sources(f"{what} detail", ours, element)
             yield from _instances(f"{what} /status?mig=1", answers.mig["devices"], index, element)
             yield from _processes(f"{what} /status", answers.status["processes"], index, element)
             yield from _metrics(f"{what} /metrics", answers.metrics, gpu, element, excused)
@@ -173,23 +177,37 @@ def _total(name: str, values: Sequence[float]) -> Field[SmiLog]:
 
 def _banks(what: str, gpu: Mapping[str, Any], element: Element) -> Iterator[str]:
     path = "remapped_rows/row_remapper_histogram/row_remapper_histogram_"
-    counts = [told_number(element, path + name) for name in _BANKS]
     ours = gpu["detail"]["remapped_rows"]["banks"]
-    theirs = None if any(isinstance(count, Untold) for count in counts) else counts
-    yield from _unlike(what, "banks", ours and list(ours.values()), theirs)
+    yield from _unlike(what, "banks", ours and list(ours.values()), _all_of(element, path, _BANKS))
+
+
+def _sram_sources(what: str, gpu: Mapping[str, Any], element: Element) -> Iterator[str]:
+    path = "ecc_errors/aggregate_uncorrectable_sram_sources/sram_"
+    ours = gpu["detail"]["ecc"]["sram"]["sources"]
+    theirs = _all_of(element, path, _SRAM_PARTS)
+    yield from _unlike(what, "SRAM sources", ours and list(ours.values()), theirs)
+
+
+def _all_of(element: Element, path: str, names: Sequence[str]) -> list[Number] | None:
+    counts = [told_number(element, path + name) for name in names]
+    return None if any(isinstance(count, Untold) for count in counts) else counts
 
 
 def _instances(
     what: str, devices: Sequence[Mapping[str, Any]], index: int, element: Element
 ) -> Iterator[str]:
     ours = [
-        [device["mig_index"], *(device[f"memory_{name}_human"] for name in ("total", "used", "free"))]
+        [
+            *(device[name] for name in ("mig_index", "gpu_instance_id", "compute_instance_id")),
+            *(device[f"memory_{name}_human"] for name in ("total", "used", "free")),
+        ]
         for device in devices
         if device["idx"] == index and "mig_index" in device
     ]
     theirs = [
         [
             int(one.findtext("index", "")),
+            *(_or_na(told_number(one, f"{name}_instance_id")) for name in ("gpu", "compute")),
             *(_mib(told_number(one, f"fb_memory_usage/{name}")) for name in ("total", "used", "free")),
         ]
         for one in element.findall("mig_devices/mig_device")
@@ -229,8 +247,8 @@ def _mib(number: float | Untold) -> str:
     return "N/A" if isinstance(number, Untold) else f"{number:.0f}MiB"
 
 
-def _or_na(text: str | Untold) -> str:
-    return "N/A" if isinstance(text, Untold) else text
+def _or_na(value: _Value | Untold) -> _Value | str:
+    return "N/A" if isinstance(value, Untold) else value
 
 
 def _metrics(

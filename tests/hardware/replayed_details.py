@@ -101,11 +101,36 @@ def _bus_id(gpu: Element) -> Theirs:
     return gpu.get("id", told) if isinstance(told, Untold) else told
 
 
+def _virtualization_mode(gpu: Element) -> Theirs:
+    told = told_text(gpu, "gpu_virtualization_mode/virtualization_mode")
+    return told if isinstance(told, Untold) else told.lower().replace("-", "").replace(" ", "_")
+
+
+def _port_generation(gpu: Element) -> Theirs:
+    """0: there is none."""
+    return told_number(gpu, f"{_PCIE}/pcie_gen/max_host_link_gen") or Untold.NOT_AVAILABLE
+
+
+def _sram_uncorrected(since: str) -> Callable[[Element], Theirs]:
+    """Since R545 in two parts; nothing is the sum of one of them."""
+
+    def read(gpu: Element) -> Theirs:
+        kinds = [told_number(gpu, f"ecc_errors/{since}/sram_uncorrectable_{kind}") for kind in _SRAM_KINDS]
+        told = [kind for kind in kinds if not isinstance(kind, Untold)]
+        if len(told) == len(kinds):
+            return sum(told)
+        return Untold.NOT_AVAILABLE if told else told_number(gpu, f"ecc_errors/{since}/sram_uncorrectable")
+
+    return read
+
+
 def _part_number(gpu: Element) -> Theirs:
     old = gpu.find("board_part_number") is None
     return told_text(gpu, "gpu_part_number" if old else "board_part_number")
 
 
+_PCIE = "pci/pci_gpu_link_info"
+_SRAM_KINDS = ("parity", "secded")
 _CORRECTED = ("sram_correctable", "dram_correctable")
 _UNCORRECTED = (
     *("sram_uncorrectable", "sram_uncorrectable_parity", "sram_uncorrectable_secded"),
@@ -119,11 +144,18 @@ DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("board.vbios_version", _version("vbios_version")),
     ("board.pci_bus_id", _bus_id),
     ("board.compute_capability", never),
+    ("board.architecture", _text("product_architecture")),
+    ("board.gsp_firmware_version", _text("gsp_firmware_version")),
+    ("board.gsp_firmware_enabled", never),
     ("modes.performance_state", _text("performance_state")),
     ("modes.persistence_mode", _flag("persistence_mode")),
     ("modes.compute_mode", _lower("compute_mode")),
     ("modes.ecc_enabled", _flag("ecc_mode/current_ecc")),
+    ("modes.ecc_pending", _flag("ecc_mode/pending_ecc")),
     ("modes.mig_enabled", _flag("mig_mode/current_mig")),
+    ("modes.mig_pending", _flag("mig_mode/pending_mig")),
+    ("modes.virtualization_mode", _virtualization_mode),
+    ("modes.addressing_mode", _lower("addressing_mode")),
     ("temperatures.memory_celsius", _number("temperature/memory_temp")),
     ("temperatures.max_operating_celsius", _threshold("max_gpu")),
     ("temperatures.slowdown_celsius", _threshold("slow")),
@@ -144,6 +176,20 @@ DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("power.average_watts", _power("average_power_draw")),
     ("power.enforced_limit_watts", _power("current_power_limit", "enforced_power_limit")),
     ("power.default_limit_watts", _power("default_power_limit")),
+    ("power.min_limit_watts", _power("min_power_limit")),
+    ("power.max_limit_watts", _power("max_power_limit")),
+    *(
+        item
+        for ours, theirs in (("memory", "gpu_memory_power_readings"), ("module", "module_power_readings"))
+        for item in (
+            (f"power.{ours}.instant_watts", _number(f"{theirs}/instant_power_draw")),
+            (
+                f"power.{ours}.average_watts",
+                _number(f"{theirs}/average_power_draw", f"{theirs}/power_draw"),
+            ),
+        )
+    ),
+    ("power.module.limit_watts", _number("module_power_readings/current_power_limit")),
     ("power.energy_joules", never),
     ("clocks.sm_mhz", _number("clocks/sm_clock")),
     ("clocks.video_mhz", _number("clocks/video_clock")),
@@ -153,10 +199,22 @@ DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("engines.decoder_percent", _number("utilization/decoder_util")),
     ("engines.jpeg_percent", _number("utilization/jpeg_util")),
     ("engines.ofa_percent", _number("utilization/ofa_util")),
+    *(
+        (f"engines.{ours}_sessions.{name}", _number(f"{theirs}/{tag}"))
+        for ours, theirs in (("encoder", "encoder_stats"), ("capture", "fbc_stats"))
+        for name, tag in (
+            ("count", "session_count"),
+            ("fps", "average_fps"),
+            ("latency_microseconds", "average_latency"),
+        )
+    ),
     *((f"performance.{name}_percent", never) for name in ("sm", "sm_occupancy", "tensor", "dram")),
+    ("memory.reserved_mb", _number("fb_memory_usage/reserved")),
     ("bar1.total_mb", _number("bar1_memory_usage/total")),
     ("bar1.used_mb", _number("bar1_memory_usage/used")),
     ("fan_count", never),
+    ("pcie.card_generation", _number(f"{_PCIE}/pcie_gen/max_device_link_gen")),
+    ("pcie.port_generation", _port_generation),
     ("pcie.card_width", _number("pci/pci_gpu_link_info/link_widths/max_link_width")),
     ("pcie.port_width", never),
     ("pcie_replays", _number("pci/replay_counter")),
@@ -165,6 +223,28 @@ DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("ecc.uncorrected_volatile", _ecc("volatile", *_UNCORRECTED, total="double_bit")),
     ("ecc.corrected_aggregate", _ecc("aggregate", *_CORRECTED, total="single_bit")),
     ("ecc.uncorrected_aggregate", _ecc("aggregate", *_UNCORRECTED, total="double_bit")),
+    *(
+        item
+        for since in ("volatile", "aggregate")
+        for item in (
+            (f"ecc.sram.corrected_{since}", _number(f"ecc_errors/{since}/sram_correctable")),
+            (f"ecc.sram.uncorrected_{since}", _sram_uncorrected(since)),
+            *(
+                (f"ecc.sram.{kind}_{since}", _number(f"ecc_errors/{since}/sram_uncorrectable_{kind}"))
+                for kind in _SRAM_KINDS
+            ),
+            *(
+                (
+                    f"ecc.dram.{kind}_{since}",
+                    _number(f"ecc_errors/{since}/dram_{tag}", f"ecc_errors/{since}/{bits}/device_memory"),
+                )
+                for kind, tag, bits in (
+                    ("corrected", "correctable", "single_bit"),
+                    ("uncorrected", "uncorrectable", "double_bit"),
+                )
+            ),
+        )
+    ),
     ("ecc.sram_threshold_exceeded", _flag("ecc_errors/aggregate/sram_threshold_exceeded")),
     ("ecc.unrepairable_memory", _flag("ecc_errors/unrepairable_memory")),
     ("repairs.channel_pending", _flag("ecc_errors/channel_repair_pending")),
@@ -185,6 +265,7 @@ DETAILS_ALONE = {
     "fans": "a list; empty, for no document tells how many there are",
     "mig_instances": "a list; compared by itself",
     "remapped_rows.banks": "an object; compared by itself",
+    "ecc.sram.sources": "an object; compared by itself",
     "pcie.widest_under_load": "remembered by the agent",
     "findings": "our judgement",
     "unknown": "why something is null",

@@ -35,11 +35,28 @@ _OF_GPU = {  # by the value in SmiGpu: its path in /gpu, the family, and its uni
 }
 _OF_DETAIL = {  # by the path in `detail`
     "modes.persistence_mode": ("persistence_mode", 1),
+    "modes.ecc_enabled": ("ecc_enabled", 1),
+    "modes.ecc_pending": ("ecc_pending", 1),
     "modes.mig_enabled": ("mig_enabled", 1),
+    "modes.mig_pending": ("mig_pending", 1),
     "temperatures.memory_celsius": ("memory_temperature_celsius", 1),
     "temperatures.margin_celsius": ("temperature_margin_celsius", 1),
     "power.enforced_limit_watts": ("power_enforced_limit_watts", 1),
     "power.default_limit_watts": ("power_default_limit_watts", 1),
+    "power.min_limit_watts": ("power_min_limit_watts", 1),
+    "power.max_limit_watts": ("power_max_limit_watts", 1),
+    # Of two draws the mean, where both are told.
+    "power.memory.instant_watts": ("memory_power_watts", 1),
+    "power.memory.average_watts": ("memory_power_watts", 1),
+    "power.module.instant_watts": ("module_power_watts", 1),
+    "power.module.average_watts": ("module_power_watts", 1),
+    "power.module.limit_watts": ("module_power_limit_watts", 1),
+    "engines.encoder_sessions.count": ("encoder_sessions", 1),
+    "engines.encoder_sessions.fps": ("encoder_frames_per_second", 1),
+    "engines.capture_sessions.count": ("capture_sessions", 1),
+    "engines.capture_sessions.fps": ("capture_frames_per_second", 1),
+    "pcie.card_generation": ("pcie_card_generation", 1),
+    "pcie.port_generation": ("pcie_port_generation", 1),
     "engines.encoder_percent": ("encoder_utilization_ratio", 0.01),
     "engines.decoder_percent": ("decoder_utilization_ratio", 0.01),
     "engines.jpeg_percent": ("jpeg_utilization_ratio", 0.01),
@@ -87,6 +104,29 @@ _WITH_LABELS = {  # by the path in `detail`
         for kind in ("corrected", "uncorrected")
         for scope in ("volatile", "aggregate")
     },
+    **{
+        f"ecc.{place}.{kind}_{scope}": (
+            "ecc_errors_by_place_total",
+            1,
+            {"place": place, "type": kind, "scope": scope},
+        )
+        for place in ("dram", "sram")
+        for kind in ("corrected", "uncorrected")
+        for scope in ("volatile", "aggregate")
+    },
+    **{
+        f"ecc.sram.{kind}_{scope}": (
+            "ecc_errors_by_place_total",
+            1,
+            {"place": "sram", "type": f"uncorrected_{kind}", "scope": scope},
+        )
+        for kind in ("parity", "secded")
+        for scope in ("volatile", "aggregate")
+    },
+}
+_TOLD_IN_PARTS = {  # the parts have the series
+    f"ecc.sram.uncorrected_{scope}": (f"ecc.sram.parity_{scope}", f"ecc.sram.secded_{scope}")
+    for scope in ("volatile", "aggregate")
 }
 _RECOVERY_ACTIONS = {"None": 0, "Reset": 1, "Reboot": 2, "Drain P2P": 3, "Drain and Reset": 4}
 # Of these the labels say something, or nothing is a value of the driver's.
@@ -127,6 +167,9 @@ def _told(gpu: SmiGpu, element: Element) -> Iterator[tuple[str, str, dict[str, s
     for path, (name, factor) in _OF_DETAIL.items():
         yield f"detail.{path}", name, {}, cast("float | Untold", details[path](element)), factor
     for path, (name, factor, labels) in _WITH_LABELS.items():
+        parts = _TOLD_IN_PARTS.get(path, ())
+        if any(not isinstance(details[part](element), Untold) for part in parts):
+            continue
         yield f"detail.{path}", name, labels, cast("float | Untold", details[path](element)), factor
     for path, name, labels, number in fabric_series(element):
         yield path, name, labels, number, 1

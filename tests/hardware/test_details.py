@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ import httpx
 import pytest
 
 from agent.sources.gpu.stand_ins import STAND_INS
+from tests.hardware.comparing import look_up
+from tests.hardware.replayed_details import DETAILS
+from tests.hardware.smi import Untold, parse_xml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,23 +29,54 @@ def whole(text: str) -> int:
 
 
 # Field of nvidia-smi --query-gpu -> where we have it, and what makes our value of its word.
-SAME: dict[str, tuple[tuple[str, str], Callable[[str], Any]]] = {
+SAME: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
     "serial": (("board", "serial"), str),
     "vbios_version": (("board", "vbios_version"), str),
     "pci.bus_id": (("board", "pci_bus_id"), str),
     "compute_cap": (("board", "compute_capability"), str),
     "persistence_mode": (("modes", "persistence_mode"), ENABLED.__getitem__),
     "ecc.mode.current": (("modes", "ecc_enabled"), ENABLED.__getitem__),
+    "ecc.mode.pending": (("modes", "ecc_pending"), ENABLED.__getitem__),
+    "mig.mode.pending": (("modes", "mig_pending"), ENABLED.__getitem__),
+    "memory.reserved": (("memory", "reserved_mb"), float),
     "enforced.power.limit": (("power", "enforced_limit_watts"), float),
+    "power.min_limit": (("power", "min_limit_watts"), float),
+    "power.max_limit": (("power", "max_limit_watts"), float),
     "power.default_limit": (("power", "default_limit_watts"), float),
     "pcie.link.width.max": (("pcie", "card_width"), whole),
+    "pcie.link.gen.gpumax": (("pcie", "card_generation"), whole),
+    "pcie.link.gen.hostmax": (("pcie", "port_generation"), whole),
+    "encoder.stats.sessionCount": (("engines", "encoder_sessions", "count"), whole),
+    "encoder.stats.averageFps": (("engines", "encoder_sessions", "fps"), whole),
+    "encoder.stats.averageLatency": (("engines", "encoder_sessions", "latency_microseconds"), whole),
     "clocks.max.sm": (("clocks", "max_sm_mhz"), whole),
     "ecc.errors.corrected.volatile.total": (("ecc", "corrected_volatile"), whole),
     "ecc.errors.uncorrected.volatile.total": (("ecc", "uncorrected_volatile"), whole),
     "ecc.errors.corrected.aggregate.total": (("ecc", "corrected_aggregate"), whole),
     "ecc.errors.uncorrected.aggregate.total": (("ecc", "uncorrected_aggregate"), whole),
+    **{
+        f"ecc.errors.{kind}.{since}.dram": (("ecc", "dram", f"{kind}_{since}"), whole)
+        for kind in ("corrected", "uncorrected")
+        for since in ("volatile", "aggregate")
+    },
 }
 SUBJECTS = {"ecc": "memory_errors"}  # of a reading, by the name of the group in an answer
+STILL = (  # paths in `detail`
+    "board.architecture",
+    "board.gsp_firmware_version",
+    "modes.virtualization_mode",
+    "modes.addressing_mode",
+    "power.module.limit_watts",
+    "engines.encoder_sessions.count",
+    "engines.capture_sessions.count",
+    "pcie.card_generation",
+    "pcie.port_generation",
+    *(
+        f"ecc.sram.{kind}_{since}"
+        for kind in ("corrected", "parity", "secded")
+        for since in ("volatile", "aggregate")
+    ),
+)
 UNTOLD = ("[N/A]", "[Not Supported]", "[Unknown Error]", "N/A")
 
 
@@ -64,13 +99,15 @@ def gpus(agent: Process) -> Any:
 
 @pytest.mark.parametrize("field", SAME)
 def test_a_detail_is_what_nvidia_smi_says(gpus: Any, field: str) -> None:
-    (group, name), meaning = SAME[field]
+    (group, *names), meaning = SAME[field]
     told = smi(field)
     assert told
     for gpu, theirs in zip(gpus, told, strict=False):
-        ours = gpu["detail"][group][name]
+        ours = gpu["detail"][group]
+        for name in names:
+            ours = ours[name]
         if theirs in UNTOLD:
-            by_another_name = f"{SUBJECTS.get(group, group)}.{name}" in STAND_INS
+            by_another_name = f"{SUBJECTS.get(group, group)}.{names[0]}" in STAND_INS
             assert not ours or by_another_name, f"{field}: nvidia-smi does not know it"
         else:
             assert ours == meaning(theirs)
@@ -89,3 +126,43 @@ def test_a_gpu_has_its_memory_its_power_and_its_energy(gpus: Any) -> None:
 
 def test_an_idle_gpu_of_a_lender_is_well(gpus: Any) -> None:
     assert {gpu["health"]["verdict"] for gpu in gpus} <= {"healthy", "warning"}
+
+
+def test_the_details_are_those_of_the_document_of_nvidia_smi(gpus: Any) -> None:
+    """What stands still, under the names of `nvidia-smi -q -x`."""
+    asked = ["nvidia-smi", "-q", "-x"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603  (no outside input)
+    theirs = dict(DETAILS)
+    for gpu, element in zip(gpus, parse_xml(done.stdout).findall("gpu"), strict=False):
+        for path in STILL:
+            told, ours = theirs[path](element), look_up(gpu["detail"], path)
+            assert ours == (None if isinstance(told, Untold) else told), path
+
+
+def test_memory_in_use_free_and_reserved_is_all_memory(gpus: Any) -> None:
+    for gpu in gpus:
+        memory, reserved = gpu["memory"], gpu["detail"]["memory"]["reserved_mb"]
+        if reserved is not None and memory["total_mb"] is not None:
+            parts = memory["used_mb"] + memory["free_mb"] + reserved
+            assert parts == pytest.approx(memory["total_mb"], abs=0.3)
+
+
+def test_the_memory_draws_a_part_of_the_power(gpus: Any) -> None:
+    for gpu in gpus:
+        of_memory = gpu["detail"]["power"]["memory"]["average_watts"]
+        assert of_memory is None or 0 < of_memory < gpu["power"]["usage_watts"] + 10
+
+
+def test_no_nvlink_is_listed_that_nvidia_smi_does_not_list(gpus: Any) -> None:
+    """`nvidia-smi nvlink -s` has a line for each link: its speed in GB/s, or <inactive>."""
+    asked = ["nvidia-smi", "nvlink", "-s"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  (no outside input)
+    of_gpus = re.split(r"^GPU \d+:.*$", done.stdout, flags=re.MULTILINE)[1:]
+    for gpu, lines in zip(gpus, of_gpus, strict=False):
+        theirs = {
+            int(link): None if speed == "<inactive>" else float(speed.split()[0])
+            for link, speed in re.findall(r"Link (\d+): (.+)", lines)
+        }
+        for link in gpu["detail"]["nvlinks"] or ():
+            speed = theirs[link["link"]]
+            assert link["speed_mbps"] == (None if speed is None else pytest.approx(speed * 1000, rel=0.01))

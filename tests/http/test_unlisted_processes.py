@@ -86,7 +86,7 @@ async def test_a_gpu_in_use_by_a_process_that_is_not_listed_is_not_free(remember
             simulation.gpus, (0, 0, 40 * GIB, 40 * GIB), (0, 44, 0, 44), strict=True
         ):
             gpu.processes = []
-            gpu.fix(memory_used=used, gpu_utilization=percent)
+            gpu.fix(memory_used=used, gpu_utilization=percent, temperature=30)
         async with agent_client(HISTORY_INTERVAL=remembers) as client:
             free = await data(client, "/free?count=4")
             with_limit = await data(client, "/free?count=4&max_utilization=50")

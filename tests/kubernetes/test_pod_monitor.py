@@ -10,6 +10,7 @@ from tests.kubernetes.manifests import manifest
 from tests.prometheus.engine import prometheus
 from tests.support.agents import agent_process, wait_until
 from tests.support.crowded_host import CrowdedHost, Started
+from tests.support.real_processes import REAL_PROCESSES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,12 @@ def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Pat
     inside = host.inside(f"/kubepods/pod{AGENTS_UID}/{AGENTS}", *map(Started, PROCESSES))
     tokens = {"TOKEN": "everything", "METRICS_TOKEN": "only-metrics"}
     with agent_process(
-        "--simulate", "8", inside=inside, POD_LOGS=str(tmp_path), HISTORY_INTERVAL="1", **tokens
+        *("--simulate", "8"),
+        program=REAL_PROCESSES,
+        inside=inside,
+        POD_LOGS=str(tmp_path),
+        HISTORY_INTERVAL="1",
+        **tokens,
     ) as agent:
         target = {"targets": [agent.url.split("/")[2]], "labels": DISCOVERED}
         scrape: dict[str, Any] = {

@@ -15,6 +15,7 @@ import pytest
 
 from agent.sources.procfs import PROC, by_resident_bytes
 from tests.support.agents import ROOT, agent_process
+from tests.support.real_processes import REAL_PROCESSES
 from tests.support.stretched_process import STRETCHED
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ def ask(client: httpx.Client, seconds: float) -> tuple[float, set[int]]:
 
 
 def test_a_command_line_of_600_mb_among_the_largest_processes_costs_nothing() -> None:
-    with agent_process("--simulate", "8") as agent, httpx.Client(base_url=agent.url) as client:
+    with (
+        agent_process("--simulate", "8", program=REAL_PROCESSES) as agent,
+        httpx.Client(base_url=agent.url) as client,
+    ):
         quiet, _ = ask(client, LOOK + 1)
         before = peak_resident_bytes(agent.popen.pid)
         with stretched_process() as pid:

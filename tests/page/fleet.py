@@ -36,45 +36,52 @@ http {{
     fastcgi_temp_path fcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     server {{
         listen 127.0.0.1:{port};
+        {locations}
+    }}
+}}
+"""
+LOCATIONS = """
         location ~ ^/({down})/ {{ proxy_pass http://127.0.0.1:{nobody}; }}
         location ~ ^/({silent})/ {{ proxy_pass http://127.0.0.1:{listener}; }}
         location ~ ^/node[^/]+/(?<rest>.*)$ {{
-            proxy_pass http://{agent}/$rest$is_args$args;
+            proxy_pass {agent}/$rest$is_args$args;
             proxy_buffering off;
         }}
-    }}
-}}
 """
 
 
 @contextmanager
 def gateway(folder: Path, agent: str) -> Iterator[str]:
     """The origin of the thirty hosts."""
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if nginx is None:
-        pytest.skip("needs nginx (Debian, Ubuntu: apt-get install nginx-light)")
-    port = free_port()
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # the kernel accepts, and that is all
-    config = CONFIG.format(
-        port=port,
-        agent=agent.removeprefix("http://"),
+    locations = LOCATIONS.format(
+        agent=agent,
         silent="|".join(NAMES[UP:-DOWN]),
         listener=listener.getsockname()[1],
         down="|".join(NAMES[-DOWN:]),
         nobody=free_port(),
     )
-    (folder / "nginx.conf").write_text(config)
+    with listener, origin(folder, locations) as url:
+        wait_until(lambda: answers(f"{url}/node00/health"), "nginx answers")
+        yield url
+
+
+@contextmanager
+def origin(folder: Path, locations: str) -> Iterator[str]:
+    """That of an nginx with these locations. Skips where it is not installed."""
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx is None:
+        pytest.skip("needs nginx (Debian, Ubuntu: apt-get install nginx-light)")
+    port = free_port()
+    (folder / "nginx.conf").write_text(CONFIG.format(port=port, locations=locations))
     popen = subprocess.Popen(  # noqa: S603  (no outside input)
         [nginx, "-p", str(folder), "-c", "nginx.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: answers(f"{url}/node00/health"), "nginx answers")
-        yield url
+        yield f"http://127.0.0.1:{port}"
     finally:
         popen.terminate()
         popen.wait(timeout=10)
-        listener.close()
 
 
 def answers(url: str) -> bool:

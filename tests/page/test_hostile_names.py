@@ -12,6 +12,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from tests.page.opened import opened
 from tests.support.agents import agent_process, wait_until
 from tests.support.crowded_host import CrowdedHost, Started
+from tests.support.real_processes import REAL_PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,7 @@ def test_hostile_names_are_text_on_the_page_and_in_both_expositions(browser: Bro
         Started(MACHINE),
         Started("/slurm/uid_1/job_8", environ={"SLURM_JOB_ID": "8", "SLURM_JOB_NAME": "\u202e\n" + SCRIPT}),
     )
-    with agent_process("--simulate", "16", inside=inside) as agent:
+    with agent_process("--simulate", "16", program=REAL_PROCESSES, inside=inside) as agent:
         wanted = dict(zip(host.pids, [*((shown, "") for shown in HOSTILE.values())], strict=False))
         wanted |= {host.pids[-2]: ("sleeper", '"\\n<i>'), host.pids[-1]: ("sleeper", "")}
 

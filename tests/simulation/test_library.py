@@ -240,7 +240,7 @@ def test_many_threads_may_call_at_once() -> None:
 def test_field_values_answer_each_field_by_itself() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(memory_temperature=71)
-        values = libnvml.nvmlQueryFieldValues(Device(0).handle, [82, 91])
+        values = libnvml.nvmlQueryFieldValues(Device(0).handle, [82, 93])
 
         assert [value for value, _ in values] == [71, NA]
 

@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
-import psutil
 import pynvml
 import pytest
 from nvitop import NA, Device, GpuProcess
 
-from agent.simulation import MODELS, SimulatedProcess, Simulation
-from agent.simulation.processes import LocalProcesses, default_processes
-
-
-def test_by_default_processes_are_real_and_alive() -> None:
-    with Simulation(16, models=["h100", "rtx4090"]):
-        pids = {pid for device in Device.all() for pid in device.processes()}
-
-        assert os.getpid() in pids
-        assert all(psutil.pid_exists(pid) for pid in pids)
-
-
-def test_gpus_that_are_first_read_at_the_same_time_all_have_their_processes() -> None:
-    local = LocalProcesses()
-    together = threading.Barrier(8)
-
-    def look(_: int) -> list[int]:
-        together.wait()
-        return local.alive(0.0)
-
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(look, range(8)))
+from agent.simulation import SimulatedProcess, Simulation
 
 
 def test_an_idle_gpu_has_no_processes() -> None:
     with Simulation(4):
         assert Device(3).processes() == {}
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_processes_never_use_more_than_their_gpu(model: str) -> None:
-    for gpu in Simulation(16, models=[model]).gpus:
-        sm = sum(process.sm_utilization for process in gpu.processes)
-        assert sm <= (gpu.values.gpu_utilization or 0)
-        if gpu.values.memory_used is not None:
-            assert (
-                sum(process.memory_bytes or 0 for process in gpu.processes)
-                <= gpu.values.memory_used + 24 * 2**20
-            )
 
 
 def test_what_was_assigned_is_what_nvitop_reads() -> None:
@@ -110,21 +73,6 @@ def test_a_driver_before_r550_lacks_the_newer_utilization_function() -> None:
 
         with pytest.raises(pynvml.NVMLError_FunctionNotFound):
             pynvml.nvmlDeviceGetProcessesUtilizationInfo(Device(0).handle, 0)
-
-
-def test_the_third_process_of_a_gpu_has_been_forgotten_by_its_owner() -> None:
-    gpu = Simulation(3).gpus[2]
-    pids = [101, 102, 103, 104, 105, 106, 107]  # as many as run elsewhere: there may be fewer here
-    busy = replace(gpu.values, gpu_utilization=90, memory_utilization=80, decoder_utilization=70)
-
-    first, second, third = default_processes(gpu.model, 2, busy, pids, mig_instances=0)
-
-    assert third.memory_bytes
-    assert (third.sm_utilization, third.memory_utilization, third.decoder_utilization) == (0, 0, 0)
-    for working in (first, second):
-        assert working.memory_bytes
-        assert working.sm_utilization
-        assert working.decoder_utilization
 
 
 def test_process_samples_carry_the_time_of_day() -> None:

@@ -15,7 +15,8 @@ from agent.app import create_app
 from agent.settings import Settings, SettingsError
 from agent.simulation import NvmlReturn
 from agent.simulation.load_curves import GpuValues
-from agent.simulation.replay import MAX_BYTES, DocumentError, ReplayedProcesses, read_document, replay
+from agent.simulation.replay import MAX_BYTES, DocumentError, read_document, replay
+from agent.simulation.replay.host import ReplayedProcesses
 from agent.simulation.replay.words import Section
 from agent.sources.command_line import MAX_COMMAND
 from tests.support.agents import agent_client
@@ -30,7 +31,7 @@ WHOLE = "<nvidia_smi_log><gpu><product_name>NVIDIA T4</product_name></gpu></nvid
 def simulation_of(tmp_path: Path, gpu: str, host: str = "") -> Simulation:
     path = tmp_path / "document.xml"
     path.write_text(f"<nvidia_smi_log>{host}<gpu>{gpu}</gpu></nvidia_smi_log>")
-    return replay(str(path))[0]
+    return replay(str(path))
 
 
 # What is refused
@@ -240,7 +241,7 @@ def test_a_total_that_failed_is_not_made_up_of_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(DOCUMENTS.glob("*.xml")), ids=lambda path: path.stem)
 def test_no_value_of_a_replayed_gpu_moves(path: Path) -> None:
     time = [0.0]
-    simulation, _ = replay(str(path), clock=lambda: time[0])
+    simulation = replay(str(path), clock=lambda: time[0])
     before = [gpu.values for gpu in simulation.gpus]
     time[0] = 1234.5
     assert [gpu.values for gpu in simulation.gpus] == before

@@ -65,6 +65,31 @@ def test_what_is_no_device_here_has_no_port(tmp_path: Path, bus_id: str) -> None
     assert host(tmp_path).port_width(bus_id) is None
 
 
+@pytest.mark.parametrize(
+    ("speed", "generation"),
+    [
+        ("2.5 GT/s PCIe\n", 1),
+        ("8 GT/s\n", 3),
+        ("8.0 GT/s PCIe\n", 3),
+        ("32.0 GT/s PCIe\n", 5),
+        ("64.0 GT/s PCIe\n", 6),
+        ("7.0 GT/s PCIe\n", None),
+        ("nan GT/s\n", None),
+        ("Unknown\n", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_port_above_the_gpu_tells_its_generation(
+    tmp_path: Path, speed: str | None, generation: int | None
+) -> None:
+    slots_of_host = host(tmp_path)
+    if speed is not None:
+        (tmp_path / "devices/pci0000:00/0000:00:01.0/max_link_speed").write_text(speed)
+
+    assert slots_of_host.port_generation(BUS_ID) == generation
+
+
 def test_without_sys_nothing_is_known(tmp_path: Path) -> None:
     nothing = HostSlots(str(tmp_path / "sys"), str(tmp_path / "proc"))
 

@@ -298,6 +298,8 @@ INSTANCES = (
         10240 * MIB,
         30720 * MIB,
         (GpuProcess(100, ProcessType.COMPUTE, 512 * MIB),),
+        gpu_instance_id=2,
+        compute_instance_id=0,
     ),
     MigInstance(3),
 )
@@ -324,6 +326,8 @@ def test_mig_instances_stand_in_the_place_of_their_gpu() -> None:
         of_the_board
         | {
             "mig_index": 0,
+            "gpu_instance_id": 2,
+            "compute_instance_id": 0,
             "name": "NVIDIA A100 MIG 3g.40gb",
             "uuid": "MIG-a",
             "memory_total_human": "40960MiB",
@@ -334,6 +338,8 @@ def test_mig_instances_stand_in_the_place_of_their_gpu() -> None:
         of_the_board
         | {
             "mig_index": 3,
+            "gpu_instance_id": "N/A",
+            "compute_instance_id": "N/A",
             "name": "N/A",
             "uuid": "N/A",
             "memory_total_human": "N/A",

@@ -20,6 +20,9 @@ class MigInstance:
     memory_used_bytes: int | None = None
     memory_free_bytes: int | None = None
     processes: tuple[GpuProcess, ...] | None = None  # None: its list is refused
+    # nvmlDeviceGetGpuInstanceId: MIG devices with the same one have their memory together
+    gpu_instance_id: int | None = None
+    compute_instance_id: int | None = None  # nvmlDeviceGetComputeInstanceId, within its GPU instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +30,5 @@ class Mig:
     """Whether the GPU is partitioned, and into what."""
 
     enabled: bool | None = None  # nvmlDeviceGetMigMode, also without an instance yet; None: there is no MIG
+    pending: bool | None = None  # nvmlDeviceGetMigMode: after the next reset
     instances: tuple[MigInstance, ...] | None = ()  # None: they are not told

@@ -15,6 +15,24 @@ class ComputeMode(IntEnum):
     EXCLUSIVE_PROCESS = 3
 
 
+class VirtualizationMode(IntEnum):
+    """Whose a GPU is (NVML: nvmlGpuVirtualizationMode_t)."""
+
+    NONE = 0
+    PASSTHROUGH = 1  # as a whole that of this virtual machine
+    VGPU = 2  # a part of it is this virtual machine's
+    HOST_VGPU = 3  # this host shares it out among virtual machines
+    HOST_VSGA = 4
+
+
+class AddressingMode(IntEnum):
+    """How a GPU reaches the memory of the host's processes (NVML: nvmlDeviceAddressingModeType_t)."""
+
+    NONE = 0
+    HMM = 1  # heterogeneous memory management: the kernel moves pages
+    ATS = 2  # address translation service: the hardware follows the page tables
+
+
 @dataclass(frozen=True, slots=True)
 class Modes:
     """How the GPU is set, or has set itself."""
@@ -22,3 +40,6 @@ class Modes:
     performance_state: int | None = None  # nvmlDeviceGetPerformanceState: 0 the fastest, 15 the slowest
     persistence_mode: bool | None = None  # nvmlDeviceGetPersistenceMode
     compute_mode: int | None = None  # nvmlDeviceGetComputeMode: one of ComputeMode, or newer than it
+    # nvmlDeviceGetVirtualizationMode: one of VirtualizationMode, or newer than it
+    virtualization_mode: int | None = None
+    addressing_mode: int | None = None  # nvmlDeviceGetAddressingMode: one of AddressingMode, or newer

@@ -15,12 +15,25 @@ class NvLink:
     is_active: bool  # nvmlDeviceGetNvLinkState
     version: int | None = None  # nvmlDeviceGetNvLinkVersion, as NVML counts them
     peer: str | None = None  # PCI bus id at the other end, or NVSWITCH
-    tx_kib_per_second: float | None = None  # field value 138: data that leaves the GPU
-    rx_kib_per_second: float | None = None  # field value 139: data that enters it
+    # Field value 164, or 90: what it can carry in one direction, MB/s of 1000 x 1000 bytes
+    speed_megabytes_per_second: int | None = None
+    tx_kib_per_second: float | None = None  # field value 138 or 202: data that leaves the GPU
+    rx_kib_per_second: float | None = None  # field value 139 or 204: data that enters it
     replay_errors: int | None = None  # nvmlDeviceGetNvLinkErrorCounter, as the three below
-    recovery_errors: int | None = None
+    recovery_errors: int | None = None  # or field value 215
     crc_flit_errors: int | None = None
     crc_data_errors: int | None = None
+    counts_packets: bool = False  # as NVLink 5 and newer do, which alone have the following
+    malformed_packet_errors: int | None = None  # field value 206
+    buffer_overrun_errors: int | None = None  # field value 207
+    receive_errors: int | None = None  # field value 208
+    receive_remote_errors: int | None = None  # field value 209
+    receive_general_errors: int | None = None  # field value 210
+    local_link_integrity_errors: int | None = None  # field value 211
+    transmit_discards: int | None = None  # field value 212
+    failed_recoveries: int | None = None  # field value 214
+    effective_errors: int | None = None  # field value 219: what forward error correction did not mend
+    symbol_errors: int | None = None  # field value 221: with what it mended
 
 
 @dataclass(frozen=True, slots=True)

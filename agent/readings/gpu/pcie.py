@@ -39,6 +39,8 @@ class Pcie:
     width: int | None = None  # nvmlDeviceGetCurrPcieLinkWidth
     max_generation: int | None = None  # nvmlDeviceGetMaxPcieLinkGeneration: of this GPU in this slot
     max_width: int | None = None  # nvmlDeviceGetMaxPcieLinkWidth: of this GPU in any slot
+    card_generation: int | None = None  # nvmlDeviceGetGpuMaxPcieLinkGeneration: of this GPU in any slot
+    port_generation: int | None = None  # max_link_speed in /sys, as below
     port_width: int | None = None  # max_link_width in /sys, of the port above; None in a virtual machine
     widest_under_load: int | None = None  # the most lanes that this GPU had under load
     samples: tuple[LinkSample, ...] = ()  # the last two readings of the link in a row, the newest last

@@ -18,5 +18,14 @@ class Power:
     enforced_limit_watts: float | None = None
     # nvmlDeviceGetPowerManagementDefaultLimit, or field value 189
     default_limit_watts: float | None = None
+    # nvmlDeviceGetPowerManagementLimitConstraints, or field values 187 and 188: what the limit can be set to
+    min_limit_watts: float | None = None
+    max_limit_watts: float | None = None
+    memory_average_watts: float | None = None  # field value 185 of the scope of the memory
+    memory_instant_watts: float | None = None  # field value 186 of that scope
+    # Of a module that holds a CPU too (Grace): the same of its scope, and of its limit in force 190
+    module_average_watts: float | None = None
+    module_instant_watts: float | None = None
+    module_limit_watts: float | None = None
     # nvmlDeviceGetTotalEnergyConsumption, or field value 83, or 191: since the driver was loaded
     energy_joules: float | None = None

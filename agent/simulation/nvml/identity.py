@@ -57,6 +57,23 @@ def board_part_number(device: Device, buffer: Any, size: Any) -> None:
     wire.write_text(buffer, size, device.values.part_number)
 
 
+@device_function("nvmlDeviceGetArchitecture")
+def architecture(device: Device, value: Any) -> None:
+    wire.write(value, device.values.architecture)
+
+
+@device_function("nvmlDeviceGetGspFirmwareVersion")
+def gsp_firmware_version(device: Device, buffer: Any) -> None:
+    version = device.values.gsp_firmware_version
+    wire.write_text(buffer, 64, device.library.driver_version if version == "" else version)
+
+
+@device_function("nvmlDeviceGetGspFirmwareMode")
+def gsp_firmware_mode(device: Device, enabled: Any, default: Any) -> None:
+    for argument in (enabled, default):
+        wire.write(argument, device.values.gsp_firmware_mode)
+
+
 @device_function("nvmlDeviceGetVbiosVersion")
 def vbios_version(device: Device, buffer: Any, size: Any) -> None:
     wire.write_text(buffer, size, device.values.vbios_version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.simulation import wire
-from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_64, NvmlFailure, NvmlReturn
 from agent.simulation.nvml.registry import device_function
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _CORRECTED, _VOLATILE = 0, 0  # nvmlMemoryErrorType_t, nvmlEccCounterType_t; the others are 1
 _SRAM_ERROR_STATUS_V1 = 0x0100_0068
+_DRAM, _SRAM = 2, 7  # nvmlMemoryLocation_t
 _MANY_SINGLE_BIT = 0  # nvmlPageRetirementCause_t; the other is 1
 
 
@@ -28,6 +29,32 @@ def ecc_errors(device: Device, kind: Any, counter: Any, count: Any) -> None:
     kind_name = "corrected" if wire.number(kind) == _CORRECTED else "uncorrected"
     since = "volatile" if wire.number(counter) == _VOLATILE else "aggregate"
     wire.write(count, getattr(device.gpu.error_counters, f"{kind_name}_{since}"))
+
+
+@device_function("nvmlDeviceGetMemoryErrorCounter")
+def errors_at_a_place(device: Device, kind: Any, counter: Any, place: Any, count: Any) -> None:
+    places = {_DRAM: "dram", _SRAM: "sram"} if device.gpu.model.row_remapping else {_DRAM: "dram"}
+    _refuse_unless(device.gpu.model.ecc and wire.number(place) in places)
+    kind_name = "corrected" if wire.number(kind) == _CORRECTED else "uncorrected"
+    since = "volatile" if wire.number(counter) == _VOLATILE else "aggregate"
+    name = f"{places[wire.number(place)]}_{kind_name}_{since}"
+    wire.write(count, getattr(device.gpu.error_counters, name))
+
+
+@device_function("nvmlDeviceGetSramEccErrorStatus")
+def sram_status(device: Device, status: Any) -> None:
+    _refuse_unless(device.gpu.model.row_remapping)
+    status, counters = wire.target(status), device.gpu.error_counters
+    if status.version != _SRAM_ERROR_STATUS_V1:
+        raise NvmlFailure(NvmlReturn.ARGUMENT_VERSION_MISMATCH)
+    status.bThresholdExceeded = wire.told(counters.sram_threshold_exceeded)
+    for since in ("volatile", "aggregate"):
+        for member, kind in (("UncParity", "parity"), ("UncSecDed", "secded"), ("Cor", "corrected")):
+            errors = getattr(counters, f"sram_{kind}_{since}")
+            setattr(status, since + member, wire.part_told(errors, VALUE_NOT_AVAILABLE_64))
+    parts = cast("tuple[int, ...]", wire.told(counters.sram_sources))
+    for part, errors in zip(("L2", "Sm", "Mcu", "Pcie", "Other"), parts, strict=True):
+        setattr(status, f"aggregateUncBucket{part}", wire.part_told(errors, VALUE_NOT_AVAILABLE_64))
 
 
 @device_function("nvmlDeviceGetRetiredPages")
@@ -69,15 +96,6 @@ def remap_banks(device: Device, histogram: Any) -> None:
     remap_banks = cast("tuple[int, ...]", wire.told(device.gpu.error_counters.remap_banks))
     for name, banks in zip(("max", "high", "partial", "low", "none"), remap_banks, strict=True):
         setattr(histogram, name, banks)
-
-
-@device_function("nvmlDeviceGetSramEccErrorStatus")
-def sram_errors(device: Device, status: Any) -> None:
-    _refuse_unless(device.gpu.model.row_remapping)
-    status = wire.target(status)
-    if status.version != _SRAM_ERROR_STATUS_V1:
-        raise NvmlFailure(NvmlReturn.ARGUMENT_VERSION_MISMATCH)
-    status.bThresholdExceeded = wire.told(device.gpu.error_counters.sram_threshold_exceeded)
 
 
 @device_function("nvmlDeviceGetUnrepairableMemoryFlag_v1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation import wire
-from agent.simulation.codes import NvmlFailure, NvmlReturn
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, NvmlFailure, NvmlReturn
 from agent.simulation.mig import MAX_INSTANCES, MigInstance
 from agent.simulation.nvml.registry import device_function
 
@@ -19,7 +19,8 @@ def mig_mode(device: Device, current: Any, pending: Any) -> None:
     if not gpu.has_mig:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     wire.write(current, int(gpu.mig_enabled))
-    wire.write(pending, int(gpu.mig_enabled if gpu.mig_pending is None else gpu.mig_pending))
+    after_reset = gpu.mig_enabled if gpu.mig_pending is None else gpu.mig_pending
+    wire.write(pending, wire.part_told(after_reset, VALUE_NOT_AVAILABLE_32))
 
 
 @device_function("nvmlDeviceGetMaxMigDeviceCount")

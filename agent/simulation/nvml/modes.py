@@ -27,6 +27,16 @@ def compute_mode(device: Device, mode: Any) -> None:
     wire.write(mode, device.gpu.compute_mode)
 
 
+@device_function("nvmlDeviceGetVirtualizationMode")
+def virtualization_mode(device: Device, mode: Any) -> None:
+    wire.write(mode, device.gpu.virtualization_mode)
+
+
+@device_function("nvmlDeviceGetAddressingMode")
+def addressing_mode(device: Device, mode: Any) -> None:
+    wire.write(mode, device.values.addressing_mode)
+
+
 @device_function("nvmlDeviceGetDisplayActive", "nvmlDeviceGetDisplayMode")
 def display(device: Device, state: Any) -> None:
     wire.write(state, int(device.gpu.model.display))

@@ -33,8 +33,15 @@ def _is_there(device: Device, link: int) -> bool:
     return link < len(device.gpu.nvlinks) and not device.gpu.mig_enabled
 
 
+def _counts_packets(device: Device, link: int) -> bool:
+    return device.gpu.nvlink_packets and _is_there(device, link)
+
+
 @device_function("nvmlDeviceGetNvLinkState")
 def link_state(device: Device, link: Any, is_active: Any) -> None:
+    if len(device.gpu.nvlinks) <= wire.number(link) < device.gpu.nvlinks_listed:
+        wire.write(is_active, 0)
+        return
     _remote(device, link)
     wire.write(is_active, int(wire.number(link) not in device.gpu.nvlinks_down))
 
@@ -62,15 +69,70 @@ def link_version(device: Device, link: Any, version: Any) -> None:
 @device_function("nvmlDeviceGetNvLinkErrorCounter")
 def link_errors(device: Device, link: Any, counter: Any, count: Any) -> None:
     _remote(device, link)
+    if device.gpu.nvlink_packets:
+        raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     errors = device.gpu.error_counters.nvlink_errors
     wire.write(count, errors.get((wire.number(link), wire.number(counter)), 0))
 
 
 @field_value(FieldId.NVLINK_THROUGHPUT_DATA_TX, kind="counter")
 def tx_kib(device: Device, link: int) -> int | None:
-    return device.gpu.nvlink_tx_kib.read() if _is_there(device, link) else None
+    counts = _is_there(device, link) and not device.gpu.nvlink_packets
+    return device.gpu.nvlink_tx_kib.read() if counts else None
 
 
 @field_value(FieldId.NVLINK_THROUGHPUT_DATA_RX, kind="counter")
 def rx_kib(device: Device, link: int) -> int | None:
-    return device.gpu.nvlink_rx_kib.read() if _is_there(device, link) else None
+    counts = _is_there(device, link) and not device.gpu.nvlink_packets
+    return device.gpu.nvlink_rx_kib.read() if counts else None
+
+
+@field_value(FieldId.NVLINK_COUNT)
+def link_count(device: Device, _scope: int) -> int | None:
+    count = len(device.gpu.nvlinks)
+    return count if (count or device.gpu.nvlinks_listed) and not device.gpu.mig_enabled else None
+
+
+@field_value(FieldId.NVLINK_SPEED)
+def link_speed(device: Device, link: int) -> int | None:
+    if not _is_there(device, link):
+        return None
+    return 0 if link in device.gpu.nvlinks_down else device.values.nvlink_speed
+
+
+@field_value(FieldId.NVLINK_SPEED_COMMON)
+def common_speed(device: Device, _scope: int) -> int | None:
+    return device.values.nvlink_speed if _is_there(device, 0) else None
+
+
+@field_value(FieldId.NVLINK_SENT_BYTES, kind="counter")
+def sent_bytes(device: Device, link: int) -> int | None:
+    return 1024 * device.gpu.nvlink_tx_kib.read() if _counts_packets(device, link) else None
+
+
+@field_value(FieldId.NVLINK_RECEIVED_BYTES, kind="counter")
+def received_bytes(device: Device, link: int) -> int | None:
+    return 1024 * device.gpu.nvlink_rx_kib.read() if _counts_packets(device, link) else None
+
+
+def _packet_errors(field: FieldId) -> None:
+    @field_value(field, kind="counter")
+    def read(device: Device, link: int) -> int | None:
+        errors = device.gpu.error_counters.nvlink_packet_errors
+        return errors.get((link, field), 0) if _counts_packets(device, link) else None
+
+
+for _field in (
+    FieldId.NVLINK_MALFORMED_PACKETS,
+    FieldId.NVLINK_BUFFER_OVERRUNS,
+    FieldId.NVLINK_RECEIVE_ERRORS,
+    FieldId.NVLINK_RECEIVE_REMOTE_ERRORS,
+    FieldId.NVLINK_RECEIVE_GENERAL_ERRORS,
+    FieldId.NVLINK_LOCAL_INTEGRITY_ERRORS,
+    FieldId.NVLINK_TRANSMIT_DISCARDS,
+    FieldId.NVLINK_FAILED_RECOVERIES,
+    FieldId.NVLINK_RECOVERIES,
+    FieldId.NVLINK_EFFECTIVE_ERRORS,
+    FieldId.NVLINK_SYMBOL_ERRORS,
+):
+    _packet_errors(_field)

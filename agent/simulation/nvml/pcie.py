@@ -33,9 +33,9 @@ def max_link_width(device: Device, value: Any) -> None:
     wire.write(value, device.values.pcie_max_width)
 
 
-@device_function("nvmlDeviceGetVirtualizationMode")
-def virtualization_mode(device: Device, mode: Any) -> None:
-    wire.write(mode, device.gpu.virtualization_mode)
+@device_function("nvmlDeviceGetGpuMaxPcieLinkGeneration")
+def card_generation(device: Device, value: Any) -> None:
+    wire.write(value, device.values.pcie_card_generation)
 
 
 @device_function("nvmlDeviceGetPcieThroughput")

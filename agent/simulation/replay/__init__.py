@@ -4,7 +4,6 @@
 """
 
 from agent.simulation.replay.document import MAX_BYTES, DocumentError, read_document
-from agent.simulation.replay.host import ReplayedProcesses
 from agent.simulation.replay.library import replay
 
-__all__ = ["MAX_BYTES", "DocumentError", "ReplayedProcesses", "read_document", "replay"]
+__all__ = ["MAX_BYTES", "DocumentError", "read_document", "replay"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation.codes import ClocksEventReason, NvmlReturn
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, ClocksEventReason, NvmlReturn
 from agent.simulation.mig import MigInstance
 from agent.simulation.models import GpuModel
+from agent.simulation.replay.errors_by_place import replay_errors_by_place
 from agent.simulation.replay.fabric import replay_fabric
-from agent.simulation.replay.words import MISSING, is_absent
+from agent.simulation.replay.words import MISSING, is_absent, together
+from agent.simulation.wire import part_told
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 MODEL = GpuModel(
     name="a GPU of a document",
     compute_capability=(0, 0),
+    architecture=0,
     memory_total_mib=None,
     idle_power_watts=0,
     full_power_watts=0,
@@ -46,6 +49,19 @@ _COMPUTE_MODES = {  # nvmlComputeMode_t
     "prohibited": 2,
     "exclusive process": 3,
 }
+_ARCHITECTURES = {  # nvmlDeviceArchitecture_t
+    "kepler": 2,
+    "maxwell": 3,
+    "pascal": 4,
+    "volta": 5,
+    "turing": 6,
+    "ampere": 7,
+    "ada lovelace": 8,
+    "hopper": 9,
+    "blackwell": 10,
+    "rubin": 13,
+}
+_ADDRESSING_MODES = {"none": 0, "hmm": 1, "ats": 2}  # nvmlDeviceAddressingModeType_t
 _VIRTUALIZATION_MODES = {  # nvmlGpuVirtualizationMode_t
     "none": 0,
     "pass-through": 1,
@@ -82,6 +98,8 @@ def replay_gpu(gpu: SimulatedGpu, told: Section) -> None:
     """Let the GPU tell what the document tells of it."""
     gpu.fix(**_values(told))
     gpu.port_width = None  # of the slot, which no document tells
+    generation = told.number(f"{_PCIE}/pcie_gen/max_host_link_gen")
+    gpu.port_generation = None if isinstance(generation, NvmlReturn) else generation or None
     gpu.nvlinks = []
     gpu.compute_mode = told.choice(_COMPUTE_MODES, "compute_mode")
     gpu.virtualization_mode = told.choice(
@@ -104,6 +122,9 @@ def _values(told: Section) -> dict[str, Any]:
         else told.text("gpu_part_number"),
         "vbios_version": told.version("vbios_version"),
         "compute_capability": MISSING,
+        "architecture": told.choice(_ARCHITECTURES, "product_architecture"),
+        "gsp_firmware_version": told.text("gsp_firmware_version"),
+        "gsp_firmware_mode": MISSING,
         "memory_total": told.bytes("fb_memory_usage/total"),
         "memory_reserved": told.bytes("fb_memory_usage/reserved"),
         "memory_used": told.bytes("fb_memory_usage/used"),
@@ -116,6 +137,8 @@ def _values(told: Section) -> dict[str, Any]:
         "decoder_utilization": told.number("utilization/decoder_util"),
         "jpeg_utilization": told.number("utilization/jpeg_util"),
         "ofa_utilization": told.number("utilization/ofa_util"),
+        "encoder_stats": _sessions(told, "encoder_stats"),
+        "capture_stats": _sessions(told, "fbc_stats"),
         **dict.fromkeys(("sm_activity", "sm_occupancy", "tensor_activity", "dram_activity"), MISSING),
         "temperature": told.number("temperature/gpu_temp"),
         "memory_temperature": told.number("temperature/memory_temp"),
@@ -131,19 +154,36 @@ def _values(told: Section) -> dict[str, Any]:
         **_slowed(told),
         **_power(told),
         **_clocks(told),
-        "pcie_generation": told.number("pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
-        "pcie_max_generation": told.number("pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
-        "pcie_width": told.number("pci/pci_gpu_link_info/link_widths/current_link_width"),
-        "pcie_max_width": told.number("pci/pci_gpu_link_info/link_widths/max_link_width"),
+        "pcie_generation": told.number(f"{_PCIE}/pcie_gen/current_link_gen"),
+        "pcie_max_generation": told.number(f"{_PCIE}/pcie_gen/max_link_gen"),
+        "pcie_width": told.number(f"{_PCIE}/link_widths/current_link_width"),
+        "pcie_max_width": told.number(f"{_PCIE}/link_widths/max_link_width"),
+        "pcie_card_generation": told.number(f"{_PCIE}/pcie_gen/max_device_link_gen"),
         "pcie_tx": told.number("pci/tx_util"),
         "pcie_rx": told.number("pci/rx_util"),
         "performance_state": told.choice(_PERFORMANCE_STATES, "performance_state"),
         "persistence_mode": told.choice(_SWITCH, "persistence_mode"),
-        "ecc_mode": told.choice(_SWITCH, "ecc_mode/current_ecc"),
-        "ecc_pending": told.choice(_SWITCH, "ecc_mode/pending_ecc"),
+        **_ecc(told),
+        "addressing_mode": told.choice(_ADDRESSING_MODES, "addressing_mode"),
         "fan_speed": told.number("fan_speed"),
-        **dict.fromkeys(("fan_speed_rpm", "nvlink_tx", "nvlink_rx"), MISSING),
+        **dict.fromkeys(("fan_speed_rpm", "nvlink_tx", "nvlink_rx", "nvlink_speed"), MISSING),
     }
+
+
+_PCIE = "pci/pci_gpu_link_info"
+
+
+def _sessions(told: Section, place: str) -> tuple[int, ...] | NvmlReturn:
+    names = ("session_count", "average_fps", "average_latency")
+    return together(*(told.number(f"{place}/{name}") for name in names))
+
+
+def _ecc(told: Section) -> dict[str, int]:
+    """Both of one function, which fails only where it tells neither."""
+    modes = [told.choice(_SWITCH, f"ecc_mode/{which}_ecc") for which in ("current", "pending")]
+    if not isinstance(together(*modes), NvmlReturn):
+        modes = [part_told(mode, VALUE_NOT_AVAILABLE_32) for mode in modes]
+    return dict(zip(("ecc_mode", "ecc_pending"), modes, strict=True))
 
 
 def _bus_id(told: Section) -> str | NvmlReturn:
@@ -175,8 +215,8 @@ def _slowed(told: Section) -> dict[str, int | NvmlReturn]:
     }
 
 
-def _power(told: Section) -> dict[str, int | NvmlReturn]:
-    """Of the GPU alone; R535 renamed its section and its limits, R570 told both draws."""
+def _power(told: Section) -> dict[str, Any]:
+    """Of the GPU, its memory and its module; R535 renamed section and limits, R570 tells two draws."""
 
     def of(*names: str) -> int | NvmlReturn:
         sections = ("gpu_power_readings", "power_readings")
@@ -189,7 +229,20 @@ def _power(told: Section) -> dict[str, int | NvmlReturn]:
         "power_limit": of("requested_power_limit", "power_limit"),
         "enforced_power_limit": of("current_power_limit", "enforced_power_limit"),
         "default_power_limit": of("default_power_limit"),
+        "power_limits": together(of("min_power_limit"), of("max_power_limit")),
+        **{
+            f"{ours}_power_average": told.milliwatts(f"{theirs}/average_power_draw", f"{theirs}/power_draw")
+            for ours, theirs in _PARTS.items()
+        },
+        **{
+            f"{ours}_power_instant": told.milliwatts(f"{theirs}/instant_power_draw")
+            for ours, theirs in _PARTS.items()
+        },
+        "module_power_limit": told.milliwatts("module_power_readings/current_power_limit"),
     }
+
+
+_PARTS = {"memory": "gpu_memory_power_readings", "module": "module_power_readings"}
 
 
 def _clocks(told: Section) -> dict[str, int | NvmlReturn]:
@@ -214,7 +267,7 @@ def _clocks(told: Section) -> dict[str, int | NvmlReturn]:
 def _replay_mig(gpu: SimulatedGpu, told: Section) -> None:
     mode = told.choice(_SWITCH, "mig_mode/current_mig")
     pending = told.choice(_SWITCH, "mig_mode/pending_mig")
-    gpu.has_mig, gpu.mig_enabled, gpu.mig_pending = True, mode == 1, pending == 1
+    gpu.has_mig, gpu.mig_enabled, gpu.mig_pending = True, mode == 1, pending
     if isinstance(mode, NvmlReturn):
         gpu.fail("nvmlDeviceGetMigMode", mode)
     gpu.mig_instances = [_mig_instance(number, one) for number, one in enumerate(told.sections(_MIG_DEVICES))]
@@ -251,6 +304,7 @@ def _replay_errors(gpu: SimulatedGpu, told: Section) -> None:
             uncorrected = told.sum(*(f"{place}/{name}" for name in _UNCORRECTED))
         setattr(counters, f"corrected_{since}", corrected)
         setattr(counters, f"uncorrected_{since}", uncorrected)
+    replay_errors_by_place(gpu, told)
     pages = "retired_pages"
     counters.retired_pages_corrected = told.number(
         f"{pages}/multiple_single_bit_retirement/retired_count", most=_MOST_PAGES

@@ -10,11 +10,36 @@ from agent.readings import HostProcess, ProcessesReading
 from agent.sources.command_line import MAX_FILE_NAME, clean, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from agent.simulation.gpu import SimulatedGpu
+    from agent.simulation.processes import SimulatedProcess
 
 # Of Windows, where a folder may have blanks in its name, as long as none begins an argument; of other
 # systems the first blank ends it.
 _PROGRAM = re.compile(r"(?:[A-Z]:|\\)\\(?:(?! -\S| /).)*?\.EXE(?= |$)|[^ ]*", re.IGNORECASE)
+
+
+class ReplayedResidents:
+    """Those whom the document lists; `names` by pid, None where it does not tell."""
+
+    def __init__(self, names: Mapping[int, str | None]) -> None:
+        self._names = names
+
+    def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:  # noqa: ARG002  (each GPU has what was assigned)
+        """Nobody else."""
+        return []
+
+    def process_table(
+        self,
+        gpus: Sequence[SimulatedGpu],  # noqa: ARG002  (nothing changes)
+        elapsed: Callable[[], float],  # noqa: ARG002  (the same)
+        *,
+        hide_command_args: bool,
+        pod_logs: str,  # noqa: ARG002  (they are of this host)
+    ) -> ReplayedProcesses:
+        """Their names."""
+        return ReplayedProcesses(self._names, hide_command_args=hide_command_args)
 
 
 class ReplayedProcesses:

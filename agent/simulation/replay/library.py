@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent.simulation.codes import FieldId, NvmlReturn
 from agent.simulation.replay.document import read_document
 from agent.simulation.replay.gpus import MODEL, replay_gpu
+from agent.simulation.replay.host import ReplayedResidents
 from agent.simulation.replay.processes import replay_processes
 from agent.simulation.replay.words import MISSING
 from agent.simulation.simulation import Simulation
@@ -22,6 +23,7 @@ _UNTOLD = (
     "nvmlDeviceGetDisplayMode",
     "nvmlDeviceGetFanSpeedRPM",
     "nvmlDeviceGetFanSpeed_v2",
+    "nvmlDeviceGetGspFirmwareMode",
     "nvmlDeviceGetNumFans",
     "nvmlDeviceGetNvLinkState",
     "nvmlDeviceGetProcessUtilization",
@@ -38,15 +40,15 @@ _UNTOLD_FIELDS = (FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
 _VERSION = re.compile(r"(\d{1,3})\.(\d)")
 
 
-def replay(path: str, **timing: Any) -> tuple[Simulation, dict[int, str | None]]:
-    """A simulation of what the document in this file tells, and the names of the processes by pid.
+def replay(path: str, **timing: Any) -> Simulation:
+    """A simulation of what the document in this file tells.
 
     `timing`: clocks and durations, as Simulation takes them. Raises DocumentError.
     """
     return replay_document(read_document(path), **timing)
 
 
-def replay_document(told: Section, **timing: Any) -> tuple[Simulation, dict[int, str | None]]:
+def replay_document(told: Section, **timing: Any) -> Simulation:
     """The same of a document that has been read."""
     gpus = list(told.sections("gpu"))
     simulation = Simulation(len(gpus), models=[MODEL], **timing)
@@ -62,7 +64,8 @@ def replay_document(told: Section, **timing: Any) -> tuple[Simulation, dict[int,
         replay_gpu(gpu, of_gpu)
         gpu.unsupport(*_UNTOLD_FIELDS)
         names.update(replay_processes(gpu, of_gpu))
-    return simulation, names
+    simulation.residents = ReplayedResidents(names)
+    return simulation
 
 
 def _cuda_version(told: Section) -> int | NvmlReturn:

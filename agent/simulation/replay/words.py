@@ -161,6 +161,12 @@ def is_absent(answer: object) -> bool:
     return answer is NvmlReturn.NOT_SUPPORTED or answer is MISSING
 
 
+def together(*parts: int) -> tuple[int, ...] | NvmlReturn:
+    """What one function tells; it fails only where it tells none of it."""
+    is_told = any(not isinstance(part, NvmlReturn) for part in parts)
+    return parts if is_told else _first_code(parts)
+
+
 def _first_code(answers: Iterable[int]) -> NvmlReturn:
     codes = [answer for answer in answers if isinstance(answer, NvmlReturn)]
     return next((code for code in codes if code is not MISSING), MISSING)

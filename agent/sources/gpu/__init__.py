@@ -26,8 +26,8 @@ from agent.sources.gpu.identity import IdentitySource
 from agent.sources.gpu.inforom import InforomSource
 from agent.sources.gpu.memory import MemorySource
 from agent.sources.gpu.memory_errors import read_memory_errors
-from agent.sources.gpu.mig import read_mig
-from agent.sources.gpu.modes import read_modes
+from agent.sources.gpu.mig import MigSource
+from agent.sources.gpu.modes import ModesSource
 from agent.sources.gpu.mps import MpsClients
 from agent.sources.gpu.nvlink import NvLinkSource
 from agent.sources.gpu.paces import ERRORS_PACE, SLOW_PACE
@@ -179,8 +179,8 @@ class _OpenGpu:
         self._processes = ProcessesSource(handle, mps.of, clock, now)
         self._stand_ins = StandIns(handle)
         self._engines = Paced(SLOW_PACE, lambda: read_engines(handle))
-        self._modes = Paced(SLOW_PACE, lambda: read_modes(handle))
-        self._mig = Paced(SLOW_PACE, lambda: read_mig(handle, mps.of))
+        self._modes = ModesSource(handle)
+        self._mig = MigSource(handle, mps.of)
         self._memory_errors = Paced(ERRORS_PACE, lambda: read_memory_errors(handle))
 
     def sample(self) -> GpuReading:
@@ -192,7 +192,7 @@ class _OpenGpu:
         gpm = self.gpm.read(started)
         identity = self._identity.read(started)
         thermal = self._thermal.read(started)
-        modes = self._modes.get(started)
+        modes = self._modes.read(started)
         if identity.uuid:
             self._seen = self._all_seen.setdefault(identity.uuid, self._seen)
         pcie = self.pcie.read(
@@ -200,10 +200,11 @@ class _OpenGpu:
             bus_id=identity.pci_bus_id,
             performance_state=modes.performance_state,
             gpu_percent=utilization.gpu_percent,
+            virtualization_mode=modes.virtualization_mode,
             seen=self._seen,
         )
         listed = self._processes.read(started, utilization.gpu_percent)
-        mig = self._mig.get(started)
+        mig = self._mig.read(started)
         listed = mig.processes(listed)
         reading = GpuReading(
             sampled_since_boot=since_boot,

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from agent.sources.gpu.handle import GpuHandle
 
+    FieldKey = int | tuple[int, int]  # of nvmlDeviceGetFieldValues: an id, or an id and a scope
+
 _FUNCTION = "nvmlDeviceGetFieldValues"
 
 
-def field_values(
-    handle: GpuHandle, fields: Sequence[int | tuple[int, int]], *, counters: bool = False
-) -> list[Any]:
+def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: bool = False) -> list[Any]:
     """Whole numbers by field id, or by (field id, scope); a Refusal for each that is not told.
 
     `counters`: only those of 64 bits; a driver may have something else by that id.
@@ -46,22 +46,25 @@ def _number_or_refusal(handle: GpuHandle, field: Any, *, counters: bool) -> int 
 
 
 class SlowFields:
-    """Whole numbers by field id; None for each that is not told. NVML: nvmlDeviceGetFieldValues.
+    """Whole numbers by field id, or by (field id, scope). NVML: nvmlDeviceGetFieldValues.
 
-    `fields`: the field of the reading that each fills; of those in `zero_is_none` 0 means that there is none.
+    None for each that is not told. `fields`: the field of the reading that each fills; of those in
+    `zero_is_none` 0 means that there is none.
     """
 
-    def __init__(self, handle: GpuHandle, fields: Mapping[int, str], zero_is_none: Container[int]) -> None:
+    def __init__(
+        self, handle: GpuHandle, fields: Mapping[FieldKey, str], zero_is_none: Container[FieldKey]
+    ) -> None:
         self._handle = handle
         self._fields = fields
         self._zero_is_none = zero_is_none
-        self._paced: Paced[Mapping[int, int | None]] = Paced(SLOW_PACE, self._read)
+        self._paced: Paced[Mapping[FieldKey, int | None]] = Paced(SLOW_PACE, self._read)
 
-    def get(self, now: float) -> Mapping[int, int | None]:
-        """By field id; `now` in seconds of the monotonic clock."""
+    def get(self, now: float) -> Mapping[FieldKey, int | None]:
+        """By field id, or by (field id, scope); `now` in seconds of the monotonic clock."""
         return self._paced.get(now)
 
-    def _read(self) -> Mapping[int, int | None]:
+    def _read(self) -> Mapping[FieldKey, int | None]:
         answers = field_values(self._handle, list(self._fields))
         return {
             number: self._handle.take(name, answer, _or_none if number in self._zero_is_none else int)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from ctypes import c_uint
 from typing import TYPE_CHECKING, Any
+
+import pynvml
 
 from agent.readings import GpuIdentity
 from agent.sources.gpu.once import Once
@@ -62,4 +65,21 @@ def _read_board(handle: GpuHandle) -> dict[str, Any]:
             handle.call("nvmlDeviceGetCudaComputeCapability"),
             lambda capability: (capability[0], capability[1]),
         ),
+        "architecture": handle.ask("identity.architecture", "nvmlDeviceGetArchitecture"),
+        "gsp_firmware_version": handle.take(
+            "identity.gsp_firmware_version",
+            handle.call("nvmlDeviceGetGspFirmwareVersion"),
+            lambda version: version or None,
+        ),
+        "gsp_firmware_enabled": handle.take(
+            "identity.gsp_firmware_enabled", handle.call(_gsp_firmware_mode), lambda mode: bool(mode[0])
+        ),
     }
+
+
+def _gsp_firmware_mode(handle: Any) -> list[int]:
+    """NVML: nvmlDeviceGetGspFirmwareMode; pynvml's defaults are two numbers that all threads write."""
+    return list(pynvml.nvmlDeviceGetGspFirmwareMode(handle, c_uint(), c_uint()))
+
+
+_gsp_firmware_mode.__name__ = "nvmlDeviceGetGspFirmwareMode"  # so it is called where its errors are shown

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from agent.readings import MemoryErrors, RemapBanks
-from agent.sources.nvml import number
+from agent.readings import MemoryErrors, RemapBanks, SramSources
+from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import call_c_function, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ _CORRECTED, _UNCORRECTED = (
     pynvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED,
 )
 _VOLATILE, _AGGREGATE = pynvml.NVML_VOLATILE_ECC, pynvml.NVML_AGGREGATE_ECC
+_KINDS = {"corrected": _CORRECTED, "uncorrected": _UNCORRECTED}
+_COUNTERS = {"volatile": _VOLATILE, "aggregate": _AGGREGATE}
+_PLACES = {"sram": pynvml.NVML_MEMORY_LOCATION_SRAM, "dram": pynvml.NVML_MEMORY_LOCATION_DRAM}
 
 
 def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
@@ -28,10 +32,13 @@ def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
     ecc_enabled = handle.take("memory_errors.ecc_enabled", ecc_mode, lambda mode: _flag(mode[0]))
     return MemoryErrors(
         ecc_enabled=ecc_enabled,
+        ecc_pending=handle.take("memory_errors.ecc_pending", ecc_mode, lambda mode: _flag(mode[1])),
         corrected_volatile=_total(handle, "corrected_volatile", _CORRECTED, _VOLATILE),
         uncorrected_volatile=_total(handle, "uncorrected_volatile", _UNCORRECTED, _VOLATILE),
         corrected_aggregate=_total(handle, "corrected_aggregate", _CORRECTED, _AGGREGATE),
         uncorrected_aggregate=_total(handle, "uncorrected_aggregate", _UNCORRECTED, _AGGREGATE),
+        **_read_sram(handle),
+        **_read_dram(handle),
         retired_pages_corrected=_retired(
             handle,
             "retired_pages_corrected",
@@ -47,11 +54,6 @@ def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
         remap_banks=handle.take(
             "memory_errors.remap_banks", handle.call("nvmlDeviceGetRowRemapperHistogram"), _banks
         ),
-        sram_threshold_exceeded=handle.take(
-            "memory_errors.sram_threshold_exceeded",
-            handle.call(_sram_errors),
-            lambda status: _flag(number(status, "bThresholdExceeded")),
-        ),
         unrepairable_memory=handle.take(
             "memory_errors.unrepairable_memory",
             handle.call("nvmlDeviceGetUnrepairableMemoryFlag_v1"),
@@ -60,18 +62,79 @@ def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
     )
 
 
-def _sram_errors(handle: Any) -> Any:
-    status = pynvml.c_nvmlEccSramErrorStatus_v1_t()
-    pynvml.nvmlDeviceGetSramEccErrorStatus(handle, byref(status))
-    return status
-
-
-_sram_errors.__name__ = "nvmlDeviceGetSramEccErrorStatus"  # so it is called where its errors are shown
-
-
 def _total(handle: GpuHandle, name: str, kind: int, counter: int) -> int | None:
     errors: int | None = handle.ask(f"memory_errors.{name}", "nvmlDeviceGetTotalEccErrors", kind, counter)
     return errors
+
+
+def _at(handle: GpuHandle, place: str, kind: str, since: str) -> int | None:
+    errors: int | None = handle.ask(
+        f"memory_errors.{place}_{kind}_{since}",
+        "nvmlDeviceGetMemoryErrorCounter",
+        _KINDS[kind],
+        _COUNTERS[since],
+        _PLACES[place],
+    )
+    return errors
+
+
+def _read_dram(handle: GpuHandle) -> dict[str, Any]:
+    return {
+        f"dram_{kind}_{since}": _at(handle, "dram", kind, since) for kind in _KINDS for since in _COUNTERS
+    }
+
+
+def _sram_status(handle: Any) -> Any:
+    """NVML: nvmlDeviceGetSramEccErrorStatus, R535 and newer; pynvml leaves the struct to its caller."""
+    status = pynvml.c_nvmlEccSramErrorStatus_v1_t()
+    call_c_function("nvmlDeviceGetSramEccErrorStatus", handle, byref(status))
+    return status
+
+
+_sram_status.__name__ = "nvmlDeviceGetSramEccErrorStatus"  # so it is called where its errors are shown
+
+
+def _read_sram(handle: GpuHandle) -> dict[str, Any]:
+    """All from one struct; a driver without it, or a GPU, may tell both sums by themselves."""
+    status = handle.call(_sram_status)
+
+    def take(name: str, *members: str) -> int | None:
+        """The sum of these members, each of which is told."""
+        return handle.take(f"memory_errors.{name}", status, lambda status: _sum(status, *members))
+
+    values: dict[str, Any] = {
+        "sram_sources": handle.take("memory_errors.sram_sources", status, _sources),
+        "sram_threshold_exceeded": handle.take(
+            "memory_errors.sram_threshold_exceeded",
+            status,
+            lambda status: _flag(number(status, "bThresholdExceeded")),
+        ),
+    }
+    for since in _COUNTERS:
+        parity, secded = f"{since}UncParity", f"{since}UncSecDed"
+        values[f"sram_parity_{since}"] = take(f"sram_parity_{since}", parity)
+        values[f"sram_secded_{since}"] = take(f"sram_secded_{since}", secded)
+        if isinstance(status, Refusal):
+            sums = {kind: _at(handle, "sram", kind, since) for kind in _KINDS}
+        else:
+            sums = {
+                "corrected": take(f"sram_corrected_{since}", f"{since}Cor"),
+                "uncorrected": take(f"sram_uncorrected_{since}", parity, secded),
+            }
+        values |= {f"sram_{kind}_{since}": errors for kind, errors in sums.items()}
+    return values
+
+
+def _sum(status: Any, *members: str) -> int | None:
+    counts = [number(status, member) for member in members]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _sources(status: Any) -> SramSources | None:
+    counts = [number(status, f"aggregateUncBucket{part}") for part in ("L2", "Sm", "Mcu", "Pcie", "Other")]
+    known = [count for count in counts if count is not None]
+    return SramSources(*known) if len(known) == len(counts) else None
 
 
 def _retired(handle: GpuHandle, name: str, cause: int) -> int | None:

@@ -8,9 +8,11 @@ import pynvml
 
 from agent.readings import GpuProcess, Mig, MigInstance
 from agent.sources.gpu.handle import Elements
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.processes import ProcessList, compute_processes, merge
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
+from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,44 +45,82 @@ class MigReading(NamedTuple):
         )
 
 
-def read_mig(handle: GpuHandle, clients: Callable[[Any], Iterable[Any]]) -> MigReading:
-    """Every MIG device of this GPU; none where MIG is off or unknown.
+class MigSource:
+    """The MIG devices of the GPU behind one handle; `clients` tells those of MPS on one of them."""
 
-    `clients` tells those of MPS on an instance. NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMaxMigDeviceCount,
-    nvmlDeviceGetMigDeviceHandleByIndex.
-    """
-    mode = handle.ask("mig.enabled", "nvmlDeviceGetMigMode")  # [current, pending]
-    if mode is None:
-        return MigReading(Mig())
-    if mode[0] != pynvml.NVML_DEVICE_MIG_ENABLE:
-        return MigReading(Mig(enabled=False))
-    elements = Elements(handle)
-    count = elements.ask(_COUNT)
-    can_be = count is None or count <= _MOST_INSTANCES
-    all_told, instances = count is not None and can_be, []
-    for slot in range(count if all_told else 0):
-        instance = handle.call("nvmlDeviceGetMigDeviceHandleByIndex", slot)
-        if not isinstance(instance, Refusal):
-            instances.append(_read_instance(slot, instance, elements, clients(instance)))
-        elif instance.code not in _THERE_IS_NONE:
-            elements.take(instance)
-            all_told = False
-    if can_be:
-        elements.record("mig.instances")
-    else:
-        handle.record.note_impossible("mig.instances", _COUNT, f"{count:,} instances")
-    told = tuple(instances) if instances or all_told else None
-    return MigReading(Mig(enabled=True, instances=told), all_told)
+    def __init__(self, handle: GpuHandle, clients: Callable[[Any], Iterable[Any]]) -> None:
+        self._handle = handle
+        self._clients = clients
+        # GPU and compute instance by UUID, which is made of them; of those that there are.
+        self._ids: dict[str, tuple[int | None, int | None]] = {}
+        self._paced = Paced(SLOW_PACE, self._read)
+
+    def read(self, now: float) -> MigReading:
+        """Every MIG device of this GPU; none where MIG is off or unknown.
+
+        NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMaxMigDeviceCount, nvmlDeviceGetMigDeviceHandleByIndex.
+        """
+        return self._paced.get(now)
+
+    def _read(self) -> MigReading:
+        handle = self._handle
+        mode = handle.call("nvmlDeviceGetMigMode")  # [current, pending]
+        current = handle.take("mig.enabled", mode, lambda mode: mode[0])
+        pending = handle.take("mig.pending", mode, lambda mode: mode[1])
+        is_pending = None if pending is None else pending == pynvml.NVML_DEVICE_MIG_ENABLE
+        if current is None:
+            return MigReading(Mig(pending=is_pending))
+        if current != pynvml.NVML_DEVICE_MIG_ENABLE:
+            return MigReading(Mig(enabled=False, pending=is_pending))
+        elements = Elements(handle)
+        count = elements.ask(_COUNT)
+        can_be = count is None or count <= _MOST_INSTANCES
+        all_told, instances = count is not None and can_be, []
+        for slot in range(count if all_told else 0):
+            instance = handle.call("nvmlDeviceGetMigDeviceHandleByIndex", slot)
+            if not isinstance(instance, Refusal):
+                instances.append(self._instance(slot, instance, elements))
+            elif instance.code not in _THERE_IS_NONE:
+                elements.take(instance)
+                all_told = False
+        if can_be:
+            elements.record("mig.instances")
+        else:
+            handle.record.note_impossible("mig.instances", _COUNT, f"{count:,} instances")
+        self._ids = {
+            one.uuid: (one.gpu_instance_id, one.compute_instance_id) for one in instances if one.uuid
+        }
+        told = tuple(instances) if instances or all_told else None
+        return MigReading(Mig(enabled=True, pending=is_pending, instances=told), all_told)
+
+    def _instance(self, mig_index: int, raw: Any, elements: Elements) -> MigInstance:
+        uuid = elements.ask_of(raw, "nvmlDeviceGetUUID")
+        ids = self._ids.get(uuid, (None, None))
+        if None in ids:
+            ids = (
+                elements.ask_of(raw, "nvmlDeviceGetGpuInstanceId"),
+                elements.ask_of(raw, "nvmlDeviceGetComputeInstanceId"),
+            )
+        return _read_instance(mig_index, raw, elements, self._clients(raw), uuid, ids)
 
 
-def _read_instance(mig_index: int, raw: Any, elements: Elements, clients: Iterable[Any]) -> MigInstance:
+def _read_instance(
+    mig_index: int,
+    raw: Any,
+    elements: Elements,
+    clients: Iterable[Any],
+    uuid: str | None,
+    ids: tuple[int | None, int | None],
+) -> MigInstance:
     memory = elements.ask_of(raw, "nvmlDeviceGetMemoryInfo")
     compute = elements.ask_of(raw, compute_processes)
     of_mps = {entry.pid for entry in clients}
     return MigInstance(
         mig_index=mig_index,
-        uuid=elements.ask_of(raw, "nvmlDeviceGetUUID"),
+        uuid=uuid,
         name=elements.ask_of(raw, "nvmlDeviceGetName"),
+        gpu_instance_id=ids[0],
+        compute_instance_id=ids[1],
         memory_total_bytes=number(memory, "total"),
         memory_used_bytes=number(memory, "used"),
         memory_free_bytes=number(memory, "free"),

@@ -10,25 +10,23 @@ from agent.readings import NVSWITCH, NvLink, NvLinks, Reason
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.identity import bus_id
+from agent.sources.gpu.nvlink_counters import NvLinkCounters, ask_error_counters
 from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.paced import Paced
-from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from agent.sources.gpu.handle import GpuHandle
     from agent.sources.gpu.seen import Seen
 
-_ERROR_COUNTERS = (
-    pynvml.NVML_NVLINK_ERROR_DL_REPLAY,
-    pynvml.NVML_NVLINK_ERROR_DL_RECOVERY,
-    pynvml.NVML_NVLINK_ERROR_DL_CRC_FLIT,
-    pynvml.NVML_NVLINK_ERROR_DL_CRC_DATA,
-)
+_COUNT = pynvml.NVML_FI_DEV_NVLINK_LINK_COUNT
+_SPEED, _COMMON_SPEED = pynvml.NVML_FI_DEV_NVLINK_GET_SPEED, pynvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON
+_STATE = "nvmlDeviceGetNvLinkState"
 # Of a link that is down, or whose other end a virtual machine does not see.
 _LEADS_NOWHERE = Refusal("nvmlDeviceGetNvLinkRemotePciInfo", pynvml.NVML_SUCCESS)
+_THERE_IS_NONE = _NO_SPEED = Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
 
 
 class _Facts(NamedTuple):
@@ -36,15 +34,10 @@ class _Facts(NamedTuple):
 
     version: int | None
     peer: str | None
-    errors: tuple[int | None, ...]  # by _ERROR_COUNTERS
+    speed: int | None  # MB/s
+    counts_packets: bool
+    errors: Mapping[str, int | None]  # by the field of NvLink
     refusals: tuple[Refusal, ...]  # what was not told of it
-
-
-class _Counters(NamedTuple):
-    """KiB since the driver was loaded, sent and received by each link, at one moment."""
-
-    at: float  # seconds of the monotonic clock
-    kib: tuple[int | None, ...]  # sent and received by the first link, by the second, ...
 
 
 class NvLinkSource:
@@ -54,92 +47,108 @@ class NvLinkSource:
         self._handle = handle
         self._clock = clock
         self._states: tuple[bool, ...] = ()
+        self._paced_count = Paced(NVLINK_FACTS_PACE, self._read_count)
         self._paced_facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
-        self._counters: _Counters | None = None
+        self._counters = NvLinkCounters(handle)
+        self._most_active = 0  # of this card, as it was seen before
         self._paced_links = Paced(SLOW_PACE, self._read_links)
 
     def read(self, now: float, seen: Seen) -> NvLinks:
         """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
+        self._most_active = seen.nvlinks
         links = self._paced_links.get(now)
         seen.nvlinks = max(seen.nvlinks, sum(self._states))
         return NvLinks(links, seen.nvlinks)
 
     def _read_links(self) -> tuple[NvLink, ...] | None:
         now = self._clock()
-        states = self._read_states()
+        states = self._read_states(now)
         if isinstance(states, Refusal):
             self._handle.record.note("nvlink.links", states)
             return None
         if states != self._states:  # a link that came up has a peer now
             self._states, self._paced_facts = states, Paced(NVLINK_FACTS_PACE, self._read_facts)
-        counted = self._read_counters()
-        refused = [answer for answer in counted if answer.__class__ is Refusal]
-        if refused:
-            counted = [None if answer.__class__ is Refusal else answer for answer in counted]
-        rates = self._rates(_Counters(now, tuple(counted)))
         all_facts = self._paced_facts.get(now)
+        rates, refused = self._counters.rates(now, len(states))
         refusals = [refusal for facts in all_facts for refusal in facts.refusals]
         self._handle.record.note("nvlink.links", gravest([*refusals, *refused]))
         return tuple(
             NvLink(
                 link,
                 states[link],
-                facts.version,
-                facts.peer,
-                rates[2 * link],
-                rates[2 * link + 1],
-                *facts.errors,
+                version=facts.version,
+                peer=facts.peer,
+                speed_megabytes_per_second=facts.speed,
+                counts_packets=facts.counts_packets,
+                tx_kib_per_second=rates[2 * link],
+                rx_kib_per_second=rates[2 * link + 1],
+                **facts.errors,
             )
             for link, facts in enumerate(all_facts)
         )
 
-    def _read_states(self) -> tuple[bool, ...] | Refusal:
-        """Whether each link is up; the refusal of the first: there is none, or it is not told how many."""
+    def _read_count(self) -> int | None:
+        """NVML: field value 91; None where it is not told. It may say 0 of a GPU whose links are all down."""
+        count = field_values(self._handle, [_COUNT])[0]
+        return None if isinstance(count, Refusal) else count
+
+    def _read_states(self, now: float) -> tuple[bool, ...] | Refusal:
+        """Whether each link is up; the refusal of the first: there is none, or it is not told how many.
+
+        Beyond the last that a GPU has, a driver may tell of links that are down: as many as the largest GPU
+        of its generation has.
+        """
         states: list[bool] = []
+        count: int | None = None
         for link in range(pynvml.NVML_NVLINK_MAX_LINKS):
-            state = self._handle.call("nvmlDeviceGetNvLinkState", link)
+            state = self._handle.call(_STATE, link)
             if isinstance(state, Refusal):
                 # Links are numbered without gaps: there are no more. Or the driver failed, and who knows.
-                return tuple(states) if states and state.reason is Reason.NOT_SUPPORTED else state
+                if states and state.reason is Reason.NOT_SUPPORTED:
+                    break
+                return state
             states.append(state == pynvml.NVML_FEATURE_ENABLED)
+            if link == 0:  # most GPUs have none, and are not asked for their number
+                count = self._paced_count.get(now)
+            if len(states) == count:
+                break
+        if count == 0 and not any(states) and not self._most_active:
+            return _THERE_IS_NONE
         return tuple(states)
 
     def _read_facts(self) -> tuple[_Facts, ...]:
-        return tuple(self._facts(link, is_active) for link, is_active in enumerate(self._states))
+        refusals: list[Refusal] = []
+        of_packets = self._counters.are_of_packets(refusals)
+        speeds = self._read_speeds()
+        return tuple(
+            self._facts(link, is_active, speeds[link], refusals, of_packets=of_packets)
+            for link, is_active in enumerate(self._states)
+        )
 
-    def _facts(self, link: int, is_active: bool) -> _Facts:
+    def _read_speeds(self) -> list[Any]:
+        """MB/s of each link, or a Refusal. NVML: field value 164, or 90 of all links that are up.
+
+        Older drivers tell the second alone; 0 is that of a link that is down.
+        """
+        fields = [*((_SPEED, link) for link in range(len(self._states))), _COMMON_SPEED]
+        *speeds, common = field_values(self._handle, fields)
+        if isinstance(common, Refusal):
+            return speeds
+        return [common if isinstance(speed, Refusal) else speed for speed in speeds]
+
+    def _facts(
+        self, link: int, is_active: bool, speed: Any, refusals: list[Refusal], *, of_packets: bool
+    ) -> _Facts:
         elements = Elements(self._handle)
+        elements.refusals += refusals
         return _Facts(
             version=elements.ask("nvmlDeviceGetNvLinkVersion", link),
             peer=_peer(elements, link) if is_active else elements.take(_LEADS_NOWHERE),
-            errors=tuple(
-                elements.ask("nvmlDeviceGetNvLinkErrorCounter", link, counter) for counter in _ERROR_COUNTERS
-            ),
+            speed=elements.take(speed or _NO_SPEED) if is_active else None,
+            counts_packets=of_packets,
+            errors=ask_error_counters(elements, link, of_packets=of_packets),
             refusals=tuple(elements.refusals),
         )
-
-    def _read_counters(self) -> list[Any]:
-        """KiB sent and received by each link; a Refusal for each that is not told."""
-        fields = [
-            (field, link)
-            for link in range(len(self._states))
-            for field in (
-                pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX,
-                pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX,
-            )
-        ]
-        return field_values(self._handle, fields)
-
-    def _rates(self, later: _Counters) -> list[float | None]:
-        earlier = self._counters
-        self._counters = later
-        if earlier is None or len(earlier.kib) != len(later.kib):
-            return [None] * len(later.kib)
-        seconds = gap(earlier.at, later.at)
-        return [
-            None if before is None or after is None else rate(before, after, seconds)
-            for before, after in zip(earlier.kib, later.kib, strict=True)
-        ]
 
 
 def _peer(elements: Elements, link: int) -> str | None:

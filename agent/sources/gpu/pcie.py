@@ -111,7 +111,9 @@ class PcieSource:
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
         self._slots = slots.in_place
         self._bus_id: str | None = None
-        self._port_width = Paced(FIXED_PACE, self._read_port_width)
+        self._is_virtual = False  # it is a virtual machine's
+        self._port = Paced(FIXED_PACE, self._read_port)
+        self._card_generation = Paced(FIXED_PACE, self._read_card_generation)
         self._last_slow: Mapping[str, int | None] | None = None
         self._samples: tuple[LinkSample, ...] = ()
 
@@ -122,11 +124,13 @@ class PcieSource:
         bus_id: str | None = None,
         performance_state: int | None = None,
         gpu_percent: int | None = None,
+        virtualization_mode: int | None = None,
         seen: Seen | None = None,
     ) -> Pcie:
         """NVML: see the fields of Pcie. Throughput is the newest known; nothing waits for a window.
 
-        `performance_state` and `gpu_percent` are of this sample; `seen` is what this card did before.
+        `performance_state`, `gpu_percent` and `virtualization_mode` are of this sample; `seen` is what this
+        card did before.
         """
         throughput = self._throughput(now)
         slow = self._slow.get(now)
@@ -137,9 +141,10 @@ class PcieSource:
             self._samples = (*self._samples[-1:], sample)
             if sample.is_under_load and sample.width is not None and _can_be(sample.width):
                 seen.lanes = max(seen.lanes or 0, sample.width)
-        self._bus_id = bus_id
+        self._bus_id, self._is_virtual = bus_id, virtualization_mode in _VIRTUAL
         return Pcie(
-            port_width=None if bus_id is None else self._port_width.get(now),
+            card_generation=self._card_generation.get(now),
+            **({} if bus_id is None else self._port.get(now)),
             widest_under_load=seen.lanes,
             samples=self._samples,
             tx_kib_per_second=throughput.tx_kib_per_second,
@@ -148,15 +153,24 @@ class PcieSource:
             **slow,
         )
 
-    def _read_port_width(self) -> int | None:
-        """NVML: nvmlDeviceGetVirtualizationMode, for the ports of a virtual machine say nothing."""
-        mode = self._handle.call("nvmlDeviceGetVirtualizationMode")
-        if mode in _VIRTUAL or self._bus_id is None or self._slots.are_virtual():
-            width = None
+    def _read_card_generation(self) -> int | None:
+        generation: int | None = self._handle.ask(
+            "pcie.card_generation", "nvmlDeviceGetGpuMaxPcieLinkGeneration"
+        )
+        return generation
+
+    def _read_port(self) -> dict[str, int | None]:
+        """From /sys; the ports of a virtual machine say nothing."""
+        if self._is_virtual or self._bus_id is None or self._slots.are_virtual():
+            port: dict[str, int | None] = {"port_width": None, "port_generation": None}
         else:
-            width = self._slots.port_width(self._bus_id)
-        self._handle.record.note("pcie.port_width", _NOT_KNOWN if width is None else None)
-        return width
+            port = {
+                "port_width": self._slots.port_width(self._bus_id),
+                "port_generation": self._slots.port_generation(self._bus_id),
+            }
+        for name, value in port.items():
+            self._handle.record.note(f"pcie.{name}", _NOT_KNOWN if value is None else None)
+        return port
 
     def _throughput(self, now: float) -> PcieThroughput:
         """The newest known rate. NVML: field values 197 and 198."""

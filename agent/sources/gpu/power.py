@@ -11,11 +11,24 @@ from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent.sources.gpu.fields import SlowFields
     from agent.sources.gpu.handle import GpuHandle
 
 AVERAGE, INSTANT = pynvml.NVML_FI_DEV_POWER_AVERAGE, pynvml.NVML_FI_DEV_POWER_INSTANT
-FIELDS = {AVERAGE: "power.average_watts", INSTANT: "power.instant_watts"}
+_MEMORY, _MODULE = pynvml.NVML_POWER_SCOPE_MEMORY, pynvml.NVML_POWER_SCOPE_MODULE
+# By the name in Power; the scope stands beside the id where it is not the GPU alone.
+_FIELDS: Mapping[str, int | tuple[int, int]] = {
+    "average_watts": AVERAGE,
+    "instant_watts": INSTANT,
+    "memory_average_watts": (AVERAGE, _MEMORY),
+    "memory_instant_watts": (INSTANT, _MEMORY),
+    "module_average_watts": (AVERAGE, _MODULE),
+    "module_instant_watts": (INSTANT, _MODULE),
+    "module_limit_watts": (pynvml.NVML_FI_DEV_POWER_CURRENT_LIMIT, _MODULE),
+}
+FIELDS = {field: f"power.{name}" for name, field in _FIELDS.items()}
 
 
 class PowerSource:
@@ -32,8 +45,7 @@ class PowerSource:
         fields = self._fields.get(now)
         return Power(
             usage_watts=_watts(self._handle.ask("power.usage_watts", "nvmlDeviceGetPowerUsage")),
-            average_watts=_watts(fields[AVERAGE]),
-            instant_watts=_watts(fields[INSTANT]),
+            **{name: _watts(fields[field]) for name, field in _FIELDS.items()},
             **self._slow.get(now),
             **self._fixed.get(now),
         )
@@ -56,7 +68,10 @@ def _read_slow(handle: GpuHandle) -> dict[str, float | None]:
 
 
 def _read_fixed(handle: GpuHandle) -> dict[str, float | None]:
+    limits = handle.call("nvmlDeviceGetPowerManagementLimitConstraints")  # [least, most]
     return {
+        "min_limit_watts": _watts(handle.take("power.min_limit_watts", limits, lambda both: both[0])),
+        "max_limit_watts": _watts(handle.take("power.max_limit_watts", limits, lambda both: both[1])),
         "default_limit_watts": _watts(
             handle.ask("power.default_limit_watts", "nvmlDeviceGetPowerManagementDefaultLimit")
         ),

@@ -72,6 +72,8 @@ _COUNT = (1 << 63) - 1
 _ROWS = 1_000_000  # pages, rows or banks
 _WATTS = 20_000.0
 _MHZ = 100_000
+_SLOWEST_LINK = 1_000  # MB/s; the first NVLinks had twenty times that, and less is another unit
+_MICROSECONDS = 3_600_000_000  # an hour
 _WIDTHS = frozenset({1, 2, 4, 8, 12, 16, 32})
 
 
@@ -117,6 +119,18 @@ def _of_pcie(reading: GpuReading) -> float | None:
     return width * 2.0 ** (20 + generation - 1)
 
 
+def _of_nvlink(reading: GpuReading) -> float | None:
+    """The speed of the fastest link, which carries less than that: a part of it is for the protocol."""
+    speeds = [link.speed_megabytes_per_second or 0 for link in reading.nvlink.links or ()]
+    fastest = max(speeds, default=0)
+    return 1.1 * fastest * 1_000_000 / 1024 if fastest >= _SLOWEST_LINK else None
+
+
+def _of_module_limit(reading: GpuReading) -> float | None:
+    limit = reading.power.module_limit_watts
+    return 3 * limit + 100 if limit and limit > 0 else None
+
+
 def _percent(function: str) -> Range:
     return Range(function, "%", 100)
 
@@ -153,10 +167,14 @@ _THRESHOLD, _FIELDS = "nvmlDeviceGetTemperatureThreshold", "nvmlDeviceGetFieldVa
 _ECC, _RETIRED = "nvmlDeviceGetTotalEccErrors", "nvmlDeviceGetRetiredPages"
 _REMAPPED, _BANKS = "nvmlDeviceGetRemappedRows", "nvmlDeviceGetRowRemapperHistogram"
 _LINK_ERRORS, _FABRIC = "nvmlDeviceGetNvLinkErrorCounter", "nvmlDeviceGetGpuFabricInfoV"
+_ENCODER, _CAPTURE = "nvmlDeviceGetEncoderStats", "nvmlDeviceGetFBCStats"
+_LIMITS = "nvmlDeviceGetPowerManagementLimitConstraints"
+_SRAM, _PLACE = "nvmlDeviceGetSramEccErrorStatus", "nvmlDeviceGetMemoryErrorCounter"
 
 # By the field of GpuReading; of what is in a list, by the name of the list and of the field of an element.
 RANGES: Mapping[str, Range] = {
     "identity.compute_capability": RangeOfEach("nvmlDeviceGetCudaComputeCapability", "", 999),
+    "identity.architecture": Range("nvmlDeviceGetArchitecture", "as an architecture", 999),
     "memory.total_bytes": _bytes(_MEMORY),
     "memory.used_bytes": _bytes(_MEMORY, _of_told_memory),
     "memory.free_bytes": _bytes(_MEMORY, _of_told_memory),
@@ -173,12 +191,25 @@ RANGES: Mapping[str, Range] = {
     "engines.decoder_percent": _percent("nvmlDeviceGetDecoderUtilization"),
     "engines.jpeg_percent": _percent("nvmlDeviceGetJpgUtilization"),
     "engines.ofa_percent": _percent("nvmlDeviceGetOfaUtilization"),
+    "engines.encoder_sessions": Range(_ENCODER, "sessions", 100_000),
+    "engines.encoder_fps": Range(_ENCODER, "frames per second", 10_000_000),
+    "engines.encoder_latency_microseconds": Range(_ENCODER, "µs", _MICROSECONDS),
+    "engines.capture_sessions": Range(_CAPTURE, "sessions", 100_000),
+    "engines.capture_fps": Range(_CAPTURE, "frames per second", 10_000_000),
+    "engines.capture_latency_microseconds": Range(_CAPTURE, "µs", _MICROSECONDS),
     "power.usage_watts": Range("nvmlDeviceGetPowerUsage", "W", _WATTS, limit=_of_power_limit),
     "power.average_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
     "power.instant_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
     "power.limit_watts": Range("nvmlDeviceGetPowerManagementLimit", "W", _WATTS),
     "power.enforced_limit_watts": Range("nvmlDeviceGetEnforcedPowerLimit", "W", _WATTS),
     "power.default_limit_watts": Range("nvmlDeviceGetPowerManagementDefaultLimit", "W", _WATTS),
+    "power.min_limit_watts": Range(_LIMITS, "W", _WATTS),
+    "power.max_limit_watts": Range(_LIMITS, "W", _WATTS),
+    "power.memory_average_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
+    "power.memory_instant_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
+    "power.module_average_watts": Range(_FIELDS, "W", _WATTS, limit=_of_module_limit),
+    "power.module_instant_watts": Range(_FIELDS, "W", _WATTS, limit=_of_module_limit),
+    "power.module_limit_watts": Range(_FIELDS, "W", _WATTS),
     "power.energy_joules": Range("nvmlDeviceGetTotalEnergyConsumption", "J", _COUNT / 1000),
     "clocks.graphics_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_graphics_mhz)),
     "clocks.memory_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_memory_mhz)),
@@ -216,6 +247,8 @@ RANGES: Mapping[str, Range] = {
     "pcie.width": Range("nvmlDeviceGetCurrPcieLinkWidth", "lanes", 32, only=_WIDTHS),
     "pcie.max_generation": Range("nvmlDeviceGetMaxPcieLinkGeneration", "as a generation", 7, least=1),
     "pcie.max_width": Range("nvmlDeviceGetMaxPcieLinkWidth", "lanes", 32, only=_WIDTHS),
+    "pcie.card_generation": Range("nvmlDeviceGetGpuMaxPcieLinkGeneration", "as a generation", 7, least=1),
+    "pcie.port_generation": Range("max_link_speed in /sys", "as a generation", 7, least=1),
     "pcie.port_width": Range("max_link_width in /sys", "lanes", 32, only=_WIDTHS),
     "pcie.widest_under_load": Range("nvmlDeviceGetCurrPcieLinkWidth", "lanes", 32, only=_WIDTHS),
     "pcie.samples.generation": Range("nvmlDeviceGetCurrPcieLinkGeneration", "as a generation", 7, least=1),
@@ -226,9 +259,10 @@ RANGES: Mapping[str, Range] = {
     "pcie.rx_kib_per_second": Range("nvmlDeviceGetPcieThroughput", "KiB/s", 2.0**30, limit=_of_pcie),
     "pcie.replays": Range("nvmlDeviceGetPcieReplayCounter", "replays", _COUNT),
     "nvlink.links.version": Range("nvmlDeviceGetNvLinkVersion", "as a version", 63),
+    "nvlink.links.speed_megabytes_per_second": Range(_FIELDS, "MB/s", 10_000_000),
     # 1 TiB/s; a link of NVLink 5 carries 50 GB/s in each direction.
-    "nvlink.links.tx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30),
-    "nvlink.links.rx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30),
+    "nvlink.links.tx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30, limit=_of_nvlink),
+    "nvlink.links.rx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30, limit=_of_nvlink),
     "nvlink.links.replay_errors": Range(_LINK_ERRORS, "errors", _COUNT),
     "nvlink.links.recovery_errors": Range(_LINK_ERRORS, "errors", _COUNT),
     "nvlink.links.crc_flit_errors": Range(_LINK_ERRORS, "errors", _COUNT),
@@ -238,10 +272,39 @@ RANGES: Mapping[str, Range] = {
     "fabric.clique_id": Range(_FABRIC, "as an id", (1 << 32) - 1),
     "fabric.health_summary": Range(_FABRIC, "as a summary", 255),
     "fabric.incorrect_configuration": Range(_FABRIC, "as a fault", 15),
+    **{
+        f"nvlink.links.{name}": Range(_FIELDS, "errors", _COUNT)
+        for name in (
+            "malformed_packet_errors",
+            "buffer_overrun_errors",
+            "receive_errors",
+            "receive_remote_errors",
+            "receive_general_errors",
+            "local_link_integrity_errors",
+            "transmit_discards",
+            "failed_recoveries",
+            "effective_errors",
+            "symbol_errors",
+        )
+    },
     "memory_errors.corrected_volatile": Range(_ECC, "errors", _COUNT),
     "memory_errors.uncorrected_volatile": Range(_ECC, "errors", _COUNT),
     "memory_errors.corrected_aggregate": Range(_ECC, "errors", _COUNT),
     "memory_errors.uncorrected_aggregate": Range(_ECC, "errors", _COUNT),
+    **{
+        f"memory_errors.sram_{kind}_{since}": Range(_SRAM, "errors", _COUNT)
+        for kind in ("corrected", "uncorrected", "parity", "secded")
+        for since in ("volatile", "aggregate")
+    },
+    **{
+        f"memory_errors.sram_sources.{part}": Range(_SRAM, "errors", _COUNT, names=True)
+        for part in ("l2", "sm", "microcontroller", "pcie", "other")
+    },
+    **{
+        f"memory_errors.dram_{kind}_{since}": Range(_PLACE, "errors", _COUNT)
+        for kind in ("corrected", "uncorrected")
+        for since in ("volatile", "aggregate")
+    },
     "memory_errors.retired_pages_corrected": Range(_RETIRED, "pages", _ROWS),
     "memory_errors.retired_pages_uncorrected": Range(_RETIRED, "pages", _ROWS),
     "memory_errors.remapped_rows_corrected": Range(_REMAPPED, "rows", _ROWS),
@@ -252,8 +315,12 @@ RANGES: Mapping[str, Range] = {
     },
     "modes.performance_state": Range("nvmlDeviceGetPerformanceState", "as a P-state", 15),
     "modes.compute_mode": Range("nvmlDeviceGetComputeMode", "as a mode", 255),
+    "modes.virtualization_mode": Range("nvmlDeviceGetVirtualizationMode", "as a mode", 255),
+    "modes.addressing_mode": Range("nvmlDeviceGetAddressingMode", "as a mode", 255),
     "recovery.action": Range(_FIELDS, "as an action", 255),
     **_process("processes"),
+    "mig.instances.gpu_instance_id": Range("nvmlDeviceGetGpuInstanceId", "as an id", 1 << 20),
+    "mig.instances.compute_instance_id": Range("nvmlDeviceGetComputeInstanceId", "as an id", 1 << 20),
     "mig.instances.memory_total_bytes": _bytes(_MEMORY, _of_memory),
     "mig.instances.memory_used_bytes": _bytes(_MEMORY, _of_memory),
     "mig.instances.memory_free_bytes": _bytes(_MEMORY, _of_memory),

@@ -63,6 +63,8 @@ STAND_INS: Mapping[str, StandIn] = {
         known=lambda reading: reading.power.enforced_limit_watts,
     ),
     "power.default_limit_watts": StandIn((pynvml.NVML_FI_DEV_POWER_DEFAULT_LIMIT,), _from_thousandths),
+    "power.min_limit_watts": StandIn((pynvml.NVML_FI_DEV_POWER_MIN_LIMIT,), _from_thousandths),
+    "power.max_limit_watts": StandIn((pynvml.NVML_FI_DEV_POWER_MAX_LIMIT,), _from_thousandths),
     "power.energy_joules": StandIn(
         (pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, pynvml.NVML_FI_DEV_ENERGY), _from_thousandths
     ),

@@ -12,7 +12,7 @@ from agent.views.gpu.fabric import GpuFabric, fabric_view
 from agent.views.gpu.fans import GpuFanDetail, fans_view
 from agent.views.gpu.gpm import GpuPerformance, performance_view
 from agent.views.gpu.identity import GpuBoard, board_view
-from agent.views.gpu.memory import GpuBar1, bar1_view
+from agent.views.gpu.memory import GpuBar1, GpuMemoryDetail, bar1_view, memory_detail_view
 from agent.views.gpu.memory_errors import (
     GpuEcc,
     GpuRemappedRows,
@@ -49,6 +49,7 @@ class GpuDetail(BaseModel):
     throttled_seconds: GpuThrottledSeconds
     engines: GpuEngines
     performance: GpuPerformance
+    memory: GpuMemoryDetail
     bar1: GpuBar1
     fan_count: int | None = Field(description="number of fans")
     fans: list[GpuFanDetail] | None = Field(
@@ -88,6 +89,7 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         throttled_seconds=throttled_seconds_view(reading.throttling),
         engines=engines_view(reading.engines),
         performance=performance_view(reading.gpm),
+        memory=memory_detail_view(reading.memory),
         bar1=bar1_view(reading.memory),
         fan_count=reading.fans.count,
         fans=fans_view(gpu),

@@ -96,10 +96,23 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
         "vbios_version",
         "pci_bus_id",
         "compute_capability",
+        "architecture",
+        "gsp_firmware_version",
+        "gsp_firmware_enabled",
     ),
-    **_alike("detail.modes", "modes", "performance_state", "persistence_mode", "compute_mode"),
+    **_alike(
+        "detail.modes",
+        "modes",
+        "performance_state",
+        "persistence_mode",
+        "compute_mode",
+        "virtualization_mode",
+        "addressing_mode",
+    ),
     "detail.modes.ecc_enabled": ("memory_errors.ecc_enabled",),
+    "detail.modes.ecc_pending": ("memory_errors.ecc_pending",),
     "detail.modes.mig_enabled": ("mig.enabled",),
+    "detail.modes.mig_pending": ("mig.pending",),
     **_alike(
         "detail.temperatures",
         "thermal",
@@ -121,6 +134,8 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
         "average_watts",
         "enforced_limit_watts",
         "default_limit_watts",
+        "min_limit_watts",
+        "max_limit_watts",
         "energy_joules",
     ),
     "detail.throttled_seconds.sw_power_cap": ("throttling.power_cap_seconds",),
@@ -129,18 +144,35 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
     "detail.throttled_seconds.hw_thermal_slowdown": ("throttling.hardware_thermal_seconds",),
     "detail.throttled_seconds.hw_power_brake_slowdown": ("throttling.power_brake_seconds",),
     "detail.throttled_seconds.thermal": ("throttling.thermal_seconds",),
+    "detail.power.memory.instant_watts": ("power.memory_instant_watts",),
+    "detail.power.memory.average_watts": ("power.memory_average_watts",),
+    "detail.power.module.instant_watts": ("power.module_instant_watts",),
+    "detail.power.module.average_watts": ("power.module_average_watts",),
+    "detail.power.module.limit_watts": ("power.module_limit_watts",),
     **_alike("detail.clocks", "clocks", "sm_mhz", "video_mhz", "max_sm_mhz", "max_video_mhz"),
     **_alike(
         "detail.engines", "engines", "encoder_percent", "decoder_percent", "jpeg_percent", "ofa_percent"
     ),
+    **{
+        f"detail.engines.{kind}_sessions.{ours}": (f"engines.{kind}_{theirs}",)
+        for kind in ("encoder", "capture")
+        for ours, theirs in (
+            ("count", "sessions"),
+            ("fps", "fps"),
+            ("latency_microseconds", "latency_microseconds"),
+        )
+    },
     "detail.performance.sm_percent": ("gpm.sm_activity_percent",),
     "detail.performance.sm_occupancy_percent": ("gpm.sm_occupancy_percent",),
     "detail.performance.tensor_percent": ("gpm.tensor_activity_percent",),
     "detail.performance.dram_percent": ("gpm.dram_activity_percent",),
+    "detail.memory.reserved_mb": ("memory.reserved_bytes",),
     "detail.bar1.total_mb": ("memory.bar1_total_bytes",),
     "detail.bar1.used_mb": ("memory.bar1_used_bytes",),
     "detail.fan_count": ("fans.count",),
     "detail.fans": ("fans.each",),
+    "detail.pcie.card_generation": ("pcie.card_generation",),
+    "detail.pcie.port_generation": ("pcie.port_generation", "identity.pci_bus_id"),
     "detail.pcie.card_width": ("pcie.max_width",),
     "detail.pcie.port_width": ("pcie.port_width", "identity.pci_bus_id"),
     "detail.pcie.widest_under_load": ("pcie.width",),
@@ -169,6 +201,17 @@ FEEDS: Mapping[str, tuple[str, ...]] = {
         "sram_threshold_exceeded",
         "unrepairable_memory",
     ),
+    **{
+        f"detail.ecc.sram.{kind}_{since}": (f"memory_errors.sram_{kind}_{since}",)
+        for kind in ("corrected", "uncorrected", "parity", "secded")
+        for since in ("volatile", "aggregate")
+    },
+    "detail.ecc.sram.sources": ("memory_errors.sram_sources",),
+    **{
+        f"detail.ecc.dram.{kind}_{since}": (f"memory_errors.dram_{kind}_{since}",)
+        for kind in ("corrected", "uncorrected")
+        for since in ("volatile", "aggregate")
+    },
     "detail.retired_pages.corrected": ("memory_errors.retired_pages_corrected",),
     "detail.retired_pages.uncorrected": ("memory_errors.retired_pages_uncorrected",),
     "detail.retired_pages.pending": ("memory_errors.retirement_pending",),

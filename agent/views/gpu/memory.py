@@ -42,6 +42,20 @@ def memory_view(reading: GpuReading) -> GpuMemory:
     )
 
 
+class GpuMemoryDetail(BaseModel):
+    """NVML: nvmlDeviceGetMemoryInfo_v2."""
+
+    reserved_mb: float | None = Field(
+        description="memory that driver and firmware keep for themselves, MiB: with used_mb and free_mb it"
+        " makes total_mb; null: used_mb holds it"
+    )
+
+
+def memory_detail_view(memory: Memory) -> GpuMemoryDetail:
+    """The wire shape of what is not to be had."""
+    return GpuMemoryDetail(reserved_mb=tenths(mib(memory.reserved_bytes)))
+
+
 class GpuBar1(BaseModel):
     """NVML: nvmlDeviceGetBAR1MemoryInfo: the window through which the host sees GPU memory."""
 

@@ -7,7 +7,40 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
-    from agent.readings import MemoryErrors, RemapBanks
+    from agent.readings import MemoryErrors, RemapBanks, SramSources
+
+
+class GpuSramSources(BaseModel):
+    """NVML: nvmlDeviceGetSramEccErrorStatus: uncorrected errors of SRAM over the life of the GPU."""
+
+    l2: int = Field(description="errors in the L2 cache")
+    sm: int = Field(description="errors in the streaming multiprocessors")
+    microcontroller: int = Field(description="errors in the microcontrollers")
+    pcie: int = Field(description="errors in the PCIe unit")
+    other: int = Field(description="errors elsewhere")
+
+
+class GpuSramErrors(BaseModel):
+    """NVML: nvmlDeviceGetSramEccErrorStatus, else nvmlDeviceGetMemoryErrorCounter."""
+
+    corrected_volatile: int | None = Field(description="corrected errors since the driver was loaded")
+    uncorrected_volatile: int | None = Field(description="uncorrected errors since the driver was loaded")
+    parity_volatile: int | None = Field(description="those of uncorrected_volatile that parity found")
+    secded_volatile: int | None = Field(description="those of uncorrected_volatile that SEC-DED found")
+    corrected_aggregate: int | None = Field(description="corrected errors over the life of the GPU")
+    uncorrected_aggregate: int | None = Field(description="uncorrected errors over the life of the GPU")
+    parity_aggregate: int | None = Field(description="those of uncorrected_aggregate that parity found")
+    secded_aggregate: int | None = Field(description="those of uncorrected_aggregate that SEC-DED found")
+    sources: GpuSramSources | None = Field(description="uncorrected_aggregate by part; null: it is not told")
+
+
+class GpuDramErrors(BaseModel):
+    """NVML: nvmlDeviceGetMemoryErrorCounter."""
+
+    corrected_volatile: int | None = Field(description="corrected errors since the driver was loaded")
+    uncorrected_volatile: int | None = Field(description="uncorrected errors since the driver was loaded")
+    corrected_aggregate: int | None = Field(description="corrected errors over the life of the GPU")
+    uncorrected_aggregate: int | None = Field(description="uncorrected errors over the life of the GPU")
 
 
 class GpuEcc(BaseModel):
@@ -24,6 +57,8 @@ class GpuEcc(BaseModel):
         description="whether SRAM had more uncorrected errors than NVIDIA accepts of a GPU"
     )
     unrepairable_memory: bool | None = Field(description="whether faulty memory cannot be repaired")
+    sram: GpuSramErrors = Field(description="those of caches, registers and other memory on the chip")
+    dram: GpuDramErrors = Field(description="those of the GPU memory itself")
 
 
 def ecc_view(errors: MemoryErrors) -> GpuEcc:
@@ -35,6 +70,29 @@ def ecc_view(errors: MemoryErrors) -> GpuEcc:
         uncorrected_aggregate=errors.uncorrected_aggregate,
         sram_threshold_exceeded=errors.sram_threshold_exceeded,
         unrepairable_memory=errors.unrepairable_memory,
+        sram=GpuSramErrors(
+            corrected_volatile=errors.sram_corrected_volatile,
+            uncorrected_volatile=errors.sram_uncorrected_volatile,
+            parity_volatile=errors.sram_parity_volatile,
+            secded_volatile=errors.sram_secded_volatile,
+            corrected_aggregate=errors.sram_corrected_aggregate,
+            uncorrected_aggregate=errors.sram_uncorrected_aggregate,
+            parity_aggregate=errors.sram_parity_aggregate,
+            secded_aggregate=errors.sram_secded_aggregate,
+            sources=None if errors.sram_sources is None else _sources(errors.sram_sources),
+        ),
+        dram=GpuDramErrors(
+            corrected_volatile=errors.dram_corrected_volatile,
+            uncorrected_volatile=errors.dram_uncorrected_volatile,
+            corrected_aggregate=errors.dram_corrected_aggregate,
+            uncorrected_aggregate=errors.dram_uncorrected_aggregate,
+        ),
+    )
+
+
+def _sources(told: SramSources) -> GpuSramSources:
+    return GpuSramSources(
+        l2=told.l2, sm=told.sm, microcontroller=told.microcontroller, pcie=told.pcie, other=told.other
     )
 
 

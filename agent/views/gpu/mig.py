@@ -26,6 +26,10 @@ class GpuMigInstance(BaseModel):
     mig_index: int = Field(description="index of the instance on its GPU")
     uuid: str | None = Field(description="NVML UUID, which CUDA understands")
     name: str | None = Field(description="name with the profile, as NVML gives it")
+    gpu_instance_id: int | None = Field(
+        description="id of the GPU instance; those with the same one show the memory that they share"
+    )
+    compute_instance_id: int | None = Field(description="id of the compute instance in its GPU instance")
     memory_total_mb: float | None = Field(description="memory of the instance, MiB")
     memory_used_mb: float | None = Field(description="memory of the instance in use, MiB")
     memory_free_mb: float | None = Field(description="memory of the instance that is free, MiB")
@@ -45,6 +49,8 @@ def _instance(instance: MigInstance) -> GpuMigInstance:
         mig_index=instance.mig_index,
         uuid=instance.uuid,
         name=instance.name,
+        gpu_instance_id=instance.gpu_instance_id,
+        compute_instance_id=instance.compute_instance_id,
         memory_total_mb=tenths(mib(instance.memory_total_bytes)),
         memory_used_mb=tenths(mib(instance.memory_used_bytes)),
         memory_free_mb=tenths(mib(instance.memory_free_bytes)),

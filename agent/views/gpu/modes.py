@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from agent.readings import ComputeMode
+from agent.readings import AddressingMode, ComputeMode, VirtualizationMode
 
 if TYPE_CHECKING:
+    from enum import IntEnum
+
     from agent.readings import GpuSample
 
 
@@ -21,7 +23,16 @@ class GpuModes(BaseModel):
     )
     compute_mode: str | None = Field(description="default, exclusive_process, prohibited ...")
     ecc_enabled: bool | None = Field(description="whether memory errors are detected and corrected")
+    ecc_pending: bool | None = Field(description="the same after the next reset")
     mig_enabled: bool | None = Field(description="whether the GPU is partitioned by MIG; null: it has no MIG")
+    mig_pending: bool | None = Field(description="the same after the next reset; null: it has no MIG")
+    virtualization_mode: str | None = Field(
+        description="none (of this machine alone), passthrough or vgpu (a virtual machine's, as a whole or in"
+        " part), host_vgpu or host_vsga (shared out to virtual machines), or the number of a newer mode"
+    )
+    addressing_mode: str | None = Field(
+        description="how the GPU reaches the host's memory: none, hmm, ats, or the number of a newer mode"
+    )
 
 
 def modes_view(gpu: GpuSample) -> GpuModes:
@@ -33,5 +44,16 @@ def modes_view(gpu: GpuSample) -> GpuModes:
         persistence_mode=reading.modes.persistence_mode,
         compute_mode=ComputeMode(mode).name.lower() if mode in set(ComputeMode) else None,
         ecc_enabled=reading.memory_errors.ecc_enabled,
+        ecc_pending=reading.memory_errors.ecc_pending,
         mig_enabled=reading.mig.enabled,
+        mig_pending=reading.mig.pending,
+        virtualization_mode=name_or_number(VirtualizationMode, reading.modes.virtualization_mode),
+        addressing_mode=name_or_number(AddressingMode, reading.modes.addressing_mode),
     )
+
+
+def name_or_number(names: type[IntEnum], number: int | None) -> str | None:
+    """In small letters; the number itself where the driver is newer than these names."""
+    if number is None:
+        return None
+    return names(number).name.lower() if number in set(names) else str(number)

@@ -39,8 +39,15 @@ class GpuPcie(BaseModel):
 
 
 class GpuPcieDetail(BaseModel):
-    """NVML: nvmlDeviceGetMaxPcieLinkWidth; max_link_width in /sys. What `width` is judged by."""
+    """NVML: nvmlDeviceGetMaxPcieLinkWidth, GpuMaxPcieLinkGeneration; max_link_width and _speed in /sys.
 
+    What `width` and `generation` follow from.
+    """
+
+    card_generation: int | None = Field(description="highest PCIe generation of the GPU in any slot")
+    port_generation: int | None = Field(
+        description="highest PCIe generation of the port above the GPU; null in a virtual machine"
+    )
     card_width: int | None = Field(description="highest number of PCIe lanes of the GPU in any slot")
     port_width: int | None = Field(
         description="highest number of PCIe lanes of the port above the GPU; null in a virtual machine"
@@ -53,7 +60,11 @@ class GpuPcieDetail(BaseModel):
 def pcie_detail_view(pcie: Pcie) -> GpuPcieDetail:
     """The wire shape of what is known of card and slot."""
     return GpuPcieDetail(
-        card_width=pcie.max_width, port_width=pcie.port_width, widest_under_load=pcie.widest_under_load
+        card_generation=pcie.card_generation,
+        port_generation=pcie.port_generation,
+        card_width=pcie.max_width,
+        port_width=pcie.port_width,
+        widest_under_load=pcie.widest_under_load,
     )
 
 

@@ -35,13 +35,34 @@ def power_view(power: Power) -> GpuPower:
     )
 
 
+class GpuMemoryPower(BaseModel):
+    """NVML: field values 185 and 186, scope 2: of the GPU's memory alone, which is a part of the GPU's."""
+
+    instant_watts: float | None = Field(description="power draw at this moment, watts")
+    average_watts: float | None = Field(description="mean power draw over the last second, watts")
+
+
+class GpuModulePower(BaseModel):
+    """NVML: field values 185, 186 and 190, scope 1: of a module with a CPU, as Grace Hopper is one."""
+
+    instant_watts: float | None = Field(description="power draw at this moment, watts")
+    average_watts: float | None = Field(description="mean power draw over the last second, watts")
+    limit_watts: float | None = Field(description="power limit in force, watts")
+
+
 class GpuPowerDetail(BaseModel):
-    """NVML: field values 185 and 186, nvmlDeviceGetEnforcedPowerLimit, TotalEnergyConsumption."""
+    """NVML: field values 185 and 186, nvmlDeviceGetEnforcedPowerLimit, PowerManagementLimitConstraints,
+    TotalEnergyConsumption.
+    """
 
     instant_watts: float | None = Field(description="power draw at this moment, watts")
     average_watts: float | None = Field(description="mean power draw over the last second, watts")
     enforced_limit_watts: float | None = Field(description="lowest of all power limits in force, watts")
     default_limit_watts: float | None = Field(description="default power management limit, watts")
+    min_limit_watts: float | None = Field(description="lowest limit that can be set, watts")
+    max_limit_watts: float | None = Field(description="highest limit that can be set, watts")
+    memory: GpuMemoryPower
+    module: GpuModulePower
     energy_joules: float | None = Field(description="energy used since the driver was loaded, joules")
 
 
@@ -52,5 +73,16 @@ def power_detail_view(power: Power) -> GpuPowerDetail:
         average_watts=tenths(power.average_watts),
         enforced_limit_watts=tenths(power.enforced_limit_watts),
         default_limit_watts=tenths(power.default_limit_watts),
+        min_limit_watts=tenths(power.min_limit_watts),
+        max_limit_watts=tenths(power.max_limit_watts),
+        memory=GpuMemoryPower(
+            instant_watts=tenths(power.memory_instant_watts),
+            average_watts=tenths(power.memory_average_watts),
+        ),
+        module=GpuModulePower(
+            instant_watts=tenths(power.module_instant_watts),
+            average_watts=tenths(power.module_average_watts),
+            limit_watts=tenths(power.module_limit_watts),
+        ),
         energy_joules=tenths(power.energy_joules),
     )

@@ -31,7 +31,7 @@ DESCRIPTION = (
 FAILED_DESCRIPTION = (
     "what the driver says of each name under failed, in NVML's words; where those are many, of the first"
 )
-BUDGET = 1536  # bytes of JSON for both, of one GPU
+BUDGET = 2048  # bytes of JSON for both, of one GPU
 
 # Of a GPU that is well they are null.
 _NO_VALUES = {"error", "failed", "detail.unknown", "detail.failed"}
@@ -142,7 +142,7 @@ def _has_null(value: object) -> bool:
             getattr(entry, field) is None
             for entry in value
             if isinstance(entry, BaseModel)
-            for field in type(entry).model_fields.keys() - {"name", "username", "cpu_percent"}
+            for field in entry.model_fields_set - {"name", "username", "cpu_percent"}
         )
     return value is None
 

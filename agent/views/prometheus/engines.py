@@ -31,4 +31,24 @@ GAUGES: ReadingValues = (
         "Utilization of the optical flow accelerator, 0 to 1.",
         lambda r: ratio(r.engines.ofa_percent),
     ),
+    (
+        "encoder_sessions",
+        "Number of sessions that encode video (NVENC).",
+        lambda r: r.engines.encoder_sessions,
+    ),
+    (
+        "encoder_frames_per_second",
+        "Mean speed of the sessions that encode video, in frames per second.",
+        lambda r: r.engines.encoder_fps,
+    ),
+    (
+        "capture_sessions",
+        "Number of sessions that capture the frame buffer (NvFBC).",
+        lambda r: r.engines.capture_sessions,
+    ),
+    (
+        "capture_frames_per_second",
+        "Mean speed of the sessions that capture the frame buffer, in frames per second.",
+        lambda r: r.engines.capture_fps,
+    ),
 )

@@ -48,6 +48,7 @@ GAUGES: ReadingValues = (
     *pcie.GAUGES,
     *fans.GAUGES,
     *mig.GAUGES,
+    *nvlink.GAUGES,
     *memory_errors.GAUGES,
     *recovery.GAUGES,
     *inforom.GAUGES,
@@ -95,5 +96,6 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading) -> Iterator[Metric]:
         )
     yield throttling.throttled_seconds(readings)
     yield memory_errors.ecc_errors(readings)
+    yield memory_errors.ecc_errors_by_place(readings)
     yield nvlink.nvlink_errors(readings)
     yield from mig.mig_families(readings)

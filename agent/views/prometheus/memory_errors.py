@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 from agent.views.prometheus.families import GPU_LABELS, counter, label_values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client import Metric
 
-    from agent.readings import GpuReading, GpuSample
+    from agent.readings import GpuReading, GpuSample, MemoryErrors
     from agent.views.prometheus.families import ReadingValues, ValuesByLabel
 
 
 GAUGES: ReadingValues = (
+    ("ecc_enabled", "1 if ECC is on, else 0.", lambda r: r.memory_errors.ecc_enabled),
+    (
+        "ecc_pending",
+        "1 if ECC will be on after the next reset, else 0.",
+        lambda r: r.memory_errors.ecc_pending,
+    ),
     (
         "retirement_pending",
         "1 if a faulty memory page will be retired at the next reset, else 0.",
@@ -62,6 +68,36 @@ BY_LABEL: ValuesByLabel = (
         },
     ),
 )
+
+
+def ecc_errors_by_place(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
+    """The counters by the place of the error too; no error counts twice."""
+    return counter(
+        "ecc_errors_by_place",
+        "ECC errors by place, sram or dram; those of SRAM not corrected by what found them, if told.",
+        (*GPU_LABELS, "place", "type", "scope"),
+        (
+            (label_values(gpu, place, kind, scope), count)
+            for gpu, reading in readings
+            for scope in ("volatile", "aggregate")
+            for place, kind, count in _at_places(reading.memory_errors, scope)
+        ),
+    )
+
+
+def _at_places(errors: MemoryErrors, scope: str) -> Iterator[tuple[str, str, int | None]]:
+    def told(name: str) -> int | None:
+        count: int | None = getattr(errors, f"{name}_{scope}")
+        return count
+
+    yield "dram", "corrected", told("dram_corrected")
+    yield "dram", "uncorrected", told("dram_uncorrected")
+    yield "sram", "corrected", told("sram_corrected")
+    parity, secded = told("sram_parity"), told("sram_secded")
+    if parity is None and secded is None:
+        yield "sram", "uncorrected", told("sram_uncorrected")
+    yield "sram", "uncorrected_parity", parity
+    yield "sram", "uncorrected_secded", secded
 
 
 def ecc_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:

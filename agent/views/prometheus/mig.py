@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from agent.readings import GpuReading, GpuSample
+    from agent.readings import GpuReading, GpuSample, MigInstance
     from agent.views.prometheus.families import ReadingValues
 
 
@@ -21,6 +21,11 @@ GAUGES: ReadingValues = (
         "1 if the GPU is partitioned by MIG, else 0; absent where the GPU has no MIG.",
         lambda r: r.mig.enabled,
     ),
+    (
+        "mig_pending",
+        "1 if MIG will partition the GPU after the next reset, else 0; absent where the GPU has no MIG.",
+        lambda r: r.mig.pending,
+    ),
 )
 
 
@@ -28,20 +33,30 @@ def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[M
     """The families of each instance."""
     instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances or ()]
     for name, documentation, field in (
-        ("mig_memory_total_bytes", "Memory of a MIG instance, in bytes.", "memory_total_bytes"),
-        ("mig_memory_used_bytes", "Memory of a MIG instance in use, in bytes.", "memory_used_bytes"),
+        (
+            "mig_memory_total_bytes",
+            "Memory of a MIG instance, in bytes; those of one GPU instance have it together.",
+            "memory_total_bytes",
+        ),
+        (
+            "mig_memory_used_bytes",
+            "Memory of a MIG instance in use, in bytes; those of one GPU instance have it together.",
+            "memory_used_bytes",
+        ),
     ):
         yield gauge(
             name,
             documentation,
-            (*GPU_LABELS, "mig", "mig_uuid", "profile"),
-            (
-                (
-                    label_values(
-                        gpu, str(one.mig_index), one.uuid or UNKNOWN_UUID, (one.name or "").rpartition(" ")[2]
-                    ),
-                    getattr(one, field),
-                )
-                for gpu, one in instances
-            ),
+            (*GPU_LABELS, "mig", "mig_uuid", "profile", "gpu_instance_id", "compute_instance_id"),
+            ((label_values(gpu, *_labels(one)), getattr(one, field)) for gpu, one in instances),
         )
+
+
+def _labels(one: MigInstance) -> tuple[str, ...]:
+    ids = (one.gpu_instance_id, one.compute_instance_id)
+    return (
+        str(one.mig_index),
+        one.uuid or UNKNOWN_UUID,
+        (one.name or "").rpartition(" ")[2],
+        *("" if number is None else str(number) for number in ids),
+    )

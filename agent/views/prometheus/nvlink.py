@@ -7,14 +7,36 @@ from typing import TYPE_CHECKING
 from agent.views.prometheus.families import GPU_LABELS, KIB, counter, label_values, scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from prometheus_client import Metric
 
-    from agent.readings import GpuReading, GpuSample
-    from agent.views.prometheus.families import ValuesByLabel
+    from agent.readings import GpuReading, GpuSample, NvLink, NvLinks
+    from agent.views.prometheus.families import ReadingValues, ValuesByLabel
 
+# The field of NvLink by the type of the error; that of a link before NVLink 5.
+_KINDS = {kind: f"{kind}_errors" for kind in ("replay", "recovery", "crc_flit", "crc_data")}
+_KINDS_OF_PACKETS = {
+    **_KINDS,
+    "malformed_packet": "malformed_packet_errors",
+    "buffer_overrun": "buffer_overrun_errors",
+    "receive": "receive_errors",
+    "receive_remote": "receive_remote_errors",
+    "receive_general": "receive_general_errors",
+    "local_link_integrity": "local_link_integrity_errors",
+    "transmit_discard": "transmit_discards",
+    "failed_recovery": "failed_recoveries",
+    "effective": "effective_errors",
+    "symbol": "symbol_errors",
+}
 
+GAUGES: ReadingValues = (
+    (
+        "nvlink_speed_bytes_per_second",
+        "Speed in one direction of the slowest NVLink that is up, in bytes per second.",
+        lambda r: scaled(slowest(r.nvlink), 1_000_000),
+    ),
+)
 BY_LABEL: ValuesByLabel = (
     (
         "nvlink_up",
@@ -44,12 +66,22 @@ def nvlink_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
         "Errors of all NVLinks of the GPU.",
         (*GPU_LABELS, "type"),
         (
-            (label_values(gpu, kind), sum_of_known(getattr(link, f"{kind}_errors") for link in links))
+            (label_values(gpu, kind), sum_of_known(getattr(link, field) for link in links))
             for gpu, reading in readings
             for links in [reading.nvlink.links or ()]
-            for kind in ("replay", "recovery", "crc_flit", "crc_data")
+            for kind, field in _kinds(links).items()
         ),
     )
+
+
+def _kinds(links: Iterable[NvLink]) -> Mapping[str, str]:
+    return _KINDS_OF_PACKETS if any(link.counts_packets for link in links) else _KINDS
+
+
+def slowest(nvlink: NvLinks) -> int | None:
+    """MB/s of the slowest link that is up and tells its speed."""
+    speeds = (link.speed_megabytes_per_second for link in nvlink.links or () if link.is_active)
+    return min((speed for speed in speeds if speed is not None), default=None)
 
 
 def sum_of_known(values: Iterable[int | None]) -> int | None:

@@ -25,6 +25,16 @@ GAUGES: ReadingValues = (
         lambda r: expected_width(r.pcie),
     ),
     (
+        "pcie_card_generation",
+        "Highest PCIe generation of the GPU in any slot.",
+        lambda r: r.pcie.card_generation,
+    ),
+    (
+        "pcie_port_generation",
+        "Highest PCIe generation of the port above the GPU; absent in a virtual machine.",
+        lambda r: r.pcie.port_generation,
+    ),
+    (
         "pcie_tx_bytes_per_second",
         "Data that leaves the GPU through PCIe, in bytes per second.",
         lambda r: scaled(r.pcie.tx_kib_per_second, KIB),

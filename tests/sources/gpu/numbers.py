@@ -19,6 +19,7 @@ from agent.readings import (
     Pcie,
     ProcessType,
     RemapBanks,
+    SramSources,
 )
 
 GIB = 1 << 30
@@ -30,7 +31,9 @@ PLAIN = GpuReading(
     fans=Fans(each=(Fan(), Fan())),
     pcie=Pcie(samples=(LinkSample(), LinkSample())),
     nvlink=NvLinks((NvLink(0, is_active=True), NvLink(1, is_active=True)), most_active=2),
-    memory_errors=MemoryErrors(remap_banks=RemapBanks(640, 0, 0, 0, 0)),
+    memory_errors=MemoryErrors(
+        remap_banks=RemapBanks(640, 0, 0, 0, 0), sram_sources=SramSources(0, 0, 0, 0, 0)
+    ),
     processes=(PROCESS, PROCESS),
     mig=Mig(enabled=True, instances=(MigInstance(0, processes=(PROCESS,)), MigInstance(1))),
 )

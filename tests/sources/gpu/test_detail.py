@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import GpuReading, MemoryErrors, RemapBanks
+from agent.readings import GpuReading, MemoryErrors, RemapBanks, SramSources
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn
 from agent.simulation.error_counters import ErrorCounters
 from agent.sources.gpu.paces import ERRORS_PACE, FIXED_PACE
@@ -23,6 +23,19 @@ ILL = ErrorCounters(
     uncorrected_volatile=2,
     corrected_aggregate=3,
     uncorrected_aggregate=4,
+    sram_corrected_volatile=21,
+    sram_corrected_aggregate=22,
+    sram_uncorrected_volatile=23 + 25,
+    sram_uncorrected_aggregate=24 + 26,
+    sram_parity_volatile=23,
+    sram_parity_aggregate=24,
+    sram_secded_volatile=25,
+    sram_secded_aggregate=26,
+    sram_sources=(31, 32, 33, 34, 35),
+    dram_corrected_volatile=41,
+    dram_corrected_aggregate=42,
+    dram_uncorrected_volatile=43,
+    dram_uncorrected_aggregate=44,
     remapped_rows_corrected=5,
     remapped_rows_uncorrected=6,
     remapping_pending=True,
@@ -57,6 +70,16 @@ def one() -> Iterator[OneGpu]:
             slowed_by_hardware_thermal=3_000_000_001,
             slowed_by_power_brake=4_000_000_000,
             slowed_by_thermal=5_000_000_000,
+            encoder_stats=(3, 60, 4100),
+            capture_stats=(2, 30, 5200),
+            memory_power_average=61_500,
+            memory_power_instant=62_500,
+            module_power_average=488_000,
+            module_power_instant=489_000,
+            module_power_limit=2_900_000,
+            pcie_card_generation=6,
+            addressing_mode=2,
+            ecc_pending=0,
         )
         yield one
 
@@ -76,6 +99,25 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
         "identity.part_number": "900-2G520-0000-000",
         "identity.vbios_version": "09.00.74.00.01",
         "identity.compute_capability": (9, 0),
+        "identity.architecture": 9,
+        "identity.gsp_firmware_version": "580.95.05",
+        "identity.gsp_firmware_enabled": True,
+        "modes.virtualization_mode": 0,
+        "modes.addressing_mode": 2,
+        "power.min_limit_watts": 200.0,
+        "power.max_limit_watts": 700.0,
+        "power.memory_average_watts": 61.5,
+        "power.memory_instant_watts": 62.5,
+        "power.module_average_watts": 488.0,
+        "power.module_instant_watts": 489.0,
+        "power.module_limit_watts": 2900.0,
+        "pcie.card_generation": 6,
+        "engines.encoder_sessions": 3,
+        "engines.encoder_fps": 60,
+        "engines.encoder_latency_microseconds": 4100,
+        "engines.capture_sessions": 2,
+        "engines.capture_fps": 30,
+        "engines.capture_latency_microseconds": 5200,
         "power.default_limit_watts": 700.0,
         "clocks.max_sm_mhz": 1980,
         "clocks.max_video_mhz": 1545,
@@ -120,10 +162,24 @@ def test_every_detail_is_told_exactly(one: OneGpu) -> None:
     assert reading.fans.each == ()
     assert reading.memory_errors == MemoryErrors(
         ecc_enabled=True,
+        ecc_pending=False,
         corrected_volatile=1,
         uncorrected_volatile=2,
         corrected_aggregate=3,
         uncorrected_aggregate=4,
+        sram_corrected_volatile=21,
+        sram_corrected_aggregate=22,
+        sram_uncorrected_volatile=23 + 25,
+        sram_uncorrected_aggregate=24 + 26,
+        sram_parity_volatile=23,
+        sram_parity_aggregate=24,
+        sram_secded_volatile=25,
+        sram_secded_aggregate=26,
+        sram_sources=SramSources(l2=31, sm=32, microcontroller=33, pcie=34, other=35),
+        dram_corrected_volatile=41,
+        dram_corrected_aggregate=42,
+        dram_uncorrected_volatile=43,
+        dram_uncorrected_aggregate=44,
         remapped_rows_corrected=5,
         remapped_rows_uncorrected=6,
         remapping_pending=True,
@@ -154,27 +210,30 @@ def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str)
 
 
 @pytest.mark.parametrize(
-    ("field", "name"),
+    ("field", "names"),
     [
-        (FieldId.MEMORY_TEMP, "thermal.memory_celsius"),
-        (FieldId.POWER_AVERAGE, "power.average_watts"),
-        (FieldId.POWER_INSTANT, "power.instant_watts"),
-        (FieldId.GPU_RECOVERY_ACTION, "recovery.action"),
-        (FieldId.SHUTDOWN_TLIMIT, "thermal.shutdown_margin_celsius"),
-        (FieldId.SLOWDOWN_TLIMIT, "thermal.slowdown_margin_celsius"),
-        (FieldId.MEMORY_MAX_TLIMIT, "thermal.memory_max_margin_celsius"),
-        (FieldId.MAX_OPERATING_TLIMIT, "thermal.max_operating_margin_celsius"),
-        (FieldId.SLOWED_BY_SOFTWARE_HEAT, "throttling.software_thermal_seconds"),
-        (FieldId.SLOWED_BY_HARDWARE_HEAT, "throttling.hardware_thermal_seconds"),
-        (FieldId.SLOWED_BY_POWER_BRAKE, "throttling.power_brake_seconds"),
+        (FieldId.MEMORY_TEMP, ("thermal.memory_celsius",)),
+        (FieldId.POWER_AVERAGE, tuple(f"power.{of}average_watts" for of in ("", "memory_", "module_"))),
+        (FieldId.POWER_INSTANT, tuple(f"power.{of}instant_watts" for of in ("", "memory_", "module_"))),
+        (FieldId.POWER_CURRENT_LIMIT, ("power.module_limit_watts",)),
+        (FieldId.GPU_RECOVERY_ACTION, ("recovery.action",)),
+        (FieldId.SHUTDOWN_TLIMIT, ("thermal.shutdown_margin_celsius",)),
+        (FieldId.SLOWDOWN_TLIMIT, ("thermal.slowdown_margin_celsius",)),
+        (FieldId.MEMORY_MAX_TLIMIT, ("thermal.memory_max_margin_celsius",)),
+        (FieldId.MAX_OPERATING_TLIMIT, ("thermal.max_operating_margin_celsius",)),
+        (FieldId.SLOWED_BY_SOFTWARE_HEAT, ("throttling.software_thermal_seconds",)),
+        (FieldId.SLOWED_BY_HARDWARE_HEAT, ("throttling.hardware_thermal_seconds",)),
+        (FieldId.SLOWED_BY_POWER_BRAKE, ("throttling.power_brake_seconds",)),
     ],
 )
-def test_a_missing_field_value_costs_its_own_detail_only(one: OneGpu, field: FieldId, name: str) -> None:
+def test_a_missing_field_value_costs_its_own_details_only(
+    one: OneGpu, field: FieldId, names: tuple[str, ...]
+) -> None:
     told = details(one.read())
     one.source.release()
     one.gpu.unsupport(field)
 
-    assert details(one.read()) == told | {name: None}
+    assert details(one.read()) == told | dict.fromkeys(names)
 
 
 @pytest.mark.parametrize("symbol", DETAIL_FEEDS)
@@ -213,6 +272,13 @@ CALLS_IN_A_MINUTE = {
             "nvmlDeviceGetCudaComputeCapability",
             "nvmlDeviceGetPowerManagementDefaultLimit",
             "nvmlDeviceGetNumFans",
+            "nvmlDeviceGetArchitecture",
+            "nvmlDeviceGetGspFirmwareVersion",
+            "nvmlDeviceGetGspFirmwareMode",
+            "nvmlDeviceGetVirtualizationMode",
+            "nvmlDeviceGetAddressingMode",
+            "nvmlDeviceGetPowerManagementLimitConstraints",
+            "nvmlDeviceGetGpuMaxPcieLinkGeneration",
         ],
         1,
     ),
@@ -227,6 +293,7 @@ CALLS_IN_A_MINUTE = {
     "nvmlDeviceGetSramEccErrorStatus": 2,
     "nvmlDeviceGetUnrepairableMemoryFlag_v1": 2,
     "nvmlDeviceGetRepairStatus": 2,
+    "nvmlDeviceGetMemoryErrorCounter": 4 * 2,
     # every 5 s
     **dict.fromkeys(
         [
@@ -238,6 +305,8 @@ CALLS_IN_A_MINUTE = {
             "nvmlDeviceGetDecoderUtilization",
             "nvmlDeviceGetJpgUtilization",
             "nvmlDeviceGetOfaUtilization",
+            "nvmlDeviceGetEncoderStats",
+            "nvmlDeviceGetFBCStats",
             "nvmlDeviceGetBAR1MemoryInfo",
             "nvmlDeviceGetPcieReplayCounter",
             "nvmlDeviceGetMarginTemperature",

@@ -92,6 +92,7 @@ def expected(one: OneGpu) -> GpuReading:
         pcie_max_generation=values.pcie_max_generation,
         pcie_max_width=values.pcie_max_width,
         pcie_port_width=one.gpu.port_width,
+        pcie_port_generation=one.gpu.port_generation,
         memory_used_bytes=values.memory_used,
         memory_free_bytes=values.memory_free,
         memory_reserved_bytes=values.memory_reserved,
@@ -115,6 +116,7 @@ def expected(one: OneGpu) -> GpuReading:
         modes_compute_mode=one.gpu.compute_mode,
         processes=tuple(sorted(processes, key=lambda process: process.pid)),
         mig_enabled=False if model.mig_profiles else None,
+        mig_pending=False if model.mig_profiles else None,
     )
 
 
@@ -174,11 +176,10 @@ GPM = ("gpm.sm_activity_percent", "gpm.dram_activity_percent")
 FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing else can fill
     "nvmlDeviceGetUUID": ("identity.uuid",),
     "nvmlDeviceGetName": ("identity.name",),
-    "nvmlDeviceGetPciInfo_v3": ("identity.pci_bus_id", "pcie.port_width"),
+    "nvmlDeviceGetPciInfo_v3": ("identity.pci_bus_id", "pcie.port_width", "pcie.port_generation"),
     "nvmlDeviceGetMaxClockInfo": ("clocks.max_graphics_mhz", "clocks.max_memory_mhz"),
     "nvmlDeviceGetMaxPcieLinkGeneration": ("pcie.max_generation",),
     "nvmlDeviceGetMaxPcieLinkWidth": ("pcie.max_width",),
-    "nvmlDeviceGetVirtualizationMode": (),  # the flag of the CPU stands in
     "nvmlDeviceGetMemoryInfo_v2": MEMORY,
     "nvmlDeviceGetUtilizationRates": ("utilization.gpu_percent", "utilization.memory_controller_percent"),
     "nvmlDeviceGetTemperatureV": ("thermal.gpu_celsius",),
@@ -196,7 +197,7 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetGraphicsRunningProcesses_v3": (),  # there are none
     "nvmlDeviceGetMPSComputeRunningProcesses_v3": (),  # the same
     "nvmlDeviceGetProcessUtilization": (),  # a newer one stands in
-    "nvmlDeviceGetMigMode": ("mig.enabled",),
+    "nvmlDeviceGetMigMode": ("mig.enabled", "mig.pending"),
     "nvmlGpmSampleAlloc": GPM,
     "nvmlGpmSampleGet": GPM,
     "nvmlGpmMetricsGet": GPM,
@@ -320,7 +321,7 @@ LACKS = {
     "r575": (),
     "r535": ("fans.speed_rpm",),
     "r470": ("fans.speed_rpm", "memory.reserved_bytes", *GPM),
-    "r418": ("fans.speed_rpm", "memory.reserved_bytes", *GPM, "mig.enabled"),
+    "r418": ("fans.speed_rpm", "memory.reserved_bytes", *GPM, "mig.enabled", "mig.pending"),
 }
 
 
@@ -480,7 +481,6 @@ CALLS_IN_20_SECONDS = {
     "nvmlDeviceGetMaxPcieLinkGeneration": 1,
     "nvmlDeviceGetMaxPcieLinkWidth": 1,
     "nvmlDeviceGetPciInfo_v3": 1,
-    "nvmlDeviceGetVirtualizationMode": 1,
     "nvmlGpmQueryDeviceSupport": 1,
     "nvmlGpmSampleAlloc": 2,
     # each sample
@@ -490,7 +490,11 @@ CALLS_IN_20_SECONDS = {
     "nvmlDeviceGetPowerUsage": 20,
     "nvmlDeviceGetClockInfo": 40 + 2 * 4,
     "nvmlDeviceGetCurrentClocksEventReasons": 20,
-    "nvmlDeviceGetFieldValues": 20 + 2 * 4 + 2 + 1,  # for details every 5 s, every 10 s and once
+    "nvmlDeviceGetFieldValues": 20
+    + 2 * 4
+    + 2
+    + 1
+    + 3,  # details every 5 s and 10 s, once, and of links once a minute
     "nvmlGpmSampleGet": 20,
     "nvmlGpmMetricsGet": 19,
     # every 2 s; NVML is asked for the size, then for the list
@@ -556,7 +560,7 @@ def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(on
     calls = calls_of(one, 20, 1.0)
 
     assert calls == CALLS_IN_20_SECONDS | {
-        "nvmlDeviceGetFieldValues": 1 + 8 + 2 + 1,
+        "nvmlDeviceGetFieldValues": 1 + 8 + 2 + 1 + 3,
         "nvmlDeviceGetPcieThroughput": 8,
     }
 

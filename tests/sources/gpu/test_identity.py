@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pynvml
 import pytest
 
 from agent.readings import SourceError
+from agent.simulation import Simulation
+from agent.sources.gpu import GpuSource
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -35,3 +39,24 @@ def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
         "NVIDIA H200",
         1995,
     )
+
+
+def test_a_gpu_whose_firmware_the_driver_runs_tells_no_version_of_it() -> None:
+    with one_gpu("k80") as one:
+        identity = one.read().identity
+
+    assert (identity.gsp_firmware_enabled, identity.gsp_firmware_version) == (False, None)
+
+
+def test_gpus_that_are_read_at_once_tell_their_own_firmware_mode() -> None:
+    """nvidia-ml-py's own defaults are two numbers that every thread would write."""
+    with Simulation(2) as simulation:
+        simulation.gpus[1].fix(gsp_firmware_mode=0)
+        together = threading.Barrier(2)
+
+        def read(index: int) -> set[bool | None]:
+            together.wait()
+            return {GpuSource(index).read().identity.gsp_firmware_enabled for _ in range(20)}
+
+        with ThreadPoolExecutor(2) as threads:
+            assert list(threads.map(read, range(2))) == [{True}, {False}]

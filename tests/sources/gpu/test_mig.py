@@ -23,6 +23,11 @@ IN_MIG = [
     SimulatedProcess(20, "C", None, mig_index=0),
     SimulatedProcess(40, "C", GIB),  # outside of every instance
 ]
+SESSIONS = {
+    f"{kind}_{name}": 0
+    for kind in ("encoder", "capture")
+    for name in ("sessions", "fps", "latency_microseconds")
+}
 PROCESSES = (
     (GpuProcess(10, COMPUTE, GIB), GpuProcess(20, COMPUTE, None)),
     (GpuProcess(30, COMPUTE, 3 * GIB),),
@@ -57,6 +62,8 @@ def expected(one: OneGpu) -> tuple[MigInstance, ...]:
             memory_used_bytes=used[instance.mig_index],
             memory_free_bytes=instance.memory_total - used[instance.mig_index],
             processes=PROCESSES[instance.mig_index],
+            gpu_instance_id=instance.gpu_instance_id,
+            compute_instance_id=instance.compute_instance_id,
         )
         for instance in one.gpu.mig_instances
     )
@@ -92,8 +99,8 @@ def test_a_parted_gpu_has_neither_utilization_nor_nvlinks_but_everything_else(pa
         with_values(whole, pcie_samples=()),
         utilization=Utilization(),
         processes=(*PROCESSES[0], *PROCESSES[1]),
-        mig=Mig(enabled=True, instances=expected(parted)),
-        engines=Engines(),
+        mig=Mig(enabled=True, pending=True, instances=expected(parted)),
+        engines=replace(Engines(), **SESSIONS),
         nvlink=replace(whole.nvlink, links=None),
     )
 
@@ -237,3 +244,53 @@ def test_r470_tells_instances(parted: OneGpu) -> None:
     assert [instance.uuid for instance in parted.read().mig.instances or ()] == [
         instance.uuid for instance in parted.gpu.mig_instances
     ]
+
+
+# GPU instances and compute instances
+
+
+def test_compute_instances_of_one_gpu_instance_show_the_memory_that_they_share(one: OneGpu) -> None:
+    one.gpu.enable_mig("1c.2g.20gb", "1c.2g.20gb", "1g.10gb")
+
+    told = one.read().mig.instances or ()
+
+    assert [(each.gpu_instance_id, each.compute_instance_id) for each in told] == [(1, 0), (1, 1), (2, 0)]
+    assert told[0].memory_total_bytes == told[1].memory_total_bytes
+    assert told[0].memory_used_bytes == told[1].memory_used_bytes
+    assert {each.gpu_instance_id: each.memory_total_bytes for each in told}.keys() == {1, 2}
+
+
+def test_the_ids_of_an_instance_are_asked_once(parted: OneGpu) -> None:
+    parted.read()
+    again = parted.read(after=6).mig.instances
+
+    assert again == expected(parted)
+    ids = ("nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetComputeInstanceId")
+    assert [parted.simulation.calls[symbol] for symbol in ids] == [2, 2]
+
+
+def test_other_instances_in_the_same_places_have_their_own_ids(parted: OneGpu) -> None:
+    parted.read()
+    parted.gpu.enable_mig("1c.2g.20gb", "1c.2g.20gb")
+
+    told = parted.read(after=6).mig.instances or ()
+
+    assert [(each.gpu_instance_id, each.compute_instance_id) for each in told] == [(1, 0), (1, 1)]
+
+
+def test_ids_that_a_driver_fails_to_tell_are_asked_again(parted: OneGpu) -> None:
+    parted.simulation.fail("nvmlDeviceGetGpuInstanceId", NvmlReturn.UNKNOWN)
+    before = parted.read()
+    parted.simulation.heal()
+    after = parted.read(after=6)
+
+    assert [each.gpu_instance_id for each in before.mig.instances or ()] == [None, None]
+    assert before.unknown["mig.instances"].function == "nvmlDeviceGetGpuInstanceId"
+    assert [each.gpu_instance_id for each in after.mig.instances or ()] == [1, 2]
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_the_mode_after_the_next_reset_is_told_beside_the_present_one(one: OneGpu, pending: bool) -> None:
+    one.gpu.mig_pending = pending
+
+    assert (one.read().mig.enabled, one.read().mig.pending) == (False, pending)

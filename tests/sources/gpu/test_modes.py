@@ -22,3 +22,11 @@ def test_an_unknown_performance_state_is_none(one: OneGpu) -> None:
     one.gpu.fix(performance_state=32)  # NVML_PSTATE_UNKNOWN
 
     assert one.read().modes.performance_state is None
+
+
+def test_a_mode_that_never_changes_is_asked_every_five_minutes(one: OneGpu) -> None:
+    for _ in range(60):
+        one.read(after=1)
+
+    modes = ("nvmlDeviceGetVirtualizationMode", "nvmlDeviceGetAddressingMode")
+    assert [one.simulation.calls[symbol] for symbol in modes] == [1, 1]

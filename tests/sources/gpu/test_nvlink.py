@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
+import pynvml
 import pytest
 
-from agent.readings import NVSWITCH, NvLink
-from agent.simulation import NvmlReturn, Simulation
+from agent.readings import NVSWITCH, NvLink, Reason
+from agent.simulation import FieldId, NvmlReturn, Simulation, wire
+from agent.simulation.call_faults import FIELD_VALUES
 from agent.sources.gpu import GpuSource
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
 from tests.sources.one_gpu import one_gpu
 
 if TYPE_CHECKING:
@@ -131,6 +134,7 @@ def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
         is_active=True,
         version=4,
         peer=NVSWITCH,
+        speed_megabytes_per_second=26_562,
         tx_kib_per_second=1000.0,
         rx_kib_per_second=2000.0,
         replay_errors=4,
@@ -176,8 +180,185 @@ def test_what_a_minute_of_links_costs() -> None:
 
     calls = {symbol: calls for symbol, calls in one.simulation.calls.items() if "NvLink" in symbol}
     assert calls == {
-        "nvmlDeviceGetNvLinkState": 12 * (18 + 1),  # there is none beyond the last
+        "nvmlDeviceGetNvLinkState": 12 * 18,  # their number is told
         "nvmlDeviceGetNvLinkVersion": 18,
         "nvmlDeviceGetNvLinkRemoteDeviceType": 18,
         "nvmlDeviceGetNvLinkErrorCounter": 18 * 4,
     }
+
+
+# Only links that exist
+
+
+@pytest.mark.parametrize("links", [4, 12])
+def test_links_beyond_those_that_the_gpu_has_are_not_listed(links: int) -> None:
+    """A driver tells of as many as the largest GPU of a generation has, the others as down."""
+    with one_gpu() as one:
+        one.gpu.nvlinks, one.gpu.nvlinks_listed = one.gpu.nvlinks[:links], 18
+        one.gpu.nvlinks_down = {1}
+
+        listed = one.read().nvlink.links
+
+    assert [link.is_active for link in listed or ()] == [link != 1 for link in range(links)]
+
+
+def test_a_gpu_with_no_link_has_none_whatever_the_driver_lists() -> None:
+    with one_gpu() as one:
+        one.gpu.nvlinks, one.gpu.nvlinks_listed = [], 18
+
+        reading = one.read()
+
+    assert reading.nvlink.links is None
+    assert reading.unknown["nvlink.links"].reason is Reason.NOT_SUPPORTED
+
+
+def test_links_that_were_up_are_listed_though_their_number_is_0_now() -> None:
+    """What has failed is not gone."""
+    with one_gpu() as one:
+        one.read()
+        one.gpu.nvlinks, one.gpu.nvlinks_listed = [], 18
+
+        reading = one.read(after=NVLINK_FACTS_PACE)
+
+    assert [link.is_active for link in reading.nvlink.links or ()] == [False] * 18
+    assert reading.nvlink.most_active == 18
+
+
+def test_a_number_that_is_0_hides_no_link_that_is_up() -> None:
+    with one_gpu() as one:
+        pynvml.nvmlLib = OtherFields(one.simulation, {FieldId.NVLINK_COUNT: 0})
+
+        assert len(one.read().nvlink.links or ()) == 18
+
+
+@pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.UNKNOWN])
+def test_where_the_number_is_not_told_the_driver_says_where_the_links_end(code: NvmlReturn) -> None:
+    with one_gpu() as one:
+        one.gpu.fail(FIELD_VALUES, code, entry=FieldId.NVLINK_COUNT)
+        one.gpu.nvlinks = one.gpu.nvlinks[:12]
+
+        assert len(one.read().nvlink.links or ()) == 12
+
+
+# Speed
+
+
+def test_a_link_that_is_down_has_no_speed() -> None:
+    with one_gpu() as one:
+        one.gpu.nvlinks_down = {0}
+
+        first, second, *_ = one.read().nvlink.links or ()
+
+    assert (first.speed_megabytes_per_second, second.speed_megabytes_per_second) == (None, 26_562)
+
+
+def test_an_older_driver_tells_one_speed_of_all_links() -> None:
+    with one_gpu() as one:
+        one.gpu.unsupport(FieldId.NVLINK_SPEED)
+
+        assert {link.speed_megabytes_per_second for link in one.read().nvlink.links or ()} == {26_562}
+
+
+def test_without_a_speed_it_is_unknown_for_a_reason() -> None:
+    with one_gpu() as one:
+        one.gpu.unsupport(FieldId.NVLINK_SPEED, FieldId.NVLINK_SPEED_COMMON)
+
+        reading = one.read()
+
+    assert {link.speed_megabytes_per_second for link in reading.nvlink.links or ()} == {None}
+    assert reading.unknown["nvlink.links"].reason is Reason.NOT_SUPPORTED
+
+
+def test_a_link_carries_no_more_than_its_speed() -> None:
+    """26,562 MB/s are 25,939,453 KiB/s; a counter that leaps is no throughput."""
+    with one_gpu() as one:
+        one.gpu.fix(nvlink_tx=30_000_000, nvlink_rx=25_000_000)
+        one.read()
+        reading = one.read(after=SLOW_PACE)
+
+    assert rates_of_links(reading) == [(None, 25_000_000.0)] * 18
+    assert reading.unknown["nvlink.links"].words == "30,000,000 KiB/s (tx_kib_per_second)"
+
+
+# NVLink 5
+
+
+def test_links_of_nvlink_5_count_bytes_and_errors_by_other_fields() -> None:
+    errors = dict(zip(OF_PACKETS, range(11, 22), strict=True))
+    with one_gpu() as one:
+        one.gpu.nvlink_packets = True
+        one.gpu.fix(nvlink_tx=1000, nvlink_rx=2000)
+        one.gpu.error_counters.nvlink_packet_errors = {(3, field): errors[field] for field in errors}
+        one.read()
+        reading = one.read(after=SLOW_PACE)
+
+    assert (reading.nvlink.links or ())[3] == NvLink(
+        link=3,
+        is_active=True,
+        version=4,
+        peer=NVSWITCH,
+        speed_megabytes_per_second=26_562,
+        tx_kib_per_second=1000.0,
+        rx_kib_per_second=2000.0,
+        counts_packets=True,
+        **{name: errors[field] for field, name in OF_PACKETS.items()},
+    )
+    why = reading.unknown["nvlink.links"]
+    assert (why.reason, why.function) == (Reason.NOT_SUPPORTED, "nvmlDeviceGetNvLinkErrorCounter")
+
+
+def test_a_failure_of_one_counter_of_nvlink_5_costs_that_counter_alone() -> None:
+    with one_gpu() as one:
+        one.gpu.nvlink_packets = True
+        one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_SYMBOL_ERRORS)
+        reading = one.read()
+
+    first, *_ = reading.nvlink.links or ()
+    assert (first.symbol_errors, first.effective_errors) == (None, 0)
+    assert reading.unknown["nvlink.links"].reason is Reason.FAILED
+
+
+def test_links_before_nvlink_5_are_asked_for_its_counters_once() -> None:
+    with one_gpu() as one:
+        library = OtherFields(one.simulation, {})
+        pynvml.nvmlLib = library
+        one.read()
+        asked = library.asked[FieldId.NVLINK_SYMBOL_ERRORS]
+        one.read(after=NVLINK_FACTS_PACE)
+
+    assert (asked, library.asked[FieldId.NVLINK_SYMBOL_ERRORS]) == (1, 1)
+    assert library.asked[FieldId.NVLINK_SENT_BYTES] == 0
+
+
+OF_PACKETS = {
+    FieldId.NVLINK_RECOVERIES: "recovery_errors",
+    FieldId.NVLINK_MALFORMED_PACKETS: "malformed_packet_errors",
+    FieldId.NVLINK_BUFFER_OVERRUNS: "buffer_overrun_errors",
+    FieldId.NVLINK_RECEIVE_ERRORS: "receive_errors",
+    FieldId.NVLINK_RECEIVE_REMOTE_ERRORS: "receive_remote_errors",
+    FieldId.NVLINK_RECEIVE_GENERAL_ERRORS: "receive_general_errors",
+    FieldId.NVLINK_LOCAL_INTEGRITY_ERRORS: "local_link_integrity_errors",
+    FieldId.NVLINK_TRANSMIT_DISCARDS: "transmit_discards",
+    FieldId.NVLINK_FAILED_RECOVERIES: "failed_recoveries",
+    FieldId.NVLINK_EFFECTIVE_ERRORS: "effective_errors",
+    FieldId.NVLINK_SYMBOL_ERRORS: "symbol_errors",
+}
+
+
+class OtherFields:
+    """The simulated library, but these field values have other numbers; counts how often each is asked."""
+
+    def __init__(self, library: Any, told: dict[int, int]) -> None:
+        self._library = library
+        self._told = told
+        self.asked: Counter[int] = Counter()
+
+    def __getattr__(self, symbol: str) -> Any:
+        return self._tell if symbol == FIELD_VALUES else getattr(self._library, symbol)
+
+    def _tell(self, handle: Any, count: Any, entries: Any) -> Any:
+        code = getattr(self._library, FIELD_VALUES)(handle, count, entries)
+        for entry in (wire.target(entries)[place] for place in range(wire.number(count))):
+            self.asked[entry.fieldId] += 1
+            entry.value.uiVal = self._told.get(entry.fieldId, entry.value.uiVal)
+        return code

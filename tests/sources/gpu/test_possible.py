@@ -17,6 +17,7 @@ from agent.readings import (
     Power,
     Reason,
     RemapBanks,
+    SramSources,
     Thermal,
     Unknown,
 )
@@ -32,6 +33,7 @@ WHOLE = {
     "processes.pid": "processes",
     "mig.instances.processes.pid": "mig.instances.processes",
     **{f"memory_errors.remap_banks.{name}": "memory_errors.remap_banks" for name in RemapBanks.__slots__},
+    **{f"memory_errors.sram_sources.{name}": "memory_errors.sram_sources" for name in SramSources.__slots__},
 }
 LIST_NAMES = (
     "processes",
@@ -40,6 +42,7 @@ LIST_NAMES = (
     "pcie.samples",
     "mig.instances",
     "memory_errors.remap_banks",
+    "memory_errors.sram_sources",
 )
 
 
@@ -195,7 +198,7 @@ def test_a_number_of_mig_devices_that_cannot_be_is_the_reason_why_none_is_told()
         pynvml.nvmlLib = Garbage(one.simulation, 4_000_000_000, "nvmlDeviceGetMaxMigDeviceCount")
         reading = one.read()
 
-    assert reading.mig == Mig(enabled=True, instances=None)
+    assert reading.mig == Mig(enabled=True, pending=True, instances=None)
     assert reading.unknown["mig.instances"].words == "4,000,000,000 instances"
 
 

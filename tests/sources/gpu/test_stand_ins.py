@@ -36,14 +36,14 @@ class ByField:
     def __init__(self, library: Any, told: dict[int, int]) -> None:
         self._library = library
         self.told = told
-        self.asked: list[list[int]] = []  # field ids, call by call
+        self.asked: list[list[int]] = []  # field ids of the GPU alone, call by call
 
     def __getattr__(self, symbol: str) -> Any:
         return self._tell if symbol == FIELD_VALUES else getattr(self._library, symbol)
 
     def _tell(self, _handle: Any, count: Any, entries: Any) -> int:
         listed = [wire.target(entries)[place] for place in range(wire.number(count))]
-        self.asked.append([entry.fieldId for entry in listed])
+        self.asked.append([entry.fieldId for entry in listed if entry.scopeId == 0])
         for entry in listed:
             value = self.told.get(entry.fieldId)
             entry.nvmlReturn = NvmlReturn.NOT_SUPPORTED if value is None else NvmlReturn.SUCCESS

@@ -35,6 +35,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "nvmlDeviceGetFieldValues": (
         "power.average_watts",
         "power.instant_watts",
+        *(f"power.{name}_watts" for name in ("memory_average", "memory_instant")),
+        *(f"power.module_{name}_watts" for name in ("average", "instant", "limit")),
         "thermal.memory_celsius",
         "recovery.action",
         "nvlink.links",

@@ -11,7 +11,7 @@ import pytest
 
 from agent.derive.activity import Thresholds
 from agent.derive.health import examine
-from agent.readings import GpuSample, HostProcess, ProcessesReading
+from agent.readings import GpuSample, HostProcess, NvLink, NvLinks, ProcessesReading
 from agent.simulation import MODELS, SimulatedProcess
 from agent.views.gpu import GpuJson, GpuMetrics, error_view
 from agent.views.gpu.device import gpu_view
@@ -345,3 +345,50 @@ def with_own_pids(gpu: GpuSample, index: int) -> GpuSample:
 def test_a_lost_gpu_stays_within_2_kib() -> None:
     assert IDENTITY.name
     assert len(view(LOST, {}).encode()) <= 2048
+
+
+def detail(**values: Any) -> Any:
+    """`detail` of a GPU that tells these values."""
+    gpu = replace(HEALTHY, reading=with_values(READING, **values))
+    return json.loads(made(snapshot(gpu), [gpu], detail=True))["gpus"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(9, "Hopper"), (8, "Ada Lovelace"), (13, "Rubin"), (99, "99"), (None, None)]
+)
+def test_an_architecture_has_the_name_of_nvidia_smi_or_its_number(
+    number: int | None, name: str | None
+) -> None:
+    assert detail(identity_architecture=number)["board"]["architecture"] == name
+
+
+@pytest.mark.parametrize(
+    ("virtualization", "addressing", "names"),
+    [
+        (0, 0, ("none", "none")),
+        (1, 2, ("passthrough", "ats")),
+        (9, 9, ("9", "9")),
+        (None, None, (None, None)),
+    ],
+)
+def test_a_mode_has_a_name_or_its_number(
+    virtualization: int | None, addressing: int | None, names: tuple[str | None, ...]
+) -> None:
+    modes = detail(modes_virtualization_mode=virtualization, modes_addressing_mode=addressing)["modes"]
+
+    assert (modes["virtualization_mode"], modes["addressing_mode"]) == names
+
+
+def test_only_a_link_of_nvlink_5_has_its_counters() -> None:
+    older = NvLink(0, is_active=True, version=6, speed_megabytes_per_second=26_562)
+    newer = replace(older, counts_packets=True, symbol_errors=4)
+
+    first, second = detail(nvlink=NvLinks((older, newer)))["nvlinks"]
+
+    assert "symbol_errors" not in first
+    assert (second["symbol_errors"], second["effective_errors"]) == (4, None)
+    assert first["speed_mbps"] == second["speed_mbps"] == 26_562
+
+
+def test_memory_that_nobody_can_have_is_told_beside_that_in_use_and_free() -> None:
+    assert detail(memory_reserved_bytes=551 * MIB)["memory"] == {"reserved_mb": 551.0}

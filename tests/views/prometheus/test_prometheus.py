@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -12,12 +14,16 @@ from agent.readings import (
     DriverReading,
     GpuSample,
     GpuState,
+    MigInstance,
+    NvLink,
+    NvLinks,
     Snapshot,
 )
 from agent.simulation import MODELS
 from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 from tests.sources.one_gpu import one_gpu
-from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, STARTING, STUCK, snapshot
+from tests.support.readings import with_values
+from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, READING, STARTING, STUCK, snapshot
 
 GPU = 'uuid="GPU-1",gpu="0"'
 LABEL = r'\w+="(?:[^"\\]|\\.)*"'
@@ -160,3 +166,48 @@ def test_names_keep_to_the_rules(model: str) -> None:
             assert found.name.endswith("_total") == (family.type == "counter")
             if found.name.endswith("_ratio"):
                 assert 0 <= found.value <= 1.5
+
+
+def labelled(family: str, **values: Any) -> dict[str, float]:
+    """The values of a GPU's family by those labels that are not of every GPU."""
+    gpu = replace(HEALTHY, reading=with_values(READING, **values))
+    found = {}
+    for line in lines(snapshot(gpu), f"{family}{{"):
+        labels, _, value = line.partition("{")[2].rpartition("} ")
+        pairs = re.findall(r'(\w+)="([^"]*)"', labels)
+        found[" ".join(text for name, text in pairs if name not in {"gpu", "uuid"})] = float(value)
+    return found
+
+
+def test_an_error_of_a_place_is_in_one_series_alone() -> None:
+    family = "ecc_errors_by_place_total"
+    told = {"memory_errors_sram_uncorrected_volatile": 5, "memory_errors_dram_corrected_aggregate": 7}
+
+    assert labelled(family, **told) == {"sram volatile uncorrected": 5, "dram aggregate corrected": 7}
+    told |= {"memory_errors_sram_parity_volatile": 2, "memory_errors_sram_secded_volatile": 3}
+    assert labelled(family, **told) == {
+        "sram volatile uncorrected_parity": 2,
+        "sram volatile uncorrected_secded": 3,
+        "dram aggregate corrected": 7,
+    }
+
+
+def test_the_speed_is_that_of_the_slowest_link_that_is_up() -> None:
+    links = tuple(
+        NvLink(link, is_active=link != 2, speed_megabytes_per_second=speed)
+        for link, speed in enumerate((26_562, 25_000, 1, None))
+    )
+
+    assert labelled("nvlink_speed_bytes_per_second", nvlink=NvLinks(links)) == {"": 25_000_000_000}
+
+
+def test_instances_that_share_a_gpu_instance_can_be_told() -> None:
+    instances = tuple(
+        MigInstance(number, memory_total_bytes=1024, gpu_instance_id=4, compute_instance_id=number)
+        for number in range(2)
+    )
+
+    assert labelled("mig_memory_total_bytes", mig_instances=instances) == {
+        "0 4 0 unknown ": 1024,
+        "1 4 1 unknown ": 1024,
+    }
