@@ -76,5 +76,6 @@ class Patient:
     reading: GpuReading  # with every live value unknown where none may be shown
     now: float  # seconds since the epoch
     expected_nvlinks: int = 0  # see agent/derive/health/nvlink.py
+    expected_nvlink_megabytes: int = 0  # a second, of a link to an NVSwitch; see there
     has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py
     lately: Lately | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

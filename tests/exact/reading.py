@@ -615,13 +615,13 @@ def _ledger() -> LedgerReading:
         idle_since={f"GPU-uuid-{n}": TAKEN_AT - 4_000.5 - n for n in (2, 4)},
         lately={
             f"GPU-uuid-{n}": Lately(
-                low_margin_seconds=41.25 + n,
-                slowed_by_heat_seconds=15.25 + n,
-                slowed_by_brake_seconds=22.25 + n,
-                fabric_pending_seconds=241.25 + n,
-                nvlink_recoveries=1 + n,
+                low_margin_seconds=621.5 + n,
+                slowed_by_heat_seconds=52.5 + n,
+                slowed_by_brake_seconds=41.5 + n,
+                fabric_pending_seconds=746.5 + n,
+                nvlink_recoveries=29 + n,
             )
-            for n in range(3)
+            for n in (0, 2)
         },
         began_at=TAKEN_AT - 99_000.5,
     )

@@ -28,15 +28,8 @@ UNSHOWN = {
     "Unknown.error": "it says what to count an error by",
     "Unknown.since": "it says how long a value has been unknown",
     "HostProcess.start_ticks": "it says whether a pid was used again",
-    **{
-        f"Lately.{name}": "it says whether there is a finding; tests/derive/health"
-        for name in (
-            "fabric_pending_seconds",
-            "low_margin_seconds",
-            "slowed_by_heat_seconds",
-        )
-    },
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
+    "Lately.low_margin_seconds": "it says whether a low margin has lasted long enough to be told",
     "Snapshot.taken_monotonic": "the clock of rates and of who waits",
     "Snapshot.taken_since_boot": "the clock of what is remembered, shown in the time of day",
 }

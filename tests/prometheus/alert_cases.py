@@ -64,6 +64,7 @@ CASES = [
     reason("GpuPowerThrottling", "hw_power_brake_slowdown"),
     finding("GpuPowerThrottling", "slowed_by_brake", "warning"),
     finding("GpuFabricFailed", "fabric_not_ready", "critical", severity=CRITICAL),
+    finding("GpuLinkDegraded", "nvlink_slow", "warning"),
     finding("GpuLinkDegraded", "nvlink_recovery", "warning"),
     finding("GpuFanStopped", "fan_stopped", "critical", severity=CRITICAL),
     finding("GpuDriverErrors", "driver_errors", "warning"),

@@ -74,6 +74,7 @@ class Health:
 def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     """The health of every GPU, by index."""
     expected_nvlinks = nvlink.expected_links(snapshot)
+    expected_speeds = nvlink.expected_speeds(snapshot)
     ghosts = snapshot.ledger.ghost_utilization if snapshot.ledger else {}
     lately = snapshot.ledger.lately if snapshot.ledger else None
     return {
@@ -83,6 +84,7 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
                 gpu.values,
                 snapshot.taken_at,
                 expected_nvlinks[gpu.index],
+                expected_speeds[gpu.identity.name],
                 ghosts.get(gpu.identity.uuid or "", False),
                 None if lately is None else lately.get(gpu.identity.uuid or "", _NOTHING),
             )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from agent.derive.findings import Finding, Patient
-    from agent.readings import Snapshot
+    from agent.readings import NvLink, NvLinks, Snapshot
 
 # By model, of the boards whose links all lead to NVSwitches. NVIDIA states them in its health-validation
 # catalogue (H100, GB200, GB300) and in the data sheets and white papers of the others.
@@ -26,6 +26,15 @@ LINKS_OF_MODEL: Mapping[str, int] = {
     "NVIDIA GB300": 18,
 }
 
+# MB/s of one link in one direction, by NVIDIA's health-validation catalogue.
+SPEED_OF_MODEL: Mapping[str, int] = {
+    "NVIDIA H100 80GB HBM3": 26_562,
+    "NVIDIA GB200": 53_125,
+    "NVIDIA GB300": 53_125,
+}
+# Drivers round the speed in their own ways; a link that has fallen back is far below.
+SLOW_SHARE = 0.9
+
 KINDS = (
     NVLINK_DOWN := warning(
         "nvlink_down",
@@ -33,6 +42,13 @@ KINDS = (
         " or than NVIDIA states for the model behind NVSwitches; not in MIG mode",
         AT_ONCE,
         "nvmlDeviceGetNvLinkState",
+    ),
+    NVLINK_SLOW := warning(
+        "nvlink_slow",
+        "a link to an NVSwitch below 90 % of the speed of the fastest on the GPUs of this model, or of what"
+        " NVIDIA states for the model",
+        AT_ONCE,
+        "field values 164 and 90",
     ),
     NVLINK_RECOVERY := warning(
         "nvlink_recovery", "a link was lost and trained anew", "an hour", "nvmlDeviceGetNvLinkErrorCounter"
@@ -63,6 +79,20 @@ def expected_links(snapshot: Snapshot) -> Mapping[int, int]:
     }
 
 
+def expected_speeds(snapshot: Snapshot) -> Mapping[str | None, int]:
+    """How fast a link to an NVSwitch should be, MB/s, by model; 0: unknown."""
+    speeds: dict[str | None, int] = defaultdict(int)
+    for gpu in snapshot.gpus:
+        model = gpu.identity.name
+        told = [link.speed_megabytes_per_second or 0 for link in _to_switches(gpu.values.nvlink)]
+        speeds[model] = max(speeds[model], SPEED_OF_MODEL.get(model or "", 0), *told)
+    return speeds
+
+
+def _to_switches(nvlink: NvLinks) -> Iterator[NvLink]:
+    return (link for link in nvlink.links or () if link.is_active and link.peer == NVSWITCH)
+
+
 def judge(patient: Patient) -> Iterator[Finding]:
     """Nothing in MIG mode, in which an A100 switches its links off."""
     links = patient.reading.nvlink.links
@@ -72,6 +102,18 @@ def judge(patient: Patient) -> Iterator[Finding]:
     if active < patient.expected_nvlinks:
         yield NVLINK_DOWN.found(
             f"{patient.expected_nvlinks - active} of its {patient.expected_nvlinks} NVLinks down",
+            "see nvidia-smi nvlink --status and the fabric manager's log; reset the GPU",
+        )
+    slow = [
+        link
+        for link in _to_switches(patient.reading.nvlink)
+        if link.speed_megabytes_per_second is not None
+        and link.speed_megabytes_per_second < SLOW_SHARE * patient.expected_nvlink_megabytes
+    ]
+    if slow:
+        yield NVLINK_SLOW.found(
+            f"{len(slow)} of its NVLinks at {min(link.speed_megabytes_per_second or 0 for link in slow)} MB/s"
+            f" instead of {patient.expected_nvlink_megabytes}",
             "see nvidia-smi nvlink --status and the fabric manager's log; reset the GPU",
         )
     recoveries = patient.lately.nvlink_recoveries if patient.lately else 0

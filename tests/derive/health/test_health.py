@@ -195,6 +195,34 @@ def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]]
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "speeds", "others", "what"),
+    [
+        ("NVIDIA X", (50, 50), (50, 50), None),
+        ("NVIDIA X", (50, 45), (50, 50), None),
+        ("NVIDIA X", (50, 44), (50, 50), "1 of its NVLinks at 44 MB/s instead of 50"),
+        ("NVIDIA X", (25, 25), (50, 50), "2 of its NVLinks at 25 MB/s instead of 50"),
+        ("NVIDIA X", (25, 25), (25, 25), None),
+        ("NVIDIA X", (None, 50), (50, None), None),
+        ("NVIDIA GB200", (26_562,), (26_562,), "1 of its NVLinks at 26562 MB/s instead of 53125"),
+    ],
+)
+def test_links_to_nvswitches_that_are_slow(
+    model: str, speeds: tuple[int | None, ...], others: tuple[int | None, ...], what: str | None
+) -> None:
+    def to_switches(index: int, speeds: tuple[int | None, ...], peer: str = NVSWITCH) -> GpuSample:
+        links = tuple(
+            NvLink(link, is_active=True, peer=peer, speed_megabytes_per_second=speed)
+            for link, speed in enumerate(speeds)
+        )
+        return gpu(index, identity_name=model, nvlink_links=links, nvlink_most_active=18)
+
+    found = health(to_switches(0, speeds), to_switches(1, others)).findings
+    assert [one.what for one in found if one.name == "nvlink_slow"] == ([what] if what else [])
+    bridged = health(to_switches(0, speeds, CARD), to_switches(1, others)).findings
+    assert "nvlink_slow" not in [one.name for one in bridged]
+
+
 def test_another_model_has_other_links() -> None:
     other = gpu(1, **links(6, 6), identity_name="NVIDIA H100 NVL")
 
