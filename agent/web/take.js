@@ -48,8 +48,8 @@ export function render({ offers }) {
 
 // Says "copied" only where it was; `note` is said beside it.
 async function copy(text, note = "") {
-  const field = byId("copied");
-  field.hidden = false;
+  const [field, said] = byId("copied").children;
+  byId("copied").hidden = false; // what is hidden cannot be selected
   field.value = text;
   let isCopied = false;
   try {
@@ -58,20 +58,16 @@ async function copy(text, note = "") {
   } catch {
     field.focus();
     field.select();
-    isCopied = document.execCommand("copy");
+    isCopied = document.activeElement === field && document.execCommand("copy");
   }
-  byId("copied-note").textContent = `${isCopied ? TEXTS.copied : TEXTS.selected} ${note}`.trim();
-  if (!isCopied) {
-    field.focus();
-    field.select();
-  }
+  said.textContent = `${isCopied ? TEXTS.copied : TEXTS.selected} ${note}`.trim();
 }
 
 export function prepare(changed) {
   addEventListener("click", ({ target }) => {
     const button = target.closest?.("button.copy");
     if (button) copy(button.dataset.copy, button.dataset.note);
-    else if (!target.closest?.(".copied")) byId("copied-note").textContent = ""; // it has been read
+    else if (!target.closest?.("#copied")) byId("copied").hidden = true; // it has been read
   });
   byId("offer").addEventListener("change", ({ target }) => {
     count = Number(target.value);
