@@ -1,5 +1,5 @@
 // Brings it together: the stream, the address, what is clicked; draws whenever the state changes.
-import * as announce from "./announce.js";
+import { to } from "./address.js";
 import { Refused, browser, get, tab, token, worded } from "./api.js";
 import * as bar from "./bar.js";
 import * as connection from "./connection.js";
@@ -7,7 +7,6 @@ import { byId, element, show } from "./draw.js";
 import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
 import { changed, on, state } from "./state.js";
-import * as take from "./take.js";
 import { TEXTS } from "./texts.js";
 
 // Whether all hosts are shown; ?host is the one behind this page.
@@ -15,28 +14,29 @@ const FLEET = "fleet" in document.documentElement.dataset && !new URLSearchParam
 const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are
 
 let hosts = null; // of the overview
-let rest = null; // {past, seldom, views, processes}: what is not needed to show the GPUs comes when it is
+let rest = null; // the modules of REST: what is not needed to show the GPUs comes when it is
+const REST = ["announce", "history", "processes", "seldom", "take", "views"];
 
 // What the first paint does not need; again where it could not be loaded.
 async function loadRest(signal) {
   if (!rest) {
-    const names = ["history", "seldom", "views", "processes"];
-    const [past, seldom, views, processes] = await Promise.all(names.map((name) => import(`./${name}.js`)));
-    rest = { past, seldom, views, processes };
-    processes.prepare(views.open);
-    addEventListener("popstate", views.open);
+    const modules = await Promise.all(REST.map((name) => import(`./${name}.js`)));
+    rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
+    rest.processes.prepare(rest.views.open);
+    rest.take.prepare(() => changed());
+    addEventListener("popstate", rest.views.open);
   }
   if (signal.aborted) return;
   rest.seldom.lookAround(signal);
   rest.views.open();
-  await rest.past.load(signal);
+  await rest.history.load(signal);
   changed();
 }
 
 let isComplete = false; // whether the rest was asked in this connection
 
 function heard(event, isNew) {
-  rest?.past.add(event, state.heardAt);
+  rest?.history.add(event, state.heardAt);
   rest?.views.ask();
   if (isNew) isComplete = false;
   if (isComplete) return;
@@ -62,7 +62,7 @@ function drawAll(isMore) {
   login();
   bar.render(state, FLEET);
   if (!isHost || !isMore) return;
-  announce.render(state);
+  rest?.announce.render(state);
   tabs();
   if (state.view.name !== "gpu" && state.view.name !== "users") host();
   rest?.views.render();
@@ -79,12 +79,13 @@ function login() {
 
 function host() {
   findings.render(state);
-  take.render(state);
-  gpus.render(state, rest?.past);
+  rest?.take.render(state);
+  gpus.render(state, rest?.history);
 }
 
 function tabs() {
   for (const tab of byId("tabs").children) {
+    tab.href = to({}, tab.dataset.tab === "host" ? "" : `#${tab.dataset.tab}`);
     const isShown = tab.dataset.tab === state.view.name;
     if (isShown) tab.ariaCurrent = "page";
     else tab.removeAttribute("aria-current");
@@ -166,7 +167,6 @@ document.addEventListener("visibilitychange", () => {
   else if (state.phase === "paused") start();
 });
 
-take.prepare(() => changed());
 addEventListener("error", ({ error }) => error && connection.broken(error));
 addEventListener("unhandledrejection", ({ reason }) => connection.broken(reason));
 if (!("old" in document.documentElement.dataset)) {

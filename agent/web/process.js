@@ -25,14 +25,14 @@ function started({ running_seconds: seconds }, { event }) {
 }
 
 function job({ job: found, slurm_step: step }) {
-  return found && [TEXTS.job(found.scheduler, found.id, found.name), known(step) && WORDS.step(step)].filter(Boolean).join(", ");
+  return found && [WORDS.job(found.scheduler, found.id, found.name), known(step) && WORDS.step(step)].filter(Boolean).join(", ");
 }
 
 // The same process has a row for each GPU and each instance that it is on.
 function gpus(process, { processes }) {
   const same = (processes ?? []).filter(({ pid }) => pid === process.pid);
   return element("ul", {}, same.map(({ idx, mig_index: instance, gpu_memory_mb: mib, sm_utilization_percent: sm }) => {
-    const where = known(instance) ? TEXTS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx);
+    const where = known(instance) ? WORDS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx);
     const use = WORDS.onGpu(memory(mib), number(sm, " %"));
     return element("li", {}, element("a", { href: to({}, `#gpu${idx}`) }, where), `: ${use}`);
   }));

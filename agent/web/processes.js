@@ -3,29 +3,30 @@ import { replace, to } from "./address.js";
 import { byId, element, show } from "./draw.js";
 import { isOf } from "./gpus.js";
 import { processesNow } from "./state.js";
-import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
+import { UNKNOWN, duration, known, memory, number } from "./texts.js";
+import { WORDS } from "./words.js";
 
 const MOST = 40; // rows until all are asked for: thousands would make each change slow
 
 // The nearest thing that a process belongs to.
 export function belongs(process) {
   const { job } = process;
-  if (job) return TEXTS.job(job.scheduler, job.id, job.name);
-  const way = Object.keys(TEXTS.belongs).find((field) => process[field]);
+  if (job) return WORDS.job(job.scheduler, job.id, job.name);
+  const way = Object.keys(WORDS.belongs).find((field) => process[field]);
   if (!way) return null;
   const name = way === "container_id" ? process[way].slice(0, 12) : process[way]; // as docker ps writes it
-  return `${TEXTS.belongs[way]} ${name}`.trim();
+  return `${WORDS.belongs[way]} ${name}`.trim();
 }
 
 function idleMark(seconds, { idle_holder }) {
   if (!known(idle_holder)) return UNKNOWN;
-  return idle_holder ? `▲ ${TEXTS.idleFor(duration(seconds))}` : "";
+  return idle_holder ? `▲ ${WORDS.idleFor(duration(seconds))}` : "";
 }
 
 // Of a user without a name the number, as `ps` and `ls` write it.
 export const nameOrNumber = (name, { uid }) => `${name ?? uid ?? UNKNOWN}`;
 
-const gpuOrInstance = (idx, { mig_index }) => (known(mig_index) ? TEXTS.mig(idx, mig_index) : `${idx}`);
+const gpuOrInstance = (idx, { mig_index }) => (known(mig_index) ? WORDS.mig(idx, mig_index) : `${idx}`);
 
 // By the name of its text: the field shown and compared, and how it is written.
 const COLUMNS = {
@@ -96,7 +97,7 @@ function headings({ column, descending }) {
         "data-column": name,
         "aria-sort": name === column && (descending ? "descending" : "ascending"),
       },
-      element("button.sort", { type: "button" }, TEXTS.columns[name]),
+      element("button.sort", { type: "button" }, WORDS.columns[name]),
     ));
 }
 
@@ -107,7 +108,7 @@ function line(process, isNow, open) {
     const isWithdrawn = column === "user" && !isNow; // whose it was then is not whose it is now
     const text = isWithdrawn ? UNKNOWN : write ? write(value, process) : `${value ?? UNKNOWN}`;
     const content = column === "pid"
-      ? element("button.unfold", { type: "button", "aria-expanded": `${isOpen}`, title: TEXTS.unfold }, text)
+      ? element("button.unfold", { type: "button", "aria-expanded": `${isOpen}`, title: WORDS.unfold }, text)
       : text;
     return element("td", { class: `${column}${numeric ? " numeric" : ""}`, title: column === "command" && text }, content);
   };
@@ -151,9 +152,9 @@ export function render(state) {
 
 function note({ processes, processesUnknown, processesFault }, count, hidden) {
   const notes = [processesFault].filter(Boolean);
-  if (processesUnknown.length) notes.push(TEXTS.processesUnknown(processesUnknown.join(", ")));
-  else if (!count && !processesFault) notes.push(processes?.length ? TEXTS.noneSelected : TEXTS.noProcesses);
-  const more = hidden ? [element("button", { type: "button" }, TEXTS.moreProcesses(hidden))] : [];
+  if (processesUnknown.length) notes.push(WORDS.processesUnknown(processesUnknown.join(", ")));
+  else if (!count && !processesFault) notes.push(processes?.length ? WORDS.noneSelected : WORDS.noProcesses);
+  const more = hidden ? [element("button", { type: "button" }, WORDS.moreProcesses(hidden))] : [];
   show(byId("processes-note"), notes.join(" "), ...more);
 }
 
@@ -162,6 +163,6 @@ function filters({ name, user, gpu }) {
   for (const [id, value] of [["filter-user", user], ["filter-gpu", gpu]]) {
     if (document.activeElement !== byId(id)) byId(id).value = value ?? "";
   }
-  byId("filter-gpu").placeholder = TEXTS.all;
+  byId("filter-gpu").placeholder = WORDS.all;
   byId("of-gpu").hidden = name === "gpu";
 }

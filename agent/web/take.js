@@ -3,6 +3,7 @@ import { to } from "./address.js";
 import { byId, element, show } from "./draw.js";
 import { isLive } from "./state.js";
 import { TEXTS, UNKNOWN, known } from "./texts.js";
+import { WORDS } from "./words.js";
 
 const MOST = 16; // that are named, and that are taken at once
 const ways = {
@@ -14,19 +15,19 @@ let count = 1; // how many are to be taken
 
 const ids = (offers) => offers.map(({ uuid, idx }) => uuid ?? idx).join(",");
 
-const name = ({ idx, mig_index: instance }) => (known(instance) ? TEXTS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx));
+const name = ({ idx, mig_index: instance }) => (known(instance) ? WORDS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx));
 
 // A button for each way to take these.
 export function buttons(offers) {
   return Object.keys(ways).map((way) =>
-    element("button.copy", { type: "button", "data-copy": ways[way](ids(offers)), "data-note": TEXTS.notReserved }, TEXTS.copy[way][0], element("span.long", {}, TEXTS.copy[way][1])));
+    element("button.copy", { type: "button", "data-copy": ways[way](ids(offers)), "data-note": WORDS.notReserved }, WORDS.copy[way][0], element("span.long", {}, WORDS.copy[way][1])));
 }
 
 function chips(offers) {
   const named = offers.slice(0, MOST).map((offer) =>
     element("a.badge.free", { href: to({}, `#gpu${offer.idx}`) }, name(offer)));
   const others = offers.length - named.length;
-  return others > 0 ? [...named, element("a", { href: to({ only: "free" }, "") }, TEXTS.others(others))] : named;
+  return others > 0 ? [...named, element("a", { href: to({ only: "free" }, "") }, WORDS.others(others))] : named;
 }
 
 export function render({ offers }) {
@@ -42,14 +43,14 @@ export function render({ offers }) {
     place,
     element("strong", {}, TEXTS.freeNow),
     element("span.chips", {}, chips(sorted)),
-    element("span.take", {}, element("label", {}, `${TEXTS.take} `, howMany), buttons(offers.slice(0, count))),
+    element("span.take", {}, element("label", {}, `${WORDS.take} `, howMany), buttons(offers.slice(0, count))),
   );
 }
 
 // Says "copied" only where it was; `note` is said beside it.
 async function copy(text, note = "") {
-  const field = byId("copied");
-  field.hidden = false;
+  const [field, said] = byId("copied").children;
+  byId("copied").hidden = false; // what is hidden cannot be selected
   field.value = text;
   let isCopied = false;
   try {
@@ -58,20 +59,16 @@ async function copy(text, note = "") {
   } catch {
     field.focus();
     field.select();
-    isCopied = document.execCommand("copy");
+    isCopied = document.activeElement === field && document.execCommand("copy");
   }
-  byId("copied-note").textContent = `${isCopied ? TEXTS.copied : TEXTS.selected} ${note}`.trim();
-  if (!isCopied) {
-    field.focus();
-    field.select();
-  }
+  said.textContent = `${isCopied ? WORDS.copied : WORDS.selected} ${note}`.trim();
 }
 
 export function prepare(changed) {
   addEventListener("click", ({ target }) => {
     const button = target.closest?.("button.copy");
     if (button) copy(button.dataset.copy, button.dataset.note);
-    else if (!target.closest?.(".copied")) byId("copied-note").textContent = ""; // it has been read
+    else if (!target.closest?.("#copied")) byId("copied").hidden = true; // it has been read
   });
   byId("offer").addEventListener("change", ({ target }) => {
     count = Number(target.value);

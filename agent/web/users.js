@@ -94,7 +94,7 @@ export function render(place) {
   if (!isLive()) told = null;
   const notes = [state.viewFault];
   if (!isLive()) notes.push(WORDS.usersUnknown);
-  if (told?.unknown_idx.length) notes.push(TEXTS.processesUnknown(told.unknown_idx.join(", ")));
+  if (told?.unknown_idx.length) notes.push(WORDS.processesUnknown(told.unknown_idx.join(", ")));
   else if (told && !told.users.length) notes.push(WORDS.noUsers);
   show(
     place,

@@ -2,6 +2,33 @@
 import { UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
 
 export const WORDS = {
+  // what is free, and the processes
+  all: "all",
+  noProcesses: "No process on a GPU.",
+  noneSelected: "No process of these.",
+  processesUnknown: (gpus) => `Unknown for now: the processes of GPU ${gpus}.`,
+  others: (count) => `and ${count} more`,
+  take: "Take",
+  copy: { cuda: ["Copy CUDA", "_VISIBLE_DEVICES"], docker: ["Copy docker", " run"] },
+  copied: "Copied.",
+  selected: "Not copied: press Ctrl+C to copy what is selected.",
+  notReserved: "Free now, not reserved.",
+  columns: {
+    gpu: "GPU", user: "User", pid: "PID", command: "Command", memory: "GPU memory",
+    sm: "SM", cpu: "CPU", hostMemory: "Host memory", running: "Running", belongs: "Belongs to", idle: "Idle",
+  },
+  mig: (gpu, instance) => `${gpu} MIG ${instance}`,
+  job: (scheduler, id, name) => [WORDS.schedulers[scheduler] ?? scheduler, id, name].filter(Boolean).join(" "),
+  schedulers: {
+    slurm: "Slurm job", pbs: "PBS job", lsf: "LSF job", oar: "OAR job", nomad: "Nomad allocation", htcondor: "HTCondor",
+  },
+  belongs: {
+    pod_name: "pod", pod_uid: "pod", container_name: "container", container_id: "container",
+    systemd_unit: "", user_session: "session",
+  },
+  idleFor: (time) => `idle for ${time}`,
+  unfold: "Tell more of this process",
+  moreProcesses: (count) => `Show ${count} more`,
   // one GPU
   allGpus: "All GPUs",
   previous: "Previous GPU",

@@ -113,7 +113,7 @@ def test_what_is_copied_is_said_wherever_the_row_stands(browser: Browser) -> Non
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         unfold(page, 100)
         page.get_by_role("button", name="Copy command").click()
-        note = page.locator("#copied-note")
+        note = page.locator("#copied [role=status]")
         note.get_by_text("Copied.", exact=True).wait_for()
         assert page.evaluate("navigator.clipboard.readText()") == COMMAND
         page.locator("h1").click()

@@ -41,7 +41,7 @@ def uuids_of(url: str) -> list[str]:
 def pasted(page: Page) -> str:
     field = page.locator("#filter-user")
     field.fill("")
-    field.press("Control+V")
+    field.press("Control+v")
     page.wait_for_function("() => document.querySelector('#filter-user').value !== ''")
     return field.input_value()
 
@@ -93,5 +93,5 @@ def test_instances_of_a_gpu_in_mig_mode_are_offered_by_their_own_uuids(browser: 
         page.locator(".slices .free").first.wait_for()
         assert page.locator(".slices").count() == 1
         page.get_by_role("button", name="Copy docker run").click()
-        page.locator("#copied-note:not(:empty)").wait_for()
-        assert "device=MIG-" in page.locator("#copied").input_value()
+        page.locator("#copied [role=status]:not(:empty)").wait_for()
+        assert "device=MIG-" in page.locator("#copied input").input_value()

@@ -1,4 +1,4 @@
-"""What the address says is shown, "Back" takes one step, what changes is said; on paper and in few colours."""
+"""What the address says is shown, "Back" takes one step, what changes is said; on paper, in forced colours."""
 
 from __future__ import annotations
 
