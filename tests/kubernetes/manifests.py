@@ -15,7 +15,8 @@ FOLDER = ROOT / "deploy" / "kubernetes"
 RULES = [ROOT / "deploy" / "prometheus" / name for name in ("recording.yml", "alerts.yml")]
 HEAD = """\
 # For the Prometheus operator: deploy/prometheus/recording.yml and alerts.yml as one object. Not made by hand:
-# see CONTRIBUTING.md. Where its Prometheus selects rules by labels, add those, for example release: NAME.
+# see CONTRIBUTING.md. For Prometheus 2.42 and newer, and an operator of 2023 (0.66) and newer. Where its
+# Prometheus selects rules by labels, add those, for example release: NAME.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:

@@ -68,7 +68,22 @@ CASES = [
     finding("GpuLinkDegraded", "nvlink_recovery", "warning"),
     finding("GpuFanStopped", "fan_stopped", "critical", severity=CRITICAL),
     finding("GpuDriverErrors", "driver_errors", "warning"),
-    finding("GpuSilent", "silent", "warning"),
+    finding("GpuGhostUtilization", "ghost_utilization", "warning"),
+    Case("KernelLogUnreadable", f"nvidia_gpu_agent_kernel_log_up{{{HOST}}}", "0", "1"),
+    Case(
+        "HostCritical",
+        f'nvidia_gpu_host_health_finding{{{HOST},finding="sxid_11012",verdict="critical"}}',
+        "1",
+        ABSENT,
+        severity=CRITICAL,
+    ),
+    Case(
+        "GpusGone",
+        f'nvidia_gpu_host_health_finding{{{HOST},finding="gpus_gone",verdict="warning"}}',
+        "1",
+        ABSENT,
+        {EXPECTED: "6"},
+    ),
     Case(
         "GpuMemoryFull",
         f"nvidia_gpu_memory_used_bytes{{{GPU}}}",
@@ -152,11 +167,17 @@ STARTED = f"nvidia_gpu_agent_start_time_seconds{{{HOST}}}"
 LATE = f"nvidia_gpu_agent_late_samples_total{{{HOST}}}"
 GPUS = f"nvidia_gpu_agent_gpus{{{HOST}}}"
 UNSET = {EXPECTED: "0x3000"}
+UP = {f"up{{{HOST}}}": "1x3000"}
+LOST = f'nvidia_gpu_state{{{GPU},state="lost"}}'
 
 OWN = [
     # The series is not there before the first error.
     Own("GpuXid", "the first", True, {XID: "_x30 1800x9", XID_FINDING: "_x30 1x9"}, "35m", severity=CRITICAL),
     Own("GpuXid", "is old", False, {XID: "_x30 1800x60", XID_FINDING: "_x30 1x60"}, "45m", severity=CRITICAL),
+    Own("GpuXid", "old news", True, {XID: "_x30 9x9", XID_FINDING: "_x30 1x9"}, "35m", severity=CRITICAL),
+    Own("GpuLost", "in the first scrape", False, {LOST: "1 0x9"}, "3m", severity=CRITICAL),
+    Own("AgentsAbsent", "nothing is scraped", True, {GPUS: "8x60"}, "30m"),
+    Own("AgentsAbsent", "one is", False, {f"up{{{HOST}}}": "0x60"}, "30m"),
     Own("GpuXid", "over a gap", True, {XID: "1800x2 _x4", XID_FINDING: "1x2 _x4"}, "6m", severity=CRITICAL),
     Own("GpuXid", "of a program", False, {XID: "1800x9", MILD_FINDING: "1x9"}, "5m", severity=CRITICAL),
     Own("GpuXidWarning", "of a program", True, {XID: "200x9", MILD_FINDING: "1x9"}, "5m", severity="info"),
@@ -172,12 +193,27 @@ OWN = [
     Own("GpuMissing", "comes and goes", True, {GPUS: "8x60 7 8 7 8 7 8 7 8 7 8 7 8 7 8", **UNSET}, "74m"),
     Own("GpuMissing", "for more than a day", False, {GPUS: "8x300 7x2000", **UNSET}, "1800m"),
     Own("GpuMissing", "more than expected", False, {GPUS: "8x300 7x300", EXPECTED: "6x600"}, "405m"),
-    Own("GpuIdleForADay", "all the day", True, {UTILIZATION: "0x3000"}, "1500m", severity="info"),
-    Own("GpuIdleForADay", "over gaps", True, {UTILIZATION: "0x700 _x9 0x2000"}, "1500m", severity="info"),
+    Own("GpuIdleForADay", "all the day", True, {UTILIZATION: "0x3000", **UP}, "1500m", severity="info"),
     Own(
-        "GpuIdleForADay", "but for a minute", False, {UTILIZATION: "0x700 1 0x2000"}, "1500m", severity="info"
+        "GpuIdleForADay", "over gaps", True, {UTILIZATION: "0x700 _x9 0x2000", **UP}, "1500m", severity="info"
     ),
-    Own("GpuIdleForADay", "new", False, {UTILIZATION: "0x700"}, "600m", severity="info"),
+    Own(
+        "GpuIdleForADay",
+        "but for a minute",
+        False,
+        {UTILIZATION: "0x700 1 0x2000", **UP},
+        "1500m",
+        severity="info",
+    ),
+    Own(
+        "GpuIdleForADay",
+        "off for the most of it",
+        False,
+        {UTILIZATION: "0x10 _x1470 0x500", **UP},
+        "1500m",
+        severity="info",
+    ),
+    Own("GpuIdleForADay", "new", False, {UTILIZATION: "0x700", **UP}, "600m", severity="info"),
 ]
 
 

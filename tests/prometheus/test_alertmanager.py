@@ -114,6 +114,10 @@ FAULTS = {
         ],
         {"GpuNeedsReset"},
     ),
+    "fabric": (
+        [("GpuFabricFailed", "critical"), ("GpuFanStopped", "critical")],
+        {"GpuFabricFailed", "GpuFanStopped"},
+    ),
     "ecc": ([("GpuEccUncorrected", "critical"), ("GpuXid", "critical")], {"GpuEccUncorrected"}),
     "two": ([("GpuFanStopped", "critical"), ("GpuMemoryFull", "info")], {"GpuFanStopped", "GpuMemoryFull"}),
 }
@@ -123,7 +127,7 @@ FAULTS = {
 def test_one_fault_is_told_once(url: str, fault: str) -> None:
     fire, wanted = FAULTS[fault]
     httpx.post(
-        url, json=[alert(name, severity, fault, gpu="3") for name, severity in fire]
+        url, json=[alert(name, severity, fault, gpu="3", xid="48") for name, severity in fire]
     ).raise_for_status()
 
     def told() -> dict[str, bool]:
@@ -160,3 +164,18 @@ def test_of_two_severities_of_an_alert_the_graver_is_told(url: str) -> None:
         return {one["labels"]["severity"]: not one["status"]["inhibitedBy"] for one in shown}
 
     wait_until(lambda: told() == {"warning": False, "critical": True}, lambda: f"only the graver: {told()}")
+
+
+def test_an_error_that_lasts_for_weeks_hides_no_other(url: str) -> None:
+    fire = [
+        alert("GpuEccUncorrected", "critical", "weeks", gpu="3"),
+        alert("GpuXid", "critical", "weeks", gpu="3", xid="48"),
+        alert("GpuXid", "critical", "weeks", gpu="3", xid="119"),
+    ]
+    httpx.post(url, json=fire).raise_for_status()
+
+    def told() -> dict[str, bool]:
+        shown = httpx.get(url, params={"filter": 'instance="weeks"'}).json()
+        return {one["labels"].get("xid", ""): not one["status"]["inhibitedBy"] for one in shown}
+
+    wait_until(lambda: told() == {"": True, "48": False, "119": True}, lambda: f"119 is told: {told()}")
