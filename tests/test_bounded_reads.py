@@ -43,7 +43,7 @@ OPENS = {
     Path("agent/settings/environment.py"): {"read_text"},  # .env
     Path("agent/sources/pod_names.py"): {"scandir"},  # folders of the kubelet, the first of their entries
     Path("agent/simulation/replay/document.py"): {"open"},  # what is replayed, up to a bound
-    Path("agent/http/web.py"): {"iterdir", "read_bytes"},  # the page's own files
+    Path("agent/http/web.py"): {"iterdir", "read_text"},  # the page's own files
     Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a bound
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("main.py"): {"open"},  # /dev/null

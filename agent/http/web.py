@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 
 from agent.http.kept_response import KeptResponse
+from agent.http.modules import joined
 from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 WEB = Path(__file__).parents[1] / "web"
 SHELL_NAME = "index.html"
+ENTRY = "page"  # the script of the shell
 # Not from the machine's own table: a browser runs no module that comes as plain text.
 TYPES = {".css": "text/css", ".js": "text/javascript"}
 BUILD_HEADER = "X-Agent-Build"  # of the stream: by it an open page notices that the agent is another one now
@@ -32,10 +34,17 @@ def build_of(files: Mapping[str, bytes]) -> str:
     return sha256(b"".join(parts)).hexdigest()[:12]
 
 
-_FILES = {file.name: file.read_bytes() for file in sorted(WEB.iterdir())}
-SHELL = _FILES[SHELL_NAME].decode()
-BUILD = build_of(_FILES)
-ASSETS = {name: content for name, content in _FILES.items() if name != SHELL_NAME}
+def _served(files: Mapping[str, str]) -> dict[str, str]:
+    """Of the files as they are written, what a browser gets."""
+    modules = {name.removesuffix(".js"): text for name, text in files.items() if name.endswith(".js")}
+    return {**files, **{f"{name}.js": text for name, text in joined(ENTRY, modules).items()}}
+
+
+_WRITTEN = {file.name: file.read_text("utf-8") for file in sorted(WEB.iterdir())}
+_SERVED = {name: text.encode() for name, text in _served(_WRITTEN).items()}
+BUILD = build_of(_SERVED)
+SHELL = _WRITTEN[SHELL_NAME]
+ASSETS = {name: content for name, content in _SERVED.items() if name != SHELL_NAME}
 
 
 class KeptFiles:

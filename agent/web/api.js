@@ -74,11 +74,27 @@ function broken(error) {
   throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error;
 }
 
+// What start.js asked for while the other scripts still came; once, and only while it is new: what waits to be read
+// gets old.
+function early(path, signal) {
+  const asked = window.early;
+  if (asked?.path !== path) return null;
+  window.early = null;
+  if (performance.now() - asked.at > PATIENCE) {
+    asked.stop.abort();
+    return null;
+  }
+  signal.addEventListener("abort", () => asked.stop.abort());
+  if (signal.aborted) asked.stop.abort();
+  return asked.answer;
+}
+
 async function ask(path, signal, agent) {
   const given = token.get(agent); // TOKEN, or where there is none a key of the stream
   if (given && !FIT_FOR_A_HEADER.test(given)) throw new Refused();
   const headers = given ? { Authorization: given, "X-API-Key": given } : {};
-  const answer = await fetch(path, { headers, signal, cache: "no-store" }).catch(broken);
+  const asked = early(path, signal) ?? fetch(path, { headers, signal, cache: "no-store" });
+  const answer = await asked.catch(broken);
   if (answer.status === 401) throw new Refused();
   if (!answer.ok) {
     const body = await answer.json().catch(() => null);

@@ -1,4 +1,5 @@
-// Before all else, in the oldest words: what a browser is told that cannot show the page.
+// Before all else, in the oldest words: what a browser is told that cannot show the page, and the first question:
+// its answer comes while the other scripts do.
 (function () {
   var OLD = "This browser is too old for this page: it needs one of 2024 or newer.";
   var MISSING = "A part of this page could not be loaded. Reload it.";
@@ -13,10 +14,25 @@
     else document.addEventListener("DOMContentLoaded", show);
   }
   var isNew = window.AbortSignal && AbortSignal.any && window.CSS && CSS.supports("color", "light-dark(red, red)");
+  // api.js takes the answer.
+  function ask(path) {
+    var stop = new AbortController();
+    var key = "agent-token " + location.pathname;
+    var headers = {};
+    try {
+      var token = sessionStorage.getItem(key) || localStorage.getItem(key);
+      if (token) headers = { Authorization: token, "X-API-Key": token };
+    } catch (blocked) {
+      // This browser keeps nothing.
+    }
+    var answer = fetch(path, { headers: headers, signal: stop.signal, cache: "no-store" });
+    answer.catch(function () {}); // it is told by who takes it
+    window.early = { path: path, at: performance.now(), stop: stop, answer: answer };
+  }
   if (!isNew) {
     document.documentElement.setAttribute("data-old", "");
     say(OLD);
-  }
+  } else if (!document.hidden && !("fleet" in document.documentElement.dataset)) ask("gpu/stream?interval=2");
   // A script that cannot be fetched, or that the browser cannot read.
   window.addEventListener("error", function (event) {
     if (isNew && event.target.tagName === "SCRIPT") say(MISSING);

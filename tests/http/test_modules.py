@@ -1,0 +1,82 @@
+"""Scripts joined into one: what is in it, what is left of the others, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.http.modules import joined
+
+PAGE = """import { one } from "./low.js";
+import * as middle from "./middle.js";
+middle.two(one);
+"""
+MIDDLE = """// Says two.
+import { one } from "./low.js";
+export async function two() {
+  return one;
+}
+"""
+LOW = """let count = 0;
+export const one = () => count++;
+export class Two {}
+export function* all() {}
+"""
+LATE = """import { one } from "./low.js";
+one();
+"""
+FILES = {"page": PAGE, "middle": MIDDLE, "low": LOW, "late": LATE}
+JOINED = """// low.js
+const $low = (() => {
+let count = 0;
+const one = () => count++;
+class Two {}
+function* all() {}
+return { one, Two, all };
+})();
+// middle.js
+const $middle = (() => {
+// Says two.
+const { one } = $low;
+async function two() {
+  return one;
+}
+return { two };
+})();
+// page.js
+const $page = (() => {
+const { one } = $low;
+const middle = $middle;
+middle.two(one);
+})();
+export { $low, $middle };
+"""
+
+
+def test_the_first_script_has_all_that_it_imports_each_once_and_before_it_is_used() -> None:
+    assert joined("page", FILES)["page"] == JOINED
+
+
+def test_who_comes_later_gets_the_same_from_it() -> None:
+    """Not another copy, with a state of its own."""
+    made = joined("page", FILES)
+    assert made["low"] == 'import { $low } from "./page.js";\nexport const { one, Two, all } = $low;\n'
+    assert made["late"] == FILES["late"]
+    assert made.keys() == FILES.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('import { one as two } from "./low.js";', "which cannot be joined"),
+        ('import low from "./low.js";', "which cannot be joined"),
+        ('import "./low.js";', "which cannot be joined"),
+        ("export let one = 1;", "which cannot be joined"),
+        ("export default 1;", "which cannot be joined"),
+        ("export { one };", "which cannot be joined"),
+        ('import { one } from "./page.js";', "page imports low imports page: a circle"),
+    ],
+)
+def test_what_it_does_not_understand_is_refused(text: str, why: str) -> None:
+    """An import that came into force while the script runs would be another one."""
+    with pytest.raises(ValueError, match=why):
+        joined("page", {"page": 'import { one } from "./low.js";\n', "low": f"{text}\n"})
