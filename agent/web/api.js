@@ -74,11 +74,16 @@ function broken(error) {
   throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error;
 }
 
-// What start.js asked for while the other scripts still came; once.
+// What start.js asked for while the other scripts still came; once, and only while it is new: what waits to be read
+// gets old.
 function early(path, signal) {
   const asked = window.early;
   if (asked?.path !== path) return null;
   window.early = null;
+  if (performance.now() - asked.at > PATIENCE) {
+    asked.stop.abort();
+    return null;
+  }
   signal.addEventListener("abort", () => asked.stop.abort());
   if (signal.aborted) asked.stop.abort();
   return asked.answer;

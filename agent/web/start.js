@@ -27,7 +27,7 @@
     }
     var answer = fetch(path, { headers: headers, signal: stop.signal, cache: "no-store" });
     answer.catch(function () {}); // it is told by who takes it
-    window.early = { path: path, stop: stop, answer: answer };
+    window.early = { path: path, at: performance.now(), stop: stop, answer: answer };
   }
   if (!isNew) {
     document.documentElement.setAttribute("data-old", "");

@@ -49,7 +49,7 @@ class Picture:
     path: str = ""
     size: tuple[int, int] = (1280, 900)
     scheme: Literal["light", "dark"] = "light"
-    shows: str = ".card"  # a selector of what must be there
+    shows: str = "#processes tr"  # a selector of what must be there
 
 
 HOSTS = {f"gpu{number:02}": Host() for number in range(1, 8)}
@@ -58,9 +58,10 @@ HOSTS |= {"gpu09": Host(4), "gpu10": Host(4, "reset-required"), "gpu11": Host(2)
 DOWN = "gpu12"  # nobody listens there
 
 PICTURES = (
-    Picture("page.png", "gpu01", "?host", (1440, 1240)),
-    Picture("page-phone.png", "gpu01", "?host", (360, 740)),
-    Picture("gpu.png", "gpu01", "?host#gpu1", (1280, 860), "dark", "#detail[open] svg"),
+    Picture("page.png", "gpu01", "?host", (1280, 720)),
+    Picture("page-sick.png", "gpu06", "?host", (1280, 720), "dark"),
+    Picture("page-phone.png", "gpu01", "?host", (360, 640)),
+    Picture("gpu.png", "gpu01", "?host#gpu1", (1280, 900), "dark", "#gpu-view svg"),
     Picture("overview.png", "", "", (1280, 1250), shows=".tile"),
 )
 

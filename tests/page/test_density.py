@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -105,7 +105,7 @@ def test_128_gpus_are_all_in_sight_in_few_nodes(browser: Browser) -> None:
 
 def milliseconds(browser: Browser, gpus: int) -> float:
     """CPU time of the page's thread for one event, with all that is asked beside it."""
-    look = {"viewport": {"width": 1920, "height": 960}}
+    look: dict[str, Any] = {"viewport": {"width": 1920, "height": 960}}
     with agent_process("--simulate", f"{gpus}") as agent, opened(browser, f"{agent.url}/", **look) as page:
         page.locator("#processes tr").first.wait_for()
         page.wait_for_timeout(3000)

@@ -79,7 +79,7 @@ def test_a_part_that_cannot_be_loaded_is_told(browser: Browser) -> None:
     sentence = "A part of this page could not be loaded. Reload it."
     broken = [sentence, "ERR_"]
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=broken) as page:
-        page.route("**/draw.js", lambda route: route.abort())
+        page.route("**/page.js", lambda route: route.abort())
         page.reload()
         page.locator("#problem").get_by_text(sentence).wait_for()
 

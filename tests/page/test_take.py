@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -65,7 +65,7 @@ def test_over_plain_http_it_is_copied_too(browser: Browser) -> None:
 def test_over_https_the_clipboard_has_it(browser: Browser, tmp_path: Path) -> None:
     made = made_certificate(tmp_path)
     tls = {"TLS_CERT": f"{made.certificate}", "TLS_KEY": f"{made.key}"}
-    look = {"ignore_https_errors": True, "permissions": ["clipboard-read", "clipboard-write"]}
+    look: dict[str, Any] = {"ignore_https_errors": True, "permissions": ["clipboard-read", "clipboard-write"]}
     with (
         agent_process("--simulate", "4", **tls) as agent,
         opened(browser, f"{agent.url}/", **look) as page,

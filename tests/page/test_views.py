@@ -1,4 +1,4 @@
-"""What the address says is shown, "Back" takes one step, what changes is said; on paper, in forced colours."""
+"""What the address says is shown, "Back" takes one step, what changes is said; paper and forced colours."""
 
 from __future__ import annotations
 
@@ -130,7 +130,8 @@ def test_colours_that_the_system_forces_keep_the_bars(browser: Browser, look: st
         await picture.decode();
         const canvas = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
         canvas.drawImage(picture, 0, 0);
-        const at = (share) => canvas.getImageData(picture.width * share, picture.height / 2, 1, 1).data.join();
+        const { width, height } = picture;
+        const at = (share) => canvas.getImageData(width * share, height / 2, 1, 1).data.join();
         return [at(0.25), at(0.75)];
     }"""
     with agent_server() as url, opened(browser, f"{url}/?density={look}", forced_colors="active") as page:
