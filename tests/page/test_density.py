@@ -89,12 +89,14 @@ def test_few_gpus_are_cards_more_are_rows_and_many_are_tiles(browser: Browser, g
 
 
 def test_each_gpu_is_named_with_its_verdict_and_its_load(browser: Browser) -> None:
-    with Simulation(20) as simulation, agent_server() as url:
+    with Simulation(20) as simulation:
         simulation.gpus[1].fix(gpu_utilization=97)
         simulation.gpus[1].error_counters.remapping_pending = True
-        for look in ("cards", "rows", "tiles"):
-            with opened(browser, f"{url}/?density={look}") as page:
-                page.get_by_role("link", name=re.compile(r"^GPU 1, warning, 97\s% busy$")).wait_for()
+        with agent_server() as url:
+            for look in ("cards", "rows", "tiles"):
+                with opened(browser, f"{url}/?density={look}") as page:
+                    name = re.compile(r"^GPU 1, warning, 97\s% busy$")
+                    page.get_by_role("link", name=name).wait_for()
 
 
 def test_128_gpus_are_all_in_sight_in_few_nodes(browser: Browser) -> None:

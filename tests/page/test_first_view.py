@@ -48,9 +48,8 @@ def test_a_remembered_token_is_sent_with_the_first_question(browser: Browser) ->
 
 def test_a_page_opened_behind_another_tab_asks_nothing(browser: Browser) -> None:
     hidden = "Object.defineProperty(document, 'hidden', { value: true, configurable: true })"
-    with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
+    with Simulation(1), agent_server() as url, opened(browser, f"{url}/", script=hidden) as page:
         asked: list[str] = []
-        page.add_init_script(hidden)
         page.on("request", lambda request: asked.append(request.url))
         page.reload()
         page.get_by_text("paused while this tab is hidden").wait_for()

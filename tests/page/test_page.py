@@ -126,7 +126,7 @@ def test_a_process_named_like_a_script_is_only_shown(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(name=f"GPU {evil}")
         with agent_server() as url, opened(browser, f"{url}/") as page:
-            page.locator(".card").get_by_text(evil).wait_for()
+            page.locator("#host-line").get_by_text(evil).wait_for()
             page.route(
                 "**/processes",
                 lambda route: route.fulfill(

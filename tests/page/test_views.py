@@ -84,8 +84,12 @@ def test_what_is_wrong_stands_above_with_what_to_do(browser: Browser, simulation
         assert line.count() == 1, "the same of two GPUs is one line"
         text = " ".join(line.inner_text().split())
         assert re.match(r"▲ warning GPU 1.2 A faulty row", text), text
-        simulation.gpus[1].error_counters.remapping_pending = False
-        line.get_by_role("link", name="GPU 2").click()
+
+
+@pytest.mark.usefixtures("simulation")
+def test_a_line_of_one_gpu_leads_to_it(browser: Browser) -> None:
+    with agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator(".finding").get_by_role("link", name="GPU 2").click()
         page.wait_for_url(f"{url}/#gpu2")
 
 
