@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # A program that dies of an XID is gone in the next sample, and its line may be read after that one.
 SAMPLES_OF_PROCESSES = 4
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-# Seconds by which the kernel log's clock and that of the starts of processes differ: it follows no other.
+# Seconds by which the kernel log's clock may differ from any other: it follows none.
 CLOCKS_DIFFER = 5.0
 
 _NOTHING = Tally()
@@ -81,7 +81,11 @@ class KnownXids:
         reset_at = logged.reset_at(uuid, bus)
         xids = {
             code: _of_log(
-                seen, before[code].times if code in before else 0, (events or {}).get(code), booted_at
+                seen,
+                before[code].times if code in before else 0,
+                (events or {}).get(code),
+                booted_at,
+                reset_at,
             )
             for code, seen in lines.items()
         }
@@ -135,12 +139,20 @@ def places_of(gpus: Iterable[GpuSample]) -> frozenset[str] | None:
     return None if None in places else frozenset(filter(None, places))
 
 
-def _of_log(line: LoggedXid, before: int, event: XidCount | None, booted_at: float) -> XidCount:
+def _of_log(
+    line: LoggedXid, before: int, event: XidCount | None, booted_at: float, reset_at: float | None
+) -> XidCount:
     """An XID that the log has. `before`: how often it had, when the events began."""
     last_at = booted_at + line.last_at
     if event is None:
         return XidCount(line.times, last_at, XidSource.KERNEL_LOG, line.blamed, line.was_reset)
     since = max(0, line.times - before)
-    if since < event.times:  # the log lacks the latest, or some
-        return XidCount(before + event.times, max(last_at, event.last_at), XidSource.BOTH)
-    return XidCount(before + since, last_at, XidSource.BOTH, line.blamed, line.was_reset)
+    lacks_some = since < event.times
+    times = before + max(since, event.times)
+    # An event is heard a moment after its line. Much later it is another one, even if the log, which may have
+    # several lines of one fault, has as many.
+    if event.last_at > last_at + (0.0 if lacks_some else CLOCKS_DIFFER):
+        was_reset = reset_at is not None and event.last_at < booted_at + reset_at
+        return XidCount(times, event.last_at, XidSource.BOTH, was_reset=was_reset)
+    blamed = None if lacks_some else line.blamed
+    return XidCount(times, last_at, XidSource.BOTH, blamed, line.was_reset)

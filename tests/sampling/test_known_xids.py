@@ -190,6 +190,32 @@ def test_a_reset_ends_an_xid_unless_nvml_has_heard_more() -> None:
     assert ended == {48: False, 63: False}
 
 
+def test_a_reset_ends_what_the_log_has_lost_in_part() -> None:
+    log = Log()
+    events = Events(log)
+    events.hear(20.5, 79)
+    events.hear(21.5, 79)
+    log.xid(20.0, 79)
+    log.told.take(100.0, ResetLine(PLACE))
+
+    expected = XidCount(2, BOOTED_AT + 21.5, XidSource.BOTH, was_reset=True)
+    assert known(events, log) == {79: expected}
+
+
+def test_an_event_long_after_the_last_line_is_another_one() -> None:
+    """The log has several lines of one fault, and breaks off."""
+    log = Log()
+    events = Events(log)
+    log.xid(20.0, 79, pid=7)
+    log.xid(20.1, 79, pid=7)
+    events.hear(20.6, 79)
+    log.told.take(100.0, ResetLine(PLACE))
+    assert (known(events, log) or {})[79].was_reset
+    events.hear(500.0, 79)
+
+    assert known(events, log) == {79: XidCount(2, BOOTED_AT + 500.0, XidSource.BOTH)}
+
+
 # The program that is blamed
 
 POD = Belonging(container_id="c1", pod_name="trainer-0")
