@@ -6,13 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from agent.derive.findings import AT_ONCE, warning
-from agent.readings import NVSWITCH
+from agent.readings import NVSWITCH, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from agent.derive.findings import Finding, Patient
-    from agent.readings import NvLink, NvLinks, Snapshot
+    from agent.readings import GpuReading, NvLink, NvLinks, Snapshot
 
 # By model, of the boards whose links all lead to NVSwitches. NVIDIA states them in its health-validation
 # catalogue (H100, GB200, GB300) and in the data sheets and white papers of the others.
@@ -93,12 +93,18 @@ def _to_switches(nvlink: NvLinks) -> Iterator[NvLink]:
     return (link for link in nvlink.links or () if link.is_active and link.peer == NVSWITCH)
 
 
+def _has_none(reading: GpuReading) -> bool:
+    """Whether the driver tells of no link: of a GPU, too, whose links have been down since the agent began."""
+    unknown = reading.unknown.get("nvlink.links")
+    return unknown is not None and unknown.reason is Reason.NOT_SUPPORTED
+
+
 def judge(patient: Patient) -> Iterator[Finding]:
     """Nothing in MIG mode, in which an A100 switches its links off."""
     links = patient.reading.nvlink.links
-    if links is None or patient.reading.mig.enabled:
+    if patient.reading.mig.enabled or (links is None and not _has_none(patient.reading)):
         return
-    active = sum(link.is_active for link in links)
+    active = sum(link.is_active for link in links or ())
     if active < patient.expected_nvlinks:
         yield NVLINK_DOWN.found(
             f"{patient.expected_nvlinks - active} of its {patient.expected_nvlinks} NVLinks down",
