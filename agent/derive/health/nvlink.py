@@ -35,6 +35,8 @@ SPEED_OF_MODEL: Mapping[str, int] = {
 # Drivers round the speed in their own ways; a link that has fallen back is far below.
 SLOW_SHARE = 0.9
 
+_SUCCESS = "NVML_SUCCESS"  # the call that should tell of links succeeded
+
 KINDS = (
     NVLINK_DOWN := warning(
         "nvlink_down",
@@ -94,9 +96,12 @@ def _to_switches(nvlink: NvLinks) -> Iterator[NvLink]:
 
 
 def _has_none(reading: GpuReading) -> bool:
-    """Whether the driver tells of no link: of a GPU, too, whose links have been down since the agent began."""
+    """Whether the driver says that there is none: so also of a GPU whose links were never up.
+
+    A driver that refuses to tell says nothing.
+    """
     unknown = reading.unknown.get("nvlink.links")
-    return unknown is not None and unknown.reason is Reason.NOT_SUPPORTED
+    return unknown is not None and unknown.error == _SUCCESS and unknown.reason is Reason.NOT_SUPPORTED
 
 
 def judge(patient: Patient) -> Iterator[Finding]:

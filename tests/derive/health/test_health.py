@@ -168,9 +168,9 @@ def links(active: int, most: int, peer: str | None = NVSWITCH) -> dict[str, Any]
     }
 
 
-def untold(reason: Reason) -> dict[str, Any]:
-    """NVLinks of which the driver does not tell."""
-    why = Unknown(reason, "f", "e", "w", 0.0, told_before=False)
+def untold(reason: Reason, error: str = "NVML_SUCCESS") -> dict[str, Any]:
+    """NVLinks of which the driver does not tell, or says that there is none."""
+    why = Unknown(reason, "f", error, "w", 0.0, told_before=False)
     return {"nvlink_links": None, "unknown": {"nvlink.links": why}}
 
 
@@ -191,7 +191,10 @@ CARD = "00000000:01:00.0"  # what a bridge leads to
         pytest.param(links(5, 5), [links(0, 6), links(5, 5)], 0, id="one of a sister that has none up"),
         pytest.param(links(5, 6) | {"mig_enabled": True}, [links(6, 6)], 0, id="MIG does not need them"),
         pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="nobody knows"),
-        pytest.param(untold(Reason.FAILED), [links(6, 6)], 0, id="the driver failed to tell"),
+        pytest.param(untold(Reason.FAILED, "NVML_ERROR_UNKNOWN"), [links(6, 6)], 0, id="the driver failed"),
+        pytest.param(
+            untold(Reason.NOT_SUPPORTED, "NVML_ERROR_NOT_SUPPORTED"), [links(6, 6)], 0, id="refused"
+        ),
         pytest.param(untold(Reason.NOT_SUPPORTED), [links(6, 6, CARD)], 0, id="a card without a bridge"),
     ],
 )
