@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from agent.derive.xid import ABOUT_MEMORY
 from agent.readings import XidCount, XidSource
 from agent.sampling.kernel_log_tally import Tally
 
@@ -34,6 +35,7 @@ class Events(Protocol):
     """What is needed of XidWatch."""
 
     def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None: ...
+    def about_memory(self, uuid: str | None) -> int: ...
     def logged_before(self, uuid: str | None) -> Tally: ...
     def why_not(self, uuid: str | None) -> Unknown | None: ...
 
@@ -47,11 +49,16 @@ class Log(Protocol):
 
 
 class KnownXids:
-    """Puts both together for each sample. Lives on the event loop."""
+    """Puts both together for each sample. Lives on the event loop.
 
-    def __init__(self, events: Events | None, log: Log | None) -> None:
+    `pids_are_the_hosts`: whether processes have the numbers here that the kernel log gives them.
+    """
+
+    def __init__(self, events: Events | None, log: Log | None, *, pids_are_the_hosts: bool = True) -> None:
         self._events = events
         self._log = log
+        self._pids_are_the_hosts = pids_are_the_hosts
+        self._about_memory: dict[str | None, int] = {}  # by GPU UUID, in the last sample
         self._processes: deque[Mapping[int, HostProcess]] = deque(maxlen=SAMPLES_OF_PROCESSES)
         # By pid and time in seconds since boot: programs that were blamed, as they were then.
         self._blamed: dict[tuple[int, float], HostProcess] = {}
@@ -60,13 +67,25 @@ class KnownXids:
         self, gpus: Sequence[GpuSample], booted_at: float, processes: ProcessesReading | None
     ) -> tuple[GpuSample, ...]:
         """The GPUs with their XIDs. `booted_at` makes the time of day of a moment since boot."""
-        if processes is not None and (
-            not self._processes or processes.gpu_processes is not self._processes[-1]
+        if (
+            processes is not None
+            and self._pids_are_the_hosts
+            and (not self._processes or processes.gpu_processes is not self._processes[-1])
         ):
             self._processes.append(processes.gpu_processes)
         blamed, self._blamed = self._blamed, {}
         logged = self._log.tally() if self._log is not None else _NOTHING
-        return tuple(self._with_xids(gpu, booted_at, logged, blamed) for gpu in gpus)
+        known = tuple(self._with_xids(gpu, booted_at, logged, blamed) for gpu in gpus)
+        self._about_memory = {gpu.identity.uuid: _about_memory(gpu) for gpu in known}
+        return known
+
+    def about_memory(self, uuid: str | None) -> int:
+        """A number that grows with each XID of one GPU that speaks of its memory.
+
+        It grows at an event, and in the sample after the one that shows it: the log alone may tell of it.
+        """
+        heard = self._events.about_memory(uuid) if self._events is not None else 0
+        return heard + self._about_memory.get(uuid, 0)
 
     def _with_xids(
         self, gpu: GpuSample, booted_at: float, logged: Tally, blamed: Mapping[tuple[int, float], HostProcess]
@@ -122,6 +141,10 @@ class KnownXids:
             if host.start_ticks / TICKS_PER_SECOND <= at + CLOCKS_DIFFER:
                 return host
         return None
+
+
+def _about_memory(gpu: GpuSample) -> int:
+    return sum(count.times for code, count in (gpu.xids or {}).items() if code in ABOUT_MEMORY)
 
 
 def place_of(pci_bus_id: str | None) -> str | None:
