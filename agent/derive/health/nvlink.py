@@ -53,7 +53,10 @@ KINDS = (
         "field values 164 and 90",
     ),
     NVLINK_RECOVERY := warning(
-        "nvlink_recovery", "a link was lost and trained anew", "an hour", "nvmlDeviceGetNvLinkErrorCounter"
+        "nvlink_recovery",
+        "a link was lost and trained anew",
+        "an hour",
+        "field value 215, or nvmlDeviceGetNvLinkErrorCounter",
     ),
 )
 
