@@ -28,7 +28,7 @@ class GpuThrottledSeconds(BaseModel):
         description="seconds for which a signal from outside, as of the power supply, slowed the GPU down"
     )
     thermal: float | None = Field(
-        description="seconds for which heat of any kind slowed the GPU down; drivers before R575 tell no other"
+        description="seconds for which any heat slowed the GPU down; drivers before R575 tell no other"
     )
 
 
