@@ -52,7 +52,9 @@ from agent.sources.host import HostSource
 from agent.sources.kernel_log import KernelLogSource
 from agent.sources.nvml import DriverSource, abandon
 from agent.sources.pci import nvidia_gpus
+from agent.sources.pid_namespace import is_initial
 from agent.sources.process_source import ProcessSource
+from agent.sources.procfs import PROC
 from agent.sources.topology import TopologySource
 
 if TYPE_CHECKING:
@@ -245,6 +247,7 @@ async def _lifespan(
         if settings.history_interval
         else None,
         kernel_log=logged,
+        pids_are_the_hosts=shared.simulated or is_initial(PROC),
         expected_gpus=settings.expected_gpus,
         recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.

@@ -47,6 +47,7 @@ class Candidate:
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
     has_ghost_utilization: bool = False  # it only seems to work
+    is_held_exclusively: bool = False  # its compute mode lets one process in, and one is there
     mig_index: int | None = None  # of an instance on its GPU; None: it is a GPU
     # In MIG mode: what stands in its place for whoever takes instances; where it has none, itself, and why.
     instances: tuple[Candidate, ...] = ()
@@ -93,7 +94,15 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
         works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),
         has_ghost_utilization=is_ghost,
+        is_held_exclusively=reading is not None and _is_held_exclusively(reading),
     )
+
+
+def _is_held_exclusively(reading: GpuReading) -> bool:
+    """Not where MPS has clients: then its server is the one process, and takes more of them."""
+    held = [process for process in reading.processes or () if process.type is not ProcessType.GRAPHICS]
+    one_alone = (ComputeMode.EXCLUSIVE_THREAD, ComputeMode.EXCLUSIVE_PROCESS)
+    return reading.modes.compute_mode in one_alone and bool(held) and not any(process.mps for process in held)
 
 
 def _instances(
@@ -116,20 +125,30 @@ def _instances(
 
 def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
     """As the GPU that it is for a program. Its utilization is not told."""
-    why = reading.unknown.get("mig.instances") if instance.memory_used_bytes is None else None
+    unknown = {field: why for field, why in reading.unknown.items() if field in _OF_THE_WHOLE}
+    if instance.memory_used_bytes is None and "mig.instances" in reading.unknown:
+        unknown["memory.used_bytes"] = reading.unknown["mig.instances"]
     return GpuReading(
         reading.sampled_since_boot,
         identity=GpuIdentity(instance.uuid, instance.name),
         memory=Memory(instance.memory_total_bytes, instance.memory_used_bytes, instance.memory_free_bytes),
         thermal=reading.thermal,
+        fabric=reading.fabric,
         modes=reading.modes,
         processes=instance.processes,
-        unknown={} if why is None else {"memory.used_bytes": why},
+        unknown=unknown,
     )
 
 
-# What tells whether a GPU is in use, where it can tell at all.
-_MUST_BE_TOLD = {"memory.used_bytes": "memory in use", "utilization.gpu_percent": "utilization"}
+# What holds for a GPU and each instance on it, and tells whether CUDA starts there.
+_OF_THE_WHOLE = {"modes.compute_mode": "compute mode", "fabric.state": "state in the NVLink fabric"}
+# What tells whether a GPU can be used, or is in use, where it can tell at all.
+_MUST_BE_TOLD = {
+    "memory.used_bytes": "memory in use",
+    "utilization.gpu_percent": "utilization",
+    "mig.enabled": "MIG mode",
+    **_OF_THE_WHOLE,
+}
 
 
 def _obstacle(gpu: GpuSample, health: Health) -> str | None:

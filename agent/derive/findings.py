@@ -67,6 +67,10 @@ def critical(name: str, when: str, how_long: str, source: str) -> Kind:
 
 AT_ONCE = "while it is so"
 
+# What to do, of findings of several subjects.
+RESET_LATER = "reset the GPU when its work is done"
+COOL = "look at airflow, fans and heat sink"
+
 
 @dataclass(frozen=True, slots=True)
 class Patient:

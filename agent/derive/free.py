@@ -89,6 +89,8 @@ def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
 def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
     if limit_percent is None:
         return "a compute process runs on it" if gpu.compute_processes else None
+    if gpu.is_held_exclusively:
+        return "its compute mode is exclusive, and a process has it"
     if gpu.peak_utilization_percent is None:
         return "its utilization is unknown"
     if gpu.peak_utilization_percent > limit_percent:

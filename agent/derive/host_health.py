@@ -75,14 +75,13 @@ def _fallen(snapshot: Snapshot) -> Iterator[Finding]:
 def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
     """One for each code, whatever the switches that report it: a finding is told from others by its name.
 
-    Without their number: what is found about the host is logged whenever it changes.
+    Without their number and the link of the last: what is found about the host is logged whenever it changes.
     """
     reports: dict[int, list[str]] = {}
     for switch in snapshot.kernel_log.switches if snapshot.kernel_log else ():
         for code, seen in switch.sxids.items():
             if seen.fatal and not seen.was_reset and snapshot.taken_at - seen.last_at <= SXID_SECONDS:
-                link = "" if seen.link is None else f" on link {seen.link}"
-                reports.setdefault(code, []).append(f"NVSwitch {switch.index}{link}")
+                reports.setdefault(code, []).append(f"NVSwitch {switch.index}")
     for code, switches in sorted(reports.items()):
         yield Finding(
             f"sxid_{code}",

@@ -57,6 +57,7 @@ class Collector:
         history: History | None = None,
         xids: XidWatch | None = None,
         kernel_log: KernelLogWatch | None = None,
+        pids_are_the_hosts: bool = True,
         expected_gpus: int = 0,
         recount: Callable[[], int | None] | None = None,
         replaced_driver: ReplacedDriver | None = None,
@@ -75,7 +76,7 @@ class Collector:
         self._history = history
         self._xids = xids
         self._kernel_log = kernel_log
-        self._known_xids = KnownXids(xids, kernel_log)
+        self._known_xids = KnownXids(xids, kernel_log, pids_are_the_hosts=pids_are_the_hosts)
         self._replaced_driver = replaced_driver
         self._clock = clock
         self._now = now
@@ -132,9 +133,8 @@ class Collector:
         return snapshot
 
     def _follow_xids(self) -> None:
-        if self._xids is not None:
-            for slot in self._contact.gpus:
-                slot.follow_xids(self._xids.about_memory)
+        for slot in self._contact.gpus:
+            slot.follow_xids(self._known_xids.about_memory)
 
     async def _renew_contact(self) -> bool:
         """Let go of NVML, so that this round makes contact anew; not while a call is out.

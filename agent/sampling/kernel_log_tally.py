@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_GPUS, MAX_SWITCHES, MAX_CODES = 256, 64, 256
 # Of the same fault the driver writes several lines at once, of which not each names the program.
 SAME_FAULT_SECONDS = 1.0
+# After the line that a device did not come back, the "reset done" of the same reset. Without one, the device
+# did not come back from a suspension.
+SAME_RESET_SECONDS = 10.0
 GPU_HAS_FALLEN = 79
 
 
@@ -55,7 +58,7 @@ class Tally:
         self._cards: dict[tuple[str, str | None], _Card] = {}
         self._uuids: dict[str, str] = {}  # by place, which GPU is there
         self._switches: dict[tuple[int, str], dict[int, SxidCount]] = {}
-        self._broken_resets: set[str] = set()  # places whose reset has just failed
+        self._failed_at: dict[str, float] = {}  # by place, when a device did not come back
 
     def take(self, at: float, line: Line) -> None:
         """One line, written `at` seconds since boot."""
@@ -138,12 +141,11 @@ class Tally:
 
     def _end_of_reset(self, at: float, line: ResetLine) -> None:
         """The kernel says "reset done" in any case, and before that whether the device did not come back."""
-        if line.failed and len(self._broken_resets) < MAX_GPUS:
-            self._broken_resets.add(line.bus)
-        elif not line.failed:
-            if line.bus not in self._broken_resets:
-                self._reset(at, line.bus)
-            self._broken_resets.discard(line.bus)
+        if line.failed:
+            if line.bus in self._failed_at or len(self._failed_at) < MAX_GPUS:
+                self._failed_at[line.bus] = at
+        elif at - self._failed_at.pop(line.bus, float("-inf")) > SAME_RESET_SECONDS:
+            self._reset(at, line.bus)
 
     def _reset(self, at: float, bus: str) -> None:
         """What was held against the card at this place, or the switch there, has ended."""

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from agent.derive.xid import ABOUT_MEMORY
 from agent.readings import XidCount, XidSource
 from agent.sampling.kernel_log_tally import Tally
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # A program that dies of an XID is gone in the next sample, and its line may be read after that one.
 SAMPLES_OF_PROCESSES = 4
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-# Seconds by which the kernel log's clock and that of the starts of processes differ: it follows no other.
+# Seconds by which the kernel log's clock may differ from any other: it follows none.
 CLOCKS_DIFFER = 5.0
 
 _NOTHING = Tally()
@@ -34,6 +35,7 @@ class Events(Protocol):
     """What is needed of XidWatch."""
 
     def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None: ...
+    def about_memory(self, uuid: str | None) -> int: ...
     def logged_before(self, uuid: str | None) -> Tally: ...
     def why_not(self, uuid: str | None) -> Unknown | None: ...
 
@@ -47,11 +49,16 @@ class Log(Protocol):
 
 
 class KnownXids:
-    """Puts both together for each sample. Lives on the event loop."""
+    """Puts both together for each sample. Lives on the event loop.
 
-    def __init__(self, events: Events | None, log: Log | None) -> None:
+    `pids_are_the_hosts`: whether processes have the numbers here that the kernel log gives them.
+    """
+
+    def __init__(self, events: Events | None, log: Log | None, *, pids_are_the_hosts: bool = True) -> None:
         self._events = events
         self._log = log
+        self._pids_are_the_hosts = pids_are_the_hosts
+        self._about_memory: dict[str | None, int] = {}  # by GPU UUID, in the last sample
         self._processes: deque[Mapping[int, HostProcess]] = deque(maxlen=SAMPLES_OF_PROCESSES)
         # By pid and time in seconds since boot: programs that were blamed, as they were then.
         self._blamed: dict[tuple[int, float], HostProcess] = {}
@@ -60,13 +67,25 @@ class KnownXids:
         self, gpus: Sequence[GpuSample], booted_at: float, processes: ProcessesReading | None
     ) -> tuple[GpuSample, ...]:
         """The GPUs with their XIDs. `booted_at` makes the time of day of a moment since boot."""
-        if processes is not None and (
-            not self._processes or processes.gpu_processes is not self._processes[-1]
+        if (
+            processes is not None
+            and self._pids_are_the_hosts
+            and (not self._processes or processes.gpu_processes is not self._processes[-1])
         ):
             self._processes.append(processes.gpu_processes)
         blamed, self._blamed = self._blamed, {}
         logged = self._log.tally() if self._log is not None else _NOTHING
-        return tuple(self._with_xids(gpu, booted_at, logged, blamed) for gpu in gpus)
+        known = tuple(self._with_xids(gpu, booted_at, logged, blamed) for gpu in gpus)
+        self._about_memory = {gpu.identity.uuid: _about_memory(gpu) for gpu in known}
+        return known
+
+    def about_memory(self, uuid: str | None) -> int:
+        """A number that grows with each XID of one GPU that speaks of its memory.
+
+        It grows at an event, and in the sample after the one that shows it: the log alone may tell of it.
+        """
+        heard = self._events.about_memory(uuid) if self._events is not None else 0
+        return heard + self._about_memory.get(uuid, 0)
 
     def _with_xids(
         self, gpu: GpuSample, booted_at: float, logged: Tally, blamed: Mapping[tuple[int, float], HostProcess]
@@ -81,7 +100,11 @@ class KnownXids:
         reset_at = logged.reset_at(uuid, bus)
         xids = {
             code: _of_log(
-                seen, before[code].times if code in before else 0, (events or {}).get(code), booted_at
+                seen,
+                before[code].times if code in before else 0,
+                (events or {}).get(code),
+                booted_at,
+                reset_at,
             )
             for code, seen in lines.items()
         }
@@ -120,6 +143,10 @@ class KnownXids:
         return None
 
 
+def _about_memory(gpu: GpuSample) -> int:
+    return sum(count.times for code, count in (gpu.xids or {}).items() if code in ABOUT_MEMORY)
+
+
 def place_of(pci_bus_id: str | None) -> str | None:
     """00000000:3B:00.0 as the driver writes it into the log: 0000:3b:00."""
     domain, _, rest = (pci_bus_id or "").partition(":")
@@ -135,12 +162,20 @@ def places_of(gpus: Iterable[GpuSample]) -> frozenset[str] | None:
     return None if None in places else frozenset(filter(None, places))
 
 
-def _of_log(line: LoggedXid, before: int, event: XidCount | None, booted_at: float) -> XidCount:
+def _of_log(
+    line: LoggedXid, before: int, event: XidCount | None, booted_at: float, reset_at: float | None
+) -> XidCount:
     """An XID that the log has. `before`: how often it had, when the events began."""
     last_at = booted_at + line.last_at
     if event is None:
         return XidCount(line.times, last_at, XidSource.KERNEL_LOG, line.blamed, line.was_reset)
     since = max(0, line.times - before)
-    if since < event.times:  # the log lacks the latest, or some
-        return XidCount(before + event.times, max(last_at, event.last_at), XidSource.BOTH)
-    return XidCount(before + since, last_at, XidSource.BOTH, line.blamed, line.was_reset)
+    lacks_some = since < event.times
+    times = before + max(since, event.times)
+    # An event is heard a moment after its line. Much later it is another one, even if the log, which may have
+    # several lines of one fault, has as many.
+    if event.last_at > last_at + (0.0 if lacks_some else CLOCKS_DIFFER):
+        was_reset = reset_at is not None and event.last_at < booted_at + reset_at
+        return XidCount(times, event.last_at, XidSource.BOTH, was_reset=was_reset)
+    blamed = None if lacks_some else line.blamed
+    return XidCount(times, last_at, XidSource.BOTH, blamed, line.was_reset)

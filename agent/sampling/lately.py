@@ -44,10 +44,15 @@ class Lasting:
 
 
 class Increase:
-    """By how much a counter has grown in the last `window` seconds."""
+    """By how much a counter has grown in the last `window` seconds.
 
-    def __init__(self, window: float) -> None:
+    `of_seconds`: it counts seconds, of which there is one a second at most. So what is sure of the window is
+    known from a value before it, too.
+    """
+
+    def __init__(self, window: float, *, of_seconds: bool = False) -> None:
         self._window = window
+        self._keep_before = 1 if of_seconds else 0
         self._values: deque[tuple[float, float]] = deque()  # when, and what; the newest last
 
     def add(self, value: float | None, at: float) -> float:
@@ -58,9 +63,12 @@ class Increase:
                 values.clear()
             if not values or at - values[-1][0] >= self._window / KEPT_VALUES:
                 values.append((at, value))
-        while values and values[0][0] < at - self._window:
+        while len(values) > self._keep_before and values[self._keep_before][0] < at - self._window:
             values.popleft()
-        return value - values[0][1] if value is not None and values else 0.0
+        if value is None or not values:
+            return 0.0
+        since, first = values[0]
+        return max(0.0, value - first - max(0.0, at - since - self._window))
 
     def __len__(self) -> int:
         return len(self._values)
@@ -73,8 +81,8 @@ class LatelyWatch:
         max_gap = max(max_gap, MIN_MAX_GAP)
         self._low_margin = Lasting(max_gap)
         self._fabric_pending = Lasting(max_gap)
-        self._heat = [Increase(SLOWED_WINDOW) for _ in range(3)]
-        self._brake = Increase(SLOWED_WINDOW)
+        self._heat = [Increase(SLOWED_WINDOW, of_seconds=True) for _ in range(3)]
+        self._brake = Increase(SLOWED_WINDOW, of_seconds=True)
         self._recoveries: dict[int, Increase] = {}  # by link
 
     def add(self, reading: GpuReading) -> Lately:

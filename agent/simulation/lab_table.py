@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
     from agent.simulation.tenants import Tenant
 
-UPTIME = 40 * 86_400.0  # seconds that the lab's host had been up when the simulation began
 USUAL_MEMORY = 512 * 1024**3  # of a host of which it is not known
 
 
@@ -106,7 +105,8 @@ def _lasting(tenant: Tenant, *, hide_arguments: bool) -> HostProcess:
         name=name,
         command=command_text(arguments, name, hide_arguments=hide_arguments),
         uid=tenant.uid,
-        start_ticks=int((UPTIME + tenant.started) * TICKS_PER_SECOND),
+        # As if the simulation had begun at boot, and below 0 what is older: all are older than an XID of now.
+        start_ticks=int(tenant.started * TICKS_PER_SECOND),
         belonging=belonging,
     )
 

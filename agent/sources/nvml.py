@@ -90,6 +90,11 @@ def number(struct: Any, field: str) -> int | None:
     return told
 
 
+def flag(number: int | None) -> bool | None:
+    """A number of NVML that says yes or no."""
+    return None if number is None else bool(number)
+
+
 # The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
 _WHOLE_NUMBERS = {
     pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.derive.candidates import Candidate, candidates
-from agent.derive.free import Wish, choose
+from agent.derive.free import Wish, choose, why_not
 from agent.readings import (
     NVSWITCH,
     ComputeMode,
@@ -21,7 +21,9 @@ from agent.readings import (
     NvLink,
     ProcessesReading,
     ProcessType,
+    Reason,
     Snapshot,
+    Unknown,
 )
 from tests.support.readings import reading
 
@@ -101,6 +103,43 @@ WITHOUT_READING = {
 def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
     assert seen(sample).obstacle == obstacle
     assert choose([seen(sample)], Wish(max_utilization_percent=100)).satisfied is (obstacle is None)
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("mig.enabled", "MIG mode"),
+        ("modes.compute_mode", "compute mode"),
+        ("fabric.state", "state in the NVLink fabric"),
+    ],
+)
+def test_what_the_driver_failed_to_tell_may_stand_in_the_way(field: str, name: str) -> None:
+    """What it does not have at all does not."""
+    failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, told_before=True)
+    missing = replace(failed, reason=Reason.NOT_SUPPORTED)
+
+    assert seen(sample(unknown={field: failed})).obstacle == f"its {name} is unknown: Unknown Error"
+    assert seen(sample(unknown={field: missing})).obstacle is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "processes", "is_held"),
+    [
+        (ComputeMode.EXCLUSIVE_PROCESS, (COMPUTE,), True),
+        (ComputeMode.EXCLUSIVE_THREAD, (BOTH,), True),
+        (ComputeMode.EXCLUSIVE_PROCESS, (GRAPHICS,), False),
+        (ComputeMode.EXCLUSIVE_PROCESS, (COMPUTE, replace(BOTH, mps=True)), False),
+        (ComputeMode.DEFAULT, (COMPUTE,), False),
+    ],
+    ids=["process", "thread", "graphics", "MPS", "default"],
+)
+def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
+    mode: ComputeMode, processes: tuple[GpuProcess, ...], is_held: bool
+) -> None:
+    candidate = seen(sample(modes_compute_mode=mode, processes=processes))
+    why = "its compute mode is exclusive, and a process has it" if is_held else None
+
+    assert why_not(candidate, Wish(max_utilization_percent=100)) == why
 
 
 @pytest.mark.parametrize(

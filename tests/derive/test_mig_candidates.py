@@ -16,6 +16,7 @@ from agent.readings import (
     GpuSample,
     GpuState,
     HostProcess,
+    LedgerReading,
     MigInstance,
     ProcessesReading,
     ProcessType,
@@ -62,7 +63,8 @@ def gpu(index: int, *instances: MigInstance, **values: Any) -> GpuSample:
 def offer(wish: Wish, *gpus: GpuSample) -> tuple[list[str], dict[tuple[int, int | None], str]]:
     """What is offered, and why the others are not."""
     described = ProcessesReading({100: HostProcess(100, "ann", uid=1001)})
-    found = choose(candidates(Snapshot(0, 0, gpus=gpus, processes=described)), wish)
+    snapshot = Snapshot(0, 0, gpus=gpus, processes=described, ledger=LedgerReading())
+    found = choose(candidates(snapshot), wish)
     return [*found.uuids], {(one.index, one.mig_index): why for one, why in found.unsuitable}
 
 
@@ -92,6 +94,11 @@ PARTED = gpu(0, instance(0))
             gpu(0, instance(0, memory_used_bytes=None), unknown={"mig.instances": FAILED}),
             "its memory in use is unknown: Unknown Error",
         ),
+        (
+            gpu(0, instance(0), unknown={"modes.compute_mode": FAILED}),
+            "its compute mode is unknown: Unknown Error",
+        ),
+        (gpu(0, instance(0), fabric_state=2), "its registration with the NVLink fabric is in progress"),
         (gpu(0, instance(0), recovery_action=1), "it is not healthy: The driver asks for a recovery"),
         (gpu(0, instance(0), unknown={"mig.instances": FAILED}), None),
         (gpu(0, instance(0), identity_uuid=None), None),

@@ -126,6 +126,8 @@ NOT_OFFERED: Mapping[tuple[str, Reason | None], str] = {
     (GRAPHICS_LIST, Reason.NO_PERMISSION): "its processes are unknown",
     ("nvmlDeviceGetMemoryInfo_v2", Reason.FAILED): "its memory in use is unknown: Unknown Error",
     ("nvmlDeviceGetUtilizationRates", Reason.FAILED): "its utilization is unknown: Unknown Error",
+    ("nvmlDeviceGetMigMode", Reason.FAILED): "its MIG mode is unknown: Unknown Error",
+    ("nvmlDeviceGetComputeMode", Reason.FAILED): "its compute mode is unknown: Unknown Error",
 }
 
 
@@ -214,6 +216,8 @@ IMPOSSIBLE_NOT_OFFERED = {
     "memory.total_bytes": "its memory in use is unknown: the driver tells",
     "utilization.gpu_percent": "its utilization is unknown: the driver tells",
     "processes.pid": "its processes are unknown",
+    "modes.compute_mode": "its compute mode is unknown: the driver tells",
+    "fabric.state": "its state in the NVLink fabric is unknown: the driver tells",
 }
 
 

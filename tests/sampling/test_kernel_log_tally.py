@@ -81,6 +81,15 @@ def test_a_reset_that_the_gpu_did_not_survive_ends_nothing() -> None:
     assert made.xids(A, HERE) == {79: LoggedXid(1, 0.0, was_reset=True)}, "the next one may succeed"
 
 
+def test_a_device_that_did_not_come_back_from_a_suspension_may_be_reset_later() -> None:
+    """The kernel says of both that the device is not ready, and of a reset alone that it is done."""
+    made = tally(XidLine(HERE, 48), ResetLine(HERE, failed=True))
+    made.take(900.0, ResetLine(HERE))
+
+    assert made.xids(A, HERE) == {48: LoggedXid(1, 0.0, was_reset=True)}
+    assert made.reset_at(A, HERE) == 900.0
+
+
 def test_a_driver_that_wants_no_recovery_any_more_ends_it_too() -> None:
     made = tally(XidLine(HERE, 95), XidLine(HERE, 154), XidLine(HERE, 154, recovered=True))
 

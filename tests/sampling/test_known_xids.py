@@ -57,6 +57,9 @@ class Events:
             return None
         return {code: XidCount(times, booted_at + last) for code, (times, last) in heard.items()}
 
+    def about_memory(self, _uuid: str | None) -> int:
+        return sum(times for code, (times, _) in (self.heard or {}).items() if code == 48)
+
     def logged_before(self, _uuid: str | None) -> Tally:
         return self.before
 
@@ -190,6 +193,55 @@ def test_a_reset_ends_an_xid_unless_nvml_has_heard_more() -> None:
     assert ended == {48: False, 63: False}
 
 
+def test_a_reset_ends_what_the_log_has_lost_in_part() -> None:
+    log = Log()
+    events = Events(log)
+    events.hear(20.5, 79)
+    events.hear(21.5, 79)
+    log.xid(20.0, 79)
+    log.told.take(100.0, ResetLine(PLACE))
+
+    expected = XidCount(2, BOOTED_AT + 21.5, XidSource.BOTH, was_reset=True)
+    assert known(events, log) == {79: expected}
+
+
+def test_an_event_long_after_the_last_line_is_another_one() -> None:
+    """The log has several lines of one fault, and breaks off."""
+    log = Log()
+    events = Events(log)
+    log.xid(20.0, 79, pid=7)
+    log.xid(20.1, 79, pid=7)
+    events.hear(20.6, 79)
+    log.told.take(100.0, ResetLine(PLACE))
+    assert (known(events, log) or {})[79].was_reset
+    events.hear(500.0, 79)
+
+    assert known(events, log) == {79: XidCount(2, BOOTED_AT + 500.0, XidSource.BOTH)}
+
+
+@pytest.mark.parametrize("has_events", [True, False])
+def test_an_xid_about_memory_that_the_log_alone_tells_has_the_error_counts_read_too(has_events: bool) -> None:
+    log = Log()
+    xids = KnownXids(Events(log) if has_events else None, log)
+    numbers = []
+    for code in (31, 48, 48):
+        xids.of([GPU], BOOTED_AT, None)
+        numbers.append(xids.about_memory(UUID))
+        log.xid(20.0, code)
+    xids.of([GPU], BOOTED_AT, None)
+
+    assert [*numbers, xids.about_memory(UUID)] == [0, 0, 1, 2]
+
+
+def test_an_xid_about_memory_that_is_heard_has_them_read_before_the_next_sample() -> None:
+    log = Log()
+    events = Events(log)
+    xids = KnownXids(events, log)
+    events.hear(20.0, 48)
+
+    assert xids.about_memory(UUID) == 1
+
+
 # The program that is blamed
 
 POD = Belonging(container_id="c1", pod_name="trainer-0")
@@ -238,6 +290,16 @@ def test_a_program_that_ended_just_before_its_line_was_read_is_still_known() -> 
     (gpu,) = xids.of([GPU], BOOTED_AT, NONE)
 
     assert (gpu.xids or {})[31].blamed == BLAMED
+
+
+def test_a_number_that_is_another_process_here_names_no_owner() -> None:
+    """As in a container without --pid=host: the log has the host's numbers."""
+    log = Log()
+    log.xid(50.0, 31, pid=7)
+
+    (gpu,) = KnownXids(None, log, pids_are_the_hosts=False).of([GPU], BOOTED_AT, processes(7, 10.0))
+
+    assert (gpu.xids or {})[31].blamed == Blamed(7, "program-7")
 
 
 @pytest.mark.parametrize(

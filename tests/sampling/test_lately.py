@@ -52,6 +52,26 @@ def test_by_how_much_a_counter_grows(told: list[tuple[float, float | None]], inc
     assert [counter.add(value, at) for at, value in told][-1] == increase
 
 
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ([(0, 0), (600, 600), (1200, 1200)], 300),  # all the time
+        ([(0, 0), (600, 350)], 50),  # as little of it as may be in the last five minutes
+        ([(0, 0), (600, 300)], 0),
+        ([(0, 0), (600, 600), (1200, 600)], 0),
+        ([(0, 0), (600, 600), (1000, None), (1200, 1100)], 200),
+        ([(0, 0), (290, 10), (310, 30)], 20),
+        ([(0, 0), (600, 20), (601, 3)], 0),  # the driver was loaded anew
+    ],
+)
+def test_seconds_are_known_over_longer_pauses(told: list[tuple[float, float | None]], seconds: float) -> None:
+    """HISTORY_INTERVAL may be longer than the window."""
+    counter = Increase(300, of_seconds=True)
+
+    assert [counter.add(value, at) for at, value in told][-1] == seconds
+    assert len(counter) <= 62
+
+
 def test_a_counter_that_grows_for_ever_keeps_little() -> None:
     counter = Increase(300)
     grown = [counter.add(at / 2, at) for at in range(10_000)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.findings import AT_ONCE, critical, warning
+from agent.derive.findings import AT_ONCE, RESET_LATER, critical, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from agent.derive.findings import Finding, Patient
 
 _REMAPPED = "nvmlDeviceGetRemappedRows"
-_RESET_LATER = "reset the GPU when its work is done"
 _REPLACE = "have the GPU replaced"
 
 KINDS = (
@@ -73,9 +72,9 @@ def judge(patient: Patient) -> Iterator[Finding]:
     if errors.remapping_failed:
         yield REMAPPING_FAILED.found("A faulty row of memory could not be remapped", _REPLACE)
     if errors.remapping_pending:
-        yield REMAPPING_PENDING.found("A faulty row of memory is remapped at the next reset", _RESET_LATER)
+        yield REMAPPING_PENDING.found("A faulty row of memory is remapped at the next reset", RESET_LATER)
     if errors.retirement_pending:
-        yield RETIREMENT_PENDING.found("A faulty page of memory is retired at the next reset", _RESET_LATER)
+        yield RETIREMENT_PENDING.found("A faulty page of memory is retired at the next reset", RESET_LATER)
     if errors.remap_banks and errors.remap_banks.none:
         yield REMAP_BANKS_EXHAUSTED.found(
             f"No spare rows are left in {errors.remap_banks.none} of its memory banks",

@@ -6,13 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from agent.derive.findings import AT_ONCE, warning
-from agent.readings import NVSWITCH
+from agent.readings import NVSWITCH, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from agent.derive.findings import Finding, Patient
-    from agent.readings import NvLink, NvLinks, Snapshot
+    from agent.readings import GpuReading, NvLink, NvLinks, Snapshot
 
 # By model, of the boards whose links all lead to NVSwitches. NVIDIA states them in its health-validation
 # catalogue (H100, GB200, GB300) and in the data sheets and white papers of the others.
@@ -35,6 +35,8 @@ SPEED_OF_MODEL: Mapping[str, int] = {
 # Drivers round the speed in their own ways; a link that has fallen back is far below.
 SLOW_SHARE = 0.9
 
+_SUCCESS = "NVML_SUCCESS"  # the call that should tell of links succeeded
+
 KINDS = (
     NVLINK_DOWN := warning(
         "nvlink_down",
@@ -51,7 +53,10 @@ KINDS = (
         "field values 164 and 90",
     ),
     NVLINK_RECOVERY := warning(
-        "nvlink_recovery", "a link was lost and trained anew", "an hour", "nvmlDeviceGetNvLinkErrorCounter"
+        "nvlink_recovery",
+        "a link was lost and trained anew",
+        "an hour",
+        "field value 215, or nvmlDeviceGetNvLinkErrorCounter",
     ),
 )
 
@@ -93,12 +98,21 @@ def _to_switches(nvlink: NvLinks) -> Iterator[NvLink]:
     return (link for link in nvlink.links or () if link.is_active and link.peer == NVSWITCH)
 
 
+def _has_none(reading: GpuReading) -> bool:
+    """Whether the driver says that there is none: so also of a GPU whose links were never up.
+
+    A driver that refuses to tell says nothing.
+    """
+    unknown = reading.unknown.get("nvlink.links")
+    return unknown is not None and unknown.error == _SUCCESS and unknown.reason is Reason.NOT_SUPPORTED
+
+
 def judge(patient: Patient) -> Iterator[Finding]:
     """Nothing in MIG mode, in which an A100 switches its links off."""
     links = patient.reading.nvlink.links
-    if links is None or patient.reading.mig.enabled:
+    if patient.reading.mig.enabled or (links is None and not _has_none(patient.reading)):
         return
-    active = sum(link.is_active for link in links)
+    active = sum(link.is_active for link in links or ())
     if active < patient.expected_nvlinks:
         yield NVLINK_DOWN.found(
             f"{patient.expected_nvlinks - active} of its {patient.expected_nvlinks} NVLinks down",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.findings import AT_ONCE, critical, warning
+from agent.derive.findings import AT_ONCE, RESET_LATER, critical, warning
 from agent.readings import RecoveryAction
 from agent.readings.troubles import RESET
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 _REPAIR = "nvmlDeviceGetRepairStatus"
-_RESET_LATER = "reset the GPU when its work is done"
 
 KINDS = (
     RESET_REQUIRED := critical(
@@ -64,9 +63,9 @@ def judge(patient: Patient) -> Iterator[Finding]:
         yield RECOVERY_ACTION.found("The driver asks for a recovery", todo)
     if patient.reading.recovery.channel_repair_pending:
         yield CHANNEL_REPAIR_PENDING.found(
-            "A faulty channel of memory is repaired at the next reset", _RESET_LATER
+            "A faulty channel of memory is repaired at the next reset", RESET_LATER
         )
     if patient.reading.recovery.tpc_repair_pending:
         yield TPC_REPAIR_PENDING.found(
-            "A faulty TPC, a group of SMs, is repaired at the next reset", _RESET_LATER
+            "A faulty TPC, a group of SMs, is repaired at the next reset", RESET_LATER
         )

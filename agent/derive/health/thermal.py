@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.findings import warning
+from agent.derive.findings import COOL, warning
 from agent.derive.throttling import THERMAL
 
 if TYPE_CHECKING:
@@ -36,5 +36,5 @@ def judge(patient: Patient) -> Iterator[Finding]:
         yield THERMAL_MARGIN_EXHAUSTED.found(
             f"Its margin to the thermal limit is {margin} degrees Celsius: the hardware slows it down"
             f" from {limit} on",
-            "look at airflow, fans and heat sink",
+            COOL,
         )

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.derive.findings import AT_ONCE, critical, warning
+from agent.derive.findings import AT_ONCE, COOL, critical, warning
 from agent.derive.throttling import THERMAL, ClocksEventReason
-from agent.readings import Lately
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from agent.derive.findings import Finding, Patient
 
 _REASONS = "nvmlDeviceGetCurrentClocksEventReasons"
-_COOL = "look at airflow, fans and heat sink"
 _POWER = "look at the power supplies and cables of the host"
 SLOWED_SECONDS = 30.0  # a tenth of the five minutes in which they are counted
 
@@ -48,20 +46,20 @@ def judge(patient: Patient) -> Iterator[Finding]:
     """What is so now; else what was, which a sample a second may have missed."""
     reasons = ClocksEventReason(patient.reading.clocks.event_reasons or 0)
     if ClocksEventReason.HW_THERMAL_SLOWDOWN in reasons:
-        yield THERMAL_SLOWDOWN_HW.found("It is too hot: the hardware slows it down to half or less", _COOL)
+        yield THERMAL_SLOWDOWN_HW.found("It is too hot: the hardware slows it down to half or less", COOL)
     elif ClocksEventReason.SW_THERMAL_SLOWDOWN in reasons:
-        yield THERMAL_SLOWDOWN_SW.found("It is too hot: the driver slows it down", _COOL)
-    lately = patient.lately or Lately()
-    if lately.slowed_by_heat_seconds > SLOWED_SECONDS and not reasons & THERMAL:
+        yield THERMAL_SLOWDOWN_SW.found("It is too hot: the driver slows it down", COOL)
+    by_heat = patient.lately.slowed_by_heat_seconds if patient.lately else 0.0
+    if by_heat > SLOWED_SECONDS and not reasons & THERMAL:
         yield SLOWED_BY_HEAT.found(
-            f"It was too hot and slowed down for {lately.slowed_by_heat_seconds:.0f} s of the last 5 minutes",
-            _COOL,
+            f"It was too hot and slowed down for {by_heat:.0f} s of the last 5 minutes",
+            COOL,
         )
+    by_brake = patient.lately.slowed_by_brake_seconds if patient.lately else 0.0
     if ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons:
         yield POWER_BRAKE.found("The power brake slows it down to half or less", _POWER)
-    elif lately.slowed_by_brake_seconds > SLOWED_SECONDS:
+    elif by_brake > SLOWED_SECONDS:
         yield SLOWED_BY_BRAKE.found(
-            f"The power brake slowed it down for {lately.slowed_by_brake_seconds:.0f} s of the last"
-            " 5 minutes",
+            f"The power brake slowed it down for {by_brake:.0f} s of the last 5 minutes",
             _POWER,
         )

@@ -25,8 +25,8 @@ KINDS = (
         "xid_N",
         (HealthVerdict.CRITICAL, HealthVerdict.WARNING),
         "XID N, by NVIDIA's immediate action: [see below](#xid-errors)",
-        "an application's fault 10 minutes, else a day",
-        "nvmlEventSetWait_v2",
+        "an application's fault 10 minutes, else a day, or until a reset that the kernel log tells",
+        "nvmlEventSetWait_v2, the kernel log (KERNEL_LOG)",
     ),
 )
 

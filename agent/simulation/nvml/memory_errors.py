@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.simulation import wire
-from agent.simulation.codes import VALUE_NOT_AVAILABLE_64, NvmlFailure, NvmlReturn
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, VALUE_NOT_AVAILABLE_64, NvmlFailure, NvmlReturn
 from agent.simulation.nvml.registry import device_function
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def sram_status(device: Device, status: Any) -> None:
     status, counters = wire.target(status), device.gpu.error_counters
     if status.version != _SRAM_ERROR_STATUS_V1:
         raise NvmlFailure(NvmlReturn.ARGUMENT_VERSION_MISMATCH)
-    status.bThresholdExceeded = wire.told(counters.sram_threshold_exceeded)
+    status.bThresholdExceeded = wire.part_told(counters.sram_threshold_exceeded, VALUE_NOT_AVAILABLE_32)
     for since in ("volatile", "aggregate"):
         for member, kind in (("UncParity", "parity"), ("UncSecDed", "secded"), ("Cor", "corrected")):
             errors = getattr(counters, f"sram_{kind}_{since}")

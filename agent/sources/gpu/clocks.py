@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pynvml
 
 from agent.readings import Clocks
+from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
-from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class ClocksSource:
         self._handle = handle
         self._once = Once("clocks", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
-        self._fixed = Paced(FIXED_PACE, lambda: _read_fixed(handle))
+        self._fixed = Fixed(handle, lambda: _read_fixed(handle))
 
     def read(self, now: float) -> Clocks:
         """NVML: see the fields of Clocks."""

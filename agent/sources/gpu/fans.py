@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import Fan, Fans
+from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.handle import Elements
-from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.nvml import call_c_function
 from agent.sources.paced import Paced
@@ -26,8 +27,8 @@ class FansSource:
     def __init__(self, handle: GpuHandle, clock: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
-        self._count: Paced[int | None] = Paced(
-            FIXED_PACE, lambda: handle.ask("fans.count", "nvmlDeviceGetNumFans")
+        self._count: Fixed[int | None] = Fixed(
+            handle, lambda: handle.ask("fans.count", "nvmlDeviceGetNumFans")
         )
         self._celsius: int | None = None
         self._fans = Paced(SLOW_PACE, self._read)

@@ -10,8 +10,6 @@ import pynvml
 
 from agent.readings import GpuIdentity
 from agent.sources.gpu.once import Once
-from agent.sources.gpu.paces import FIXED_PACE
-from agent.sources.paced import Paced
 from agent.sources.return_codes import FATAL
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ class IdentitySource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._once = Once("identity", handle, _ONCE)
-        self._board = Paced(FIXED_PACE, lambda: _read_board(handle))
+        self._board = Once("identity", handle, _BOARD, seldom=True)
 
     def which(self, now: float) -> GpuIdentity:
         """UUID, name and bus id, each that is told, also of a GPU that is lost."""
@@ -53,33 +51,31 @@ _ONCE: Mapping[str, Callable[[GpuHandle], Any]] = {
 }
 
 
-def _read_board(handle: GpuHandle) -> dict[str, Any]:
-    return {
-        "serial": handle.ask("identity.serial", "nvmlDeviceGetSerial"),
-        "part_number": handle.take(  # some boards answer ""
-            "identity.part_number", handle.call("nvmlDeviceGetBoardPartNumber"), lambda text: text or None
-        ),
-        "vbios_version": handle.ask("identity.vbios_version", "nvmlDeviceGetVbiosVersion"),
-        "compute_capability": handle.take(
-            "identity.compute_capability",
-            handle.call("nvmlDeviceGetCudaComputeCapability"),
-            lambda capability: (capability[0], capability[1]),
-        ),
-        "architecture": handle.ask("identity.architecture", "nvmlDeviceGetArchitecture"),
-        "gsp_firmware_version": handle.take(
-            "identity.gsp_firmware_version",
-            handle.call("nvmlDeviceGetGspFirmwareVersion"),
-            lambda version: version or None,
-        ),
-        "gsp_firmware_enabled": handle.take(
-            "identity.gsp_firmware_enabled", handle.call(_gsp_firmware_mode), lambda mode: bool(mode[0])
-        ),
-    }
-
-
 def _gsp_firmware_mode(handle: Any) -> list[int]:
     """NVML: nvmlDeviceGetGspFirmwareMode; pynvml's defaults are two numbers that all threads write."""
     return list(pynvml.nvmlDeviceGetGspFirmwareMode(handle, c_uint(), c_uint()))
 
 
 _gsp_firmware_mode.__name__ = "nvmlDeviceGetGspFirmwareMode"  # so it is called where its errors are shown
+
+_BOARD: Mapping[str, Callable[[GpuHandle], Any]] = {
+    "serial": lambda handle: handle.ask("identity.serial", "nvmlDeviceGetSerial"),
+    "part_number": lambda handle: handle.take(  # some boards answer ""
+        "identity.part_number", handle.call("nvmlDeviceGetBoardPartNumber"), lambda text: text or None
+    ),
+    "vbios_version": lambda handle: handle.ask("identity.vbios_version", "nvmlDeviceGetVbiosVersion"),
+    "compute_capability": lambda handle: handle.take(
+        "identity.compute_capability",
+        handle.call("nvmlDeviceGetCudaComputeCapability"),
+        lambda capability: (capability[0], capability[1]),
+    ),
+    "architecture": lambda handle: handle.ask("identity.architecture", "nvmlDeviceGetArchitecture"),
+    "gsp_firmware_version": lambda handle: handle.take(
+        "identity.gsp_firmware_version",
+        handle.call("nvmlDeviceGetGspFirmwareVersion"),
+        lambda version: version or None,
+    ),
+    "gsp_firmware_enabled": lambda handle: handle.take(
+        "identity.gsp_firmware_enabled", handle.call(_gsp_firmware_mode), lambda mode: bool(mode[0])
+    ),
+}

@@ -9,7 +9,7 @@ import pynvml
 
 from agent.readings import MemoryErrors, RemapBanks, SramSources
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.nvml import call_c_function, number
+from agent.sources.nvml import call_c_function, flag, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,10 +29,10 @@ _PLACES = {"sram": pynvml.NVML_MEMORY_LOCATION_SRAM, "dram": pynvml.NVML_MEMORY_
 def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
     """NVML: see the fields of MemoryErrors. Ampere and newer remap rows, those before retire pages."""
     ecc_mode = handle.call("nvmlDeviceGetEccMode")  # [current, pending]
-    ecc_enabled = handle.take("memory_errors.ecc_enabled", ecc_mode, lambda mode: _flag(mode[0]))
+    ecc_enabled = handle.take("memory_errors.ecc_enabled", ecc_mode, lambda mode: flag(mode[0]))
     return MemoryErrors(
         ecc_enabled=ecc_enabled,
-        ecc_pending=handle.take("memory_errors.ecc_pending", ecc_mode, lambda mode: _flag(mode[1])),
+        ecc_pending=handle.take("memory_errors.ecc_pending", ecc_mode, lambda mode: flag(mode[1])),
         corrected_volatile=_total(handle, "corrected_volatile", _CORRECTED, _VOLATILE),
         uncorrected_volatile=_total(handle, "uncorrected_volatile", _UNCORRECTED, _VOLATILE),
         corrected_aggregate=_total(handle, "corrected_aggregate", _CORRECTED, _AGGREGATE),
@@ -107,7 +107,7 @@ def _read_sram(handle: GpuHandle) -> dict[str, Any]:
         "sram_threshold_exceeded": handle.take(
             "memory_errors.sram_threshold_exceeded",
             status,
-            lambda status: _flag(number(status, "bThresholdExceeded")),
+            lambda status: flag(number(status, "bThresholdExceeded")),
         ),
     }
     for since in _COUNTERS:
@@ -148,15 +148,11 @@ def _read_remapped(handle: GpuHandle) -> dict[str, Any]:
     }
 
 
-def _flag(number: int | None) -> bool | None:
-    return None if number is None else bool(number)
-
-
 _REMAPPED: Mapping[str, Callable[[Any], int | bool | None]] = {
     "remapped_rows_corrected": lambda rows: rows[0],
     "remapped_rows_uncorrected": lambda rows: rows[1],
-    "remapping_pending": lambda rows: _flag(rows[2]),
-    "remapping_failed": lambda rows: _flag(rows[3]),
+    "remapping_pending": lambda rows: flag(rows[2]),
+    "remapping_failed": lambda rows: flag(rows[3]),
 }
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import Modes
-from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.fixed import Fixed
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class ModesSource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
-        self._fixed = Paced(FIXED_PACE, lambda: _read_fixed(handle))
+        self._fixed = Fixed(handle, lambda: _read_fixed(handle))
 
     def read(self, now: float) -> Modes:
         """NVML: see the fields of Modes."""

@@ -103,12 +103,14 @@ class NvLinkCounters:
 
 def ask_error_counters(elements: Elements, link: int, *, of_packets: bool) -> Mapping[str, int | None]:
     """By the field of NvLink. NVML: nvmlDeviceGetNvLinkErrorCounter; of NVLink 5 field values."""
-    errors: dict[str, int | None] = {}
+    answers: dict[str, Any] = {}
     if of_packets:
-        answers = field_values(elements.handle, [(field, link) for field in _ERRORS_OF_PACKETS.values()])
-        errors = dict(zip(_ERRORS_OF_PACKETS, map(elements.take, answers), strict=True))
+        fields = [(field, link) for field in _ERRORS_OF_PACKETS.values()]
+        answers = dict(zip(_ERRORS_OF_PACKETS, field_values(elements.handle, fields), strict=True))
+    errors: dict[str, int | None] = {name: elements.take(answer) for name, answer in answers.items()}
     for name, counter in _ERRORS.items():
-        if errors.get(name) is None:
+        # Not where the field has failed in passing: another counter counts from elsewhere.
+        if name not in answers or _is_absent(answers[name]):
             errors[name] = elements.ask("nvmlDeviceGetNvLinkErrorCounter", link, counter)
     return errors
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.paced import Paced
@@ -20,17 +21,23 @@ if TYPE_CHECKING:
 class Once:
     """Reads each value of a subject once; where there was no answer that can be again, for it may pass.
 
-    `queries`: what asks a handle for the value, by its field of the subject.
+    `queries`: what asks a handle for the value, by its field of the subject. `seldom`: it is asked again
+    every five minutes, unless the driver failed to tell it.
     """
 
     def __init__(
-        self, subject: str, handle: GpuHandle, queries: Mapping[str, Callable[[GpuHandle], Any]]
+        self,
+        subject: str,
+        handle: GpuHandle,
+        queries: Mapping[str, Callable[[GpuHandle], Any]],
+        *,
+        seldom: bool = False,
     ) -> None:
         self._subject = subject
         self._handle = handle
         self._queries = queries
         self._values: dict[str, Any] = {}
-        self._paced = Paced(SLOW_PACE, self._read)
+        self._paced = Fixed(handle, self._read) if seldom else Paced(SLOW_PACE, self._read)
 
     def get(self, now: float) -> Mapping[str, Any]:
         """The values by field; None where the driver does not tell."""

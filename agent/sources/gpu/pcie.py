@@ -12,6 +12,7 @@ import pynvml
 
 from agent.readings import LinkSample, Pcie
 from agent.sources import slots
+from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
@@ -113,7 +114,7 @@ class PcieSource:
         self._bus_id: str | None = None
         self._is_virtual = False  # it is a virtual machine's
         self._port = Paced(FIXED_PACE, self._read_port)
-        self._card_generation = Paced(FIXED_PACE, self._read_card_generation)
+        self._card_generation = Fixed(handle, self._read_card_generation)
         self._last_slow: Mapping[str, int | None] | None = None
         self._samples: tuple[LinkSample, ...] = ()
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pynvml
 
 from agent.readings import Power
-from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.fixed import Fixed
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class PowerSource:
         self._handle = handle
         self._fields = fields
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
-        self._fixed = Paced(FIXED_PACE, lambda: _read_fixed(handle))
+        self._fixed = Fixed(handle, lambda: _read_fixed(handle))
 
     def read(self, now: float) -> Power:
         """NVML: see the fields of Power."""

@@ -8,6 +8,7 @@ import pynvml
 
 from agent.readings import Recovery
 from agent.sources.gpu.paces import ERRORS_PACE
+from agent.sources.nvml import flag
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -45,11 +46,7 @@ def _read_repairs(handle: GpuHandle) -> dict[str, bool | None]:
     return {name: handle.take(f"recovery.{name}", status, value_of) for name, value_of in _REPAIRS.items()}
 
 
-def _flag(number: int | None) -> bool | None:
-    return None if number is None else bool(number)
-
-
 _REPAIRS: Mapping[str, Callable[[Any], bool | None]] = {
-    "channel_repair_pending": lambda status: _flag(status[0]),
-    "tpc_repair_pending": lambda status: _flag(status[1]),
+    "channel_repair_pending": lambda status: flag(status[0]),
+    "tpc_repair_pending": lambda status: flag(status[1]),
 }

@@ -8,7 +8,8 @@ import pynvml
 
 from agent.readings import Thermal
 from agent.sources.gpu.fields import field_values
-from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.fixed import Fixed
+from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class ThermalSource:
     def __init__(self, handle: GpuHandle, fields: SlowFields) -> None:
         self._handle = handle
         self._fields = fields
-        self._thresholds = Paced(FIXED_PACE, lambda: _read_thresholds(handle) | _read_tlimits(handle))
+        self._thresholds = Fixed(handle, lambda: _read_thresholds(handle) | _read_tlimits(handle))
         self._margin: Paced[int | None] = Paced(  # 1 ms on an H100
             SLOW_PACE, lambda: handle.ask("thermal.margin_celsius", "nvmlDeviceGetMarginTemperature")
         )

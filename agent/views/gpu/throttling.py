@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class GpuThrottledSeconds(BaseModel):
     """Since the driver was loaded, by the names of throttling.reason_names.
 
-    NVML: field values 74, 76 and 269 to 271, or nvmlDeviceGetViolationStatus; they count nanoseconds.
+    NVML: field values 74 to 76 and 269 to 271, or nvmlDeviceGetViolationStatus; they count nanoseconds.
     """
 
     sw_power_cap: float | None = Field(description="seconds for which the power limit slowed the GPU down")
@@ -28,7 +28,7 @@ class GpuThrottledSeconds(BaseModel):
         description="seconds for which a signal from outside, as of the power supply, slowed the GPU down"
     )
     thermal: float | None = Field(
-        description="seconds for which heat slowed the GPU down, as drivers before R575 count it: as a whole"
+        description="seconds for which any heat slowed the GPU down; drivers before R575 tell no other"
     )
 
 

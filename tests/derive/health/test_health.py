@@ -19,8 +19,10 @@ from agent.readings import (
     LinkSample,
     MemoryErrors,
     NvLink,
+    Reason,
     RecoveryAction,
     RemapBanks,
+    Unknown,
     XidCount,
 )
 from tests.derive.health.patients import NOW, WELL, findings, gpu, health
@@ -166,6 +168,12 @@ def links(active: int, most: int, peer: str | None = NVSWITCH) -> dict[str, Any]
     }
 
 
+def untold(reason: Reason, error: str = "NVML_SUCCESS") -> dict[str, Any]:
+    """NVLinks of which the driver does not tell, or says that there is none."""
+    why = Unknown(reason, "f", error, "w", 0.0, told_before=False)
+    return {"nvlink_links": None, "unknown": {"nvlink.links": why}}
+
+
 CARD = "00000000:01:00.0"  # what a bridge leads to
 
 
@@ -182,7 +190,12 @@ CARD = "00000000:01:00.0"  # what a bridge leads to
         pytest.param(links(5, 6), [links(0, 6)], 1, id="one beside a sister that has none up"),
         pytest.param(links(5, 5), [links(0, 6), links(5, 5)], 0, id="one of a sister that has none up"),
         pytest.param(links(5, 6) | {"mig_enabled": True}, [links(6, 6)], 0, id="MIG does not need them"),
-        pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="no links at all"),
+        pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="nobody knows"),
+        pytest.param(untold(Reason.FAILED, "NVML_ERROR_UNKNOWN"), [links(6, 6)], 0, id="the driver failed"),
+        pytest.param(
+            untold(Reason.NOT_SUPPORTED, "NVML_ERROR_NOT_SUPPORTED"), [links(6, 6)], 0, id="refused"
+        ),
+        pytest.param(untold(Reason.NOT_SUPPORTED), [links(6, 6, CARD)], 0, id="a card without a bridge"),
     ],
 )
 def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]], down: int) -> None:
@@ -221,6 +234,13 @@ def test_links_to_nvswitches_that_are_slow(
     assert [one.what for one in found if one.name == "nvlink_slow"] == ([what] if what else [])
     bridged = health(to_switches(0, speeds, CARD), to_switches(1, others)).findings
     assert "nvlink_slow" not in [one.name for one in bridged]
+
+
+def test_a_gpu_without_a_link_beside_its_sisters_has_all_of_them_down() -> None:
+    """A driver that tells of no link tells the same of one whose links were never up."""
+    found = health(gpu(**untold(Reason.NOT_SUPPORTED)), gpu(1, **links(6, 6)))
+
+    assert [finding.what for finding in found.findings] == ["6 of its 6 NVLinks down"]
 
 
 def test_another_model_has_other_links() -> None:

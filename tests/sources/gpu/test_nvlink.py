@@ -318,6 +318,33 @@ def test_a_failure_of_one_counter_of_nvlink_5_costs_that_counter_alone() -> None
     assert reading.unknown["nvlink.links"].reason is Reason.FAILED
 
 
+def test_the_older_counter_does_not_stand_in_for_one_that_failed_in_passing() -> None:
+    """It counts from elsewhere: back again, the newer one would seem to have grown."""
+    with one_gpu() as one:
+        one.gpu.nvlink_packets = True
+        pynvml.nvmlLib = OlderCounters(one.simulation)
+        one.gpu.error_counters.nvlink_packet_errors = {(0, FieldId.NVLINK_RECOVERIES): 5}
+        told = [one.read()]
+        one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_RECOVERIES)
+        told.append(one.read(after=NVLINK_FACTS_PACE))
+        one.gpu.fail(FIELD_VALUES, NvmlReturn.NOT_SUPPORTED, entry=FieldId.NVLINK_RECOVERIES)
+        told.append(one.read(after=NVLINK_FACTS_PACE))
+
+    assert [(reading.nvlink.links or ())[0].recovery_errors for reading in told] == [5, None, 0]
+
+
+class OlderCounters:
+    """The simulated library, but links have the counters from before NVLink 5 as well: each 0."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+
+    def __getattr__(self, symbol: str) -> Any:
+        return (
+            (lambda *_: 0) if symbol == "nvmlDeviceGetNvLinkErrorCounter" else getattr(self._library, symbol)
+        )
+
+
 def test_links_before_nvlink_5_are_asked_for_its_counters_once() -> None:
     with one_gpu() as one:
         library = OtherFields(one.simulation, {})

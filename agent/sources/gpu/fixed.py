@@ -1,0 +1,38 @@
+"""Values that hardly change while a GPU stays in its slot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.paced import JITTER, Paced, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.sources.gpu.handle import GpuHandle
+
+
+class Fixed(Paced[Value]):
+    """Read every five minutes, and soon again where the driver failed to tell some of it: that may pass."""
+
+    def __init__(self, handle: GpuHandle, read: Callable[[], Value]) -> None:
+        super().__init__(FIXED_PACE, self._noting)
+        self._handle = handle
+        self._ask = read
+        self._has_failed = False
+
+    def get(self, now: float) -> Value:
+        """The value, at most five minutes old at `now` (seconds of the monotonic clock)."""
+        if self._has_failed and now - self._read_at >= SLOW_PACE - JITTER:
+            self.forget()
+        return super().get(now)
+
+    def _noting(self) -> Value:
+        before = self._failures()
+        value = self._ask()
+        self._has_failed = self._failures() > before
+        return value
+
+    def _failures(self) -> int:
+        return sum(self._handle.record.errors.values())

@@ -1,0 +1,55 @@
+"""What does not change is read seldom, and a call that fails in passing does not erase it for minutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.simulation import NvmlReturn
+from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from tests.sources.one_gpu import OneGpu, one_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def one() -> Iterator[OneGpu]:
+    with one_gpu() as one:
+        yield one
+
+
+@pytest.mark.parametrize("function", ["nvmlDeviceGetVbiosVersion", "nvmlDeviceGetCudaComputeCapability"])
+def test_what_is_written_on_the_board_stays_known(one: OneGpu, function: str) -> None:
+    before = one.read().identity
+    one.gpu.fail(function, NvmlReturn.UNKNOWN)
+
+    after = one.read(after=FIXED_PACE)
+
+    assert before.vbios_version
+    assert before.compute_capability
+    assert after.identity == before
+    assert not [field for field in after.unknown if field.startswith("identity.")]
+
+
+def test_what_the_driver_failed_to_tell_is_asked_again_soon(one: OneGpu) -> None:
+    one.gpu.fail("nvmlDeviceGetVbiosVersion", NvmlReturn.UNKNOWN)
+    one.gpu.fail("nvmlDeviceGetPowerManagementLimitConstraints", NvmlReturn.UNKNOWN)
+    first = one.read()
+    one.gpu.heal()
+    second = one.read(after=SLOW_PACE)
+
+    assert (first.identity.vbios_version, first.power.max_limit_watts) == (None, None)
+    assert second.identity.vbios_version
+    assert second.power.max_limit_watts
+
+
+def test_what_the_gpu_does_not_have_is_asked_for_seldom(one: OneGpu) -> None:
+    one.gpu.unsupport("nvmlDeviceGetVbiosVersion")
+    one.read()
+    one.gpu.heal()
+    one.gpu.support("nvmlDeviceGetVbiosVersion")
+
+    assert one.read(after=SLOW_PACE).identity.vbios_version is None
+    assert one.read(after=FIXED_PACE).identity.vbios_version
