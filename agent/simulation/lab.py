@@ -79,8 +79,9 @@ def _on_instances(
     gpu: SimulatedGpu, tenants: Sequence[Tenant], values: GpuValues, used: int
 ) -> Iterator[SimulatedProcess]:
     """One on each. The driver tells no utilization of an instance's processes."""
-    for tenant, instance in zip(tenants, gpu.mig_instances, strict=False):
-        beside = sum(one.gpu_instance_id == instance.gpu_instance_id for one in gpu.mig_instances)
+    taken = gpu.mig_instances[: len(tenants)]
+    for tenant, instance in zip(tenants, taken, strict=True):
+        beside = sum(one.gpu_instance_id == instance.gpu_instance_id for one in taken)
         yield SimulatedProcess(
             tenant.pid,
             "C",

@@ -48,7 +48,8 @@ def tenants_on(index: int, at: float, instances: int) -> list[Tenant]:
     """On GPU `index` at `at` seconds, the first of them on the first of its MIG `instances`."""
     if instances:
         there = programs.ON_INSTANCES
-        return [_tenant(there[number % len(there)], index, 10 + number) for number in range(instances)]
+        taken = instances - 1 or 1  # of several the last is free
+        return [_tenant(there[number % len(there)], index, 10 + number) for number in range(taken)]
     here = programs.ON_GPUS[index % BLOCK]
     if here is programs.JOBS:
         job = job_at(index, at)

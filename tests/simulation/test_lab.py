@@ -54,9 +54,9 @@ def test_processes_have_all_the_memory_in_use_and_share_the_work(model: str) -> 
             assert sum(one.memory_bytes or 0 for one in processes) == values.memory_used
 
 
-def test_on_each_mig_instance_one_process_has_its_memory() -> None:
+def test_on_each_mig_instance_but_the_last_one_process_has_its_memory() -> None:
     (gpu,) = LabAt(1).simulation.gpus
-    gpu.enable_mig("3g.40gb", "1c.2g.20gb", "1c.2g.20gb")
+    gpu.enable_mig("3g.40gb", "1c.2g.20gb", "1c.2g.20gb", "1g.10gb")
     of_gpu, total = gpu.values.memory_used or 0, gpu.values.memory_total or 1
     large, *small = (int(of_gpu * instance.memory_total / total) for instance in gpu.mig_instances)
 
