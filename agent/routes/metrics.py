@@ -52,6 +52,7 @@ async def metrics(
         snapshot,
         idle_after_seconds=shared.idle_holder_seconds,
         processes=shared.settings.metrics_processes,
+        nvlinks=shared.settings.metrics_nvlink,
         agent=AgentHealth(
             process=process,
             streams=shared.open_streams,

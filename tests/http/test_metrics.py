@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -106,3 +107,18 @@ async def test_simulated_numbers_say_so(environ: dict[str, str], simulated: str)
     with Simulation(1):
         async with agent_client(**environ) as client:
             assert f"nvidia_gpu_agent_simulated {simulated}" in (await client.get("/metrics")).text
+
+
+async def test_nvlinks_are_left_out_where_nobody_wants_them() -> None:
+    with Simulation(2, models=["h100"]):
+        found = {}
+        for wanted in ("1", "0"):
+            async with agent_client(METRICS_NVLINK=wanted) as client:
+                text = (await client.get("/metrics")).text
+                found[wanted] = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
+
+    left_out = found["1"] - found["0"]
+    assert {"nvidia_gpu_nvlink_up", "nvidia_gpu_nvlink_errors_total"} <= left_out
+    assert all("nvlink" in name for name in left_out)
+    assert found["0"] <= found["1"]
+    assert len(found["0"]) > 50

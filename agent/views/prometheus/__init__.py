@@ -45,11 +45,13 @@ class Exposition(Collector):
         *,
         idle_after_seconds: float,
         processes: bool,
+        nvlinks: bool,
         agent: AgentHealth,
     ) -> None:
         self._snapshot = snapshot
         self._idle_after_seconds = idle_after_seconds
         self._processes = processes
+        self._nvlinks = nvlinks
         self._agent = agent
 
     def collect(self) -> Iterator[Metric]:
@@ -76,6 +78,6 @@ class Exposition(Collector):
             if self._processes:
                 yield blamed_processes(snapshot)
             yield driver_errors(snapshot)
-            yield from gpu_families(snapshot, snapshot.driver)
+            yield from gpu_families(snapshot, snapshot.driver, nvlinks=self._nvlinks)
             yield from process_families(snapshot, held, each=self._processes)
             yield from user_families(snapshot, held)

@@ -65,8 +65,8 @@ BY_LABEL: ValuesByLabel = (
 )
 
 
-def gpu_families(snapshot: Snapshot, driver: DriverReading) -> Iterator[Metric]:
-    """Every family about GPUs as such."""
+def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) -> Iterator[Metric]:
+    """Every family about GPUs as such; `nvlinks`: those about NVLinks too, a third of all series."""
     yield identity.info_family(snapshot, driver)
     readings = [(gpu, gpu.reading) for gpu in snapshot.gpus if gpu.reading is not None]
     for name, documentation, value in GAUGES:
@@ -84,6 +84,8 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading) -> Iterator[Metric]:
             ((label_values(gpu), value(reading)) for gpu, reading in readings),
         )
     for name, label, documentation, values in BY_LABEL:
+        if label == "link" and not nvlinks:
+            continue
         yield gauge(
             name,
             documentation,
@@ -97,5 +99,6 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading) -> Iterator[Metric]:
     yield throttling.throttled_seconds(readings)
     yield memory_errors.ecc_errors(readings)
     yield memory_errors.ecc_errors_by_place(readings)
-    yield nvlink.nvlink_errors(readings)
+    if nvlinks:
+        yield nvlink.nvlink_errors(readings)
     yield from mig.mig_families(readings)

@@ -33,6 +33,7 @@ def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -
     exposition = Exposition(
         shown,
         idle_after_seconds=900,
+        nvlinks=True,
         processes=processes,
         agent=AgentHealth(
             process=AgentReading(1_600_000_000.25, 123_000_000, 4711.25, 42, 65536),
