@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "deploy" / "grafana" / "dashboards"
 DASHBOARDS = sorted(path.name for path in FOLDER.glob("*.json"))
 # What Grafana puts in the place of its variables; "All" of each.
-VARIABLES = {"instance": ".*", "gpu": ".*", "user": ".*", "__rate_interval": "10s", "__range": "1m"}
+VARIABLES = {
+    "cluster": ".*",
+    "job": ".*",
+    "instance": ".*",
+    "gpu": ".*",
+    "user": ".*",
+    "__rate_interval": "10s",
+    "__range": "1m",
+}
 # Only on Hopper and newer, with rights that the simulated driver does not give.
 NOT_SIMULATED = ("nvidia_gpu_sm_activity_ratio", "nvidia_gpu_tensor_activity", "nvidia_gpu_dram_activity")
 
@@ -39,6 +48,11 @@ def queries(name: str) -> list[tuple[str, str]]:
             for variable, value in VARIABLES.items():
                 expression = expression.replace(f"${variable}", value)
             found.append((panel["title"], expression))
+    for annotation in load(name)["annotations"]["list"]:
+        expression = annotation["expr"]
+        for variable, value in VARIABLES.items():
+            expression = expression.replace(f"${variable}", value)
+        found.append((annotation["name"], expression))
     return found
 
 
@@ -51,11 +65,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         agent_process("--simulate", "5", SIMULATE_SCENARIO="sick", **settings) as sick,
         agent_process("--simulate", "5", SIMULATE_SCENARIO="mixed-models", **settings) as mixed,
         agent_process("--simulate", "2", SIMULATE_SCENARIO="xid", **settings) as xid,
+        agent_process("--simulate", "1", SIMULATE_SCENARIO="mig", **settings) as mig,
     ):
-        targets = [process.url.split("/")[2] for process in (sick, mixed, xid)]
+        targets = [process.url.split("/")[2] for process in (sick, mixed, xid, mig)]
         scrapes = [{"job_name": "gpu", "static_configs": [{"targets": targets}]}]
         with prometheus(folder, scrapes) as running:
-            wait_until(lambda: running.value("sum(up)") == 3, "all agents are scraped", deadline=30)
+            wait_until(lambda: running.value("sum(up)") == 4, "all agents are scraped", deadline=30)
             yield running
 
 
@@ -131,3 +146,79 @@ def test_a_table_of_processes_shows_no_pod_but_theirs() -> None:
 
 def test_no_two_dashboards_are_the_same_to_grafana() -> None:
     assert [load(name)["uid"] for name in DASHBOARDS] == [name.removesuffix(".json") for name in DASHBOARDS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_grafanas_own_types_know_every_field(name: str) -> None:
+    """None is lost on the way through them, but for what its schema leaves to others."""
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    shown = load(name)
+    told = json.loads(JSONEncoder().encode(Dashboard.from_json(shown)))
+    for variable in shown["templating"]["list"]:
+        variable.pop("definition", None)  # which Grafana writes beside the query
+    for annotation in shown["annotations"]["list"]:
+        for field in ("useValueForTime", "step", "titleFormat", "textFormat", "tagKeys"):
+            annotation.pop(field, None)  # the data source's: Prometheus'
+    assert lost(shown, told) == []
+
+
+def lost(said: Any, told: Any, place: str = "") -> list[str]:
+    """Where something that was said is told otherwise, or not at all."""
+    if isinstance(said, dict) and isinstance(told, dict):
+        return [one for key, value in said.items() for one in lost(value, told.get(key), f"{place}.{key}")]
+    if isinstance(said, list) and isinstance(told, list) and len(said) == len(told):
+        return [
+            one
+            for at, pair in enumerate(zip(said, told, strict=True))
+            for one in lost(*pair, f"{place}[{at}]")
+        ]
+    return [] if said == told else [place]
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_a_dashboard_can_be_narrowed_to_a_cluster_and_a_job(name: str) -> None:
+    assert [one["name"] for one in load(name)["templating"]["list"]][:4] == [
+        "datasource",
+        "cluster",
+        "job",
+        "instance",
+    ]
+    for _, expression in queries(name):
+        for selector in re.findall(r"nvidia_gpu_\w+{([^}]*)}", expression):
+            assert {"cluster", "job", "instance"} <= set(re.findall(r"(\w+)=~", selector)), expression
+
+
+def test_no_line_chart_of_the_fleet_shows_every_host() -> None:
+    charts = [
+        panel
+        for panel in load("gpu-fleet.json")["panels"]
+        if panel["type"] in ("timeseries", "state-timeline")
+    ]
+    assert len(charts) > 5
+    for panel in charts:
+        (target,) = panel["targets"]
+        assert "topk(10, " in target["expr"] or "sum by (state)" in target["expr"], panel["title"]
+
+
+def test_each_row_of_a_host_leads_to_the_host() -> None:
+    tables = [
+        panel
+        for name in ("gpu-fleet.json", "gpu-users.json")
+        for panel in load(name)["panels"]
+        if panel["type"] == "table" and "by (user)" not in panel["targets"][0]["expr"]
+    ]
+    assert len(tables) > 4
+    for panel in tables:
+        links = [
+            link["url"]
+            for override in panel["fieldConfig"]["overrides"]
+            if override["matcher"]["options"] == "instance"
+            for one in override["properties"]
+            if one["id"] == "links"
+            for link in one["value"]
+        ]
+        assert [link.startswith("/d/gpu-host?") for link in links] == [True], panel["title"]
+    assert any(link.get("url") == "http://$instance/" for link in load("gpu-host.json")["links"])
