@@ -158,7 +158,7 @@ def metrics(reading: GpuReading) -> dict[str, list[float]]:
     snapshot = snapshot_of(reading)
     found: dict[str, list[float]] = {}
     for family in (
-        *gpu_families(snapshot, DriverReading(1)),
+        *gpu_families(snapshot, DriverReading(1), nvlinks=True),
         *process_families(snapshot, holdings(snapshot, snapshot.gpus, 60), each=True),
     ):
         for sample in family.samples:
