@@ -117,16 +117,25 @@ def _instances(
         alone = _as_gpu(instance, reading)
         one = _candidate(replace(gpu, reading=alone), snapshot, health, neighbours=frozenset())
         # Memory that several have together is accounted for by the processes on any of them.
-        listed = replace(alone, processes=reading.processes) if instance.shares_memory else alone
-        holds_unlisted = holds_unlisted_memory(listed)
+        together = [processes for other in told if _share(instance, other) for processes in [other.processes]]
+        if None in together and one.obstacle is None:
+            one = replace(one, obstacle="the processes of an instance that shares its memory are unknown")
+        listed = tuple(process for processes in together for process in processes or ())
+        holds_unlisted = holds_unlisted_memory(replace(alone, processes=listed))
         found.append(replace(one, mig_index=instance.mig_index, holds_unlisted_memory=holds_unlisted))
     return tuple(found)
+
+
+def _share(one: MigInstance, other: MigInstance) -> bool:
+    """Whether they are in one GPU instance, whose memory they have together."""
+    return one is other or (one.gpu_instance_id is not None and one.gpu_instance_id == other.gpu_instance_id)
 
 
 def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
     """As the GPU that it is for a program. Its utilization is not told."""
     unknown = {field: why for field, why in reading.unknown.items() if field in _OF_THE_WHOLE}
-    if instance.memory_used_bytes is None and "mig.instances" in reading.unknown:
+    is_told = None not in (instance.memory_total_bytes, instance.memory_used_bytes)
+    if not is_told and "mig.instances" in reading.unknown:
         unknown["memory.used_bytes"] = reading.unknown["mig.instances"]
     return GpuReading(
         reading.sampled_since_boot,

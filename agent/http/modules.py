@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _IMPORT = re.compile(r'^import (\* as (\w+)|\{ \w+(?:, \w+)* \}) from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:const|class|(?:async )?function\*?) (\w+))", re.MULTILINE)
-_OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
+_OTHER = re.compile(r"^\s*(?:import\b(?!\s*[(.])|export\b).*", re.MULTILINE)
 
 
 def joined(entry: str, files: Mapping[str, str]) -> dict[str, str]:
@@ -32,10 +32,15 @@ def joined(entry: str, files: Mapping[str, str]) -> dict[str, str]:
         if name in parts:
             return
         text = files[name]
-        for needed in _IMPORT.findall(text):
-            take(needed[-1], (*way, name))
+        for names, _, needed in _IMPORT.findall(text):
+            if needed not in files:
+                raise ValueError(f"{name}.js imports {needed}.js, and there is none")
+            take(needed, (*way, name))
+            asked = [] if names.startswith("*") else re.findall(r"\w+", names)
+            if absent := set(asked) - set(exports[needed]):
+                raise ValueError(f"{name}.js imports {', '.join(sorted(absent))}, which {needed}.js lacks")
         exports[name] = [exported for _, exported in _EXPORT.findall(text)]
-        body = _EXPORT.sub(r"\1", _IMPORT.sub(_taken, text))
+        body = _EXPORT.sub(r"\1", _IMPORT.sub(_taken, text)).rstrip() + "\n"
         if other := _OTHER.search(body):
             raise ValueError(f"{name}.js has {other[0]!r}, which cannot be joined")
         passed_on = f"return {{ {', '.join(exports[name])} }};\n" if exports[name] else ""

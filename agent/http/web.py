@@ -40,7 +40,12 @@ def _served(files: Mapping[str, str]) -> dict[str, str]:
     return {**files, **{f"{name}.js": text for name, text in joined(ENTRY, modules).items()}}
 
 
-_WRITTEN = {file.name: file.read_text("utf-8") for file in sorted(WEB.iterdir())}
+# And nothing that an editor or a file manager has left beside them.
+_WRITTEN = {
+    file.name: file.read_text("utf-8")
+    for file in sorted(WEB.iterdir())
+    if file.suffix in TYPES or file.name == SHELL_NAME
+}
 _SERVED = {name: text.encode() for name, text in _served(_WRITTEN).items()}
 BUILD = build_of(_SERVED)
 SHELL = _WRITTEN[SHELL_NAME]

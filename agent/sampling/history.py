@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from agent.readings import GpuSeries, HistoryReading
+from agent.readings import GpuSeries, GpuState, HistoryReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,9 @@ def _name(gpu: GpuSample) -> _Name:
 def _row(snapshot: Snapshot) -> array[float]:
     values: list[float | None] = [*(_NO_HOST if snapshot.host is None else _of_host(snapshot.host))]
     for gpu in snapshot.gpus:
-        values += _NO_GPU if gpu.reading is None else _of_gpu(gpu.reading)
+        # Values that are told again, because the driver is late, are not those of now.
+        is_new = gpu.reading is not None and gpu.state is GpuState.OK
+        values += _of_gpu(gpu.reading) if is_new and gpu.reading else _NO_GPU
     return array("d", [_UNKNOWN if value is None else value for value in values])
 
 

@@ -144,11 +144,34 @@ def test_an_excluded_user_s_instance_is_not_offered_and_the_one_beside_it_is() -
 
 def test_memory_that_instances_have_together_is_accounted_for_by_all_of_them() -> None:
     """Both tell what is in use on their common part of the GPU, and each its own processes."""
-    both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB}
+    both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB, "gpu_instance_id": 3}
     holder = (GpuProcess(100, ProcessType.COMPUTE, 5 * GIB),)
     shared = gpu(0, instance(0, "1c.2g.10gb", processes=holder, **both), instance(1, "1c.2g.10gb", **both))
 
     assert offer(ANY, shared) == (["MIG-1"], {(0, 0): "a compute process runs on it"})
+
+
+def test_who_is_on_another_part_of_the_gpu_accounts_for_nothing_here() -> None:
+    both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB, "gpu_instance_id": 3}
+    shared = instance(0, "1c.2g.10gb", **both), instance(1, "1c.2g.10gb", **both)
+    stranger = instance(
+        2, "2g.10gb", gpu_instance_id=4, processes=(GpuProcess(100, ProcessType.COMPUTE, 6 * GIB),)
+    )
+
+    _, why = offer(ANY, gpu(0, *shared, stranger))
+
+    unlisted = "in use by a process that is not listed"
+    assert (why[0, 0], why[0, 1]) == (unlisted, unlisted)
+
+
+def test_an_instance_beside_one_whose_processes_are_unknown_is_not_offered() -> None:
+    both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB, "gpu_instance_id": 3}
+    host = gpu(0, instance(0, "1c.2g.10gb", **both), instance(1, "1c.2g.10gb", processes=None, **both))
+
+    uuids, why = offer(ANY, host)
+
+    assert uuids == []
+    assert why[0, 0] == "the processes of an instance that shares its memory are unknown"
 
 
 def test_a_host_can_satisfy_what_its_instances_can() -> None:
@@ -160,19 +183,17 @@ def test_a_host_can_satisfy_what_its_instances_can() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "profile", "shares"),
+    ("name", "profile"),
     [
-        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", "1g.5gb", False),
-        ("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", "1c.3g.40gb", True),
-        ("NVIDIA A100-SXM4-80GB MIG 1g.10gb+me", "1g.10gb+me", False),
-        ("NVIDIA B200 MIG 7g.180gb", "7g.180gb", False),
-        ("NVIDIA A100-SXM4-40GB", None, False),
-        ("MIG 1g.5gb NVIDIA", None, False),
-        ("", None, False),
-        (None, None, False),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", "1g.5gb"),
+        ("NVIDIA H100 80GB HBM3 MIG 1c.3g.40gb", "1c.3g.40gb"),
+        ("NVIDIA A100-SXM4-80GB MIG 1g.10gb+me", "1g.10gb+me"),
+        ("NVIDIA B200 MIG 7g.180gb", "7g.180gb"),
+        ("NVIDIA A100-SXM4-40GB", None),
+        ("MIG 1g.5gb NVIDIA", None),
+        ("", None),
+        (None, None),
     ],
 )
-def test_the_profile_is_the_end_of_the_name(name: str | None, profile: str | None, shares: bool) -> None:
-    told = MigInstance(0, name=name)
-
-    assert (told.profile, told.shares_memory) == (profile, shares)
+def test_the_profile_is_the_end_of_the_name(name: str | None, profile: str | None) -> None:
+    assert MigInstance(0, name=name).profile == profile

@@ -80,3 +80,21 @@ def test_what_it_does_not_understand_is_refused(text: str, why: str) -> None:
     """An import that came into force while the script runs would be another one."""
     with pytest.raises(ValueError, match=why):
         joined("page", {"page": 'import { one } from "./low.js";\n', "low": f"{text}\n"})
+
+
+@pytest.mark.parametrize(
+    ("page", "why"),
+    [
+        ('import { three } from "./low.js";\n', "page.js imports three, which low.js lacks"),
+        ('import { one } from "./none.js";\n', "page.js imports none.js, and there is none"),
+        ('  import { one } from "./low.js";\n', "which cannot be joined"),
+    ],
+)
+def test_what_would_be_no_module_is_refused(page: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        joined("page", {**FILES, "page": page})
+
+
+def test_a_comment_at_the_end_takes_nothing_with_it() -> None:
+    low = LOW + "// the end"
+    assert "// the end\nreturn { one, Two, all };" in joined("page", {**FILES, "low": low})["page"]

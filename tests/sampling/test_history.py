@@ -218,3 +218,17 @@ def test_memory_is_bounded_as_the_readme_says(gpus: int, interval: float, megaby
     tracemalloc.stop()
 
     assert after - before < megabytes * 10**6
+
+
+def test_values_that_are_told_again_are_a_gap() -> None:
+    """Of a GPU whose driver is late the last ones are shown with their age; in history they are not new."""
+    history = History(10.0)
+    history.add(snapshot(0, 50))
+    late = snapshot(1, 50)
+    history.add(replace(late, gpus=(replace(late.gpus[0], state=GpuState.STALE),)))
+    last = snapshot(2, 60)
+    history.add(last)
+
+    (gpu,) = history.read(last, 60, last.gpus).gpus
+
+    assert list(utilization(gpu)) == [50, None, 60]

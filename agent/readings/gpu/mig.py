@@ -34,11 +34,6 @@ class MigInstance:
         found = _PROFILE.search(self.name or "")
         return found and found[1]
 
-    @property
-    def shares_memory(self) -> bool:
-        """Whether others have the same memory, and it some of the compute slices: "1c.2g.10gb"."""
-        return "c." in (self.profile or "")
-
 
 @dataclass(frozen=True, slots=True)
 class Mig:

@@ -66,7 +66,7 @@ BY_LABEL: ValuesByLabel = (
 
 
 def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) -> Iterator[Metric]:
-    """Every family about GPUs as such; `nvlinks`: those about NVLinks too, a third of all series."""
+    """Every family about GPUs as such; `nvlinks`: those of links and their errors too."""
     yield identity.info_family(snapshot, driver)
     readings = [(gpu, gpu.reading) for gpu in snapshot.gpus if gpu.reading is not None]
     for name, documentation, value in GAUGES:
