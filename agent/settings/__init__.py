@@ -105,7 +105,7 @@ class Settings:
         (), FLEET, "Hosts that the page shows as one overview; empty: this host alone."
     )
     metrics_processes: bool = _setting(True, SWITCH, "Export series for each process in /metrics.")
-    metrics_nvlink: bool = _setting(True, SWITCH, "Export series of NVLinks and their errors in /metrics.")
+    metrics_nvlink: bool = _setting(True, SWITCH, "Export series about NVLinks in /metrics.")
 
     default_stream_interval: float = _setting(
         2.0, number(0.5, 60, "seconds"), "Interval of a stream that does not ask for one."

@@ -118,7 +118,12 @@ async def test_nvlinks_are_left_out_where_nobody_wants_them() -> None:
                 found[wanted] = set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
 
     left_out = found["1"] - found["0"]
-    assert {"nvidia_gpu_nvlink_up", "nvidia_gpu_nvlink_errors_total"} <= left_out
+    assert {
+        "nvidia_gpu_nvlink_up",
+        "nvidia_gpu_nvlink_errors_total",
+        "nvidia_gpu_nvlink_speed_bytes_per_second",
+    } <= left_out
     assert all("nvlink" in name for name in left_out)
+    assert not any("nvlink" in name for name in found["0"])
     assert found["0"] <= found["1"]
     assert len(found["0"]) > 50

@@ -66,10 +66,13 @@ BY_LABEL: ValuesByLabel = (
 
 
 def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) -> Iterator[Metric]:
-    """Every family about GPUs as such; `nvlinks`: those of links and their errors too."""
+    """Every family about GPUs as such; `nvlinks`: those about NVLinks too."""
     yield identity.info_family(snapshot, driver)
     readings = [(gpu, gpu.reading) for gpu in snapshot.gpus if gpu.reading is not None]
+    left_out = () if nvlinks else tuple(row[0] for row in (*nvlink.GAUGES, *nvlink.BY_LABEL))
     for name, documentation, value in GAUGES:
+        if name in left_out:
+            continue
         yield gauge(
             name,
             documentation,
@@ -84,7 +87,7 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) ->
             ((label_values(gpu), value(reading)) for gpu, reading in readings),
         )
     for name, label, documentation, values in BY_LABEL:
-        if label == "link" and not nvlinks:
+        if name in left_out:
             continue
         yield gauge(
             name,
