@@ -81,6 +81,8 @@ class Fault:
 
 
 def prepare(gpu: SimulatedGpu, kind: str) -> None:
+    """One that works: of an idle one fewer functions are asked."""
+    gpu.fix(gpu_utilization=90)
     gpu.processes = [SimulatedProcess(pid=1)]
     KINDS[kind](gpu)
 
