@@ -7,23 +7,30 @@ import { sections } from "./facts.js";
 import { GAP, PLACES, add, follow, followed, timeOf } from "./history.js";
 import { described, failure, failureIn } from "./model.js";
 import { slices } from "./slices.js";
-import { changed, isLive, state } from "./state.js";
+import { INTERVAL, changed, isLive, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number, throughput } from "./texts.js";
 import { WORDS } from "./words.js";
 
 await styled("gpu.css");
 
-let told = null; // {index, gpu, topology}: the newest answer in detail
+const OLD = 3 * INTERVAL * 1000; // milliseconds after which an answer is no longer that of now
+
+let told = null; // {index, gpu, topology, at}: the newest answer in detail, and when it came
 let shown = null; // the detail whose facts stand on the page
-let following = { index: null, at: 0 }; // whose history was read, and until when it was kept up
+let following = { key: null, at: 0 }; // whose history was read, and until when it was kept up
 
 export async function load(_, signal) {
   const { index } = state.view;
   const { gpus, topology, ...rest } = await get(`gpu?detail=1&idx=${index}`, signal);
-  told = { index, gpu: gpus[0], topology };
-  if (following.index !== index || performance.now() - following.at > GAP) await follow(gpus[0], signal);
+  const [gpu] = gpus;
+  told = { index, gpu, topology, at: performance.now() };
+  const key = gpu.uuid ?? index; // an index may mean another GPU after a reboot
+  if (following.key !== key || performance.now() - following.at > GAP) {
+    following = { key: null, at: 0 }; // the history may fail to come
+    await follow(gpu, signal);
+  }
   add({ gpus, ...rest });
-  following = { index, at: performance.now() };
+  following = { key, at: performance.now() };
 }
 
 const percent = (value) => number(value, " %");
@@ -117,7 +124,7 @@ function head(index, model) {
     element("a", { href: to({}, "") }, WORDS.allGpus),
     neighbour(ids[place - 1], "‹", WORDS.previous),
     neighbour(place < 0 ? null : ids[place + 1], "›", WORDS.next),
-    element("h2", {}, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
+    element("h2", { tabindex: "-1" }, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
     model && element(`span.badge.${model.kind.replace(" ", ".")}`, {}, model.word),
     model?.free && element("span.badge.free", {}, model.free),
   ].filter(Boolean);
@@ -143,6 +150,12 @@ function findings(gpu, detail) {
     ));
 }
 
+// The detail of this GPU where it is as new as what the stream told; else null.
+function detailOf(plain, index) {
+  if (told?.index !== index || told.gpu.uuid !== plain?.uuid) return null;
+  return (isLive() ? state.now : state.heardAt) - told.at < OLD ? told.gpu : null;
+}
+
 const PARTS = ["div.gpu-head", "p.reason", "ul.findings", "div.gpu-slices", "div.gpu-charts", "div.sections"];
 
 export function render(place) {
@@ -150,11 +163,12 @@ export function render(place) {
   const [title, fault, wrong, strip, drawn, facts] = place.children;
   const { index, range: chosen } = state.view;
   const plain = state.event.gpus.find(({ id }) => id === index);
-  const detailed = told?.index === index ? told.gpu : null;
-  show(title, ...head(index, plain && described(plain, state)));
+  const detailed = detailOf(plain, index);
+  const model = plain && described(plain, state);
+  show(title, ...head(index, model));
   show(fault, state.viewFault ?? (plain ? plain.error ?? "" : WORDS.noGpu(index)));
   show(wrong, ...findings(plain, detailed?.detail));
-  show(strip, ...[slices(plain?.mig)].filter(Boolean));
+  show(strip, ...[slices(plain?.mig, model?.instances)].filter(Boolean));
   const gpu = detailed ?? plain;
   const rows = gpu ? followed(gpu) : [];
   drawn.hidden = !gpu;

@@ -13,6 +13,8 @@ const NAMED = 6; // hosts whose free GPUs are listed
 const LANES = { quick: 4, silent: 1 };
 
 let hosts = [];
+const difference = () => Date.now() - performance.now(); // of the clock that can be set and the other
+let offset = difference();
 const busy = { quick: 0, silent: 0 }; // connections in use, by lane
 
 const total = (values) => (values.length ? values.reduce((sum, value) => sum + value, 0) : null);
@@ -31,7 +33,7 @@ async function look(host, signal) {
     const { users } = await ask("users");
     const offer = await ask("free?count=128"); // as many as a host can have
     const free = freeIn(offer);
-    Object.assign(host, { gpus, simulated, health, users, free, fault: null, seen: Date.now(), lane: "quick" });
+    Object.assign(host, { gpus, simulated, health, users, free, fault: null, seen: performance.now(), seenAt: new Date(), lane: "quick" });
     draw(host);
   } catch (error) {
     if (signal.aborted) return;
@@ -43,14 +45,14 @@ async function look(host, signal) {
 
 // Asks the hosts whose turn it is, as far as there are connections.
 function turn(signal) {
-  const due = hosts.filter((host) => !host.asking && host.due <= Date.now());
+  const due = hosts.filter((host) => !host.asking && host.due <= performance.now());
   due.sort((one, other) => one.due - other.due); // who has waited longest
   for (const host of due) {
     const { lane } = host;
     if (busy[lane] >= LANES[lane]) continue;
     busy[lane] += 1;
     host.asking = true;
-    while (host.due < Date.now() + INTERVAL / 2) host.due += INTERVAL;
+    while (host.due < performance.now() + INTERVAL / 2) host.due += INTERVAL;
     look(host, signal).finally(() => {
       busy[lane] -= 1;
       host.asking = false;
@@ -64,7 +66,8 @@ function tile(host, gpu) {
   const free = host.free.has(gpu.id);
   const word = TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]; // a sign and a word
   const why = failure(gpu, "utilization.gpu_percent");
-  const load = known(why) ? TEXTS.error : number(gpu.utilization.gpu_percent, " %");
+  const { gpu_percent: busy } = gpu.utilization;
+  const load = known(why) ? TEXTS.error : number(busy, " %");
   const watts = `${number(gpu.power.usage_watts)} / ${number(gpu.power.limit_watts, " W")}`;
   const words = [
     `${TEXTS.gpu(gpu.id)} ${product(gpu)}`,
@@ -86,7 +89,7 @@ function tile(host, gpu) {
       { href: `${host.path}?host#gpu${gpu.id}`, tabindex: "-1" },
       element("span.index", {}, `${word[0]} ${gpu.id}`),
       element("span.load", {}, TEXTS.states[gpu.state] ?? load),
-      element("progress", { max: 100, value: gpu.utilization.gpu_percent ?? 0, "aria-hidden": "true" }),
+      known(busy) ? element("progress", { max: 100, value: busy, "aria-hidden": "true" }) : null, // unknown is not 0
       element("span.rest", {}, free ? TEXTS.free : TEXTS.tileMemory(number(gpu.memory.utilization_percent, " %"))),
     ),
   );
@@ -96,8 +99,8 @@ function usersOf(host, gpu) {
   return host.users.filter((user) => user.gpus.includes(gpu.id)).map((user) => user.username ?? UNKNOWN);
 }
 
-const isOld = (host) => Boolean(host.seen) && Date.now() - host.seen > OLD;
-const live = () => hosts.filter((host) => host.seen && !host.fault && !isOld(host));
+const isOld = (host) => host.seen !== null && performance.now() - host.seen > OLD;
+const live = () => hosts.filter((host) => host.seen !== null && !host.fault && !isOld(host));
 
 // "8 × H100 80GB HBM3"; of several models all.
 const models = (gpus) => `${gpus.length} × ${[...new Set(gpus.map(product))].join(", ")}`;
@@ -108,9 +111,9 @@ function described({ gpus, health }) {
 }
 
 function row(host) {
-  const what = host.fault ? TEXTS.down(host.fault) : host.seen ? described(host) : TEXTS.phases.connecting;
-  const dated = host.seen && (host.fault || host.old);
-  const note = dated ? `${what}, ${TEXTS.lastSeen(new Date(host.seen).toLocaleTimeString())}` : what;
+  const what = host.fault ? TEXTS.down(host.fault) : host.seenAt ? described(host) : TEXTS.phases.connecting;
+  const dated = host.seenAt && (host.fault || host.old);
+  const note = dated ? `${what}, ${TEXTS.lastSeen(host.seenAt.toLocaleTimeString())}` : what;
   const tiles = host.gpus.map((gpu) => tile(host, gpu));
   const isSearch = byId("search-user").value !== "";
   // A host that is down stays in sight: whom it has is not known.
@@ -200,7 +203,16 @@ function draw(host) {
   update(byId("hosts").children[hosts.indexOf(host)], row(host));
 }
 
+// While a computer sleeps, only the clock that can be set goes on: what was heard before is not of now.
+function slept() {
+  const before = offset;
+  offset = difference();
+  const skipped = Math.abs(offset - before);
+  if (skipped > INTERVAL) hosts.filter(({ seen }) => seen !== null).forEach((host) => (host.seen -= skipped));
+}
+
 function summarize() {
+  slept();
   byId("simulated").hidden = !hosts.some((host) => host.simulated);
   show(byId("totals"), ...facts(totals()));
   show(byId("free-anywhere"), ...freeAnywhere());
@@ -216,7 +228,7 @@ function search() {
 // Until `signal` ends it. `names`: [{name, path}].
 export function watch(names, signal) {
   if (!hosts.length) {
-    const unseen = { ...NOTHING, fault: null, seen: null, lane: "quick", old: false, asking: false, due: 0 };
+    const unseen = { ...NOTHING, fault: null, seen: null, seenAt: null, lane: "quick", old: false, asking: false, due: 0 };
     hosts = names.map((host) => ({ ...host, ...unseen }));
     show(byId("user-columns"), ...headings(TEXTS.userColumns));
     byId("search-user").addEventListener("input", search);
@@ -226,7 +238,7 @@ export function watch(names, signal) {
   byId("host").textContent = TEXTS.overview;
   byId("age").textContent = TEXTS.asked(INTERVAL / 1000);
   hosts.forEach((host, place) => {
-    host.due = Date.now() + (place / hosts.length - 1) * INTERVAL; // now, then in its turn
+    host.due = performance.now() + (place / hosts.length - 1) * INTERVAL; // now, then in its turn
   });
   const timers = [setInterval(turn, 50, signal), setInterval(summarize, 1000)];
   signal.addEventListener("abort", () => timers.forEach(clearInterval));

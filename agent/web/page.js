@@ -11,26 +11,49 @@ import { TEXTS } from "./texts.js";
 
 // Whether all hosts are shown; ?host is the one behind this page.
 const FLEET = "fleet" in document.documentElement.dataset && !new URLSearchParams(location.search).has("host");
-const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are
+const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are, or what was before
 
 let hosts = null; // of the overview
 let rest = null; // the modules of REST: what is not needed to show the GPUs comes when it is
 const REST = ["announce", "history", "processes", "seldom", "take", "views"];
 
 // What the first paint does not need; again where it could not be loaded.
-async function loadRest(signal) {
-  if (!rest) {
-    const modules = await Promise.all(REST.map((name) => import(`./${name}.js`)));
-    rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
-    rest.processes.prepare(rest.views.open);
-    rest.take.prepare(() => changed());
-    addEventListener("popstate", rest.views.open);
-  }
-  if (signal.aborted) return;
+async function prepared() {
+  const modules = await Promise.all(REST.map((name) => import(`./${name}.js`)));
+  rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
+  rest.processes.prepare(rest.views.open);
+  rest.take.prepare(() => changed());
+  addEventListener("popstate", rest.views.open);
+}
+
+let preparing = null; // only once, however often the tab is hidden meanwhile
+let asking = new AbortController(); // ends what an earlier connection began
+
+async function loadRest(watching) {
+  preparing ??= prepared().catch((error) => {
+    preparing = null;
+    throw error;
+  });
+  await preparing;
+  if (watching.aborted) return;
+  asking.abort();
+  asking = new AbortController();
+  const signal = AbortSignal.any([watching, asking.signal]);
   rest.seldom.lookAround(signal);
   rest.views.open();
-  await rest.history.load(signal);
-  changed();
+  remember(signal);
+}
+
+// Reads what the agent remembers; again after a pause where that fails.
+async function remember(signal) {
+  try {
+    await rest.history.load(signal);
+    changed();
+  } catch (error) {
+    if (signal.aborted || state.phase === "lost") return; // the next connection asks anew
+    console.error(worded(error));
+    setTimeout(() => signal.aborted || remember(signal), SELDOM);
+  }
 }
 
 let isComplete = false; // whether the rest was asked in this connection
@@ -42,8 +65,9 @@ function heard(event, isNew) {
   if (isComplete) return;
   isComplete = true;
   const signal = connection.signal();
-  const load = () => loadRest(signal).catch(() => {
+  const load = () => loadRest(signal).catch((error) => {
     isComplete = false; // again with the next event
+    if (!signal.aborted) console.error(worded(error));
   });
   requestAnimationFrame(() => setTimeout(load)); // the GPUs are painted before the rest is asked
 }

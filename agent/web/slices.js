@@ -14,10 +14,11 @@ function slice({ index, profile, total_mb: total, used_mb: used, processes }, fr
   const isFree = free.includes(index);
   const busy = known(processes) ? TEXTS.processesOf(number(processes)) : TEXTS.processesNotKnown;
   const words = [TEXTS.instance(index, profile), TEXTS.part(memory(used, total), memory(total)), busy, isFree && TEXTS.free];
+  const all = words.filter(Boolean).join(", ");
   return element(
     "li",
-    { title: words.filter(Boolean).join(", "), class: isFree && "free" },
-    element("span", {}, profile ?? `${index}`, isFree ? ` ${TEXTS.free}` : ""),
+    { title: all, class: isFree && "free" },
+    element("span", { role: "img", "aria-label": all }, profile ?? `${index}`, isFree ? ` ${TEXTS.free}` : ""),
     known(share) ? element("progress", { max: 1, value: share.toFixed(3), "aria-hidden": "true" }) : null,
   );
 }

@@ -2,7 +2,7 @@
 import { to } from "./address.js";
 import { get } from "./api.js";
 import { element, show, styled } from "./draw.js";
-import { isLive, processesNow, state } from "./state.js";
+import { INTERVAL, isLive, processesNow, state } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 import { WORDS } from "./words.js";
 
@@ -10,10 +10,17 @@ await styled("users.css");
 
 const WHEN = { weekday: "short", hour: "2-digit", minute: "2-digit" };
 
-let told = null; // the newest answer
+const OLD = 3 * INTERVAL * 1000; // milliseconds after which an answer is no longer that of now
+
+let told = null; // the newest answer, and when it came
 
 export async function load(_, signal) {
-  told = await get("users", signal);
+  try {
+    told = { ...(await get("users", signal)), at: performance.now() };
+  } catch (error) {
+    told = null; // whom it named may hold nothing now
+    throw error;
+  }
 }
 
 // The number where a user has no name, as `ps` writes it.
@@ -91,14 +98,14 @@ function table(users) {
 
 // Whose a GPU was is not whose it is now: without values of now nobody is named.
 export function render(place) {
-  if (!isLive()) told = null;
+  if (!isLive() || performance.now() - told?.at > OLD) told = null;
   const notes = [state.viewFault];
   if (!isLive()) notes.push(WORDS.usersUnknown);
   if (told?.unknown_idx.length) notes.push(WORDS.processesUnknown(told.unknown_idx.join(", ")));
   else if (told && !told.users.length) notes.push(WORDS.noUsers);
   show(
     place,
-    element("h2", { id: "users-now" }, TEXTS.users),
+    element("h2", { id: "users-now", tabindex: "-1" }, TEXTS.users),
     element("p.note", {}, notes.filter(known).join(" ")),
     element("div.scroll.people", { tabindex: "0", role: "region", "aria-labelledby": "users-now" }, told ? table(told.users) : null),
     element("p.note", {}, WORDS.sinceStart),

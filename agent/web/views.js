@@ -9,6 +9,7 @@ import { changed, state } from "./state.js";
 const MODULES = { gpu: () => import("./gpu.js"), users: () => import("./users.js") };
 const PLACES = { host: "host-view", processes: "host-view", gpu: "gpu-view", users: "users-view" };
 
+const modules = {}; // those that came, by name
 let view = null; // its module
 let leave = new AbortController();
 let isAsking = false;
@@ -18,21 +19,35 @@ export async function open() {
   const before = state.view;
   state.view = read();
   const { name, index } = state.view;
-  if (name !== before.name || index !== before.index) {
+  const isOther = name !== before.name || index !== before.index;
+  if (isOther) {
     leave.abort();
     leave = new AbortController();
     isAsking = false;
     state.viewFault = null;
-    view = null;
+    view = modules[name] ?? null;
     scrollTo(0, 0);
   }
   changed();
-  if (!MODULES[name] || view) return;
-  const mine = leave.signal;
-  const module = await MODULES[name]().catch(() => null); // again with the next event
-  if (mine.aborted) return;
-  view = module;
+  if (MODULES[name] && !view) {
+    const mine = leave.signal;
+    const module = await MODULES[name]().catch(() => null); // again with the next event
+    if (!module) return;
+    modules[name] = module;
+    if (mine.aborted) return;
+    view = module;
+    changed();
+  } else if (!isOther) return;
+  if (isOther) queueMicrotask(() => refocus(before)); // once it is drawn
   await ask();
+}
+
+// With the link that led here the focus is gone: it goes to the heading, or back to the GPU that was left.
+function refocus(before) {
+  if (document.activeElement?.offsetParent) return; // it still shows
+  const { name } = state.view;
+  if (MODULES[name]) byId(PLACES[name]).querySelector("h2")?.focus({ preventScroll: true });
+  else if (before.name === "gpu") byId("gpus").querySelector(`[data-key="${before.index}"] a`)?.focus();
 }
 
 // Asks what the view needs, one question at a time.
@@ -54,8 +69,10 @@ export async function ask() {
 }
 
 export function render() {
-  const shown = PLACES[state.view.name];
-  for (const place of new Set(Object.values(PLACES))) byId(place).hidden = place !== shown;
-  document.body.dataset.view = state.view.name;
+  const { name } = state.view;
+  const shown = PLACES[name];
+  const isComing = name in MODULES && !view; // what stands in its place is of before
+  for (const place of new Set(Object.values(PLACES))) byId(place).hidden = place !== shown || isComing;
+  document.body.dataset.view = name;
   view?.render(byId(shown), state);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from agent.simulation import Simulation
-from tests.page.opened import opened, process, streaming
+from agent.simulation import SimulatedProcess, Simulation
+from tests.page.opened import asked_from_now_on, hide, opened, process, streaming
 from tests.support.agents import ROOT, agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,41 @@ def test_a_part_that_cannot_be_loaded_is_told(browser: Browser) -> None:
         page.route("**/page.js", lambda route: route.abort())
         page.reload()
         page.locator("#problem").get_by_text(sentence).wait_for()
+
+
+def test_a_part_that_comes_late_is_prepared_once_though_the_tab_was_hidden_meanwhile(
+    browser: Browser,
+) -> None:
+    held: list[Route] = []
+    with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/docs") as page:
+        simulation.gpus[0].processes = [SimulatedProcess(os.getpid())]
+        page.route("**/seldom.js", lambda route: held.append(route))
+        with page.expect_request("**/seldom.js"):
+            page.goto(f"{url}/")
+        hide(page, hidden=True)
+        hide(page, hidden=False)
+        page.locator("#connection.live").wait_for()
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
+        for route in held:
+            route.continue_()
+        page.get_by_role("button", name=f"{os.getpid()}", exact=True).click()
+        page.locator(".unfolded dl").wait_for()
+
+
+def test_a_history_of_another_version_is_told_and_costs_nothing_else(browser: Browser) -> None:
+    fault = "(reading 'length')"
+    with (
+        Simulation(1),
+        agent_server() as url,
+        opened(browser, f"{url}/docs", expected=[fault, "This page has an error"]) as page,
+    ):
+        page.route("**/history", lambda route: route.fulfill(json={"code": 0, "data": {"devices": []}}))
+        asked = asked_from_now_on(page)
+        with page.expect_console_message(lambda line: fault in line.text):
+            page.goto(f"{url}/")
+        page.wait_for_timeout(4500)  # two events
+        assert [asked.count(f"{url}/{path}") for path in ("history", "processes")] == [1, 1]
+        page.locator("#connection.live").wait_for()
 
 
 def test_after_an_upgrade_the_page_loads_the_new_one_by_itself(browser: Browser, tmp_path: Path) -> None:

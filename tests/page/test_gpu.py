@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+SEVEN_SECONDS_LATER = """() => {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() + 7000;
+}"""
+
 
 def view(page: Page) -> Locator:
     return page.locator("#gpu-view")
@@ -205,3 +210,55 @@ def test_axe_finds_nothing_serious_on_the_page_of_a_gpu(browser: Browser, look: 
         with agent_server() as url, opened(browser, f"{url}/#gpu1", **look) as page:
             view(page).locator("dl.facts").first.wait_for()
             assert grave(page) == []
+
+
+def test_a_detail_that_is_old_is_not_shown_as_now(browser: Browser) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].fix(gpu_utilization=95)
+        simulation.gpus[0].error_counters.remapping_pending = True
+        with agent_server() as url, opened(browser, f"{url}/#gpu0", expected=["500"]) as page:
+            view(page).locator(".todo").wait_for()
+            view(page).locator("dl.facts").first.wait_for()
+            page.route("**/gpu?detail=1*", lambda route: route.fulfill(status=500))
+            simulation.gpus[0].fix(gpu_utilization=12)
+            page.evaluate(SEVEN_SECONDS_LATER)
+            chart(page, "utilization").locator(".value").get_by_text("12 %").wait_for()
+            page.locator("#connection.live").wait_for()
+            assert view(page).locator(".todo").count() == 0
+            assert view(page).locator("dl.facts").count() == 0
+
+
+def test_the_next_gpu_is_shown_at_once_and_nothing_of_the_one_before(browser: Browser) -> None:
+    with Simulation(3), agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
+        view(page).locator("dl.facts").first.wait_for()
+        page.route("**/gpu?detail=1*", lambda _: None)  # it is not answered
+        for name in ("GPU 1", "GPU 2"):
+            view(page).get_by_role("link", name="Next GPU").click()
+            view(page).get_by_role("heading", name=name).wait_for(timeout=1000)
+            assert view(page).locator("dl.facts").count() == 0
+        assert page.url.endswith("/#gpu2")
+
+
+def test_charts_fill_again_after_a_look_at_another_gpu_that_was_cut_short(browser: Browser) -> None:
+    with (
+        Simulation(2),
+        agent_server(HISTORY_INTERVAL="1") as url,
+        opened(browser, f"{url}/#gpu0") as page,
+    ):
+        stroke = chart(page, "sm").locator(".stroke").first
+        wait_until(partial(has_points, stroke, 1), "GPU 0 has a line")
+        page.route("**/history?idx=1*", lambda _: None)  # it is not answered
+        with page.expect_request("**/history?idx=1*"):
+            view(page).get_by_role("link", name="Next GPU").click()
+        view(page).get_by_role("link", name="Previous GPU").click()
+        view(page).get_by_role("heading", name="GPU 0").wait_for()
+        wait_until(partial(has_points, stroke, 1), "GPU 0 has its line again")
+
+
+def test_the_focus_follows_the_view_and_returns_to_the_gpu_that_was_left(browser: Browser) -> None:
+    focused = "() => document.activeElement"
+    with Simulation(2), agent_server() as url, opened(browser, f"{url}/") as page:
+        page.get_by_role("link", name=re.compile("^GPU 1,")).press("Enter")
+        page.wait_for_function(f"{focused}.closest('#gpu-view h2')")
+        page.go_back()
+        page.wait_for_function(f"{focused}.closest('#gpus [data-key=\"1\"]')")

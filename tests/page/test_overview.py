@@ -71,6 +71,16 @@ def test_each_host_is_asked_in_its_turn_whatever_others_do_and_not_at_all_while_
         assert {f"/{name}/gpu" for name in NAMES[:UP]} <= {path for path, _ in asked}
 
 
+def test_the_clock_of_the_browser_may_be_set_back(browser: Browser, fleet_url: str) -> None:
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+        host = page.locator(".host").first
+        host.locator(".tile").first.wait_for()
+        page.evaluate("() => { const { now } = Date; Date.now = () => now() - 3600_000; }")
+        page.locator(".host.old").first.wait_for()  # the computer may have slept
+        page.wait_for_function("() => document.querySelector('.host').className === 'host'")
+        page.locator(".host.old").first.wait_for(state="detached")
+
+
 def test_a_user_is_found_across_hosts(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)

@@ -11,6 +11,7 @@ from agent.simulation import Simulation
 from agent.views.processes import ProcessRow
 from tests.page.opened import UNKNOWN, opened
 from tests.page.test_accessible import LOOKS, NAMES, grave
+from tests.page.test_gpu import SEVEN_SECONDS_LATER
 from tests.support.agents import agent_process, agent_server
 
 if TYPE_CHECKING:
@@ -160,3 +161,24 @@ def test_axe_finds_nothing_serious_among_the_users(browser: Browser, look: dict[
         page.locator(".people tbody tr").first.wait_for()
         assert grave(page) == []
         assert page.evaluate("document.querySelector('.people').scrollWidth") <= look["viewport"]["width"]
+
+
+def test_users_that_the_agent_fails_to_tell_anew_are_not_shown_as_those_of_now(browser: Browser) -> None:
+    with users_of(browser, expected=["500"]) as page:
+        row(page, "alice")
+        page.route("**/users", lambda route: route.fulfill(status=500))
+        page.locator("#users-view").get_by_text("HTTP 500").wait_for()
+        assert page.locator("#connection.live").count() == 1
+        assert page.locator(".people tbody tr").count() == 0
+
+
+def test_users_of_an_earlier_look_are_not_shown_as_those_of_now(browser: Browser) -> None:
+    with users_of(browser) as page:
+        row(page, "alice")
+        page.locator("#tabs").get_by_text("GPUs").click()
+        page.locator("#users-view").wait_for(state="hidden")
+        page.route("**/users", lambda _: None)  # it is not answered
+        page.evaluate(SEVEN_SECONDS_LATER)
+        page.locator("#tabs").get_by_text("Users").click()
+        page.locator("#users-view h2").wait_for()
+        assert page.locator(".people tbody tr").count() == 0
