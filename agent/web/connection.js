@@ -4,15 +4,18 @@ import { EVENT, checked } from "./shape.js";
 import { INTERVAL, changed, look, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 
-let watching = null; // what ends the stream
-let standing = null; // what ends all that is asked while the connection stands
+let watching = null; // what ends the stream and all that is asked
+let standing = null; // what ends the questions of a connection when it is lost
 let fresh = false; // whether the last thing heard had values
 let isNew = true; // whether nothing came of this connection yet
 let restart = null; // begins anew
 let wake = null; // ends the pause before the next try
 
-// The signal of the connection that stands, for what is asked beside the stream; null: none does.
-export const signal = () => standing?.signal ?? null;
+// The signal of the stream that runs now, also between two tries; null: none does.
+export const signal = () => watching?.signal ?? null;
+
+// The signal of the connection that stands, for what is only true now; null: none does.
+export const moment = () => standing?.signal ?? null;
 
 export function become(phase, problem = null) {
   Object.assign(state, { phase, problem, retryAt: null, now: performance.now() });

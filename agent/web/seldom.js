@@ -1,5 +1,6 @@
 // What is asked now and then, beside the stream: processes, free GPUs, and what to do about what is wrong.
 import { get, worded } from "./api.js";
+import { moment } from "./connection.js";
 import { FREE, PROCESSES, SUMMARY, checked } from "./shape.js";
 import { changed, state } from "./state.js";
 import { known } from "./texts.js";
@@ -55,7 +56,8 @@ let loops = 0;
 export async function lookAround(signal) {
   const mine = ++loops;
   while (!signal.aborted && mine === loops) {
-    await look(signal);
+    const now = moment();
+    if (now) await look(AbortSignal.any([signal, now]));
     await new Promise((resume) => setTimeout(resume, PAUSE));
   }
 }
