@@ -11,10 +11,14 @@ const words = ({ gpus }) => new Map(gpus.map((gpu) =>
   [gpu.id, (TEXTS.states[gpu.state] ?? TEXTS.verdicts[gpu.health.verdict ?? "unknown"]).replace(/^\S /, "")]));
 
 export function render({ event, phase, now }) {
-  if (phase !== "live") return; // that it is lost is a status of its own
+  if (phase !== "live") { // that it is lost is a status of its own
+    byId("said").textContent = "";
+    return;
+  }
   const present = words(event);
   const isFirst = !told.size;
-  const changed = [...present].filter(([id, word]) => told.get(id) !== word);
+  const gone = [...told.keys()].filter((id) => !present.has(id)).map((id) => [id, TEXTS.gone]);
+  const changed = [...[...present].filter(([id, word]) => told.get(id) !== word), ...gone];
   if (isFirst) told = present;
   if (isFirst || !changed.length || now - saidAt < PAUSE) return;
   told = present;

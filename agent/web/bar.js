@@ -1,7 +1,7 @@
 // Always in sight: how old the values are, whose they are, and what counts; the title and the icon say the same.
 import { to } from "./address.js";
 import { byId, element, facts, named, show } from "./draw.js";
-import { isTrouble, judged, product } from "./model.js";
+import { isTrouble, judged, notKnownFree, offersNow, product } from "./model.js";
 import { age, isLive } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
@@ -15,8 +15,11 @@ export function render(state, isFleet) {
   const { phase, event } = state;
   say(byId("connection"), TEXTS.phases[phase]);
   byId("connection").className = phase;
-  say(byId("countdown"), state.retryAt === null ? "" : TEXTS.nextTry(seconds(state.retryAt - state.now)));
+  const isTrying = phase === "lost" && state.retryAt === null && !isFleet;
+  const pause = state.retryAt === null ? "" : TEXTS.nextTry(seconds(state.retryAt - state.now));
+  say(byId("countdown"), isTrying ? TEXTS.trying : pause);
   byId("again").hidden = phase !== "lost";
+  byId("again").disabled = isTrying;
   say(byId("problem"), state.problem ?? "");
   if (isFleet) {
     if (phase !== "fleet") {
@@ -50,26 +53,26 @@ function title({ gpus }, host) {
   return TEXTS.title(number(load(busiest), " %"), busiest.id, host);
 }
 
-// Each is a filter; what it counts is not known unless all values are those of now.
-function counts({ event, view, offers }) {
-  const { gpus } = event;
-  const sick = gpus.filter(isTrouble).length;
-  const isSure = gpus.every(({ health }) => known(health.verdict));
-  const values = {
-    free: isLive() && offers ? new Set(offers.map(({ idx }) => idx)).size : UNKNOWN,
-    trouble: !isLive() ? UNKNOWN : isSure ? sick : TEXTS.atLeast(sick),
+// Each is a filter; what it counts is not known unless all values are those of now. What of it is not, stands beside it.
+function counts(state) {
+  const { view, event: { gpus } } = state;
+  const offers = offersNow(state);
+  const found = {
+    free: offers && [new Set(offers.map(({ idx }) => idx)).size, notKnownFree(state).length],
+    trouble: isLive() ? [gpus.filter(isTrouble).length, gpus.filter(({ health }) => !known(health.verdict)).length] : null,
   };
-  return Object.entries(values).map(([name, value]) => {
+  return Object.entries(found).map(([name, told]) => {
+    const [count, unknown] = told ?? [0, 0];
     const isOn = view.only === name;
     return element(
       `a.count.${name}`,
       {
         href: to({ only: isOn ? null : name }, ""),
         "aria-current": isOn && "true",
-        class: `count ${name}${value > 0 ? " some" : ""}`,
+        class: `count ${name}${count > 0 ? " some" : ""}${unknown ? " unsure" : ""}`,
       },
       `${TEXTS.counts[name]} `,
-      element("b", {}, `${value}`),
+      element("b", {}, !told ? UNKNOWN : unknown ? TEXTS.atLeast(count, unknown) : `${count}`),
     );
   });
 }

@@ -5,21 +5,27 @@ import { INTERVAL, changed, look, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 
 let watching = null; // what ends the stream and all that is asked
+let standing = null; // what ends the questions of a connection when it is lost
 let fresh = false; // whether the last thing heard had values
 let isNew = true; // whether nothing came of this connection yet
 let restart = null; // begins anew
 let wake = null; // ends the pause before the next try
 
-// The signal of the stream that runs now; null: none does.
+// The signal of the stream that runs now, also between two tries; null: none does.
 export const signal = () => watching?.signal ?? null;
+
+// The signal of the connection that stands, for what is only true now; null: none does.
+export const moment = () => standing?.signal ?? null;
 
 export function become(phase, problem = null) {
   Object.assign(state, { phase, problem, retryAt: null, now: performance.now() });
   changed();
 }
 
-// What was true once is not shown as true now: whom a GPU is offered to, whose it is.
+// What was true once is not shown as true now: whom a GPU is offered to, whose it is. Nor is an answer still under way.
 function forget(why) {
+  standing?.abort();
+  standing = null;
   Object.assign(state, { offers: null, processesFault: why });
 }
 
@@ -42,6 +48,7 @@ export function start(heard) {
       try {
         Object.assign(state, { event: checked(event, EVENT), heardAt: performance.now() });
         become("live", renewed(build));
+        standing ??= new AbortController();
         heard(event, isNew);
         isNew = false;
       } catch (error) {
@@ -55,6 +62,7 @@ export function start(heard) {
 // The page itself fails: nothing that it shows can be relied on.
 export function broken(error) {
   fresh = false;
+  isNew = true;
   forget("");
   become("broken", worded(error));
 }
@@ -82,6 +90,8 @@ async function down(error, seconds) {
     wake = resolve;
     setTimeout(resolve, seconds * 1000);
   });
+  state.retryAt = null;
+  changed();
 }
 
 // For a page that keeps no stream: the signal of what it asks.

@@ -2,7 +2,7 @@
 import { to } from "./address.js";
 import { card, usersText } from "./cards.js";
 import { byId, element, line, show, told } from "./draw.js";
-import { described, failure } from "./model.js";
+import { described, failure, offersNow } from "./model.js";
 import { isLive, processesNow } from "./state.js";
 import { slices } from "./slices.js";
 import { TEXTS, known, number, words } from "./texts.js";
@@ -22,7 +22,9 @@ const badge = ({ word, kind }) => element(`span.badge.${kind.replace(" ", ".")}`
 const freeBadge = ({ free }) => (free ? element("span.badge.free", {}, free) : null);
 const link = ({ id, spoken }, text) => element("a.to", { href: to({}, `#gpu${id}`), "aria-label": spoken }, text);
 const bar = (share) =>
-  element("progress", { max: 1, value: known(share) ? share.toFixed(3) : 0, "aria-hidden": "true" });
+  known(share)
+    ? element("progress", { max: 1, value: share.toFixed(3), "aria-hidden": "true" })
+    : element("span.no-bar", { "aria-hidden": "true" }); // that of 0 would be a value
 
 const share = ({ now, top }) => (known(now) && top ? Math.min(1, now / top) : null);
 
@@ -59,7 +61,7 @@ function row(model, rows) {
 function tile(model) {
   const [utilization, used] = model.measures;
   const why = failure(model.gpu, "utilization.gpu_percent");
-  const load = TEXTS.states[model.gpu.state]?.slice(2) ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
+  const load = model.stateWord?.slice(2) ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
   const filled = share(used);
   const rest = model.free ?? TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
   return element(
@@ -73,11 +75,12 @@ function tile(model) {
 }
 
 // Which GPUs the choices in the address leave; null: all, for what they ask for is not known now.
-function chosen(models, { view, offers }) {
+function chosen(models, state) {
+  const { view } = state;
   const isNow = isLive();
   const processes = processesNow();
   const tests = [];
-  if (view.only === "free") tests.push(isNow && offers && ((model) => model.free));
+  if (view.only === "free") tests.push(offersNow(state) && ((model) => model.free));
   if (view.only === "trouble") tests.push(isNow && ((model) => model.isTrouble));
   if (view.user) {
     const theirs = new Set(processes?.filter((one) => isOf(one, view.user)).map(({ idx }) => idx));

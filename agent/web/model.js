@@ -79,13 +79,41 @@ export function standing(gpu, age = null) {
 
 export const isTrouble = ({ health }) => ["warning", "critical"].includes(health.verdict);
 
+const OLD_OFFER = 8000; // milliseconds after which what was free then is not known to be free
+
+// Whether what /free told is of now.
+const isOffering = ({ phase, offers, now }) => phase === "live" && offers !== null && now - offers.at <= OLD_OFFER;
+
+// Whether the event, which is newer, leaves a GPU or instance free that was offered. Graphics alone do not take one.
+function isStillFree({ idx, mig_index: instance }, gpu, processes) {
+  if (gpu?.state !== "ok" || gpu.health.verdict === "critical") return false;
+  if (known(instance)) return gpu.mig?.find(({ index }) => index === instance)?.processes === 0;
+  const isGraphics = ({ pid }) => processes?.some((one) => one.pid === pid && one.idx === idx && one.type === "G");
+  return gpu.top_processes?.every(isGraphics) ?? false;
+}
+
+// What can be taken now, best first; null: not known.
+export function offersNow(state) {
+  if (!isOffering(state)) return null;
+  const gpus = new Map(state.event.gpus.map((gpu) => [gpu.id, gpu]));
+  return state.offers.gpus.filter((offer) => isStillFree(offer, gpus.get(offer.idx), state.processes));
+}
+
+// The GPUs of which it is not known whether they are free. A lost one is not.
+export function notKnownFree({ event, offers }) {
+  const untold = event.gpus.filter((gpu) => gpu.state !== "lost" && (gpu.state !== "ok" || !gpu.top_processes));
+  const passedOver = (offers.passed_over ?? []).filter(({ reason }) => /\bunknown\b/.test(reason));
+  return [...new Set([...untold.map(({ id }) => id), ...passedOver.map(({ idx }) => idx)])].sort((a, b) => a - b);
+}
+
 // All that the list of GPUs shows of one.
 export function described(gpu, state) {
   const isNow = state.phase === "live";
   const { word, kind } = standing(gpu, isNow ? null : Math.round((state.now - state.heardAt) / 1000));
   const users = isNow ? usersOf(gpu) : null;
   const load = gpu.utilization.gpu_percent;
-  const offers = (isNow && state.offers?.filter(({ idx }) => idx === gpu.id)) || [];
+  const mine = isOffering(state) ? state.offers.gpus.filter(({ idx }) => idx === gpu.id) : [];
+  const offers = mine.filter((offer) => isStillFree(offer, gpu, state.processes));
   const instances = offers.map((offer) => offer.mig_index).filter(known); // that are free
   const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
   // The sign is for the eye: a screen reader says "GPU 1, warning, 97 % busy".
@@ -95,6 +123,7 @@ export function described(gpu, state) {
     id: gpu.id,
     word,
     kind,
+    stateWord: isNow ? TEXTS.states[gpu.state] : null, // in the place of values that there are none of
     free, // in words; null: it is not offered
     users,
     product: product(gpu),

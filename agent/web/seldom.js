@@ -1,5 +1,6 @@
 // What is asked now and then, beside the stream: processes, free GPUs, and what to do about what is wrong.
 import { get, worded } from "./api.js";
+import { moment } from "./connection.js";
 import { FREE, PROCESSES, SUMMARY, checked } from "./shape.js";
 import { changed, state } from "./state.js";
 import { known } from "./texts.js";
@@ -11,37 +12,43 @@ const key = ({ pid, idx, mig_index: instance }) => [`${pid}@${idx}`, instance].f
 
 async function processes(signal) {
   const answer = checked(await get("processes", signal), PROCESSES);
-  Object.assign(state, {
+  return {
     processes: answer.processes.map((process) => ({ ...process, key: key(process) })),
     processesUnknown: answer.unknown_idx,
     processesFault: null,
-  });
+  };
 }
 
 async function offers(signal) {
+  const at = performance.now();
   const isMig = state.event.gpus.some((gpu) => gpu.mig);
-  state.offers = checked(await get(`free?count=128${isMig ? "&mig=1" : ""}`, signal), FREE).gpus;
+  const answer = checked(await get(`free?count=128${isMig ? "&mig=1" : ""}`, signal), FREE);
+  return { offers: { ...answer, at } };
 }
 
 // The stream tells what is wrong, /summary what to do about the gravest of each.
 async function advice(signal) {
   const { gpus, health } = state.event;
-  if (![{ health }, ...gpus].some((one) => one.health.reasons.length)) return;
+  if (![{ health }, ...gpus].some((one) => one.health.reasons.length)) return {};
   const { host, gpus: told } = checked(await get("summary", signal), SUMMARY);
-  state.advice = new Map([host, ...told].map(({ reason, todo }) => [reason, todo]));
+  return { advice: new Map([host, ...told].map(({ reason, todo }) => [reason, todo])) };
 }
 
-async function look(signal) {
-  try {
-    await processes(signal);
-    await offers(signal);
-    await advice(signal);
-  } catch (error) {
-    if (signal.aborted || state.phase === "lost") return; // what is shown is withdrawn, and keeps its place
-    Object.assign(state, { offers: null, processes: null, processesUnknown: [], processesFault: worded(error) });
-  }
+// Each question, and what is known without its answer: that one fails says nothing of the others.
+const QUESTIONS = [
+  [processes, (why) => ({ processes: null, processesUnknown: [], processesFault: why })],
+  [offers, () => ({ offers: null })],
+  [advice, () => ({})],
+];
+
+async function ask([question, without], signal) {
+  const told = await question(signal).catch((error) => signal.aborted || without(worded(error)));
+  if (signal.aborted) return; // what is shown is withdrawn, and keeps its place
+  Object.assign(state, told);
   changed();
 }
+
+const look = (signal) => Promise.all(QUESTIONS.map((question) => ask(question, signal)));
 
 let loops = 0;
 
@@ -49,7 +56,8 @@ let loops = 0;
 export async function lookAround(signal) {
   const mine = ++loops;
   while (!signal.aborted && mine === loops) {
-    if (state.phase !== "lost") await look(signal);
+    const now = moment();
+    if (now) await look(AbortSignal.any([signal, now]));
     await new Promise((resume) => setTimeout(resume, PAUSE));
   }
 }

@@ -8,7 +8,7 @@ export const state = {
   // connecting: nothing came of this connection yet; live: the values are those of now; late: it stands, and they
   // are not; lost: it broke; paused: nobody looks; login: the agent wants a token; broken: the page has an error
   phase: "connecting",
-  retryAt: null, // while lost: when the next try comes
+  retryAt: null, // while lost: when the next try comes; null: it is being made
   problem: null, // what is wrong, as a sentence
   event: null, // the last one of the stream that had values
   heardAt: null, // when it came
@@ -16,7 +16,7 @@ export const state = {
   processes: null, // rows of /processes, each with its `key`; null: not known
   processesUnknown: [], // indices of the GPUs whose processes are not known
   processesFault: "", // why none is known, or only those of a time before
-  offers: null, // what /free offers, best first; null: not known
+  offers: null, // what /free told, and when it was asked as `at`; null: not known. See offersNow
   advice: new Map(), // what to do, by the reason of a verdict
   view: read(), // what the address asks for
   viewFault: null, // why what the view asked for is not there

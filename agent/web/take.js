@@ -1,7 +1,7 @@
 // Which GPUs can be taken, and how: what a shell or docker needs, to copy.
 import { to } from "./address.js";
 import { byId, element, show } from "./draw.js";
-import { isLive } from "./state.js";
+import { notKnownFree, offersNow } from "./model.js";
 import { TEXTS, UNKNOWN, known } from "./texts.js";
 import { WORDS } from "./words.js";
 
@@ -30,10 +30,19 @@ function chips(offers) {
   return others > 0 ? [...named, element("a", { href: to({ only: "free" }, "") }, WORDS.others(others))] : named;
 }
 
-export function render({ offers }) {
+// What would be free, but for those who wait; older agents do not tell it.
+const withheld = ({ offers }) => (offers.withheld ? element("span.note", {}, ` ${TEXTS.withheld(offers.withheld)}`) : "");
+
+function none(state) {
+  const unknown = notKnownFree(state);
+  return unknown.length ? TEXTS.noneKnownFree(unknown.join(", ")) : TEXTS.noneFree;
+}
+
+export function render(state) {
   const place = byId("offer");
-  if (!isLive() || !offers) return show(place, element("strong", {}, TEXTS.freeNow), UNKNOWN);
-  if (!offers.length) return show(place, TEXTS.noneFree);
+  const offers = offersNow(state);
+  if (!offers) return show(place, element("strong", {}, TEXTS.freeNow), UNKNOWN);
+  if (!offers.length) return show(place, none(state), withheld(state));
   count = Math.min(count, offers.length);
   const option = (_, place) => element("option", { value: place + 1, selected: place + 1 === count }, `${place + 1}`);
   // The agent names the best first.
@@ -44,6 +53,7 @@ export function render({ offers }) {
     element("strong", {}, TEXTS.freeNow),
     element("span.chips", {}, chips(sorted)),
     element("span.take", {}, element("label", {}, `${WORDS.take} `, howMany), buttons(offers.slice(0, count))),
+    withheld(state),
   );
 }
 

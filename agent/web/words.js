@@ -45,7 +45,7 @@ export const WORDS = {
   unknown: {
     no_permission: "The driver does not permit the agent to ask",
     impossible: "The driver told a number that cannot be",
-    needs_two_samples: "It takes two samples, and there is one yet",
+    needs_two_samples: "It takes two samples, and there is only one so far",
     nothing_is_remembered: "The agent was told to remember nothing, or did not see it yet",
     not_read: "The GPU cannot be read",
   },

@@ -16,7 +16,7 @@ from tests.page.opened import UNKNOWN, asked_from_now_on, facts, hide, opened
 from tests.support.agents import agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import APIResponse, Browser, Route
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +88,43 @@ def test_the_next_try_can_be_made_at_once(browser: Browser, way: str) -> None:
         else:
             page.evaluate("dispatchEvent(new Event('online'))")
         page.locator("#connection.live").wait_for(timeout=8_000)
+
+
+def test_an_answer_from_before_a_loss_is_not_taken_for_one_of_after_it(browser: Browser) -> None:
+    port = str(free_port())
+    held: list[tuple[Route, APIResponse]] = []
+    with ExitStack() as stack:
+        with agent_process("--simulate", "4", port=port) as agent:
+            page = stack.enter_context(opened(browser, f"{agent.url}/", expected=LOST))
+            page.locator("#offer a").wait_for()
+            page.route("**/free*", lambda route: held.append((route, route.fetch())))
+            with page.expect_request("**/free*"):
+                pass
+            page.wait_for_timeout(100)
+        page.locator("#connection.lost").wait_for()
+        for route, response in held:
+            route.fulfill(response=response)
+        assert held
+        page.unroute("**/free*")
+        for path in ("free", "processes"):
+            page.route(f"**/{path}*", lambda _: None)  # it is not answered
+        stack.enter_context(agent_process("--simulate", "4", port=port))
+        page.locator("#connection.live").wait_for()
+        page.locator("#gpus .card.ok, #gpus .row.ok").first.wait_for()
+        assert page.locator("#offer").inner_text().split() == ["Free", "now", UNKNOWN]
+        assert set(page.locator("#processes .user").all_inner_texts()) <= {UNKNOWN}
+
+
+def test_a_try_that_is_being_made_is_not_counted_down(browser: Browser) -> None:
+    with ExitStack() as stack:  # the page outlives the agent
+        with agent_process("--simulate", "1") as agent:
+            page = stack.enter_context(opened(browser, f"{agent.url}/", expected=LOST))
+            page.locator("#connection.live").wait_for()
+            page.route("**/gpu/stream*", lambda _: None)  # it is not answered
+        page.locator("#countdown").get_by_text("next try in").wait_for()
+        page.locator("#countdown").get_by_text("trying").wait_for()
+        assert page.get_by_role("button", name="Try now").is_disabled()
+        page.unroute("**/gpu/stream*")
 
 
 def test_a_computer_that_slept_takes_nothing_for_true_until_it_has_heard_anew(browser: Browser) -> None:
@@ -176,7 +213,7 @@ def test_an_agent_that_restarts_is_found_again_and_what_was_before_is_kept(brows
             page = stack.enter_context(opened(browser, f"{agent.url}/", expected=LOST))
             page.wait_for_function(f"() => {POINTS} > 2")
             agent.stop()
-            page.locator("#connection.lost").get_by_text("connection lost").wait_for()
+            page.locator("#connection.lost").get_by_text("not live").wait_for()
             page.locator("#problem").get_by_text("cannot be reached").wait_for()
             page.locator("#countdown").get_by_text("next try in").wait_for()
             assert page.locator("body.old").count() == 1

@@ -79,7 +79,24 @@ def test_where_processes_cannot_be_asked_for_the_agent_says_why(browser: Browser
         page.route("**/processes", lambda route: route.fulfill(status=503, json=fault))
         page.get_by_text("The processes are away").wait_for()
         assert page.locator("#processes tr").count() == 0
-        assert page.locator("#offer").inner_text().split() == ["Free", "now", UNKNOWN]
+        assert page.locator("#offer").inner_text() == "No GPU is free now.", "that is another question"
+
+
+@pytest.mark.parametrize("question", ["free", "summary"])
+def test_a_question_that_fails_does_not_empty_the_table(browser: Browser, question: str) -> None:
+    with Simulation(2) as simulation:
+        simulation.gpus[1].error_counters.remapping_pending = True
+        with agent_server() as url, opened(browser, f"{url}/", expected=["503"]) as page:
+            page.locator(".finding .todo").wait_for()
+            page.route(f"**/{question}*", lambda route: route.fulfill(status=503, json={"error": "away"}))
+            for path in (question, "processes"):  # one look, and the next
+                with page.expect_response(f"**/{path}*"):
+                    pass
+            wanted = UNKNOWN if question == "free" else "No GPU is free now."
+            page.locator("#offer").get_by_text(wanted).wait_for()
+            assert page.locator("#processes tr").count() > 0
+            assert page.locator("#processes-note").inner_text() == ""
+            assert page.locator(".finding .todo").count() == 1, "what is advised is not of the moment"
 
 
 def test_requests_that_are_not_answered_do_not_pile_up(browser: Browser) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from agent.simulation import Simulation
+from agent.simulation import SimulatedProcess, Simulation
 from tests.page.opened import opened
 from tests.support.agents import agent_process, agent_server
 from tests.support.certificates import made_certificate
@@ -25,13 +26,13 @@ DEAF = "Object.defineProperty(navigator, 'clipboard', {}); Document.prototype.ex
 
 
 @pytest.fixture(autouse=True)
-def idle() -> Iterator[None]:
+def idle() -> Iterator[Simulation]:
     """Two GPUs that nobody uses."""
     with Simulation(2) as simulation:
         for gpu in simulation.gpus:
             gpu.processes = []
             gpu.fix(memory_used=0, gpu_utilization=0)
-        yield
+        yield simulation
 
 
 def uuids_of(url: str) -> list[str]:
@@ -95,3 +96,37 @@ def test_instances_of_a_gpu_in_mig_mode_are_offered_by_their_own_uuids(browser: 
         page.get_by_role("button", name="Copy docker run").click()
         page.locator("#copied [role=status]:not(:empty)").wait_for()
         assert "device=MIG-" in page.locator("#copied input").input_value()
+
+
+def test_what_the_newer_event_says_goes_before_an_older_offer(browser: Browser, idle: Simulation) -> None:
+    first, second = idle.gpus
+    first.processes = [SimulatedProcess(os.getpid(), "G", 2**20)]  # a desktop takes no GPU
+    with agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator("#offer a").nth(1).wait_for()
+        before = httpx.get(f"{url}/free?count=128").json()
+        page.route("**/free*", lambda route: route.fulfill(json=before))
+        second.processes = [SimulatedProcess(os.getpid(), "C", 2**30)]
+        page.locator("#counts .free").get_by_text("1", exact=True).wait_for()
+        assert page.locator("#offer a").all_inner_texts() == ["GPU 0"]
+        assert page.locator(".card .badge.free").count() == 1
+        first.lose()
+        page.locator("#offer").get_by_text("No GPU is free now.").wait_for()
+        assert page.locator("#offer button, .card .badge.free").count() == 0
+
+
+def test_gpus_of_which_it_is_not_known_are_not_told_as_taken(browser: Browser) -> None:
+    passed_over = [{"idx": index, "reason": "its processes are unknown"} for index in range(2)]
+    answer = {"code": 0, "data": {"gpus": [], "withheld": 0, "passed_over": passed_over}}
+    with agent_server() as url, opened(browser, f"{url}/") as page:
+        page.route("**/free*", lambda route: route.fulfill(json=answer))
+        page.locator("#offer").get_by_text("None known to be free; GPU 0, 1 not known.").wait_for()
+        assert page.locator("#counts .free").inner_text() == "Free 0, 2 unknown"
+        page.set_viewport_size({"width": 360, "height": 640})
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_what_is_kept_for_those_who_wait_is_told(browser: Browser) -> None:
+    answer = {"code": 0, "data": {"gpus": [], "withheld": 2, "passed_over": []}}
+    with agent_server() as url, opened(browser, f"{url}/") as page:
+        page.route("**/free*", lambda route: route.fulfill(json=answer))
+        page.locator("#offer").get_by_text("2 withheld for requests that wait.").wait_for()

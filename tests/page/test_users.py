@@ -109,7 +109,7 @@ def test_each_user_has_what_they_hold_and_what_they_used(browser: Browser) -> No
 def test_an_idle_holder_is_named_with_since_when(browser: Browser) -> None:
     with users_of(browser) as page:
         told = row(page, "bob")["Idle holders"]
-        assert told.startswith("▲ 1, 2.0 GiB")
+        assert told.startswith("▲ 1 process holds 2.0 GiB")
         assert "GPU 3, PID 200: idle for 3 h 0 min, since " in told
 
 
