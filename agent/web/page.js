@@ -30,6 +30,7 @@ let preparing = null; // only once, however often the tab is hidden meanwhile
 let asking = new AbortController(); // ends what an earlier connection began
 
 async function loadRest(watching) {
+  if (watching.aborted) return;
   preparing ??= prepared().catch((error) => {
     preparing = null;
     throw error;
@@ -51,7 +52,7 @@ async function remember(signal) {
     changed();
   } catch (error) {
     if (signal.aborted || state.phase === "lost") return; // the next connection asks anew
-    console.error(worded(error));
+    worded(error); // what is the page's own fault it tells the console
     setTimeout(() => signal.aborted || remember(signal), SELDOM);
   }
 }
@@ -65,9 +66,8 @@ function heard(event, isNew) {
   if (isComplete) return;
   isComplete = true;
   const signal = connection.signal();
-  const load = () => loadRest(signal).catch((error) => {
-    isComplete = false; // again with the next event
-    if (!signal.aborted) console.error(worded(error));
+  const load = () => loadRest(signal).catch(() => {
+    isComplete = false; // a part that could not be loaded, which the browser tells: again with the next event
   });
   requestAnimationFrame(() => setTimeout(load)); // the GPUs are painted before the rest is asked
 }

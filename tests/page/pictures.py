@@ -60,7 +60,7 @@ DOWN = "gpu12"  # nobody listens there
 PICTURES = (
     Picture("page.png", "gpu01", "?host", (1280, 720)),
     Picture("page-sick.png", "gpu06", "?host", (1280, 720), "dark"),
-    Picture("page-phone.png", "gpu01", "?host", (360, 640)),
+    Picture("page-phone.png", "gpu01", "?host", (360, 640), shows="#gpus li"),
     Picture("gpu.png", "gpu01", "?host#gpu1", (1280, 900), "dark", "#gpu-view svg"),
     Picture("overview.png", "", "", (1280, 1250), shows=".tile"),
 )
