@@ -51,6 +51,7 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
     "readings": set(),
     "sources": {
         "fields",
+        "fixed",
         "handle",
         "mps",
         "nvlink_counters",
