@@ -82,10 +82,10 @@ class KnownXids:
     def about_memory(self, uuid: str | None) -> int:
         """A number that grows with each XID of one GPU that speaks of its memory.
 
-        It grows at an event, and in the sample after the one that shows it: the log alone may tell of it.
+        It grows once for each: at an event, or in the sample after, where the log alone tells of it.
         """
         heard = self._events.about_memory(uuid) if self._events is not None else 0
-        return heard + self._about_memory.get(uuid, 0)
+        return max(heard, self._about_memory.get(uuid, 0))
 
     def _with_xids(
         self, gpu: GpuSample, booted_at: float, logged: Tally, blamed: Mapping[tuple[int, float], HostProcess]
