@@ -117,7 +117,7 @@ def _instances(
         alone = _as_gpu(instance, reading)
         one = _candidate(replace(gpu, reading=alone), snapshot, health, neighbours=frozenset())
         # Memory that several have together is accounted for by the processes on any of them.
-        together = [processes for other in told if _share(instance, other) for processes in [other.processes]]
+        together = [other.processes for other in told if _share(instance, other)]
         if None in together and one.obstacle is None:
             one = replace(one, obstacle="the processes of an instance that shares its memory are unknown")
         listed = tuple(process for processes in together for process in processes or ())

@@ -20,7 +20,7 @@ from agent.readings.gpu.memory import Memory
 from agent.readings.gpu.memory_errors import MemoryErrors, RemapBanks, SramSources
 from agent.readings.gpu.mig import Mig, MigInstance
 from agent.readings.gpu.modes import AddressingMode, ComputeMode, Modes, VirtualizationMode
-from agent.readings.gpu.nvlink import NVSWITCH, NvLink, NvLinks
+from agent.readings.gpu.nvlink import NVSWITCH, PACKET_ERRORS, NvLink, NvLinks
 from agent.readings.gpu.pcie import LinkSample, Pcie
 from agent.readings.gpu.power import Power
 from agent.readings.gpu.processes import GpuProcess, ProcessType
@@ -55,6 +55,7 @@ from agent.readings.snapshot import (
 
 __all__ = [
     "NVSWITCH",
+    "PACKET_ERRORS",
     "AddressingMode",
     "AgentReading",
     "Architecture",

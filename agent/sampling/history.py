@@ -169,8 +169,8 @@ def _row(snapshot: Snapshot) -> array[float]:
     values: list[float | None] = [*(_NO_HOST if snapshot.host is None else _of_host(snapshot.host))]
     for gpu in snapshot.gpus:
         # Values that are told again, because the driver is late, are not those of now.
-        is_new = gpu.reading is not None and gpu.state is GpuState.OK
-        values += _of_gpu(gpu.reading) if is_new and gpu.reading else _NO_GPU
+        reading = gpu.reading if gpu.state is GpuState.OK else None
+        values += _NO_GPU if reading is None else _of_gpu(reading)
     return array("d", [_UNKNOWN if value is None else value for value in values])
 
 

@@ -233,9 +233,8 @@ class SimulatedGpu(Faults):
 
     def _blamed(self) -> str:
         """As the driver names the program whose channel failed."""
-        for process in self.processes:
-            return f"pid={process.pid}, name={process.comm}"
-        return "pid='<unknown>', name=<unknown>"
+        first = next(iter(self.processes), None)
+        return f"pid={first.pid}, name={first.comm}" if first else "pid='<unknown>', name=<unknown>"
 
     def _log(self, line: str) -> None:
         """`{place}` is where it is on the PCI bus, as the driver writes it, and `{uuid}` which one it is."""

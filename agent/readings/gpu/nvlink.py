@@ -7,6 +7,21 @@ from dataclasses import dataclass
 NVSWITCH = "NVSwitch"  # stands among a GPU's NVLink peers for all GPUs behind the same switches
 
 
+# Fields of NvLink that links of NVLink 5 and newer alone have.
+PACKET_ERRORS = (
+    "malformed_packet_errors",
+    "buffer_overrun_errors",
+    "receive_errors",
+    "receive_remote_errors",
+    "receive_general_errors",
+    "local_link_integrity_errors",
+    "transmit_discards",
+    "failed_recoveries",
+    "effective_errors",
+    "symbol_errors",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class NvLink:
     """One NVLink of a GPU."""
@@ -23,7 +38,7 @@ class NvLink:
     recovery_errors: int | None = None  # or field value 215
     crc_flit_errors: int | None = None
     crc_data_errors: int | None = None
-    counts_packets: bool = False  # as NVLink 5 and newer do, which alone have the following
+    counts_packets: bool = False  # as NVLink 5 and newer do, which alone have PACKET_ERRORS
     malformed_packet_errors: int | None = None  # field value 206
     buffer_overrun_errors: int | None = None  # field value 207
     receive_errors: int | None = None  # field value 208

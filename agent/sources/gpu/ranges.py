@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agent.readings import PACKET_ERRORS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -272,21 +274,7 @@ RANGES: Mapping[str, Range] = {
     "fabric.clique_id": Range(_FABRIC, "as an id", (1 << 32) - 1),
     "fabric.health_summary": Range(_FABRIC, "as a summary", 255),
     "fabric.incorrect_configuration": Range(_FABRIC, "as a fault", 15),
-    **{
-        f"nvlink.links.{name}": Range(_FIELDS, "errors", _COUNT)
-        for name in (
-            "malformed_packet_errors",
-            "buffer_overrun_errors",
-            "receive_errors",
-            "receive_remote_errors",
-            "receive_general_errors",
-            "local_link_integrity_errors",
-            "transmit_discards",
-            "failed_recoveries",
-            "effective_errors",
-            "symbol_errors",
-        )
-    },
+    **{f"nvlink.links.{name}": Range(_FIELDS, "errors", _COUNT) for name in PACKET_ERRORS},
     "memory_errors.corrected_volatile": Range(_ECC, "errors", _COUNT),
     "memory_errors.uncorrected_volatile": Range(_ECC, "errors", _COUNT),
     "memory_errors.corrected_aggregate": Range(_ECC, "errors", _COUNT),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from agent.derive.pcie import mbps
 from agent.derive.rounding import tenths
+from agent.readings import PACKET_ERRORS
 
 if TYPE_CHECKING:
     from agent.readings import NvLink, NvLinks
@@ -70,22 +71,8 @@ def nvlinks_view(nvlink: NvLinks) -> list[GpuNvLink] | None:
     return None if nvlink.links is None else [_link(link) for link in nvlink.links]
 
 
-_OF_PACKETS = (
-    "malformed_packet_errors",
-    "buffer_overrun_errors",
-    "receive_errors",
-    "receive_remote_errors",
-    "receive_general_errors",
-    "local_link_integrity_errors",
-    "transmit_discards",
-    "failed_recoveries",
-    "effective_errors",
-    "symbol_errors",
-)
-
-
 def _link(link: NvLink) -> GpuNvLink:
-    of_packets = {name: getattr(link, name) for name in _OF_PACKETS} if link.counts_packets else {}
+    of_packets = {name: getattr(link, name) for name in PACKET_ERRORS} if link.counts_packets else {}
     return GpuNvLink(
         link=link.link,
         is_active=link.is_active,
