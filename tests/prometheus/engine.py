@@ -66,11 +66,26 @@ class Engine:
             if one["state"] == "firing"
         }
 
-    def is_ready(self) -> bool:
+
+@contextmanager
+def running(command: list[str], folder: Path, address: str) -> Iterator[None]:
+    """Prometheus or Alertmanager, from when it is ready; its log is in the folder."""
+
+    def is_ready() -> bool:
         try:
-            return self._client.get("/-/ready").status_code == httpx.codes.OK
+            return httpx.get(f"http://{address}/-/ready").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
+
+    arguments = [*command, f"--web.listen-address={address}"]
+    with (folder / "log").open("wb") as log:
+        popen = subprocess.Popen(arguments, cwd=folder, stdout=log, stderr=log)  # noqa: S603  (no outside input)
+    try:
+        wait_until(is_ready, lambda: f"{command[0]} is ready: {(folder / 'log').read_text()}")
+        yield
+    finally:
+        popen.terminate()
+        popen.wait(timeout=20)
 
 
 @contextmanager
@@ -87,23 +102,11 @@ def prometheus(
         "scrape_configs": scrape_configs,
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    url = f"127.0.0.1:{free_port()}"
-    with (folder / "log").open("wb") as log:
-        popen = subprocess.Popen(  # noqa: S603  (no outside input)
-            [
-                program("prometheus"),
-                "--config.file=prometheus.yml",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address={url}",
-            ],
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        engine = Engine(f"http://{url}")
-        wait_until(engine.is_ready, lambda: f"Prometheus is ready: {(folder / 'log').read_text()}")
-        yield engine
-    finally:
-        popen.terminate()
-        popen.wait(timeout=20)
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        program("prometheus"),
+        "--config.file=prometheus.yml",
+        f"--storage.tsdb.path={folder / 'data'}",
+    ]
+    with running(command, folder, address):
+        yield Engine(f"http://{address}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from tests.packaging.commands import succeed
+from tests.prometheus.engine import running
 from tests.support.agents import ROOT, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -49,32 +49,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if program is None:
         pytest.skip("needs Alertmanager (Debian, Ubuntu: apt-get install prometheus-alertmanager)")
     address = f"127.0.0.1:{free_port()}"
-    with (folder / "log").open("wb") as log:
-        popen = subprocess.Popen(  # noqa: S603  (no outside input)
-            [
-                program,
-                f"--config.file={DEPLOY / 'alertmanager.yml'}",
-                f"--storage.path={folder / 'data'}",
-                f"--web.listen-address={address}",
-                "--cluster.listen-address=",
-            ],
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-        )
-
-    def is_ready() -> bool:
-        try:
-            return httpx.get(f"http://{address}/-/ready").status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
-
-    try:
-        wait_until(is_ready, lambda: f"Alertmanager is ready: {(folder / 'log').read_text()}")
+    command = [
+        program,
+        f"--config.file={DEPLOY / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'data'}",
+        "--cluster.listen-address=",
+    ]
+    with running(command, folder, address):
         yield f"http://{address}/api/v2/alerts"
-    finally:
-        popen.terminate()
-        popen.wait(timeout=20)
 
 
 def alert(name: str, severity: str, instance: str, **labels: str) -> dict[str, Any]:
