@@ -1,4 +1,4 @@
-"""What outlives a restart: one SQLite file in STATE_DIR. Without it sqlite3 is not imported, and nothing runs.
+"""What outlives a restart: one SQLite file in STATE_DIR. Without that, sqlite3 is not even imported.
 
 Each subject has a file of its own (`history.py`, `xids.py`, `usage.py`, `idle.py`, `seen.py`, `names.py`)
 with a `SUBJECT`: its tables (`create`), how rows are written into them (`write`), and how they are kept
