@@ -1,4 +1,4 @@
-"""What `docs/coming-from.md` says to whoever comes from one of the two agents before, point by point, asked of this one.
+"""What `docs/coming-from.md` says, point by point, asked of this agent.
 
 tests/test_seed_examples.py and tests/test_client_examples.py hold what stayed as it was.
 """

@@ -1,4 +1,4 @@
-"""What README and docs/ promise in tables and links; others that hold one document stand beside its subject."""
+"""What README and docs/ promise in tables and links. A test of one document stands beside its subject."""
 
 from __future__ import annotations
 
