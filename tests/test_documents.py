@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent import __version__
 from agent.readings import GpuState
 from agent.routes import ENDPOINTS
 from agent.settings import documented, scenarios
@@ -83,6 +84,11 @@ def test_every_folder_of_the_agent_is_explained() -> None:
     }
     told = {row[0] for row in table("docs/how-it-works.md", "# How it works")}
     assert folders == told, "docs/how-it-works.md has each folder"
+
+
+def test_the_newest_release_in_the_changelog_is_this_version() -> None:
+    releases = re.findall(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[0] == __version__, "CHANGELOG.md and agent/__init__.py differ"
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -66,7 +66,15 @@ SHOWN_IN_TESTS_PACKAGING = {
     "openssl rand -hex 32 | sudo install --owner=10001 --mode=0400 /dev/stdin token",
     'curl -H "Authorization: $(sudo cat token)" http://localhost:8008/gpu',
     "docker build -t nvidia-smi-web-agent .",
-    "uv tool install . && nvidia-smi-web-agent --version",
+    "uv tool install --constraints requirements.txt . && nvidia-smi-web-agent --version",
+    (
+        "uv venv agent && uv pip install --python agent --constraints requirements.txt ."
+        " && agent/bin/nvidia-smi-web-agent --version"
+    ),
+    (
+        "uv venv agent && uv pip install --python agent --constraints requirements.txt"
+        " nvidia_smi_web_agent-0.1.0-py3-none-any.whl"
+    ),
     "pip install -r requirements.txt && uvicorn main:app --port 8008",
 }
 

@@ -1,0 +1,80 @@
+"""What a checkout installs, by the commands of the documents and of the systemd unit, and its size."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.markers import default_environment
+from packaging.utils import canonicalize_name
+
+from tests.packaging.commands import succeed
+from tests.packaging.dockerfile import context
+from tests.packaging.test_groups import GROUPS, RUNTIME
+from tests.packaging.test_requirements import PINS
+from tests.support.agents import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+def copy_project(folder: Path) -> None:
+    """What building the project takes: what the wheel has, and what describes it."""
+    for file in (
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "main.py",
+        "requirements.txt",
+        *context(ROOT, "agent"),
+    ):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes((ROOT / file).read_bytes())
+
+
+def weighed(folder: Path) -> tuple[set[str], float]:
+    """The packages of the environment `.venv` in this folder, and its MiB."""
+    listed = succeed(["uv", "pip", "list", "--quiet", "--python", ".venv", "--format", "freeze"], folder)
+    names = {str(canonicalize_name(re.split(r"[=@ ]", line)[0])) for line in listed.splitlines()}
+    kibibytes = succeed(["du", "--summarize", "--block-size=1K", ".venv"], folder).split()[0]
+    return names - {"nvidia-smi-web-agent"}, int(kibibytes) / 1024
+
+
+def test_uv_sync_installs_no_browser_and_no_type_checker(tmp_path: Path) -> None:
+    copy_project(tmp_path)
+    environment = {"UV_PROJECT_ENVIRONMENT": ".venv", "VIRTUAL_ENV": ""}
+    succeed(["uv", "sync", "--compile-bytecode"], tmp_path, **environment)  # as after the first start
+    packages, mebibytes = weighed(tmp_path)
+    assert packages & (GROUPS["lint"] | GROUPS["slow"]) == set()
+    assert GROUPS[RUNTIME] | GROUPS["dev"] <= packages
+    assert mebibytes <= 85
+
+
+def install_as_the_unit_says(folder: Path) -> None:
+    """The lines of its comments that make the environment, word for word."""
+    unit = (ROOT / "nvidia-smi-web-agent.example.service").read_text()
+    commands = re.findall(r"^# +(?:UV_PYTHON_INSTALL_DIR=\S+ )?(uv .*)$", unit, re.MULTILINE)
+    assert [command.split()[1] for command in commands] == ["venv", "pip"]
+    for command in commands:
+        succeed(command.split(), folder, VIRTUAL_ENV="")
+
+
+def test_the_unit_s_installation_is_what_the_image_has(tmp_path: Path) -> None:
+    """The pinned versions of the runtime dependencies and of what they need; no group."""
+    copy_project(tmp_path)
+    install_as_the_unit_says(tmp_path)
+    here = {name: str(value) for name, value in default_environment().items()}
+    packages, mebibytes = weighed(tmp_path)
+    assert packages == {name for name, pin in PINS.items() if pin.applies(here)}
+    assert mebibytes <= 48
+
+
+def test_the_unit_s_installation_refuses_a_package_that_differs_from_its_hash(tmp_path: Path) -> None:
+    copy_project(tmp_path)
+    pins = tmp_path / "requirements.txt"
+    pins.write_text(re.sub(r"(?<=sha256:)....", "0000", pins.read_text()))
+    with pytest.raises(AssertionError, match="Hash mismatch"):
+        install_as_the_unit_says(tmp_path)
