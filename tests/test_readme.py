@@ -68,11 +68,11 @@ SHOWN_IN_TESTS_PACKAGING = {
     "docker build -t nvidia-smi-web-agent .",
     "uv tool install --constraints requirements.txt . && nvidia-smi-web-agent --version",
     (
-        "uv venv agent && uv pip install --python agent --constraints requirements.txt ."
-        " && agent/bin/nvidia-smi-web-agent --version"
+        "uv venv venv && uv pip install --python venv --constraints requirements.txt ."
+        " && venv/bin/nvidia-smi-web-agent --version"
     ),
     (
-        "uv venv agent && uv pip install --python agent --constraints requirements.txt"
+        "uv venv venv && uv pip install --python venv --constraints requirements.txt"
         " nvidia_smi_web_agent-0.1.0-py3-none-any.whl"
     ),
     "pip install -r requirements.txt && uvicorn main:app --port 8008",

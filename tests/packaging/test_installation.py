@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 from packaging.markers import default_environment
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
+from agent import __version__
 from tests.packaging.commands import succeed
 from tests.packaging.dockerfile import context
 from tests.packaging.test_groups import GROUPS, RUNTIME
 from tests.packaging.test_requirements import PINS
 from tests.support.agents import ROOT
+from tests.support.documents import commands
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +81,19 @@ def test_the_unit_s_installation_refuses_a_package_that_differs_from_its_hash(tm
     pins.write_text(re.sub(r"(?<=sha256:)....", "0000", pins.read_text()))
     with pytest.raises(AssertionError, match="Hash mismatch"):
         install_as_the_unit_says(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "start", ["uv venv venv && uv pip install --python venv --constraints", "uv tool install"]
+)
+def test_a_command_of_the_documents_installs_the_pinned_versions(start: str, tmp_path: Path) -> None:
+    (command, *_) = (line for line in commands("docs/install.md") if line.startswith(start))
+    copy_project(tmp_path)
+    environment = {"UV_TOOL_DIR": "tools", "UV_TOOL_BIN_DIR": "bin", "PATH": f"bin:{os.environ['PATH']}"}
+    said = succeed(["sh", "-ec", command], tmp_path, **environment)
+    assert said == f"nvidia-smi-web-agent {__version__}\n"
+    (environ,) = (path.parent for path in tmp_path.rglob("pyvenv.cfg"))
+    listed = succeed(["uv", "pip", "freeze", "--quiet", "--python", str(environ)], tmp_path).split()
+    installed = dict(line.split("==") for line in listed if "==" in line)
+    assert len(installed) > 15
+    assert {name: PINS[NormalizedName(name)].version for name in installed} == installed
