@@ -91,6 +91,18 @@ def test_the_newest_release_in_the_changelog_is_this_version() -> None:
     assert releases[0] == __version__, "CHANGELOG.md and agent/__init__.py differ"
 
 
+def test_every_example_and_manifest_names_this_version() -> None:
+    manifest = ROOT / "deploy" / "kubernetes" / "daemonset.yaml"
+    named = {
+        version
+        for path in (ROOT / "README.md", manifest, *(ROOT / "docs").glob("*.md"))
+        for version in re.findall(
+            r"(?:web-agent[: ]|web_agent-|git checkout v)(\d+\.\d+\.\d+)", path.read_text()
+        )
+    }
+    assert named == {__version__}
+
+
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_or_a_heading(document: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
