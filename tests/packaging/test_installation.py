@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
@@ -18,22 +18,13 @@ from tests.packaging.test_requirements import PINS
 from tests.support.agents import ROOT
 from tests.support.documents import commands
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 pytestmark = pytest.mark.slow
 
 
 def copy_project(folder: Path) -> None:
     """What building the project takes: what the wheel has, and what describes it."""
-    for file in (
-        "pyproject.toml",
-        "README.md",
-        "LICENSE",
-        "main.py",
-        "requirements.txt",
-        *context(ROOT, "agent"),
-    ):
+    described = ("pyproject.toml", "README.md", "LICENSE", "main.py", "requirements.txt")
+    for file in [*map(Path, described), *context(ROOT, "agent")]:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes((ROOT / file).read_bytes())
 
