@@ -13,6 +13,8 @@ from agent import __version__
 from agent.readings import GpuState
 from agent.routes import ENDPOINTS
 from agent.settings import documented, scenarios
+from agent.sources.gpu import paces
+from agent.sources.paced import HOST_SLOW_PACE
 from tests.support.agents import ROOT, agent_client
 from tests.support.documents import anchors, documents, table
 
@@ -66,6 +68,17 @@ def test_the_states_table_is_complete() -> None:
     told = [row[0] for row in table("docs/api.md", "## What the values mean")]
     assert [f"`{state}`" for state in GpuState] == told, (
         "docs/api.md, ## What the values mean, has each state"
+    )
+
+
+def test_every_pace_that_is_slower_than_the_samples_is_told() -> None:
+    told = [row[1] for row in table("docs/api.md", "### How old a value is")]
+    known = sorted(
+        {*(value for name, value in vars(paces).items() if name.endswith("_PACE")), HOST_SLOW_PACE}
+    )
+    words = {60: "60 s", 300: "5 minutes", 3600: "an hour"}
+    assert [words.get(int(pace), f"{pace:.0f} s") for pace in known] == told, (
+        "docs/api.md and paces.py differ"
     )
 
 
