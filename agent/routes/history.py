@@ -83,8 +83,6 @@ async def history(
     """
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
-    if shared.history is None:
-        return await json_response(shared, history_json(HistoryReading(), None, fields))
     columns = [column.field for name, column in GPU_COLUMNS.items() if name in fields]
     if seconds > HISTORY_SECONDS:
         if shared.store is None:
@@ -92,7 +90,9 @@ async def history(
                 f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g}, for STATE_DIR is not set"
             )
         asked = partial(query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns)
-        found = await stored(shared.store, asked)
-        return await json_response(shared, history_json(found, level_of(seconds).step, fields))
+        kept = await stored(shared.store, asked)
+        return await json_response(shared, history_json(kept, level_of(seconds).step, fields))
+    if shared.history is None:
+        return await json_response(shared, history_json(HistoryReading(), None, fields))
     found = shared.history.read(snapshot, seconds, selected, columns)
     return await json_response(shared, history_json(found, shared.history.interval, fields))
