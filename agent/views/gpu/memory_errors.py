@@ -54,7 +54,7 @@ class GpuEcc(BaseModel):
     corrected_aggregate: int | None = Field(description="corrected errors over the life of the GPU")
     uncorrected_aggregate: int | None = Field(description="uncorrected errors over the life of the GPU")
     sram_threshold_exceeded: bool | None = Field(
-        description="whether SRAM had more uncorrected errors than NVIDIA accepts of a GPU"
+        description="whether SRAM had more uncorrected errors than NVIDIA accepts for a GPU"
     )
     unrepairable_memory: bool | None = Field(description="whether faulty memory cannot be repaired")
     sram: GpuSramErrors = Field(description="those of caches, registers and other memory on the chip")
