@@ -71,7 +71,7 @@ def test_five_whole_agents_lose_a_minute_at_most_and_count_nothing_twice(tmp_pat
 
 def test_a_second_agent_on_the_folder_says_so_and_does_not_start(tmp_path: Path) -> None:
     with agent_process("--simulate", "1", STATE_DIR=str(tmp_path)):
-        second = subprocess.run(
+        second = subprocess.run(  # noqa: S603  (our own program)
             [sys.executable, "main.py", "--simulate", "1", "--host", "127.0.0.1", "--port", f"{free_port()}"],
             cwd=ROOT,
             env={"STATE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
