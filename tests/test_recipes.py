@@ -119,7 +119,7 @@ DIALECTS: dict[str, tuple[Callable[[], Iterator[str]], int]] = {  # with the lea
     "Grafana Infinity": (grafana_infinity, 6),
 }
 WITHOUT_PATHS = {
-    "Status alone",
+    "HTTP status only",
     "Homarr",
     "Nagios, Icinga and others that run a program",
     "CSV",
@@ -334,6 +334,6 @@ def test_the_csv_has_a_line_for_each_gpu(url: str, answer: Any) -> None:
 
 @needs_programs
 def test_the_status_alone_fails_while_a_gpu_is_critical(url: str) -> None:
-    done = run(blocks("Status alone")[0], url)
+    done = run(blocks("HTTP status only")[0], url)
 
     assert done.returncode == 22, "what curl ends with where an answer fails"
