@@ -52,6 +52,7 @@ from agent.readings.snapshot import (
     Topology,
     UserUse,
 )
+from agent.readings.usage import GpuDay, UsageDays, UsageSums, UserDay
 
 __all__ = [
     "NVSWITCH",
@@ -74,6 +75,7 @@ __all__ = [
     "Fans",
     "Gpm",
     "GpuCensus",
+    "GpuDay",
     "GpuIdentity",
     "GpuProcess",
     "GpuReading",
@@ -115,6 +117,9 @@ __all__ = [
     "Throttling",
     "Topology",
     "Unknown",
+    "UsageDays",
+    "UsageSums",
+    "UserDay",
     "UserUse",
     "Utilization",
     "VirtualizationMode",
