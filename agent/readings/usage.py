@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -46,3 +47,29 @@ class UsageDays(NamedTuple):
 
     users: tuple[UserDay, ...] = ()
     gpus: tuple[GpuDay, ...] = ()
+
+
+class UsageBy(StrEnum):
+    """Of what the totals are."""
+
+    USER = "user"
+    DAY = "day"
+    GPU = "gpu"
+
+
+class UsageTotal(NamedTuple):
+    """The sums of one user, one day or one GPU, over all that was asked for."""
+
+    key: int | str | None  # uid, day or UUID; None: unknown owners
+    name: str | None  # last known name of the user or of the GPU; None: unknown, or a day
+    sums: UsageSums
+    watched_seconds: float | None = None  # see GpuDay; None: a user
+    energy_joules: float | None = None  # None: never told, or a user
+
+
+class UsageReading(NamedTuple):
+    """What is kept, of the days asked for."""
+
+    totals: tuple[UsageTotal, ...] = ()
+    left_out: int = 0  # more of them, which are not in `totals`
+    since: str | None = None  # the first day of which anything is kept; None: there is none

@@ -6,14 +6,15 @@ these are not too far apart; it counts for the day of its middle, by the host's 
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.derive.usage import counted, parts_of
-from agent.readings import GpuDay, GpuState, UsageDays, UsageSums, UserDay
+from agent.readings import GpuDay, GpuState, UsageDays, UsageSums, UserDay, local_day
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from agent.derive.usage import Parts
     from agent.readings import GpuReading, Snapshot
 
@@ -99,11 +100,6 @@ class UsageMeter:
                 owner = uid if uid in users or len(users) < MAX_USERS_A_DAY else None
                 users[owner] = counted(users.get(owner, UsageSums()), now.parts.by_owner[uid], seconds)
         gpus[uuid] = told
-
-
-def local_day(at: float, zone: dt.tzinfo | None = None) -> str:
-    """The date of a moment, seconds since the epoch, in a zone; None: the host's."""
-    return dt.datetime.fromtimestamp(at, zone).date().isoformat()
 
 
 def _owners(snapshot: Snapshot) -> dict[str, dict[int, int | None]]:

@@ -20,7 +20,7 @@ from agent.readings import (
     UsageSums,
     UserDay,
 )
-from agent.sampling.usage import MAX_USERS_A_DAY, UsageMeter, local_day
+from agent.sampling.usage import MAX_USERS_A_DAY, UsageMeter
 from tests.support.readings import reading
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -214,8 +214,3 @@ def test_energy_is_what_the_counter_rose_by(watch: Watch) -> None:
     for joules in (1000.0, 1500.0, None, 1700.0, 20.0, 50.0):
         watch.see(gpu(joules=joules))
     assert watch.gpu().energy_joules == 530.0, "neither what was not told nor a counter that began anew"
-
-
-def test_the_local_day_of_the_host_needs_no_zone() -> None:
-    assert local_day(0.0, dt.UTC) == "1970-01-01"
-    assert len(local_day(NOON)) == len(TODAY)
