@@ -114,7 +114,11 @@ class UsageHours(BaseModel):
 
 
 _LISTS = {UsageBy.USER: "users", UsageBy.DAY: "days", UsageBy.GPU: "gpus"}
-_ROWS = {UsageBy.USER: UserUsage, UsageBy.DAY: DayUsage, UsageBy.GPU: GpuUsage}
+_ROWS: Mapping[UsageBy, type[BaseModel]] = {
+    UsageBy.USER: UserUsage,
+    UsageBy.DAY: DayUsage,
+    UsageBy.GPU: GpuUsage,
+}
 
 
 def usage_json(
