@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest, NotSet
 from agent.http.openapi import Tag
-from agent.http.parameters import CurrentSnapshot, Shared, refuse_unknown_parameters
+from agent.http.parameters import Shared, refuse_unknown_parameters
 from agent.http.pieces import json_response
 from agent.http.stored import stored
 from agent.readings import UsageBy, local_day, local_zone
@@ -53,7 +53,6 @@ Format = Annotated[
 )
 async def usage(
     shared: Shared,
-    snapshot: CurrentSnapshot,
     days: Days = 30,
     by: By = UsageBy.USER,
     format: Format = "json",  # noqa: A002  (the parameter's name on the wire)
@@ -67,7 +66,8 @@ async def usage(
     first, last = first_day(now, days), local_day(now)
     found = await stored(store, totals(by, first, last))
     period = Period(first, last, local_zone(), store.reading.written_at)
-    indices = {gpu.identity.uuid: gpu.index for gpu in snapshot.gpus if gpu.identity.uuid}
+    gpus = (await shared.sampler.latest()).gpus if by is UsageBy.GPU else ()
+    indices = {gpu.identity.uuid: gpu.index for gpu in gpus if gpu.identity.uuid}
     if format == "json":
         return await json_response(shared, usage_json(by, period, found, indices))
     return Response(
