@@ -1,10 +1,10 @@
-"""What outlives a restart: one SQLite file in STATE_DIR. Without it neither this nor sqlite3 is imported.
+"""What outlives a restart: one SQLite file in STATE_DIR. Without that, sqlite3 is not even imported.
 
 Each subject has a file of its own (`history.py`, `xids.py`, `usage.py`, `idle.py`, `seen.py`, `names.py`)
 with a `SUBJECT`: its tables (`create`), how rows are written into them (`write`), and how they are kept
 within bounds (`age`). `schema.py` lists the subjects, and has the version of the file with the steps from
-each to the next. `parts.py` says what is kept of a Snapshot, `restore.py` what is read at the start. A subject
-file imports sqlite3 for types alone, so that a route may import its query.
+each to the next. `parts.py` says what is kept of a Snapshot, `restore.py` what is read at the start. A
+subject file imports sqlite3 for types alone, so that a route may import its query.
 
 How a row comes into the file:
 
@@ -26,5 +26,6 @@ read; at most four wait, a second each, else StoreBusy.
 
 Times in the file are seconds since the epoch. CLOCK_BOOTTIME means nothing after a reboot, so what ends with
 a boot has the boot's id beside it (`agent.sources.boot`). GPUs stand once in the table `gpus`, and others
-refer to them by number: `(SELECT id FROM gpus WHERE uuid = ?)`. The Keeper has put their UUIDs before.
+refer to them by number: `(SELECT id FROM gpus WHERE uuid = ?)`. The Keeper puts those of the Snapshot before;
+rows of other GPUs bring their own, for the file may have begun anew.
 """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings.restored import KeptMoment
 from agent.sampling.history import HISTORY_SECONDS
+from agent.state import gpus
 from agent.state.subject import Rows, Subject
 
 if TYPE_CHECKING:
@@ -94,24 +95,24 @@ def restore(connection: Connection, now: float, booted_at: float) -> list[KeptMo
         " WHERE step = 0 AND at BETWEEN ? AND ? ORDER BY at",
         span,
     ).fetchall()
-    gpus: dict[float, dict[str, tuple[float | None, ...]]] = {}
+    by_time: dict[float, dict[str, tuple[float | None, ...]]] = {}
     for at, uuid, *values in connection.execute(
         f"SELECT at, uuid, {', '.join(GPU_COLUMNS)} FROM gpu_history JOIN gpus ON id = gpu"  # noqa: S608
         " WHERE step = 0 AND at BETWEEN ? AND ?",
         span,
     ):
-        gpus.setdefault(at, {})[uuid] = tuple(values)
-    return [KeptMoment(at - booted_at, gpus.get(at, {}), tuple(host)) for at, *host in hosts]
+        by_time.setdefault(at, {})[uuid] = tuple(values)
+    return [KeptMoment(at - booted_at, by_time.get(at, {}), tuple(host)) for at, *host in hosts]
 
 
 def _write(connection: Connection, rows: Sequence[Row]) -> None:
+    gpus.SUBJECT.write(connection, [(uuid,) for _, uuid, *_ in rows if uuid is not None])
     hosts = [(at, *values) for at, uuid, *values in rows if uuid is None]
-    gpus = [row for row in rows if row[1] is not None]
     connection.executemany("INSERT OR REPLACE INTO host_history VALUES (0, ?, ?, ?)", hosts)
     connection.executemany(
         "INSERT OR REPLACE INTO gpu_history VALUES"  # noqa: S608  our own number of places
         f" (0, ?, (SELECT id FROM gpus WHERE uuid = ?){', ?' * len(GPU_COLUMNS)})",
-        gpus,
+        [row for row in rows if row[1] is not None],
     )
     times = [float(at or 0) for at, *_ in hosts]
     for finer, level in ((SAMPLED, BY_MINUTE), (BY_MINUTE, BY_HOUR)):

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SLOW_SECONDS = 10.0  # that one write takes at most before the disk counts as slow
+SLOW_SECONDS = 5.0  # that one write takes at most before the disk counts as slow
 START_SECONDS = 5.0  # that the start of the agent waits for what is in the file
 END_SECONDS = 0.5  # that its end waits for the last write
 

@@ -82,9 +82,11 @@ class Writer:
             self.lost_batches += 1
         try:
             self._write_all(self._open())
-        except (OSError, sqlite3.Error, Refused) as error:
-            self._fail(error)
-        except Exception:  # a fault of ours: it would be the same with these rows each time
+        except Exception as error:
+            if _is_of_the_file(error):
+                self._fail(error)
+                return
+            # A fault of ours: it would be the same with these rows each time.
             logger.exception("What was to be kept in STATE_DIR could not be written")
             self.lost_batches += len(self._pending)
             self._pending.clear()
@@ -143,3 +145,9 @@ class Writer:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    """Whether the same rows may be written another time."""
+    ours = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
+    return isinstance(error, (OSError, sqlite3.Error, Refused)) and not isinstance(error, ours)
