@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-# What a request takes from others, or what goes on for ever, is for one client alone; what is in a file changes
-# without a sample.
+# What a request takes from others, or what goes on for ever, is for one client alone. What is in a file
+# changes without a sample.
 NOT_KEPT = {"/free", "/usage", STREAM}
 UNKNOWN = [
     *(f"x={number}" for number in range(40)),
