@@ -6,7 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from agent.readings import GpuDay, UsageDays, UsageSums, UserDay
-from agent.state import names, usage
+from agent.sampling.history import GPU_FIELDS
+from agent.state import history, names, usage
 from agent.state.file import open_file
 
 if TYPE_CHECKING:
@@ -50,4 +51,17 @@ def fill(
             subject.write(connection, rows)
         now = dt.datetime.now().astimezone().timestamp()
         names.SUBJECT.write(connection, [(uid, name, now) for uid, name in known.items()])
+    connection.close()
+
+
+def remember(file: Path, uuid: str, watts: Iterable[tuple[float, float]]) -> None:
+    """Write the power draw of one GPU at these moments, seconds since the epoch."""
+    rows: list[tuple[float | str | None, ...]] = []
+    for at, value in watts:
+        of_gpu = (value if field == "power.usage_watts" else None for field in GPU_FIELDS)
+        rows += [(at, None, 5.0, 1024.0 * MIB), (at, uuid, *of_gpu)]
+    connection = open_file(file)
+    with connection:
+        connection.execute("BEGIN")
+        history.SUBJECT.write(connection, rows)
     connection.close()
