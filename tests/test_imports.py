@@ -52,7 +52,7 @@ KNOWN_TO: dict[str, set[str]] = {
     "dotenv": {"settings"},
     "uvicorn": {"cli", "server"},
     "prometheus_client": {"views"},
-    "sqlite3": {"state"},
+    "sqlite3": {"http", "state"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}
 WITHOUT_WEB = {"readings", "sources", "sampling", "derive", "state", "views", "simulation", "settings"}

@@ -83,8 +83,6 @@ async def history(
     """
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
-    if shared.history is None:
-        return await json_response(shared, history_json(HistoryReading(), None, fields))
     columns = [column.field for name, column in GPU_COLUMNS.items() if name in fields]
     if seconds > HISTORY_SECONDS:
         if shared.store is None:
@@ -92,10 +90,12 @@ async def history(
                 f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g}, for STATE_DIR is not set"
             )
         asked = partial(query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns)
-        found = await stored(shared.store, asked)
-        interval: float = level_of(seconds).step
-    else:
-        found = shared.history.read(snapshot, seconds, selected, columns)
-        interval = shared.history.interval
+        kept = await stored(shared.store, asked)
+        return await json_response(
+            shared, history_json(kept, level_of(seconds).step, fields, longest=LONGEST_SECONDS)
+        )
+    if shared.history is None:
+        return await json_response(shared, history_json(HistoryReading(), None, fields))
+    found = shared.history.read(snapshot, seconds, selected, columns)
     longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
-    return await json_response(shared, history_json(found, interval, fields, longest=longest))
+    return await json_response(shared, history_json(found, shared.history.interval, fields, longest=longest))

@@ -115,13 +115,18 @@ class History:
             values = (*moment.host, *(value for row in moment.gpus.values() for value in row))
             self._coarse.append(_Moment(moment.since_boot, gpus, _array(values)))
 
-    def since(self, since_boot: float) -> list[KeptMoment]:
-        """What came after this moment, one for each interval, of the GPUs that are known by their UUID."""
+    def since(self, began: float, last: float | None) -> list[KeptMoment]:
+        """What came after the moment `began`, one for each interval, of the GPUs that are known by their UUID.
+
+        `last` is the last one that was told before. Both are seconds since boot.
+        """
         kept: list[KeptMoment] = []
         for moment in (*self._coarse, *self._fine):
-            before = kept[-1].since_boot if kept else since_boot
-            if moment.since_boot - before >= self.interval * 0.9:
+            if moment.since_boot > began and (
+                last is None or moment.since_boot - last >= self.interval * 0.9
+            ):
                 kept.append(_kept(moment))
+                last = moment.since_boot
         return kept
 
     def read(

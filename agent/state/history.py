@@ -71,14 +71,15 @@ class HistoryPart:
 
     def __init__(self, history: History, began: float) -> None:
         self._history = history
-        self._until = began
+        self._began = began
+        self._last: float | None = None  # seconds since boot
 
     def __call__(self, snapshot: Snapshot) -> Rows | None:
         """The rows: of the host with None in the place of a UUID, and of each GPU."""
-        moments = self._history.since(self._until)
+        moments = self._history.since(self._began, self._last)
         if not moments:
             return None
-        self._until = moments[-1].since_boot
+        self._last = moments[-1].since_boot
         rows: list[Row] = []
         for moment in moments:
             at = round(snapshot.booted_at + moment.since_boot, 1)

@@ -38,6 +38,7 @@ UNSHOWN = {
 ALWAYS_NULL = {
     ".data.model": "no two GPUs of the reading are of one model; tests/views/test_summary.py",
     ".data.usage_days": "STATE_DIR is not set; tests/http/test_usage.py",
+    ".state": "nothing is kept; tests/http/test_state.py",
     ".kernel_log.error": "the kernel log is read; tests/http/test_kernel_log.py",
 }
 # Where most fields show and that is made quickly; only then is everything asked.

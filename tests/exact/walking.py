@@ -25,10 +25,10 @@ class Leaf(NamedTuple):
 def readings() -> dict[str, type]:
     """Every dataclass and named tuple of agent/readings, by name.
 
-    Not the words of troubles.py, nor the lines of kernel_lines.py, of which the readings are made, nor the
-    sums of usage.py, which are kept in a file.
+    Not the words of troubles.py, nor the lines of kernel_lines.py, of which the readings are made, nor what
+    is kept in a file.
     """
-    aside = {f"agent.readings.{name}" for name in ("troubles", "kernel_lines", "usage")}
+    aside = {f"agent.readings.{name}" for name in ("troubles", "kernel_lines", "restored", "state", "usage")}
     modules = pkgutil.walk_packages(agent.readings.__path__, "agent.readings.")
     return {
         name: member
