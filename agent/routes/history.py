@@ -91,8 +91,11 @@ async def history(
             )
         asked = partial(query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns)
         kept = await stored(shared.store, asked)
-        return await json_response(shared, history_json(kept, level_of(seconds).step, fields))
+        return await json_response(
+            shared, history_json(kept, level_of(seconds).step, fields, longest=LONGEST_SECONDS)
+        )
     if shared.history is None:
         return await json_response(shared, history_json(HistoryReading(), None, fields))
     found = shared.history.read(snapshot, seconds, selected, columns)
-    return await json_response(shared, history_json(found, shared.history.interval, fields))
+    longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
+    return await json_response(shared, history_json(found, shared.history.interval, fields, longest=longest))
