@@ -98,7 +98,7 @@ async function ask(path, signal, agent) {
   if (answer.status === 401) throw new Refused();
   if (!answer.ok) {
     const body = await answer.json().catch(() => null);
-    throw new Error(body?.error ?? TEXTS.httpStatus(answer.status));
+    throw Object.assign(new Error(body?.error ?? TEXTS.httpStatus(answer.status)), { status: answer.status });
   }
   return answer;
 }

@@ -13,8 +13,10 @@ function say(place, text) {
 
 export function render(state, isFleet) {
   const { phase, event } = state;
-  say(byId("connection"), TEXTS.phases[phase]);
-  byId("connection").className = phase;
+  if (phase !== "fleet") {
+    say(byId("connection"), TEXTS.phases[phase]);
+    byId("connection").className = phase;
+  }
   const isTrying = phase === "lost" && state.retryAt === null && !isFleet;
   const pause = state.retryAt === null ? "" : TEXTS.nextTry(seconds(state.retryAt - state.now));
   say(byId("countdown"), isTrying ? TEXTS.trying : pause);
@@ -35,7 +37,7 @@ export function render(state, isFleet) {
   const health = isLive() ? event.health : null;
   byId("host-health").className = `badge ${health?.verdict ?? "unknown"}`;
   say(byId("host-health"), health && health.verdict !== "healthy" ? judged(health) : "");
-  show(byId("counts"), ...(event ? counts(state) : []));
+  show(byId("counts"), ...(event ? counts(state.view, counted(state)) : []));
   show(byId("host-line"), ...(event ? facts(hostLine(event)) : []));
   const host = event?.system_info.hostname ?? TEXTS.gpus;
   byId("host").textContent = host;
@@ -53,14 +55,19 @@ function title({ gpus }, host) {
   return TEXTS.title(number(load(busiest), " %"), busiest.id, host);
 }
 
-// Each is a filter; what it counts is not known unless all values are those of now. What of it is not, stands beside it.
-function counts(state) {
-  const { view, event: { gpus } } = state;
-  const offers = offersNow(state);
-  const found = {
-    free: offers && [new Set(offers.map(({ idx }) => idx)).size, notKnownFree(state).length],
-    trouble: isLive() ? [gpus.filter(isTrouble).length, gpus.filter(({ health }) => !known(health.verdict)).length] : null,
-  };
+// The same of all hosts: how many tell how they are, and the gravest that is wrong.
+export function fleet({ live, all, worst, every }) {
+  const isAny = live > 0;
+  say(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
+  byId("connection").className = !isAny ? "lost" : live < all ? "some" : "live";
+  say(byId("age"), TEXTS.asked(every));
+  document.title = isAny ? TEXTS.titleFleet(live, all, worst) : TEXTS.titleUnknown(TEXTS.overview);
+  icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? "healthy");
+}
+
+// Each is a filter. `found`, by the name of its text: how many there are, and of how many that is not known; null:
+// nothing is.
+export function counts(view, found) {
   return Object.entries(found).map(([name, told]) => {
     const [count, unknown] = told ?? [0, 0];
     const isOn = view.only === name;
@@ -75,6 +82,16 @@ function counts(state) {
       element("b", {}, !told ? UNKNOWN : unknown ? TEXTS.atLeast(count, unknown) : `${count}`),
     );
   });
+}
+
+// What a count is of is not known unless all values are those of now. What of it is not, stands beside it.
+function counted(state) {
+  const { gpus } = state.event;
+  const offers = offersNow(state);
+  return {
+    free: offers && [new Set(offers.map(({ idx }) => idx)).size, notKnownFree(state).length],
+    trouble: isLive() ? [gpus.filter(isTrouble).length, gpus.filter(({ health }) => !known(health.verdict)).length] : null,
+  };
 }
 
 function hostLine({ system_info: info, gpus }) {

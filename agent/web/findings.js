@@ -4,7 +4,7 @@ import { byId, element, show } from "./draw.js";
 import { isTrouble, reasons } from "./model.js";
 import { TEXTS, known } from "./texts.js";
 
-const GRAVITY = ["critical", "warning"];
+export const GRAVITY = ["down", "critical", "warning"];
 
 // "0–3, 7": indices in order.
 export function ranges(indices) {
@@ -32,21 +32,25 @@ function lines({ health, gpus }) {
   return [...found].sort(([, one], [, other]) => gravity(one) - gravity(other));
 }
 
-function line([key, { verdict, why, first, whom }], advice) {
-  const [only] = whom;
-  const text = known(only) ? TEXTS.gpu(ranges(whom)) : TEXTS.theHost;
-  const name = known(only) && whom.length === 1 ? element("a", { href: to({}, `#gpu${only}`) }, text) : text;
-  const todo = advice.get(first);
+// One line. `whom`: {text, href}; `todo`: what to do, if that is known.
+export function finding(key, verdict, word, { text, href }, why, todo) {
   return element(
     `li.finding.${verdict}`,
     { "data-key": key },
-    element("span", { class: `badge ${verdict}` }, TEXTS.verdicts[verdict]),
+    element("span", { class: `badge ${verdict}` }, word),
     " ",
-    element("b", {}, name),
+    element("b", {}, known(href) ? element("a", { href }, text) : text),
     " ",
     element("span.reason", {}, why),
-    todo ? [" ", element("span.todo", {}, `→ ${todo}`)] : null,
+    known(todo) ? [" ", element("span.todo", {}, `→ ${todo}`)] : null,
   );
+}
+
+function line([key, { verdict, why, first, whom }], advice) {
+  const [only] = whom;
+  const text = known(only) ? TEXTS.gpu(ranges(whom)) : TEXTS.theHost;
+  const href = known(only) && whom.length === 1 ? to({}, `#gpu${only}`) : null;
+  return finding(key, verdict, TEXTS.verdicts[verdict], { text, href }, why, advice.get(first));
 }
 
 // Nothing is judged by values that are not those of now; the lines leave their place empty, so that nothing moves.

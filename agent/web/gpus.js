@@ -20,7 +20,7 @@ export function density(view, count) {
 
 const badge = ({ word, kind }) => element(`span.badge.${kind.replace(" ", ".")}`, {}, word);
 const freeBadge = ({ free }) => (free ? element("span.badge.free", {}, free) : null);
-const link = ({ id, spoken }, text) => element("a.to", { href: to({}, `#gpu${id}`), "aria-label": spoken }, text);
+const link = ({ href, spoken }, text, more) => element("a.to", { href, "aria-label": spoken, ...more }, text);
 const bar = (share) =>
   known(share)
     ? element("progress", { max: 1, value: share.toFixed(3), "aria-hidden": "true" })
@@ -58,7 +58,8 @@ function row(model, rows) {
   );
 }
 
-function tile(model) {
+// `more`: attributes of its link.
+export function tile(model, more) {
   const [utilization, used] = model.measures;
   const why = failure(model.gpu, "utilization.gpu_percent");
   const load = model.stateWord?.slice(2) ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
@@ -67,7 +68,7 @@ function tile(model) {
   return element(
     `li.tile.${model.kind.replace(" ", ".")}${model.free ? ".free" : ""}`,
     { "data-key": model.id },
-    link(model, `${model.word[0]} ${model.id}`),
+    link(model, `${model.word[0]} ${model.id}`, more),
     element("span.load", {}, load),
     bar(share(utilization)),
     element("span.rest", {}, rest),
@@ -107,7 +108,7 @@ export function render(state, past) {
       element("h3", {}, link(model, TEXTS.gpu(model.id))), freeBadge(model), badge(model),
     ]),
     rows: (model) => row(model, WIDE.matches ? past?.recent(model.gpu, SPAN) : null),
-    tiles: tile,
+    tiles: (model) => tile(model),
   }[kind];
   byId("gpus").className = isMixed ? `${kind} mixed` : kind;
   show(byId("gpus"), ...models.map((model) => {

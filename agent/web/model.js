@@ -1,4 +1,5 @@
 // One GPU as the page tells it: in words, and only as far as it is known now. Rows, cards and tiles show this.
+import { to } from "./address.js";
 import { known, memory, number, TEXTS, UNKNOWN } from "./texts.js";
 
 const MOST_NAMED = 5; // processes of a GPU that the agent names in each event
@@ -73,7 +74,7 @@ export function usersOf(gpu) {
 export function standing(gpu, age = null) {
   if (known(age)) return { word: TEXTS.aged(age), kind: "unknown" };
   const verdict = gpu.health.verdict ?? "unknown";
-  const late = gpu.state === "stale" ? `, ${TEXTS.age(number(gpu.age_ms / 1000, "", 1))}` : "";
+  const late = gpu.state === "stale" && known(gpu.age_ms) ? `, ${TEXTS.age(number(gpu.age_ms / 1000, "", 1))}` : "";
   return { word: (TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]) + late, kind: `${gpu.state} ${verdict}` };
 }
 
@@ -106,26 +107,23 @@ export function notKnownFree({ event, offers }) {
   return [...new Set([...untold.map(({ id }) => id), ...passedOver.map(({ idx }) => idx)])].sort((a, b) => a - b);
 }
 
-// All that the list of GPUs shows of one.
-export function described(gpu, state) {
-  const isNow = state.phase === "live";
-  const { word, kind } = standing(gpu, isNow ? null : Math.round((state.now - state.heardAt) / 1000));
-  const users = isNow ? usersOf(gpu) : null;
+// All that a card, a row or a tile shows of one GPU, which is one of /gpu or looks like it. `age`: seconds, of values
+// that are not those of now; `free`: in words that it can be taken; `instances`: indices of the MIG instances that can.
+export function shown(gpu, href, { age, users, free, instances }) {
+  const isNow = age === null;
+  const { word, kind } = standing(gpu, age);
   const load = gpu.utilization.gpu_percent;
-  const mine = isOffering(state) ? state.offers.gpus.filter(({ idx }) => idx === gpu.id) : [];
-  const offers = mine.filter((offer) => isStillFree(offer, gpu, state.processes));
-  const instances = offers.map((offer) => offer.mig_index).filter(known); // that are free
-  const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
   // The sign is for the eye: a screen reader says "GPU 1, warning, 97 % busy".
   const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free];
   return {
     gpu,
     id: gpu.id,
+    href,
     word,
     kind,
     stateWord: isNow ? TEXTS.states[gpu.state] : null, // in the place of values that there are none of
-    free, // in words; null: it is not offered
-    users,
+    free, // null: it is not offered
+    users, // by name; null: not known
     product: product(gpu),
     measures: measures(gpu),
     spoken: spoken.filter(Boolean).join(", "),
@@ -133,4 +131,15 @@ export function described(gpu, state) {
     instances,
     isTrouble: isNow && isTrouble(gpu),
   };
+}
+
+// The same of a GPU of this host.
+export function described(gpu, state) {
+  const isNow = state.phase === "live";
+  const mine = isOffering(state) ? state.offers.gpus.filter(({ idx }) => idx === gpu.id) : [];
+  const offers = mine.filter((offer) => isStillFree(offer, gpu, state.processes));
+  const instances = offers.map((offer) => offer.mig_index).filter(known);
+  const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
+  const age = isNow ? null : Math.round((state.now - state.heardAt) / 1000);
+  return shown(gpu, to({}, `#gpu${gpu.id}`), { age, users: isNow ? usersOf(gpu) : null, free, instances });
 }

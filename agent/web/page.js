@@ -14,6 +14,7 @@ const FLEET = "fleet" in document.documentElement.dataset && !new URLSearchParam
 const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are, or what was before
 
 let hosts = null; // of the overview
+let overview = null; // its module, once it came
 let rest = null; // the modules of REST: what is not needed to show the GPUs comes when it is
 const REST = ["announce", "history", "processes", "seldom", "take", "views"];
 
@@ -23,7 +24,6 @@ async function prepared() {
   rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
   rest.processes.prepare(rest.views.open);
   rest.take.prepare(() => changed());
-  addEventListener("popstate", rest.views.open);
 }
 
 let preparing = null; // only once, however often the tab is hidden meanwhile
@@ -121,10 +121,10 @@ async function many() {
   const signal = connection.aside();
   try {
     hosts ??= await get("fleet", signal);
-    const { watch } = await import("./overview.js");
+    overview ??= await import("./overview.js");
     if (signal.aborted) return;
     connection.become("fleet");
-    watch(hosts, signal);
+    overview.watch(hosts, signal);
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof Refused) return connection.refuse();
@@ -174,16 +174,20 @@ byId("theme").addEventListener("click", () => {
   browser?.setItem("agent-theme", theme);
   colours(theme);
 });
-// Another filter or view of this host is no other page.
+// Shows what the address asks for now.
+const open = () => (FLEET ? overview : rest?.views)?.open();
+addEventListener("popstate", open);
+const isOfHost = (search) => new URLSearchParams(search).has("host");
+// Another filter or view of this host, or of all, is no other page.
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   const isPlain = !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-  const isHere = link && link.id !== "back" && link.origin + link.pathname === location.origin + location.pathname;
-  if (!isHere || !isPlain) return;
+  const isHere = link && link.origin + link.pathname === location.origin + location.pathname;
+  if (!isHere || !isPlain || isOfHost(link.search) !== isOfHost(location.search)) return;
   event.preventDefault();
   // From one GPU to the next is no step for "Back".
   history["replace" in link.dataset ? "replaceState" : "pushState"](null, "", link.href);
-  rest?.views.open();
+  open();
 });
 // A tab that nobody sees asks nothing.
 document.addEventListener("visibilitychange", () => {

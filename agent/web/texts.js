@@ -12,7 +12,6 @@ export const TEXTS = {
   filterUser: "User",
   filterGpu: "GPU",
   hosts: "Hosts",
-  searchUser: "Search by user",
   users: "Users",
   // connection
   phases: {
@@ -58,7 +57,7 @@ export const TEXTS = {
   verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
   free: "free",
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
-  counts: { free: "Free", trouble: "Trouble" },
+  counts: { free: "Free", trouble: "Trouble", down: "Down" },
   atLeast: (count, unknown) => `${count}, ${unknown} unknown`,
   theHost: "Host",
   gone: "no longer there",
@@ -91,18 +90,16 @@ export const TEXTS = {
   overview: "All hosts",
   asked: (seconds) => `each host is asked every ${seconds} s`,
   gpusOf: (host) => `GPUs of ${host}`,
-  totals: {
-    hosts: "Hosts", gpus: "GPUs", free: "Free", trouble: "Trouble",
-    utilization: "Utilization", memory: "Memory", power: "Power",
-  },
-  hostsUp: (up, all) => `${up} of ${all} hosts`,
-  trouble: (critical, warning) => (critical + warning ? `✖ ${critical} critical, ▲ ${warning} warning` : "none"),
-  more: (gpus, hosts) => `and ${gpus} more on ${hosts} ${hosts === 1 ? "host" : "hosts"}`,
+  model: "Model",
+  totals: { hosts: "Hosts", gpus: "GPUs", utilization: "Utilization", memory: "Memory", power: "Power" },
+  hostsLive: (live, all) => `${live} of ${all} live`,
+  titleFleet: (live, all, worst) => `${worst ? `${TEXTS.hostVerdicts[worst]} · ` : ""}${live} of ${all} hosts`,
+  hostVerdicts: { down: "✖ down", critical: "✖ critical", warning: "▲ warning" },
+  noTrouble: "No trouble is known.",
+  noGpus: "no GPU",
   wantsToken: "asks for a token: open it and give one",
   down: (why) => `✖ ${why}`,
-  lastSeen: (time) => `last seen ${time}`,
   tileMemory: (share) => `mem ${share}`,
-  userColumns: ["User", "GPUs", "Where", "Processes", "Memory", "Idle holders"],
   idleHolders: (count, memory) => `${TEXTS.processesOf(`${count}`)} ${count === 1 ? "holds" : "hold"} ${memory}`,
 };
 // Parts of the agent's names that are not written as they stand.

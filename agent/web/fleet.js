@@ -1,0 +1,140 @@
+// All hosts, each with what its /summary told last; whatever shows them, or asks them more, goes by `fleet.hosts`.
+// A host has
+//   name, url  its name for people, and its path on this origin, with a slash at its end
+//   ask(path)  → Promise of the JSON, out of its envelope; it waits for its turn and rejects with words for people
+//   summary    its last /summary; null: none came yet. Verdicts, offers and users in it only count while `isLive`
+//   heardAt    when that came, by performance.now(); null: never
+//   fault      why the last question brought no answer, as a sentence; null: it did
+// `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
+// `listener(null)` once a second.
+import { Refused, Silent, get, worded } from "./api.js";
+import { summaryOf } from "./summary.js";
+import { TEXTS, known } from "./texts.js";
+
+const MANY = 60; // hosts from which on each is asked half as often
+const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
+const SKIP = 5000; // milliseconds that a clock may be apart from another without anything having happened
+// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while: those
+// that were silent share a few, so that no other waits for them.
+const IS_SHARED = /^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol ?? "");
+
+// At most so many questions at a time; the others wait in the order in which they came.
+class Lane {
+  #waiting = [];
+
+  constructor(width) {
+    this.width = width;
+  }
+
+  async run(question) {
+    if (this.width > 0) this.width -= 1;
+    else await new Promise((resume) => this.#waiting.push(resume));
+    try {
+      return await question();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.width += 1;
+    }
+  }
+}
+
+const lanes = { quick: new Lane(IS_SHARED ? 24 : 4), silent: new Lane(IS_SHARED ? 6 : 1) };
+
+export const fleet = { hosts: [], interval: 5000 }; // milliseconds between two looks at a host
+
+const listeners = [];
+
+export function on(listener) {
+  listeners.push(listener);
+}
+
+function tell(host) {
+  for (const listener of listeners) listener(host);
+}
+
+// Milliseconds since the host told something; null: it never did.
+export const age = (host) => (known(host.heardAt) ? performance.now() - host.heardAt : null);
+
+const isOld = (host) => known(host.heardAt) && age(host) > 3 * fleet.interval;
+
+// Whether what the host told is of now.
+export const isLive = (host) => host.summary !== null && host.fault === null && !isOld(host);
+
+// Whether it does not tell how it is, although it was asked: it is down, silent, wants a token or tells nothing new.
+export const isDown = (host) => host.fault !== null || isOld(host);
+
+let watching = AbortSignal.abort(); // what ends the questions
+
+function made({ name, path }) {
+  const host = { name, url: path, summary: null, heardAt: null, fault: null, isRefused: false, isSilent: false };
+  host.ask = (path) => {
+    const signal = watching;
+    return lanes[host.isSilent ? "silent" : "quick"].run(() => get(host.url + path, signal, host.url));
+  };
+  return host;
+}
+
+// Asks this host now.
+export async function look(host) {
+  const signal = watching;
+  try {
+    const summary = await summaryOf(host);
+    Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false, isSilent: false });
+  } catch (error) {
+    if (signal.aborted) return;
+    const isRefused = error instanceof Refused;
+    Object.assign(host, { isRefused, isSilent: error instanceof Silent });
+    host.fault = isRefused ? TEXTS.wantsToken : worded(error);
+  }
+  host.wasOld = isOld(host);
+  tell(host);
+}
+
+const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
+
+// Asks one host in its turn, until `signal` ends it.
+async function follow(host, wait, signal) {
+  for (await pause(wait); !signal.aborted; await pause(wait)) {
+    const due = performance.now() + fleet.interval;
+    await look(host);
+    wait = host.isRefused ? REFUSED : Math.max(fleet.interval / 2, due - performance.now());
+  }
+}
+
+const difference = () => Date.now() - performance.now(); // of the clock that can be set and the other
+let offset = difference();
+
+// While a computer sleeps, only the clock that can be set goes on: what was heard before is not of now.
+function slept() {
+  const before = offset;
+  offset = difference();
+  const skipped = Math.abs(offset - before);
+  if (skipped > SKIP) for (const host of fleet.hosts) if (known(host.heardAt)) host.heardAt -= skipped;
+}
+
+function tick() {
+  slept();
+  for (const host of fleet.hosts) {
+    if (isOld(host) === host.wasOld) continue;
+    host.wasOld = isOld(host);
+    tell(host);
+  }
+  tell(null);
+}
+
+// Asks all of them, over and over, until `signal` ends it. `names`: [{name, path}], the same each time.
+export function watch(names, signal) {
+  watching = signal;
+  if (!fleet.hosts.length) {
+    fleet.hosts = names.map(made);
+    if (names.length >= MANY) fleet.interval *= 2;
+  }
+  // At first all at once, then each in its turn.
+  fleet.hosts.forEach((host, place) => {
+    look(host);
+    follow(host, (place / fleet.hosts.length + 0.5) * fleet.interval, signal);
+  });
+  const timer = setInterval(tick, 1000);
+  signal.addEventListener("abort", () => clearInterval(timer));
+}
