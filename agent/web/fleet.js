@@ -7,39 +7,14 @@
 //   fault      why the last question brought no answer, as a sentence; null: it did
 // `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
 // `listener(null)` once a second.
-import { Refused, Silent, get, worded } from "./api.js";
+import { Refused, worded } from "./api.js";
+import { ask } from "./lanes.js";
 import { summaryOf } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
 
 const MANY = 60; // hosts from which on each is asked half as often
 const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
 const SKIP = 5000; // milliseconds that a clock may be apart from another without anything having happened
-// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while: those
-// that were silent share a few, so that no other waits for them.
-const IS_SHARED = /^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol ?? "");
-
-// At most so many questions at a time; the others wait in the order in which they came.
-class Lane {
-  #waiting = [];
-
-  constructor(width) {
-    this.width = width;
-  }
-
-  async run(question) {
-    if (this.width > 0) this.width -= 1;
-    else await new Promise((resume) => this.#waiting.push(resume));
-    try {
-      return await question();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.width += 1;
-    }
-  }
-}
-
-const lanes = { quick: new Lane(IS_SHARED ? 24 : 4), silent: new Lane(IS_SHARED ? 6 : 1) };
 
 export const fleet = { hosts: [], interval: 5000 }; // milliseconds between two looks at a host
 
@@ -67,11 +42,8 @@ export const isDown = (host) => host.fault !== null || isOld(host);
 let watching = AbortSignal.abort(); // what ends the questions
 
 function made({ name, path }) {
-  const host = { name, url: path, summary: null, heardAt: null, fault: null, isRefused: false, isSilent: false };
-  host.ask = (path) => {
-    const signal = watching;
-    return lanes[host.isSilent ? "silent" : "quick"].run(() => get(host.url + path, signal, host.url));
-  };
+  const host = { name, url: path, summary: null, heardAt: null, fault: null, isRefused: false };
+  host.ask = (path) => ask(host.url, path, watching);
   return host;
 }
 
@@ -80,12 +52,11 @@ export async function look(host) {
   const signal = watching;
   try {
     const summary = await summaryOf(host);
-    Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false, isSilent: false });
+    Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false });
   } catch (error) {
     if (signal.aborted) return;
-    const isRefused = error instanceof Refused;
-    Object.assign(host, { isRefused, isSilent: error instanceof Silent });
-    host.fault = isRefused ? TEXTS.wantsToken : worded(error);
+    host.isRefused = error instanceof Refused;
+    host.fault = host.isRefused ? TEXTS.wantsToken : worded(error);
   }
   host.wasOld = isOld(host);
   tell(host);

@@ -16,7 +16,7 @@ const SELDOM = 5000; // milliseconds between two tries to learn which hosts ther
 let hosts = null; // of the overview
 let overview = null; // its module, once it came
 let rest = null; // the modules of REST: what is not needed to show the GPUs comes when it is
-const REST = ["announce", "history", "processes", "seldom", "take", "views"];
+const REST = ["announce", "history", "need", "processes", "seldom", "take", "tell", "views"];
 
 // What the first paint does not need; again where it could not be loaded.
 async function prepared() {
@@ -24,6 +24,15 @@ async function prepared() {
   rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
   rest.processes.prepare(rest.views.open);
   rest.take.prepare(() => changed());
+  rest.need.mount(itself, rest.tell.button());
+  rest.tell.mount(itself);
+}
+
+// This host in the form of fleet.js.
+function itself() {
+  const hostname = state.event?.system_info.hostname ?? null;
+  const { pathname } = location;
+  return [{ name: hostname ?? TEXTS.theHost, hostname, url: pathname, ask: (path) => get(path, connection.signal() ?? AbortSignal.abort()) }];
 }
 
 let preparing = null; // only once, however often the tab is hidden meanwhile
@@ -84,7 +93,8 @@ function drawAll(isMore) {
   const isHost = !FLEET && state.event !== null && state.phase !== "broken";
   byId("one").hidden = !isHost; // first: what cannot be drawn must not stay
   login();
-  bar.render(state, FLEET);
+  byId("need").hidden = byId("one").hidden && byId("many").hidden;
+  bar.render(FLEET);
   if (!isHost || !isMore) return;
   rest?.announce.render(state);
   tabs();

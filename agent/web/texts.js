@@ -52,6 +52,7 @@ export const TEXTS = {
   withheld: (count) => `${count} withheld for requests that wait.`,
   gpu: (index) => `GPU ${index}`,
   title: (busiest, index, host) => `${busiest} GPU ${index} · ${host}`,
+  titleNotices: (count, title) => `(${count}) ${title}`,
   titleUnknown: (host, why) => [`${UNKNOWN} ${host}`, why].filter(Boolean).join(" · "),
   states: { starting: "… starting", stale: "◔ overdue", stuck: "✖ stuck", lost: "✖ lost" },
   verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
