@@ -8,6 +8,8 @@
 // `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
 // `listener(null)` once a second.
 import { Refused, Silent, get, worded } from "./api.js";
+import { renewed } from "./connection.js";
+import { changed, state } from "./state.js";
 import { summaryOf } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
 
@@ -75,12 +77,22 @@ function made({ name, path }) {
   return host;
 }
 
+// The agent behind this page tells which page it has.
+function renew(build) {
+  const problem = renewed(build);
+  if (problem === state.problem) return;
+  state.problem = problem;
+  changed();
+}
+
 // Asks this host now.
 export async function look(host) {
   const signal = watching;
+  const wasRefused = host.isRefused;
   try {
     const summary = await summaryOf(host);
     Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false, isSilent: false });
+    if (host.url === location.pathname) renew(summary.build);
   } catch (error) {
     if (signal.aborted) return;
     const isRefused = error instanceof Refused;
@@ -89,6 +101,7 @@ export async function look(host) {
   }
   host.wasOld = isOld(host);
   tell(host);
+  if (host.isRefused !== wasRefused) changed();
 }
 
 const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
@@ -124,7 +137,7 @@ function tick() {
 }
 
 // Asks all of them, over and over, until `signal` ends it. `names`: [{name, path}], the same each time.
-export function watch(names, signal) {
+export function askAll(names, signal) {
   watching = signal;
   if (!fleet.hosts.length) {
     fleet.hosts = names.map(made);
