@@ -60,16 +60,16 @@ export function fleet({ live, all, worst, every }) {
   const isAny = live > 0;
   say(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
   byId("connection").className = !isAny ? "lost" : live < all ? "some" : "live";
-  say(byId("age"), TEXTS.asked(every));
+  if (every) say(byId("age"), TEXTS.asked(every));
   entitle(isAny ? TEXTS.titleFleet(live, all, worst) : TEXTS.titleUnknown(TEXTS.overview));
   icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? "healthy");
 }
 
-// Each is a filter. `found`, by the name of its text: how many there are, and of how many that is not known; null:
+// Each is a filter. `found`, by the name of its text: how many there are, and in words what of them is not known; null:
 // nothing is.
 export function counts(view, found) {
   return Object.entries(found).map(([name, told]) => {
-    const [count, unknown] = told ?? [0, 0];
+    const [count, unknown] = told ?? [0, ""];
     const isOn = view.only === name;
     return element(
       `a.count.${name}`,
@@ -79,7 +79,7 @@ export function counts(view, found) {
         class: `count ${name}${count > 0 ? " some" : ""}${unknown ? " unsure" : ""}`,
       },
       `${TEXTS.counts[name]} `,
-      element("b", {}, !told ? UNKNOWN : unknown ? TEXTS.atLeast(count, unknown) : `${count}`),
+      element("b", {}, told ? `${count}` : UNKNOWN, unknown ? element("small", {}, `, ${unknown}`) : null),
     );
   });
 }
@@ -88,9 +88,11 @@ export function counts(view, found) {
 function counted(state) {
   const { gpus } = state.event;
   const offers = offersNow(state);
+  const unknown = (count) => (count ? TEXTS.unknownToo(count) : "");
+  const unjudged = gpus.filter(({ health }) => !known(health.verdict)).length;
   return {
-    free: offers && [new Set(offers.map(({ idx }) => idx)).size, notKnownFree(state).length],
-    trouble: isLive() ? [gpus.filter(isTrouble).length, gpus.filter(({ health }) => !known(health.verdict)).length] : null,
+    free: offers && [new Set(offers.map(({ idx }) => idx)).size, unknown(notKnownFree(state).length)],
+    trouble: isLive() ? [gpus.filter(isTrouble).length, unknown(unjudged)] : null,
   };
 }
 

@@ -9,7 +9,8 @@ const isBad = (verdict) => (known(verdict) ? verdict !== "healthy" : null);
 const all = (answers) => (answers.includes(false) ? false : answers.includes(null) ? null : true);
 const any = (answers) => (answers.includes(true) ? true : answers.includes(null) ? null : false);
 
-function isOf(users, name) {
+// Whether one of these names, null where one is not known, has this in it.
+export function isOf(users, name) {
   return users === null ? null : any(users.map((user) => (user === null ? null : has(user, name))));
 }
 

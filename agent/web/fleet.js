@@ -8,7 +8,9 @@
 // `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
 // `listener(null)` once a second.
 import { Refused, worded } from "./api.js";
+import { renewed } from "./connection.js";
 import { ask } from "./lanes.js";
+import { changed, state } from "./state.js";
 import { summaryOf } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
 
@@ -47,12 +49,22 @@ function made({ name, path }) {
   return host;
 }
 
+// The agent behind this page tells which page it has.
+function renew(build) {
+  const problem = renewed(build);
+  if (problem === state.problem) return;
+  state.problem = problem;
+  changed();
+}
+
 // Asks this host now.
 export async function look(host) {
   const signal = watching;
+  const wasRefused = host.isRefused;
   try {
     const summary = await summaryOf(host);
     Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false });
+    if (host.url === location.pathname) renew(summary.build);
   } catch (error) {
     if (signal.aborted) return;
     host.isRefused = error instanceof Refused;
@@ -60,6 +72,7 @@ export async function look(host) {
   }
   host.wasOld = isOld(host);
   tell(host);
+  if (host.isRefused !== wasRefused) changed();
 }
 
 const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
@@ -95,7 +108,7 @@ function tick() {
 }
 
 // Asks all of them, over and over, until `signal` ends it. `names`: [{name, path}], the same each time.
-export function watch(names, signal) {
+export function askAll(names, signal) {
   watching = signal;
   if (!fleet.hosts.length) {
     fleet.hosts = names.map(made);

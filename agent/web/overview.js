@@ -1,40 +1,54 @@
-// All hosts on one page: what counts in the bar, what is wrong, and the view that the address asks for. Their state is
-// that of fleet.js; a part that goes with neither view mounts where `mounted` is told of it, in a place of the shell.
+// All hosts on one page: what counts in the bar, what is wrong, and the view that the address asks for. What they told
+// is in fleet.js. What goes with every view, and with the page of one host too, has its place in the shell: #need.
 import { read, replace, to } from "./address.js";
+import { tab } from "./api.js";
 import * as bar from "./bar.js";
 import { byId, element, facts, named, show, styled } from "./draw.js";
-import { fleet, isDown, isLive, on, watch as ask } from "./fleet.js";
+import { askAll, fleet, isDown, isLive, on } from "./fleet.js";
 import * as hosts from "./hosts.js";
 import { changed, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 import { line, troubles } from "./troubles.js";
 
-await styled("overview.css");
+const styles = styled("overview.css");
 
+const MOST = 4; // lines of trouble on a wall
 const PAUSE = 200; // milliseconds in which what changes is drawn together
 
-// Each has `render(place)`, `renderHost(place, host)` for one that changed, and `renderAges(place)`.
-const VIEWS = { host: async () => hosts };
-const FILTERS = { node: "theHost", user: "filterUser", model: "model" };
+// Each has `render(place)`, `renderHost(place, host)` for one that changed, `renderAges(place)` once a second, and where
+// it asks for more `begin()`.
+const VIEWS = {
+  host: { text: TEXTS.hosts, hash: "", module: async () => hosts },
+  gpus: { text: TEXTS.gpus, hash: "#gpus", module: () => import("./table.js") },
+  users: { text: TEXTS.users, hash: "#users", module: () => import("./everyone.js") },
+};
+const WALL = new URLSearchParams(location.search).has("wall"); // for a screen that nobody touches
+const FILTERS = { node: TEXTS.theHost, user: TEXTS.filterUser, model: TEXTS.model };
 
 let view = null; // its module; null: it did not come yet
 
 const sum = (values) => (values.length ? values.reduce((total, value) => total + value, 0) : null);
 const mean = (values) => (values.length ? sum(values) / values.length : null);
 
-// What is known of all, and of how many hosts it is not.
+// How many there are, and of how many hosts that is not known.
 function counts(all) {
   const live = fleet.hosts.filter(isLive);
   const down = fleet.hosts.filter(isDown).length;
-  const untold = fleet.hosts.length - live.filter(({ summary }) => summary.gpus.every(({ free }) => known(free))).length;
-  const free = sum(live.map(({ summary }) => summary.gpus.filter((gpu) => gpu.free).length));
+  const gpus = live.flatMap(({ summary }) => summary.gpus);
+  const count = (fits) => gpus.filter(fits).length;
+  const told = ({ summary }) => summary.gpus.every(({ free }) => known(free));
+  const unknown = fleet.hosts.length - live.filter(told).length;
   const isAsked = live.length + down > 0;
   return {
-    free: live.length ? [free, untold] : null,
-    trouble: isAsked ? [sum(all.map(({ whom }) => whom.length || 1)) ?? 0, 0] : null,
-    down: isAsked ? [down, 0] : null,
+    free: live.length ? [count(({ free }) => free), unknown && TEXTS.unknownHosts(unknown)] : null,
+    ...(WALL && { busy: live.length ? [count(({ users }) => users?.length), ""] : null }),
+    trouble: isAsked ? [sum(all.map(({ whom }) => whom.length || 1)) ?? 0, ""] : null,
+    down: isAsked ? [down, ""] : null,
   };
 }
+
+// The hosts that want a token.
+export const refused = () => fleet.hosts.filter(({ isRefused }) => isRefused);
 
 function totals(live) {
   const gpus = live.flatMap(({ summary }) => summary.gpus);
@@ -50,21 +64,43 @@ function totals(live) {
   });
 }
 
+const note = (text) => element("li.note", { "data-key": "note" }, text);
+
+// On a wall nobody scrolls.
+function wrong(all) {
+  if (!all.length) return [note(TEXTS.noTrouble)];
+  if (!WALL || all.length <= MOST) return all.map(line);
+  return [...all.slice(0, MOST - 1).map(line), note(TEXTS.andMore(all.length - MOST + 1))];
+}
+
 // The parts that stand above each view.
 function renderShared() {
   const live = fleet.hosts.filter(isLive);
   const all = troubles();
   const pairs = totals(live);
   const [worst] = all;
-  bar.fleet({ live: live.length, all: fleet.hosts.length, worst: worst?.verdict, every: fleet.interval / 1000 });
+  bar.fleet({ live: live.length, all: fleet.hosts.length, worst: worst?.verdict, every: WALL ? null : fleet.interval / 1000 });
   byId("counts").hidden = false;
   show(byId("counts"), ...bar.counts(state.view, counts(all)));
   byId("simulated").hidden = !live.some(({ summary }) => summary.simulated);
   show(byId("totals"), ...facts(pairs));
-  show(byId("troubles"), ...(all.length ? all.map(line) : [element("li.note", { "data-key": "none" }, TEXTS.noTrouble)]));
-  for (const tab of byId("ways").children) {
-    tab.href = to({}, tab.dataset.hash);
-    tab.ariaCurrent = tab.dataset.view === state.view.name ? "page" : null;
+  show(byId("troubles"), ...wrong(all));
+  if (!WALL) controls();
+  const isTold = (host) => isLive(host) || isDown(host);
+  if (fleet.hosts.every(isTold)) import("./announce.js").then(({ announce }) => announce(spoken(all), performance.now()), () => null);
+}
+
+// By host, what is said of it: the gravest that is wrong.
+function spoken(all) {
+  const words = fleet.hosts.map(({ name }) => [name, TEXTS.well]);
+  const wrong = [...all].reverse().map(({ host, verdict }) => [host.name, TEXTS.hostVerdicts[verdict].slice(2)]);
+  return new Map([...words, ...wrong]);
+}
+
+function controls() {
+  for (const way of byId("ways").children) {
+    way.href = to({}, way.dataset.hash);
+    way.ariaCurrent = way.dataset.view === state.view.name ? "page" : null;
   }
   for (const name of Object.keys(FILTERS)) {
     const field = byId(`filter-${name}s`);
@@ -86,8 +122,10 @@ function soon() {
 // Of the host that changed; null: a second went by.
 function heard(host) {
   if (state.phase !== "fleet") return;
-  if (host) view?.renderHost(byId("fleet-view"), host);
-  else view?.renderAges(byId("fleet-view"));
+  const place = byId("fleet-view");
+  if (host) view?.renderHost(place, host);
+  else if (view) view.renderAges(place);
+  else open();
   soon();
 }
 
@@ -98,13 +136,15 @@ export async function open() {
   const { name } = state.view;
   if (name !== before || !view) {
     view = null;
-    const module = await (VIEWS[name] ?? VIEWS.host)();
-    if (state.view.name !== name) return;
+    const module = await (WALL ? import("./wall.js") : (VIEWS[name] ?? VIEWS.host).module()).catch(() => null);
+    if (!module || view || state.view.name !== name) return; // one that could not be loaded: again in a second
     view = module;
     byId("fleet-view").replaceChildren();
+    view.begin?.();
   }
   view.render(byId("fleet-view"));
   renderShared();
+  tab?.setItem("overview", `${location.pathname}${location.search}${location.hash}`); // where "All hosts" leads back to
 }
 
 function filter([name, text]) {
@@ -113,28 +153,39 @@ function filter([name, text]) {
     replace({ [name]: field.value });
     open();
   });
-  return element("label", {}, `${TEXTS[text]} `, field);
+  return element("label", {}, `${text} `, field);
 }
 
 function mount() {
-  const tabs = [["host", "hosts"], ["gpus", "gpus"], ["users", "users"]].filter(([name]) => name in VIEWS);
-  const tab = ([name, text]) =>
-    element("a", { "data-view": name, "data-hash": name === "host" ? "" : `#${name}`, href: "#" }, TEXTS[text]);
+  const tabs = Object.entries(VIEWS).map(([name, { text, hash }]) =>
+    element("a", { "data-view": name, "data-hash": hash, href: "#" }, text));
   byId("many").replaceChildren(
     element("dl.line", { id: "totals" }),
-    element("ul", { id: "troubles", tabindex: "0", role: "region", "aria-label": TEXTS.counts.trouble }),
-    element("div.filters", {}, element("nav", { id: "ways", "aria-label": TEXTS.views }, tabs.map(tab)), Object.entries(FILTERS).map(filter)),
+    element("ul", { id: "troubles", "aria-label": TEXTS.counts.trouble }),
+    WALL ? "" : element("div.filters", {}, element("nav", { id: "ways", "aria-label": TEXTS.views }, tabs), Object.entries(FILTERS).map(filter)),
     element("section", { id: "fleet-view" }),
   );
   on(heard);
+  if (!WALL) mountNeed().catch(() => null); // the browser tells what could not be loaded
+}
+
+// What is needed, and what is awaited.
+async function mountNeed() {
+  const [need, tell] = await Promise.all([import("./need.js"), import("./tell.js")]);
+  const all = () => fleet.hosts;
+  need.mount(all, tell.button());
+  tell.mount(all);
+  on(tell.heard);
 }
 
 // Until `signal` ends it. `names`: [{name, path}].
 export async function watch(names, signal) {
   if (!byId("totals")) mount();
   byId("many").hidden = false;
-  byId("host").textContent = TEXTS.overview;
-  ask(names, signal);
+  if (WALL) document.documentElement.dataset.wall = "";
+  else byId("host").textContent = TEXTS.overview;
+  askAll(names, signal);
+  await styles;
   await open();
   changed();
 }

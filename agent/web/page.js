@@ -6,11 +6,16 @@ import * as connection from "./connection.js";
 import { byId, element, show } from "./draw.js";
 import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
+import { ask } from "./lanes.js";
 import { changed, on, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 
-// Whether all hosts are shown; ?host is the one behind this page.
-const FLEET = "fleet" in document.documentElement.dataset && !new URLSearchParams(location.search).has("host");
+// Whether all hosts are shown; ?host is the one behind this page. A wall shows that one as it shows all.
+const given = new URLSearchParams(location.search);
+const FLEET = ("fleet" in document.documentElement.dataset && !given.has("host")) || given.has("wall");
+const WALL = given.has("wall");
+const HERE = [{ name: location.hostname, path: location.pathname }];
+const REFUSED = 60_000; // milliseconds until a wall asks again an agent that wanted another token
 const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are, or what was before
 
 let hosts = null; // of the overview
@@ -32,7 +37,7 @@ async function prepared() {
 function itself() {
   const hostname = state.event?.system_info.hostname ?? null;
   const { pathname } = location;
-  return [{ name: hostname ?? TEXTS.theHost, hostname, url: pathname, ask: (path) => get(path, connection.signal() ?? AbortSignal.abort()) }];
+  return [{ name: hostname ?? TEXTS.theHost, hostname, url: pathname, ask: (path) => ask(pathname, path, connection.signal() ?? AbortSignal.abort()) }];
 }
 
 let preparing = null; // only once, however often the tab is hidden meanwhile
@@ -93,7 +98,7 @@ function drawAll(isMore) {
   const isHost = !FLEET && state.event !== null && state.phase !== "broken";
   byId("one").hidden = !isHost; // first: what cannot be drawn must not stay
   login();
-  byId("need").hidden = byId("one").hidden && byId("many").hidden;
+  byId("need").hidden = WALL || byId("one").hidden && byId("many").hidden;
   bar.render(FLEET);
   if (!isHost || !isMore) return;
   rest?.announce.render(state);
@@ -103,13 +108,17 @@ function drawAll(isMore) {
   rest?.processes.render(state);
 }
 
+// Without a token there is nothing to show; on a wall that asks nobody to open a host, also where hosts want one.
 function login() {
-  const isAsked = state.phase === "login";
+  const isAsked = state.phase === "login" || (WALL && refused().length > 0);
   if (isAsked && byId("login").hidden) setTimeout(() => byId("token").focus());
   byId("login").hidden = !isAsked;
-  byId("many").hidden ||= isAsked;
+  byId("many").hidden ||= state.phase === "login";
   byId("kept").hidden = !token.get();
 }
+
+// The hosts of the overview that want a token.
+const refused = () => (state.phase === "fleet" && overview?.refused()) || [];
 
 function host() {
   findings.render(state);
@@ -130,14 +139,20 @@ function tabs() {
 async function many() {
   const signal = connection.aside();
   try {
-    hosts ??= await get("fleet", signal);
-    overview ??= await import("./overview.js");
+    const loading = import("./overview.js");
+    hosts ??= given.has("host") ? HERE : await get("fleet", signal);
+    if (!hosts.length) hosts = HERE;
+    overview = await loading;
     if (signal.aborted) return;
     connection.become("fleet");
     overview.watch(hosts, signal);
   } catch (error) {
     if (signal.aborted) return;
-    if (error instanceof Refused) return connection.refuse();
+    if (error instanceof Refused) {
+      connection.refuse();
+      if (WALL) setTimeout(() => state.phase === "login" && !byId("token").value && start(), REFUSED);
+      return;
+    }
     connection.become("lost", worded(error));
     setTimeout(() => signal.aborted || many(), SELDOM);
   }
@@ -155,19 +170,19 @@ function colours(theme) {
   byId("theme").title = TEXTS.theme;
 }
 
-let theme = browser?.getItem("agent-theme");
+let theme = given.get("theme") ?? browser?.getItem("agent-theme"); // on a wall nobody can choose one
 if (!(theme in TEXTS.themes)) theme = "auto";
 colours(theme);
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
 for (const place of document.querySelectorAll("[data-label]")) place.ariaLabel = TEXTS[place.dataset.label];
-if (FLEET) tab?.setItem("overview", location.pathname);
 const back = tab?.getItem("overview"); // the page that led here
 byId("back").hidden = FLEET || !back;
 if (back) byId("back").href = back;
 
 byId("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  token.set(byId("token").value, byId("remember").checked);
+  const paths = refused().length ? refused().map(({ url }) => url) : [undefined]; // the agent behind this page
+  for (const path of paths) token.set(byId("token").value, byId("remember").checked, path);
   byId("token").value = "";
   start();
 });

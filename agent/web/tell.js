@@ -1,5 +1,6 @@
 // "Tell me when": what can be awaited, what is, and how it is told.
 import { askPermission, permission, ring, wake } from "./alarm.js";
+import { Refused } from "./api.js";
 import * as awaited from "./awaited.js";
 import { byId, element, show } from "./draw.js";
 import { wanted } from "./need.js";
@@ -63,6 +64,16 @@ function render() {
   show(byId("tell-list"), ...all.map(line));
   byId("tell-pace").textContent = WORDS.background;
   show(byId("tell-about"), ...about());
+}
+
+const toldAt = new Map(); // by host, when that came which was told last
+
+// Whatever the overview asked of a host, which fleet.js tells; null: of none.
+export function heard(host) {
+  if (host?.fault) return awaited.hear(host.url, "summary", null, host.isRefused ? new Refused() : new Error(host.fault));
+  if (!host?.summary || toldAt.get(host.url) === host.heardAt) return;
+  toldAt.set(host.url, host.heardAt);
+  awaited.hear(host.url, "summary", host.summary);
 }
 
 // The button that opens the panel.

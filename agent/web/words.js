@@ -104,12 +104,19 @@ export const WORDS = {
   cursor: "Moment whose values are shown",
   ago: (time) => `${time} ago`,
   spread: (least, most, mean) => `${least} to ${most}, mean ${mean}`,
+  // every GPU of all hosts
+  ofGpus: {
+    host: "Host", gpu: "GPU", verdict: "Verdict", free: "Free", utilization: "Utilization", freeMemory: "Free memory",
+    temperature: "Temperature", power: "Power", users: "Users", idle: "Idle", model: "Model",
+  },
   // users of a host
   ofUsers: {
     user: "User", gpus: "GPUs now", processes: "Processes", memory: "GPU memory", sm: "SM", held: "Held",
     used: "Used", idle: "Idle holders",
   },
   idleSince: (time, moment) => `idle for ${time}, since ${moment}`,
+  since: (moment) => `since ${moment}`,
+  notKnownOf: (hosts) => `Not known, or not all of it: the users of ${hosts}.`,
   noUsers: "Nobody has had a process on a GPU since the agent started.",
   usersUnknown: "Who holds a GPU is not known now.",
   sinceStart: "Held and used: hours of GPUs since the agent started, while it watched. A click on a user shows their GPUs and processes.",
