@@ -7,8 +7,9 @@ import { GATHER, give } from "./notices.js";
 import { changed } from "./state.js";
 
 const KEY = "agent-awaited";
-const PACE = 10_000; // milliseconds between two questions to a host
-export const HIDDEN_PACE = 60_000; // in a tab that nobody sees: a browser lets no more often
+const PACE = 10_000; // milliseconds from one time that a question is asked to the next
+const HIDDEN_PACE = 60_000; // in a tab that nobody sees: a browser lets no more often
+const REFUSED = 55_000; // milliseconds until a host is asked again that wants a token
 const FED = 25_000; // milliseconds for which what the page itself was told by a host counts
 
 let watches = kept();
@@ -88,18 +89,19 @@ function questions() {
   return found;
 }
 
-// Asks each host whose turn it is one question: the one that waited longest.
+// Asks each host one question at a time, the one that waited longest; in a tab that nobody sees, one in a minute.
 function tick() {
   const now = performance.now();
   const since = (key, when = askedAt) => now - (when.get(key) ?? -Infinity);
   watches = watches.filter(({ firedAt }) => !firedAt || now - firedAt < GATHER);
   for (const [url, paths] of questions()) {
-    const pace = document.hidden || faults.get(url) instanceof Refused ? HIDDEN_PACE : PACE;
-    if (busy.has(url) || since(url) < pace) continue;
-    const isFed = !document.hidden && since(url, fedAt) < FED;
-    const due = [...paths].filter((path) => !(isFed && path === "summary"));
-    due.sort((one, other) => since(`${url} ${other}`) - since(`${url} ${one}`));
-    if (due.length) look(url, due[0]);
+    const isRefused = faults.get(url) instanceof Refused;
+    if (busy.has(url) || (isRefused && since(url) < REFUSED)) continue;
+    const age = (path) => since(`${url} ${path}`);
+    const isFed = since(url, fedAt) < FED;
+    const isDue = (path) => document.hidden || (age(path) >= PACE && !(isFed && path === "summary"));
+    const [first] = [...paths].filter(isDue).sort((one, other) => age(other) - age(one));
+    if (first) look(url, first);
   }
 }
 

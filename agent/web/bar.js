@@ -132,9 +132,9 @@ function worst(all) {
 
 function icon(verdict) {
   const sign = SIGNS[verdict] ?? "M4 8h8";
+  const mark = state.notices ? '<circle cx="12" cy="4" r="4" fill="#fff"/><circle cx="12" cy="4" r="3" fill="#06c"/>' : "";
   const drawn = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3"
     fill="${COLOURS[verdict]}"/><path d="${sign}" stroke="#fff" stroke-width="1.6"/>${mark}</svg>`;
-  const mark = state.notices ? '<circle cx="12" cy="4" r="4" fill="#fff"/><circle cx="12" cy="4" r="3" fill="#06c"/>' : "";
   const href = `data:image/svg+xml,${encodeURIComponent(drawn)}`;
   if (byId("icon").href !== href) byId("icon").href = href;
 }

@@ -4,6 +4,7 @@
 //   ask(path)  → Promise of the JSON, out of its envelope; it waits for its turn and rejects with words for people
 //   summary    its last /summary; null: none came yet. Verdicts, offers and users in it only count while `isLive`
 //   heardAt    when that came, by performance.now(); null: never
+//   lookedAt   when it was asked last, with or without an answer
 //   fault      why the last question brought no answer, as a sentence; null: it did
 // `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
 // `listener(null)` once a second.
@@ -44,7 +45,7 @@ export const isDown = (host) => host.fault !== null || isOld(host);
 let watching = AbortSignal.abort(); // what ends the questions
 
 function made({ name, path }) {
-  const host = { name, url: path, summary: null, heardAt: null, fault: null, isRefused: false };
+  const host = { name, url: path, summary: null, heardAt: null, lookedAt: null, fault: null, isRefused: false };
   host.ask = (path) => ask(host.url, path, watching);
   return host;
 }
@@ -70,6 +71,7 @@ export async function look(host) {
     host.isRefused = error instanceof Refused;
     host.fault = host.isRefused ? TEXTS.wantsToken : worded(error);
   }
+  host.lookedAt = performance.now();
   host.wasOld = isOld(host);
   tell(host);
   if (host.isRefused !== wasRefused) changed();

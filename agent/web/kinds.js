@@ -10,6 +10,9 @@ import { WORDS } from "./words.js";
 const TRIES = 2; // questions in a row without an answer: one alone gets lost at times
 const APART = 30; // seconds by which the times of one process may differ: answers are late, and rounded
 
+// The name of the host, where it is the only one.
+const only = ({ hosts }) => (hosts.length === 1 ? hosts[0].name : null);
+
 const need = {
   path: ({ wish }) => question(wish),
   worded: ({ wish }) => WORDS.awaits.need(inWords(wish)),
@@ -28,7 +31,7 @@ function critical({ host, gpus }) {
 
 const turnsCritical = {
   path: () => "summary",
-  worded: () => WORDS.awaits.critical,
+  worded: (watch) => WORDS.awaits.critical(only(watch)),
   judge({ seen }, { name, url }, summary) {
     const { now, unknown } = critical(summary);
     const before = seen[url]; // null: it was not heard before
@@ -44,7 +47,7 @@ const turnsCritical = {
 
 const goesDown = {
   path: () => "summary",
-  worded: () => WORDS.awaits.down,
+  worded: (watch) => WORDS.awaits.down(only(watch)),
   judge({ seen }, { url }) {
     seen[url] = { missed: 0 };
     return null;

@@ -98,7 +98,7 @@ function notes(asked, can) {
     unknown.length === asked.length ? "" : WORDS.canGive(can.length, asked.length),
     can.length ? WORDS.notReserved : "",
     ...(asked.length === 1 && asked[0].offer && !can.length ? reasons(asked[0].offer) : []),
-    unknown.length ? WORDS.notKnownOf(unknown.length, whys.slice(0, 3).join(", ")) : "",
+    unknown.length ? WORDS.untoldHosts(unknown.length, whys.slice(0, 3).join(", ")) : "",
   ].filter(Boolean).join(" ");
 }
 
@@ -128,7 +128,7 @@ export function mount(all, more = null) {
   const given = wishOf(read().need);
   const form = element(
     "form",
-    { id: "need-line", "aria-label": WORDS.needed("") },
+    { id: "need-line", "aria-label": WORDS.needLine },
     field("count", { type: "number", min: 1, max: 128, required: true, value: given?.count ?? 1 }),
     field("gb", { type: "number", min: 0, max: 999_999, step: "any", value: given?.gb }),
     field("model", { type: "search", value: given?.model }),
@@ -138,7 +138,7 @@ export function mount(all, more = null) {
   const close = element("button", { type: "button" }, WORDS.close);
   const found = element(
     "section", { id: "found", hidden: true, "aria-label": WORDS.whoCan },
-    element("p", { id: "found-note", role: "status" }), element("ul", { id: "found-hosts" }), close,
+    close, element("p", { id: "found-note", role: "status" }), element("ul", { id: "found-hosts" }),
   );
   const go = (wanted) => {
     replace({ need: wanted && written(wanted) });

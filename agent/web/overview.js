@@ -6,9 +6,10 @@ import * as bar from "./bar.js";
 import { byId, element, facts, named, show, styled } from "./draw.js";
 import { askAll, fleet, isDown, isLive, on } from "./fleet.js";
 import * as hosts from "./hosts.js";
+import { lines } from "./mute.js";
 import { changed, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
-import { line, troubles } from "./troubles.js";
+import { isTold, line, troubles } from "./troubles.js";
 
 const styles = styled("overview.css");
 
@@ -69,8 +70,9 @@ const note = (text) => element("li.note", { "data-key": "note" }, text);
 // On a wall nobody scrolls.
 function wrong(all) {
   if (!all.length) return [note(TEXTS.noTrouble)];
-  if (!WALL || all.length <= MOST) return all.map(line);
-  return [...all.slice(0, MOST - 1).map(line), note(TEXTS.andMore(all.length - MOST + 1))];
+  if (!WALL) return lines(all, line, isTold);
+  if (all.length <= MOST) return all.map((one) => line(one));
+  return [...all.slice(0, MOST - 1).map((one) => line(one)), note(TEXTS.andMore(all.length - MOST + 1))];
 }
 
 // The parts that stand above each view.

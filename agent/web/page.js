@@ -7,6 +7,7 @@ import { byId, element, show } from "./draw.js";
 import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
 import { ask } from "./lanes.js";
+import { prepare } from "./mute.js";
 import { changed, on, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 
@@ -224,6 +225,7 @@ addEventListener("error", ({ error }) => error && connection.broken(error));
 addEventListener("unhandledrejection", ({ reason }) => connection.broken(reason));
 if (!("old" in document.documentElement.dataset)) {
   on(draw);
+  prepare(() => (FLEET ? overview?.open() : changed()));
   if (document.hidden) connection.pause();
   else start();
   setInterval(connection.tick, 1000);

@@ -66,14 +66,14 @@ function render() {
   show(byId("tell-about"), ...about());
 }
 
-const toldAt = new Map(); // by host, when that came which was told last
+const toldAt = new Map(); // by host, the look at it that was told last
 
 // Whatever the overview asked of a host, which fleet.js tells; null: of none.
 export function heard(host) {
-  if (host?.fault) return awaited.hear(host.url, "summary", null, host.isRefused ? new Refused() : new Error(host.fault));
-  if (!host?.summary || toldAt.get(host.url) === host.heardAt) return;
-  toldAt.set(host.url, host.heardAt);
-  awaited.hear(host.url, "summary", host.summary);
+  if (!host || toldAt.get(host.url) === host.lookedAt) return; // it only became old
+  toldAt.set(host.url, host.lookedAt);
+  if (host.fault) awaited.hear(host.url, "summary", null, host.isRefused ? new Refused() : new Error(host.fault));
+  else awaited.hear(host.url, "summary", host.summary);
 }
 
 // The button that opens the panel.

@@ -58,6 +58,11 @@ export const TEXTS = {
   verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
   free: "free",
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
+  mute: "Mute",
+  unmute: "Unmute",
+  mutedLines: (count) => `${count} muted, until it changes`,
+  keptOut: "kept out by the operator", // in the agent's words
+  aside: "kept out",
   counts: { free: "Free", busy: "Busy", trouble: "Trouble", down: "Down" },
   unknownToo: (count) => `${count} unknown`,
   unknownHosts: (count) => `${count} ${count === 1 ? "host" : "hosts"} unknown`,

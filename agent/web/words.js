@@ -18,7 +18,8 @@ export const WORDS = {
     sm: "SM", cpu: "CPU", hostMemory: "Host memory", running: "Running", belongs: "Belongs to", idle: "Idle",
   },
   // what is needed
-  need: { count: "I need", gb: "GPUs with", model: "GB free, model" },
+  need: { count: "I need", gb: "GPUs with", model: "GB, model" },
+  needLine: "What I need",
   find: "Find",
   close: "Close",
   whoCan: "Who can give them",
@@ -26,19 +27,19 @@ export const WORDS = {
   withMemory: (gb) => `with ${gb} GB`,
   atLeastFree: (memory) => `${memory} free or more`,
   canGive: (can, all) => (all === 1 ? (can ? "This host can." : "This host cannot now.") : `${can} of ${all} hosts can.`),
-  notKnownOf: (hosts, which) => `Not known of ${hosts === 1 ? "one host" : `${hosts} hosts`}: ${which}.`,
+  untoldHosts: (hosts, which) => `Not known of ${hosts === 1 ? "one host" : `${hosts} hosts`}: ${which}.`,
   copySsh: "Copy ssh",
   // what is awaited
   tellMe: "Tell me when …",
   awaiting: (count) => `Tell me when … (${count})`,
   offers: {
-    need: (wish) => `there are ${wish}`, noNeed: "there is what I need: fill in the line", critical: "a GPU or host turns critical",
-    down: "a host goes down", thisDown: "this host goes down",
+    need: (wish) => `${wish} can be had`, noNeed: "what I need can be had: fill in the line",
+    critical: "a GPU or host turns critical", down: "a host goes down", thisDown: "this host goes down",
   },
   awaits: {
-    need: (wish) => `There are ${wish}.`,
-    critical: "A GPU or host turns critical.",
-    down: "A host goes down.",
+    need: (wish) => `${wish} can be had.`,
+    critical: (host) => (host ? `${host} or one of its GPUs turns critical.` : "A GPU or host turns critical."),
+    down: (host) => `${host ?? "A host"} goes down.`,
     ends: (pid, name, host) => `Process ${pid} (${name}) on ${host} ends.`,
   },
   came: {
