@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _IMPORT = re.compile(r'^import (\* as (\w+)|\{ \w+(?:, \w+)* \}) from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:const|class|(?:async )?function\*?) (\w+))", re.MULTILINE)
@@ -21,8 +21,8 @@ _OTHER = re.compile(r"^\s*(?:import\b(?!\s*[(.])|export\b).*", re.MULTILINE)
 def joined(entries: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
     """The same files; that of each entry has in it all that it imports, but for what an earlier one has.
 
-    What is in one only passes on from there. A name is that of a file without `.js`. Raises ValueError for a form
-    that is none of those, or a circle.
+    What is in one is only passed on by its own file. A name is that of a file without `.js`. Raises
+    ValueError for a form that is none of those, or a circle.
     """
     made = dict(files)
     homes: dict[str, str] = {}  # by the name of a script that is in another: that of the other
@@ -45,19 +45,9 @@ def _joined(entry: str, files: Mapping[str, str], homes: dict[str, str]) -> dict
             if name not in there:
                 there.append(name)
             return
-        text = files[name]
-        for names, _, needed in _IMPORT.findall(text):
-            if needed not in files:
-                raise ValueError(f"{name}.js imports {needed}.js, and there is none")
+        for needed in _needed(name, files):
             take(needed, (*way, name))
-            asked = [] if names.startswith("*") else re.findall(r"\w+", names)
-            if absent := set(asked) - set(_exports(files[needed])):
-                raise ValueError(f"{name}.js imports {', '.join(sorted(absent))}, which {needed}.js lacks")
-        body = _EXPORT.sub(r"\1", _IMPORT.sub(_taken, text)).rstrip() + "\n"
-        if other := _OTHER.search(body):
-            raise ValueError(f"{name}.js has {other[0]!r}, which cannot be joined")
-        passed_on = f"return {{ {', '.join(_exports(text))} }};\n" if _exports(text) else ""
-        parts[name] = f"// {name}.js\nconst ${name} = (() => {{\n{body}{passed_on}}})();\n"
+        parts[name] = _part(name, files[name])
 
     take(entry, ())
     inner = [name for name in parts if name != entry]
@@ -69,6 +59,27 @@ def _joined(entry: str, files: Mapping[str, str], homes: dict[str, str]) -> dict
         script.append(f"export const {{ {', '.join(own)} }} = ${entry};\n")
     shims = {name: _import([name], entry) + _passing_on(name, files[name]) for name in inner}
     return {**shims, entry: "".join(script)}
+
+
+def _needed(name: str, files: Mapping[str, str]) -> Iterator[str]:
+    """The scripts that one imports, which are there and have what it takes of them."""
+    for names, _, needed in _IMPORT.findall(files[name]):
+        if needed not in files:
+            raise ValueError(f"{name}.js imports {needed}.js, and there is none")
+        yield needed
+        asked = [] if names.startswith("*") else re.findall(r"\w+", names)
+        if absent := set(asked) - set(_exports(files[needed])):
+            raise ValueError(f"{name}.js imports {', '.join(sorted(absent))}, which {needed}.js lacks")
+
+
+def _part(name: str, text: str) -> str:
+    """A script as a function of its own, that is called at once and returns its exports."""
+    body = _EXPORT.sub(r"\1", _IMPORT.sub(_taken, text)).rstrip() + "\n"
+    if other := _OTHER.search(body):
+        raise ValueError(f"{name}.js has {other[0]!r}, which cannot be joined")
+    exports = _exports(text)
+    passed_on = f"return {{ {', '.join(exports)} }};\n" if exports else ""
+    return f"// {name}.js\nconst ${name} = (() => {{\n{body}{passed_on}}})();\n"
 
 
 def _exports(text: str) -> list[str]:

@@ -15,11 +15,13 @@ import { changed, state } from "./state.js";
 import { summaryOf } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
 
-const MANY = 60; // hosts from which on each is asked half as often
+// Milliseconds between two looks at a host: as few as this, or as many hosts need that are asked five in a second, but
+// no more than that.
+const INTERVAL = { least: 5000, host: 200, most: 10_000 };
 const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
 const SKIP = 5000; // milliseconds that a clock may be apart from another without anything having happened
 
-export const fleet = { hosts: [], interval: 5000 }; // milliseconds between two looks at a host
+export const fleet = { hosts: [], interval: INTERVAL.least };
 
 const listeners = [];
 
@@ -114,7 +116,7 @@ export function askAll(names, signal) {
   watching = signal;
   if (!fleet.hosts.length) {
     fleet.hosts = names.map(made);
-    if (names.length >= MANY) fleet.interval *= 2;
+    fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, names.length * INTERVAL.host));
   }
   // At first all at once, then each in its turn.
   fleet.hosts.forEach((host, place) => {
@@ -123,4 +125,6 @@ export function askAll(names, signal) {
   });
   const timer = setInterval(tick, 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
+  // A token that was given on the page of a host, in another tab.
+  addEventListener("storage", () => fleet.hosts.filter(({ isRefused }) => isRefused).forEach(look), { signal });
 }

@@ -183,11 +183,9 @@ async function mountNeed() {
 // Until `signal` ends it. `names`: [{name, path}].
 export async function watch(names, signal) {
   if (!byId("totals")) mount();
-  byId("many").hidden = false;
-  if (WALL) document.documentElement.dataset.wall = "";
-  else byId("host").textContent = TEXTS.overview;
   askAll(names, signal);
-  await styles;
+  await styles; // or what is shown would move when they come
   await open();
+  byId("many").hidden = false;
   changed();
 }

@@ -176,6 +176,10 @@ if (!(theme in TEXTS.themes)) theme = "auto";
 colours(theme);
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
 for (const place of document.querySelectorAll("[data-label]")) place.ariaLabel = TEXTS[place.dataset.label];
+if (FLEET) {
+  document.documentElement.dataset.all = WALL ? "wall" : "page";
+  byId("host").textContent = WALL ? "" : TEXTS.overview;
+}
 const back = tab?.getItem("overview"); // the page that led here
 byId("back").hidden = FLEET || !back;
 if (back) byId("back").href = back;
