@@ -1,10 +1,10 @@
-"""Tell me when: armed by a click, asked for, told once, and kept over a reload; also in a tab that nobody sees."""
+"""Tell me when: armed by a click, asked for, told once, kept over a reload, also in a hidden tab."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,7 +28,9 @@ FASTER = """(() => {
     window.setInterval = (run, wait = 0, ...rest) => every(run, wait / times, ...rest);
     window.setTimeout = (run, wait = 0, ...rest) => after(run, wait > 30000 ? wait / times : wait, ...rest);
     const now = performance.now.bind(performance);
+    const begun = Date.now();
     performance.now = () => now() * times;
+    Date.now = () => begun + now() * times;
 })();"""
 # What sounds, and the notices of the system, which are granted.
 HEARD = """(() => {
@@ -147,7 +149,6 @@ def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_is_told
 def test_a_process_that_ends_is_told_and_one_whose_gpu_is_lost_is_not(
     browser: Browser, two: Simulation
 ) -> None:
-    row: dict[str, Any] = {"pid": os.getpid()}
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
         page.locator("#processes button.unfold").first.click()
         page.get_by_role("button", name="Tell me when it ends").click()
@@ -159,8 +160,8 @@ def test_a_process_that_ends_is_told_and_one_whose_gpu_is_lost_is_not(
         assert page.locator("#notices > li").count() == 0
         for gpu in two.gpus:
             gpu.processes = []
-            gpu.recover()
-        gone = page.locator("#notices").get_by_text(f"Process {row['pid']}")
+            gpu.restore()
+        gone = page.locator("#notices").get_by_text(f"Process {os.getpid()}")
         gone.wait_for()
         assert "is no longer on a GPU" in gone.inner_text()
 
@@ -197,7 +198,7 @@ def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browse
         page.get_by_text("1 muted, until it changes").click()
         finding.get_by_role("button", name="Unmute").wait_for()
         two.gpus[1].lose()
-        finding.get_by_text("GPU 0–1").wait_for()
+        finding.get_by_text("GPU 0\N{EN DASH}1").wait_for()
         finding.get_by_role("button", name="Mute").wait_for()
         assert page.locator("#findings .note").count() == 0
 
@@ -208,7 +209,7 @@ def test_trouble_that_went_and_comes_again_is_told_again(browser: Browser, two: 
         two.gpus[0].lose()
         finding.get_by_role("button", name="Mute").click()
         finding.wait_for(state="detached")
-        two.gpus[0].recover()
+        two.gpus[0].restore()
         page.locator("#findings .note").wait_for(state="detached")
         two.gpus[0].lose()
         finding.get_by_text("GPU 0").wait_for()
