@@ -1,7 +1,7 @@
 """Every setting: its name, default, what it accepts and one line of help, all in one place.
 
 A setting is one field of `Settings`; its environment variable is the field's name in capitals. `kinds.py`
-says what a text may be, `environment.py` where it comes from. `--help`, the README's table and
+says what a text may be, `environment.py` where it comes from. `--help`, `docs/settings.md` and
 `.env.example` are checked against `documented()`.
 """
 
