@@ -50,9 +50,11 @@ export function stop(id) {
 
 // All that await something of this host, one after the other; `judged(kind, watch, host)` returns what to tell.
 function judge(url, path, judged) {
-  for (const watch of watches) {
+  const concerned = watches.filter(({ hosts }) => hosts.some((one) => one.url === url));
+  if (!concerned.length) return;
+  for (const watch of concerned) {
     const host = watch.hosts.find((one) => one.url === url);
-    if (!host || watch.told.includes(url) || KINDS[watch.kind].path(watch) !== path) continue;
+    if (watch.told.includes(url) || KINDS[watch.kind].path(watch) !== path) continue;
     const text = judged(KINDS[watch.kind], watch, host);
     if (!text) continue;
     watch.firedAt ??= performance.now();

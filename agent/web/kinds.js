@@ -60,12 +60,16 @@ const goesDown = {
   },
 };
 
+// When a process of this age, in seconds, was seen.
+export const sighting = (age) =>
+  ({ age, wall: Date.now(), steady: performance.now(), page: performance.timeOrigin });
+
 // Whether a process of this number is the one that was seen: a number is given again. Its age goes on with one of the two
 // clocks at least: one can be set, the other stands still while a computer sleeps and begins anew with each page.
-function isSame(before, age, now) {
-  if (!known(before.age) || !known(age)) return true; // nothing speaks against it
+function isSame(before, now) {
+  if (!known(before.age) || !known(now.age)) return true; // nothing speaks against it
   const passed = [now.wall - before.wall, before.page === now.page ? now.steady - before.steady : NaN];
-  return passed.some((milliseconds) => Math.abs(age - before.age - milliseconds / 1000) <= APART);
+  return passed.some((milliseconds) => Math.abs(now.age - before.age - milliseconds / 1000) <= APART);
 }
 
 const ends = {
@@ -74,11 +78,11 @@ const ends = {
   judge(watch, { name, url }, { processes, unknown_idx: unknown }) {
     const rows = processes.filter(({ pid }) => pid === watch.pid);
     const age = rows.find((row) => known(row.running_seconds))?.running_seconds ?? null;
-    const now = { age, wall: Date.now(), steady: performance.now(), page: performance.timeOrigin };
+    const now = sighting(age);
     const before = watch.seen[url] ?? watch.first;
     const gone = WORDS.came.ends(watch.pid, watch.name, name);
     if (!rows.length) return before.gpus.some((idx) => unknown.includes(idx)) ? null : gone;
-    if (!isSame(before, age, now)) return gone;
+    if (!isSame(before, now)) return gone;
     watch.seen[url] = { ...(known(age) ? now : before), gpus: rows.map(({ idx }) => idx) };
     return null;
   },

@@ -55,4 +55,9 @@ export function prepare(changed) {
     else return;
     changed();
   });
+  addEventListener("storage", ({ key }) => { // another tab did
+    if (key !== KEY) return;
+    muted = kept();
+    changed();
+  });
 }

@@ -52,13 +52,14 @@ export function give(text) {
 }
 
 export function mount() {
-  place = element("ul", { id: "notices", role: "alert" });
+  place = element("ul");
+  const banner = element("section", { id: "notices", role: "alert" }, place);
   place.addEventListener("click", ({ target }) => {
     if (!target.closest("button")) return;
-    notices.splice([...place.children].indexOf(target.closest("#notices > li")), 1);
+    notices.splice([...place.children].indexOf(target.closest("#notices > ul > li")), 1);
     begunAt = -Infinity; // what is seen grows no more
     render();
   });
-  document.body.append(place);
+  document.body.append(banner);
   render();
 }

@@ -69,9 +69,8 @@ const copy = (text, name) => (known(text) ? element("button.copy", { type: "butt
 function tellEnd(process, { processes }) {
   if (processesNow() === null) return null;
   const gpus = processes.filter(({ pid }) => pid === process.pid).map(({ idx }) => idx);
-  const seen = { age: process.running_seconds, wall: Date.now(), steady: performance.now(), page: performance.timeOrigin };
-  const watch = { kind: "ends", pid: process.pid, name: process.name ?? UNKNOWN, first: { ...seen, gpus } };
-  return element("button", { type: "button", "data-await": JSON.stringify(watch) }, WORDS.tellEnd);
+  const awaited = JSON.stringify({ pid: process.pid, name: process.name ?? UNKNOWN, gpus });
+  return element("button", { type: "button", "data-await": awaited }, WORDS.tellEnd);
 }
 
 // What stands beneath its row; `process` is a row of /processes.

@@ -3,9 +3,10 @@ import { askPermission, permission, ring, wake } from "./alarm.js";
 import { Refused } from "./api.js";
 import * as awaited from "./awaited.js";
 import { byId, element, show } from "./draw.js";
+import { sighting } from "./kinds.js";
 import { wanted } from "./need.js";
 import * as notices from "./notices.js";
-import { on } from "./state.js";
+import { on, state } from "./state.js";
 import { inWords } from "./wish.js";
 import { WORDS } from "./words.js";
 
@@ -14,7 +15,7 @@ const HTTPS = "https://github.com/nvidia-smi-web/agent/blob/main/docs/authentica
 let hosts = () => [];
 
 // The sound is one that this click made: a browser plays none for a page that nobody touched.
-async function await_(watch) {
+async function arm(watch) {
   awaited.add(watch);
   await wake();
   ring();
@@ -23,10 +24,15 @@ async function await_(watch) {
 }
 
 const offers = {
-  need: () => await_({ kind: "need", wish: wanted(), hosts: hosts() }),
-  critical: () => await_({ kind: "critical", hosts: hosts() }),
-  down: () => await_({ kind: "down", hosts: hosts() }),
+  need: () => arm({ kind: "need", wish: wanted(), hosts: hosts() }),
+  critical: () => arm({ kind: "critical", hosts: hosts() }),
+  down: () => arm({ kind: "down", hosts: hosts() }),
 };
+
+function armProcess({ pid, name, gpus }) {
+  const age = state.processes?.find((one) => one.pid === pid)?.running_seconds ?? null;
+  arm({ kind: "ends", pid, name, first: { ...sighting(age), gpus }, hosts: hosts() });
+}
 
 function line({ id, text, untold }) {
   return element(
@@ -99,7 +105,7 @@ export function mount(all) {
     if (target.id === "tell-me") open(byId("tell").hidden);
     else if (kind in offers) offers[kind]();
     else if (stop) awaited.stop(stop);
-    else if (watch) await_({ ...JSON.parse(watch), hosts: hosts() });
+    else if (watch) armProcess(JSON.parse(watch));
   });
   addEventListener("keydown", ({ key }) => key === "Escape" && open(false));
   // After a reload no sound is made before a click either.

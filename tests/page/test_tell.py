@@ -83,7 +83,7 @@ def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_b
         page.wait_for_function("() => window.sounds === 2")  # the click has made its sound
         assert page.locator("#tell-list").inner_text().startswith("1 GPU can be had.")
         free(two, 1)
-        notice = page.locator("#notices > li")
+        notice = page.locator("#notices > ul > li")
         notice.get_by_text("has 1 GPU: GPU 1. Free now, not reserved.").wait_for()
         page.wait_for_function("() => document.title.startsWith('(1) ')")
         assert "circle" in (page.locator("#icon").get_attribute("href") or "")
@@ -157,7 +157,7 @@ def test_a_process_that_ends_is_told_and_one_whose_gpu_is_lost_is_not(
             gpu.lose()
         page.locator(".row.lost, .card.lost").nth(1).wait_for()
         page.wait_for_timeout(12_000)  # it was asked since
-        assert page.locator("#notices > li").count() == 0
+        assert page.locator("#notices > ul > li").count() == 0
         for gpu in two.gpus:
             gpu.processes = []
             gpu.restore()
@@ -178,9 +178,9 @@ def test_what_several_hosts_tell_within_ten_seconds_is_one_notice_with_one_sound
         arm(page, "need")
         page.wait_for_function("() => window.sounds === 2")
         answer = json.dumps(offer)
-        lines = page.locator("#notices > li > ul > li")
+        lines = page.locator("#notices > ul > li > ul > li")
         lines.nth(4).wait_for()
-        assert page.locator("#notices > li").count() == 1
+        assert page.locator("#notices > ul > li").count() == 1
         assert page.evaluate("window.sounds") == 4
         assert f"{NAMES[0]} has 1 GPU: GPU 5." in page.locator("#notices").inner_text()
         assert page.locator("#tell-list li").count() == 0
