@@ -130,7 +130,7 @@ export function mount(all, more = null) {
     "form",
     { id: "need-line", "aria-label": WORDS.needLine },
     field("count", { type: "number", min: 1, max: 128, required: true, value: given?.count ?? 1 }),
-    field("gb", { type: "number", min: 0, max: 999_999, step: "any", value: given?.gb }),
+    field("gb", { type: "number", min: 0, max: 999_999, step: 0.001, value: given?.gb }),
     field("model", { type: "search", value: given?.model }),
     element("button", { type: "submit" }, WORDS.find),
     more,
