@@ -9,6 +9,7 @@
 // `listener(null)` once a second.
 import { Refused, Silent, get, worded } from "./api.js";
 import { renewed } from "./connection.js";
+import { lanes } from "./lanes.js";
 import { changed, state } from "./state.js";
 import { summaryOf } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
@@ -18,33 +19,6 @@ import { TEXTS, known } from "./texts.js";
 const INTERVAL = { least: 5000, host: 200, most: 10_000 };
 const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
 const SKIP = 5000; // milliseconds that a clock may be apart from another without anything having happened
-// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while: those
-// that were silent share a few, so that no other waits for them.
-const IS_SHARED = /^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol ?? "");
-
-// At most so many questions at a time; the others wait in the order in which they came.
-class Lane {
-  #waiting = [];
-
-  constructor(width) {
-    this.width = width;
-  }
-
-  async run(question) {
-    if (this.width > 0) this.width -= 1;
-    else await new Promise((resume) => this.#waiting.push(resume));
-    try {
-      return await question();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.width += 1;
-    }
-  }
-}
-
-const lanes = { quick: new Lane(IS_SHARED ? 24 : 4), silent: new Lane(IS_SHARED ? 6 : 1) };
-
 export const fleet = { hosts: [], interval: INTERVAL.least };
 
 const listeners = [];
@@ -106,14 +80,15 @@ export async function look(host) {
   if (host.isRefused !== wasRefused) changed();
 }
 
-const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
-
-// Asks one host in its turn, until `signal` ends it.
+// Asks one host now and then in its turn, at first after `wait` milliseconds, until `signal` ends it.
 async function follow(host, wait, signal) {
-  for (await pause(wait); !signal.aborted; await pause(wait)) {
-    const due = performance.now() + fleet.interval;
+  for (let due = performance.now() + wait; !signal.aborted; due = performance.now() + fleet.interval) {
     await look(host);
-    wait = host.isRefused ? REFUSED : Math.max(fleet.interval / 2, due - performance.now());
+    const left = host.isRefused ? REFUSED : Math.max(fleet.interval / 2, due - performance.now());
+    await new Promise((resume) => {
+      host.wake = resume;
+      setTimeout(resume, left);
+    });
   }
 }
 
@@ -145,13 +120,12 @@ export function askAll(names, signal) {
     fleet.hosts = names.map(made);
     fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, names.length * INTERVAL.host));
   }
-  // At first all at once, then each in its turn.
+  // Now all at once, then each in its turn.
   fleet.hosts.forEach((host, place) => {
-    look(host);
     follow(host, (place / fleet.hosts.length + 0.5) * fleet.interval, signal);
   });
   const timer = setInterval(tick, 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
   // A token that was given on the page of a host, in another tab.
-  addEventListener("storage", () => fleet.hosts.filter(({ isRefused }) => isRefused).forEach(look), { signal });
+  addEventListener("storage", () => fleet.hosts.filter(({ isRefused }) => isRefused).forEach(({ wake }) => wake?.()), { signal });
 }
