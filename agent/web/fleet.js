@@ -79,14 +79,15 @@ export async function look(host) {
   if (host.isRefused !== wasRefused) changed();
 }
 
-const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
-
-// Asks one host in its turn, until `signal` ends it.
+// Asks one host now and then in its turn, at first after `wait` milliseconds, until `signal` ends it.
 async function follow(host, wait, signal) {
-  for (await pause(wait); !signal.aborted; await pause(wait)) {
-    const due = performance.now() + fleet.interval;
+  for (let due = performance.now() + wait; !signal.aborted; due = performance.now() + fleet.interval) {
     await look(host);
-    wait = host.isRefused ? REFUSED : Math.max(fleet.interval / 2, due - performance.now());
+    const left = host.isRefused ? REFUSED : Math.max(fleet.interval / 2, due - performance.now());
+    await new Promise((resume) => {
+      host.wake = resume;
+      setTimeout(resume, left);
+    });
   }
 }
 
@@ -118,13 +119,12 @@ export function askAll(names, signal) {
     fleet.hosts = names.map(made);
     fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, names.length * INTERVAL.host));
   }
-  // At first all at once, then each in its turn.
+  // Now all at once, then each in its turn.
   fleet.hosts.forEach((host, place) => {
-    look(host);
     follow(host, (place / fleet.hosts.length + 0.5) * fleet.interval, signal);
   });
   const timer = setInterval(tick, 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
   // A token that was given on the page of a host, in another tab.
-  addEventListener("storage", () => fleet.hosts.filter(({ isRefused }) => isRefused).forEach(look), { signal });
+  addEventListener("storage", () => fleet.hosts.filter(({ isRefused }) => isRefused).forEach(({ wake }) => wake?.()), { signal });
 }

@@ -3,12 +3,13 @@
 import { read, replace, to } from "./address.js";
 import { tab } from "./api.js";
 import * as bar from "./bar.js";
-import { byId, element, facts, named, show, styled } from "./draw.js";
+import { byId, element, facts, show, styled } from "./draw.js";
 import { askAll, fleet, isDown, isLive, on } from "./fleet.js";
 import * as hosts from "./hosts.js";
 import { lines } from "./mute.js";
 import { changed, state } from "./state.js";
-import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
+import { TEXTS } from "./texts.js";
+import { busy, counts, totals } from "./totals.js";
 import { isTold, line, troubles } from "./troubles.js";
 
 const styles = styled("overview.css");
@@ -28,42 +29,8 @@ const FILTERS = { node: TEXTS.theHost, user: TEXTS.filterUser, model: TEXTS.mode
 
 let view = null; // its module; null: it did not come yet
 
-const sum = (values) => (values.length ? values.reduce((total, value) => total + value, 0) : null);
-const mean = (values) => (values.length ? sum(values) / values.length : null);
-
-// How many there are, and of how many hosts that is not known.
-function counts(all) {
-  const live = fleet.hosts.filter(isLive);
-  const down = fleet.hosts.filter(isDown).length;
-  const gpus = live.flatMap(({ summary }) => summary.gpus);
-  const count = (fits) => gpus.filter(fits).length;
-  const told = ({ summary }) => summary.gpus.every(({ free }) => known(free));
-  const unknown = fleet.hosts.length - live.filter(told).length;
-  const isAsked = live.length + down > 0;
-  return {
-    free: live.length ? [count(({ free }) => free), unknown && TEXTS.unknownHosts(unknown)] : null,
-    ...(WALL && { busy: live.length ? [count(({ users }) => users?.length), ""] : null }),
-    trouble: isAsked ? [sum(all.map(({ whom }) => whom.length || 1)) ?? 0, ""] : null,
-    down: isAsked ? [down, ""] : null,
-  };
-}
-
 // The hosts that want a token.
 export const refused = () => fleet.hosts.filter(({ isRefused }) => isRefused);
-
-function totals(live) {
-  const gpus = live.flatMap(({ summary }) => summary.gpus);
-  const values = (field) => gpus.map((gpu) => gpu[field]).filter(known);
-  const all = sum(values("memory_total_mb"));
-  const watts = sum(values("power_watts"));
-  return named(TEXTS.totals, {
-    hosts: TEXTS.part(live.length, fleet.hosts.length),
-    gpus: live.length ? `${gpus.length}` : UNKNOWN,
-    utilization: number(mean(values("utilization_percent")), " %"),
-    memory: TEXTS.part(memory(sum(values("memory_used_mb")), all), memory(all)),
-    power: known(watts) ? number(watts / 1000, " kW", 1) : UNKNOWN,
-  });
-}
 
 const note = (text) => element("li.note", { "data-key": "note" }, text);
 
@@ -79,13 +46,13 @@ function wrong(all) {
 function renderShared() {
   const live = fleet.hosts.filter(isLive);
   const all = troubles();
-  const pairs = totals(live);
+  const gpus = live.flatMap(({ summary }) => summary.gpus);
   const [worst] = all;
   bar.fleet({ live: live.length, all: fleet.hosts.length, worst: worst?.verdict, every: WALL ? null : fleet.interval / 1000 });
   byId("counts").hidden = false;
-  show(byId("counts"), ...bar.counts(state.view, counts(all)));
+  show(byId("counts"), ...bar.counts(state.view, { ...counts(live, gpus, all), ...(WALL && { busy: busy(gpus) }) }));
   byId("simulated").hidden = !live.some(({ summary }) => summary.simulated);
-  show(byId("totals"), ...facts(pairs));
+  show(byId("totals"), ...facts(totals(live, gpus)));
   show(byId("troubles"), ...wrong(all));
   if (!WALL) controls();
   const isTold = (host) => isLive(host) || isDown(host);

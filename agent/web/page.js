@@ -1,15 +1,16 @@
 // Brings it together: the stream, the address, what is clicked; draws whenever the state changes.
 import { to } from "./address.js";
-import { Refused, browser, get, tab, token, worded } from "./api.js";
+import { Refused, get, tab, token, worded } from "./api.js";
 import * as bar from "./bar.js";
 import * as connection from "./connection.js";
-import { byId, element, show } from "./draw.js";
+import { byId } from "./draw.js";
 import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
 import { ask } from "./lanes.js";
 import { prepare } from "./mute.js";
 import { changed, on, state } from "./state.js";
 import { TEXTS } from "./texts.js";
+import * as theme from "./theme.js";
 
 // Whether all hosts are shown; ?host is the one behind this page. A wall shows that one as it shows all.
 const given = new URLSearchParams(location.search);
@@ -164,16 +165,7 @@ function start() {
   else connection.start(heard);
 }
 
-function colours(theme) {
-  document.documentElement.dataset.theme = theme;
-  const [sign, word] = TEXTS.themes[theme].split(" ");
-  show(byId("theme"), sign, element("span", {}, ` ${word}`));
-  byId("theme").title = TEXTS.theme;
-}
-
-let theme = given.get("theme") ?? browser?.getItem("agent-theme"); // on a wall nobody can choose one
-if (!(theme in TEXTS.themes)) theme = "auto";
-colours(theme);
+theme.prepare(given.get("theme")); // on a wall nobody can choose one
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
 for (const place of document.querySelectorAll("[data-label]")) place.ariaLabel = TEXTS[place.dataset.label];
 if (FLEET) {
@@ -198,12 +190,6 @@ byId("forget").addEventListener("click", () => {
 });
 byId("again").addEventListener("click", connection.tryNow);
 addEventListener("online", connection.tryNow);
-byId("theme").addEventListener("click", () => {
-  const themes = Object.keys(TEXTS.themes);
-  theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-  browser?.setItem("agent-theme", theme);
-  colours(theme);
-});
 // Shows what the address asks for now.
 const open = () => (FLEET ? overview : rest?.views)?.open();
 addEventListener("popstate", open);

@@ -14,6 +14,7 @@ import pytest
 from tests.support.agents import free_port, wait_until
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -81,7 +82,8 @@ def all_up(folder: Path, agent: str, certificate: Certificate) -> Iterator[str]:
         }}
     """
     with origin(folder, locations, certificate) as url:
-        wait_until(lambda: answers(f"{url}/node00/health"), "nginx answers")
+        trust = certificate.trust()
+        wait_until(lambda: answers(f"{url}/node00/health", trust), "nginx answers")
         yield url
 
 
@@ -111,9 +113,8 @@ def origin(folder: Path, locations: str, certificate: Certificate | None = None)
         popen.wait(timeout=10)
 
 
-def answers(url: str) -> bool:
-    """Whoever signed its certificate."""
+def answers(url: str, trust: ssl.SSLContext | bool = True) -> bool:
     try:
-        return httpx.get(url, verify=False).status_code == httpx.codes.OK
+        return httpx.get(url, verify=trust).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
