@@ -1,7 +1,7 @@
 """Every setting: its name, default, what it accepts and one line of help, all in one place.
 
 A setting is one field of `Settings`; its environment variable is the field's name in capitals. `kinds.py`
-says what a text may be, `environment.py` where it comes from. `--help`, the README's table and
+says what a text may be, `environment.py` where it comes from. `--help`, `docs/settings.md` and
 `.env.example` are checked against `documented()`.
 """
 
@@ -20,6 +20,7 @@ from agent.settings.kinds import (
     HOST,
     KEY,
     NODE_NAME,
+    NOT_OFFERED,
     ORIGINS,
     SCENARIO,
     SECRET,
@@ -131,6 +132,10 @@ class Settings:
         0,
         whole_number(1, 128, zero="for any number"),
         "Number of GPUs that this host should have; fewer are a critical finding.",
+    )
+
+    not_offered: tuple[str, ...] = _setting(
+        (), NOT_OFFERED, "GPUs that the operator keeps out of /free, as while they are repaired; empty: none."
     )
 
     idle_holder_minutes: float = _setting(

@@ -8,6 +8,7 @@ const CHOICES = {
   only: /^(?:free|trouble|down)$/, // which GPUs, or hosts
   node: /./, // of all hosts those whose name has this
   model: /./, // and the GPUs whose name has this
+  need: /^\d+,/, // what the need line asks for: see wish.js
   sort: /^-?\w+$/, // the column of the processes; "-": the greatest first
   open: /^\d+@\d+(?:\.\d+)?$/, // the process that is unfolded: its key
   density: /^(?:cards|rows|tiles)$/,

@@ -2,7 +2,7 @@
 import { to } from "./address.js";
 import { byId, element, facts, named, show } from "./draw.js";
 import { isTrouble, judged, notKnownFree, offersNow, product } from "./model.js";
-import { age, isLive } from "./state.js";
+import { age, isLive, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 // Screen readers say a status again when it changes: the age and the countdown, which always do, stand beside it.
@@ -11,7 +11,7 @@ function say(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
-export function render(state, isFleet) {
+export function render(isFleet) {
   const { phase, event } = state;
   if (phase !== "fleet") {
     say(byId("connection"), TEXTS.phases[phase]);
@@ -25,7 +25,7 @@ export function render(state, isFleet) {
   say(byId("problem"), state.problem ?? "");
   if (isFleet) {
     if (phase !== "fleet") {
-      document.title = TEXTS.titleUnknown(TEXTS.overview);
+      entitle(TEXTS.titleUnknown(TEXTS.overview));
       icon("unknown");
     }
     return;
@@ -41,7 +41,7 @@ export function render(state, isFleet) {
   show(byId("host-line"), ...(event ? facts(hostLine(event)) : []));
   const host = event?.system_info.hostname ?? TEXTS.gpus;
   byId("host").textContent = host;
-  document.title = isLive() ? title(event, host) : TEXTS.titleUnknown(host, TEXTS.titlePhases[phase]);
+  entitle(isLive() ? title(event, host) : TEXTS.titleUnknown(host, TEXTS.titlePhases[phase]));
   icon(isLive() ? worst([event, ...event.gpus]) : "unknown");
   byId("printed").textContent = TEXTS.printed(host, new Date().toLocaleString());
 }
@@ -61,7 +61,7 @@ export function fleet({ live, all, worst, every }) {
   say(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
   byId("connection").className = !isAny ? "lost" : live < all ? "some" : "live";
   if (every) say(byId("age"), TEXTS.asked(every));
-  document.title = isAny ? TEXTS.titleFleet(live, all, worst) : TEXTS.titleUnknown(TEXTS.overview);
+  entitle(isAny ? TEXTS.titleFleet(live, all, worst) : TEXTS.titleUnknown(TEXTS.overview));
   icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? "healthy");
 }
 
@@ -117,6 +117,11 @@ function models(gpus) {
   return [...counted].map(([name, count]) => `${count} × ${name}`).join(", ") || UNKNOWN;
 }
 
+// What was awaited, and that nobody has seen yet, goes before all else.
+function entitle(text) {
+  document.title = state.notices ? TEXTS.titleNotices(state.notices, text) : text;
+}
+
 const COLOURS = { healthy: "#17704a", warning: "#b36b00", critical: "#b3261e", unknown: "#76828a" };
 const SIGNS = { healthy: "M3 11V8m3 3V5m3 6V7m3 4V3", warning: "M8 3v6m0 2v2", critical: "M4 4l8 8m0-8l-8 8" };
 
@@ -127,8 +132,9 @@ function worst(all) {
 
 function icon(verdict) {
   const sign = SIGNS[verdict] ?? "M4 8h8";
+  const mark = state.notices ? '<circle cx="12" cy="4" r="4" fill="#fff"/><circle cx="12" cy="4" r="3" fill="#06c"/>' : "";
   const drawn = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3"
-    fill="${COLOURS[verdict]}"/><path d="${sign}" stroke="#fff" stroke-width="1.6"/></svg>`;
+    fill="${COLOURS[verdict]}"/><path d="${sign}" stroke="#fff" stroke-width="1.6"/>${mark}</svg>`;
   const href = `data:image/svg+xml,${encodeURIComponent(drawn)}`;
   if (byId("icon").href !== href) byId("icon").href = href;
 }

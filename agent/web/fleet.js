@@ -4,12 +4,13 @@
 //   ask(path)  → Promise of the JSON, out of its envelope; it waits for its turn and rejects with words for people
 //   summary    its last /summary; null: none came yet. Verdicts, offers and users in it only count while `isLive`
 //   heardAt    when that came, by performance.now(); null: never
+//   lookedAt   when it was asked last, with or without an answer
 //   fault      why the last question brought no answer, as a sentence; null: it did
 // `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
 // `listener(null)` once a second.
-import { Refused, Silent, get, worded } from "./api.js";
+import { Refused, worded } from "./api.js";
 import { renewed } from "./connection.js";
-import { lanes } from "./lanes.js";
+import { ask } from "./lanes.js";
 import { changed, state } from "./state.js";
 import { summaryOf } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
@@ -19,6 +20,7 @@ import { TEXTS, known } from "./texts.js";
 const INTERVAL = { least: 5000, host: 200, most: 10_000 };
 const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
 const SKIP = 5000; // milliseconds that a clock may be apart from another without anything having happened
+
 export const fleet = { hosts: [], interval: INTERVAL.least };
 
 const listeners = [];
@@ -45,11 +47,8 @@ export const isDown = (host) => host.fault !== null || isOld(host);
 let watching = AbortSignal.abort(); // what ends the questions
 
 function made({ name, path }) {
-  const host = { name, url: path, summary: null, heardAt: null, fault: null, isRefused: false, isSilent: false };
-  host.ask = (path) => {
-    const signal = watching;
-    return lanes[host.isSilent ? "silent" : "quick"].run(() => get(host.url + path, signal, host.url));
-  };
+  const host = { name, url: path, summary: null, heardAt: null, lookedAt: null, fault: null, isRefused: false };
+  host.ask = (path) => ask(host.url, path, watching);
   return host;
 }
 
@@ -67,14 +66,14 @@ export async function look(host) {
   const wasRefused = host.isRefused;
   try {
     const summary = await summaryOf(host);
-    Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false, isSilent: false });
+    Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false });
     if (host.url === location.pathname) renew(summary.build);
   } catch (error) {
     if (signal.aborted) return;
-    const isRefused = error instanceof Refused;
-    Object.assign(host, { isRefused, isSilent: error instanceof Silent });
-    host.fault = isRefused ? TEXTS.wantsToken : worded(error);
+    host.isRefused = error instanceof Refused;
+    host.fault = host.isRefused ? TEXTS.wantsToken : worded(error);
   }
+  host.lookedAt = performance.now();
   host.wasOld = isOld(host);
   tell(host);
   if (host.isRefused !== wasRefused) changed();

@@ -19,7 +19,11 @@ export function density(view, count) {
 }
 
 const badge = ({ word, kind }) => element(`span.badge.${kind.replace(" ", ".")}`, {}, word);
-const freeBadge = ({ free }) => (free ? element("span.badge.free", {}, free) : null);
+// Whether it can be taken; null: not known to be.
+export function freeBadge({ free, isKeptOut }) {
+  if (free) return element("span.badge.free", {}, free);
+  return isKeptOut ? element("span.badge.kept-out", { title: TEXTS.keptOut }, TEXTS.aside) : null;
+}
 const link = ({ href, spoken }, text, more) => element("a.to", { href, "aria-label": spoken, ...more }, text);
 const bar = (share) =>
   known(share)
@@ -52,7 +56,7 @@ function row(model, rows) {
     element("span.who", {}, link(model, TEXTS.gpu(model.id)), model.isMixed ? element("span.model", {}, model.product) : null),
     badge(model),
     [utilization, used, temperature, power].map(drawn),
-    element("span.users", {}, freeBadge(model) ?? usersText(model)),
+    element("span.users", {}, freeBadge(model), model.free ? null : [" ", usersText(model)]),
     element("span.limits", { title: limits }, ...(limits ? ["▼", element("span", {}, limits)] : [])),
     slices(model.mig, model.instances),
   );
@@ -64,7 +68,7 @@ export function tile(model, more) {
   const why = failure(model.gpu, "utilization.gpu_percent");
   const load = model.stateWord?.slice(2) ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
   const filled = share(used);
-  const rest = model.free ?? TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
+  const rest = model.free ?? (model.isKeptOut ? TEXTS.aside : null) ?? TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
   return element(
     `li.tile.${model.kind.replace(" ", ".")}${model.free ? ".free" : ""}`,
     { "data-key": model.id },

@@ -100,21 +100,26 @@ export function offersNow(state) {
   return state.offers.gpus.filter((offer) => isStillFree(offer, gpus.get(offer.idx), state.processes));
 }
 
-// The GPUs of which it is not known whether they are free. A lost one is not.
+// Indices of those that the operator keeps out of what /free offers.
+const keptOut = ({ passed_over: passed = [] }) => passed.filter(({ reason }) => reason === TEXTS.keptOut).map(({ idx }) => idx);
+
+// The GPUs of which it is not known whether they are free. A lost one is not, nor one that is kept out.
 export function notKnownFree({ event, offers }) {
-  const untold = event.gpus.filter((gpu) => gpu.state !== "lost" && (gpu.state !== "ok" || !gpu.top_processes));
+  const isOut = ({ id, state }) => state === "lost" || keptOut(offers).includes(id);
+  const untold = event.gpus.filter((gpu) => !isOut(gpu) && (gpu.state !== "ok" || !gpu.top_processes));
   const passedOver = (offers.passed_over ?? []).filter(({ reason }) => /\bunknown\b/.test(reason));
   return [...new Set([...untold.map(({ id }) => id), ...passedOver.map(({ idx }) => idx)])].sort((a, b) => a - b);
 }
 
 // All that a card, a row or a tile shows of one GPU, which is one of /gpu or looks like it. `age`: seconds, of values
 // that are not those of now; `free`: in words that it can be taken; `instances`: indices of the MIG instances that can.
-export function shown(gpu, href, { age, users, free, instances }) {
+// `isKeptOut`: by the operator, from all who look for one.
+export function shown(gpu, href, { age, users, free, instances, isKeptOut = false }) {
   const isNow = age === null;
   const { word, kind } = standing(gpu, age);
   const load = gpu.utilization.gpu_percent;
   // The sign is for the eye: a screen reader says "GPU 1, warning, 97 % busy".
-  const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free];
+  const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free, isKeptOut && TEXTS.keptOut];
   return {
     gpu,
     id: gpu.id,
@@ -123,6 +128,7 @@ export function shown(gpu, href, { age, users, free, instances }) {
     kind,
     stateWord: isNow ? TEXTS.states[gpu.state] : null, // in the place of values that there are none of
     free, // null: it is not offered
+    isKeptOut,
     users, // by name; null: not known
     product: product(gpu),
     measures: measures(gpu),
@@ -140,6 +146,7 @@ export function described(gpu, state) {
   const offers = mine.filter((offer) => isStillFree(offer, gpu, state.processes));
   const instances = offers.map((offer) => offer.mig_index).filter(known);
   const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
+  const isKeptOut = isOffering(state) && keptOut(state.offers).includes(gpu.id);
   const age = isNow ? null : Math.round((state.now - state.heardAt) / 1000);
-  return shown(gpu, to({}, `#gpu${gpu.id}`), { age, users: isNow ? usersOf(gpu) : null, free, instances });
+  return shown(gpu, to({}, `#gpu${gpu.id}`), { age, users: isNow ? usersOf(gpu) : null, free, instances, isKeptOut });
 }

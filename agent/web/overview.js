@@ -6,10 +6,11 @@ import * as bar from "./bar.js";
 import { byId, element, facts, show, styled } from "./draw.js";
 import { askAll, fleet, isDown, isLive, on } from "./fleet.js";
 import * as hosts from "./hosts.js";
+import { lines } from "./mute.js";
 import { changed, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 import { busy, counts, totals } from "./totals.js";
-import { line, troubles } from "./troubles.js";
+import { isTold, line, troubles } from "./troubles.js";
 
 const styles = styled("overview.css");
 
@@ -36,8 +37,9 @@ const note = (text) => element("li.note", { "data-key": "note" }, text);
 // On a wall nobody scrolls.
 function wrong(all) {
   if (!all.length) return [note(TEXTS.noTrouble)];
-  if (!WALL || all.length <= MOST) return all.map(line);
-  return [...all.slice(0, MOST - 1).map(line), note(TEXTS.andMore(all.length - MOST + 1))];
+  if (!WALL) return lines(all, line, isTold);
+  if (all.length <= MOST) return all.map((one) => line(one));
+  return [...all.slice(0, MOST - 1).map((one) => line(one)), note(TEXTS.andMore(all.length - MOST + 1))];
 }
 
 // The parts that stand above each view.
@@ -134,6 +136,16 @@ function mount() {
     element("section", { id: "fleet-view" }),
   );
   on(heard);
+  if (!WALL) mountNeed().catch(() => null); // the browser tells what could not be loaded
+}
+
+// What is needed, and what is awaited.
+async function mountNeed() {
+  const [need, tell] = await Promise.all([import("./need.js"), import("./tell.js")]);
+  const all = () => fleet.hosts;
+  need.mount(all, tell.button());
+  tell.mount(all);
+  on(tell.heard);
 }
 
 // Until `signal` ends it. `names`: [{name, path}].

@@ -6,6 +6,8 @@ import * as connection from "./connection.js";
 import { byId } from "./draw.js";
 import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
+import { ask } from "./lanes.js";
+import { prepare } from "./mute.js";
 import { changed, on, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 import * as theme from "./theme.js";
@@ -21,7 +23,7 @@ const SELDOM = 5000; // milliseconds between two tries to learn which hosts ther
 let hosts = null; // of the overview
 let overview = null; // its module, once it came
 let rest = null; // the modules of REST: what is not needed to show the GPUs comes when it is
-const REST = ["announce", "history", "processes", "seldom", "take", "views"];
+const REST = ["announce", "history", "need", "processes", "seldom", "take", "tell", "views"];
 
 // What the first paint does not need; again where it could not be loaded.
 async function prepared() {
@@ -29,6 +31,15 @@ async function prepared() {
   rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
   rest.processes.prepare(rest.views.open);
   rest.take.prepare(() => changed());
+  rest.need.mount(itself, rest.tell.button());
+  rest.tell.mount(itself);
+}
+
+// This host in the form of fleet.js.
+function itself() {
+  const hostname = state.event?.system_info.hostname ?? null;
+  const { pathname } = location;
+  return [{ name: hostname ?? TEXTS.theHost, hostname, url: pathname, ask: (path) => ask(pathname, path, connection.signal() ?? AbortSignal.abort()) }];
 }
 
 let preparing = null; // only once, however often the tab is hidden meanwhile
@@ -89,7 +100,8 @@ function drawAll(isMore) {
   const isHost = !FLEET && state.event !== null && state.phase !== "broken";
   byId("one").hidden = !isHost; // first: what cannot be drawn must not stay
   login();
-  bar.render(state, FLEET);
+  byId("need").hidden = WALL || byId("one").hidden && byId("many").hidden;
+  bar.render(FLEET);
   if (!isHost || !isMore) return;
   rest?.announce.render(state);
   tabs();
@@ -203,6 +215,7 @@ addEventListener("error", ({ error }) => error && connection.broken(error));
 addEventListener("unhandledrejection", ({ reason }) => connection.broken(reason));
 if (!("old" in document.documentElement.dataset)) {
   on(draw);
+  prepare(() => (FLEET ? overview?.open() : changed()));
   if (document.hidden) connection.pause();
   else start();
   setInterval(connection.tick, 1000);

@@ -61,6 +61,7 @@ export function gpuShown(gpu, host, age) {
     age,
     users: isNow && gpu.users ? gpu.users.map((name) => name ?? UNKNOWN) : null,
     free: isNow && gpu.free ? TEXTS.free : null,
+    isKeptOut: isNow && gpu.kept_out === true,
     instances: [],
   });
 }

@@ -3,6 +3,7 @@ import { to } from "./address.js";
 import { element, show, update } from "./draw.js";
 import { gpuFits, hostFits } from "./filter.js";
 import { age, fleet, isDown, isLive } from "./fleet.js";
+import { freeBadge } from "./gpus.js";
 import { comparing, order } from "./order.js";
 import { state } from "./state.js";
 import { gpuShown } from "./summary.js";
@@ -30,7 +31,7 @@ const WRITE = {
   host: (name, { host }) => element("a", { href: `${host.url}?host` }, name),
   gpu: (_, { model }) => element("a", { href: model.href }, TEXTS.gpu(model.id)),
   verdict: (_, { model, gpu }) => element("span", { class: `badge ${model.kind}`, title: gpu.reason }, model.word),
-  free: (_, { model }) => (model.free ? element("span.badge.free", {}, model.free) : ""),
+  free: (_, { model }) => freeBadge(model) ?? "",
   utilization: (percent) => number(percent, " %"),
   freeMemory: (mib) => memory(mib),
   temperature: (celsius) => number(celsius, " °C"),

@@ -1,12 +1,16 @@
 // What is wrong anywhere: hosts that do not tell how they are, then what those that do find critical, then warnings.
 import { fleet, isDown, isLive } from "./fleet.js";
 import { GRAVITY, finding, ranges } from "./findings.js";
+import { marked } from "./mute.js";
 import { TEXTS, known } from "./texts.js";
 
-// {key, verdict: "down", "critical" or "warning"; host, whom: indices of GPUs, none: the host itself; why, todo}
+// {key, mark: see mute.js, verdict: "down", "critical" or "warning"; host, whom: indices of GPUs, none: the host itself; why, todo}
 // The key stays as long as it is the same trouble.
 function ofHost(host) {
-  if (isDown(host)) return [{ key: `${host.name} down`, verdict: "down", host, whom: [], why: host.fault ?? TEXTS.silent, todo: null }];
+  if (isDown(host)) {
+    const mark = marked(host.url, "down", "", ""); // whatever does not answer for it
+    return [{ key: `${host.name} down`, mark, verdict: "down", host, whom: [], why: host.fault ?? TEXTS.silent, todo: null }];
+  }
   if (!isLive(host)) return []; // it was not heard yet
   const found = new Map();
   const add = ({ verdict, reason, todo }, index) => {
@@ -17,7 +21,7 @@ function ofHost(host) {
   };
   add(host.summary.host);
   for (const gpu of host.summary.gpus) add(gpu, gpu.idx);
-  return [...found.values()];
+  return [...found.values()].map((one) => ({ ...one, mark: marked(host.url, one.verdict, one.whom.join(), one.why ?? "") }));
 }
 
 // The gravest first.
@@ -26,8 +30,11 @@ export function troubles() {
   return fleet.hosts.flatMap(ofHost).sort((one, other) => gravity(one) - gravity(other));
 }
 
-export function line({ key, verdict, host, whom, why, todo }) {
+// Whether all that is wrong with the host of this path is known.
+export const isTold = (url) => fleet.hosts.some((host) => host.url === url && isLive(host));
+
+export function line({ key, verdict, host, whom, why, todo }, more = null) {
   const text = whom.length ? `${host.name} ${TEXTS.gpu(ranges(whom))}` : host.name;
   const href = `${host.url}?host${whom.length === 1 ? `#gpu${whom[0]}` : ""}`;
-  return finding(key, verdict, TEXTS.hostVerdicts[verdict], { text, href }, why, todo);
+  return finding(key, verdict, TEXTS.hostVerdicts[verdict], { text, href }, why, todo, more);
 }

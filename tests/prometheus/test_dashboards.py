@@ -28,6 +28,7 @@ VARIABLES = {
     "gpu": ".*",
     "user": ".*",
     "__rate_interval": "10s",
+    "__interval": "5s",
     "__range": "1m",
 }
 # Only on Hopper and newer, with rights that the simulated driver does not give.
