@@ -92,10 +92,11 @@ function soon() {
 function heard(host) {
   if (state.phase !== "fleet") return;
   const place = byId("fleet-view");
-  if (host) view?.renderHost(place, host);
-  else if (view) view.renderAges(place);
+  if (host) {
+    view?.renderHost(place, host);
+    soon();
+  } else if (view) view.renderAges(place);
   else open();
-  soon();
 }
 
 // Shows what the address asks for.

@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,7 +28,7 @@ def answer(body: str, route: Route) -> None:
     route.fulfill(body=body)
 
 
-def changed(change: Callable[[dict[str, object]], None], route: Route) -> None:
+def changed(change: Callable[[dict[str, Any]], None], route: Route) -> None:
     """The answer of the agent, but for a change in what its envelope has."""
     body = route.fetch().json()
     change(body["data"])
@@ -58,11 +58,11 @@ def test_every_host_has_its_row_and_those_that_are_down_disturb_no_other(
 
 
 def test_what_is_wrong_stands_first_with_its_reason_and_counts(browser: Browser, fleet_url: str) -> None:
-    def hot(data: dict[str, object]) -> None:
-        for gpu in data["gpus"][:3]:  # type: ignore[index]  (a list)
+    def hot(data: dict[str, Any]) -> None:
+        for gpu in data["gpus"][:3]:
             gpu |= {"verdict": "warning", "reason": "It is hot", "todo": "Cool it"}
 
-    def broken(data: dict[str, object]) -> None:
+    def broken(data: dict[str, Any]) -> None:
         data["host"] = {"verdict": "critical", "reason": "1 of the 8 expected GPUs is missing", "todo": None}
 
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
@@ -73,8 +73,8 @@ def test_what_is_wrong_stands_first_with_its_reason_and_counts(browser: Browser,
         lines = page.locator("#troubles li").all_inner_texts()
         assert len(lines) == LOST + 2
         assert "502" in lines[LOST - 1]
-        assert lines[LOST] == "✖ critical node01 1 of the 8 expected GPUs is missing"
-        assert lines[LOST + 1] == f"▲ warning node00 GPU 0{UNKNOWN}2 It is hot → Cool it"
+        assert lines[LOST].startswith("✖ critical node01 1 of the 8 expected GPUs is missing")
+        assert lines[LOST + 1].startswith(f"▲ warning node00 GPU 0{UNKNOWN}2 It is hot → Cool it")
         assert page.locator(BAR.format("trouble")).inner_text() == f"Trouble {LOST + 1 + 3}"
         assert page.locator(BAR.format("down")).inner_text() == f"Down {LOST}"
         assert page.title() == f"✖ down · {UP} of {HOSTS} hosts"
@@ -153,9 +153,9 @@ def test_a_click_on_a_count_filters_and_stands_in_the_address(browser: Browser, 
 
 
 def test_the_table_of_gpus_is_filtered_and_sorted_by_the_address(browser: Browser, fleet_url: str) -> None:
-    def another(data: dict[str, object]) -> None:
+    def another(data: dict[str, Any]) -> None:
         data |= {"model": None}
-        for gpu in data["gpus"]:  # type: ignore[attr-defined]  (a list)
+        for gpu in data["gpus"]:
             gpu |= {"model": "NVIDIA A100-SXM4-80GB", "temperature_celsius": 40 + gpu["idx"]}
 
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
