@@ -27,7 +27,7 @@ class Wish:
     max_utilization_percent: float | None = None  # with it, GPUs with compute processes are welcome too
     exclude_users: frozenset[str] = frozenset()  # names, or user numbers as text
     model: str | None = None  # a part of the product name, lower case
-    mig: bool = False  # MIG instances are welcome, in the place of the GPUs that they are on
+    mig: bool = False  # MIG instances are welcome, instead of the GPUs that they are on
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-// Who asks many hosts waits for a lane.
+// How many questions are asked at a time, so that hosts that do not answer keep no other waiting.
 import { Silent, get } from "./api.js";
 
-// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while: those
-// that were silent share a few, so that no other waits for them.
+// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while; over HTTP/2
+// all share one.
 const IS_SHARED = /^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol ?? "");
 
-// At most so many questions at a time; the others wait in the order in which they came.
+// At most `width` questions at a time; the others wait in the order in which they came.
 class Lane {
   #waiting = [];
 

@@ -126,8 +126,8 @@ export function shown(gpu, href, { age, users, free, instances, isKeptOut = fals
     href,
     word,
     kind,
-    stateWord: isNow ? TEXTS.states[gpu.state] : null, // in the place of values that there are none of
-    free, // null: it is not offered
+    stateWord: isNow ? TEXTS.states[gpu.state] : null, // instead of values that there are none of
+    free, // in words; null: it is not offered
     isKeptOut,
     users, // by name; null: not known
     product: product(gpu),

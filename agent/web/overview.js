@@ -10,7 +10,7 @@ import { lines } from "./mute.js";
 import { changed, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 import { busy, counts, totals } from "./totals.js";
-import { isTold, line, troubles } from "./troubles.js";
+import { line, tellsAll, troubles } from "./troubles.js";
 
 const styles = styled("overview.css");
 
@@ -36,10 +36,10 @@ const note = (text) => element("li.note", { "data-key": "note" }, text);
 
 // On a wall nobody scrolls.
 function wrong(all) {
-  if (!all.length) return [note(TEXTS.noTrouble)];
-  if (!WALL) return lines(all, line, isTold);
-  if (all.length <= MOST) return all.map((one) => line(one));
-  return [...all.slice(0, MOST - 1).map((one) => line(one)), note(TEXTS.andMore(all.length - MOST + 1))];
+  const drawn = WALL ? all.map((one) => line(one)) : lines(all, line, tellsAll);
+  if (!drawn.length) return [note(TEXTS.noTrouble)];
+  if (!WALL || drawn.length <= MOST) return drawn;
+  return [...drawn.slice(0, MOST - 1), note(TEXTS.andMore(all.length - MOST + 1))];
 }
 
 // The parts that stand above each view.

@@ -31,7 +31,7 @@ export function troubles() {
 }
 
 // Whether all that is wrong with the host of this path is known.
-export const isTold = (url) => fleet.hosts.some((host) => host.url === url && isLive(host));
+export const tellsAll = (url) => fleet.hosts.some((host) => host.url === url && isLive(host));
 
 export function line({ key, verdict, host, whom, why, todo }, more = null) {
   const text = whom.length ? `${host.name} ${TEXTS.gpu(ranges(whom))}` : host.name;

@@ -19,7 +19,7 @@ export const WORDS = {
   },
   // what is needed
   need: { count: "I need", gb: "GPUs with", model: "GB, model" },
-  needLine: "What I need",
+  needLine: "GPUs that are wanted",
   find: "Find",
   close: "Close",
   whoCan: "Who can give them",
