@@ -41,8 +41,9 @@ const isOld = (host) => known(host.heardAt) && age(host) > 3 * fleet.interval;
 // Whether what the host told is of now.
 export const isLive = (host) => host.summary !== null && host.fault === null && !isOld(host);
 
-// Whether it does not tell how it is, although it was asked: it is down, silent, wants a token or tells nothing new.
-export const isDown = (host) => host.fault !== null || isOld(host);
+// Whether it does not tell how it is, although it was asked: it is down, silent or wants a token. Of one that was not
+// asked for long, as while the computer slept, that is not known.
+export const isDown = (host) => host.fault !== null;
 
 let watching = AbortSignal.abort(); // what ends the questions
 
@@ -119,8 +120,9 @@ export function askAll(names, signal) {
     fleet.hosts = names.map(made);
     fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, names.length * INTERVAL.host));
   }
-  // Now all at once, then each in its turn.
+  // Now all at once, then each in its turn. What kept one from answering before need not be there now.
   fleet.hosts.forEach((host, place) => {
+    Object.assign(host, { fault: null, isRefused: false });
     follow(host, (place / fleet.hosts.length + 0.5) * fleet.interval, signal);
   });
   const timer = setInterval(tick, 1000);

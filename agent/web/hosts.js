@@ -75,8 +75,9 @@ export function renderHost(place, host) {
   else if (had) update(had, row(host));
 }
 
-// Only the ages.
+// Only the ages, but for what is old: its tiles say how old.
 export function renderAges(place) {
+  for (const host of fleet.hosts) if (host.summary && !isLive(host)) renderHost(place, host);
   for (const one of place.firstChild.children) {
     const host = fleet.hosts.find(({ name }) => name === one.dataset.key);
     if (known(host.heardAt)) one.querySelector(".host-age").firstChild.data = TEXTS.age(seconds(age(host)));

@@ -2,7 +2,7 @@
 import { to } from "./address.js";
 import { element, show, update } from "./draw.js";
 import { gpuFits, hostFits } from "./filter.js";
-import { age, fleet, isDown, isLive } from "./fleet.js";
+import { age, fleet, isLive } from "./fleet.js";
 import { freeBadge } from "./gpus.js";
 import { comparing, order } from "./order.js";
 import { state } from "./state.js";
@@ -121,7 +121,7 @@ export function renderHost(_, host) {
 
 // Once a second.
 export function renderAges(place) {
-  for (const host of fleet.hosts) if (isDown(host) && host.summary) refresh(host);
+  for (const host of fleet.hosts) if (host.summary && !isLive(host)) refresh(host);
   if (isDue) arrange(place);
   isDue = false;
 }

@@ -9,7 +9,7 @@ import { TEXTS, known } from "./texts.js";
 function ofHost(host) {
   if (isDown(host)) {
     const mark = marked(host.url, "down", "", ""); // whatever does not answer for it
-    return [{ key: `${host.name} down`, mark, verdict: "down", host, whom: [], why: host.fault ?? TEXTS.silent, todo: null }];
+    return [{ key: `${host.name} down`, mark, verdict: "down", host, whom: [], why: host.fault, todo: null }];
   }
   if (!isLive(host)) return []; // it was not heard yet
   const found = new Map();
