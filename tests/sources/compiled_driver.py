@@ -146,7 +146,10 @@ def expected_reading(now: float) -> GpuReading:
                 pid,
                 ProcessType.COMPUTE,
                 NUMBERS["PROCESS_MEMORY"] + number,
-                *(NUMBERS["PROCESS_PERCENT"] + column for column in range(4)),
+                NUMBERS["PROCESS_PERCENT"],
+                NUMBERS["PROCESS_PERCENT"] + 1,
+                NUMBERS["PROCESS_PERCENT"] + 2,
+                NUMBERS["PROCESS_PERCENT"] + 3,
             )
             for number, pid in enumerate((100, 300))
         ),
