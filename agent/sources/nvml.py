@@ -105,9 +105,16 @@ def call_c_function(symbol: str, *arguments: Any) -> None:
         raise pynvml.NVMLError(code)
 
 
+# A member of an NVML struct, by its name. pynvml's structs run a Python function for each that is read.
+member: Callable[[Any, str], Any] = object.__getattribute__
+
+
 def number(struct: Any, field: str) -> int | None:
     """A whole number out of an NVML struct; None where it has no such field, or no value in it."""
-    value = getattr(struct, field, None)
+    try:
+        value = member(struct, field)
+    except AttributeError:
+        return None
     if value is None or (told := int(value)) in NOT_AVAILABLE:
         return None
     return told
