@@ -1,7 +1,7 @@
 """NVML's field values, many in one call, packed and unpacked at once.
 
-pynvml's structs run a Python function for each member that is read or written, which for the hundred fields of
-a GPU's links takes longer than the driver.
+pynvml's structs run a Python function for each member that is read or written, which for the hundred fields
+of a GPU's links takes longer than the driver.
 """
 
 from __future__ import annotations

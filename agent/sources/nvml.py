@@ -57,7 +57,7 @@ def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
     """
     thread = get_ident()
     _calls[thread] = _calls.get(thread, 0) + 1
-    call = _function(function) if function.__class__ is str else function
+    call = _function(function) if isinstance(function, str) else function
     _begin()
     try:
         value = call(*arguments)
