@@ -49,7 +49,6 @@ KNOWN_TO: dict[str, set[str]] = {
     "psutil": {"sources"},
     "dotenv": {"settings"},
     "uvicorn": {"cli", "server"},
-    "prometheus_client": {"views"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}
 WITHOUT_WEB = {"readings", "sources", "sampling", "derive", "views", "simulation", "settings"}

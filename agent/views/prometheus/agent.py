@@ -12,9 +12,8 @@ from agent.views.prometheus.families import counter, gauge, ratio
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from prometheus_client import Metric
-
     from agent.readings import AgentReading, HostReading, Snapshot
+    from agent.views.prometheus.exposition import Family
 
 HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
     (
@@ -77,7 +76,7 @@ PROCESS: tuple[tuple[str, str, Callable[[AgentReading], float | None]], ...] = (
 )
 
 
-def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
+def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Family]:
     """What is there even without a driver."""
     yield gauge(
         "agent_build_info",
