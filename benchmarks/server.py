@@ -103,7 +103,7 @@ class Server:
 
 @contextmanager
 def running(
-    program: str, *arguments: str, ready: str = PREFIX + "/status", root: Path = ROOT, **environ: str
+    program: str, *arguments: str, ready: str = PREFIX + "/status", root: Path | str = ROOT, **environ: str
 ) -> Iterator[Server]:
     """`python -m benchmarks.programs.PROGRAM`, or a script, on the server's core; answers 200 at `ready`.
 
@@ -147,7 +147,7 @@ def sleepers(count: int, programs: Sequence[str] = ("sleep",)) -> Iterator[list[
 
 @contextmanager
 def on_compiled_driver(
-    gpus: int, processes: int, *, links: int = 18, root: Path = ROOT, **settings: str
+    gpus: int, processes: int, *, links: int = 18, root: Path | str = ROOT, **settings: str
 ) -> Iterator[tuple[Server, Callable[[], int]]]:
     """The agent as its command line runs it, with no Python in its driver; and its driver calls so far."""
     with tempfile.TemporaryDirectory() as folder, sleepers(processes) as pids:

@@ -93,7 +93,8 @@ class HistoryColumns(BaseModel):
     """The remembered samples, the oldest first."""
 
     interval: float | None = Field(
-        description="seconds between two moments; the last 5 minutes have every sample; null: no history"
+        description="seconds between two moments; the last 5 minutes have every sample, up to an hour;"
+        " null: no history"
     )
     ts: list[int] = Field(description="moments of all columns, milliseconds since the epoch")
     host: HostHistory | None = Field(default=None, description="only where fields names host")
@@ -125,6 +126,6 @@ def _columns(
 def _shown(values: Sequence[float | None], column: _Column) -> list[Any]:
     """Whole, or rounded to a decimal as `tenths` does: one by one that would take several times as long."""
     if column.whole:
-        return [None if value is None else int(value) for value in values]
+        return [None if value is None else floor(value + 0.5) for value in values]
     scale = column.scale * 10
     return [None if value is None else floor(value * scale + 0.5) / 10 for value in values]

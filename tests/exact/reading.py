@@ -416,6 +416,7 @@ def _sample(n: int) -> GpuSample:
         xids={
             31: XidCount(
                 times=191 + n,
+                restored=181 + n,
                 last_at=TAKEN_AT - 300 - 10 * n,
                 source=(XidSource.BOTH, XidSource.KERNEL_LOG, XidSource.NVML)[n],
                 blamed=Blamed(
@@ -430,7 +431,9 @@ def _sample(n: int) -> GpuSample:
                     ),
                 ),
             ),
-            79: XidCount(times=201 + n, last_at=TAKEN_AT - 600 - 10 * n, was_reset=RESET_SINCE[n]),
+            79: XidCount(
+                times=201 + n, restored=151 + n, last_at=TAKEN_AT - 600 - 10 * n, was_reset=RESET_SINCE[n]
+            ),
         },
     )
 

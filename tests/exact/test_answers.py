@@ -36,6 +36,7 @@ UNSHOWN = {
 # Names that are null in every answer -> why.
 ALWAYS_NULL = {
     ".data.model": "no two GPUs of the reading are of one model; tests/views/test_summary.py",
+    ".state": "nothing is kept; tests/http/test_state.py",
     ".kernel_log.error": "the kernel log is read; tests/http/test_kernel_log.py",
 }
 # Where most fields show and that is made quickly; only then is everything asked.

@@ -78,7 +78,7 @@ async def test_an_unknown_column_is_named_with_those_that_there_are(fields: str)
     assert "given 2 times" in error_in(twice)
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "3601", "nan", "x"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "3601", "7776001", "nan", "x"])
 async def test_wrong_seconds_are_named(seconds: str) -> None:
     with Simulation(1):
         async with agent_client() as client:
