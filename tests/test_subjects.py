@@ -55,6 +55,8 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
         "handle",
         "mps",
         "nvlink_counters",
+        "nvlink_errors",
+        "nvlink_states",
         "once",
         "paces",
         "possible",

@@ -33,6 +33,11 @@ def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: boo
     return [_number_or_refusal(handle, field, counters=counters) for field in answer]
 
 
+def fields_by_key(handle: GpuHandle, keys: Sequence[FieldKey]) -> dict[FieldKey, Any]:
+    """As `field_values`, by what was asked."""
+    return dict(zip(keys, field_values(handle, keys), strict=True))
+
+
 def _number_or_refusal(handle: GpuHandle, field: Any, *, counters: bool) -> int | Refusal:
     is_told = field.nvmlReturn == pynvml.NVML_SUCCESS and (
         not counters or field.valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
