@@ -53,6 +53,7 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
         "fields",
         "fixed",
         "handle",
+        "moment",
         "mps",
         "nvlink_counters",
         "nvlink_errors",

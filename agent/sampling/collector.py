@@ -114,7 +114,7 @@ class Collector:
         self._census.follow(self._contact.gpu_count)
         if self._contact.is_made:
             self._follow_xids()
-            await self._contact.read_gpus(started)
+            await self._contact.read_gpus(started, watched=watched)
             gpu_count = len(self._contact.gpus)
             self._topology.ask(gpu_count)
             if self._xids is not None and not waits_for_xids:

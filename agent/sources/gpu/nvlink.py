@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
     from agent.sources.gpu.seen import Seen
 
 _VERSION = pynvml.NVML_FI_DEV_NVLINK_GET_VERSION
@@ -61,14 +62,16 @@ class NvLinkSource:
         self._counters = NvLinkCounters(handle)
         self._errors = NvLinkErrors(handle)
         self._states: tuple[bool, ...] = ()
+        self._details_at = float("-inf")  # seconds of the monotonic clock
         self._most_active = 0  # of this card, as it was seen before
         self._paced_links = Paced(SLOW_PACE, self._read_links)
         self._begin_anew()
 
-    def read(self, now: float, seen: Seen) -> NvLinks:
+    def read(self, moment: Moment, seen: Seen) -> NvLinks:
         """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
         self._most_active = seen.nvlinks
-        links = self._paced_links.get(now)
+        self._details_at = moment.details
+        links = self._paced_links.get(moment.now)
         seen.nvlinks = max(seen.nvlinks, sum(self._states))
         return NvLinks(links, seen.nvlinks)
 
@@ -87,7 +90,7 @@ class NvLinkSource:
         if states != self._states:
             self._states = states
             self._begin_anew()
-        facts, makes = self._facts.get(now), self._makes.get(now)
+        facts, makes = self._facts.get(now), self._makes.get(self._details_at)
         of_packets = bool(self._errors.are_of_packets)
         rates, refusals = self._counters.rates(
             now, len(states), self._link_states.told, of_packets=of_packets
@@ -129,7 +132,7 @@ class NvLinkSource:
             facts.append(
                 _Facts(
                     speed=elements.take(speed or _NO_SPEED) if self._states[link] else None,
-                    errors=self._errors.of_link(link, told, elements, now),
+                    errors=self._errors.of_link(link, told, elements, now, self._details_at),
                     refusals=elements.refusals,
                 )
             )

@@ -79,14 +79,17 @@ class NvLinkErrors:
         return failed[:1] if self.are_of_packets is None else []
 
     def of_link(
-        self, link: int, told: Mapping[FieldKey, Any], elements: Elements, now: float
+        self, link: int, told: Mapping[FieldKey, Any], elements: Elements, now: float, details_at: float
     ) -> Mapping[str, int | None]:
-        """By the field of NvLink; `told` are the field values, by field and link."""
+        """By the field of NvLink; `told` are the field values, by field and link.
+
+        `details_at`: as `now`, but it stands still while nobody looks.
+        """
         answers: dict[str, Any] = {name: told[field, link] for name, field in self._by_field.items()}
         for name in _COUNTERS:
             # Not where the field has failed in passing: another counter counts from elsewhere.
             if name not in answers or (isinstance(answers[name], Refusal) and answers[name].is_absence):
-                answers[name] = self._ask(link, name, now)
+                answers[name] = self._ask(link, name, now if name in _BEFORE_5 else details_at)
         return {name: elements.take(answer) for name, answer in answers.items()}
 
     def _ask(self, link: int, name: str, now: float) -> Any:
