@@ -43,7 +43,7 @@ from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import hangup_handled, when_stopped
 from agent.settings import SettingsError, fault
-from agent.sources import new_process
+from agent.sources import new_process, runtime_power
 from agent.sources.agent import AgentSource
 from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
@@ -251,6 +251,7 @@ async def _lifespan(
         expected_gpus=settings.expected_gpus,
         recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
+        runtime_power=runtime_power.in_place,
         replaced_driver=None
         if restart is None or shared.simulated
         else ReplacedDriver(new_process.NewProcess().count_gpus, restart),

@@ -52,6 +52,19 @@ class GpuSlot:
         """Those of the latest result."""
         return (self.result.reading.processes or ()) if self.result and self.result.reading else ()
 
+    @property
+    def last(self) -> GpuReading | None:
+        """The latest reading there was, which may be no longer current."""
+        return self._last
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses the GPU, as its latest result tells; False: unknown."""
+        reading = self.result.reading if self.result else None
+        if reading is None or reading.processes or not reading.knows_all_processes:
+            return False
+        return reading.utilization.gpu_percent == 0
+
     def request(self, *, watched: bool = True) -> None:
         """Ask for a reading; through a new contact if that was wished for. `watched`: somebody looks."""
         if self._renewing:
