@@ -1,4 +1,4 @@
-"""What the README says to whoever comes from one of the two agents before, point by point, asked of this one.
+"""What `docs/coming-from.md` says, point by point, asked of this agent.
 
 tests/test_seed_examples.py and tests/test_client_examples.py hold what stayed as it was.
 """
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-SECTION = (
-    (ROOT / "README.md").read_text().split("\n## Coming from another agent\n", 1)[1].split("\n## ", 1)[0]
-)
+DOCUMENT = (ROOT / "docs" / "coming-from.md").read_text()
 API_KEY = {"X-API-Key": "a-key"}
 # As the first agent's description has it; what its framework refused by itself had {"detail": …}.
 FAILURE = {"code", "data", "error"}
@@ -233,7 +231,7 @@ async def test_what_is_told_is_so(words: str, client: httpx.AsyncClient) -> None
 
 
 def test_every_point_is_shown() -> None:
-    points = [point.replace("\n ", "") for point in re.findall(r"^- (.*(?:\n  .*)*)", SECTION, re.MULTILINE)]
+    points = [point.replace("\n ", "") for point in re.findall(r"^- (.*(?:\n  .*)*)", DOCUMENT, re.MULTILINE)]
 
     assert [[words for words in SHOWN if point.startswith(words)] for point in points] == [
         [words] for words in SHOWN
@@ -243,7 +241,7 @@ def test_every_point_is_shown() -> None:
 
 def test_each_name_among_the_added_ones_is_told() -> None:
     """And each that is not carried over."""
-    named = set(re.findall(r"`(?:\w+\.)*(\w+)`", SECTION))
+    named = set(re.findall(r"`(?:\w+\.)*(\w+)`", DOCUMENT))
     assert named >= {
         *(
             "uuid",

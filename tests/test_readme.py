@@ -1,4 +1,4 @@
-"""What the README promises: its tables and its commands."""
+"""What the README promises, and its commands; those of docs/ as well."""
 
 from __future__ import annotations
 
@@ -7,119 +7,34 @@ import re
 import shlex
 import shutil
 import subprocess
-import tomllib
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from agent.readings import GpuState
-from agent.routes import ENDPOINTS
-from agent.settings import documented, scenarios
-from tests.support.agents import ROOT, agent_client, agent_process
+from agent.settings import documented
+from tests.support.agents import ROOT, agent_process
+from tests.support.documents import commands
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-README = (ROOT / "README.md").read_text()
-
-
-def table(heading: str) -> list[list[str]]:
-    """The rows of the first table below a heading, without its head; `inline code` as it is."""
-    below = README.split(f"\n{heading}\n", 1)[1]
-    rows = re.search(r"((?:^\|.*\|\n)+)", below, re.MULTILINE)
-    assert rows, f"there is a table below {heading}"
-    lines = rows.group(1).splitlines()[2:]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+# docs/kubernetes.md has commands for a cluster, and docs/recipes.md programs that its own test runs.
+WITH_COMMANDS = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("api", "authentication", "install", "simulation")),
+]
 
 
-def commands() -> Iterator[str]:
-    """Every line of every shell block."""
-    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL):
-        yield from block.strip().splitlines()
-
-
-def test_the_settings_table_is_what_the_program_knows() -> None:
-    expected = [
-        [f"`{row.name}`", f"`{row.default}`" if row.default else "", row.accepted, row.help]
-        for row in documented()
-    ]
-    assert expected == table("## Settings"), "README.md, ## Settings, and agent/settings/__init__.py differ"
-
-
-def test_the_scenarios_table_is_what_the_simulation_knows() -> None:
-    known = [[f"`{name}`", what] for name, what in scenarios().items()]
-    assert known == table("### Scenarios"), (
-        "README.md, ### Scenarios, and agent/simulation/scenarios.py differ"
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 250, (
+        "README.md: what is longer stands in docs/"
     )
 
 
-@pytest.mark.anyio
-async def test_the_replay_is_shown_as_it_is_answered() -> None:
-    below = README.split("\n### Replay\n", 1)[1]
-    found = re.search(r"--simulate (\S+\.xml)\n.*?```json\n(.*?)```", below, re.DOTALL)
-    assert found
-    async with agent_client(SIMULATE_GPUS=str(ROOT / found[1])) as client:
-        answer = (await client.get("/status")).json()
-    shown = json.loads(found[2])
-    for one in (answer, shown):
-        for device in one["data"]["devices"]:
-            del device["ts"], device["age_ms"]
-    assert answer == shown
+def test_every_document_is_named_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for document in (ROOT / "docs").glob("*.md"):
+        assert f"| [docs/{document.name}](docs/{document.name}) |" in readme, "README.md, ## Where to read on"
 
 
-@pytest.mark.anyio
-@pytest.mark.usefixtures("simulation")
-async def test_the_endpoints_table_is_what_the_agent_serves() -> None:
-    async with agent_client() as client:
-        document = (await client.get("/openapi.json")).json()
-    served = {f"`GET {path}`" for path in document["paths"]} | {"`GET /docs`", "`GET /`"}  # for people
-    assert served == {row[0] for row in table("## Endpoints")}, (
-        "README.md, ## Endpoints, needs a row for each"
-    )
-    access = {path: endpoint.access for endpoint in ENDPOINTS for path in endpoint.paths}
-    for path, who, _ in table("## Endpoints"):
-        assert who == access[path.removeprefix("`GET ").rstrip("`")], path
-
-
-def test_the_states_table_is_complete() -> None:
-    told = [row[0] for row in table("### What the values mean")]
-    assert [f"`{state}`" for state in GpuState] == told, (
-        "README.md, ### What the values mean, needs each state"
-    )
-
-
-def test_every_runtime_dependency_has_its_reason() -> None:
-    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    required = {f"`{dependency.split('>')[0]}`" for dependency in project["dependencies"]}
-    assert required == {row[0] for row in table("## Dependencies")}, "README.md, ## Dependencies, says why"
-
-
-def test_every_folder_of_the_agent_is_explained() -> None:
-    folders = {
-        f"`agent/{path.name}/`"
-        for path in (ROOT / "agent").iterdir()
-        if path.is_dir() and path.name != "__pycache__"
-    }
-    assert folders == {row[0] for row in table("## How it works")}, "README.md, ## How it works, has each"
-
-
-def test_every_link_leads_to_a_file_or_a_heading() -> None:
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
-        for line in README.splitlines()
-        if line.startswith("#")
-    }
-    targets = re.findall(r"\]\(([^)]+)\)", README)
-    assert targets
-    for target in targets:
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif not target.startswith("https://"):
-            assert (ROOT / target).exists(), target
-
-
-# The README's start commands, each with the requests that it shows for it.
+# The start commands, each with the requests that are shown for it.
 SHOWN = {
     "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run main.py": [],
     "uv run main.py --simulate 8": [
@@ -151,21 +66,30 @@ SHOWN_IN_TESTS_PACKAGING = {
     "openssl rand -hex 32 | sudo install --owner=10001 --mode=0400 /dev/stdin token",
     'curl -H "Authorization: $(sudo cat token)" http://localhost:8008/gpu',
     "docker build -t nvidia-smi-web-agent .",
-    "uv tool install . && nvidia-smi-web-agent --version",
+    "uv tool install --constraints requirements.txt . && nvidia-smi-web-agent --version",
+    (
+        "uv venv venv && uv pip install --python venv --constraints requirements.txt ."
+        " && venv/bin/nvidia-smi-web-agent --version"
+    ),
+    (
+        "uv venv venv && uv pip install --python venv --constraints requirements.txt"
+        " nvidia_smi_web_agent-0.1.0-py3-none-any.whl"
+    ),
     "pip install -r requirements.txt && uvicorn main:app --port 8008",
 }
 
 
 def docker_run() -> str:
-    return next(command for command in commands() if command.startswith("docker run "))
+    return next(command for command in commands("docs/install.md") if command.startswith("docker run "))
 
 
 def test_no_command_is_left_unshown() -> None:
     requests = {request for requests in SHOWN.values() for request in requests}
     shown = set(SHOWN) | requests | SHOWN_IN_CI | SHOWN_IN_TESTS_HTTP | SHOWN_IN_TESTS_PACKAGING
     shown |= {docker_run()}
-    assert shown == set(commands()), (
-        "a command of README.md stands in SHOWN (tests/test_readme.py) or its kin"
+    known = {command for document in WITH_COMMANDS for command in commands(document)}
+    assert shown == known, (
+        "a command of README.md and docs/ stands in SHOWN (tests/test_readme.py) or its kin"
     )
 
 
@@ -182,7 +106,7 @@ def test_a_start_command_and_its_requests_work_as_they_are_written(start: str) -
         address = agent.url.removesuffix(prefix)
         for request in SHOWN[start]:
             curl = shlex.split(request.replace("http://localhost:8000", address))
-            with subprocess.Popen(  # noqa: S603  (the README's own command)
+            with subprocess.Popen(  # noqa: S603  (the documents' own command)
                 [*curl, "--silent", "--max-time", "10"], stdout=subprocess.PIPE, text=True
             ) as asking:
                 assert asking.stdout is not None
@@ -208,7 +132,11 @@ def test_ci_runs_the_readme_s_own_commands_for_newcomers(end: str) -> None:
     """`.ci/run` looks the lines up here by its own patterns."""
     script = (ROOT / ".ci" / "run").read_text()
     (pattern,) = re.findall(rf"grep --max-count=1 --extended-regexp '([^']+{end}\$)' README.md", script)
-    found = re.search(pattern, README, re.MULTILINE)
+    found = re.search(pattern, (ROOT / "README.md").read_text(), re.MULTILINE)
     assert found
-    (shown,) = (command for command in commands() if command.startswith("python3") and command.endswith(end))
+    (shown,) = (
+        command
+        for command in commands("README.md")
+        if command.startswith("python3") and command.endswith(end)
+    )
     assert found.group() == shown

@@ -28,7 +28,7 @@ EVENT_STREAM = "text/event-stream"
 
 
 class Access(StrEnum):
-    """Who may read an endpoint, in the words of the README's table."""
+    """Who may read an endpoint, in the words of the table in docs/api.md."""
 
     OPEN = "all"
     TOKEN = "TOKEN"  # noqa: S105  (the name of a setting)

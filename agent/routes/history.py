@@ -66,7 +66,7 @@ async def history(
     fields: Fields,
     seconds: Seconds = HISTORY_SECONDS,
 ) -> Response:
-    """Columns over time, the oldest first. What was not known is null; without history they are empty."""
+    """Columns over time, the oldest first. Unknown values are null; without history the columns are empty."""
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
     if shared.history is None:

@@ -22,6 +22,6 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def users(shared: Shared, snapshot: CurrentSnapshot) -> Response:
-    """Every user with a process on a GPU now, or since the agent started. What is unknown is null."""
+    """Every user with a process on a GPU now, or since the agent started. Unknown values are null."""
     driver_of(snapshot)
     return await json_response(shared, users_json(snapshot, shared.idle_holder_seconds))

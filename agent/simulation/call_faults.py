@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from agent.simulation.codes import NvmlFailure
 
@@ -30,6 +32,7 @@ class Faults:
         # Symbol, and entry of those that answer many questions -> return code, times left.
         self._failing: dict[tuple[str, int | None], tuple[int, int | None]] = {}
         self._blocked = 0
+        self._held_up: WeakSet[threading.Thread] = WeakSet()
 
     @property
     def blocked_calls(self) -> int:
@@ -57,6 +60,17 @@ class Faults:
                 self._hung.discard(symbol)
             self._changed.notify_all()
 
+    def join_held_up(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for the threads to end that once called what hung.
+
+        One that has been told to end asks on until its reading is done, and would ask the next library.
+        """
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            threads = self._held_up - {threading.current_thread(), threading.main_thread()}
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
     def fail(
         self, symbol: str, error_code: int, times: int | None = None, *, entry: int | None = None
     ) -> None:
@@ -83,6 +97,7 @@ class Faults:
             return
         with self._changed:
             self._blocked += 1
+            self._held_up.add(threading.current_thread())
             self._changed.notify_all()
         try:
             while True:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from agent.simulation.nvml import NvmlFunction
 
 MAX_GPUS = 128
+PATIENCE = (
+    2.0  # seconds for threads that are to end; whoever uninstalls first and ends them later waits so long
+)
 
 
 class Simulation(SimulatedLibrary):
@@ -78,7 +81,7 @@ class Simulation(SimulatedLibrary):
         return self
 
     def uninstall(self) -> None:
-        """Give the place back as it was, and let every hanging call go."""
+        """Give the place back as it was, and let every hanging call go to its end."""
         if self._before is not None:
             take_away(self._before)
             self._before = None
@@ -86,6 +89,8 @@ class Simulation(SimulatedLibrary):
         self.kernel_log.close()
         for faults in (self, *self.gpus):
             faults.release()
+        for faults in (self, *self.gpus):
+            faults.join_held_up(PATIENCE)
 
     def __enter__(self) -> Self:
         return self.install()

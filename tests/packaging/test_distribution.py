@@ -68,11 +68,19 @@ def test_the_source_archive_holds_the_package_its_documents_and_the_pins(archive
     assert PACKAGE - names == set()
 
 
-def test_the_wheel_runs_and_serves_in_an_empty_environment(archives: Path, tmp_path: Path) -> None:
+def test_the_wheel_runs_and_serves_under_the_pinned_versions(archives: Path, tmp_path: Path) -> None:
     succeed(["uv", "venv", "--python", sys.executable, "venv"], tmp_path)
     wheel = archives / f"{NAME}-py3-none-any.whl"
-    # run in the checkout, for the date in its pyproject.toml up to which releases count
-    succeed(["uv", "pip", "install", "--python", str(tmp_path / "venv"), str(wheel)], ROOT)
+    install = [
+        "uv",
+        "pip",
+        "install",
+        "--python",
+        str(tmp_path / "venv"),
+        "--constraints",
+        "requirements.txt",
+    ]
+    succeed([*install, str(wheel)], ROOT)
     script = str(tmp_path / "venv/bin/nvidia-smi-web-agent")
     assert succeed([script, "--version"], tmp_path) == f"nvidia-smi-web-agent {__version__}\n"
     port = free_port()

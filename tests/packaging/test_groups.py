@@ -15,13 +15,10 @@ from importlib.metadata import requires
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.packaging.commands import succeed
 from tests.packaging.imports import OURS, loaded_with, source
-from tests.packaging.test_requirements import PINS
 from tests.support.agents import ROOT
 
 if TYPE_CHECKING:
@@ -162,40 +159,3 @@ def test_uv_takes_dev_and_nothing_else_by_default() -> None:
 @pytest.mark.parametrize(("package", "other"), COMES_WITH.items())
 def test_what_has_no_line_of_its_own_does_come_with_the_other(package: str, other: str) -> None:
     assert package in {canonicalize_name(Requirement(text).name) for text in requires(other) or ()}
-
-
-# What it weighs
-
-
-def installed(folder: Path, *options: str) -> tuple[set[str], float]:
-    """The packages, and the MiB, of an environment that `uv sync` makes in a copy of the project."""
-    for name in ("pyproject.toml", "README.md", "LICENSE", "agent/__init__.py"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes((ROOT / name).read_bytes())
-    environment = {"UV_PROJECT_ENVIRONMENT": ".venv", "VIRTUAL_ENV": ""}
-    command = ["uv", "sync", "--compile-bytecode", *options]  # with byte code, as after the first start
-    succeed([*dict.fromkeys(command)], folder, **environment)
-    listed = succeed(["uv", "pip", "list", "--quiet", "--python", ".venv", "--format", "freeze"], folder)
-    names = {str(canonicalize_name(re.split(r"[=@ ]", line)[0])) for line in listed.splitlines()}
-    kibibytes = succeed(["du", "--summarize", "--block-size=1K", ".venv"], folder).split()[0]
-    return names - {"nvidia-smi-web-agent"}, int(kibibytes) / 1024
-
-
-@pytest.mark.slow
-def test_uv_sync_installs_no_browser_and_no_type_checker(tmp_path: Path) -> None:
-    packages, mebibytes = installed(tmp_path)
-    assert packages & (GROUPS["lint"] | GROUPS["slow"]) == set()
-    assert GROUPS[RUNTIME] | GROUPS["dev"] <= packages
-    assert mebibytes <= 85
-
-
-@pytest.mark.slow
-def test_the_unit_s_installation_is_what_the_image_has(tmp_path: Path) -> None:
-    """The runtime dependencies and what they need; no group."""
-    unit = (ROOT / "nvidia-smi-web-agent.example.service").read_text()
-    command = re.search(r"uv sync (.*)$", unit, re.MULTILINE)
-    assert command
-    here = {name: str(value) for name, value in default_environment().items()}
-    packages, mebibytes = installed(tmp_path, *command[1].split())
-    assert packages == {name for name, pin in PINS.items() if pin.applies(here)}
-    assert mebibytes <= 48

@@ -34,7 +34,7 @@ def values(text: str) -> dict[str, list[str]]:
 UNIT = values(TEXT)
 
 
-def test_it_starts_the_script_that_uv_sync_installs() -> None:
+def test_it_starts_the_script_that_its_installation_makes() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     (command,) = UNIT["ExecStart"]
     (folder,) = UNIT["WorkingDirectory"]

@@ -238,8 +238,9 @@ def files(rules: str) -> list[dict[str, Any]]:
         {
             "rule_files": [rules],
             "evaluation_interval": interval,
-            # promtool takes the others in any order, and this one has what another asks for.
-            "group_eval_order": ["gpu-presence-by-the-day"],
+            # The second asks for what the first records. To promtool groups that are not named here are as
+            # the first one, which alone would have no place before any.
+            "group_eval_order": ["gpu-presence-by-the-day", "gpu-presence"],
             "tests": tests,
         }
         for interval, tests in (("1m", by_minute), ("15m", by_day))

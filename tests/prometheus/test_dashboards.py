@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "deploy" / "grafana" / "dashboards"
 DASHBOARDS = sorted(path.name for path in FOLDER.glob("*.json"))
-# What Grafana puts in the place of its variables; "All" of each.
+# What Grafana puts instead of its variables; "All" of each.
 VARIABLES = {
     "cluster": ".*",
     "job": ".*",
@@ -28,6 +28,7 @@ VARIABLES = {
     "gpu": ".*",
     "user": ".*",
     "__rate_interval": "10s",
+    "__interval": "5s",
     "__range": "1m",
 }
 # Only on Hopper and newer, with rights that the simulated driver does not give.

@@ -164,7 +164,7 @@ def restarting_server() -> Iterator[str]:
 
 def test_the_lines_of_the_readme_make_a_new_one_after_an_error(browser: Browser) -> None:
     """Without them it is given up for good."""
-    (lines,) = re.findall(r"```js\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (lines,) = re.findall(r"```js\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
     assert len(lines.splitlines()) == 6
     with restarting_server() as url, browser.new_context() as context:
         page = context.new_page()
