@@ -46,7 +46,7 @@ from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import hangup_handled, when_stopped
 from agent.settings import SettingsError, fault
-from agent.sources import new_process
+from agent.sources import new_process, runtime_power
 from agent.sources.agent import AgentSource
 from agent.sources.boot import boot_id
 from agent.sources.container import in_container
@@ -301,6 +301,7 @@ async def _lifespan(
         not_offered=settings.not_offered,
         recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
+        runtime_power=runtime_power.in_place,
         replaced_driver=None
         if restart is None or shared.simulated
         else ReplacedDriver(new_process.NewProcess().count_gpus, restart),

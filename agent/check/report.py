@@ -46,7 +46,7 @@ class Gpu(BaseModel):
     idx: int = Field(description="NVML index")
     uuid: str | None = Field(description="NVML UUID")
     name: str | None = Field(description="product name")
-    state: str = Field(description="ok, stale, stuck, lost or starting")
+    state: str = Field(description="ok, asleep, stale, stuck, lost or starting")
     error: str | None = Field(description="why the GPU could not be read")
     verdict: Verdict | None = Field(description="how well it is; null: not known")
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")

@@ -15,6 +15,7 @@ from agent.readings import (
     ComputeMode,
     GpuIdentity,
     GpuReading,
+    GpuState,
     HostProcess,
     LedgerReading,
     Memory,
@@ -48,6 +49,7 @@ class Candidate:
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
     has_ghost_utilization: bool = False  # it only seems to work
+    is_asleep: bool = False  # it does nothing, and wakes for who takes it
     is_held_exclusively: bool = False  # its compute mode lets one process in, and one is there
     mig_index: int | None = None  # of an instance on its GPU; None: it is a GPU
     # In MIG mode: what stands in its place for whoever takes instances; where it has none, itself, and why.
@@ -104,6 +106,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
         works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),
         has_ghost_utilization=is_ghost,
+        is_asleep=gpu.state is GpuState.ASLEEP,
         is_held_exclusively=reading is not None and _is_held_exclusively(reading),
     )
 
@@ -172,6 +175,8 @@ _MUST_BE_TOLD = {
 
 def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     reading = gpu.reading
+    if gpu.state is GpuState.ASLEEP:
+        return "its UUID is unknown" if gpu.identity.uuid is None else None
     if reading is None:
         return f"it cannot be read: {gpu.state}"
     if health.verdict is HealthVerdict.CRITICAL:

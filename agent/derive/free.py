@@ -99,6 +99,8 @@ def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
 def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
     if limit_percent is None:
         return "a compute process runs on it" if gpu.compute_processes else None
+    if gpu.is_asleep:
+        return None
     if gpu.is_held_exclusively:
         return "its compute mode is exclusive, and a process has it"
     if gpu.peak_utilization_percent is None:
@@ -139,15 +141,15 @@ def _on_offer(gpus: Sequence[Candidate], wish: Wish) -> Iterator[Candidate]:
         yield from (gpu.instances if wish.mig and gpu.instances else (gpu,))
 
 
-def _class(gpu: Candidate) -> tuple[bool, bool, bool]:
-    """Less is better, whatever else: no ghost utilization, no compute process, a MIG instance.
+def _class(gpu: Candidate) -> tuple[bool, bool, bool, bool]:
+    """Less is better, whatever else: no ghost utilization, awake, no compute process, a MIG instance.
 
     Who asks for instances spares the whole GPUs for those who need them.
     """
-    return gpu.has_ghost_utilization, bool(gpu.compute_processes), gpu.mig_index is None
+    return gpu.has_ghost_utilization, gpu.is_asleep, bool(gpu.compute_processes), gpu.mig_index is None
 
 
-def _rank(gpu: Candidate) -> tuple[tuple[bool, bool, bool], int, float, int, int]:
+def _rank(gpu: Candidate) -> tuple[tuple[bool, bool, bool, bool], int, float, int, int]:
     """Less is better: its class, most free memory, coolest, lowest index; the unknown is last."""
     memory = -1 if gpu.memory_free_bytes is None else gpu.memory_free_bytes
     temperature = float("inf") if gpu.temperature_celsius is None else gpu.temperature_celsius

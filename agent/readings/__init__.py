@@ -7,7 +7,7 @@ every client shares.
 
 from agent.readings.agent import AgentReading
 from agent.readings.clock import local_day, local_zone, seconds_since_boot
-from agent.readings.driver import DriverReading, GpuCensus
+from agent.readings.driver import DriverReading, GpuCensus, RuntimePower
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
@@ -108,6 +108,7 @@ __all__ = [
     "Recovery",
     "RecoveryAction",
     "RemapBanks",
+    "RuntimePower",
     "Scheduler",
     "Snapshot",
     "SourceError",

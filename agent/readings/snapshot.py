@@ -23,6 +23,7 @@ class GpuState(StrEnum):
     """How far a GPU's values can be trusted."""
 
     STARTING = "starting"  # no reading yet
+    ASLEEP = "asleep"  # suspended by runtime power management; nobody wakes it to look
     OK = "ok"
     STALE = "stale"  # no answer for two sample intervals; past three of the longest interval without values
     STUCK = "stuck"  # a driver call has not returned for SAMPLE_TIMEOUT

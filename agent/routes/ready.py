@@ -62,12 +62,12 @@ class Readiness(BaseModel):
 
 @router.get("/ready", summary="Whether there is live data")
 async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
-    """Ready while at least one GPU is in state ok: for whoever sends clients here.
+    """Ready while at least one GPU is in state ok or asleep: for whoever sends clients here.
 
     With require=healthy it is for checks that see the status alone, and call somebody.
     """
     states = Counter(gpu.state for gpu in snapshot.gpus)
-    if not states[GpuState.OK]:
+    if not (states[GpuState.OK] or states[GpuState.ASLEEP]):
         found = ", ".join(f"{number} {state}" for state, number in states.items())
         no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
         raise TryAgainLater(snapshot.driver_error or no_gpu)

@@ -213,6 +213,7 @@ class SimulatedLibrary(Faults):
             raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
         gpu = self.gpus[index]
         gpu.raise_if_faulty(symbol, self.advance)
+        gpu.wake()
         if mig_index is None:
             return Device(self, gpu)
         instance = gpu.mig_instance(mig_index)

@@ -153,6 +153,22 @@ def _fabric_in_progress(gpu: SimulatedGpu) -> None:
     gpu.fabric = fabric.Fabric(state=fabric.IN_PROGRESS)
 
 
+def _never_work(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
+        gpu.processes, gpu.runtime_status = [], "active"
+        gpu.fix(gpu_utilization=0)
+
+
+def _sleep(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
+        gpu.runtime_status = "suspended"
+
+
+def _awake(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
+        gpu.runtime_status = "active"
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "healthy": Scenario("Every GPU works."),
     "lost": Scenario(
@@ -164,6 +180,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         "GPU 1 is missing at the start, comes after 45 seconds, and goes for good after 3 minutes, as the"
         " driver is reloaded.",
         ((0, lambda s: _second(s).vanish()), (45, lambda s: _second(s).appear()), (180, _reload_without_one)),
+    ),
+    "asleep": Scenario(
+        "The GPUs are a laptop's, and idle: from second 20 to 80 of every 120 they sleep.",
+        ((0, _never_work), (20, _sleep), (80, _awake)),
+        period_seconds=120,
+        models=("rtx4090",),
     ),
     "hang": Scenario(
         "From 20 seconds after the start, calls on GPU 1 do not return for 60 seconds.",

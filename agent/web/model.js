@@ -87,6 +87,7 @@ const isOffering = ({ phase, offers, now }) => phase === "live" && offers !== nu
 
 // Whether the event, which is newer, leaves a GPU or instance free that was offered. Graphics alone do not take one.
 function isStillFree({ idx, mig_index: instance }, gpu, processes) {
+  if (gpu?.state === "asleep") return true; // nothing runs on it
   if (gpu?.state !== "ok" || gpu.health.verdict === "critical") return false;
   if (known(instance)) return gpu.mig?.find(({ index }) => index === instance)?.processes === 0;
   const isGraphics = ({ pid }) => processes?.some((one) => one.pid === pid && one.idx === idx && one.type === "G");
@@ -105,7 +106,7 @@ const keptOut = ({ passed_over: passed = [] }) => passed.filter(({ reason }) => 
 
 // The GPUs of which it is not known whether they are free. A lost one is not, nor one that is kept out.
 export function notKnownFree({ event, offers }) {
-  const isOut = ({ id, state }) => state === "lost" || keptOut(offers).includes(id);
+  const isOut = ({ id, state }) => ["lost", "asleep"].includes(state) || keptOut(offers).includes(id);
   const untold = event.gpus.filter((gpu) => !isOut(gpu) && (gpu.state !== "ok" || !gpu.top_processes));
   const passedOver = (offers.passed_over ?? []).filter(({ reason }) => /\bunknown\b/.test(reason));
   return [...new Set([...untold.map(({ id }) => id), ...passedOver.map(({ idx }) => idx)])].sort((a, b) => a - b);

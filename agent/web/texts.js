@@ -54,7 +54,7 @@ export const TEXTS = {
   title: (busiest, index, host) => `${busiest} GPU ${index} · ${host}`,
   titleNotices: (count, title) => `(${count}) ${title}`,
   titleUnknown: (host, why) => [`${UNKNOWN} ${host}`, why].filter(Boolean).join(" · "),
-  states: { starting: "… starting", stale: "◔ overdue", stuck: "✖ stuck", lost: "✖ lost" },
+  states: { starting: "… starting", asleep: "☾ asleep", stale: "◔ overdue", stuck: "✖ stuck", lost: "✖ lost" },
   verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
   free: "free",
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },

@@ -31,6 +31,11 @@ def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: boo
     ]
 
 
+def fields_by_key(handle: GpuHandle, keys: Sequence[FieldKey]) -> dict[FieldKey, Any]:
+    """As `field_values`, by what was asked."""
+    return dict(zip(keys, field_values(handle, keys), strict=True))
+
+
 def _refusal(handle: GpuHandle, code: int) -> Refusal:
     refusal = Refusal(FUNCTION, code)
     handle.record.count(refusal)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from agent.derive.activity import Activity, Thresholds, judge_activity
+from agent.derive.activity import Activity, ActivityJudgement, Thresholds, judge_activity
 from agent.readings import GpuSample, GpuState
 from agent.views.gpu.activity import DebugInfo, debug_info_view
 from agent.views.gpu.clocks import GpuClocks, GpuThrottling, clocks_view, throttling_view
@@ -75,6 +75,8 @@ def gpu_view(
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity, reading = gpu.identity, gpu.values
     judgement = judge_activity(gpu.reading, thresholds)
+    if gpu.state is GpuState.ASLEEP:  # the kernel suspends a GPU only while nobody uses it
+        judgement = ActivityJudgement(Activity.IDLE)
     view = Gpu(
         id=gpu.index,
         uuid=identity.uuid,

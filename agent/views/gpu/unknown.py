@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # The reasons beside those of the driver (Reason).
 NEEDS_TWO_SAMPLES = "needs_two_samples"  # it is the change between two readings, or read after one
 NOTHING_IS_REMEMBERED = "nothing_is_remembered"  # HISTORY_INTERVAL is 0, or it was not seen yet
-NOT_READ = "not_read"  # the GPU is lost, stuck or starting
+NOT_READ = "not_read"  # the GPU is lost, stuck, asleep or starting
 
 DESCRIPTION = (
     "names of what is null in this object, by reason: not_supported (this GPU has no such value), missing"

@@ -85,7 +85,7 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
             "state",
             [
                 f'nvidia_gpu_state{{{GPU},state="{state}"}} {float(state == "ok")}'
-                for state in ("starting", "ok", "stale", "stuck", "lost")
+                for state in ("starting", "asleep", "ok", "stale", "stuck", "lost")
             ],
         ),
         (
