@@ -38,7 +38,7 @@ from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
 from agent.sampling.kernel_log_tally import Tally
 from agent.sampling.kernel_log_watch import KernelLogWatch
-from agent.sampling.ledger import Ledger
+from agent.sampling.ledger import MAX_GAP_INTERVALS, Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.replaced_driver import ReplacedDriver
 from agent.sampling.sampler import Sampler
@@ -192,7 +192,8 @@ async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
     )
     restored = await store.start(read) or Restored()
     history.restore(restored.history)
-    return restored, keeper(store, history, boot=store.boot, users=settings.state_users)
+    max_gap = MAX_GAP_INTERVALS * max(settings.sample_interval, settings.history_interval)
+    return restored, keeper(store, history, boot=store.boot, users=settings.state_users, max_gap=max_gap)
 
 
 def _api(shared: SharedState) -> FastAPI:
@@ -297,6 +298,7 @@ async def _lifespan(
         kernel_log=logged,
         pids_are_the_hosts=shared.simulated or is_initial(PROC),
         expected_gpus=settings.expected_gpus,
+        not_offered=settings.not_offered,
         recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
         replaced_driver=None

@@ -20,6 +20,7 @@ from agent.settings.kinds import (
     HOST,
     KEY,
     NODE_NAME,
+    NOT_OFFERED,
     ORIGINS,
     SCENARIO,
     SECRET,
@@ -142,6 +143,10 @@ class Settings:
         0,
         whole_number(1, 128, zero="for any number"),
         "Number of GPUs that this host should have; fewer are a critical finding.",
+    )
+
+    not_offered: tuple[str, ...] = _setting(
+        (), NOT_OFFERED, "GPUs that the operator keeps out of /free, as while they are repaired; empty: none."
     )
 
     idle_holder_minutes: float = _setting(
