@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 
 
 class _InItsPlace(NamedTuple):
-    """What a simulated host has in the place of the real one's."""
+    """What a simulated host has instead of the real one's."""
 
     processes: Processes
     kernel_log: str | None  # None: it has none
@@ -93,7 +93,7 @@ def create_app(
     With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
     scenario that does not exist, and SettingsError for a file that can no longer be replayed. `restart` ends
     the process for the reason given, to be started again; None: there is no such way. `contained`: whether it
-    runs in a container; None: look. `kernel_log`: for tests, what KERNEL_LOG reads in the place of /dev/kmsg.
+    runs in a container; None: look. `kernel_log`: for tests, what KERNEL_LOG reads instead of /dev/kmsg.
     """
     simulated = _simulate(settings) if settings.simulate_gpus else None
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)

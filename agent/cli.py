@@ -152,7 +152,7 @@ def _url(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=NAME,
-        description="Tells over HTTP, live, what each NVIDIA GPU of this host does.",
+        description="Shows over HTTP, live, what each NVIDIA GPU of this host is doing.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -165,7 +165,8 @@ def _parser() -> argparse.ArgumentParser:
         help="File of NAME=value lines. Default: .env of the working directory, else .env beside main.py.",
     )
     checking = parser.add_argument_group(
-        "check", "What holds on this host, and what is wrong with it; works beside a running agent."
+        "check",
+        "Shows what is in force on this host and what is wrong with it; works beside a running agent.",
     )
     checking.add_argument(
         "--check",

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "server": {"http", "settings"},  # the envelope of a refusal, what a request's head may be; where to probe
     "check": {"app", "derive", "readings", "sampling", "server", "settings", "sources", "views"},
     "cli": {"app", "check", "server", "settings"},
-    # in the place of the driver
+    # instead of the driver
     # the processes of its lab are told as readings, by what parses /proc
     "simulation": {"readings", "sources"},
 }

@@ -235,7 +235,7 @@ def test_glance_makes_no_0_of_null() -> None:
     assert len(numbers) == 3
     assert [path for path in numbers if may_be_null(path)] == []
     unsaid = re.findall(r'\{\{ \.String "([^"]+)"', template)
-    assert unsaid == ["reason"], "null where all is well; in the place of another there is a question mark"
+    assert unsaid == ["reason"], "null where all is well; instead of another there is a question mark"
 
 
 def test_every_address_answers(url: str) -> None:

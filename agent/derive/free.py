@@ -26,7 +26,7 @@ class Wish:
     min_free_memory_bytes: int | None = None
     max_utilization_percent: float | None = None  # with it, GPUs with compute processes are welcome too
     exclude_users: frozenset[str] = frozenset()  # names, or user numbers as text
-    mig: bool = False  # MIG instances are welcome, in the place of the GPUs that they are on
+    mig: bool = False  # MIG instances are welcome, instead of the GPUs that they are on
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,10 @@ class TryAgainLater(AgentError):
 class Failure(BaseModel):
     """The envelope of every failing answer."""
 
-    code: int = Field(description="1: the client's fault, 2: the agent's or the host's, 401: unauthorized")
-    data: dict[str, Any] | None = Field(description="always null; where an answer is right, what it holds")
+    code: int = Field(
+        description="1: the request is wrong, 2: the agent or the host failed, 401: unauthorized"
+    )
+    data: dict[str, Any] | None = Field(description="always null in a failing answer")
     error: str = Field(description="one sentence that says what was wrong")
 
 

@@ -41,7 +41,7 @@ class Tag(StrEnum):
 TAGS = {
     Tag.GPUS: "What the GPUs do, how they are, and which can be taken.",
     Tag.PROCESSES: "Who uses the GPUs.",
-    Tag.MONITORING: "For the programs that watch over hosts and services.",
+    Tag.MONITORING: "For programs that monitor hosts and services.",
 }
 
 # Where FastAPI itself answers.

@@ -76,7 +76,7 @@ async def history(
     fields: Fields,
     seconds: Seconds = HISTORY_SECONDS,
 ) -> Response:
-    """Columns over time, the oldest first. What was not known is null; without history they are empty.
+    """Columns over time, the oldest first. Unknown values are null; without history the columns are empty.
 
     More than an hour is read from the file in STATE_DIR, up to its last write a minute ago. At most four
     requests wait for it, a second each; then the answer is 503.

@@ -28,8 +28,9 @@ ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
 Require = Annotated[
     Literal["healthy", ""],
     Query(
-        description="healthy: 503 also while a GPU or the host is critical; a warning, and a verdict that is"
-        " not known yet, are no reason. Empty: one GPU that gives live values is enough"
+        description="healthy: 503 also while a GPU or the host is critical, but not for a warning or a"
+        " verdict that"
+        " is not known yet. Empty: one GPU with live values is enough"
     ),
 ]
 
@@ -38,16 +39,16 @@ StateWord = Literal["kept", "full", "slow", "read_only", "gone", "refused", "fai
 
 
 class HostReadiness(BaseModel):
-    """How well the host is, without numbers: everybody may read this."""
+    """The verdict on the host, without numbers, because everybody may read it."""
 
     verdict: Verdict | None = Field(description="null: not known yet")
     findings: dict[str, Verdict] = Field(description="verdict of each finding about the host, by name")
 
 
 class Readiness(BaseModel):
-    """There is live data."""
+    """At least one GPU gives live values."""
 
-    status: Literal["ready"] = Field(description="always ready: else the answer is 503")
+    status: Literal["ready"] = Field(description="always ready; otherwise the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
     health: dict[Verdict, int] = Field(
         description="number of GPUs by verdict, 0 too; one without a verdict is not counted"

@@ -22,7 +22,7 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def users(shared: Shared, snapshot: CurrentSnapshot) -> Response:
-    """Every user with a process on a GPU now, or since the agent started. What is unknown is null."""
+    """Every user with a process on a GPU now, or since the agent started. Unknown values are null."""
     driver_of(snapshot)
     settings = shared.settings
     usage_days = settings.state_days if settings.state_dir and settings.state_users else None

@@ -73,7 +73,9 @@ class Settings:
         "", SECRET, "Token that clients send as Authorization; empty: none is needed.", secret=True
     )
     tokens: tuple[str, ...] = _setting((), TOKENS, "More tokens, each as good as TOKEN.", secret=True)
-    token_file: str = _setting("", FILE, "File of more tokens, one a line; read again when it changes.")
+    token_file: str = _setting(
+        "", FILE, "File with more tokens, one on each line; read again when it changes."
+    )
     metrics_token: str = _setting(
         "", SECRET, "Token that opens /metrics and nothing else; needs another token beside it.", secret=True
     )
@@ -95,7 +97,7 @@ class Settings:
     pod_logs: str = _setting(
         "/var/log",
         FOLDER,
-        "Folder that has the kubelet's pods and containers; their names name Kubernetes pods.",
+        "Folder with the kubelet's folders pods and containers, which have the names of Kubernetes pods.",
     )
 
     kernel_log: bool = _setting(
@@ -103,7 +105,7 @@ class Settings:
     )
 
     fleet: tuple[tuple[str, str], ...] = _setting(
-        (), FLEET, "Hosts that the page shows as one overview; empty: this host alone."
+        (), FLEET, "Hosts that the page shows as one overview; empty: only this host."
     )
     metrics_processes: bool = _setting(True, SWITCH, "Export series for each process in /metrics.")
     metrics_nvlink: bool = _setting(True, SWITCH, "Export series about NVLinks in /metrics.")
@@ -165,9 +167,9 @@ class Settings:
     simulate_gpus: int | str = _setting(
         0,
         SIMULATED,
-        "Simulated GPUs to serve instead of real ones: how many, or a file of which they are replayed.",
+        "Simulated GPUs to serve instead of real ones: how many, or a file to replay.",
     )
-    simulate_scenario: str = _setting("", SCENARIO, "Scenario that the simulated GPUs go through.")
+    simulate_scenario: str = _setting("", SCENARIO, "What happens to the simulated GPUs.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
     forwarded_allow_ips: tuple[str, ...] = _setting(
         ("127.0.0.1", "::1"), FORWARDED_ALLOW_IPS, "Proxies whose X-Forwarded-For is logged as the client."
@@ -175,7 +177,7 @@ class Settings:
     log_level: str = _setting(
         "info", one_of("debug", "info", "warning", "error"), "Lowest severity that is logged."
     )
-    log_format: str = _setting("text", one_of("text", "json"), "Form of the log: lines of text, or of JSON.")
+    log_format: str = _setting("text", one_of("text", "json"), "Format of the log: lines of text or of JSON.")
 
     def __post_init__(self) -> None:
         """API_KEY is one of the API_KEYS from here on, and TOKEN one of the TOKENS."""

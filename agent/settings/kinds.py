@@ -206,13 +206,13 @@ SIMULATED: Kind[int | str] = Kind(
     "a whole number from 1 to 128, 0 for the real driver, or a file with the output of nvidia-smi -q -x",
     _simulated,
 )
-FILE = Kind("a readable file with a token a line, each as TOKEN", str)
-CERTIFICATE = Kind("a readable PEM file with the certificate and, after it, those of its chain", str)
+FILE = Kind("a readable file with one token on each line, each as TOKEN", str)
+CERTIFICATE = Kind("a readable PEM file with the certificate, then the certificates of its chain", str)
 KEY = Kind("a readable PEM file with the private key of TLS_CERT, without a passphrase", str)
-SOCKET = Kind("an absolute path of at most 107 bytes, in a folder that is there", _socket_path)
-FOLDER = Kind("a folder, which need not be there", str)
+SOCKET = Kind("an absolute path of at most 107 bytes, in an existing folder", _socket_path)
+FOLDER = Kind("a folder, which need not exist", str)
 STATE_FOLDER = Kind(
-    "the absolute path of a folder on a disk of this host; the one above it is there", _absolute
+    "the absolute path of a folder on a disk of this host, inside an existing folder", _absolute
 )
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(
@@ -224,7 +224,8 @@ SECRET = Kind("printable latin-1 without blanks at either end", _secret)
 SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_secret))
 TOKENS = Kind("one or more tokens, comma-separated, each as TOKEN", _list_of(_secret))
 ALLOWED_HOSTS = Kind(
-    "host names without port, comma-separated; *.example.org covers all below", _list_of(_allowed_host)
+    "host names without port, comma-separated; *.example.org covers all names below it",
+    _list_of(_allowed_host),
 )
 FORWARDED_ALLOW_IPS = Kind(
     "IP addresses and networks (192.0.2.0/24), comma-separated, or * for any", _proxies

@@ -91,7 +91,7 @@ _SINCE_R450 = frozenset(
     }
 )
 
-# R575 numbered three counters in the place of others, which moved behind; later drivers put them back.
+# R575 gave three counters the numbers of others, which moved behind them; later drivers put them back.
 _OF_R575 = dict(zip((251, 252, 253), map(int, _SLOWED), strict=True))
 _BEFORE_R575 = {int(one): _NONE for one in _SLOWED}
 _BEFORE_R525 = {int(one): _NONE for one in (*_SLOWED, *_TLIMITS)}

@@ -191,7 +191,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "mig": Scenario("Every other GPU is partitioned by MIG.", ((0, _enable_mig),)),
     "unified-memory": Scenario(
-        "The GPU shares the host's memory and tells no memory values.", models=("gb10",)
+        "The GPU shares the host's memory and reports no memory values.", models=("gb10",)
     ),
     "old-driver": Scenario(
         "An older driver without the newer versions of functions.",
@@ -202,7 +202,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         "GPUs of every model in one host.", models=("h100", "a100", "rtx4090", "gb10", "k80")
     ),
     "sick": Scenario(
-        "Each GPU but the first has a trouble: row remapping pending, uncorrected ECC errors, an NVLink down,"
+        "Each GPU but the first has a fault: row remapping pending, uncorrected ECC errors, an NVLink down,"
         " half of the PCIe lanes, the power brake, too many errors in SRAM, a fabric that does not get"
         " ready.",
         ((0, _fall_ill),),
@@ -224,7 +224,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         ((0, _suspend),),
     ),
     "errors": Scenario(
-        "From second 30 to 150 of every 180, each GPU but the first fails to tell something: memory and"
+        "From second 30 to 150 of every 180, each GPU but the first fails to report something: memory and"
         " utilization, power, temperature with a pause, memory temperature, process utilization; GPU 2 never"
         " tells one optional value.",
         (
@@ -238,13 +238,13 @@ SCENARIOS: Mapping[str, Scenario] = {
         period_seconds=180,
     ),
     "garbage": Scenario(
-        "For every other 30 seconds, each GPU but the first tells numbers that cannot be: 4 MW, 82505 degrees"
+        "For every other 30 seconds, each GPU but the first reports impossible numbers: 4 MW, 82505 degrees"
         " Celsius, more memory in use than there is, 4294967295 remapped rows, processes of 32 TiB.",
         ((0, bad_values.tell_the_truth), (30, bad_values.tell_garbage)),
         period_seconds=60,
     ),
     "reset-required": Scenario(
-        "For every other minute, GPU 1 requires a reset: it tells only its identity, its memory and its"
+        "For every other minute, GPU 1 requires a reset: it reports only its identity, its memory and its"
         " processes.",
         ((0, lambda s: _second(s).reset()), (60, lambda s: _second(s).require_reset())),
         period_seconds=120,

@@ -30,7 +30,7 @@ RENEW_SECONDS = 600.0  # until a name is looked up again
 # Until a look-up that found nothing is made again; longer each time, for some numbers have no name at all.
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0
-_END = -1  # in the place of a user: the thread ends
+_END = -1  # instead of a user: the thread ends
 
 
 def parse_passwd(content: Content) -> dict[int, str]:

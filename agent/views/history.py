@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent.readings import GpuSeries, HistoryReading
 
 _MIB, _KIB = 1 / 1024**2, 1 / 1024
-NOT_KNOWN = "null: not known then"
+NOT_KNOWN = "null: unknown at that time"
 
 
 class _Column(NamedTuple):
@@ -90,7 +90,7 @@ class HostHistory(BaseModel):
 
 
 class HistoryColumns(BaseModel):
-    """What is remembered, the oldest first."""
+    """The remembered samples, the oldest first."""
 
     interval: float | None = Field(
         description="seconds between two moments; the last 5 minutes have every sample, up to an hour;"

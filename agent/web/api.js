@@ -139,7 +139,7 @@ async function* events(path, signal, heard) {
       yield [parsed(block.slice("data: ".length)), answer.headers.get("X-Agent-Build")];
     }
   }
-  // A proxy answers so in the place of an agent that is down, because EventSource does not come back after an error.
+  // A proxy answers so instead of an agent that is down, because EventSource does not come back after an error.
   throw isEmpty ? new Silent() : new Error(TEXTS.streamEnded);
 }
 

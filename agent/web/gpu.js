@@ -1,4 +1,4 @@
-// One GPU, in the place of the list: what is wrong and what to do, charts, and everything else that is known.
+// One GPU, instead of the list: what is wrong and what to do, charts, and everything else that is known.
 import { read, replace, to } from "./address.js";
 import { get } from "./api.js";
 import * as charts from "./charts.js";

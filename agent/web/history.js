@@ -103,7 +103,7 @@ export function add(event, at = performance.now()) {
   }
 }
 
-// Puts what the agent remembers in the place of what is kept of the same time.
+// Puts what the agent remembers instead of what is kept of the same time.
 function fill(rows, moments, columns) {
   const values = moments.map((_, row) => columns.map((column) => column?.[row] ?? null));
   const mine = joined(rows);

@@ -123,7 +123,7 @@ export function described(gpu, state) {
     id: gpu.id,
     word,
     kind,
-    stateWord: isNow ? TEXTS.states[gpu.state] : null, // in the place of values that there are none of
+    stateWord: isNow ? TEXTS.states[gpu.state] : null, // instead of values that there are none of
     free, // in words; null: it is not offered
     users,
     product: product(gpu),

@@ -93,7 +93,7 @@ WITHOUT_READING = {
         (
             sample(fabric_state=3, fabric_status=15),
             (
-                "it is not healthy: Its registration with the NVLink fabric failed with code 15:"
+                "it is not healthy: The registration with the NVLink fabric failed with code 15:"
                 " CUDA does not start"
             ),
         ),
@@ -148,7 +148,7 @@ def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
         (LedgerReading(), "its registration with the NVLink fabric is in progress"),
         (
             None,
-            "it is not healthy: Its registration with the NVLink fabric is in progress: CUDA does not start",
+            "it is not healthy: The registration with the NVLink fabric is in progress: CUDA does not start",
         ),
     ],
     ids=["since a moment", "nobody knows since when"],

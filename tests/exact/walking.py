@@ -94,7 +94,7 @@ def with_other(value: Any, field: str) -> Any:
 
 
 def other(value: Any) -> Any:
-    """Something else of the same type; nothing in the place of a container."""
+    """Something else of the same type; nothing instead of a container."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, Enum):

@@ -298,7 +298,7 @@ def test_a_metrics_token_that_would_open_the_stream_is_refused(name: str) -> Non
 def test_a_token_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     why = "which cannot be read (No such file or directory)"
-    accepted = "accepted: a readable file with a token a line, each as TOKEN"
+    accepted = "accepted: a readable file with one token on each line, each as TOKEN"
     assert faults(TOKEN_FILE=missing) == (f"TOKEN_FILE is {missing!r}, {why}; {accepted}",)
 
 

@@ -54,7 +54,7 @@ class GpuMetrics(BaseModel):
     simulated: bool = Field(description="true: the GPUs are simulated")
     system_info: SystemInfo
     gpu_count: int = Field(description="number of visible GPUs, whatever idx selects")
-    health: HealthReport = Field(description="how well the host is: whether its GPUs are all there")
+    health: HealthReport = Field(description="verdict on the host: whether all its GPUs are there")
     gpus: list[Gpu] = Field(description="the listed GPUs, in the order of their index")
     summary: GpuSummary
     status: Literal["ok", "degraded"] = Field(description="degraded: some listed GPU could not be read")

@@ -53,18 +53,20 @@ class Gpu(BaseModel):
     health: HealthReport
     debug_info: DebugInfo
     top_processes: list[GpuTopProcess] | None = Field(
-        description="up to five, by GPU memory; null: the driver does not list them, or cannot"
+        description="up to five, by GPU memory; null: the driver does not list processes"
     )
     mig: list[MigSlice] | None = Field(
         default=[],
-        description="only of a GPU in MIG mode: its instances; null: the driver does not tell them",
+        description="only for a GPU in MIG mode: its instances; null: the driver does not report them",
     )
     failed: dict[str, str] | None = Field(
         default=None,
         description="only where the driver fails to tell some of these values: its error in words, by the"
         ' name of the value: {"power.usage_watts": "Unknown Error"}',
     )
-    detail: GpuDetail | None = Field(default=None, description="only with detail=1: all else that is known")
+    detail: GpuDetail | None = Field(
+        default=None, description="only with detail=1: everything else that is known"
+    )
 
 
 def gpu_view(

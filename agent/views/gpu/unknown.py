@@ -28,9 +28,7 @@ DESCRIPTION = (
     " not_read (the GPU could not be read). The name of an object or a list stands for all in it; where names"
     " are very many, for the gravest reason, and the first of them"
 )
-FAILED_DESCRIPTION = (
-    "what the driver says of each name under failed, in NVML's words; where those are many, of the first"
-)
+FAILED_DESCRIPTION = "NVML's error for each name under failed; where there are many, for the first ones"
 BUDGET = 2048  # bytes of JSON for both, of one GPU
 
 # Of a GPU that is well they are null.

@@ -152,7 +152,7 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
     log = snapshot.kernel_log
     yield gauge(
         "agent_kernel_log_up",
-        "1 if the kernel log is read (KERNEL_LOG), else 0: what it tells is not known; absent: not wanted.",
+        "1 if the kernel log is read, else 0; absent unless KERNEL_LOG is on.",
         (),
         [((), log.is_read if log else None)],
     )

@@ -39,7 +39,7 @@ GAUGES: ReadingValues = (
     ),
     (
         "sram_threshold_exceeded",
-        "1 if SRAM had more uncorrected errors than NVIDIA accepts of a GPU, else 0.",
+        "1 if SRAM had more uncorrected errors than NVIDIA accepts for a GPU, else 0.",
         lambda r: r.memory_errors.sram_threshold_exceeded,
     ),
     (
@@ -74,7 +74,7 @@ def ecc_errors_by_place(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Met
     """The counters by the place of the error too; no error counts twice."""
     return counter(
         "ecc_errors_by_place",
-        "ECC errors by place, sram or dram; those of SRAM not corrected by what found them, if told.",
+        "ECC errors by place, sram or dram; uncorrected SRAM errors by parity and SECDED where reported.",
         (*GPU_LABELS, "place", "type", "scope"),
         (
             (label_values(gpu, place, kind, scope), count)

@@ -35,12 +35,12 @@ def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[M
     for name, documentation, field in (
         (
             "mig_memory_total_bytes",
-            "Memory of a MIG instance, in bytes; those of one GPU instance have it together.",
+            "Memory of a MIG instance, in bytes; instances with the same gpu_instance_id share it.",
             "memory_total_bytes",
         ),
         (
             "mig_memory_used_bytes",
-            "Memory of a MIG instance in use, in bytes; those of one GPU instance have it together.",
+            "Memory of a MIG instance in use, in bytes; instances with the same gpu_instance_id share it.",
             "memory_used_bytes",
         ),
     ):
