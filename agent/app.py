@@ -298,6 +298,7 @@ async def _lifespan(
         kernel_log=logged,
         pids_are_the_hosts=shared.simulated or is_initial(PROC),
         expected_gpus=settings.expected_gpus,
+        not_offered=settings.not_offered,
         recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
         replaced_driver=None

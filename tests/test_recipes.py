@@ -121,7 +121,7 @@ DIALECTS: dict[str, tuple[Callable[[], Iterator[str]], int]] = {  # with the lea
     "Grafana Infinity": (grafana_infinity, 6),
 }
 WITHOUT_PATHS = {
-    "Status alone",
+    "HTTP status only",
     "Homarr",
     "Nagios, Icinga and others that run a program",
     "GPU hours of a month",
@@ -356,6 +356,6 @@ def test_the_gpu_hours_are_a_table_of_users(url: str, tmp_path: Path) -> None:
 
 @needs_programs
 def test_the_status_alone_fails_while_a_gpu_is_critical(url: str) -> None:
-    done = run(blocks("Status alone")[0], url)
+    done = run(blocks("HTTP status only")[0], url)
 
     assert done.returncode == 22, "what curl ends with where an answer fails"

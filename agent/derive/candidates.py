@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.health.fabric import pending_words
+from agent.derive.not_offered import is_kept_out
 from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
 from agent.readings import (
     NVSWITCH,
@@ -53,6 +54,9 @@ class Candidate:
     instances: tuple[Candidate, ...] = ()
 
 
+KEPT_OUT = "kept out by the operator"
+
+
 def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
     """Every GPU of the host."""
     health, neighbours = examine(snapshot), _neighbours(snapshot.gpus)
@@ -61,8 +65,14 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
         one = _candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index])
         if gpu.reading is not None and gpu.reading.mig.enabled:
             one = replace(one, instances=_instances(one, gpu, gpu.reading, snapshot, health[gpu.index]))
-        found.append(one)
+        found.append(_kept_out(one) if is_kept_out(gpu, snapshot) else one)
     return tuple(found)
+
+
+def _kept_out(whole: Candidate) -> Candidate:
+    """With its instances, and whatever else is wrong with it."""
+    instances = tuple(replace(one, obstacle=KEPT_OUT) for one in whole.instances)
+    return replace(whole, obstacle=KEPT_OUT, instances=instances)
 
 
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
@@ -186,7 +196,7 @@ def _untold(reading: GpuReading) -> str | None:
         if unknown is not None and unknown.reason is Reason.FAILED:
             return f"its {name} is unknown: {unknown.words}"
         if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
-            return f"its {name} is unknown: the driver tells {unknown.words}"
+            return f"its {name} is unknown: the driver reports {unknown.words}"
     return None
 
 

@@ -26,6 +26,7 @@ class Wish:
     min_free_memory_bytes: int | None = None
     max_utilization_percent: float | None = None  # with it, GPUs with compute processes are welcome too
     exclude_users: frozenset[str] = frozenset()  # names, or user numbers as text
+    model: str | None = None  # a part of the product name, lower case
     mig: bool = False  # MIG instances are welcome, instead of the GPUs that they are on
 
 
@@ -70,11 +71,20 @@ def why_not(gpu: Candidate, wish: Wish) -> str | None:
     """Why this GPU is not for this wish; None: it is."""
     return (
         gpu.obstacle
+        or _another_model(gpu, wish.model)
         or _excluded(gpu, wish.exclude_users)
         or _too_busy(gpu, wish.max_utilization_percent)
         or _used_unlisted(gpu, wish.max_utilization_percent)
         or _too_full(gpu, wish.min_free_memory_bytes)
     )
+
+
+def _another_model(gpu: Candidate, wanted: str | None) -> str | None:
+    if wanted is None:
+        return None
+    if gpu.name is None:
+        return "its model is unknown"
+    return None if wanted in gpu.name.lower() else "it is of another model"
 
 
 def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
@@ -116,6 +126,7 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
     wanted = wish.min_free_memory_bytes
     fit = (
         gpu.obstacle is None
+        and _another_model(gpu, wish.model) is None
         and (wanted is None or (gpu.memory_total_bytes is not None and gpu.memory_total_bytes >= wanted))
         for gpu in _on_offer(gpus, wish)
     )

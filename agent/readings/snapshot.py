@@ -150,6 +150,7 @@ class Snapshot:
     processes: ProcessesReading | None = None  # as `host`
     topology: Topology | None = None  # None: not told, or not yet
     kernel_log: KernelLogReading | None = None  # None: it is not wanted
+    not_offered: tuple[str, ...] = ()  # indices and UUIDs of GPUs that the operator keeps out of /free
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
     ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

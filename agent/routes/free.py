@@ -57,6 +57,9 @@ ExcludeUsers = Annotated[
         " Given more than once, each is one whole name, which may have commas in it"
     ),
 ]
+Model = Annotated[
+    str, Query(description="a part of the product name of each, upper or lower case, as in h100; empty: any")
+]
 Wait = Annotated[
     float,
     Query(
@@ -87,6 +90,7 @@ async def the_wish(
     min_free_memory: MinFreeMemory = "",
     max_utilization: MaxUtilization = None,
     exclude_users: ExcludeUsers = (),
+    model: Model = "",
     mig: Mig = False,
 ) -> Wish:
     """What the parameters ask for. Raises InvalidRequest."""
@@ -95,6 +99,7 @@ async def the_wish(
         min_free_memory_bytes=_parse_memory(min_free_memory),
         max_utilization_percent=max_utilization,
         exclude_users=_parse_users(exclude_users),
+        model=model.strip().lower() or None,
         mig=mig,
     )
 

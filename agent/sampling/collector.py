@@ -61,6 +61,7 @@ class Collector:
         kernel_log: KernelLogWatch | None = None,
         pids_are_the_hosts: bool = True,
         expected_gpus: int = 0,
+        not_offered: tuple[str, ...] = (),
         recount: Callable[[], int | None] | None = None,
         replaced_driver: ReplacedDriver | None = None,
         restored: Restored = NOTHING_RESTORED,
@@ -77,6 +78,7 @@ class Collector:
         self._sample_timeout = sample_timeout
         self._stale_after = STALE_INTERVALS * max(sample_interval, history_interval)
         self._simulated = simulated
+        self._not_offered = not_offered
         self._ledger = ledger
         self._history = history
         self._xids = xids
@@ -185,6 +187,7 @@ class Collector:
             )
             if self._kernel_log is not None
             else None,
+            not_offered=self._not_offered,
             simulated=self._simulated,
             driver_calls=self._driver_source.calls,
         )

@@ -20,6 +20,7 @@ from agent.settings.kinds import (
     HOST,
     KEY,
     NODE_NAME,
+    NOT_OFFERED,
     ORIGINS,
     SCENARIO,
     SECRET,
@@ -131,17 +132,21 @@ class Settings:
     )
 
     state_dir: str = _setting(
-        "", STATE_FOLDER, "Folder for the file that outlives a restart; empty: all is in memory alone."
+        "", STATE_FOLDER, "Folder for the file that outlives a restart; empty: everything is only in memory."
     )
     state_days: int = _setting(
         400, whole_number(1, 4000), "Number of days for which the file in STATE_DIR keeps who used the GPUs."
     )
-    state_users: bool = _setting(True, SWITCH, "Keep the names of users in STATE_DIR; else totals alone.")
+    state_users: bool = _setting(True, SWITCH, "Keep the names of users in STATE_DIR; else only totals.")
 
     expected_gpus: int = _setting(
         0,
         whole_number(1, 128, zero="for any number"),
         "Number of GPUs that this host should have; fewer are a critical finding.",
+    )
+
+    not_offered: tuple[str, ...] = _setting(
+        (), NOT_OFFERED, "GPUs that the operator keeps out of /free, as while they are repaired; empty: none."
     )
 
     idle_holder_minutes: float = _setting(

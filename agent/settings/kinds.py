@@ -20,6 +20,7 @@ _PATH = re.compile(r"/?[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?")
 _LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _FOUR_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_GPU_UUID = re.compile(r"gpu-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SENDABLE = re.compile(r"[\x20-\x7e\xa0-\xff]+")
 _SWITCH = {
     "1": True,
@@ -159,6 +160,15 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{_host_header(parts.hostname or '')}{port}"
 
 
+def _gpu(text: str) -> str:
+    """An index without zeros before it, or a UUID as NVML writes it."""
+    if _WHOLE_NUMBER.fullmatch(text):
+        return str(int(text))
+    if _GPU_UUID.fullmatch(text):
+        return f"GPU-{text[4:].lower()}"
+    raise ValueError("no GPU is named so")
+
+
 def _secret(text: str) -> str:
     if _SENDABLE.fullmatch(text) and text == text.strip():
         return text
@@ -220,6 +230,7 @@ URL_PATH = Kind(
 )
 HOST = Kind("a host name or an IP address", _host)
 NODE_NAME = Kind("letters, digits, . _ and -, at most 253 of them", _node_name)
+NOT_OFFERED = Kind("UUIDs (GPU-...) or NVML indices of GPUs, comma-separated", _list_of(_gpu))
 SECRET = Kind("printable latin-1 without blanks at either end", _secret)
 SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_secret))
 TOKENS = Kind("one or more tokens, comma-separated, each as TOKEN", _list_of(_secret))

@@ -12,6 +12,7 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.holdings import by_user, holdings, indices_with_unknown_processes, processes_on
 from agent.derive.host_health import examine_host
+from agent.derive.not_offered import is_kept_out
 from agent.derive.rounding import tenths, whole
 from agent.derive.summary import summarize
 from agent.readings import GpuState
@@ -79,6 +80,9 @@ class SummaryGpu(BaseModel):
         description="whether /free offered this GPU at ts to a request without parameters, and no waiting"
         " request had"
         " reserved or received it"
+    )
+    kept_out: bool = Field(
+        default=False, description="only where true: the operator keeps it out of /free (NOT_OFFERED)"
     )
     idle_since: int | None = Field(
         description="time since which its utilization has been below 5 %, at the earliest the start of the"
@@ -221,6 +225,8 @@ def _gpu(
     )
     if names_model and gpu.identity.name is not None:
         view.model = gpu.identity.name  # what is not set is left out
+    if is_kept_out(gpu, snapshot):
+        view.kept_out = True
     return view
 
 

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import * as charts from "./charts.js";
 import { element, show, styled } from "./draw.js";
 import { sections } from "./facts.js";
+import { freeBadge } from "./gpus.js";
 import { GAP, PLACES, add, longest, follow, followed, lookBack, lookedBack, timeOf } from "./history.js";
 import { described, failure, failureIn } from "./model.js";
 import { slices } from "./slices.js";
@@ -130,7 +131,7 @@ function head(index, model) {
     neighbour(place < 0 ? null : ids[place + 1], "›", WORDS.next),
     element("h2", { tabindex: "-1" }, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
     model && element(`span.badge.${model.kind.replace(" ", ".")}`, {}, model.word),
-    model?.free && element("span.badge.free", {}, model.free),
+    model && freeBadge(model),
   ].filter(Boolean);
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.derive.candidates import Candidate, candidates
+from agent.derive.candidates import KEPT_OUT, Candidate, candidates
 from agent.derive.free import Wish, choose, why_not
 from agent.readings import (
     NVSWITCH,
@@ -18,6 +18,7 @@ from agent.readings import (
     GpuState,
     HostProcess,
     LedgerReading,
+    MigInstance,
     NvLink,
     ProcessesReading,
     ProcessType,
@@ -68,6 +69,31 @@ def test_a_candidate_knows_what_the_snapshot_tells() -> None:
         compute_processes=0,
         users=frozenset(),
     )
+
+
+@pytest.mark.parametrize(
+    ("named", "obstacle"),
+    [
+        pytest.param(("3",), KEPT_OUT, id="its index"),
+        pytest.param(("GPU-9", "GPU-3"), KEPT_OUT, id="its UUID"),
+        pytest.param(("0", "33", "GPU-33"), None, id="others"),
+    ],
+)
+def test_what_the_operator_names_is_kept_out(named: tuple[str, ...], obstacle: str | None) -> None:
+    assert seen(sample(3), not_offered=named).obstacle == obstacle
+
+
+def test_kept_out_is_said_before_anything_that_is_wrong() -> None:
+    lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
+    assert seen(lost, not_offered=("0",)).obstacle == KEPT_OUT
+
+
+def test_whoever_takes_instances_is_offered_none_of_a_gpu_that_is_kept_out() -> None:
+    instance = MigInstance(0, name="NVIDIA H100 MIG 1g.10gb", uuid="MIG-0", processes=())
+    (gpu,) = candidates(
+        snapshot(sample(0, mig_enabled=True, mig_instances=(instance,)), not_offered=("GPU-0",))
+    )
+    assert [one.obstacle for one in (gpu, *gpu.instances)] == [KEPT_OUT, KEPT_OUT]
 
 
 WITHOUT_READING = {

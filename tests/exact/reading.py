@@ -664,6 +664,7 @@ SNAPSHOT = Snapshot(
             (10, 20, 30, 40, 50, None),
         )
     ),
+    not_offered=("GPU-uuid-3", "31"),
     simulated=True,
     driver_calls=123_456,
     ledger=_ledger(),

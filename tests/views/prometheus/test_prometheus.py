@@ -130,7 +130,7 @@ def test_identity_stands_in_one_series_only() -> None:
 def test_a_gpu_that_cannot_be_read_has_no_live_series(gpu: GpuSample) -> None:
     names = {re.split(r"[{ ]", line)[0] for line in lines(snapshot(gpu)) if f'gpu="{gpu.index}"' in line}
 
-    allowed = {"state", "info", "sample_age_seconds", "health_verdict", "health_finding"}
+    allowed = {"state", "info", "sample_age_seconds", "health_verdict", "health_finding", "kept_out"}
     assert names <= {f"nvidia_gpu_{name}" for name in allowed}
     of_gpu = f'uuid="{gpu.identity.uuid or "unknown"}",gpu="{gpu.index}"'
     assert in_order(f'nvidia_gpu_state{{{of_gpu},state="{gpu.state}"}} 1.0') in lines(snapshot(gpu))
