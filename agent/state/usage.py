@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 5000  # of an answer
 _DAY_SECONDS = 86_400
-_NOBODY = -1  # in the place of an unknown owner: no user has this number, and NULL is no key
+_NOBODY = -1  # the number of unknown owners: no user has this number, and NULL is no key
 _EARLIER = 0  # run of what earlier processes left
 
 

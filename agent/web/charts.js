@@ -228,7 +228,8 @@ const listening = new WeakSet(); // places
 
 // `charts`: [{name, top, unit, write, lines: [{name, place, now, why}]}]. `top` is null where there is no limit;
 // ticks are round in the unit of that top; `place` is that of a value in `rows`, see history.js. `minutes`: one of
-// RANGES, up to `longest`; `choose` is called with another. `key` is another for another GPU. `newest`: what is said of the newest values instead of a time.
+// RANGES, up to `longest`; `choose` is called with another. `key` is another for another GPU. `newest`: what is said of
+// the newest values instead of a time.
 export function render(place, shown) {
   drawn = { place, ...shown };
   if (!listening.has(place)) {
