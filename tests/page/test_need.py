@@ -26,7 +26,7 @@ def two() -> Iterator[Simulation]:
     with Simulation(2) as simulation:
         for gpu in simulation.gpus:
             gpu.processes = []
-            gpu.fix(memory_used=0, gpu_utilization=0)
+            gpu.fix(memory_used=0, gpu_utilization=0, temperature=30)  # equally good: by index
         yield simulation
 
 
