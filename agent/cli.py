@@ -213,6 +213,8 @@ def _announce(
         remarks.append("UDS takes the place of HOST and PORT")
     elif host_from_environment:
         remarks.append(f"HOST from the environment: {settings.host}")
+    if settings.state_dir:
+        remarks.append(f"STATE_DIR: {settings.state_dir}")
     if settings.simulate_gpus:
         number = isinstance(settings.simulate_gpus, int)
         simulated = f"{settings.simulate_gpus} GPUs" if number else f"replay of {settings.simulate_gpus}"

@@ -125,7 +125,7 @@ def _judge_count(snapshot: Snapshot) -> Health:
             "The GPU that was there is gone"
             if census.seen == 1
             else f"{gone} of the {census.seen} GPUs that were there {_are(gone)} gone",
-            "see lspci and dmesg; if this is intended, restart the agent",
+            "see lspci and dmesg; if this is intended, set EXPECTED_GPUS and restart the agent",
         )
     )
 

@@ -14,12 +14,13 @@ from agent.derive.host_health import examine_host
 from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
 from agent.http.openapi import Tag
-from agent.http.parameters import NO_CONTACT, CurrentSnapshot
+from agent.http.parameters import NO_CONTACT, CurrentSnapshot, Shared
 from agent.readings import GpuState
 from agent.views.health import Verdict, verdict_word
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
+    from agent.http.shared_state import SharedState
 
 router = APIRouter(tags=[Tag.MONITORING])
 ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
@@ -32,6 +33,9 @@ Require = Annotated[
         " is not known yet. Empty: one GPU with live values is enough"
     ),
 ]
+
+
+StateWord = Literal["kept", "full", "slow", "read_only", "gone", "refused", "failed"]
 
 
 class HostReadiness(BaseModel):
@@ -50,10 +54,14 @@ class Readiness(BaseModel):
         description="number of GPUs by verdict, 0 too; one without a verdict is not counted"
     )
     host: HostReadiness
+    state: StateWord | None = Field(
+        description="kept: what a restart would lose is written to STATE_DIR; another word: why it is in"
+        " memory alone; null: STATE_DIR is not set"
+    )
 
 
 @router.get("/ready", summary="Whether there is live data")
-async def ready(snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
+async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
     """Ready while at least one GPU is in state ok or asleep: for whoever sends clients here.
 
     With require=healthy it is for checks that see the status alone, and call somebody.
@@ -73,7 +81,15 @@ async def ready(snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
         gpus=dict(states),
         health={verdict.word: verdicts[verdict.word] for verdict in HealthVerdict},
         host=HostReadiness(verdict=verdict_word(host), findings=findings),
+        state=_state_word(shared),
     )
+
+
+def _state_word(shared: SharedState) -> StateWord | None:
+    if shared.store is None:
+        return None
+    trouble = shared.store.reading.trouble
+    return "kept" if trouble is None else trouble.fault.value
 
 
 def _refuse_critical(gpus: int, host: Health) -> None:

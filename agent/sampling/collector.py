@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.readings import DriverReading, Snapshot, seconds_since_boot
+from agent.readings.restored import Restored
 from agent.sampling.bedtime import Bedtime, Round
 from agent.sampling.census import Census
 from agent.sampling.change_log import ChangeLog
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MAX_WAIT = 0.25
 # Seconds by which the wall clock has been set: less is the time between reading one clock and the other.
 WALL_CLOCK_STEP = 0.01
+NOTHING_RESTORED = Restored()
 
 Reading = TypeVar("Reading")
 
@@ -63,10 +65,13 @@ class Collector:
         recount: Callable[[], int | None] | None = None,
         replaced_driver: ReplacedDriver | None = None,
         runtime_power: SleepOfGpus | None = None,
+        restored: Restored = NOTHING_RESTORED,
+        keep: Callable[[Snapshot], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
+        """`restored` is what an agent before this one knew; `keep` has every Snapshot, for the one after."""
         self._driver_source = driver
         self._host_source = host
         self._process_source = processes
@@ -78,7 +83,10 @@ class Collector:
         self._history = history
         self._xids = xids
         self._kernel_log = kernel_log
-        self._known_xids = KnownXids(xids, kernel_log, pids_are_the_hosts=pids_are_the_hosts)
+        self._known_xids = KnownXids(
+            xids, kernel_log, pids_are_the_hosts=pids_are_the_hosts, restored=restored.xids
+        )
+        self._keep = keep
         self._replaced_driver = replaced_driver
         self._clock = clock
         self._now = now
@@ -86,7 +94,9 @@ class Collector:
         self._booted_at = float("-inf")  # seconds since the epoch, by the wall clock as it is set now
         self._one_at_a_time = asyncio.Lock()
         self._workers = Workers(sample_timeout, clock)
-        self._census = Census(self._workers, recount, expected=expected_gpus, clock=clock)
+        self._census = Census(
+            self._workers, recount, expected=expected_gpus, seen=restored.gpu_count, clock=clock
+        )
         self._topology = KnownTopology(connections, self._workers.start("topology"), clock)
         self._contact = Contact(driver, open_gpu, self._workers, topology=self._topology.worker, clock=clock)
         self._host: Worker[HostReading] = self._workers.start("host")
@@ -129,6 +139,8 @@ class Collector:
             snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
         if self._history is not None:
             self._history.add(snapshot)
+        if self._keep is not None:
+            self._keep(snapshot)
         self._log(snapshot)
         return snapshot
 

@@ -26,6 +26,7 @@ from agent.settings.kinds import (
     SECRETS,
     SIMULATED,
     SOCKET,
+    STATE_FOLDER,
     SWITCH,
     TOKENS,
     URL_PATH,
@@ -129,6 +130,14 @@ class Settings:
         "Interval of the samples that are kept as history.",
     )
 
+    state_dir: str = _setting(
+        "", STATE_FOLDER, "Folder for the file that outlives a restart; empty: everything is only in memory."
+    )
+    state_days: int = _setting(
+        400, whole_number(1, 4000), "Number of days for which the file in STATE_DIR keeps who used the GPUs."
+    )
+    state_users: bool = _setting(True, SWITCH, "Keep the names of users in STATE_DIR; else only totals.")
+
     expected_gpus: int = _setting(
         0,
         whole_number(1, 128, zero="for any number"),
@@ -220,6 +229,9 @@ class Settings:
             if scenario not in names or not simulated.isdecimal() or not simulated.strip("0"):
                 accepted = f"{', '.join(names)}, together with a number in SIMULATE_GPUS"
                 faults.append(fault("SIMULATE_SCENARIO", scenario, accepted=accepted))
+        if environ.get("STATE_DIR") and values.get("history_interval") == 0:
+            why = "has nothing to keep while HISTORY_INTERVAL is 0"
+            faults.append(fault("STATE_DIR", environ["STATE_DIR"], why=why, accepted="either, and not both"))
         if faults:
             raise SettingsError(faults)
         return cls(**values)  # type: ignore[arg-type]  # each value comes from its own field's parser

@@ -182,6 +182,12 @@ def _socket_path(text: str) -> str:
     return text
 
 
+def _absolute(text: str) -> str:
+    if not text.startswith("/") or "\0" in text or not text.strip("/"):
+        raise ValueError("not an absolute path of a folder")
+    return text.rstrip("/")
+
+
 def _fleet(text: str) -> tuple[tuple[str, str], ...]:
     """Each host's name and the path of its agent, as `_url_path` gives it."""
     hosts = []
@@ -205,6 +211,9 @@ CERTIFICATE = Kind("a readable PEM file with the certificate, then the certifica
 KEY = Kind("a readable PEM file with the private key of TLS_CERT, without a passphrase", str)
 SOCKET = Kind("an absolute path of at most 107 bytes, in an existing folder", _socket_path)
 FOLDER = Kind("a folder, which need not exist", str)
+STATE_FOLDER = Kind(
+    "the absolute path of a folder on a disk of this host, inside an existing folder", _absolute
+)
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(
     "segments of A-Z a-z 0-9 . _ ~ - with one / between them, none of them . or .. alone", _url_path

@@ -10,9 +10,10 @@ from agent.sources.memory import HostMemory, read_memory
 from agent.sources.paced import Paced, slow
 from agent.sources.processes import ProcessReader
 from agent.sources.procfs import PROC
+from agent.sources.user_names import UserNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 TOP_PROCESSES = 5
 
@@ -29,7 +30,9 @@ class ProcessSource:
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
         pod_logs: str = "",
+        user_names: Mapping[int, str] | None = None,
     ) -> None:
+        """`user_names`: by user number, as they were known before the agent started."""
         self._clock = clock
         self._reader = ProcessReader(
             hide_command_args=hide_command_args,
@@ -38,6 +41,7 @@ class ProcessSource:
             since_boot=since_boot,
             proc_root=proc_root,
             pod_logs=pod_logs,
+            user_names=UserNames(clock=clock, known=user_names),
         )
         self._memory = slow(read_memory, HostMemory())
         self._top_processes: Paced[tuple[HostProcess, ...] | None] = slow(self._read_top_processes, None)

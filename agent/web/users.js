@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { element, show, styled } from "./draw.js";
 import { INTERVAL, isLive, processesNow, state } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
+import * as usage from "./usage.js";
 import { WORDS } from "./words.js";
 
 await styled("users.css");
@@ -13,14 +14,17 @@ const WHEN = { weekday: "short", hour: "2-digit", minute: "2-digit" };
 const OLD = 3 * INTERVAL * 1000; // milliseconds after which an answer is no longer that of now
 
 let told = null; // the newest answer, and when it came
+let keepsHours = false; // whether the agent keeps the hours of each user for days; also while it is not live
 
 export async function load(_, signal) {
   try {
     told = { ...(await get("users", signal)), at: performance.now() };
+    keepsHours = known(told.usage_days);
   } catch (error) {
     told = null; // whom it named may hold nothing now
     throw error;
   }
+  if (keepsHours) await usage.load(signal);
 }
 
 // The number where a user has no name, as `ps` writes it.
@@ -96,6 +100,8 @@ function table(users) {
   );
 }
 
+let listening = null; // the place
+
 // Whose a GPU was is not whose it is now: without values of now nobody is named.
 export function render(place) {
   if (!isLive() || performance.now() - told?.at > OLD) told = null;
@@ -109,5 +115,8 @@ export function render(place) {
     element("p.note", {}, notes.filter(known).join(" ")),
     element("div.scroll.people", { tabindex: "0", role: "region", "aria-labelledby": "users-now" }, told ? table(told.users) : null),
     element("p.note", {}, WORDS.sinceStart),
+    ...(keepsHours ? usage.section() : []),
   );
+  if (listening !== place) usage.listen(place);
+  listening = place;
 }

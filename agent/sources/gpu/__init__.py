@@ -37,7 +37,7 @@ from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
-from agent.sources.gpu.seen import Seen
+from agent.sources.gpu.seen import Seen, SeenCards
 from agent.sources.gpu.stand_ins import StandIns
 from agent.sources.gpu.thermal import ThermalSource
 from agent.sources.gpu.throttling import ThrottlingSource
@@ -47,7 +47,9 @@ from agent.sources.nvml import unreadable_gpu
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from agent.readings.restored import KeptCard
 
 
 class GpuSource:
@@ -58,10 +60,12 @@ class GpuSource:
         index: int,
         *,
         in_container: bool = False,
+        best: Mapping[tuple[str, str], KeptCard] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
+        """`best`: what cards were seen to do before the agent started, by UUID and PCI bus id."""
         self.index = index
         self._in_container = in_container
         self._clock = clock
@@ -72,7 +76,7 @@ class GpuSource:
         self._record = Record()  # of the GPU that was last seen here
         self._identity = GpuIdentity()  # the same GPU's
         self._before: GpuReading | None = None  # its last reading
-        self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
+        self._seen = SeenCards(best or {})  # another card may have this index one day
 
     def read(self, *, watched: bool = True) -> GpuReading:
         """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py.
@@ -156,7 +160,7 @@ class _OpenGpu:
         clock: Callable[[], float],
         now: Callable[[], float],
         since_boot: Callable[[], float],
-        seen: dict[str, Seen],
+        seen: SeenCards,
     ) -> None:
         self._clock = clock
         self._since_boot = since_boot
@@ -200,7 +204,7 @@ class _OpenGpu:
         thermal = self._thermal.read(moment)
         modes = self._modes.read(moment)
         if identity.uuid:
-            self._seen = self._all_seen.setdefault(identity.uuid, self._seen)
+            self._seen = self._all_seen.of(identity, self._seen)
         pcie = self.pcie.read(
             moment,
             bus_id=identity.pci_bus_id,

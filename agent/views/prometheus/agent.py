@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from agent.readings import AgentReading, HostReading, Snapshot
+    from agent.readings.state import StateReading
 
 HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
     (
@@ -55,6 +56,7 @@ class AgentHealth:
     token_file: tuple[bool, float | None] | None = (
         None  # was the last read well; Unix time of the last that was
     )
+    state: StateReading | None = None  # None: STATE_DIR is not set
 
 
 PROCESS: tuple[tuple[str, str, Callable[[AgentReading], float | None]], ...] = (
@@ -146,6 +148,7 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
         (),
         [((), read_at)],
     )
+    yield from _state(agent.state)
     log = snapshot.kernel_log
     yield gauge(
         "agent_kernel_log_up",
@@ -172,3 +175,36 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
     if snapshot.host is not None:
         for name, documentation, value in HOST:
             yield gauge(name, documentation, (), [((), value(snapshot.host))])
+
+
+def _state(state: StateReading | None) -> Iterator[Metric]:
+    yield gauge(
+        "agent_state_kept",
+        "1 if what a restart would lose is written to STATE_DIR, else 0: it is in memory alone.",
+        (),
+        [((), state.trouble is None if state else None)],
+    )
+    yield gauge(
+        "agent_state_last_write_timestamp_seconds",
+        "Unix time of the last write to STATE_DIR, in seconds.",
+        (),
+        [((), state.written_at if state else None)],
+    )
+    yield gauge(
+        "agent_state_file_bytes",
+        "Size of the file in STATE_DIR with its write-ahead log, in bytes.",
+        (),
+        [((), state.file_bytes if state else None)],
+    )
+    yield counter(
+        "agent_state_failures",
+        "Writes to STATE_DIR that failed, since the agent started; what they held is written later.",
+        (),
+        [((), state.failures if state else None)],
+    )
+    yield counter(
+        "agent_state_lost_writes",
+        "Writes to STATE_DIR that were given up, since the agent started: what they held is lost.",
+        (),
+        [((), state.lost_batches if state else None)],
+    )

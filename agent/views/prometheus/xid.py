@@ -23,7 +23,8 @@ def xid_errors(snapshot: Snapshot) -> Metric:
         "XID errors of the GPU by code, since the agent started, or as far back as KERNEL_LOG reaches.",
         (*GPU_LABELS, "xid"),
         (
-            (label_values(gpu, str(code)), seen.times)
+            # What an agent before this one counted is in that one's counter.
+            (label_values(gpu, str(code)), seen.times - seen.restored)
             for gpu in snapshot.gpus
             for code, seen in sorted((gpu.xids or {}).items())
         ),

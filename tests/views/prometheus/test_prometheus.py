@@ -19,6 +19,7 @@ from agent.readings import (
     NvLinks,
     Snapshot,
 )
+from agent.readings.state import StateReading
 from agent.simulation import MODELS
 from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 from tests.sources.one_gpu import one_gpu
@@ -42,6 +43,7 @@ def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -
             late_samples=5,
             log_lines_dropped=7,
             token_file=(False, 1_700_000_000.5),
+            state=StateReading(None, 1_700_000_001.5, 123_456, 8, 9),
         ),
     )
     return exposition.text(content_type).decode()
