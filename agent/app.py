@@ -38,7 +38,7 @@ from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
 from agent.sampling.kernel_log_tally import Tally
 from agent.sampling.kernel_log_watch import KernelLogWatch
-from agent.sampling.ledger import Ledger
+from agent.sampling.ledger import MAX_GAP_INTERVALS, Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.replaced_driver import ReplacedDriver
 from agent.sampling.sampler import Sampler
@@ -192,7 +192,8 @@ async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
     )
     restored = await store.start(read) or Restored()
     history.restore(restored.history)
-    return restored, keeper(store, history, boot=store.boot, users=settings.state_users)
+    max_gap = MAX_GAP_INTERVALS * max(settings.sample_interval, settings.history_interval)
+    return restored, keeper(store, history, boot=store.boot, users=settings.state_users, max_gap=max_gap)
 
 
 def _api(shared: SharedState) -> FastAPI:

@@ -51,7 +51,6 @@ KNOWN_TO: dict[str, set[str]] = {
     "psutil": {"sources"},
     "dotenv": {"settings"},
     "uvicorn": {"cli", "server"},
-    "prometheus_client": {"views"},
     "sqlite3": {"http", "state"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}

@@ -63,7 +63,7 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
         "stand_ins",
     },
     "views": {"activity", "detail", "device", "feeds"},
-    "metrics": {"agent", "families", "gpus", "health", "users"},
+    "metrics": {"agent", "exposition", "families", "gpus", "health", "users"},
     "simulation": {"fields", "registry", "system", "topology"},
 }
 

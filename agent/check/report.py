@@ -90,10 +90,10 @@ class RunningAgent(BaseModel):
     """The agent of --url."""
 
     url: str = Field(description="where it was asked")
-    version: str | None = Field(description="version of the agent; null: it did not tell")
-    simulated: bool | None = Field(description="whether its GPUs are simulated; null: it did not tell")
-    gpus: list[RunningGpu] | None = Field(description="its GPUs; null: it did not tell")
-    error: str | None = Field(description="why it did not tell")
+    version: str | None = Field(description="version of the agent; null: it did not report it")
+    simulated: bool | None = Field(description="whether its GPUs are simulated; null: it did not report it")
+    gpus: list[RunningGpu] | None = Field(description="its GPUs; null: it did not report them")
+    error: str | None = Field(description="why the values of that agent are unknown")
 
 
 class Report(BaseModel):

@@ -196,7 +196,7 @@ def _untold(reading: GpuReading) -> str | None:
         if unknown is not None and unknown.reason is Reason.FAILED:
             return f"its {name} is unknown: {unknown.words}"
         if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
-            return f"its {name} is unknown: the driver tells {unknown.words}"
+            return f"its {name} is unknown: the driver reports {unknown.words}"
     return None
 
 

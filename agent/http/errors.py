@@ -2,6 +2,7 @@
 
     AgentError
     ├── InvalidRequest      code 1,   HTTP 400   a parameter is wrong
+    ├── NotSet              code 1,   HTTP 404   a setting that the answer needs is not set
     ├── Unauthorized        code 401, HTTP 401   missing or wrong credential
     ├── NoDriver            code 2,   HTTP 500   no driver, or no NVML library
     └── TryAgainLater       code 2,   HTTP 503   not ready yet, or too many streams
@@ -51,6 +52,13 @@ class InvalidRequest(AgentError):
 
     code = CLIENT_FAULT
     status = 400
+
+
+class NotSet(AgentError):
+    """The agent was not told to have what is asked for: names the setting."""
+
+    code = CLIENT_FAULT
+    status = 404
 
 
 class Unauthorized(AgentError):

@@ -69,6 +69,9 @@ class ProcessUse(NamedTuple):
     gpu_seconds_held: float
     gpu_seconds_used: float | None = None  # SM utilization times time; None: never told
     idle_seconds: float | None = None  # held memory and did no work, up to now; None: it is not told whether
+    uid: int | None = (
+        None  # the owner's number, also while the host does not tell it any more; None: never told
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
@@ -18,7 +19,6 @@ from agent.http.parameters import (
     refuse_unknown_parameters,
     select,
 )
-from agent.http.pieces import json_response
 from agent.http.stored import stored
 from agent.readings import HistoryReading
 from agent.sampling.history import HISTORY_SECONDS
@@ -80,6 +80,8 @@ async def history(
 
     More than an hour is read from the file in STATE_DIR, up to its last write a minute ago. At most four
     requests wait for it, a second each; then the answer is 503.
+
+    It is made in a thread, one at a time: an hour of many GPUs takes most of a second.
     """
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
@@ -91,8 +93,19 @@ async def history(
             )
         asked = partial(query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns)
         kept = await stored(shared.store, asked)
-        return await json_response(shared, history_json(kept, level_of(seconds).step, fields))
+        return await _made(shared, kept, level_of(seconds).step, fields)
     if shared.history is None:
-        return await json_response(shared, history_json(HistoryReading(), None, fields))
+        return await _made(shared, HistoryReading(), None, fields)
     found = shared.history.read(snapshot, seconds, selected, columns)
-    return await json_response(shared, history_json(found, shared.history.interval, fields))
+    return await _made(shared, found, shared.history.interval, fields)
+
+
+async def _made(
+    shared: Shared, found: HistoryReading, interval: float | None, fields: frozenset[str]
+) -> Response:
+    longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
+    body = await to_thread.run_sync(
+        lambda: b"".join(history_json(found, interval, fields, longest=longest)),
+        limiter=shared.render_limiter,
+    )
+    return Response(body, media_type="application/json")

@@ -24,4 +24,6 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
 async def users(shared: Shared, snapshot: CurrentSnapshot) -> Response:
     """Every user with a process on a GPU now, or since the agent started. Unknown values are null."""
     driver_of(snapshot)
-    return await json_response(shared, users_json(snapshot, shared.idle_holder_seconds))
+    settings = shared.settings
+    usage_days = settings.state_days if settings.state_dir and settings.state_users else None
+    return await json_response(shared, users_json(snapshot, shared.idle_holder_seconds, usage_days))

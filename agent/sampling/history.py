@@ -116,7 +116,7 @@ class History:
             self._coarse.append(_Moment(moment.since_boot, gpus, _array(values)))
 
     def since(self, began: float, last: float | None) -> list[KeptMoment]:
-        """What came after the moment `began`, one for each interval, of the GPUs that are known by their UUID.
+        """What came after the moment `began`, one for each interval, of GPUs that are known by their UUID.
 
         `last` is the last one that was told before. Both are seconds since boot.
         """

@@ -71,7 +71,9 @@ class _Process:
         elif sm is not None:
             self.idle += seconds
         is_told = works or sm is not None
-        return ProcessUse(booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None)
+        return ProcessUse(
+            booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None, self.uid
+        )
 
 
 @dataclass(slots=True)

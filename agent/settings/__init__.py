@@ -132,12 +132,12 @@ class Settings:
     )
 
     state_dir: str = _setting(
-        "", STATE_FOLDER, "Folder for the file that outlives a restart; empty: all is in memory alone."
+        "", STATE_FOLDER, "Folder for the file that outlives a restart; empty: everything is only in memory."
     )
     state_days: int = _setting(
         400, whole_number(1, 4000), "Number of days for which the file in STATE_DIR keeps who used the GPUs."
     )
-    state_users: bool = _setting(True, SWITCH, "Keep the names of users in STATE_DIR; else totals alone.")
+    state_users: bool = _setting(True, SWITCH, "Keep the names of users in STATE_DIR; else only totals.")
 
     expected_gpus: int = _setting(
         0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.readings.restored import Restored
-from agent.state import history, idle, names, seen, xids
+from agent.state import history, idle, names, seen, usage, xids
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -18,6 +18,7 @@ def restore(connection: Connection, *, now: float, since_boot: float, boot: str,
     """
     if not users:
         names.forget(connection)
+        usage.forget_users(connection)
         xids.forget_users(connection)
     gpu_count, cards = seen.restore(connection, now)
     return Restored(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.state import gpus, history, idle, names, seen, xids
+from agent.state import gpus, history, idle, names, seen, usage, xids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,8 @@ SUBJECTS: tuple[Subject, ...] = (
     idle.SUBJECT,
     seen.SUBJECT,
     names.SUBJECT,
+    usage.USERS,
+    usage.GPUS,
 )
 
 # What makes a file of version N one of version N + 1, at place N. Once released, a step stays as it is.

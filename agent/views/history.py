@@ -96,16 +96,31 @@ class HistoryColumns(BaseModel):
         description="seconds between two moments; the last 5 minutes have every sample, up to an hour;"
         " null: no history"
     )
+    longest_seconds: float | None = Field(
+        description="the most that can be asked for: an hour, with STATE_DIR 90 days; null: no history"
+    )
     ts: list[int] = Field(description="moments of all columns, milliseconds since the epoch")
     host: HostHistory | None = Field(default=None, description="only where fields names host")
     devices: list[DeviceHistory] = Field(description="columns of each GPU, in the order of their index")
 
 
 def history_json(
-    history: HistoryReading, interval: float | None, fields: Collection[str] = DEFAULT
+    history: HistoryReading,
+    interval: float | None,
+    fields: Collection[str] = DEFAULT,
+    *,
+    longest: float | None = None,
 ) -> Iterator[bytes]:
-    """The columns of these `fields` in the envelope, one GPU after the other."""
-    shell = HistoryColumns(interval=interval, ts=[int(at * 1000) for at in history.taken_at], devices=[])
+    """The columns of these `fields` in the envelope, one GPU after the other.
+
+    `interval`: seconds between two moments; `longest`: seconds that can be asked for.
+    """
+    shell = HistoryColumns(
+        interval=interval,
+        longest_seconds=longest,
+        ts=[int(at * 1000) for at in history.taken_at],
+        devices=[],
+    )
     if HOST in fields:
         shell.host = HostHistory.model_construct(None, **_columns(HOST_COLUMNS, history.host))
     wanted = {name: column for name, column in GPU_COLUMNS.items() if name in fields}

@@ -69,10 +69,15 @@ class Users(BaseModel):
         description="time since which gpu_seconds are counted, milliseconds since the epoch; null: nothing is"
         " remembered"
     )
+    usage_days: int | None = Field(
+        description="days for which /usage keeps the GPU hours of each user; null: it keeps none"
+    )
 
 
-def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes]:
-    """Every user, over all GPUs, in the envelope."""
+def users_json(
+    snapshot: Snapshot, idle_holder_seconds: float, usage_days: int | None = None
+) -> Iterator[bytes]:
+    """Every user, over all GPUs, in the envelope; `usage_days`: those for which hours are kept."""
     held: list[Holding] = []
     for gpu in snapshot.gpus:
         held += holdings(snapshot, [gpu], idle_holder_seconds)
@@ -83,6 +88,7 @@ def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes
         users=[],
         unknown_idx=indices_with_unknown_processes(snapshot.gpus),
         since=None if began_at is None else whole(began_at * 1000),
+        usage_days=usage_days,
     )
     users = by_user(held, ledger.users if ledger else None)
     yield from filled(success(shell), users=(to_json(_row(user, snapshot.taken_at)) for user in users))

@@ -12,7 +12,8 @@ const CHOICES = {
   sort: /^-?\w+$/, // the column of the processes; "-": the greatest first
   open: /^\d+@\d+(?:\.\d+)?$/, // the process that is unfolded: its key
   density: /^(?:cards|rows|tiles)$/,
-  range: /^(?:5|15|60)$/, // minutes that the charts show
+  range: /^(?:5|15|60|1440|129600)$/, // minutes that the charts show
+  hours: /^(?:7|30)$/, // days of which GPU hours are shown
 };
 
 // {name: "host", "gpu", "gpus", "processes" or "users"; index: of the GPU in view; and the choices, null where not made}

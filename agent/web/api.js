@@ -116,6 +116,12 @@ export async function get(path, signal, agent) {
   }
 }
 
+// An answer as it comes, to be saved.
+export async function file(path) {
+  const answer = await ask(path, AbortSignal.timeout(PATIENCE));
+  return answer.blob().catch(broken);
+}
+
 // Each event of one connection; `heard` is called whenever something comes.
 async function* events(path, signal, heard) {
   const answer = await ask(path, signal);

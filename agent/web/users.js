@@ -4,20 +4,24 @@ import { get } from "./api.js";
 import { element } from "./draw.js";
 import { INTERVAL, isLive, processesNow, state } from "./state.js";
 import { TEXTS, duration, known } from "./texts.js";
+import * as usage from "./usage.js";
 import { idleText, moment, table } from "./usertable.js";
 import { WORDS } from "./words.js";
 
 const OLD = 3 * INTERVAL * 1000; // milliseconds after which an answer is no longer that of now
 
 let told = null; // the newest answer, and when it came
+let keepsHours = false; // whether the agent keeps the hours of each user for days; also while it is not live
 
 export async function load(_, signal) {
   try {
     told = { ...(await get("users", signal)), at: performance.now() };
+    keepsHours = known(told.usage_days);
   } catch (error) {
     told = null; // whom it named may hold nothing now
     throw error;
   }
+  if (keepsHours) await usage.load(signal);
 }
 
 // The number where a user has no name, as `ps` writes it.
@@ -60,6 +64,8 @@ function row(user) {
   };
 }
 
+let listening = null; // the place
+
 // Whose a GPU was is not whose it is now: without values of now nobody is named.
 export function render(place) {
   if (!isLive() || performance.now() - told?.at > OLD) told = null;
@@ -67,5 +73,7 @@ export function render(place) {
   if (!isLive()) notes.push(WORDS.usersUnknown);
   if (told?.unknown_idx.length) notes.push(WORDS.processesUnknown(told.unknown_idx.join(", ")));
   else if (told && !told.users.length) notes.push(WORDS.noUsers);
-  table(place, told && told.users.map(row), notes);
+  table(place, told && told.users.map(row), notes, keepsHours ? usage.section() : []);
+  if (listening !== place) usage.listen(place);
+  listening = place;
 }

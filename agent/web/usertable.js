@@ -56,13 +56,14 @@ function rows(users) {
 }
 
 // `users`: null: not known, else of each {key, name, href, isChosen; count, where: of GPUs; processes, mib, sm: percent;
-// held, used: seconds of GPUs; idle: nodes}.
-export function table(place, users, notes) {
+// held, used: seconds of GPUs; idle: nodes}. `below`: nodes under the table.
+export function table(place, users, notes, below = []) {
   show(
     place,
     element("h2", { id: "users-now", tabindex: "-1" }, TEXTS.users),
     element("p.note", {}, notes.filter(Boolean).join(" ")),
     element("div.scroll.people", { tabindex: "0", role: "region", "aria-labelledby": "users-now" }, users && rows(users)),
     element("p.note", {}, WORDS.sinceStart),
+    ...below,
   );
 }

@@ -100,8 +100,8 @@ export const WORDS = {
   lines: {
     sm: "all", tensor: "tensor cores", graphics: "graphics", memory: "memory", sent: "sent", received: "received",
   },
-  chartRanges: "Minutes that the charts show",
-  minutes: (minutes) => `${minutes} min`,
+  chartRanges: "Time that the charts show",
+  span: (minutes) => ({ 1440: "24 h", 129600: "90 days" })[minutes] ?? `${minutes} min`,
   cursor: "Moment whose values are shown",
   ago: (time) => `${time} ago`,
   spread: (least, most, mean) => `${least} to ${most}, mean ${mean}`,
@@ -121,6 +121,19 @@ export const WORDS = {
   noUsers: "Nobody has had a process on a GPU since the agent started.",
   usersUnknown: "Who holds a GPU is not known now.",
   sinceStart: "Held and used: hours of GPUs since the agent started, while it watched. A click on a user shows their GPUs and processes.",
+  // what users had over days
+  hours: "GPU hours",
+  hoursOf: { user: "User", held: "Held", used: "Used", idle: "Held idle", memory: "GPU memory" },
+  spans: "Days that count",
+  lastDays: (days) => `${days} days`,
+  csv: "Save as CSV",
+  unknownOwner: "owner unknown",
+  ofTold: (time) => `of ${time} told`,
+  meanAndMost: (mean, most) => `${mean}, at most ${most}`,
+  days: (first, last, zone) => `${first} to ${last} (${zone}).`,
+  countedSince: (day) => `Counted since ${day}.`,
+  noHours: "Nobody had a process on a GPU.",
+  hoursMean: "Held: hours of GPUs with a process, while the agent watched. Used: of these, SM utilization times time, where the driver told it.",
   // one process
   ofProcess: {
     name: "Program", owner: "Owner", kind: "Kind", started: "Started", container: "Container", pod: "Pod", job: "Job",

@@ -603,6 +603,7 @@ def _ledger() -> LedgerReading:
                     gpu_seconds_held=20_000.5 + 10 * k,
                     gpu_seconds_used=10_000.5 + 10 * k,
                     idle_seconds=850.0 + 10 * k,  # around the 15 minutes of IDLE_HOLDER_MINUTES
+                    uid=6_100 + k,
                 )
     users: dict[str | None, UserUse] = {
         name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k, uids=(6_000 + k,))

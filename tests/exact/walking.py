@@ -28,7 +28,7 @@ def readings() -> dict[str, type]:
     Not the words of troubles.py, nor the lines of kernel_lines.py, of which the readings are made, nor what
     is kept in a file.
     """
-    aside = {f"agent.readings.{name}" for name in ("troubles", "kernel_lines", "restored", "state")}
+    aside = {f"agent.readings.{name}" for name in ("troubles", "kernel_lines", "restored", "state", "usage")}
     modules = pkgutil.walk_packages(agent.readings.__path__, "agent.readings.")
     return {
         name: member

@@ -161,8 +161,9 @@ def metrics(reading: GpuReading) -> dict[str, list[float]]:
         *gpu_families(snapshot, DriverReading(1), nvlinks=True),
         *process_families(snapshot, holdings(snapshot, snapshot.gpus, 60), each=True),
     ):
-        for sample in family.samples:
-            found.setdefault(sample.name.removeprefix("nvidia_gpu_"), []).append(sample.value)
+        name = family.series_name.removeprefix("nvidia_gpu_")
+        for _, value in family.samples:
+            found.setdefault(name, []).append(value)
     return found
 
 

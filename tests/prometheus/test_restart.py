@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-HELD = "nvidia_gpu_user_gpu_seconds_held_total"
+HELD = "nvidia_gpu_user_held_seconds_total"
 GPUS = 2
 SECONDS = 8.0  # that each agent is watched
 

@@ -44,12 +44,12 @@ KINDS = (
 
 def judge(patient: Patient) -> Iterator[Finding]:
     """What is so now; else what was, which a sample a second may have missed."""
-    reasons = ClocksEventReason(patient.reading.clocks.event_reasons or 0)
-    if ClocksEventReason.HW_THERMAL_SLOWDOWN in reasons:
+    reasons = patient.reading.clocks.event_reasons or 0
+    if reasons & ClocksEventReason.HW_THERMAL_SLOWDOWN:
         yield THERMAL_SLOWDOWN_HW.found(
             "The GPU is too hot: the hardware slows it down to half or less", COOL
         )
-    elif ClocksEventReason.SW_THERMAL_SLOWDOWN in reasons:
+    elif reasons & ClocksEventReason.SW_THERMAL_SLOWDOWN:
         yield THERMAL_SLOWDOWN_SW.found("The GPU is too hot: the driver slows it down", COOL)
     by_heat = patient.lately.slowed_by_heat_seconds if patient.lately else 0.0
     if by_heat > SLOWED_SECONDS and not reasons & THERMAL:
@@ -58,7 +58,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
             COOL,
         )
     by_brake = patient.lately.slowed_by_brake_seconds if patient.lately else 0.0
-    if ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons:
+    if reasons & ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN:
         yield POWER_BRAKE.found("The power brake slows the GPU down to half or less", _POWER)
     elif by_brake > SLOWED_SECONDS:
         yield SLOWED_BY_BRAKE.found(

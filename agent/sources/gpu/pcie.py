@@ -12,13 +12,13 @@ import pynvml
 
 from agent.readings import LinkSample, Pcie
 from agent.sources import slots
+from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
@@ -202,20 +202,10 @@ class PcieSource:
         self._window_at = now
 
     def _read_counters(self, now: float) -> PcieCounters | Refusal:
-        fields = self._handle.call("nvmlDeviceGetFieldValues", _COUNTERS)
-        if isinstance(fields, Refusal):
-            return fields
         # Some drivers give 32 bits, which wrap within 70 ms at the full speed of generation 5 x 16:
         # a difference over a second is then a number without meaning.
-        for field in fields:
-            if (
-                field.nvmlReturn != pynvml.NVML_SUCCESS
-                or field.valueType != pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
-            ):
-                refusal = Refusal("nvmlDeviceGetFieldValues", field.nvmlReturn)
-                self._handle.record.count(refusal)
-                return refusal
-        sent, received = (number(field.value, "ullVal") for field in fields)
-        if sent is None or received is None:
-            return Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
+        sent, received = field_values(self._handle, _COUNTERS, counters=True)
+        for answer in (sent, received):
+            if isinstance(answer, Refusal):
+                return answer
         return PcieCounters(now, sent, received)

@@ -61,7 +61,7 @@ class Gpu(BaseModel):
     )
     failed: dict[str, str] | None = Field(
         default=None,
-        description="only where the driver fails to tell some of these values: its error in words, by the"
+        description="only where the driver fails to report some of these values: its error in words, by the"
         ' name of the value: {"power.usage_watts": "Unknown Error"}',
     )
     detail: GpuDetail | None = Field(

@@ -132,7 +132,7 @@ class GpuRemappedRows(BaseModel):
     uncorrected: int | None = Field(description="rows remapped for uncorrected errors")
     pending: bool | None = Field(description="whether a faulty row will be remapped at the next reset")
     failed: bool | None = Field(description="whether a faulty row could not be remapped")
-    banks: GpuRemapBanks | None = Field(description="null: the driver does not tell")
+    banks: GpuRemapBanks | None = Field(description="null: the driver does not report it")
 
 
 def remapped_rows_view(errors: MemoryErrors) -> GpuRemappedRows:

@@ -12,10 +12,9 @@ from agent.views.prometheus.families import counter, gauge, ratio
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from prometheus_client import Metric
-
     from agent.readings import AgentReading, HostReading, Snapshot
     from agent.readings.state import StateReading
+    from agent.views.prometheus.exposition import Family
 
 HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
     (
@@ -79,7 +78,7 @@ PROCESS: tuple[tuple[str, str, Callable[[AgentReading], float | None]], ...] = (
 )
 
 
-def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
+def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Family]:
     """What is there even without a driver."""
     yield gauge(
         "agent_build_info",
@@ -177,7 +176,7 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
             yield gauge(name, documentation, (), [((), value(snapshot.host))])
 
 
-def _state(state: StateReading | None) -> Iterator[Metric]:
+def _state(state: StateReading | None) -> Iterator[Family]:
     yield gauge(
         "agent_state_kept",
         "1 if what a restart would lose is written to STATE_DIR, else 0: it is in memory alone.",

@@ -14,12 +14,11 @@ from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prometheus_client import Metric
-
     from agent.readings import Snapshot
+    from agent.views.prometheus.exposition import Family
 
 
-def host_health_families(snapshot: Snapshot) -> Iterator[Metric]:
+def host_health_families(snapshot: Snapshot) -> Iterator[Family]:
     """Verdict and findings; also without a driver."""
     health = examine_host(snapshot)
     yield gauge(
@@ -39,7 +38,7 @@ def host_health_families(snapshot: Snapshot) -> Iterator[Metric]:
     )
 
 
-def health_families(snapshot: Snapshot) -> Iterator[Metric]:
+def health_families(snapshot: Snapshot) -> Iterator[Family]:
     """States, verdicts, findings, and which the operator keeps out."""
     health = examine(snapshot)
     yield gauge(

@@ -9,9 +9,8 @@ from agent.views.prometheus.families import GPU_LABELS, UNKNOWN_UUID, gauge, lab
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from prometheus_client import Metric
-
     from agent.readings import GpuReading, GpuSample, MigInstance
+    from agent.views.prometheus.exposition import Family
     from agent.views.prometheus.families import ReadingValues
 
 
@@ -29,7 +28,7 @@ GAUGES: ReadingValues = (
 )
 
 
-def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[Metric]:
+def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[Family]:
     """The families of each instance."""
     instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances or ()]
     for name, documentation, field in (
