@@ -167,7 +167,7 @@ def test_the_table_of_gpus_is_filtered_and_sorted_by_the_address(browser: Browse
         page.wait_for_function(
             f"() => document.querySelectorAll('.gpu-table tbody tr').length === {UP * 8 + LOST}"
         )
-        page.get_by_label("Model").fill("a100")
+        page.get_by_label("Model", exact=True).fill("a100")
         page.wait_for_function(
             f"() => document.querySelectorAll('.gpu-table tbody tr').length === {8 + LOST}"
         )
@@ -178,7 +178,7 @@ def test_the_table_of_gpus_is_filtered_and_sorted_by_the_address(browser: Browse
         assert rows.locator(".gpu").all_inner_texts() == [f"GPU {index}" for index in range(7, -1, -1)]
         page.reload()
         page.locator(".gpu-table tbody tr").nth(7).wait_for()
-        assert page.get_by_label("Model").input_value() == "a100"
+        assert page.get_by_label("Model", exact=True).input_value() == "a100"
         assert rows.locator(".gpu").first.inner_text() == "GPU 7"
 
 
