@@ -111,12 +111,11 @@ def _owners(snapshot: Snapshot) -> dict[str, dict[int, int | None]]:
 
 
 def _of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
-    """What was counted of this day; the oldest day makes room for a new one."""
-    if day not in days:
-        days[day] = {}
-        for oldest in list(days)[:-_DAYS]:
-            del days[oldest]
-    return days[day]
+    """What was counted of this day; the one that was counted least lately makes room for a new one."""
+    days[day] = found = days.pop(day, {})
+    for other in list(days)[:-_DAYS]:
+        del days[other]
+    return found
 
 
 def _more(sum_so_far: float | None, before: float | None, now: float | None) -> float | None:

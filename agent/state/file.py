@@ -46,10 +46,14 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
+def code_of(error: sqlite3.Error) -> int:
+    """What SQLite says, without the detail in the higher bits; 0: the error is not SQLite's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether it says that the file is no longer what SQLite wrote."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, Damaged) or code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def put_aside(path: Path, why: str) -> None:

@@ -138,11 +138,17 @@ def _roll_up(connection: Connection, finer: Level, level: Level, since: float, u
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
-    for level in (SAMPLED, BY_MINUTE, BY_HOUR):
-        for table in ("host_history", "gpu_history"):
+    """Keep the samples of the last hour, and so many minutes and hours: a wrong clock deletes none of these."""
+    for table in ("gpu_history", "host_history"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE step = ? AND at NOT BETWEEN ? AND ?",  # noqa: S608  our own name
+            (SAMPLED.step, ageing.now - SAMPLED.kept, ageing.now + SAMPLED.kept),
+        )
+        for step, kept in (BY_MINUTE, BY_HOUR):
             connection.execute(
-                f"DELETE FROM {table} WHERE step = ? AND at < ?",  # noqa: S608  our own name
-                (level.step, ageing.now - level.kept),
+                f"DELETE FROM {table} WHERE step = ? AND at < (SELECT at FROM host_history"  # noqa: S608
+                " WHERE step = ? AND at <= ? ORDER BY at DESC LIMIT 1 OFFSET ?)",
+                (step, step, ageing.now, kept // step),
             )
 
 

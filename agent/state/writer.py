@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds. The first ageing waits until a clock that was wrong at boot has been set.
-FIRST_AGEING, AGEING_PACE = 600.0, 3600.0
+AGEING_PACE = 3600.0  # seconds; the first is with the first write, for an agent that keeps restarting
 MAX_BATCHES = 60  # that wait until they can be written: an hour; then the oldest is lost
 
 
@@ -64,7 +63,7 @@ class Writer:
         self._now, self._clock = now, clock
         self._connection: sqlite3.Connection | None = None
         self._pending: deque[Batch] = deque()
-        self._ageing_due = clock() + FIRST_AGEING
+        self._ageing_due = clock()
 
     def open(self) -> sqlite3.Connection | None:
         """The connection; None where there is none to be had, see `trouble`."""
