@@ -138,7 +138,7 @@ def _roll_up(connection: Connection, finer: Level, level: Level, since: float, u
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
-    """Keep the samples of the last hour, and so many minutes and hours: a wrong clock deletes none of these."""
+    """Keep the samples of an hour. Minutes and hours are counted: a wrong clock deletes none of these."""
     for table in ("gpu_history", "host_history"):
         connection.execute(
             f"DELETE FROM {table} WHERE step = ? AND at NOT BETWEEN ? AND ?",  # noqa: S608  our own name

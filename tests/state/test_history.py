@@ -160,7 +160,8 @@ def hours(file: Connection, count: int, first: float = EPOCH) -> None:
     for step in (60, 3600):
         moments = [(step, first + number * step) for number in range(count)]
         file.executemany("INSERT INTO host_history VALUES (?, ?, 1, 1)", moments)
-        file.executemany(f"INSERT INTO gpu_history VALUES (?, ?, 1{', 1' * 11})", moments)
+        of_gpus = [(*moment, 1, *GPU_COLUMNS) for moment in moments]
+        file.executemany("INSERT INTO gpu_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", of_gpus)
 
 
 def left(file: Connection, table: str, step: int) -> tuple[int, float]:

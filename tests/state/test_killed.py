@@ -58,7 +58,7 @@ def test_five_whole_agents_lose_a_minute_at_most_and_count_nothing_twice(tmp_pat
             agent.stop(signal.SIGKILL)
     for folder, (before, counted) in zip(folders, killed, strict=True):
         with agent_process("--simulate", "2", STATE_DIR=str(folder), HISTORY_INTERVAL="1") as agent:
-            wait_until(lambda: history(agent)["devices"], "it samples")
+            wait_until(lambda: agent.get("/history").status_code == 200, "it samples", deadline=60)
             ts = history(agent)["ts"]
             kept = [at for at in ts if at <= before[-1]]
             # The history is thinned to a moment a second in the file, and told to a tenth of a second.
