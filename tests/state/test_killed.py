@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.state.file import open_to_read
+from agent.state.file import open_file
 from tests.support.agents import ROOT, agent_process, free_port, wait_until
+from tests.support.state_file import SIMULATED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,6 @@ pytestmark = pytest.mark.slow
 KILLS = 100
 AGENTS = 5
 GPUS = 2
-FILE = "simulated.sqlite3"
 HELD = re.compile(r"^nvidia_gpu_user_held_seconds_total\{.*\} (\S+)$", re.MULTILINE)
 
 
@@ -56,31 +56,33 @@ def test_five_whole_agents_lose_a_minute_at_most_and_count_nothing_twice(tmp_pat
         ]
         began = time.time()
         killed = []
-        for number, agent in enumerate(agents):
+        for number, (agent, folder) in enumerate(zip(agents, folders, strict=True)):
             wait_until(lambda: time.time() >= began + 62 + 3 * number, "it is time", deadline=120)  # noqa: B023
-            killed.append(
-                (history(agent)["ts"], xids(agent), sum(seconds_held(agent)), kept(folders[number]))
-            )
+            asked_at = time.monotonic()
+            before, counted, held = history(agent)["ts"], xids(agent), seconds_held(agent)
             agent.stop(signal.SIGKILL)
-    for folder, (before, counted, used, written) in zip(folders, killed, strict=True):
+            late = time.monotonic() - asked_at
+            killed.append((folder, before, counted, held, kept(folder), late))
+    for folder, before, counted, held, written, late in killed:
         restarted_at = time.monotonic()
         with agent_process("--simulate", f"{GPUS}", STATE_DIR=str(folder), HISTORY_INTERVAL="1") as agent:
             wait_until(lambda: agent.get("/history").status_code == 200, "it samples", deadline=60)
-            ts = history(agent)["ts"]
-            known = [at for at in ts if at <= before[-1]]
-            # The history is thinned to a moment a second in the file, and told to a tenth of a second.
-            assert before[-1] - known[-1] <= 61_000 + 3_000
-            assert abs(known[0] - before[0]) < 3_000
-            assert len(set(ts)) == len(ts)
-            assert xids(agent) == counted
-            assert counted[31] >= 2
-            assert kept(folder) == written > 0
-            print(used, written, seconds_held(agent))
-            # Each user lost at most the last minute on each GPU.
-            holders = len(seconds_held(agent)) * GPUS
-            assert used - holders * 63 <= written <= used + 1
+            ts, found = history(agent)["ts"], xids(agent)
             assert agent.stop() == 0
-        assert 0 <= kept(folder) - written <= holders * (time.monotonic() - restarted_at)
+        known = [at for at in ts if at <= before[-1]]
+        # The history is thinned to a moment a second in the file, and told to a tenth of a second.
+        assert before[-1] - known[-1] <= 61_000 + 3_000
+        assert abs(known[0] - before[0]) < 3_000
+        assert len(set(ts)) == len(ts)
+        # One more may have come before the kill.
+        assert all(times - 1 <= counted.get(code, 0) <= times for code, times in found.items())
+        assert counted[31] >= 2
+        # What the first minute had is there, and what is new is the time of the second agent: per second,
+        # each user can hold each GPU.
+        most = len(held) * GPUS
+        assert 0 < written <= sum(held) + most * (late + 1)
+        assert written >= sum(held) * (1 - 63 / (before[-1] - before[0]) * 1000)
+        assert 0 <= kept(folder) - written <= most * (time.monotonic() - restarted_at)
 
 
 def test_a_second_agent_on_the_folder_says_so_and_does_not_start(tmp_path: Path) -> None:
@@ -110,8 +112,8 @@ def seconds_held(agent: Process) -> list[float]:
 
 
 def kept(folder: Path) -> float:
-    """GPU-seconds of all users in the file; it can be read whoever writes."""
-    file = open_to_read(folder / FILE)
+    """GPU-seconds of all users in the file; no agent has it."""
+    file = open_file(folder / SIMULATED)
     (seconds,) = file.execute("SELECT coalesce(sum(held_seconds), 0) FROM user_days").fetchone()
     file.close()
     return float(seconds)
