@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,23 +27,44 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 OPTIONS = ["-qx", "-n0", "-pno:cacheprovider", "-Wignore", "--no-header"]
-SLOW = {"page", "proxies", "load", "prometheus", "kubernetes", "packaging", "clients", "hardware"}
+SLOW = {
+    "clients",
+    "faults",
+    "hardware",
+    "kubernetes",
+    "load",
+    "packaging",
+    "page",
+    "prometheus",
+    "properties",
+    "proxies",
+}
+LONGEST = 120.0  # seconds that the tests of one mutant may take: it may let them wait for ever
+MOST_WORK = 30  # seconds of a processor that they may take: it may go round in a circle
 ANSWERS = Path("tests/exact/test_answers.py")  # every answer to the letter: for what makes answers
 IMPORTS = imported_modules()
 
 
 def tests_of(path: Path) -> list[list[str]]:
-    """The files of tests of a module: named like it, or else beside it; then the others that know it."""
+    """The files of tests of a module, in rounds: named like it; every answer; beside it; all that know it."""
     module = _module(path)
     mirror = Path("tests", *path.parts[1:-1])
     files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]
     named = [file for file in files if file.stem == f"test_{module.rpartition('.')[2]}"]
-    nearest = [file for file in named if file.parent == mirror] or [
-        file for file in files if file.parent == mirror
+    rounds = [
+        [file for file in named if file.parent == mirror],
+        [ANSWERS] if path.parts[1] == "views" else [],
+        [
+            file
+            for file in files
+            if file.parent == mirror and not mirror.joinpath(f"test_{path.name}").exists()
+        ],
+        [file for file in files if file in named or f"{module} import" in file.read_text()],
     ]
-    others = [file for file in files if file in named or f"{module} import" in file.read_text()]
-    others += [ANSWERS] if path.parts[1] == "views" else []
-    rounds = [nearest, [file for file in others if file not in nearest]]
+    taken: set[Path] = set()
+    for files in rounds:
+        files[:] = [file for file in files if file not in taken]
+        taken.update(files)
     return [[str(file) for file in files] for files in rounds if files]
 
 
@@ -71,38 +91,38 @@ def copy_of_the_repository() -> Iterator[None]:
             os.chdir(ROOT)
 
 
-def notices(path: Path, source: str, tests: list[str], limit: float) -> bool:
-    """Whether tests fail when a module has this source, or take more than `limit` seconds."""
+def notices(path: Path, source: str, tests: list[str]) -> bool:
+    """Whether tests fail, or take too long, when a module has this source."""
     original, times = path.read_text(), path.stat()
     path.write_text(source)
     os.utime(path, (times.st_atime, times.st_mtime + 10))  # so that what was compiled before is not loaded
     try:
         child = os.fork()
         if not child:
-            _in_fork(_module(path), tests, limit)
-        return _status(child, limit) != 0
+            _in_fork(_module(path), tests)
+        return _status(child) != 0
     finally:
         path.write_text(original)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def _in_fork(module: str, tests: list[str], limit: float) -> NoReturn:
+def _in_fork(module: str, tests: list[str]) -> NoReturn:
     """Load the module anew, with all that imports it, and run the tests; the status is theirs."""
     status = 1
     try:
         os.setsid()
         sys.dont_write_bytecode = True
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        resource.setrlimit(resource.RLIMIT_CPU, (ceil(limit / 5), ceil(limit / 5)))
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_WORK, MOST_WORK))
         _forget(lambda name: name.partition(".")[0] == "tests" or module in {name, *reach(name, IMPORTS)})
         status = _run(tests)
     finally:
         os._exit(status)
 
 
-def _status(child: int, limit: float) -> int:
+def _status(child: int) -> int:
     """How a fork ended; one that takes too long is ended, with all that it started."""
-    deadline = time.monotonic() + limit
+    deadline = time.monotonic() + LONGEST
     try:
         while time.monotonic() < deadline:
             ended, status = os.waitpid(child, os.WNOHANG)

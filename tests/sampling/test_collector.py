@@ -13,7 +13,6 @@ import pytest
 
 from agent.readings import GpuState
 from agent.sampling.collector import MAX_WAIT, Collector
-from agent.sampling.contact import DRIVER_PACE
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from agent.readings import Snapshot
+
+DRIVER_PACE = 5.0
 
 pytestmark = pytest.mark.anyio
 

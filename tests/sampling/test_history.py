@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.readings import DriverReading, GpuSample, GpuState, HostReading, Snapshot
-from agent.sampling.history import FINE_SECONDS, GPU_FIELDS, HISTORY_SECONDS, History
+from agent.sampling.history import GPU_FIELDS, History
 from tests.support.readings import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.readings import GpuSeries
+
+FINE_SECONDS = 300.0  # in which every Snapshot is kept; before, one for each interval
+HISTORY_SECONDS = 3600.0
 
 EPOCH = 1_757_926_800.0
 GIB = 2**30

@@ -8,10 +8,12 @@ import pytest
 
 from agent.simulation import Simulation
 from agent.sources import slots
-from agent.sources.slots import MAX_CPUINFO_BYTES, HostSlots
+from agent.sources.slots import HostSlots
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_CPUINFO_BYTES = 8192
 
 BUS_ID = "00000000:01:00.0"  # as NVML writes it
 

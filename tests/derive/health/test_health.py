@@ -9,8 +9,6 @@ import pytest
 
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import Health
-from agent.derive.health.fans import HOT_CELSIUS
-from agent.derive.health.xid import APPLICATION_XID_SECONDS, HARDWARE_XID_SECONDS
 from agent.readings import (
     NVSWITCH,
     Fan,
@@ -27,6 +25,10 @@ from agent.readings import (
 )
 from tests.derive.health.patients import NOW, WELL, findings, gpu, health
 from tests.support.readings import reading
+
+HOT_CELSIUS = 75
+APPLICATION_XID_SECONDS = 600.0
+HARDWARE_XID_SECONDS = 86_400.0
 
 
 def test_a_gpu_without_a_finding_is_healthy() -> None:
