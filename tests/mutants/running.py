@@ -52,7 +52,8 @@ def tests_of(path: Path) -> list[list[str]]:
     files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]
     named = [file for file in files if file.stem == f"test_{module.rpartition('.')[2]}"]
     rounds = [
-        [file for file in named if file.parent == mirror],
+        [file for file in named if file.parent == mirror]
+        or [f for f in named if f.parts[1] == path.parts[1]],
         [ANSWERS] if path.parts[1] == "views" else [],
         [
             file
