@@ -122,6 +122,25 @@ def test_an_hour_is_kept_and_no_more() -> None:
     assert last.taken_at - HISTORY_SECONDS <= oldest <= last.taken_at - HISTORY_SECONDS + 10
 
 
+@pytest.mark.parametrize(("pause", "moments"), [(30, 2), (30.5, 3)])
+def test_more_than_three_intervals_without_a_moment_are_a_gap(pause: float, moments: int) -> None:
+    history = History(10)
+    history.add(snapshot(0, 5))
+    last = snapshot(pause, 6)
+    history.add(last)
+
+    assert len(history.read(last, 60, last.gpus).taken_at) == moments
+
+
+@pytest.mark.parametrize(("age", "moments"), [(3600, 2), (3600.5, 1)])
+def test_a_moment_is_remembered_for_an_hour_to_the_second(age: float, moments: int) -> None:
+    history = History(3600)
+    history.add(snapshot(0, 5))
+    history.add(snapshot(age, 6))
+
+    assert len(history) == moments
+
+
 def test_a_gap_is_told_as_one() -> None:
     history = History(10)
     history.add(snapshot(0, 5))
