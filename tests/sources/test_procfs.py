@@ -13,6 +13,7 @@ from agent.sources.procfs import (
     parse_resident_bytes,
     parse_stat,
     parse_uid,
+    read_file,
     read_resident_bytes,
     read_stat,
 )
@@ -47,6 +48,23 @@ def test_a_pass_over_proc_lists_the_largest_first_and_skips_what_has_no_memory(t
     (tmp_path / "40").mkdir()  # ended during the pass
     (tmp_path / "sys").mkdir()
     assert by_resident_bytes(str(tmp_path), 5) == [(50 * PAGE_BYTES, 20), (5 * PAGE_BYTES, 10)]
+
+
+def test_five_more_than_asked_for_are_listed(tmp_path: Path) -> None:
+    """One that ends before it is described gives its place to the next."""
+    for pid in range(1, 15):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "statm").write_bytes(b"100 %d 0 0 0 0 0\n" % pid)
+    assert [pid for _, pid in by_resident_bytes(str(tmp_path), 3)] == [14, 13, 12, 11, 10, 9, 8, 7]
+
+
+@pytest.mark.parametrize(("name", "most"), [("cgroup", 8192), ("cmdline", 4096), ("environ", 32_768)])
+def test_a_file_of_a_process_is_read_up_to_a_bound(tmp_path: Path, name: str, most: int) -> None:
+    (tmp_path / "42").mkdir()
+    (tmp_path / "42" / name).write_bytes(b"x" * most)
+    assert read_file(str(tmp_path), 42, name) == (b"x" * most, False)
+    (tmp_path / "42" / name).write_bytes(b"x" * most + b"y")
+    assert read_file(str(tmp_path), 42, name) == (b"x" * most, True)
 
 
 def test_among_too_many_processes_none_is_called_the_largest(tmp_path: Path) -> None:
