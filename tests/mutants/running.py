@@ -39,7 +39,7 @@ SLOW = {
     "properties",
     "proxies",
 }
-LONGEST = 120.0  # seconds that the tests of one mutant may take: it may let them wait for ever
+LONGEST = 60.0  # seconds that the tests of one mutant may take: it may let them wait for ever
 MOST_WORK = 30  # seconds of a processor that they may take: it may go round in a circle
 ANSWERS = Path("tests/exact/test_answers.py")  # every answer to the letter: for what makes answers
 IMPORTS = imported_modules()
