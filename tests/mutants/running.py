@@ -27,18 +27,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 OPTIONS = ["-qx", "-n0", "-pno:cacheprovider", "-Wignore", "--no-header"]
-SLOW = {
-    "clients",
-    "faults",
-    "hardware",
-    "kubernetes",
-    "load",
-    "packaging",
-    "page",
-    "prometheus",
-    "properties",
-    "proxies",
-}
+# Folders whose tests start servers, proxies and browsers, or try a great many cases.
+SLOW = {"clients", "faults", "hardware", "kubernetes", "load", "packaging", "page", "prometheus"}
+SLOW |= {"properties", "proxies"}
 LONGEST = 60.0  # seconds that the tests of one mutant may take: it may let them wait for ever
 MOST_WORK = 30  # seconds of a processor that they may take: it may go round in a circle
 ANSWERS = Path("tests/exact/test_answers.py")  # every answer to the letter: for what makes answers
@@ -47,26 +38,21 @@ IMPORTS = imported_modules()
 
 def tests_of(path: Path) -> list[list[str]]:
     """The files of tests of a module, in rounds: named like it; every answer; beside it; all that know it."""
-    module = _module(path)
+    module, room = _module(path), path.parts[1]
     mirror = Path("tests", *path.parts[1:-1])
     files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]
     named = [file for file in files if file.stem == f"test_{module.rpartition('.')[2]}"]
     rounds = [
-        [file for file in named if file.parent == mirror]
-        or [f for f in named if f.parts[1] == path.parts[1]],
-        [ANSWERS] if path.parts[1] == "views" else [],
-        [
-            file
-            for file in files
-            if file.parent == mirror and not mirror.joinpath(f"test_{path.name}").exists()
-        ],
-        [file for file in files if file in named or f"{module} import" in file.read_text()],
+        [one for one in named if one.parent == mirror] or [one for one in named if one.parts[1] == room],
+        [ANSWERS] if room == "views" else [],
+        [one for one in files if one.parent == mirror],
+        [one for one in files if one in named or f"{module} import" in one.read_text()],
     ]
     taken: set[Path] = set()
-    for files in rounds:
-        files[:] = [file for file in files if file not in taken]
-        taken.update(files)
-    return [[str(file) for file in files] for files in rounds if files]
+    for tests in rounds:
+        tests[:] = [one for one in tests if one not in taken]
+        taken.update(tests)
+    return [[str(one) for one in tests] for tests in rounds if tests]
 
 
 def _module(path: Path) -> str:
@@ -116,7 +102,8 @@ def _in_fork(module: str, tests: list[str]) -> NoReturn:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_WORK, MOST_WORK))
         _forget(lambda name: name.partition(".")[0] == "tests" or module in {name, *reach(name, IMPORTS)})
-        status = _run(tests)
+        ended = _run(tests)
+        status = 0 if ended == pytest.ExitCode.NO_TESTS_COLLECTED else ended  # all of them are slow
     finally:
         os._exit(status)
 

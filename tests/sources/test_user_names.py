@@ -75,6 +75,8 @@ def world(tmp_path: Path) -> World:
         pytest.param(b"ada:x::7::/:", {}, id="no number"),
         pytest.param(b"ada:x:-7:7::/:", {}, id="a number that cannot be"),
         pytest.param(b"ada:x:" + b"7" * 5000 + b":7::/:", {}, id="a number that nobody can convert"),
+        pytest.param(b"ada:x:4294967295:7::/:", {4_294_967_295: "ada"}, id="the greatest number"),
+        pytest.param(b"ada:x:00000000007:7::/:", {}, id="more digits than a number has"),
         pytest.param(b":x:7:7::/:", {}, id="no name"),
         pytest.param(b"ada", {}, id="no user"),
     ],
