@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,11 +32,13 @@ from agent.http.response_cache import ResponseCache
 from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
 from agent.http.web import BUILD_HEADER
+from agent.readings import seconds_since_boot
+from agent.readings.restored import Restored
 from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
 from agent.sampling.kernel_log_tally import Tally
 from agent.sampling.kernel_log_watch import KernelLogWatch
-from agent.sampling.ledger import Ledger
+from agent.sampling.ledger import MAX_GAP_INTERVALS, Ledger
 from agent.sampling.pace import Pace
 from agent.sampling.replaced_driver import ReplacedDriver
 from agent.sampling.sampler import Sampler
@@ -43,8 +46,9 @@ from agent.sampling.xid_watch import XidWatch
 from agent.server.logs import dropped_lines
 from agent.server.signals import hangup_handled, when_stopped
 from agent.settings import SettingsError, fault
-from agent.sources import new_process
+from agent.sources import new_process, runtime_power
 from agent.sources.agent import AgentSource
+from agent.sources.boot import boot_id
 from agent.sources.container import in_container
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
@@ -66,10 +70,12 @@ if TYPE_CHECKING:
 
     from agent.sampling.interfaces import Processes
     from agent.settings import Settings
+    from agent.state.keeper import Keeper
+    from agent.state.store import Store
 
 
 class _InItsPlace(NamedTuple):
-    """What a simulated host has in the place of the real one's."""
+    """What a simulated host has instead of the real one's."""
 
     processes: Processes
     kernel_log: str | None  # None: it has none
@@ -87,7 +93,7 @@ def create_app(
     With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
     scenario that does not exist, and SettingsError for a file that can no longer be replayed. `restart` ends
     the process for the reason given, to be started again; None: there is no such way. `contained`: whether it
-    runs in a container; None: look. `kernel_log`: for tests, what KERNEL_LOG reads in the place of /dev/kmsg.
+    runs in a container; None: look. `kernel_log`: for tests, what KERNEL_LOG reads instead of /dev/kmsg.
     """
     simulated = _simulate(settings) if settings.simulate_gpus else None
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
@@ -119,6 +125,7 @@ def create_app(
         ),
     )
     app.state.shared = shared
+    shared.store = _store(settings)
     app.router.redirect_slashes = False  # see TrailingSlash; a redirect would carry the client's Host header
     errors.install(app)
     return app
@@ -151,6 +158,42 @@ def _kernel_log(path: str | None, simulated: _InItsPlace | None) -> KernelLogSou
         return KernelLogSource()
     path = path or (simulated.kernel_log if simulated else None)
     return KernelLogSource(path, device=None) if path else None
+
+
+def _store(settings: Settings) -> Store | None:
+    """What outlives a restart. Raises SettingsError for a folder that must not be used."""
+    if not settings.state_dir:
+        return None
+    from agent.state.folder import Refused, StateFolder  # and with it sqlite3, only where something is kept
+    from agent.state.store import Store
+
+    folder = StateFolder(settings.state_dir)
+    try:
+        folder.take()
+    except Refused as why:
+        raise SettingsError([fault("STATE_DIR", settings.state_dir, why=str(why))]) from why
+    except OSError:
+        pass  # it may come: the store tries again, and says so
+    # A demonstration leaves nothing for the real GPUs to be compared with.
+    name = "simulated.sqlite3" if settings.simulate_gpus else "agent.sqlite3"
+    return Store(folder, name, days=settings.state_days, boot=boot_id())
+
+
+async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
+    """What an agent before this one knew, and who has it kept from here on."""
+    store, history, settings = shared.store, shared.history, shared.settings
+    if store is None or history is None:
+        return Restored(), None
+    from agent.state.parts import keeper
+    from agent.state.restore import restore
+
+    read = partial(
+        restore, now=time.time(), since_boot=seconds_since_boot(), boot=store.boot, users=settings.state_users
+    )
+    restored = await store.start(read) or Restored()
+    history.restore(restored.history)
+    max_gap = MAX_GAP_INTERVALS * max(settings.sample_interval, settings.history_interval)
+    return restored, keeper(store, history, boot=store.boot, users=settings.state_users, max_gap=max_gap)
 
 
 def _api(shared: SharedState) -> FastAPI:
@@ -230,17 +273,23 @@ async def _lifespan(
     logged = KernelLogWatch(log) if log is not None else None
     if contained is None:
         contained = not shared.simulated and in_container()
+    restored, keeper = await _restored(shared)
     collector = Collector(
         DriverSource(tuple if shared.simulated else nvidia_gpus, in_container=contained),
-        partial(GpuSource, in_container=contained),
+        partial(GpuSource, in_container=contained, best=restored.cards),
         HostSource(name=settings.node_name),
-        processes or ProcessSource(hide_command_args=settings.hide_command_args, pod_logs=settings.pod_logs),
+        processes
+        or ProcessSource(
+            hide_command_args=settings.hide_command_args,
+            pod_logs=settings.pod_logs,
+            user_names=restored.user_names,
+        ),
         sample_interval=settings.sample_interval,
         sample_timeout=settings.sample_timeout,
         history_interval=settings.history_interval,
         simulated=shared.simulated,
         connections=TopologySource(),
-        ledger=_ledger(settings),
+        ledger=_ledger(settings, restored),
         history=shared.history,
         # Without samples in the background nothing runs while nobody looks, this neither.
         xids=XidWatch(XidEventSource(), logged=logged.tally if logged else Tally)
@@ -249,11 +298,15 @@ async def _lifespan(
         kernel_log=logged,
         pids_are_the_hosts=shared.simulated or is_initial(PROC),
         expected_gpus=settings.expected_gpus,
+        not_offered=settings.not_offered,
         recount=new_process.count_gpus,
         # A simulated driver is not replaced, and what a new process finds is not it.
+        runtime_power=runtime_power.in_place,
         replaced_driver=None
         if restart is None or shared.simulated
         else ReplacedDriver(new_process.NewProcess().count_gpus, restart),
+        restored=restored,
+        keep=keeper.add if keeper else None,
     )
     shared.sampler = Sampler(collector, Pace(settings.sample_interval, settings.history_interval))
     watching: asyncio.Task[None] | None = None
@@ -270,12 +323,22 @@ async def _lifespan(
     finally:
         if watching is not None:
             watching.cancel()
-        if not await shared.sampler.stop():
-            abandon()
+        try:
+            if not await shared.sampler.stop():
+                abandon()
+        finally:
+            if keeper is not None:
+                keeper.end()
+            if shared.store is not None:
+                shared.store.close()
 
 
-def _ledger(settings: Settings) -> Ledger | None:
+def _ledger(settings: Settings, restored: Restored) -> Ledger | None:
     """None: without samples in the background nothing could be remembered truly."""
     if not settings.history_interval:
         return None
-    return Ledger(sample_interval=settings.sample_interval, history_interval=settings.history_interval)
+    return Ledger(
+        sample_interval=settings.sample_interval,
+        history_interval=settings.history_interval,
+        kept=restored.processes,
+    )

@@ -152,7 +152,7 @@ def _url(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=NAME,
-        description="Tells over HTTP, live, what each NVIDIA GPU of this host does.",
+        description="Shows over HTTP, live, what each NVIDIA GPU of this host is doing.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -165,7 +165,8 @@ def _parser() -> argparse.ArgumentParser:
         help="File of NAME=value lines. Default: .env of the working directory, else .env beside main.py.",
     )
     checking = parser.add_argument_group(
-        "check", "What holds on this host, and what is wrong with it; works beside a running agent."
+        "check",
+        "Shows what is in force on this host and what is wrong with it; works beside a running agent.",
     )
     checking.add_argument(
         "--check",
@@ -212,6 +213,8 @@ def _announce(
         remarks.append("UDS takes the place of HOST and PORT")
     elif host_from_environment:
         remarks.append(f"HOST from the environment: {settings.host}")
+    if settings.state_dir:
+        remarks.append(f"STATE_DIR: {settings.state_dir}")
     if settings.simulate_gpus:
         number = isinstance(settings.simulate_gpus, int)
         simulated = f"{settings.simulate_gpus} GPUs" if number else f"replay of {settings.simulate_gpus}"

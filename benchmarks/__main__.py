@@ -68,7 +68,7 @@ def measured(sections: Iterable[str], *, quick: bool) -> Iterator[tuple[str, boo
 
 
 def with_tables(text: str, tables: str) -> str:
-    """The text with these tables in the place of those before; the words around them stay."""
+    """The text with these tables instead of those before; the words around them stay."""
     before, fence, after = text.partition(FENCE)
     _, end, words = after.partition("```\n")
     return before + fence + tables + end + words

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.settings import Settings
+from benchmarks import driver as compiled
 from benchmarks import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = 30.0  # seconds until a start is given up
@@ -102,9 +103,12 @@ class Server:
 
 @contextmanager
 def running(
-    program: str, *arguments: str, ready: str = PREFIX + "/status", **environ: str
+    program: str, *arguments: str, ready: str = PREFIX + "/status", root: Path | str = ROOT, **environ: str
 ) -> Iterator[Server]:
-    """`python -m benchmarks.programs.PROGRAM`, or a script, on the server's core; answers 200 at `ready`."""
+    """`python -m benchmarks.programs.PROGRAM`, or a script, on the server's core; answers 200 at `ready`.
+
+    `root`: the checkout that it is of.
+    """
     port = free_port()
     listen = "--host", "127.0.0.1", "--port", str(port)
     what = [program] if program.endswith(".py") else ["-m", f"benchmarks.programs.{program}"]
@@ -114,7 +118,7 @@ def running(
             started = time.monotonic()
             popen = subprocess.Popen(  # noqa: S603  (our own program)
                 machine.pinned(machine.server_core(), sys.executable, *what, *listen, *arguments),
-                cwd=ROOT,
+                cwd=root,
                 env={**_clean_environ(), **environ},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -139,6 +143,25 @@ def sleepers(count: int, programs: Sequence[str] = ("sleep",)) -> Iterator[list[
             popen.kill()
         for popen in popens:
             popen.wait()
+
+
+@contextmanager
+def on_compiled_driver(
+    gpus: int, processes: int, *, links: int = 18, root: Path | str = ROOT, **settings: str
+) -> Iterator[tuple[Server, Callable[[], int]]]:
+    """The agent as its command line runs it, with no Python in its driver; and its driver calls so far."""
+    with tempfile.TemporaryDirectory() as folder, sleepers(processes) as pids:
+        compiled.build(Path(folder))
+        calls = Path(folder) / "calls"
+        environ = {
+            "LD_LIBRARY_PATH": folder,
+            "NVML_GPUS": str(gpus),
+            "NVML_LINKS": str(links),
+            "NVML_PIDS": ",".join(map(str, pids)),
+            "NVML_CALLS": str(calls),
+        }
+        with running("main.py", root=root, **SETTINGS, **environ, **settings) as agent:
+            yield agent, lambda: int.from_bytes(calls.read_bytes(), sys.byteorder)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ WARM_UP = 0.25  # of the time
 SAMPLE_SECONDS = 5.0
 # What the faults make the agent say; any other line at WARNING or above is a finding.
 EXPECTED = re.compile(
-    "is (lost|stuck)|No NVIDIA driver|NVIDIA driver is|has not answered|reports XID|does not tell how many"
+    "is (lost|stuck)|No NVIDIA driver|NVIDIA driver is|has not answered|reports XID|does not report how many"
     "|TOKEN|without authentication"
 )
 

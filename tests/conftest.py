@@ -45,6 +45,6 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def simulation() -> Iterator[Simulation]:
-    """Eight simulated GPUs in the place of the driver."""
+    """Eight simulated GPUs instead of the driver."""
     with Simulation(gpus=8) as simulation:
         yield simulation

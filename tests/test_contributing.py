@@ -28,7 +28,7 @@ def test_the_example_value_is_followed_through_every_file_that_mentions_it() -> 
         str(path.relative_to(ROOT))
         for folder in ("agent", "benchmarks", "docs", "tests")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in {".py", ".js", ".md", ".json", ".txt"} and VALUE.search(path.read_text())
+        if path.suffix in {".py", ".js", ".h", ".md", ".json", ".txt"} and VALUE.search(path.read_text())
     } - {"tests/test_contributing.py"}
 
     assert followed == mentions, "CONTRIBUTING.md, One value through the house, needs a row for each file"

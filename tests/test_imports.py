@@ -4,6 +4,7 @@ cli -> check -> app
 cli -> app -> routes -> http, views -> derive -> readings
        app -> sampling -> derive, readings
        app -> sources -> readings
+       app, routes -> state -> sampling, readings
 """
 
 from __future__ import annotations
@@ -29,15 +30,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sampling": {"derive", "readings"},  # it knows sources by protocols alone
     "derive": {"readings"},
     "views": {"derive", "readings"},
-    "http": {"derive", "readings", "sampling", "settings", "views"},
-    "routes": {"derive", "http", "readings", "sampling", "views"},
-    "app": {"http", "routes", "sampling", "server", "settings", "simulation", "sources"},
+    "state": {"derive", "readings", "sampling"},  # and sampling knows nothing of a file
+    "http": {"derive", "readings", "sampling", "settings", "state", "views"},
+    "routes": {"derive", "http", "readings", "sampling", "state", "views"},
+    "app": {"http", "readings", "routes", "sampling", "server", "settings", "simulation", "sources", "state"},
     # the process around it
     "settings": {"simulation"},  # the names of the scenarios
     "server": {"http", "settings"},  # the envelope of a refusal, what a request's head may be; where to probe
     "check": {"app", "derive", "readings", "sampling", "server", "settings", "sources", "views"},
     "cli": {"app", "check", "server", "settings"},
-    # in the place of the driver
+    # instead of the driver
     # the processes of its lab are told as readings, by what parses /proc
     "simulation": {"readings", "sources"},
 }
@@ -49,10 +51,10 @@ KNOWN_TO: dict[str, set[str]] = {
     "psutil": {"sources"},
     "dotenv": {"settings"},
     "uvicorn": {"cli", "server"},
-    "prometheus_client": {"views"},
+    "sqlite3": {"http", "state"},
 }
 WEB = {"fastapi", "fastapi_offline", "starlette"}
-WITHOUT_WEB = {"readings", "sources", "sampling", "derive", "views", "simulation", "settings"}
+WITHOUT_WEB = {"readings", "sources", "sampling", "derive", "state", "views", "simulation", "settings"}
 WITHOUT_PYDANTIC = WITHOUT_WEB - {"views"}
 
 

@@ -50,6 +50,12 @@ PARTS = [
         "the end of the agent waits 120 seconds for a driver call that hangs",
     ),
     Part(
+        "nvitop",
+        "nvitop.api.libnvml:_lazy_init",
+        "agent/sources/nvml.py",
+        "a call begins NVML by nvmlQuery, whose two locks cost more than most calls",
+    ),
+    Part(
         "nvidia-ml-py",
         "pynvml:_nvmlGetFunctionPointer",
         "agent/sources/nvml.py",
@@ -116,7 +122,11 @@ REACHED = {
     "agent/http/route_path.py": {"starlette._utils"},
     "agent/simulation/installation.py": {"vars(libnvml)", "vars(pynvml)"},
     "agent/simulation/wire.py": {"argument._obj"},  # ctypes.byref() tells in no other way what it points to
-    "agent/sources/nvml.py": {"libnvml._atexit_shutdown", "pynvml._nvmlGetFunctionPointer"},
+    "agent/sources/nvml.py": {
+        "libnvml._atexit_shutdown",
+        "libnvml._lazy_init",
+        "pynvml._nvmlGetFunctionPointer",
+    },
 }
 
 

@@ -56,6 +56,7 @@ SHOWN_IN_CI = {
     "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run pytest",
 }
 SHOWN_IN_TESTS_HTTP = {
+    'curl "http://localhost:8000/usage?days=30&by=user"',
     (
         'until gpus=$(curl -fsS "http://localhost:8000/free?count=2&min_free_memory=20GiB&wait=50&format=plain")'
         "; do sleep 1; done; CUDA_VISIBLE_DEVICES=$gpus python train.py"

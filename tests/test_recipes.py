@@ -15,10 +15,12 @@ import pytest
 import yaml
 
 from agent.http.parameters import NO_CONTACT
+from agent.readings import UserDay
 from agent.simulation import Simulation
 from agent.views.summary import HostSummary
 from tests.http.wire import A_TOKEN
 from tests.support.agents import ROOT, agent_server, hung_agent_server
+from tests.support.state_file import REAL, ago, fill, sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,19 +121,28 @@ DIALECTS: dict[str, tuple[Callable[[], Iterator[str]], int]] = {  # with the lea
     "Grafana Infinity": (grafana_infinity, 6),
 }
 WITHOUT_PATHS = {
-    "Status alone",
+    "HTTP status only",
     "Homarr",
     "Nagios, Icinga and others that run a program",
+    "GPU hours of a month",
     "CSV",
 }
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An agent whose GPU 1 is lost: of it much is null."""
     with Simulation(GPUS) as simulation:
         simulation.gpus[1].lose()
-        with agent_server(TOKEN=A_TOKEN, SAMPLE_INTERVAL="60", EXPECTED_GPUS="8") as url:
+        folder = tmp_path_factory.mktemp("state")
+        fill(folder / REAL, [UserDay(ago(0), None, sums(1.5, told=0.0))], [], {})
+        with agent_server(
+            TOKEN=A_TOKEN,
+            SAMPLE_INTERVAL="60",
+            EXPECTED_GPUS="8",
+            HISTORY_INTERVAL="60",
+            STATE_DIR=str(folder),
+        ) as url:
             yield url
 
 
@@ -224,13 +235,13 @@ def test_glance_makes_no_0_of_null() -> None:
     assert len(numbers) == 3
     assert [path for path in numbers if may_be_null(path)] == []
     unsaid = re.findall(r'\{\{ \.String "([^"]+)"', template)
-    assert unsaid == ["reason"], "null where all is well; in the place of another there is a question mark"
+    assert unsaid == ["reason"], "null where all is well; instead of another there is a question mark"
 
 
 def test_every_address_answers(url: str) -> None:
     addresses = set(re.findall(rf"{HOST}(/[\w?=]*)", RECIPES)) - {"/server1"}
 
-    assert addresses == {"/", "/summary", "/ready?require=healthy"}
+    assert addresses == {"/", "/summary", "/ready?require=healthy", "/usage?days=30"}
     for path in addresses:
         status = httpx.get(f"{url}{path}", headers={"Authorization": A_TOKEN}).status_code
         assert status == (503 if "require" in path else 200), "GPU 1 is critical"
@@ -333,7 +344,18 @@ def test_the_csv_has_a_line_for_each_gpu(url: str, answer: Any) -> None:
 
 
 @needs_programs
+def test_the_gpu_hours_are_a_table_of_users(url: str, tmp_path: Path) -> None:
+    (program,) = blocks("GPU hours of a month")
+    file = tmp_path / "gpu-hours.csv"
+    assert run(program.replace("gpu-hours.csv", str(file)), url).returncode == 0
+
+    (line,) = csv.DictReader(file.read_text().splitlines())
+    assert (line["first_day"], line["last_day"]) == (ago(29), ago(0))
+    assert (line["username"], line["hours_held"], line["hours_used"]) == ("", "1.5", "")
+
+
+@needs_programs
 def test_the_status_alone_fails_while_a_gpu_is_critical(url: str) -> None:
-    done = run(blocks("Status alone")[0], url)
+    done = run(blocks("HTTP status only")[0], url)
 
     assert done.returncode == 22, "what curl ends with where an answer fails"

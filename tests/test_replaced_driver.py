@@ -48,7 +48,7 @@ class Driver:
         }
 
     def install(self, **defined: str | int) -> None:
-        """Put one in the place of the one before, which stays in memory where it is loaded."""
+        """Replace the one before, which stays in memory where it is loaded."""
         shared_library(SOURCE, self.folder / "new", **defined)
         (self.folder / "new").rename(self.place)
 

@@ -53,8 +53,11 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
         "fields",
         "fixed",
         "handle",
+        "moment",
         "mps",
         "nvlink_counters",
+        "nvlink_errors",
+        "nvlink_states",
         "once",
         "paces",
         "possible",
@@ -63,7 +66,7 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
         "stand_ins",
     },
     "views": {"activity", "detail", "device", "feeds"},
-    "metrics": {"agent", "families", "gpus", "health", "users"},
+    "metrics": {"agent", "exposition", "families", "gpus", "health", "users"},
     "simulation": {"fields", "registry", "system", "topology"},
 }
 

@@ -51,7 +51,8 @@ async def ask_driver(
 
     `deadline` is in seconds of the monotonic clock.
     """
-    settings = replace(settings, sample_timeout=min(settings.sample_timeout, STUCK_AFTER))
+    # The file of STATE_DIR is that of the running agent.
+    settings = replace(settings, sample_timeout=min(settings.sample_timeout, STUCK_AFTER), state_dir="")
     app = create_app(settings, contained=in_container and not settings.simulate_gpus)
     async with app.router.lifespan_context(app):
         shared = app.state.shared

@@ -46,7 +46,7 @@ class Gpu(BaseModel):
     idx: int = Field(description="NVML index")
     uuid: str | None = Field(description="NVML UUID")
     name: str | None = Field(description="product name")
-    state: str = Field(description="ok, stale, stuck, lost or starting")
+    state: str = Field(description="ok, asleep, stale, stuck, lost or starting")
     error: str | None = Field(description="why the GPU could not be read")
     verdict: Verdict | None = Field(description="how well it is; null: not known")
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
@@ -90,10 +90,10 @@ class RunningAgent(BaseModel):
     """The agent of --url."""
 
     url: str = Field(description="where it was asked")
-    version: str | None = Field(description="version of the agent; null: it did not tell")
-    simulated: bool | None = Field(description="whether its GPUs are simulated; null: it did not tell")
-    gpus: list[RunningGpu] | None = Field(description="its GPUs; null: it did not tell")
-    error: str | None = Field(description="why it did not tell")
+    version: str | None = Field(description="version of the agent; null: it did not report it")
+    simulated: bool | None = Field(description="whether its GPUs are simulated; null: it did not report it")
+    gpus: list[RunningGpu] | None = Field(description="its GPUs; null: it did not report them")
+    error: str | None = Field(description="why the values of that agent are unknown")
 
 
 class Report(BaseModel):

@@ -112,7 +112,7 @@ def _port(port: Port) -> Iterator[str]:
 
 def _agent(agent: RunningAgent) -> Iterator[str]:
     if agent.gpus is None:
-        yield from _entry("agent", f"{agent.url} did not tell")
+        yield from _entry("agent", f"{agent.url} did not report its GPUs")
         return
     states = ", ".join(sorted({gpu.state for gpu in agent.gpus})) or "none"
     yield from _entry("agent", f"{agent.url} is version {agent.version}; {len(agent.gpus)} GPUs: {states}")

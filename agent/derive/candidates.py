@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.health.fabric import pending_words
+from agent.derive.not_offered import is_kept_out
 from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
 from agent.readings import (
     NVSWITCH,
     ComputeMode,
     GpuIdentity,
     GpuReading,
+    GpuState,
     HostProcess,
     LedgerReading,
     Memory,
@@ -47,10 +49,14 @@ class Candidate:
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
     has_ghost_utilization: bool = False  # it only seems to work
+    is_asleep: bool = False  # it does nothing, and wakes for who takes it
     is_held_exclusively: bool = False  # its compute mode lets one process in, and one is there
     mig_index: int | None = None  # of an instance on its GPU; None: it is a GPU
     # In MIG mode: what stands in its place for whoever takes instances; where it has none, itself, and why.
     instances: tuple[Candidate, ...] = ()
+
+
+KEPT_OUT = "kept out by the operator"
 
 
 def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
@@ -61,8 +67,14 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
         one = _candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index])
         if gpu.reading is not None and gpu.reading.mig.enabled:
             one = replace(one, instances=_instances(one, gpu, gpu.reading, snapshot, health[gpu.index]))
-        found.append(one)
+        found.append(_kept_out(one) if is_kept_out(gpu, snapshot) else one)
     return tuple(found)
+
+
+def _kept_out(whole: Candidate) -> Candidate:
+    """With its instances, and whatever else is wrong with it."""
+    instances = tuple(replace(one, obstacle=KEPT_OUT) for one in whole.instances)
+    return replace(whole, obstacle=KEPT_OUT, instances=instances)
 
 
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
@@ -94,6 +106,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
         works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),
         has_ghost_utilization=is_ghost,
+        is_asleep=gpu.state is GpuState.ASLEEP,
         is_held_exclusively=reading is not None and _is_held_exclusively(reading),
     )
 
@@ -162,6 +175,8 @@ _MUST_BE_TOLD = {
 
 def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     reading = gpu.reading
+    if gpu.state is GpuState.ASLEEP:
+        return "its UUID is unknown" if gpu.identity.uuid is None else None
     if reading is None:
         return f"it cannot be read: {gpu.state}"
     if health.verdict is HealthVerdict.CRITICAL:
@@ -186,7 +201,7 @@ def _untold(reading: GpuReading) -> str | None:
         if unknown is not None and unknown.reason is Reason.FAILED:
             return f"its {name} is unknown: {unknown.words}"
         if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
-            return f"its {name} is unknown: the driver tells {unknown.words}"
+            return f"its {name} is unknown: the driver reports {unknown.words}"
     return None
 
 

@@ -26,7 +26,8 @@ class Wish:
     min_free_memory_bytes: int | None = None
     max_utilization_percent: float | None = None  # with it, GPUs with compute processes are welcome too
     exclude_users: frozenset[str] = frozenset()  # names, or user numbers as text
-    mig: bool = False  # MIG instances are welcome, in the place of the GPUs that they are on
+    model: str | None = None  # a part of the product name, lower case
+    mig: bool = False  # MIG instances are welcome, instead of the GPUs that they are on
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,20 @@ def why_not(gpu: Candidate, wish: Wish) -> str | None:
     """Why this GPU is not for this wish; None: it is."""
     return (
         gpu.obstacle
+        or _another_model(gpu, wish.model)
         or _excluded(gpu, wish.exclude_users)
         or _too_busy(gpu, wish.max_utilization_percent)
         or _used_unlisted(gpu, wish.max_utilization_percent)
         or _too_full(gpu, wish.min_free_memory_bytes)
     )
+
+
+def _another_model(gpu: Candidate, wanted: str | None) -> str | None:
+    if wanted is None:
+        return None
+    if gpu.name is None:
+        return "its model is unknown"
+    return None if wanted in gpu.name.lower() else "it is of another model"
 
 
 def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
@@ -89,6 +99,8 @@ def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
 def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
     if limit_percent is None:
         return "a compute process runs on it" if gpu.compute_processes else None
+    if gpu.is_asleep:
+        return None
     if gpu.is_held_exclusively:
         return "its compute mode is exclusive, and a process has it"
     if gpu.peak_utilization_percent is None:
@@ -116,6 +128,7 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
     wanted = wish.min_free_memory_bytes
     fit = (
         gpu.obstacle is None
+        and _another_model(gpu, wish.model) is None
         and (wanted is None or (gpu.memory_total_bytes is not None and gpu.memory_total_bytes >= wanted))
         for gpu in _on_offer(gpus, wish)
     )
@@ -128,15 +141,15 @@ def _on_offer(gpus: Sequence[Candidate], wish: Wish) -> Iterator[Candidate]:
         yield from (gpu.instances if wish.mig and gpu.instances else (gpu,))
 
 
-def _class(gpu: Candidate) -> tuple[bool, bool, bool]:
-    """Less is better, whatever else: no ghost utilization, no compute process, a MIG instance.
+def _class(gpu: Candidate) -> tuple[bool, bool, bool, bool]:
+    """Less is better, whatever else: no ghost utilization, awake, no compute process, a MIG instance.
 
     Who asks for instances spares the whole GPUs for those who need them.
     """
-    return gpu.has_ghost_utilization, bool(gpu.compute_processes), gpu.mig_index is None
+    return gpu.has_ghost_utilization, gpu.is_asleep, bool(gpu.compute_processes), gpu.mig_index is None
 
 
-def _rank(gpu: Candidate) -> tuple[tuple[bool, bool, bool], int, float, int, int]:
+def _rank(gpu: Candidate) -> tuple[tuple[bool, bool, bool, bool], int, float, int, int]:
     """Less is better: its class, most free memory, coolest, lowest index; the unknown is last."""
     memory = -1 if gpu.memory_free_bytes is None else gpu.memory_free_bytes
     temperature = float("inf") if gpu.temperature_celsius is None else gpu.temperature_celsius

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.derive.findings import AT_ONCE, Finding, HealthVerdict, critical, warning
 from agent.derive.health import Health
+from agent.derive.not_offered import named_in_vain
 from agent.derive.once import once_per_snapshot
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ HOST_KINDS = (
         "a day, or until its reset",
         "the kernel log (KERNEL_LOG)",
     ),
+    NOT_OFFERED_UNKNOWN := warning(
+        "not_offered_unknown",
+        "NOT_OFFERED names a GPU that the driver does not list",
+        AT_ONCE,
+        "nvmlDeviceGetCount, nvmlDeviceGetUUID",
+    ),
 )
 
 
@@ -54,10 +61,11 @@ SXID_SECONDS = 86_400.0
 @once_per_snapshot
 def examine_host(snapshot: Snapshot) -> Health:
     """The health of the host. A GPU that is lost is still there; its own verdict says the rest."""
-    count, logged = _judge_count(snapshot), [*_fallen(snapshot), *_sxids(snapshot)]
-    if not logged:
+    count = _judge_count(snapshot)
+    others = [*_fallen(snapshot), *_sxids(snapshot), *_not_offered(snapshot)]
+    if not others:
         return count
-    findings = sorted([*count.findings, *logged], key=lambda finding: -finding.verdict)
+    findings = sorted([*count.findings, *others], key=lambda finding: -finding.verdict)
     return Health(findings[0].verdict, tuple(findings))
 
 
@@ -88,6 +96,14 @@ def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
             SXID.verdicts[0],
             f"By the kernel log there was the fatal error SXID {code}: {', '.join(switches)}",
             "see the log of the Fabric Manager; end what runs, then reset the GPUs and switches, or reboot",
+        )
+
+
+def _not_offered(snapshot: Snapshot) -> Iterator[Finding]:
+    if names := named_in_vain(snapshot):
+        yield NOT_OFFERED_UNKNOWN.found(
+            f"NOT_OFFERED names {', '.join(names)}, and the driver lists no such GPU",
+            "correct NOT_OFFERED, and restart the agent; if that GPU was there, see why it is gone",
         )
 
 
@@ -125,7 +141,7 @@ def _judge_count(snapshot: Snapshot) -> Health:
             "The GPU that was there is gone"
             if census.seen == 1
             else f"{gone} of the {census.seen} GPUs that were there {_are(gone)} gone",
-            "see lspci and dmesg; if this is intended, restart the agent",
+            "see lspci and dmesg; if this is intended, set EXPECTED_GPUS and restart the agent",
         )
     )
 

@@ -28,6 +28,17 @@ def tenths(value: float | None) -> float | None:
     return None if value is None else math.floor(value * 10 + 0.5) / 10
 
 
+@overload
+def thousandths(value: float) -> float: ...
+@overload
+def thousandths(value: None) -> None: ...
+@overload
+def thousandths(value: float | None) -> float | None: ...
+def thousandths(value: float | None) -> float | None:
+    """To three decimals; unknown stays unknown."""
+    return None if value is None else math.floor(value * 1000 + 0.5) / 1000
+
+
 def percent(part: float | None, total: float | None) -> float | None:
     """`part` of `total` in percent; unknown if either is, or if there is no total."""
     # Multiplied first: 29 / 100 * 100 is 28.999999999999996, which is below a threshold of 29.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from agent.derive.pcie import utilization_percent
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from agent.readings import GpuReading
 
 
-class ClocksEventReason(IntFlag):
-    """nvml.h: nvmlClocksEventReason*."""
+class ClocksEventReason(IntEnum):
+    """nvml.h: nvmlClocksEventReason*. Bits of a plain number: an IntFlag makes an object at each step."""
 
     GPU_IDLE = 0x1
     APPLICATIONS_CLOCKS_SETTING = 0x2
@@ -36,6 +36,9 @@ SLOWDOWN = (
     | ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN
 )
 
+_NAMES = [(int(reason), reason.name.lower()) for reason in ClocksEventReason]
+_NAMED = sum(ClocksEventReason)
+
 # A hardware slowdown this near to the limit is the limit's work; below it the board's.
 NEAR_POWER_LIMIT_PERCENT = 95.0
 HIGH_MEMORY_PERCENT = 80.0
@@ -53,24 +56,24 @@ def reason_names(reasons: int | None) -> list[str] | None:
     """The bits in words, lowest first; a bit this table does not know is named by its value."""
     if reasons is None:
         return None
-    names = [reason.name.lower() for reason in ClocksEventReason if reasons & reason and reason.name]
-    rest = reasons & ~sum(ClocksEventReason)
+    names = [name for bit, name in _NAMES if reasons & bit]
+    rest = reasons & ~_NAMED
     return names + [hex(1 << bit) for bit in range(rest.bit_length()) if rest >> bit & 1]
 
 
 def bottlenecks(reading: GpuReading) -> list[str]:
     """What limits this GPU, as far as it can be known; the seed's names in the seed's order."""
-    reasons = ClocksEventReason(reading.clocks.event_reasons or 0)
+    reasons = reading.clocks.event_reasons or 0
     power = percent(reading.power.usage_watts, reading.power.limit_watts)
     memory = percent(reading.memory.used_bytes, reading.memory.total_bytes)
     gpu = reading.utilization.gpu_percent
-    hw_slowdown = ClocksEventReason.HW_SLOWDOWN in reasons
+    hw_slowdown = bool(reasons & ClocksEventReason.HW_SLOWDOWN)
     near_limit = power is not None and power >= NEAR_POWER_LIMIT_PERCENT
     below_limit = power is not None and power < NEAR_POWER_LIMIT_PERCENT
     found = {
         "thermal_throttling": bool(reasons & THERMAL),
-        "power_throttling": ClocksEventReason.SW_POWER_CAP in reasons or (hw_slowdown and near_limit),
-        "board_power_throttling": ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons
+        "power_throttling": bool(reasons & ClocksEventReason.SW_POWER_CAP) or (hw_slowdown and near_limit),
+        "board_power_throttling": bool(reasons & ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN)
         or (hw_slowdown and below_limit),
         "high_memory_usage": memory is not None and memory > HIGH_MEMORY_PERCENT,
         "memory_bound_workload": memory is not None

@@ -16,7 +16,7 @@ AMPERE = (8, 0)  # compute capability; NVIDIA's catalogue is for these and newer
 
 
 class Remedy(StrEnum):
-    """Whose fault an XID most likely is, by what helps."""
+    """The most likely cause of an XID, by the action that helps."""
 
     NONE = "none"  # for the record, or the driver has helped itself
     APPLICATION = "application"  # the program that ran; start it again, and look for its fault

@@ -2,6 +2,7 @@
 
     AgentError
     ├── InvalidRequest      code 1,   HTTP 400   a parameter is wrong
+    ├── NotSet              code 1,   HTTP 404   a setting that the answer needs is not set
     ├── Unauthorized        code 401, HTTP 401   missing or wrong credential
     ├── NoDriver            code 2,   HTTP 500   no driver, or no NVML library
     └── TryAgainLater       code 2,   HTTP 503   not ready yet, or too many streams
@@ -53,6 +54,13 @@ class InvalidRequest(AgentError):
     status = 400
 
 
+class NotSet(AgentError):
+    """The agent was not told to have what is asked for: names the setting."""
+
+    code = CLIENT_FAULT
+    status = 404
+
+
 class Unauthorized(AgentError):
     """The credential is missing or wrong."""
 
@@ -75,8 +83,10 @@ class TryAgainLater(AgentError):
 class Failure(BaseModel):
     """The envelope of every failing answer."""
 
-    code: int = Field(description="1: the client's fault, 2: the agent's or the host's, 401: unauthorized")
-    data: dict[str, Any] | None = Field(description="always null; where an answer is right, what it holds")
+    code: int = Field(
+        description="1: the request is wrong, 2: the agent or the host failed, 401: unauthorized"
+    )
+    data: dict[str, Any] | None = Field(description="always null in a failing answer")
     error: str = Field(description="one sentence that says what was wrong")
 
 

@@ -41,7 +41,7 @@ class Tag(StrEnum):
 TAGS = {
     Tag.GPUS: "What the GPUs do, how they are, and which can be taken.",
     Tag.PROCESSES: "Who uses the GPUs.",
-    Tag.MONITORING: "For the programs that watch over hosts and services.",
+    Tag.MONITORING: "For programs that monitor hosts and services.",
 }
 
 # Where FastAPI itself answers.
@@ -84,6 +84,7 @@ API_KEY = [
 _REASONS = {
     400: "A parameter is wrong (code 1)",
     401: "The credential is missing or wrong (code 401)",
+    404: "The agent was not told to keep that: the setting is not set (code 1)",
     500: "No NVIDIA driver, or the agent failed (code 2)",
     503: "Not ready, or too many streams; try again (code 2)",
 }

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
     from agent.sampling.sampler import Sampler
     from agent.settings import Settings
+    from agent.state.store import Store
 
 
 class SharedState:
@@ -60,6 +61,7 @@ class SharedState:
         )
         interval = settings.history_interval
         self.history = History(interval) if interval else None  # None: nothing is remembered
+        self.store: Store | None = None  # what outlives a restart; None: STATE_DIR is not set
         self.queue = WaitingQueue()  # of requests that wait for GPUs
         self.open_streams = 0
         self.answers_made: Counter[str] = Counter()  # since the start, by path; those sent again do not count

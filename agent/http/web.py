@@ -5,6 +5,7 @@ What lies on the disk later, as after an upgrade, belongs to another agent: a pa
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 WEB = Path(__file__).parents[1] / "web"
 SHELL_NAME = "index.html"
-ENTRY = "page"  # the script of the shell
+ENTRIES = ("page", "overview")  # the script of the shell, and what it needs besides for all hosts
 # Not from the machine's own table: a browser runs no module that comes as plain text.
 TYPES = {".css": "text/css", ".js": "text/javascript"}
 BUILD_HEADER = "X-Agent-Build"  # of the stream: by it an open page notices that the agent is another one now
@@ -34,10 +35,21 @@ def build_of(files: Mapping[str, bytes]) -> str:
     return sha256(b"".join(parts)).hexdigest()[:12]
 
 
+# A comment on lines of its own, which are for those who read the code.
+_COMMENTS = {
+    ".js": re.compile(r"^ *//.*\n", re.MULTILINE),
+    ".css": re.compile(r"^ */\*[^*]*\*/\n", re.MULTILINE),
+}
+
+
 def _served(files: Mapping[str, str]) -> dict[str, str]:
     """Of the files as they are written, what a browser gets."""
     modules = {name.removesuffix(".js"): text for name, text in files.items() if name.endswith(".js")}
-    return {**files, **{f"{name}.js": text for name, text in joined(ENTRY, modules).items()}}
+    served = {**files, **{f"{name}.js": text for name, text in joined(ENTRIES, modules).items()}}
+    for name, text in served.items():
+        if comments := _COMMENTS.get(Path(name).suffix):
+            served[name] = comments.sub("", text)
+    return served
 
 
 # And nothing that an editor or a file manager has left beside them.

@@ -6,8 +6,8 @@ every client shares.
 """
 
 from agent.readings.agent import AgentReading
-from agent.readings.clock import seconds_since_boot
-from agent.readings.driver import DriverReading, GpuCensus
+from agent.readings.clock import local_day, local_zone, seconds_since_boot
+from agent.readings.driver import DriverReading, GpuCensus, RuntimePower
 from agent.readings.gpu import GpuReading
 from agent.readings.gpu.clocks import Clocks
 from agent.readings.gpu.engines import Engines
@@ -52,6 +52,7 @@ from agent.readings.snapshot import (
     Topology,
     UserUse,
 )
+from agent.readings.usage import GpuDay, UsageBy, UsageDays, UsageReading, UsageSums, UsageTotal, UserDay
 
 __all__ = [
     "NVSWITCH",
@@ -74,6 +75,7 @@ __all__ = [
     "Fans",
     "Gpm",
     "GpuCensus",
+    "GpuDay",
     "GpuIdentity",
     "GpuProcess",
     "GpuReading",
@@ -106,6 +108,7 @@ __all__ = [
     "Recovery",
     "RecoveryAction",
     "RemapBanks",
+    "RuntimePower",
     "Scheduler",
     "Snapshot",
     "SourceError",
@@ -115,11 +118,19 @@ __all__ = [
     "Throttling",
     "Topology",
     "Unknown",
+    "UsageBy",
+    "UsageDays",
+    "UsageReading",
+    "UsageSums",
+    "UsageTotal",
+    "UserDay",
     "UserUse",
     "Utilization",
     "VirtualizationMode",
     "XidCount",
     "XidSource",
+    "local_day",
+    "local_zone",
     "seconds_since_boot",
 ]
 

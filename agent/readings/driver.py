@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,10 @@ class DriverReading:
     cuda_version: str | None = None
     nvml_version: str | None = None
     pci_bus_ids: tuple[str, ...] = ()  # of all NVIDIA GPUs by /sys/bus/pci, which this driver may have
+
+
+class RuntimePower(NamedTuple):
+    """Whether the GPUs of a host sleep whose GPUs all may (/sys/bus/pci/devices/*/power)."""
+
+    bus_ids: tuple[str, ...]  # as NVML writes them, in its order
+    are_suspended: bool  # all of them

@@ -23,6 +23,7 @@ class GpuState(StrEnum):
     """How far a GPU's values can be trusted."""
 
     STARTING = "starting"  # no reading yet
+    ASLEEP = "asleep"  # suspended by runtime power management; nobody wakes it to look
     OK = "ok"
     STALE = "stale"  # no answer for two sample intervals; past three of the longest interval without values
     STUCK = "stuck"  # a driver call has not returned for SAMPLE_TIMEOUT
@@ -69,6 +70,9 @@ class ProcessUse(NamedTuple):
     gpu_seconds_held: float
     gpu_seconds_used: float | None = None  # SM utilization times time; None: never told
     idle_seconds: float | None = None  # held memory and did no work, up to now; None: it is not told whether
+    uid: int | None = (
+        None  # the owner's number, also while the host does not tell it any more; None: never told
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ class Snapshot:
     processes: ProcessesReading | None = None  # as `host`
     topology: Topology | None = None  # None: not told, or not yet
     kernel_log: KernelLogReading | None = None  # None: it is not wanted
+    not_offered: tuple[str, ...] = ()  # indices and UUIDs of GPUs that the operator keeps out of /free
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
     ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

@@ -74,7 +74,7 @@ _GIVE_GPUS = "give the container the GPUs (--gpus all); if it had them before, r
 _MISFIT = "The NVIDIA kernel module and the NVML library have different versions"
 _NO_LIBRARY = "No NVIDIA driver: the NVML library (libnvidia-ml.so.1) was not found"
 _NOT_LOADED = "The NVIDIA driver is installed but not loaded"
-_NO_COUNT = "The NVIDIA driver does not tell how many GPUs there are: {words}"
+_NO_COUNT = "The NVIDIA driver does not report how many GPUs there are: {words}"
 
 
 @dataclass(frozen=True, slots=True)

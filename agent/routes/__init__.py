@@ -15,6 +15,7 @@ _FILES = (
     "gpu",
     "processes",
     "users",
+    "usage",
     "free",
     "summary",
     "history",

@@ -57,21 +57,26 @@ ExcludeUsers = Annotated[
         " Given more than once, each is one whole name, which may have commas in it"
     ),
 ]
+Model = Annotated[
+    str, Query(description="a part of the product name of each, upper or lower case, as in h100; empty: any")
+]
 Wait = Annotated[
     float,
     Query(
         ge=0,
         le=MAX_WAIT,
         allow_inf_nan=False,
-        description="seconds to hold the request until there are enough GPUs; they are then withheld from"
-        " others for 30 s. 0: answer at once, and take nothing",
+        description="seconds to hold the request until there are enough GPUs, which are then withheld from"
+        " others for"
+        " 30 s. 0: answer at once and withhold nothing",
     ),
 ]
 Mig = Annotated[
     Switch,
     Query(
-        description="offer MIG instances, before whole GPUs, in the place of the GPUs that they are on;"
-        " of several instances a CUDA program uses the first"
+        description="offer MIG instances, before whole GPUs and instead of the GPUs that they are on; of"
+        " several"
+        " instances a CUDA program uses the first"
     ),
 ]
 Format = Annotated[
@@ -85,6 +90,7 @@ async def the_wish(
     min_free_memory: MinFreeMemory = "",
     max_utilization: MaxUtilization = None,
     exclude_users: ExcludeUsers = (),
+    model: Model = "",
     mig: Mig = False,
 ) -> Wish:
     """What the parameters ask for. Raises InvalidRequest."""
@@ -93,6 +99,7 @@ async def the_wish(
         min_free_memory_bytes=_parse_memory(min_free_memory),
         max_utilization_percent=max_utilization,
         exclude_users=_parse_users(exclude_users),
+        model=model.strip().lower() or None,
         mig=mig,
     )
 
@@ -105,7 +112,7 @@ async def the_wish(
     dependencies=[Depends(refuse_unknown_parameters)],
     responses={
         200: {
-            "description": "the GPUs, also where there are fewer than asked for; plain: their UUIDs",
+            "description": "the GPUs, even if there are fewer than asked for; plain: their UUIDs",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         },
         409: {"description": "format=plain, and there are too few GPUs: no body"},
@@ -189,7 +196,7 @@ def _parse_users(values: Sequence[str]) -> frozenset[str]:
     users = [user.strip() for user in text.split(",")] if text.strip() else []
     if not all(users):
         raise InvalidRequest(
-            f"Invalid exclude_users: {text[:80]!r}; "
-            "accepted: names or numbers of users joined by commas, as in ann,1001"
+            f"Invalid exclude_users: {text[:80]!r};"
+            " accepted: names or numbers of users joined by commas, as in ann,1001"
         )
     return frozenset(users)

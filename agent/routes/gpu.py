@@ -16,12 +16,12 @@ router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
 
-Detail = Annotated[Switch, Query(description="add everything else that the driver tells")]
+Detail = Annotated[Switch, Query(description="add everything else that the driver reports")]
 
 
 @router.get("/gpu", summary="GPUs and host with derived metrics", response_model=GpuMetrics)
 async def gpu(shared: Shared, snapshot: CurrentSnapshot, idx: Indices, detail: Detail = False) -> Response:
-    """Every GPU with derived metrics, their sums, and the host. What is unknown is null."""
+    """Every GPU with derived metrics, their sums, and the host. Unknown values are null."""
     driver = driver_of(snapshot)
     selected = select(snapshot.gpus, idx)
     return await json_response(shared, shared.json_of(snapshot).gpu(driver, selected, detail=detail))

@@ -16,9 +16,9 @@ ENDPOINT = Endpoint(router, access=Access.OPEN, is_probe=True)
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
-    status: Literal["ok"] = Field(description="always ok: a process that is not would not answer")
+    status: Literal["ok"] = Field(description="always ok: a process that has failed does not answer")
     simulated: bool | None = Field(
         default=None, description="only when true: no real GPU is behind the numbers"
     )
@@ -26,5 +26,5 @@ class Health(BaseModel):
 
 @router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
 async def health(settings: AgentSettings) -> Health:
-    """Always ok, and never touches the driver: for whoever restarts a dead process."""
+    """Always ok, and never touches the driver: for a supervisor that restarts a dead process."""
     return Health(status="ok", simulated=True) if settings.simulate_gpus else Health(status="ok")

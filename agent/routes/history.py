@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
@@ -17,9 +19,11 @@ from agent.http.parameters import (
     refuse_unknown_parameters,
     select,
 )
-from agent.http.pieces import json_response
+from agent.http.stored import stored
 from agent.readings import HistoryReading
 from agent.sampling.history import HISTORY_SECONDS
+from agent.state.history import LONGEST_SECONDS
+from agent.state.history_query import level_of, query
 from agent.views.envelope import Success
 from agent.views.history import DEFAULT, FIELDS, GPU_COLUMNS, HistoryColumns, history_json
 
@@ -28,7 +32,13 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
 
 Seconds = Annotated[
     float,
-    Query(gt=0, le=HISTORY_SECONDS, allow_inf_nan=False, description="how far back; an hour is remembered"),
+    Query(
+        gt=0,
+        le=LONGEST_SECONDS,
+        allow_inf_nan=False,
+        description="how far back; where STATE_DIR is set more than an hour: up to a day (86400) by the"
+        " minute, up to 90 days (7776000) by the hour, each value the mean of what was known",
+    ),
 ]
 
 
@@ -55,7 +65,7 @@ Fields = Annotated[frozenset[str], Depends(the_fields)]
 
 @router.get(
     "/history",
-    summary="What the GPUs and the host did in the last hour",
+    summary="What the GPUs and the host did in the last hour, or up to 90 days",
     response_model=Success[HistoryColumns],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
@@ -66,11 +76,36 @@ async def history(
     fields: Fields,
     seconds: Seconds = HISTORY_SECONDS,
 ) -> Response:
-    """Columns over time, the oldest first. What was not known is null; without history they are empty."""
+    """Columns over time, the oldest first. Unknown values are null; without history the columns are empty.
+
+    More than an hour is read from the file in STATE_DIR, up to its last write a minute ago. At most four
+    requests wait for it, a second each; then the answer is 503.
+
+    It is made in a thread, one at a time: an hour of many GPUs takes most of a second.
+    """
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
-    if shared.history is None:
-        return await json_response(shared, history_json(HistoryReading(), None, fields))
     columns = [column.field for name, column in GPU_COLUMNS.items() if name in fields]
+    if seconds > HISTORY_SECONDS:
+        if shared.store is None:
+            raise InvalidRequest(
+                f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g}, for STATE_DIR is not set"
+            )
+        asked = partial(query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns)
+        kept = await stored(shared.store, asked)
+        return await _made(shared, kept, level_of(seconds).step, fields)
+    if shared.history is None:
+        return await _made(shared, HistoryReading(), None, fields)
     found = shared.history.read(snapshot, seconds, selected, columns)
-    return await json_response(shared, history_json(found, shared.history.interval, fields))
+    return await _made(shared, found, shared.history.interval, fields)
+
+
+async def _made(
+    shared: Shared, found: HistoryReading, interval: float | None, fields: frozenset[str]
+) -> Response:
+    longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
+    body = await to_thread.run_sync(
+        lambda: b"".join(history_json(found, interval, fields, longest=longest)),
+        limiter=shared.render_limiter,
+    )
+    return Response(body, media_type="application/json")

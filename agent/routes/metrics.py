@@ -60,6 +60,7 @@ async def metrics(
             late_samples=shared.sampler.late_samples,
             log_lines_dropped=shared.dropped_log_lines(),
             token_file=shared.tokens.file_health,
+            state=shared.store.reading if shared.store is not None else None,
         ),
     )
     content_type = CONTENT_TYPES[media_type]

@@ -26,7 +26,9 @@ from agent.views.processes import Processes
 router = APIRouter(tags=[Tag.PROCESSES])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
-User = Annotated[str, Query(description="only processes of this user, by name or number; empty: of all")]
+User = Annotated[
+    str, Query(description="only processes of this user, by name or number; empty: of all users")
+]
 Pids = Annotated[str, Query(description="only these processes: pids joined by commas; empty: all")]
 Idle = Annotated[
     Switch,
@@ -48,7 +50,7 @@ async def processes(
     pid: Pids = "",
     idle: Idle = False,
 ) -> Response:
-    """Every process on every GPU. What is unknown is null."""
+    """Every process on every GPU. Unknown values are null."""
     driver_of(snapshot)
     if idle and snapshot.ledger is None:  # an empty list would say that nobody is
         raise InvalidRequest("Invalid idle: with HISTORY_INTERVAL=0 it is not known who is idle")

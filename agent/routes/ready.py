@@ -14,12 +14,13 @@ from agent.derive.host_health import examine_host
 from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
 from agent.http.openapi import Tag
-from agent.http.parameters import NO_CONTACT, CurrentSnapshot
+from agent.http.parameters import NO_CONTACT, CurrentSnapshot, Shared
 from agent.readings import GpuState
 from agent.views.health import Verdict, verdict_word
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
+    from agent.http.shared_state import SharedState
 
 router = APIRouter(tags=[Tag.MONITORING])
 ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
@@ -27,38 +28,46 @@ ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
 Require = Annotated[
     Literal["healthy", ""],
     Query(
-        description="healthy: 503 also while a GPU or the host is critical; a warning, and a verdict that is"
-        " not known yet, are no reason. Empty: one GPU that gives live values is enough"
+        description="healthy: 503 also while a GPU or the host is critical, but not for a warning or a"
+        " verdict that"
+        " is not known yet. Empty: one GPU with live values is enough"
     ),
 ]
 
 
+StateWord = Literal["kept", "full", "slow", "read_only", "gone", "refused", "failed"]
+
+
 class HostReadiness(BaseModel):
-    """How well the host is, without numbers: everybody may read this."""
+    """The verdict on the host, without numbers, because everybody may read it."""
 
     verdict: Verdict | None = Field(description="null: not known yet")
     findings: dict[str, Verdict] = Field(description="verdict of each finding about the host, by name")
 
 
 class Readiness(BaseModel):
-    """There is live data."""
+    """At least one GPU gives live values."""
 
-    status: Literal["ready"] = Field(description="always ready: else the answer is 503")
+    status: Literal["ready"] = Field(description="always ready; otherwise the answer is 503")
     gpus: dict[GpuState, int] = Field(description="number of GPUs by state")
     health: dict[Verdict, int] = Field(
         description="number of GPUs by verdict, 0 too; one without a verdict is not counted"
     )
     host: HostReadiness
+    state: StateWord | None = Field(
+        description="kept: what a restart would lose is written to STATE_DIR; another word: why it is in"
+        " memory alone; null: STATE_DIR is not set"
+    )
 
 
 @router.get("/ready", summary="Whether there is live data")
-async def ready(snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
-    """Ready while at least one GPU is in state ok: for whoever sends clients here.
+async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
+    """Ready while at least one GPU is in state ok or asleep: for whoever sends clients here.
 
     With require=healthy it is for checks that see the status alone, and call somebody.
     """
     states = Counter(gpu.state for gpu in snapshot.gpus)
-    if not states[GpuState.OK]:
+    if not (states[GpuState.OK] or states[GpuState.ASLEEP]):
         found = ", ".join(f"{number} {state}" for state, number in states.items())
         no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
         raise TryAgainLater(snapshot.driver_error or no_gpu)
@@ -72,7 +81,15 @@ async def ready(snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
         gpus=dict(states),
         health={verdict.word: verdicts[verdict.word] for verdict in HealthVerdict},
         host=HostReadiness(verdict=verdict_word(host), findings=findings),
+        state=_state_word(shared),
     )
+
+
+def _state_word(shared: SharedState) -> StateWord | None:
+    if shared.store is None:
+        return None
+    trouble = shared.store.reading.trouble
+    return "kept" if trouble is None else trouble.fault.value
 
 
 def _refuse_critical(gpus: int, host: Health) -> None:

@@ -31,7 +31,7 @@ async def status(
     process: ProcessType = "",
     mig: Mig = False,
 ) -> Response:
-    """Every GPU with its live values, and every process on it. What is unknown is "N/A"."""
+    """Every GPU with its live values, and every process on it. An unknown value is "N/A"."""
     driver_of(snapshot)
     selected = select(snapshot.gpus, idx)
     return await json_response(shared, shared.json_of(snapshot).status(selected, process or None, mig=mig))

@@ -22,6 +22,8 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def users(shared: Shared, snapshot: CurrentSnapshot) -> Response:
-    """Every user with a process on a GPU now, or since the agent started. What is unknown is null."""
+    """Every user with a process on a GPU now, or since the agent started. Unknown values are null."""
     driver_of(snapshot)
-    return await json_response(shared, users_json(snapshot, shared.idle_holder_seconds))
+    settings = shared.settings
+    usage_days = settings.state_days if settings.state_dir and settings.state_users else None
+    return await json_response(shared, users_json(snapshot, shared.idle_holder_seconds, usage_days))

@@ -23,7 +23,8 @@ PATIENCE = 60.0
 class Census:
     """Counts again in a new process while GPUs are missing. Lives on the event loop.
 
-    `expected` GPUs there should be, 0 for any number. `recount` gives the number of GPUs, or None if it
+    `expected` GPUs there should be, 0 for any number; then as many as an agent before this one has `seen` may
+    be missed. `recount` gives the number of GPUs, or None if it
     cannot; without one, the driver's count is taken as it is.
     """
 
@@ -33,13 +34,14 @@ class Census:
         recount: Callable[[], int | None] | None,
         *,
         expected: int,
+        seen: int = 0,
         clock: Callable[[], float],
     ) -> None:
         self._workers = workers
         self._recount = recount
         self._expected = expected
         self._clock = clock
-        self._seen = 0  # the most that were counted at once
+        self._seen = 0 if expected else seen  # the most that were counted at once
         self._count: int | None = None  # None: no contact
         self._worker: Worker[int | None] | None = None  # none is needed before a GPU is missing
         # Seconds of the monotonic clock.

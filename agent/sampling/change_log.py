@@ -62,7 +62,9 @@ class ChangeLog:
         before = self._states.get(gpu.index)
         if gpu.state is before or gpu.state in (GpuState.STARTING, GpuState.STALE):
             return
-        if gpu.state is not GpuState.OK:
+        if gpu.state is GpuState.ASLEEP:
+            logger.info("%s is asleep: the kernel has suspended it, for nobody uses it", _name(gpu))
+        elif gpu.state is not GpuState.OK:
             why = "; ".join(filter(None, (gpu.error, gpu.todo)))
             logger.warning("%s is %s. %s", _name(gpu), gpu.state, why)
         elif before is not None:

@@ -89,10 +89,10 @@ class Contact:
             self._ask(started)
         self._follow()
 
-    async def read_gpus(self, started: float) -> None:
-        """Ask each GPU for a reading, and wait a moment for all of them."""
+    async def read_gpus(self, started: float, *, watched: bool) -> None:
+        """Ask each GPU for a reading, and wait a moment for all of them. `watched`: somebody looks."""
         for slot in self.gpus:
-            slot.request()
+            slot.request(watched=watched)
         await self._workers.wait((slot.worker for slot in self.gpus), started + MAX_WAIT_FOR_GPUS)
 
     async def release(self) -> bool:

@@ -6,6 +6,7 @@ away is the contact: the NVML handle, and every result that came through it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from agent.sampling.states import judge_state
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 class Gpu(Protocol):
     """What is needed of a GPU's source."""
 
-    def read(self) -> GpuReading: ...
-    def read_with_fresh_errors(self) -> GpuReading: ...
+    def read(self, *, watched: bool = True) -> GpuReading: ...
+    def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading: ...
     def measure_slow_counters(self) -> None: ...
     def release(self, *, may_be_another: bool = False) -> None: ...
 
@@ -51,11 +52,27 @@ class GpuSlot:
         """Those of the latest result."""
         return (self.result.reading.processes or ()) if self.result and self.result.reading else ()
 
-    def request(self) -> None:
-        """Ask for a reading; through a new contact if that was wished for."""
-        read = self._source.read_with_fresh_errors if self._errors_are_old else self._source.read
+    @property
+    def last(self) -> GpuReading | None:
+        """The latest reading there was, which may be no longer current."""
+        return self._last
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses the GPU, as its latest result tells; False: unknown."""
+        reading = self.result.reading if self.result else None
+        if reading is None or reading.processes or not reading.knows_all_processes:
+            return False
+        return reading.utilization.gpu_percent == 0
+
+    def request(self, *, watched: bool = True) -> None:
+        """Ask for a reading; through a new contact if that was wished for. `watched`: somebody looks."""
         if self._renewing:
-            read = self._read_anew
+            read = partial(self._read_anew, watched=watched)
+        elif self._errors_are_old:
+            read = partial(self._source.read_with_fresh_errors, watched=watched)
+        else:
+            read = partial(self._source.read, watched=watched)
         if self.worker.request(read, self._source.measure_slow_counters):
             self._renewing = self._errors_are_old = False
 
@@ -106,6 +123,6 @@ class GpuSlot:
             sample_timeout=sample_timeout,
         )
 
-    def _read_anew(self) -> GpuReading:
+    def _read_anew(self, *, watched: bool) -> GpuReading:
         self._source.release(may_be_another=True)
-        return self._source.read()
+        return self._source.read(watched=watched)

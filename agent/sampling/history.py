@@ -10,9 +10,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from agent.readings import GpuSeries, GpuState, HistoryReading
+from agent.readings.restored import KeptMoment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from agent.readings import GpuSample, Snapshot
 
@@ -105,6 +106,29 @@ class History:
         while self._coarse and self._coarse[0].since_boot < now - HISTORY_SECONDS:
             self._coarse.popleft()
 
+    def restore(self, moments: Iterable[KeptMoment]) -> None:
+        """Begin with what an agent before this one remembered, the oldest first."""
+        gpus: tuple[_Name, ...] = ()
+        for moment in moments:
+            names = tuple(_Name(uuid, None, -1) for uuid in moment.gpus)
+            gpus = gpus if names == gpus else names
+            values = (*moment.host, *(value for row in moment.gpus.values() for value in row))
+            self._coarse.append(_Moment(moment.since_boot, gpus, _array(values)))
+
+    def since(self, began: float, last: float | None) -> list[KeptMoment]:
+        """What came after the moment `began`, one for each interval, of GPUs that are known by their UUID.
+
+        `last` is the last one that was told before. Both are seconds since boot.
+        """
+        kept: list[KeptMoment] = []
+        for moment in (*self._coarse, *self._fine):
+            if moment.since_boot > began and (
+                last is None or moment.since_boot - last >= self.interval * 0.9
+            ):
+                kept.append(_kept(moment))
+                last = moment.since_boot
+        return kept
+
     def read(
         self,
         snapshot: Snapshot,
@@ -171,7 +195,25 @@ def _row(snapshot: Snapshot) -> array[float]:
         # Values that are told again, because the driver is late, are not those of now.
         reading = gpu.reading if gpu.state is GpuState.OK else None
         values += _NO_GPU if reading is None else _of_gpu(reading)
+    return _array(values)
+
+
+def _array(values: Iterable[float | None]) -> array[float]:
     return array("d", [_UNKNOWN if value is None else value for value in values])
+
+
+def _kept(moment: _Moment) -> KeptMoment:
+    values = [None if number != number else number for number in moment.row]
+    begins = range(len(HOST_FIELDS), len(values), len(GPU_FIELDS))
+    return KeptMoment(
+        moment.since_boot,
+        {
+            name.uuid: tuple(values[begin : begin + len(GPU_FIELDS)])
+            for name, begin in zip(moment.gpus, begins, strict=True)
+            if name.uuid is not None
+        },
+        tuple(values[: len(HOST_FIELDS)]),
+    )
 
 
 _GAP = array("d", [_UNKNOWN] * len(HOST_FIELDS))

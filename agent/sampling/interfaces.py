@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from agent.readings import DriverReading, HostReading, ProcessesReading, Topology
+    from agent.readings import DriverReading, HostReading, ProcessesReading, RuntimePower, Topology
 
 
 class Driver(Protocol):
@@ -33,3 +33,9 @@ class Connections(Protocol):
     """How GPUs are connected."""
 
     def read(self, gpu_count: int) -> Topology: ...
+
+
+class SleepOfGpus(Protocol):
+    """Whether the GPUs of the host may sleep, and do; None: not every one of them may."""
+
+    def read(self) -> RuntimePower | None: ...

@@ -10,16 +10,19 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from agent.derive.xid import ABOUT_MEMORY
 from agent.readings import XidCount, XidSource
 from agent.sampling.kernel_log_tally import Tally
+from agent.sampling.restored_xids import with_restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from agent.readings import GpuSample, HostProcess, ProcessesReading, Unknown
+    from agent.readings.restored import KeptXid
     from agent.sampling.kernel_log_tally import LoggedXid
 
 # A program that dies of an XID is gone in the next sample, and its line may be read after that one.
@@ -29,6 +32,7 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 CLOCKS_DIFFER = 5.0
 
 _NOTHING = Tally()
+NONE_RESTORED: Mapping[str, Mapping[int, KeptXid]] = MappingProxyType({})
 
 
 class Events(Protocol):
@@ -51,13 +55,22 @@ class Log(Protocol):
 class KnownXids:
     """Puts both together for each sample. Lives on the event loop.
 
-    `pids_are_the_hosts`: whether processes have the numbers here that the kernel log gives them.
+    `pids_are_the_hosts`: whether processes have the numbers here that the kernel log gives them. `restored`
+    are those of this boot that an agent before this one counted, by GPU UUID and code.
     """
 
-    def __init__(self, events: Events | None, log: Log | None, *, pids_are_the_hosts: bool = True) -> None:
+    def __init__(
+        self,
+        events: Events | None,
+        log: Log | None,
+        *,
+        pids_are_the_hosts: bool = True,
+        restored: Mapping[str, Mapping[int, KeptXid]] = NONE_RESTORED,
+    ) -> None:
         self._events = events
         self._log = log
         self._pids_are_the_hosts = pids_are_the_hosts
+        self._restored = restored
         self._about_memory: dict[str | None, int] = {}  # by GPU UUID, in the last sample
         self._processes: deque[Mapping[int, HostProcess]] = deque(maxlen=SAMPLES_OF_PROCESSES)
         # By pid and time in seconds since boot: programs that were blamed, as they were then.
@@ -93,7 +106,9 @@ class KnownXids:
         uuid, bus = gpu.identity.uuid, place_of(gpu.identity.pci_bus_id)
         events = self._events.counts(uuid, booted_at) if self._events is not None else None
         lines = logged.xids(uuid, bus)
-        if events is None and not lines and not (bus and self._log is not None and self._log.is_read):
+        restored = self._restored.get(uuid or "", {})
+        is_told = events is not None or lines or (bus and self._log is not None and self._log.is_read)
+        if not (is_told or restored):
             return self._without_xids(gpu, uuid)
         lines = {code: self._described(seen, blamed) for code, seen in lines.items()}
         before = (self._events.logged_before(uuid) if self._events is not None else _NOTHING).xids(uuid, bus)
@@ -112,6 +127,10 @@ class KnownXids:
             if code not in lines:  # which the log does not have, or not yet
                 ended = reset_at is not None and count.last_at < booted_at + reset_at
                 xids[code] = count._replace(was_reset=ended)
+        if restored:
+            # Before it is listened to, all lines are of before.
+            known = {code: seen.times for code, seen in (lines if events is None else before).items()}
+            xids = with_restored(xids, restored, known, booted_at, reset_at)
         return replace(gpu, xids=xids)
 
     def _without_xids(self, gpu: GpuSample, uuid: str | None) -> GpuSample:

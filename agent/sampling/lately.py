@@ -14,7 +14,7 @@ from agent.readings import Lately
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.readings import GpuReading
+    from agent.readings import GpuReading, NvLink
 
 SLOWED_WINDOW = 300.0  # seconds
 RECOVERY_WINDOW = 3600.0
@@ -84,6 +84,8 @@ class LatelyWatch:
         self._heat = [Increase(SLOWED_WINDOW, of_seconds=True) for _ in range(3)]
         self._brake = Increase(SLOWED_WINDOW, of_seconds=True)
         self._recoveries: dict[int, Increase] = {}  # by link
+        self._links: tuple[NvLink, ...] | None = None  # as they were last read
+        self._recovered = 0
 
     def add(self, reading: GpuReading) -> Lately:
         """What there is, with this reading."""
@@ -95,18 +97,22 @@ class LatelyWatch:
             slowed_by_heat_seconds=max(_grown(self._heat, by_heat, at)),
             slowed_by_brake_seconds=self._brake.add(slowed.power_brake_seconds, at),
             fabric_pending_seconds=self._fabric_pending.add(_is_pending(reading), at),
-            nvlink_recoveries=self._recovered(reading, at),
+            nvlink_recoveries=self._follow_links(reading.nvlink.links, at),
         )
 
-    def _recovered(self, reading: GpuReading, at: float) -> int:
-        return int(
-            sum(
-                self._recoveries.setdefault(link.link, Increase(RECOVERY_WINDOW)).add(
-                    link.recovery_errors, at
+    def _follow_links(self, links: tuple[NvLink, ...] | None, at: float) -> int:
+        """Recoveries of all links. They are read less often than the rest: between, it is the same tuple."""
+        if links is not self._links or links is None:
+            self._links = links
+            self._recovered = int(
+                sum(
+                    self._recoveries.setdefault(link.link, Increase(RECOVERY_WINDOW)).add(
+                        link.recovery_errors, at
+                    )
+                    for link in links or ()
                 )
-                for link in reading.nvlink.links or ()
             )
-        )
+        return self._recovered
 
 
 def _grown(counters: Iterable[Increase], values: Iterable[float | None], at: float) -> list[float]:

@@ -16,9 +16,10 @@ from agent.sampling.peak import Peak
 from agent.sampling.unlisted import Unlisted
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
     from agent.readings import GpuProcess, GpuReading, Lately, Snapshot
+    from agent.readings.restored import KeptProcess
 
 # Snapshots further apart than this many intervals say nothing about the time between them.
 MAX_GAP_INTERVALS = 3
@@ -44,6 +45,12 @@ class _Process:
         """Whether the pid was used again; that a start is not known now does not say so."""
         return self.start_ticks != host.start_ticks and None not in (self.start_ticks, host.start_ticks)
 
+    def go_on(self, kept: KeptProcess) -> None:
+        """It was known before this agent started; what it did while none ran is not counted."""
+        self.first_seen = min(self.first_seen, kept.first_seen)
+        if self.idle >= self.held:  # it has not worked since
+            self.idle += kept.idle
+
     def count(self, now: GpuProcess, seconds: float, booted_at: float) -> ProcessUse:
         """Another `seconds` have passed, at the end of which it does what `now` says.
 
@@ -64,7 +71,9 @@ class _Process:
         elif sm is not None:
             self.idle += seconds
         is_told = works or sm is not None
-        return ProcessUse(booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None)
+        return ProcessUse(
+            booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None, self.uid
+        )
 
 
 @dataclass(slots=True)
@@ -72,6 +81,8 @@ class _Gpu:
     """One GPU: the processes on it by pid, and their users by number."""
 
     lately: LatelyWatch
+    # What an agent before this one knew of processes, by pid, until they are found.
+    kept: dict[int, KeptProcess] = field(default_factory=dict)
     processes: dict[int, _Process] = field(default_factory=dict)
     # Known SM utilization of theirs; under None, of all whose name is unknown.
     users: dict[int | None, list[int]] = field(default_factory=dict)
@@ -100,6 +111,9 @@ class _Gpu:
             # kept, for when the host does not tell in time
             if host.start_ticks is not None:
                 process.start_ticks = host.start_ticks
+                kept = self.kept.pop(pid, None)
+                if kept is not None and kept.start_ticks == host.start_ticks:
+                    process.go_on(kept)
             if host.uid is not None:
                 process.uid = host.uid
             uses[pid] = process.count(now, 0.0 if is_new else seconds, snapshot.booted_at)
@@ -133,10 +147,20 @@ class _User:
 class Ledger:
     """Fed with every Snapshot in turn; its clock is theirs."""
 
-    def __init__(self, *, sample_interval: float, history_interval: float) -> None:
+    def __init__(
+        self,
+        *,
+        sample_interval: float,
+        history_interval: float,
+        kept: Mapping[tuple[str, int], KeptProcess] | None = None,
+    ) -> None:
+        """`kept`: processes by GPU UUID and pid, as an agent before this one knew them."""
         self._max_gap = MAX_GAP_INTERVALS * max(sample_interval, history_interval)
         self._updated_at: float | None = None  # seconds of the monotonic clock
         self._began: float | None = None  # seconds since boot
+        self._kept: dict[str, dict[int, KeptProcess]] = {}  # by UUID of a GPU that was not there yet, and pid
+        for (uuid, pid), process in (kept or {}).items():
+            self._kept.setdefault(uuid, {})[pid] = process
         self._gpus: dict[str, _Gpu] = {}  # by UUID
         # By number, so that a name that comes late or changes splits nobody. None: all that was held while
         # the owner's name was unknown; as a counter must, it keeps that when the name has come.
@@ -168,7 +192,7 @@ class Ledger:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:
                 continue
-            gpu = self._gpus[uuid] = before.get(uuid) or _Gpu(LatelyWatch(self._max_gap))
+            gpu = self._gpus[uuid] = before.get(uuid) or self._begin(uuid)
             peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
             since = gpu.idleness.add(reading, snapshot.taken_since_boot, is_continued=seconds > 0)
             if since is not None:
@@ -193,6 +217,9 @@ class Ledger:
         return LedgerReading(
             processes, self._uses(), peaks, unlisted_peaks, ghosts, idle_since, lately, began_at
         )
+
+    def _begin(self, uuid: str) -> _Gpu:
+        return _Gpu(LatelyWatch(self._max_gap), self._kept.pop(uuid, {}))
 
     def _uses(self) -> dict[str | None, UserUse]:
         """By name; users who share one have the sum."""

@@ -29,6 +29,8 @@ class Sampler:
         self._pace = pace
         self._clock = clock
         self._newest: Snapshot | None = None
+        # The newest Snapshot, or the round that is under way: not all of one in the background is new.
+        self._is_for_viewers = True
         self._round: asyncio.Task[Snapshot] | None = None
         self._last_tick = clock()
         self._tick_interval: float | None = None  # None: no tick is planned
@@ -42,7 +44,7 @@ class Sampler:
 
     def start(self) -> None:
         """Make first contact, and tick from here on."""
-        self._round = asyncio.create_task(self._run_round())
+        self._round = asyncio.create_task(self._run_round(watched=True))
         self._ticker = asyncio.create_task(self._tick_for_ever())
 
     async def stop(self) -> bool:
@@ -77,19 +79,20 @@ class Sampler:
         """The newest Snapshot if it is at most `max_age` seconds old, else a new one.
 
         `max_age` defaults to SAMPLE_INTERVAL. Those who ask together share one sample. Never takes longer
-        than the collector's MAX_WAIT.
+        than the collector's MAX_WAIT, or twice that where a sample in the background is under way.
         """
         now = self._clock()
         self._polled_at = now
         newest = self._newest
-        if newest is not None and now - newest.taken_monotonic <= (
+        is_young = newest is not None and now - newest.taken_monotonic <= (
             self._pace.sample_interval if max_age is None else max_age
-        ):
+        )
+        if newest is not None and is_young and self._is_for_viewers:
             if self._tick_interval is None or self._tick_interval > self._pace.sample_interval:
                 self._demand_changed.set()
             return newest
         self._demand_changed.set()
-        return await self._sample()
+        return await self._sample(watched=True)
 
     async def watch(
         self, interval: float, heartbeat: float, is_over: Callable[[], bool] = lambda: False
@@ -135,18 +138,21 @@ class Sampler:
             timer.cancel()
             self._waiting.discard(waiter)
 
-    async def _sample(self) -> Snapshot:
+    async def _sample(self, *, watched: bool) -> Snapshot:
+        if self._round is not None and watched and not self._is_for_viewers:
+            await asyncio.wait([self._round])
         if self._round is None:
-            self._round = asyncio.create_task(self._run_round())
+            self._is_for_viewers = watched
+            self._round = asyncio.create_task(self._run_round(watched=watched))
         return await asyncio.shield(self._round)  # a client that hangs up must not cancel the others' sample
 
     def _is_watched(self) -> bool:
         """Whether anybody looks, and it is not only for history that a sample is taken."""
         return bool(self._stream_intervals) or self._pace.lingers(self._polled_at, self._clock())
 
-    async def _run_round(self) -> Snapshot:
+    async def _run_round(self, *, watched: bool) -> Snapshot:
         try:
-            snapshot = self._newest = await self._collector.collect(watched=self._is_watched())
+            snapshot = self._newest = await self._collector.collect(watched=watched)
             self._last_tick = snapshot.taken_monotonic
         finally:
             self._round = None
@@ -170,7 +176,7 @@ class Sampler:
 
     async def _tick(self, due: float, demand_since: float) -> None:
         try:
-            snapshot = await self._sample()
+            snapshot = await self._sample(watched=self._is_watched())
         except Exception:  # the next tick may do better; without ticks the streams would fall silent
             logger.exception("A sample failed")
             self._last_tick = self._clock()

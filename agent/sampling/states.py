@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agent.readings import GpuReading, GpuSample, GpuState
+from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState
 from agent.readings.troubles import silent_gpu, stuck_gpu
 
 if TYPE_CHECKING:
@@ -60,6 +60,25 @@ def judge_state(
         return sample(GpuState.STALE, result.reading)
     silent = silent_gpu(age)
     return sample(GpuState.STALE, None, silent.what, silent.todo)
+
+
+def asleep(
+    index: int, last: GpuReading | None, *, bus_id: str | None, since_boot: float, booted_at: float
+) -> GpuSample:
+    """A GPU that sleeps: which one it is, and nothing else.
+
+    `last` is the latest reading there ever was; where there was none, `bus_id` is known of it.
+    """
+    if last is None:
+        known = GpuReading(since_boot, identity=GpuIdentity(pci_bus_id=bus_id))
+        return GpuSample(index, GpuState.ASLEEP, lasting=known)
+    return GpuSample(
+        index,
+        GpuState.ASLEEP,
+        lasting=GpuReading(last.sampled_since_boot, identity=last.identity),
+        sampled_at=booted_at + last.sampled_since_boot,
+        age_ms=int((since_boot - last.sampled_since_boot) * 1000),
+    )
 
 
 def _lasting(last: GpuReading | None, result: ReadResult[GpuReading | None] | None) -> GpuReading | None:

@@ -52,7 +52,7 @@ def may_listen(host: str, port: int) -> None:
 
 @contextmanager
 def listening_at(path: str) -> Iterator[socket.socket]:
-    """A listening Unix socket, in the place of one that nobody listens on. Raises CannotListen.
+    """A listening Unix socket, instead of one that nobody listens on. Raises CannotListen.
 
     It is removed in the end.
     """

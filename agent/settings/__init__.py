@@ -20,12 +20,14 @@ from agent.settings.kinds import (
     HOST,
     KEY,
     NODE_NAME,
+    NOT_OFFERED,
     ORIGINS,
     SCENARIO,
     SECRET,
     SECRETS,
     SIMULATED,
     SOCKET,
+    STATE_FOLDER,
     SWITCH,
     TOKENS,
     URL_PATH,
@@ -72,7 +74,9 @@ class Settings:
         "", SECRET, "Token that clients send as Authorization; empty: none is needed.", secret=True
     )
     tokens: tuple[str, ...] = _setting((), TOKENS, "More tokens, each as good as TOKEN.", secret=True)
-    token_file: str = _setting("", FILE, "File of more tokens, one a line; read again when it changes.")
+    token_file: str = _setting(
+        "", FILE, "File with more tokens, one on each line; read again when it changes."
+    )
     metrics_token: str = _setting(
         "", SECRET, "Token that opens /metrics and nothing else; needs another token beside it.", secret=True
     )
@@ -94,7 +98,7 @@ class Settings:
     pod_logs: str = _setting(
         "/var/log",
         FOLDER,
-        "Folder that has the kubelet's pods and containers; their names name Kubernetes pods.",
+        "Folder with the kubelet's folders pods and containers, which have the names of Kubernetes pods.",
     )
 
     kernel_log: bool = _setting(
@@ -102,7 +106,7 @@ class Settings:
     )
 
     fleet: tuple[tuple[str, str], ...] = _setting(
-        (), FLEET, "Hosts that the page shows as one overview; empty: this host alone."
+        (), FLEET, "Hosts that the page shows as one overview; empty: only this host."
     )
     metrics_processes: bool = _setting(True, SWITCH, "Export series for each process in /metrics.")
     metrics_nvlink: bool = _setting(True, SWITCH, "Export series about NVLinks in /metrics.")
@@ -127,10 +131,22 @@ class Settings:
         "Interval of the samples that are kept as history.",
     )
 
+    state_dir: str = _setting(
+        "", STATE_FOLDER, "Folder for the file that outlives a restart; empty: everything is only in memory."
+    )
+    state_days: int = _setting(
+        400, whole_number(1, 4000), "Number of days for which the file in STATE_DIR keeps who used the GPUs."
+    )
+    state_users: bool = _setting(True, SWITCH, "Keep the names of users in STATE_DIR; else only totals.")
+
     expected_gpus: int = _setting(
         0,
         whole_number(1, 128, zero="for any number"),
         "Number of GPUs that this host should have; fewer are a critical finding.",
+    )
+
+    not_offered: tuple[str, ...] = _setting(
+        (), NOT_OFFERED, "GPUs that the operator keeps out of /free, as while they are repaired; empty: none."
     )
 
     idle_holder_minutes: float = _setting(
@@ -156,9 +172,9 @@ class Settings:
     simulate_gpus: int | str = _setting(
         0,
         SIMULATED,
-        "Simulated GPUs to serve instead of real ones: how many, or a file of which they are replayed.",
+        "Simulated GPUs to serve instead of real ones: how many, or a file to replay.",
     )
-    simulate_scenario: str = _setting("", SCENARIO, "Scenario that the simulated GPUs go through.")
+    simulate_scenario: str = _setting("", SCENARIO, "What happens to the simulated GPUs.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
     forwarded_allow_ips: tuple[str, ...] = _setting(
         ("127.0.0.1", "::1"), FORWARDED_ALLOW_IPS, "Proxies whose X-Forwarded-For is logged as the client."
@@ -166,7 +182,7 @@ class Settings:
     log_level: str = _setting(
         "info", one_of("debug", "info", "warning", "error"), "Lowest severity that is logged."
     )
-    log_format: str = _setting("text", one_of("text", "json"), "Form of the log: lines of text, or of JSON.")
+    log_format: str = _setting("text", one_of("text", "json"), "Format of the log: lines of text or of JSON.")
 
     def __post_init__(self) -> None:
         """API_KEY is one of the API_KEYS from here on, and TOKEN one of the TOKENS."""
@@ -218,6 +234,9 @@ class Settings:
             if scenario not in names or not simulated.isdecimal() or not simulated.strip("0"):
                 accepted = f"{', '.join(names)}, together with a number in SIMULATE_GPUS"
                 faults.append(fault("SIMULATE_SCENARIO", scenario, accepted=accepted))
+        if environ.get("STATE_DIR") and values.get("history_interval") == 0:
+            why = "has nothing to keep while HISTORY_INTERVAL is 0"
+            faults.append(fault("STATE_DIR", environ["STATE_DIR"], why=why, accepted="either, and not both"))
         if faults:
             raise SettingsError(faults)
         return cls(**values)  # type: ignore[arg-type]  # each value comes from its own field's parser

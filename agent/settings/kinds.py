@@ -20,6 +20,7 @@ _PATH = re.compile(r"/?[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?")
 _LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
 _FOUR_NUMBERS = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_GPU_UUID = re.compile(r"gpu-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SENDABLE = re.compile(r"[\x20-\x7e\xa0-\xff]+")
 _SWITCH = {
     "1": True,
@@ -159,6 +160,15 @@ def _origin(text: str) -> str:
     return f"{parts.scheme}://{_host_header(parts.hostname or '')}{port}"
 
 
+def _gpu(text: str) -> str:
+    """An index without zeros before it, or a UUID as NVML writes it."""
+    if _WHOLE_NUMBER.fullmatch(text):
+        return str(int(text))
+    if _GPU_UUID.fullmatch(text):
+        return f"GPU-{text[4:].lower()}"
+    raise ValueError("no GPU is named so")
+
+
 def _secret(text: str) -> str:
     if _SENDABLE.fullmatch(text) and text == text.strip():
         return text
@@ -182,6 +192,12 @@ def _socket_path(text: str) -> str:
     return text
 
 
+def _absolute(text: str) -> str:
+    if not text.startswith("/") or "\0" in text or not text.strip("/"):
+        raise ValueError("not an absolute path of a folder")
+    return text.rstrip("/")
+
+
 def _fleet(text: str) -> tuple[tuple[str, str], ...]:
     """Each host's name and the path of its agent, as `_url_path` gives it."""
     hosts = []
@@ -200,22 +216,27 @@ SIMULATED: Kind[int | str] = Kind(
     "a whole number from 1 to 128, 0 for the real driver, or a file with the output of nvidia-smi -q -x",
     _simulated,
 )
-FILE = Kind("a readable file with a token a line, each as TOKEN", str)
-CERTIFICATE = Kind("a readable PEM file with the certificate and, after it, those of its chain", str)
+FILE = Kind("a readable file with one token on each line, each as TOKEN", str)
+CERTIFICATE = Kind("a readable PEM file with the certificate, then the certificates of its chain", str)
 KEY = Kind("a readable PEM file with the private key of TLS_CERT, without a passphrase", str)
-SOCKET = Kind("an absolute path of at most 107 bytes, in a folder that is there", _socket_path)
-FOLDER = Kind("a folder, which need not be there", str)
+SOCKET = Kind("an absolute path of at most 107 bytes, in an existing folder", _socket_path)
+FOLDER = Kind("a folder, which need not exist", str)
+STATE_FOLDER = Kind(
+    "the absolute path of a folder on a disk of this host, inside an existing folder", _absolute
+)
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(
     "segments of A-Z a-z 0-9 . _ ~ - with one / between them, none of them . or .. alone", _url_path
 )
 HOST = Kind("a host name or an IP address", _host)
 NODE_NAME = Kind("letters, digits, . _ and -, at most 253 of them", _node_name)
+NOT_OFFERED = Kind("UUIDs (GPU-...) or NVML indices of GPUs, comma-separated", _list_of(_gpu))
 SECRET = Kind("printable latin-1 without blanks at either end", _secret)
 SECRETS = Kind("one or more keys, comma-separated, each as API_KEY", _list_of(_secret))
 TOKENS = Kind("one or more tokens, comma-separated, each as TOKEN", _list_of(_secret))
 ALLOWED_HOSTS = Kind(
-    "host names without port, comma-separated; *.example.org covers all below", _list_of(_allowed_host)
+    "host names without port, comma-separated; *.example.org covers all names below it",
+    _list_of(_allowed_host),
 )
 FORWARDED_ALLOW_IPS = Kind(
     "IP addresses and networks (192.0.2.0/24), comma-separated, or * for any", _proxies

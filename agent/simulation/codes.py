@@ -52,7 +52,13 @@ class FieldId(IntEnum):
     NVLINK_COUNT = 91
     NVLINK_THROUGHPUT_DATA_TX = 138
     NVLINK_THROUGHPUT_DATA_RX = 139
+    # of each link by its number, R520 and newer
+    NVLINK_REPLAYS = 161
+    NVLINK_RECOVERIES_BEFORE_5 = 162
+    NVLINK_CRC_ERRORS = 163  # of flits and data together
     NVLINK_SPEED = 164
+    NVLINK_STATE = 165
+    NVLINK_VERSION = 166
     POWER_AVERAGE = 185
     POWER_INSTANT = 186
     POWER_CURRENT_LIMIT = 190

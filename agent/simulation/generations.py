@@ -17,6 +17,14 @@ _TLIMITS = (
     FieldId.MEMORY_MAX_TLIMIT,
     FieldId.MAX_OPERATING_TLIMIT,
 )
+_OF_LINKS = (
+    FieldId.NVLINK_REPLAYS,
+    FieldId.NVLINK_RECOVERIES_BEFORE_5,
+    FieldId.NVLINK_CRC_ERRORS,
+    FieldId.NVLINK_SPEED,
+    FieldId.NVLINK_STATE,
+    FieldId.NVLINK_VERSION,
+)
 _NONE = 0  # no field
 
 
@@ -91,10 +99,10 @@ _SINCE_R450 = frozenset(
     }
 )
 
-# R575 numbered three counters in the place of others, which moved behind; later drivers put them back.
+# R575 gave three counters the numbers of others, which moved behind them; later drivers put them back.
 _OF_R575 = dict(zip((251, 252, 253), map(int, _SLOWED), strict=True))
 _BEFORE_R575 = {int(one): _NONE for one in _SLOWED}
-_BEFORE_R525 = {int(one): _NONE for one in (*_SLOWED, *_TLIMITS)}
+_BEFORE_R525 = {int(one): _NONE for one in (*_SLOWED, *_TLIMITS, *_OF_LINKS)}
 
 DRIVER_GENERATIONS: Mapping[str, DriverGeneration] = {
     "current": DriverGeneration("580.95.05", 13000),

@@ -67,6 +67,9 @@ class SimulatedGpu(Faults):
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
         self.nvlinks_listed = 0  # links that the driver tells of; those beyond `nvlinks` as down
+        # Of the kernel's runtime power management: "active" or "suspended"; None: the GPU never sleeps.
+        self.runtime_status: str | None = None
+        self.wakes = 0  # how often a call has ended its sleep
         self.nvlink_packets = False  # the links count packets and bytes, as NVLink 5 does
         self.error_counters = ErrorCounters()
         self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
@@ -139,6 +142,12 @@ class SimulatedGpu(Faults):
         """End `require_reset`."""
         self._requires_reset = False
         self._log("nvidia {place}.0: reset done")
+
+    def wake(self) -> None:
+        """Somebody calls it: the kernel resumes it if it is suspended."""
+        if self.runtime_status == "suspended":
+            self.runtime_status = "active"
+            self.wakes += 1
 
     def unsupport(self, *symbols: str | int) -> None:
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""

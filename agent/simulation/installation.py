@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 from nvitop.api import libnvml
 
-from agent.sources import new_process, slots
+from agent.sources import new_process, runtime_power, slots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +29,20 @@ class Before:
     nvitop: dict[str, Any]
     unknown_functions: dict[Any, Any]
     slots: slots.Slots
+    runtime_power: runtime_power.RuntimePowerSource
     count_gpus_in_new_process: Callable[[], int | None]
 
 
 def put_in_place(
     library: object,
     its_slots: slots.Slots | None = None,
+    its_power: runtime_power.RuntimePowerSource | None = None,
     its_recount: Callable[[], int | None] | None = None,
 ) -> Before:
     """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
 
-    `its_slots` are those that its GPUs are plugged into; None: those of this host. `its_recount` counts its
-    GPUs as a new process would; None: a new process does.
+    `its_slots` are those that its GPUs are plugged into, and `its_power` says whether they sleep; None: those
+    of this host. `its_recount` counts its GPUs as a new process would; None: a new process does.
     """
     nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
     before = Before(
@@ -49,9 +51,11 @@ def put_in_place(
         nvitop={name: vars(libnvml)[name] for name in nvitop_names},
         unknown_functions=dict(libnvml.UNKNOWN_FUNCTIONS),
         slots=slots.in_place,
+        runtime_power=runtime_power.in_place,
         count_gpus_in_new_process=new_process.count_gpus,
     )
     slots.in_place = its_slots or slots.in_place
+    runtime_power.in_place = its_power or runtime_power.in_place
     vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
     vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
     new_process.count_gpus = its_recount or new_process.count_gpus
@@ -68,6 +72,7 @@ def take_away(before: Before) -> None:
     new_process.count_gpus = before.count_gpus_in_new_process
     libnvml.UNKNOWN_FUNCTIONS.update(before.unknown_functions)
     slots.in_place = before.slots
+    runtime_power.in_place = before.runtime_power
 
 
 def forget_functions() -> None:

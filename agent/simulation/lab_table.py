@@ -1,4 +1,4 @@
-"""What the host of the simulated lab tells of its processes, in the place of /proc.
+"""What the host of the simulated lab tells of its processes, instead of /proc.
 
 The files are texts, which those parse that parse /proc.
 """

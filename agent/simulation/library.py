@@ -104,7 +104,7 @@ class SimulatedLibrary(Faults):
         return self._clock() - self._started
 
     def process_table(self, *, hide_command_args: bool, pod_logs: str) -> ProcessTable:
-        """What its host tells of processes, in the place of what reads /proc."""
+        """What its host tells of processes, instead of what reads /proc."""
         return self.residents.process_table(
             self.gpus, self.elapsed, hide_command_args=hide_command_args, pod_logs=pod_logs
         )
@@ -213,6 +213,7 @@ class SimulatedLibrary(Faults):
             raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
         gpu = self.gpus[index]
         gpu.raise_if_faulty(symbol, self.advance)
+        gpu.wake()
         if mig_index is None:
             return Device(self, gpu)
         instance = gpu.mig_instance(mig_index)

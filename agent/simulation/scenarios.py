@@ -153,6 +153,22 @@ def _fabric_in_progress(gpu: SimulatedGpu) -> None:
     gpu.fabric = fabric.Fabric(state=fabric.IN_PROGRESS)
 
 
+def _never_work(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
+        gpu.processes, gpu.runtime_status = [], "active"
+        gpu.fix(gpu_utilization=0)
+
+
+def _sleep(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
+        gpu.runtime_status = "suspended"
+
+
+def _awake(library: SimulatedLibrary) -> None:
+    for gpu in library.gpus:
+        gpu.runtime_status = "active"
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "healthy": Scenario("Every GPU works."),
     "lost": Scenario(
@@ -164,6 +180,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         "GPU 1 is missing at the start, comes after 45 seconds, and goes for good after 3 minutes, as the"
         " driver is reloaded.",
         ((0, lambda s: _second(s).vanish()), (45, lambda s: _second(s).appear()), (180, _reload_without_one)),
+    ),
+    "asleep": Scenario(
+        "The GPUs are a laptop's, and idle: from second 20 to 80 of every 120 they sleep.",
+        ((0, _never_work), (20, _sleep), (80, _awake)),
+        period_seconds=120,
+        models=("rtx4090",),
     ),
     "hang": Scenario(
         "From 20 seconds after the start, calls on GPU 1 do not return for 60 seconds.",
@@ -191,7 +213,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "mig": Scenario("Every other GPU is partitioned by MIG.", ((0, _enable_mig),)),
     "unified-memory": Scenario(
-        "The GPU shares the host's memory and tells no memory values.", models=("gb10",)
+        "The GPU shares the host's memory and reports no memory values.", models=("gb10",)
     ),
     "old-driver": Scenario(
         "An older driver without the newer versions of functions.",
@@ -202,7 +224,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         "GPUs of every model in one host.", models=("h100", "a100", "rtx4090", "gb10", "k80")
     ),
     "sick": Scenario(
-        "Each GPU but the first has a trouble: row remapping pending, uncorrected ECC errors, an NVLink down,"
+        "Each GPU but the first has a fault: row remapping pending, uncorrected ECC errors, an NVLink down,"
         " half of the PCIe lanes, the power brake, too many errors in SRAM, a fabric that does not get"
         " ready.",
         ((0, _fall_ill),),
@@ -224,7 +246,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         ((0, _suspend),),
     ),
     "errors": Scenario(
-        "From second 30 to 150 of every 180, each GPU but the first fails to tell something: memory and"
+        "From second 30 to 150 of every 180, each GPU but the first fails to report something: memory and"
         " utilization, power, temperature with a pause, memory temperature, process utilization; GPU 2 never"
         " tells one optional value.",
         (
@@ -238,13 +260,13 @@ SCENARIOS: Mapping[str, Scenario] = {
         period_seconds=180,
     ),
     "garbage": Scenario(
-        "For every other 30 seconds, each GPU but the first tells numbers that cannot be: 4 MW, 82505 degrees"
+        "For every other 30 seconds, each GPU but the first reports impossible numbers: 4 MW, 82505 degrees"
         " Celsius, more memory in use than there is, 4294967295 remapped rows, processes of 32 TiB.",
         ((0, bad_values.tell_the_truth), (30, bad_values.tell_garbage)),
         period_seconds=60,
     ),
     "reset-required": Scenario(
-        "For every other minute, GPU 1 requires a reset: it tells only its identity, its memory and its"
+        "For every other minute, GPU 1 requires a reset: it reports only its identity, its memory and its"
         " processes.",
         ((0, lambda s: _second(s).reset()), (60, lambda s: _second(s).require_reset())),
         period_seconds=120,

@@ -13,6 +13,7 @@ from agent.simulation.installation import put_in_place, take_away
 from agent.simulation.library import SimulatedLibrary
 from agent.simulation.models import MODELS
 from agent.simulation.nvml import FUNCTIONS
+from agent.simulation.runtime_power import SimulatedRuntimePower
 from agent.simulation.scenarios import Scenario, scenario_named
 from agent.simulation.slots import SimulatedSlots
 
@@ -74,7 +75,9 @@ class Simulation(SimulatedLibrary):
         """Take the place of the NVML library in nvidia-ml-py and nvitop."""
         if self._before is not None:
             raise RuntimeError("This simulation is installed already.")
-        self._before = put_in_place(self, SimulatedSlots(self), self.count_in_new_process)
+        self._before = put_in_place(
+            self, SimulatedSlots(self), SimulatedRuntimePower(self), self.count_in_new_process
+        )
         return self
 
     def uninstall(self) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import atexit
 import logging
+from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import pynvml
-from nvitop import NA, libnvml
+from nvitop import libnvml
 
 from agent.readings import DriverReading, SourceError
 from agent.readings.troubles import driver_trouble, gpu_trouble
@@ -56,15 +57,37 @@ def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
     """
     thread = get_ident()
     _calls[thread] = _calls.get(thread, 0) + 1
-    value = libnvml.nvmlQuery(function, *arguments, ignore_errors=False)
-    if value is NA:
-        return None
+    call = _function(function) if isinstance(function, str) else function
+    _begin()
+    try:
+        value = call(*arguments)
+    except UnicodeDecodeError as error:
+        raise pynvml.NVMLError_Unknown from error
     kind = value.__class__
     if kind is int:
         return None if value in NOT_AVAILABLE else value
+    if kind is bytes:
+        return value.decode("utf-8", errors="replace")
     if kind is list or kind is tuple:
         return [_told(entry) for entry in value]
     return value
+
+
+_begin = libnvml._lazy_init  # noqa: SLF001  (nvmlInit unless it was called: nothing public does only that)
+
+
+@cache
+def _function(name: str) -> Callable[..., Any]:
+    """The function of nvitop or, where it has none of its own, of nvidia-ml-py.
+
+    Called as it is: `libnvml.nvmlQuery` takes two locks around each call for nvitop's exit hook, which we do
+    not need (see `abandon`), and costs more than most calls.
+    """
+    try:
+        function: Callable[..., Any] = getattr(libnvml, name)
+    except AttributeError as error:
+        raise pynvml.NVMLError_FunctionNotFound from error
+    return function
 
 
 def _told(value: Any) -> Any:
@@ -82,9 +105,16 @@ def call_c_function(symbol: str, *arguments: Any) -> None:
         raise pynvml.NVMLError(code)
 
 
+# A member of an NVML struct, by its name. pynvml's structs run a Python function for each that is read.
+member: Callable[[Any, str], Any] = object.__getattribute__
+
+
 def number(struct: Any, field: str) -> int | None:
     """A whole number out of an NVML struct; None where it has no such field, or no value in it."""
-    value = getattr(struct, field, None)
+    try:
+        value = member(struct, field)
+    except AttributeError:
+        return None
     if value is None or (told := int(value)) in NOT_AVAILABLE:
         return None
     return told
@@ -93,23 +123,6 @@ def number(struct: Any, field: str) -> int | None:
 def flag(number: int | None) -> bool | None:
     """A number of NVML that says yes or no."""
     return None if number is None else bool(number)
-
-
-# The member of nvmlValue_t that holds a whole number of each nvmlValueType_t.
-_WHOLE_NUMBERS = {
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_INT: "uiVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG: "ulVal",
-    pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG: "ullVal",
-    pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG: "sllVal",
-    pynvml.NVML_VALUE_TYPE_SIGNED_INT: "siVal",  # -1 is a number: only read as unsigned it is none
-}
-
-
-def whole_number(field: Any) -> int | None:
-    """Out of an NVML field value that was told; None: it is no whole number, or says that it has no value."""
-    member = _WHOLE_NUMBERS.get(field.valueType)
-    value = None if member is None else getattr(field.value, member)
-    return None if value in NOT_AVAILABLE else value
 
 
 class DriverSource:

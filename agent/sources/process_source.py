@@ -6,13 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, ProcessesReading, seconds_since_boot
+from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.memory import HostMemory, read_memory
-from agent.sources.paced import Paced, slow
+from agent.sources.paced import JITTER, Paced, slow
 from agent.sources.processes import ProcessReader
 from agent.sources.procfs import PROC
+from agent.sources.user_names import UserNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 TOP_PROCESSES = 5
 
@@ -29,7 +31,9 @@ class ProcessSource:
         since_boot: Callable[[], float] = seconds_since_boot,
         proc_root: str = PROC,
         pod_logs: str = "",
+        user_names: Mapping[int, str] | None = None,
     ) -> None:
+        """`user_names`: by user number, as they were known before the agent started."""
         self._clock = clock
         self._reader = ProcessReader(
             hide_command_args=hide_command_args,
@@ -38,18 +42,27 @@ class ProcessSource:
             since_boot=since_boot,
             proc_root=proc_root,
             pod_logs=pod_logs,
+            user_names=UserNames(clock=clock, known=user_names),
         )
         self._memory = slow(read_memory, HostMemory())
+        self._pids: frozenset[int] | None = None  # of the processes that were read last
+        self._read_at = float("-inf")  # seconds of the monotonic clock
+        self._gpu_processes: dict[int, HostProcess] = {}
         self._top_processes: Paced[tuple[HostProcess, ...] | None] = slow(self._read_top_processes, None)
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
-        """The processes now; `pids` are those on GPUs; `watched`: whether somebody looks."""
+        """The processes; `pids` are those on GPUs; `watched`: whether somebody looks.
+
+        They are read as often as the driver's lists of them, and at once where those have changed.
+        """
         at = self._clock()
-        gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
+        if pids != self._pids or at - self._read_at >= PROCESS_PACE - JITTER:
+            self._gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
+            self._pids, self._read_at = pids, at
         top_processes = self._top_processes.get(at)
         if top_processes is not None:  # a name may have come since
             top_processes = tuple(map(self._reader.with_username, top_processes))
-        return ProcessesReading(gpu_processes, top_processes)
+        return ProcessesReading(self._gpu_processes, top_processes)
 
     def _read_top_processes(self) -> tuple[HostProcess, ...] | None:
         return self._reader.largest(TOP_PROCESSES, self._memory.get(self._clock()).total)

@@ -20,7 +20,7 @@ from agent.sources.command_line import clean
 from agent.sources.procfs import Content, read_beginning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LOCAL_USERS = "/etc/passwd"
 MAX_PASSWD_BYTES = 1024 * 1024  # some 15,000 users; the thread looks up those after them
@@ -30,7 +30,7 @@ RENEW_SECONDS = 600.0  # until a name is looked up again
 # Until a look-up that found nothing is made again; longer each time, for some numbers have no name at all.
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0
-_END = -1  # in the place of a user: the thread ends
+_END = -1  # instead of a user: the thread ends
 
 
 def parse_passwd(content: Content) -> dict[int, str]:
@@ -70,12 +70,15 @@ class UserNames:
         clock: Callable[[], float] = time.monotonic,
         look_up: Callable[[int], str] = look_up,
         local_users: str = LOCAL_USERS,
+        known: Mapping[int, str] | None = None,
     ) -> None:
+        """`known`: names by number that an agent before this one knew; they are looked up all the same."""
         self.waiting = 0  # look-ups that are not answered yet
         self._clock = clock
         self._look_up = look_up
         self._local = _PasswdFile(local_users)
-        self._users: dict[int, _User] = {}  # the most recently used last
+        # The most recently used last.
+        self._users = {uid: _User(name) for uid, name in list((known or {}).items())[:MAX_NAMES]}
         # Users that were never looked up come before the others: a directory that is away is slow to say so.
         self._questions: PriorityQueue[tuple[bool, int]] = PriorityQueue()
         self._answers: SimpleQueue[tuple[int, str | None]] = SimpleQueue()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FreeGpu(BaseModel):
-    """A GPU to take, or with mig=1 a MIG instance. What is unknown is null."""
+    """A GPU to take, or with mig=1 a MIG instance. Unknown values are null."""
 
     idx: int = Field(
         description="NVML index, which is not CUDA's default order; of the parent for a MIG instance"
@@ -32,7 +32,7 @@ class FreeGpu(BaseModel):
 
 
 class PassedOverGpu(BaseModel):
-    """A GPU, or with mig=1 a MIG instance, that is not for this wish."""
+    """A GPU, or with mig=1 a MIG instance, that is not offered for this request."""
 
     idx: int = Field(description="NVML index; of the parent for a MIG instance")
     reason: str = Field(description="why it is not offered, one phrase for people")
@@ -43,7 +43,7 @@ View = TypeVar("View", FreeGpu, PassedOverGpu)
 
 
 class FreeGpus(BaseModel):
-    """The GPUs for a wish, best first."""
+    """The GPUs that fit a request, best first."""
 
     count: int = Field(description="number of GPUs that were asked for")
     satisfied: bool = Field(description="whether there are as many GPUs as were asked for")
@@ -57,7 +57,7 @@ class FreeGpus(BaseModel):
         description="number of GPUs that would do, but were just given to a request that waited,"
         " or are reserved for one that waits"
     )
-    passed_over: list[PassedOverGpu] = Field(description="the GPUs that would not do, and why")
+    passed_over: list[PassedOverGpu] = Field(description="the GPUs that are not offered, and why")
 
 
 def free_view(offer: Offer) -> FreeGpus:

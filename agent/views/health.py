@@ -15,7 +15,7 @@ Verdict = TypeAliasType(
     "Verdict",
     Annotated[
         Literal["healthy", "warning", "critical"],
-        Field(description="how well a GPU or the host is; critical: it does not work, or not for long"),
+        Field(description="verdict on a GPU or on the host; critical: it does not work, or not for long"),
     ],
 )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agent.readings import GpuSeries, HistoryReading
 
 _MIB, _KIB = 1 / 1024**2, 1 / 1024
-NOT_KNOWN = "null: not known then"
+NOT_KNOWN = "null: unknown at that time"
 
 
 class _Column(NamedTuple):
@@ -90,10 +90,14 @@ class HostHistory(BaseModel):
 
 
 class HistoryColumns(BaseModel):
-    """What is remembered, the oldest first."""
+    """The remembered samples, the oldest first."""
 
     interval: float | None = Field(
-        description="seconds between two moments; the last 5 minutes have every sample; null: no history"
+        description="seconds between two moments; the last 5 minutes have every sample, up to an hour;"
+        " null: no history"
+    )
+    longest_seconds: float | None = Field(
+        description="the most that can be asked for: an hour, with STATE_DIR 90 days; null: no history"
     )
     ts: list[int] = Field(description="moments of all columns, milliseconds since the epoch")
     host: HostHistory | None = Field(default=None, description="only where fields names host")
@@ -101,10 +105,22 @@ class HistoryColumns(BaseModel):
 
 
 def history_json(
-    history: HistoryReading, interval: float | None, fields: Collection[str] = DEFAULT
+    history: HistoryReading,
+    interval: float | None,
+    fields: Collection[str] = DEFAULT,
+    *,
+    longest: float | None = None,
 ) -> Iterator[bytes]:
-    """The columns of these `fields` in the envelope, one GPU after the other."""
-    shell = HistoryColumns(interval=interval, ts=[int(at * 1000) for at in history.taken_at], devices=[])
+    """The columns of these `fields` in the envelope, one GPU after the other.
+
+    `interval`: seconds between two moments; `longest`: seconds that can be asked for.
+    """
+    shell = HistoryColumns(
+        interval=interval,
+        longest_seconds=longest,
+        ts=[int(at * 1000) for at in history.taken_at],
+        devices=[],
+    )
     if HOST in fields:
         shell.host = HostHistory.model_construct(None, **_columns(HOST_COLUMNS, history.host))
     wanted = {name: column for name, column in GPU_COLUMNS.items() if name in fields}
@@ -125,6 +141,6 @@ def _columns(
 def _shown(values: Sequence[float | None], column: _Column) -> list[Any]:
     """Whole, or rounded to a decimal as `tenths` does: one by one that would take several times as long."""
     if column.whole:
-        return [None if value is None else int(value) for value in values]
+        return [None if value is None else floor(value + 0.5) for value in values]
     scale = column.scale * 10
     return [None if value is None else floor(value * scale + 0.5) / 10 for value in values]

@@ -19,21 +19,21 @@ class NvSwitchSxid(BaseModel):
     pci_bus_id: str = Field(description="place of the NVSwitch on the PCI bus")
     code: int = Field(description="code of the SXID")
     fatal: bool | None = Field(
-        description="whether one was fatal, since the last reset; null: the log does not say"
+        description="whether an error since the last reset was fatal; null: the log does not say"
     )
-    link: int | None = Field(description="NVLink port of the switch, of the last one; null: none is named")
-    times: int = Field(description="number of times, as far back as the kernel log reaches")
+    link: int | None = Field(description="NVLink port of the switch in the last error; null: none is named")
+    times: int = Field(description="number of errors, as far back as the kernel log reaches")
     last_at: str = Field(description="when it was last reported, ISO 8601 UTC")
-    was_reset: bool = Field(description="whether the switch was reset after the last one")
+    was_reset: bool = Field(description="whether the switch was reset after the last error")
 
 
 class KernelLog(BaseModel):
     """The kernel log as far as it was read."""
 
-    is_read: bool = Field(description="whether the kernel log is read now; false: what it tells is not known")
+    is_read: bool = Field(description="whether the kernel log can be read now")
     error: str | None = Field(description="why it is not read, and what to do")
     reaches_back_to: str | None = Field(
-        description="when its oldest line was written, ISO 8601 UTC: of what was before, nothing is known"
+        description="time of its oldest line, ISO 8601 UTC; nothing is known of the time before"
     )
     lost_lines: int = Field(description="lines that were overwritten before they were read")
     sxids: list[NvSwitchSxid] = Field(description="errors of NVSwitches, by switch and code")

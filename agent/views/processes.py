@@ -35,12 +35,12 @@ class JobJson(BaseModel):
 
 
 class ProcessRow(BaseModel):
-    """One process on one GPU, or on one MIG instance of it. What is unknown is null."""
+    """One process on one GPU, or on one MIG instance of it. Unknown values are null."""
 
     idx: int = Field(description="NVML index of the GPU")
     uuid: str | None = Field(description="NVML UUID of the GPU")
     mig_index: int | None = Field(description="index of the MIG instance on its GPU; null: not on one")
-    pid: int = Field(description="process id as the driver tells it")
+    pid: int = Field(description="process id as reported by the driver")
     username: str | None = Field(description="user who owns the process")
     uid: int | None = Field(description="number of that user")
     name: str | None = Field(description="name of the program")
@@ -67,14 +67,15 @@ class ProcessRow(BaseModel):
         description="gpu_seconds_held multiplied by SM utilization, seconds"
     )
     idle_seconds: int | None = Field(
-        description="for how long it has held memory on this GPU and done no work there, seconds; "
-        "null while it is not told whether it works"
+        description="time for which it has held memory on this GPU without work there, seconds; null while"
+        " the driver"
+        " does not report whether it works"
     )
     idle_holder: bool | None = Field(description="whether idle_seconds is IDLE_HOLDER_MINUTES or more")
     container_id: str | None = Field(description="id of the innermost container, by its cgroup")
     container_name: str | None = Field(
-        description="name of the container or machine: of LXC, systemd-nspawn and libvirt by the cgroup, "
-        "of Kubernetes by the kubelet's logs, of Podman by the container's monitor"
+        description="name of the container or machine: of LXC, systemd-nspawn and libvirt by the cgroup,"
+        " of Kubernetes by the kubelet's logs, of Podman by the container's monitor"
     )
     pod_uid: str | None = Field(description="UID of the Kubernetes pod")
     pod_name: str | None = Field(description="name of the Kubernetes pod, by the kubelet's logs")
@@ -97,7 +98,7 @@ class Processes(BaseModel):
         description="one row for each process on each GPU, by GPU, MIG instance and pid"
     )
     unknown_idx: list[int] = Field(
-        description="indices of the selected GPUs of which some process may be unknown now"
+        description="indices of the selected GPUs that may have unknown processes now"
     )
 
 

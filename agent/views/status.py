@@ -39,7 +39,7 @@ ProcessFilter = Literal["C", "G", "NA"]
 
 
 class StatusHealth(BaseModel):
-    """How well a GPU or the host is."""
+    """The verdict on a GPU or on the host."""
 
     verdict: VerdictOrNA = Field(description="N/A: not known yet")
     reasons: list[str] = Field(description="the worst first: what is wrong, and what to do")
@@ -71,8 +71,8 @@ class StatusDevice(BaseModel):
     mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
     gpu_instance_id: IntegerOrNA | None = Field(
         default=None,
-        description="only for a MIG instance: id of its GPU instance; those with the same one show the memory"
-        " that they share",
+        description="only for a MIG instance: id of its GPU instance; instances with the same id share"
+        " their memory",
     )
     compute_instance_id: IntegerOrNA | None = Field(
         default=None, description="only for a MIG instance: id of its compute instance in its GPU instance"
@@ -83,7 +83,7 @@ class StatusProcess(BaseModel):
     """One process on one GPU. An unknown value is "N/A"."""
 
     idx: int = Field(description="NVML index of the GPU")
-    pid: int = Field(description="process id as the driver tells it")
+    pid: int = Field(description="process id as reported by the driver")
     username: str = Field(description="user who owns the process")
     command: str = Field(description="command line")
     type: Literal["C", "G", "C+G", "NA"] = Field(description="compute, graphics, both, or unknown")
@@ -101,7 +101,7 @@ class Status(BaseModel):
     count: int = Field(description="number of visible GPUs, whatever idx selects")
     devices: list[StatusDevice] = Field(description="the listed GPUs, in the order of their index")
     processes: list[StatusProcess] = Field(description="the processes on the listed GPUs, by GPU, then pid")
-    health: StatusHealth = Field(description="how well the host is: whether its GPUs are all there")
+    health: StatusHealth = Field(description="verdict on the host: whether all its GPUs are there")
 
 
 class StatusJson:

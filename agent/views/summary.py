@@ -12,6 +12,7 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.holdings import by_user, holdings, indices_with_unknown_processes, processes_on
 from agent.derive.host_health import examine_host
+from agent.derive.not_offered import is_kept_out
 from agent.derive.rounding import tenths, whole
 from agent.derive.summary import summarize
 from agent.readings import GpuState
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
 
 
 class SummaryHost(BaseModel):
-    """How well the host itself is: whether its GPUs are all there."""
+    """The verdict on the host itself: whether all its GPUs are there."""
 
     verdict: Verdict | None = Field(description="null: not known yet")
-    reason: str | None = Field(description="what is wrong, the gravest alone; null: nothing is known to be")
+    reason: str | None = Field(
+        description="the gravest thing that is wrong; null: nothing is known to be wrong"
+    )
     todo: str | None = Field(description="what to do about it")
 
 
 class SummaryCounts(BaseModel):
-    """How many there are."""
+    """Numbers of GPUs and users."""
 
     gpus: int = Field(description="number of visible GPUs")
     free: int = Field(description="number of free GPUs")
@@ -52,7 +55,7 @@ class SummaryCounts(BaseModel):
 
 
 class SummaryTotals(BaseModel):
-    """All GPUs that tell, together."""
+    """Sums and means over the GPUs that report."""
 
     utilization_percent: float | None = Field(description="mean GPU utilization, percent")
     memory_used_mb: int | None = Field(description="memory in use, MiB")
@@ -61,23 +64,31 @@ class SummaryTotals(BaseModel):
 
 
 class SummaryGpu(BaseModel):
-    """One GPU in a line."""
+    """One GPU in short."""
 
     idx: int = Field(description="NVML index")
     model: str | None = Field(
-        default=None, description="product name; only where the GPUs are not of one model"
+        default=None, description="product name; only where the GPUs are of several models"
     )
     state: GpuState = Field(description="how far the values can be trusted")
     verdict: Verdict | None = Field(description="null: not known yet")
-    reason: str | None = Field(description="what is wrong, the gravest alone; null: nothing is known to be")
+    reason: str | None = Field(
+        description="the gravest thing that is wrong; null: nothing is known to be wrong"
+    )
     todo: str | None = Field(description="what to do about it")
     free: bool = Field(
-        description="whether /free offered this GPU at ts to a request without any wish, while no request"
-        " that waits had it kept or was given it"
+        description="whether /free offered this GPU at ts to a request without parameters, and no waiting"
+        " request had"
+        " reserved or received it"
+    )
+    kept_out: bool = Field(
+        default=False, description="only where true: the operator keeps it out of /free (NOT_OFFERED)"
     )
     idle_since: int | None = Field(
-        description="since when its utilization has been below 5 %, as far as the agent has watched,"
-        " milliseconds since the epoch; null: it works, its utilization is unknown, or nothing is remembered"
+        description="time since which its utilization has been below 5 %, at the earliest the start of the"
+        " agent,"
+        " milliseconds since the epoch; null: it works, its utilization is unknown, or nothing is "
+        "remembered"
     )
     utilization_percent: int | None = Field(description="percent of time in which a kernel ran")
     memory_used_mb: int | None = Field(description="memory in use, MiB")
@@ -85,8 +96,9 @@ class SummaryGpu(BaseModel):
     temperature_celsius: int | None = Field(description="temperature of the GPU core, degrees Celsius")
     power_watts: float | None = Field(description="power draw, watts")
     users: list[str | None] | None = Field(
-        description="users with a process on this GPU, by name; null: the processes are unknown;"
-        " null: as the last entry, the owner of a process is unknown, or there may be more processes"
+        description="users with a process on this GPU, by name; null: the processes are unknown; a last"
+        " entry null:"
+        " the owner of a process is unknown, or there may be more processes"
     )
 
 
@@ -94,11 +106,13 @@ class SummaryUser(BaseModel):
     """A user with a process on a GPU now."""
 
     username: str | None = Field(
-        description="owner; null: all processes whose owner is unknown, and those that may be there untold"
+        description="owner; null: all processes whose owner is unknown, and processes that the driver may"
+        " not list"
     )
     gpus: list[int] = Field(
         description="NVML indices of the GPUs with a process of this user; where username is null, also of"
-        " those of which some process may be unknown"
+        " GPUs that"
+        " may have unknown processes"
     )
     gpu_memory_mb: int | None = Field(
         description="GPU memory of the user's processes, MiB; null if any is unknown"
@@ -114,8 +128,9 @@ class HostSummary(BaseModel):
     ts: int = Field(description="when the sample was taken, milliseconds since the epoch")
     simulated: bool = Field(description="true: the GPUs are simulated")
     verdict: Verdict | None = Field(
-        description="the worst verdict of the host and its GPUs; null: not known yet, for nothing is known to"
-        " be wrong, and one of them has no verdict"
+        description="the worst verdict of the host and its GPUs; null: nothing is known to be wrong, but"
+        " one of them"
+        " has no verdict yet"
     )
     host: SummaryHost
     model: str | None = Field(description="product name of all GPUs; null: they differ, or it is unknown")
@@ -123,7 +138,7 @@ class HostSummary(BaseModel):
     totals: SummaryTotals
     gpus: list[SummaryGpu] = Field(description="every GPU, in the order of their index")
     users: list[SummaryUser] | None = Field(
-        description="users with a process on a GPU, by name, the unknown last; null: no GPU tells its"
+        description="users with a process on a GPU, by name, the unknown last; null: no GPU reports its"
         " processes"
     )
 
@@ -210,6 +225,8 @@ def _gpu(
     )
     if names_model and gpu.identity.name is not None:
         view.model = gpu.identity.name  # what is not set is left out
+    if is_kept_out(gpu, snapshot):
+        view.kept_out = True
     return view
 
 

@@ -24,7 +24,7 @@ class Cpu(BaseModel):
         description="utilization of all cores together, percent; null until there are two samples"
     )
     cpu_per_core_percent: list[float] | None = Field(
-        description="utilization of each core, percent; null: there are no two samples yet"
+        description="utilization of each core, percent; null: there are not two samples yet"
     )
     cpu_freq_current_mhz: float | None = Field(description="mean frequency of the cores, MHz")
     cpu_freq_min_mhz: float | None = Field(description="mean of the lowest frequencies of the cores, MHz")

@@ -10,7 +10,7 @@ def iso_utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def mib(value: int | None) -> float | None:
+def mib(value: float | None) -> float | None:
     """Bytes in MiB, which both APIs call MB."""
     return None if value is None else value / 1024**2
 

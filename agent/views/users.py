@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 
 
 class IdleHoldings(BaseModel):
-    """What a user's idle holders keep from others."""
+    """What the idle holders of a user hold."""
 
     count: int = Field(description="number of idle processes, counted on each GPU")
     gpu_memory_mb: float | None = Field(description="GPU memory that idle processes hold, MiB")
     gpus: list[int] = Field(description="NVML indices of the GPUs with an idle process of this user")
     since: int | None = Field(
-        description="since when the one that has been idle longest has done no work, milliseconds since the"
-        " epoch; null: there is none"
+        description="time since which the longest idle of them has done no work, milliseconds since the"
+        " epoch; null:"
+        " there is none"
     )
 
 
 class UserRow(BaseModel):
-    """One user. What is unknown is null."""
+    """One user. Unknown values are null."""
 
     username: str | None = Field(description="owner; null: all processes whose owner is unknown")
     uid: int | None = Field(description="number of the user; null: unknown, or several have this name")
@@ -45,15 +46,17 @@ class UserRow(BaseModel):
         description="mean over the user's GPUs, percent of their SM time; null if any process's is unknown"
     )
     gpu_seconds_held: float | None = Field(
-        description="seconds of GPUs with a process of this user since the agent started, while it watched; "
-        "a GPU counts once however many"
+        description="GPU-seconds held since the agent started: time with a process of this user on a GPU;"
+        " several"
+        " processes on one GPU count once"
     )
     gpu_seconds_used: float | None = Field(
         description="gpu_seconds_held multiplied by SM utilization, seconds"
     )
     idle_holdings: IdleHoldings | None = Field(
-        description="what processes hold that are known to have been idle for IDLE_HOLDER_MINUTES; "
-        "null: there is none, and the idle time of some process is unknown"
+        description="what processes hold that have been idle for IDLE_HOLDER_MINUTES; null: none is known,"
+        " and the"
+        " idle time of some process is unknown"
     )
 
 
@@ -61,15 +64,20 @@ class Users(BaseModel):
     """Everyone who has a process on a GPU now, or had one since the agent started."""
 
     users: list[UserRow] = Field(description="one row for each user, by name, the unknown owner last")
-    unknown_idx: list[int] = Field(description="indices of the GPUs of which some process may be unknown now")
+    unknown_idx: list[int] = Field(description="indices of the GPUs that may have unknown processes now")
     since: int | None = Field(
-        description="since when gpu_seconds are counted, milliseconds since the epoch; null: nothing is"
+        description="time since which gpu_seconds are counted, milliseconds since the epoch; null: nothing is"
         " remembered"
+    )
+    usage_days: int | None = Field(
+        description="days for which /usage keeps the GPU hours of each user; null: it keeps none"
     )
 
 
-def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes]:
-    """Every user, over all GPUs, in the envelope."""
+def users_json(
+    snapshot: Snapshot, idle_holder_seconds: float, usage_days: int | None = None
+) -> Iterator[bytes]:
+    """Every user, over all GPUs, in the envelope; `usage_days`: those for which hours are kept."""
     held: list[Holding] = []
     for gpu in snapshot.gpus:
         held += holdings(snapshot, [gpu], idle_holder_seconds)
@@ -80,6 +88,7 @@ def users_json(snapshot: Snapshot, idle_holder_seconds: float) -> Iterator[bytes
         users=[],
         unknown_idx=indices_with_unknown_processes(snapshot.gpus),
         since=None if began_at is None else whole(began_at * 1000),
+        usage_days=usage_days,
     )
     users = by_user(held, ledger.users if ledger else None)
     yield from filled(success(shell), users=(to_json(_row(user, snapshot.taken_at)) for user in users))

@@ -1,18 +1,22 @@
 // What is shown stands in the address, so that it can be reloaded, shared and left by "Back": the view behind "#",
 // how it is shown behind "?".
-const VIEWS = /^#(?:gpu(\d+)|(processes|users))?$/;
+const VIEWS = /^#(?:gpu(\d+)|(processes|users|gpus))?$/;
 // By the name in the address: what it may be; anything else counts as not given.
 const CHOICES = {
   user: /./, // whose GPUs and processes
   gpu: /^\d+$/, // of which GPU the processes are
-  only: /^(?:free|trouble)$/, // which GPUs
+  only: /^(?:free|trouble|down)$/, // which GPUs, or hosts
+  node: /./, // of all hosts those whose name has this
+  model: /./, // and the GPUs whose name has this
+  need: /^\d+,/, // what the need line asks for: see wish.js
   sort: /^-?\w+$/, // the column of the processes; "-": the greatest first
   open: /^\d+@\d+(?:\.\d+)?$/, // the process that is unfolded: its key
   density: /^(?:cards|rows|tiles)$/,
-  range: /^(?:5|15|60)$/, // minutes that the charts show
+  range: /^(?:5|15|60|1440|129600)$/, // minutes that the charts show
+  hours: /^(?:7|30)$/, // days of which GPU hours are shown
 };
 
-// {name: "host", "gpu", "processes" or "users"; index: of the GPU in view; and the choices, null where not made}
+// {name: "host", "gpu", "gpus", "processes" or "users"; index: of the GPU in view; and the choices, null where not made}
 export function read() {
   const [, index, name] = VIEWS.exec(location.hash) ?? [];
   const given = new URLSearchParams(location.search);

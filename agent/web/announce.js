@@ -1,27 +1,33 @@
-// Says to those who hear the page what became of a GPU: gathered, so that it never talks all the time.
+// Says to those who hear the page what became of a GPU or a host: gathered, so that it never talks all the time.
 import { byId } from "./draw.js";
 import { TEXTS } from "./texts.js";
 
 const PAUSE = 10_000; // milliseconds between two announcements
+const MOST = 8; // that are named in one
 
-let told = new Map(); // by GPU: the word that was said, or that it had at first
+let told = new Map(); // by name: the word that was said, or that it had at first
 let saidAt = -Infinity;
 
-const words = ({ gpus }) => new Map(gpus.map((gpu) =>
-  [gpu.id, (TEXTS.states[gpu.state] ?? TEXTS.verdicts[gpu.health.verdict ?? "unknown"]).replace(/^\S /, "")]));
+// `present`: by name, the word for how each is; `now`: milliseconds of a clock that nobody sets.
+export function announce(present, now) {
+  const isFirst = !told.size;
+  const gone = [...told.keys()].filter((name) => !present.has(name)).map((name) => [name, TEXTS.gone]);
+  const changed = [...[...present].filter(([name, word]) => told.get(name) !== word), ...gone];
+  if (isFirst) told = present;
+  if (isFirst || !changed.length || now - saidAt < PAUSE) return;
+  told = present;
+  saidAt = now;
+  const others = changed.length - MOST;
+  const named = changed.slice(0, MOST).map(([name, word]) => TEXTS.becomes(name, word));
+  byId("said").textContent = [...named, ...(others > 0 ? [TEXTS.andMore(others)] : [])].join(". ");
+}
 
+// Of the GPUs of this host.
 export function render({ event, phase, now }) {
   if (phase !== "live") { // that it is lost is a status of its own
     byId("said").textContent = "";
     return;
   }
-  const present = words(event);
-  const isFirst = !told.size;
-  const gone = [...told.keys()].filter((id) => !present.has(id)).map((id) => [id, TEXTS.gone]);
-  const changed = [...[...present].filter(([id, word]) => told.get(id) !== word), ...gone];
-  if (isFirst) told = present;
-  if (isFirst || !changed.length || now - saidAt < PAUSE) return;
-  told = present;
-  saidAt = now;
-  byId("said").textContent = changed.map(([id, word]) => TEXTS.becomes(id, word)).join(". ");
+  const word = (gpu) => TEXTS.states[gpu.state] ?? TEXTS.verdicts[gpu.health.verdict ?? "unknown"];
+  announce(new Map(event.gpus.map((gpu) => [TEXTS.gpu(gpu.id), word(gpu).replace(/^\S /, "")])), now);
 }

@@ -23,16 +23,16 @@ const storageKey = (path = location.pathname) => `agent-token ${path}`;
 
 export const token = {
   get: (path) => tab?.getItem(storageKey(path)) ?? browser?.getItem(storageKey(path)) ?? (path ? null : inMemory),
-  set(value, remember) {
-    token.clear(); // or the one kept elsewhere would go before it
+  set(value, remember, path) {
+    token.clear(path); // or the one kept elsewhere would go before it
     const place = remember ? browser : tab;
-    if (place) place.setItem(storageKey(), value);
-    else inMemory = value;
+    if (place) place.setItem(storageKey(path), value);
+    else if (!path) inMemory = value;
   },
-  clear() {
-    tab?.removeItem(storageKey());
-    browser?.removeItem(storageKey());
-    inMemory = null;
+  clear(path) {
+    tab?.removeItem(storageKey(path));
+    browser?.removeItem(storageKey(path));
+    if (!path) inMemory = null;
   },
 };
 
@@ -98,7 +98,7 @@ async function ask(path, signal, agent) {
   if (answer.status === 401) throw new Refused();
   if (!answer.ok) {
     const body = await answer.json().catch(() => null);
-    throw new Error(body?.error ?? TEXTS.httpStatus(answer.status));
+    throw Object.assign(new Error(body?.error ?? TEXTS.httpStatus(answer.status)), { status: answer.status });
   }
   return answer;
 }
@@ -114,6 +114,12 @@ export async function get(path, signal, agent) {
   } catch (error) {
     throw patience.aborted ? new Silent() : error;
   }
+}
+
+// An answer as it comes, to be saved.
+export async function file(path) {
+  const answer = await ask(path, AbortSignal.timeout(PATIENCE));
+  return answer.blob().catch(broken);
 }
 
 // Each event of one connection; `heard` is called whenever something comes.
@@ -133,7 +139,7 @@ async function* events(path, signal, heard) {
       yield [parsed(block.slice("data: ".length)), answer.headers.get("X-Agent-Build")];
     }
   }
-  // A proxy answers so in the place of an agent that is down, because EventSource does not come back after an error.
+  // A proxy answers so instead of an agent that is down, because EventSource does not come back after an error.
   throw isEmpty ? new Silent() : new Error(TEXTS.streamEnded);
 }
 

@@ -2,7 +2,7 @@
 import { to } from "./address.js";
 import { byId, element, facts, named, show } from "./draw.js";
 import { isTrouble, judged, notKnownFree, offersNow, product } from "./model.js";
-import { age, isLive } from "./state.js";
+import { age, isLive, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 // Screen readers say a status again when it changes: the age and the countdown, which always do, stand beside it.
@@ -11,10 +11,12 @@ function say(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
-export function render(state, isFleet) {
+export function render(isFleet) {
   const { phase, event } = state;
-  say(byId("connection"), TEXTS.phases[phase]);
-  byId("connection").className = phase;
+  if (phase !== "fleet") {
+    say(byId("connection"), TEXTS.phases[phase]);
+    byId("connection").className = phase;
+  }
   const isTrying = phase === "lost" && state.retryAt === null && !isFleet;
   const pause = state.retryAt === null ? "" : TEXTS.nextTry(seconds(state.retryAt - state.now));
   say(byId("countdown"), isTrying ? TEXTS.trying : pause);
@@ -23,7 +25,7 @@ export function render(state, isFleet) {
   say(byId("problem"), state.problem ?? "");
   if (isFleet) {
     if (phase !== "fleet") {
-      document.title = TEXTS.titleUnknown(TEXTS.overview);
+      entitle(TEXTS.titleUnknown(TEXTS.overview));
       icon("unknown");
     }
     return;
@@ -35,11 +37,11 @@ export function render(state, isFleet) {
   const health = isLive() ? event.health : null;
   byId("host-health").className = `badge ${health?.verdict ?? "unknown"}`;
   say(byId("host-health"), health && health.verdict !== "healthy" ? judged(health) : "");
-  show(byId("counts"), ...(event ? counts(state) : []));
+  show(byId("counts"), ...(event ? counts(state.view, counted(state)) : []));
   show(byId("host-line"), ...(event ? facts(hostLine(event)) : []));
   const host = event?.system_info.hostname ?? TEXTS.gpus;
   byId("host").textContent = host;
-  document.title = isLive() ? title(event, host) : TEXTS.titleUnknown(host, TEXTS.titlePhases[phase]);
+  entitle(isLive() ? title(event, host) : TEXTS.titleUnknown(host, TEXTS.titlePhases[phase]));
   icon(isLive() ? worst([event, ...event.gpus]) : "unknown");
   byId("printed").textContent = TEXTS.printed(host, new Date().toLocaleString());
 }
@@ -53,16 +55,21 @@ function title({ gpus }, host) {
   return TEXTS.title(number(load(busiest), " %"), busiest.id, host);
 }
 
-// Each is a filter; what it counts is not known unless all values are those of now. What of it is not, stands beside it.
-function counts(state) {
-  const { view, event: { gpus } } = state;
-  const offers = offersNow(state);
-  const found = {
-    free: offers && [new Set(offers.map(({ idx }) => idx)).size, notKnownFree(state).length],
-    trouble: isLive() ? [gpus.filter(isTrouble).length, gpus.filter(({ health }) => !known(health.verdict)).length] : null,
-  };
+// The same of all hosts: how many tell how they are, and the gravest that is wrong.
+export function fleet({ live, all, worst, every }) {
+  const isAny = live > 0;
+  say(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
+  byId("connection").className = !isAny ? "lost" : live < all ? "some" : "live";
+  if (every) say(byId("age"), TEXTS.asked(every));
+  entitle(isAny ? TEXTS.titleFleet(live, all, worst) : TEXTS.titleUnknown(TEXTS.overview));
+  icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? "healthy");
+}
+
+// Each is a filter. `found`, by the name of its text: how many there are, and in words what of them is not known; null:
+// nothing is.
+export function counts(view, found) {
   return Object.entries(found).map(([name, told]) => {
-    const [count, unknown] = told ?? [0, 0];
+    const [count, unknown] = told ?? [0, ""];
     const isOn = view.only === name;
     return element(
       `a.count.${name}`,
@@ -72,9 +79,21 @@ function counts(state) {
         class: `count ${name}${count > 0 ? " some" : ""}${unknown ? " unsure" : ""}`,
       },
       `${TEXTS.counts[name]} `,
-      element("b", {}, !told ? UNKNOWN : unknown ? TEXTS.atLeast(count, unknown) : `${count}`),
+      element("b", {}, told ? `${count}` : UNKNOWN, unknown ? element("small", {}, `, ${unknown}`) : null),
     );
   });
+}
+
+// What a count is of is not known unless all values are those of now. What of it is not, stands beside it.
+function counted(state) {
+  const { gpus } = state.event;
+  const offers = offersNow(state);
+  const unknown = (count) => (count ? TEXTS.unknownToo(count) : "");
+  const unjudged = gpus.filter(({ health }) => !known(health.verdict)).length;
+  return {
+    free: offers && [new Set(offers.map(({ idx }) => idx)).size, unknown(notKnownFree(state).length)],
+    trouble: isLive() ? [gpus.filter(isTrouble).length, unknown(unjudged)] : null,
+  };
 }
 
 function hostLine({ system_info: info, gpus }) {
@@ -98,6 +117,11 @@ function models(gpus) {
   return [...counted].map(([name, count]) => `${count} × ${name}`).join(", ") || UNKNOWN;
 }
 
+// What was awaited, and that nobody has seen yet, goes before all else.
+function entitle(text) {
+  document.title = state.notices ? TEXTS.titleNotices(state.notices, text) : text;
+}
+
 const COLOURS = { healthy: "#17704a", warning: "#b36b00", critical: "#b3261e", unknown: "#76828a" };
 const SIGNS = { healthy: "M3 11V8m3 3V5m3 6V7m3 4V3", warning: "M8 3v6m0 2v2", critical: "M4 4l8 8m0-8l-8 8" };
 
@@ -108,8 +132,9 @@ function worst(all) {
 
 function icon(verdict) {
   const sign = SIGNS[verdict] ?? "M4 8h8";
+  const mark = state.notices ? '<circle cx="12" cy="4" r="4" fill="#fff"/><circle cx="12" cy="4" r="3" fill="#06c"/>' : "";
   const drawn = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3"
-    fill="${COLOURS[verdict]}"/><path d="${sign}" stroke="#fff" stroke-width="1.6"/></svg>`;
+    fill="${COLOURS[verdict]}"/><path d="${sign}" stroke="#fff" stroke-width="1.6"/>${mark}</svg>`;
   const href = `data:image/svg+xml,${encodeURIComponent(drawn)}`;
   if (byId("icon").href !== href) byId("icon").href = href;
 }

@@ -4,19 +4,30 @@ import { MOST_TICKS, rowAt, spread, timeTicks, valueTicks } from "./scale.js";
 import { TEXTS, UNKNOWN, duration, known } from "./texts.js";
 import { WORDS } from "./words.js";
 
-const RANGES = { 5: 2, 15: 5, 60: 20 }; // minutes of a chart: seconds of one step of the cursor by keys
+const format = (options) => new Intl.DateTimeFormat([], options);
+const SHORT = { tick: format({ timeStyle: "short" }), moment: format({ timeStyle: "medium" }), near: 10_000 };
+const WEEKDAY = { weekday: "short", hour: "2-digit", minute: "2-digit" };
+const DATE = { month: "short", day: "numeric" };
+// By the minutes of a chart: seconds of one step of the cursor by keys; how times are written, below the plot and at
+// the cursor; milliseconds after the newest row in which its values are still those of the moment.
+const RANGES = {
+  5: { ...SHORT, step: 2 },
+  15: { ...SHORT, step: 5 },
+  60: { ...SHORT, step: 20 },
+  1440: { ...SHORT, step: 300, moment: format(WEEKDAY), near: 120_000 },
+  129600: { step: 6 * 3600, tick: format(DATE), moment: format({ ...DATE, hour: "2-digit", minute: "2-digit" }), near: 7200_000 },
+};
 const HEIGHT = 96; // pixels of the plot
 const FOOT = 16; // below it, for the times
 const STEPS_OF_A_LINE = 150; // lines are drawn anew when they have moved by this part of their width
-
-const time = new Intl.DateTimeFormat([], { timeStyle: "medium" });
-const minute = new Intl.DateTimeFormat([], { timeStyle: "short" });
 
 let cursor = null; // the moment that somebody points at; null: now
 let isFollowing = false; // whether the mouse moved it there last, and takes it along
 let drawn = null; // what is drawn: all that `render` was given
 let plotted = null; // {end, tops, signature}: the moment at the right, the top of each chart; what they are plots of
 
+const written = (at) => RANGES[drawn.minutes].moment.format(drawn.timeOf(at));
+const row = (rows, at) => rowAt(rows, at, RANGES[drawn.minutes].near);
 const percent = (share) => `${(100 * share).toFixed(2)}%`;
 const shareOf = (at) => 1 - (plotted.end - at) / (drawn.minutes * 60_000); // of the width
 
@@ -43,7 +54,7 @@ function plot({ write, unit, lines }, top, rows) {
     times.map(([, x]) => element("line.grid", { x1: percent(x), x2: percent(x), y1: 0, y2: HEIGHT + 3 })),
     curves,
     levels.map(([value, y]) => element("text", { x: 3, y: Math.max(10, y + 11) }, write(value).replace(/\.0\b/, ""))),
-    times.map(([at, x]) => atFoot("tick", x, minute.format(at))),
+    times.map(([at, x]) => atFoot("tick", x, RANGES[minutes].tick.format(at))),
   ].flat();
 }
 
@@ -56,23 +67,23 @@ function atFoot(name, x, text) {
 // The cursor, and a dot where it meets each line.
 function marks({ lines }, top, rows) {
   if (cursor === null) return element("g");
-  const row = rowAt(rows, cursor);
-  const at = row?.[0] ?? cursor;
+  const met = row(rows, cursor);
+  const at = met?.[0] ?? cursor;
   const share = shareOf(at);
   const x = percent(share);
-  const values = lines.map(({ place }) => row?.[1][place]).filter(known);
+  const values = lines.map(({ place }) => met?.[1][place]).filter(known);
   return element(
     "g",
     {},
     element("line.cursor", { x1: x, x2: x, y1: 0, y2: HEIGHT }),
     values.map((value) => element("circle", { cx: x, cy: heightOf(value, top), r: 3 })),
-    atFoot("moment", share, time.format(drawn.timeOf(at))),
+    atFoot("moment", share, written(at)),
   );
 }
 
 // The value at the cursor, else that of now.
 function valueOf({ write }, { place, now, why }, rows) {
-  if (cursor !== null) return write(rowAt(rows, cursor)?.[1][place]);
+  if (cursor !== null) return write(row(rows, cursor)?.[1][place]);
   return known(now) || !known(why) ? write(now) : TEXTS.errorOf(why);
 }
 
@@ -124,19 +135,19 @@ function retold(figure, spec, place, rows) {
 
 // The times: which range is shown, and the cursor for those who move it by keys or by the thumb.
 function bar(rows) {
-  const { charts, minutes, now, newest, timeOf } = drawn;
-  const moment = cursor === null ? null : rowAt(rows, cursor)?.[0] ?? cursor;
-  const clockTime = moment === null ? newest : time.format(timeOf(moment));
+  const { charts, minutes, longest, now, newest } = drawn;
+  const moment = cursor === null ? null : row(rows, cursor)?.[0] ?? cursor;
+  const clockTime = moment === null ? newest : written(moment);
   const ago = moment === null ? "" : WORDS.ago(duration((now - moment) / 1000));
   const values = charts.flatMap((spec) =>
     spec.lines.map((one) =>
       [WORDS.charts[spec.name], WORDS.lines[one.name], valueOf(spec, one, rows)].filter(Boolean).join(" ")),
   );
-  const choices = Object.keys(RANGES).map((choice) =>
+  const choices = Object.keys(RANGES).filter((choice) => choice <= longest).map((choice) =>
     element(
       "button",
       { type: "button", "data-minutes": choice, "aria-pressed": `${Number(choice) === minutes}` },
-      WORDS.minutes(choice),
+      WORDS.span(choice),
     ),
   );
   return element(
@@ -147,7 +158,7 @@ function bar(rows) {
       type: "range",
       min: -minutes * 60,
       max: 0,
-      step: RANGES[minutes],
+      step: RANGES[minutes].step,
       "aria-label": WORDS.cursor,
       "aria-valuetext": [`${clockTime}:`, values.join(", ")].join(" "),
     }),
@@ -217,7 +228,8 @@ const listening = new WeakSet(); // places
 
 // `charts`: [{name, top, unit, write, lines: [{name, place, now, why}]}]. `top` is null where there is no limit;
 // ticks are round in the unit of that top; `place` is that of a value in `rows`, see history.js. `minutes`: one of
-// RANGES; `choose` is called with another. `key` is another for another GPU. `newest`: what is said of the newest values in the place of a time.
+// RANGES, up to `longest`; `choose` is called with another. `key` is another for another GPU. `newest`: what is said of
+// the newest values instead of a time.
 export function render(place, shown) {
   drawn = { place, ...shown };
   if (!listening.has(place)) {

@@ -68,7 +68,8 @@ export function broken(error) {
 }
 
 // After an upgrade of the agent its page is another one. It comes by itself, once: a cache between may keep the old one.
-function renewed(build) {
+// What to say where it does not come; null: nothing.
+export function renewed(build) {
   const { build: mine } = document.documentElement.dataset;
   if (!build || !mine || build === mine) return null;
   const key = `agent-build ${location.pathname}`;

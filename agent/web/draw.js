@@ -60,6 +60,7 @@ function move(parent, node, next) {
 
 // The same for one node, in its place.
 export function update(had, wanted) {
+  if (had === wanted) return;
   if (had.nodeName !== wanted.nodeName) {
     had.replaceWith(wanted);
   } else if (had.nodeType === Node.TEXT_NODE) {

@@ -2,9 +2,14 @@
 import { to } from "./address.js";
 import { byId, element, show } from "./draw.js";
 import { isTrouble, reasons } from "./model.js";
+import { lines, marked } from "./mute.js";
 import { TEXTS, known } from "./texts.js";
 
-const GRAVITY = ["critical", "warning"];
+// All reasons of a GPU make a line here, the gravest alone where all hosts are shown: other lines, put aside apart.
+const HERE = `${location.pathname}?host`;
+const isTold = (url) => url === HERE;
+
+export const GRAVITY = ["down", "critical", "warning"];
 
 // "0–3, 7": indices in order.
 export function ranges(indices) {
@@ -18,7 +23,7 @@ export function ranges(indices) {
 }
 
 // GPUs with the same trouble share a line: the one reason may hold for all of them.
-function lines({ health, gpus }) {
+function troubles({ health, gpus }) {
   const found = new Map();
   const add = (one, why) => {
     const { verdict, reasons: all } = one.health;
@@ -29,24 +34,31 @@ function lines({ health, gpus }) {
   if (isTrouble({ health })) add({ health }, health.reasons.join(". "));
   for (const gpu of gpus) if (isTrouble(gpu)) add(gpu, reasons(gpu));
   const gravity = ({ verdict }) => GRAVITY.indexOf(verdict);
-  return [...found].sort(([, one], [, other]) => gravity(one) - gravity(other));
+  return [...found]
+    .map(([key, one]) => ({ ...one, key, mark: marked(HERE, one.verdict, one.whom.join(), one.why) }))
+    .sort((one, other) => gravity(one) - gravity(other));
 }
 
-function line([key, { verdict, why, first, whom }], advice) {
-  const [only] = whom;
-  const text = known(only) ? TEXTS.gpu(ranges(whom)) : TEXTS.theHost;
-  const name = known(only) && whom.length === 1 ? element("a", { href: to({}, `#gpu${only}`) }, text) : text;
-  const todo = advice.get(first);
+// One line. `whom`: {text, href}; `todo`: what to do, if that is known; `more`: what stands at its end.
+export function finding(key, verdict, word, { text, href }, why, todo, more) {
   return element(
     `li.finding.${verdict}`,
     { "data-key": key },
-    element("span", { class: `badge ${verdict}` }, TEXTS.verdicts[verdict]),
+    element("span", { class: `badge ${verdict}` }, word),
     " ",
-    element("b", {}, name),
+    element("b", {}, known(href) ? element("a", { href }, text) : text),
     " ",
     element("span.reason", {}, why),
-    todo ? [" ", element("span.todo", {}, `→ ${todo}`)] : null,
+    known(todo) ? [" ", element("span.todo", {}, `→ ${todo}`)] : null,
+    more,
   );
+}
+
+function line({ key, verdict, why, first, whom }, more, advice) {
+  const [only] = whom;
+  const text = known(only) ? TEXTS.gpu(ranges(whom)) : TEXTS.theHost;
+  const href = known(only) && whom.length === 1 ? to({}, `#gpu${only}`) : null;
+  return finding(key, verdict, TEXTS.verdicts[verdict], { text, href }, why, advice.get(first), more);
 }
 
 // Nothing is judged by values that are not those of now; the lines leave their place empty, so that nothing moves.
@@ -55,5 +67,5 @@ export function render({ event, advice, phase }) {
   const isNow = phase === "live";
   if (!isNow && place.children.length) place.style.minHeight = `${place.offsetHeight}px`;
   if (isNow) place.style.minHeight = "";
-  show(place, ...(isNow ? lines(event).map((one) => line(one, advice)) : []));
+  show(place, ...(isNow ? lines(troubles(event), (one, more) => line(one, more, advice), isTold) : []));
 }

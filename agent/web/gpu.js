@@ -1,10 +1,11 @@
-// One GPU, in the place of the list: what is wrong and what to do, charts, and everything else that is known.
+// One GPU, instead of the list: what is wrong and what to do, charts, and everything else that is known.
 import { read, replace, to } from "./address.js";
 import { get } from "./api.js";
 import * as charts from "./charts.js";
 import { element, show, styled } from "./draw.js";
 import { sections } from "./facts.js";
-import { GAP, PLACES, add, follow, followed, timeOf } from "./history.js";
+import { freeBadge } from "./gpus.js";
+import { GAP, PLACES, add, longest, follow, followed, lookBack, lookedBack, timeOf } from "./history.js";
 import { described, failure, failureIn } from "./model.js";
 import { slices } from "./slices.js";
 import { INTERVAL, changed, isLive, state } from "./state.js";
@@ -14,6 +15,8 @@ import { WORDS } from "./words.js";
 await styled("gpu.css");
 
 const OLD = 3 * INTERVAL * 1000; // milliseconds after which an answer is no longer that of now
+
+const HOUR = 60; // minutes; what is longer the agent reads from its file
 
 let told = null; // {index, gpu, topology, at}: the newest answer in detail, and when it came
 let shown = null; // the detail whose facts stand on the page
@@ -31,6 +34,8 @@ export async function load(_, signal) {
   }
   add({ gpus, ...rest });
   following = { key, at: performance.now() };
+  const minutes = spanOf(gpu);
+  if (minutes > HOUR) await lookBack(gpu, minutes, signal);
 }
 
 const percent = (value) => number(value, " %");
@@ -126,7 +131,7 @@ function head(index, model) {
     neighbour(place < 0 ? null : ids[place + 1], "›", WORDS.next),
     element("h2", { tabindex: "-1" }, [TEXTS.gpu(index), model?.product].filter(Boolean).join(" · ")),
     model && element(`span.badge.${model.kind.replace(" ", ".")}`, {}, model.word),
-    model?.free && element("span.badge.free", {}, model.free),
+    model && freeBadge(model),
   ].filter(Boolean);
 }
 
@@ -161,7 +166,7 @@ const PARTS = ["div.gpu-head", "p.reason", "ul.findings", "div.gpu-slices", "div
 export function render(place) {
   if (!place.firstChild) place.append(...PARTS.map((part) => element(part)));
   const [title, fault, wrong, strip, drawn, facts] = place.children;
-  const { index, range: chosen } = state.view;
+  const { index } = state.view;
   const plain = state.event.gpus.find(({ id }) => id === index);
   const detailed = detailOf(plain, index);
   const model = plain && described(plain, state);
@@ -170,14 +175,16 @@ export function render(place) {
   show(wrong, ...findings(plain, detailed?.detail));
   show(strip, ...[slices(plain?.mig, model?.instances)].filter(Boolean));
   const gpu = detailed ?? plain;
-  const rows = gpu ? followed(gpu) : [];
   drawn.hidden = !gpu;
   if (gpu) {
+    const minutes = spanOf(gpu);
+    const rows = minutes > HOUR ? lookedBack(gpu, minutes) : followed(gpu);
     charts.render(drawn, {
       key: gpu.uuid ?? index,
       charts: specs(gpu, state.event.system_info, rows),
       rows,
-      minutes: Number(chosen ?? range(rows, state.now)),
+      minutes,
+      longest: longest(),
       now: state.now,
       newest: isLive() ? WORDS.now : TEXTS.aged(Math.round((state.now - state.heardAt) / 1000)),
       timeOf,
@@ -189,8 +196,13 @@ export function render(place) {
   shown = detailed;
 }
 
-// Until another is chosen, the line of a young history is no speck.
-const range = (rows, now) => (rows.length && now - rows[0][0] > 5 * 60_000 ? 15 : 5);
+// The minutes that its charts show. Until others are chosen, the line of a young history is no speck.
+function spanOf(gpu) {
+  const chosen = Number(state.view.range);
+  if (chosen && chosen <= longest()) return chosen;
+  const [first] = followed(gpu);
+  return first && state.now - first[0] > 5 * 60_000 ? 15 : 5;
+}
 
 // Another range is no step for "Back".
 function choose(minutes) {

@@ -19,8 +19,12 @@ export function density(view, count) {
 }
 
 const badge = ({ word, kind }) => element(`span.badge.${kind.replace(" ", ".")}`, {}, word);
-const freeBadge = ({ free }) => (free ? element("span.badge.free", {}, free) : null);
-const link = ({ id, spoken }, text) => element("a.to", { href: to({}, `#gpu${id}`), "aria-label": spoken }, text);
+// Whether it can be taken; null: not known to be.
+export function freeBadge({ free, isKeptOut }) {
+  if (free) return element("span.badge.free", {}, free);
+  return isKeptOut ? element("span.badge.kept-out", { title: TEXTS.keptOut }, TEXTS.aside) : null;
+}
+const link = ({ href, spoken }, text, more) => element("a.to", { href, "aria-label": spoken, ...more }, text);
 const bar = (share) =>
   known(share)
     ? element("progress", { max: 1, value: share.toFixed(3), "aria-hidden": "true" })
@@ -52,22 +56,23 @@ function row(model, rows) {
     element("span.who", {}, link(model, TEXTS.gpu(model.id)), model.isMixed ? element("span.model", {}, model.product) : null),
     badge(model),
     [utilization, used, temperature, power].map(drawn),
-    element("span.users", {}, freeBadge(model) ?? usersText(model)),
+    element("span.users", {}, freeBadge(model), model.free ? null : [" ", usersText(model)]),
     element("span.limits", { title: limits }, ...(limits ? ["▼", element("span", {}, limits)] : [])),
     slices(model.mig, model.instances),
   );
 }
 
-function tile(model) {
+// `more`: attributes of its link.
+export function tile(model, more) {
   const [utilization, used] = model.measures;
   const why = failure(model.gpu, "utilization.gpu_percent");
   const load = model.stateWord?.slice(2) ?? (known(why) ? TEXTS.error : utilization.write(utilization.now));
   const filled = share(used);
-  const rest = model.free ?? TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
+  const rest = model.free ?? (model.isKeptOut ? TEXTS.aside : null) ?? TEXTS.tileMemory(number(known(filled) ? filled * 100 : null, " %"));
   return element(
     `li.tile.${model.kind.replace(" ", ".")}${model.free ? ".free" : ""}`,
     { "data-key": model.id },
-    link(model, `${model.word[0]} ${model.id}`),
+    link(model, `${model.word[0]} ${model.id}`, more),
     element("span.load", {}, load),
     bar(share(utilization)),
     element("span.rest", {}, rest),
@@ -107,7 +112,7 @@ export function render(state, past) {
       element("h3", {}, link(model, TEXTS.gpu(model.id))), freeBadge(model), badge(model),
     ]),
     rows: (model) => row(model, WIDE.matches ? past?.recent(model.gpu, SPAN) : null),
-    tiles: tile,
+    tiles: (model) => tile(model),
   }[kind];
   byId("gpus").className = isMixed ? `${kind} mixed` : kind;
   show(byId("gpus"), ...models.map((model) => {

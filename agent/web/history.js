@@ -6,6 +6,7 @@ import { known } from "./texts.js";
 const KEPT = 3600_000; // milliseconds
 const FINE = 300_000; // milliseconds in which every row is kept; before, one in COARSE: as the agent does
 const COARSE = 9000;
+const MOMENTS = 1440; // of 24 hours there is one for each minute, of 90 days one for each hour
 export const GAP = 10_000; // milliseconds without a row: nothing is known of the time between
 
 // Of every GPU: a column of /history, and the same value in an answer of /gpu.
@@ -30,10 +31,12 @@ const OF_HOST = [
   ["cpu_percent", (host) => host?.cpu?.cpu_percent],
   ["memory_used_mb", (host) => host?.memory?.used_mb],
 ];
+const COLUMNS = [...OF_ONE, ...OF_HOST];
 const FIELDS = [...OF_ONE.map(([column]) => column), "host"];
 
 const all = new Map(); // rows of each GPU
 let one = null; // {key, rows}: of the one GPU
+let reach = KEPT / 1000; // seconds that an answer of /history can go back
 let clock = null; // {at, stamp}: when the newest event came, and the agent's time in it; {offset}: between the two
 
 // An index may mean another GPU after a reboot. /gpu calls it id, /history idx.
@@ -100,7 +103,7 @@ export function add(event, at = performance.now()) {
   }
 }
 
-// Puts what the agent remembers in the place of what is kept of the same time.
+// Puts what the agent remembers instead of what is kept of the same time.
 function fill(rows, moments, columns) {
   const values = moments.map((_, row) => columns.map((column) => column?.[row] ?? null));
   const mine = joined(rows);
@@ -138,11 +141,36 @@ export async function follow(gpu, signal) {
     one = { key, rows: { ...none(), fine: known.map(([at, values]) => [at, [...values, ...unknown(rest)]]) } };
   }
   const { rows } = one;
-  const { ts, devices, host } = await get(`history?idx=${gpu.id}&fields=${FIELDS}`, signal);
-  if (!ts.length) return;
-  const columns = [...OF_ONE.map(([column]) => devices[0][column]), ...OF_HOST.map(([column]) => host?.[column])];
-  fill(rows, momentsOf(ts), columns);
+  const { ts, columns } = await remembered(gpu, signal);
+  if (ts.length) fill(rows, momentsOf(ts), columns);
 }
+
+// The columns of one GPU and of its host, in the order of PLACES.
+async function remembered(gpu, signal, seconds) {
+  const since = seconds ? `&seconds=${seconds}` : "";
+  const { ts, devices, host, ...rest } = await get(`history?idx=${gpu.id}&fields=${FIELDS}${since}`, signal);
+  reach = rest.longest_seconds ?? KEPT / 1000;
+  const columns = [...OF_ONE.map(([column]) => devices[0]?.[column]), ...OF_HOST.map(([column]) => host?.[column])];
+  return { ts, columns };
+}
+
+// Minutes of the longest charts that the agent has values for.
+export const longest = () => reach / 60;
+
+let past = null; // {key, minutes, asked, rows}: of the one GPU, for longer than an hour
+
+// Reads what the agent keeps of this GPU for longer; again only when it may know more.
+export async function lookBack(gpu, minutes, signal) {
+  const key = keyOf(gpu);
+  const now = performance.now();
+  if (past?.key === key && past.minutes === minutes && now - past.asked < minutes * 60_000 / MOMENTS) return;
+  const { ts, columns } = await remembered(gpu, signal, minutes * 60);
+  const rows = ts.map((at, row) => [at - timeOf(0), columns.map((column) => column?.[row] ?? null)]);
+  past = { key, minutes, asked: now, rows };
+}
+
+// The rows of these minutes, which `lookBack` read.
+export const lookedBack = (gpu, minutes) => (past?.key === keyOf(gpu) && past.minutes === minutes ? past.rows : []);
 
 // The rows of a GPU in the last milliseconds that are there, the oldest first.
 export function recent(gpu, span = KEPT) {

@@ -1,4 +1,5 @@
 // One GPU as the page tells it: in words, and only as far as it is known now. Rows, cards and tiles show this.
+import { to } from "./address.js";
 import { known, memory, number, TEXTS, UNKNOWN } from "./texts.js";
 
 const MOST_NAMED = 5; // processes of a GPU that the agent names in each event
@@ -73,7 +74,7 @@ export function usersOf(gpu) {
 export function standing(gpu, age = null) {
   if (known(age)) return { word: TEXTS.aged(age), kind: "unknown" };
   const verdict = gpu.health.verdict ?? "unknown";
-  const late = gpu.state === "stale" ? `, ${TEXTS.age(number(gpu.age_ms / 1000, "", 1))}` : "";
+  const late = gpu.state === "stale" && known(gpu.age_ms) ? `, ${TEXTS.age(number(gpu.age_ms / 1000, "", 1))}` : "";
   return { word: (TEXTS.states[gpu.state] ?? TEXTS.verdicts[verdict]) + late, kind: `${gpu.state} ${verdict}` };
 }
 
@@ -86,6 +87,7 @@ const isOffering = ({ phase, offers, now }) => phase === "live" && offers !== nu
 
 // Whether the event, which is newer, leaves a GPU or instance free that was offered. Graphics alone do not take one.
 function isStillFree({ idx, mig_index: instance }, gpu, processes) {
+  if (gpu?.state === "asleep") return true; // nothing runs on it
   if (gpu?.state !== "ok" || gpu.health.verdict === "critical") return false;
   if (known(instance)) return gpu.mig?.find(({ index }) => index === instance)?.processes === 0;
   const isGraphics = ({ pid }) => processes?.some((one) => one.pid === pid && one.idx === idx && one.type === "G");
@@ -99,33 +101,36 @@ export function offersNow(state) {
   return state.offers.gpus.filter((offer) => isStillFree(offer, gpus.get(offer.idx), state.processes));
 }
 
-// The GPUs of which it is not known whether they are free. A lost one is not.
+// Indices of those that the operator keeps out of what /free offers.
+const keptOut = ({ passed_over: passed = [] }) => passed.filter(({ reason }) => reason === TEXTS.keptOut).map(({ idx }) => idx);
+
+// The GPUs of which it is not known whether they are free. A lost one is not, nor one that is kept out.
 export function notKnownFree({ event, offers }) {
-  const untold = event.gpus.filter((gpu) => gpu.state !== "lost" && (gpu.state !== "ok" || !gpu.top_processes));
+  const isOut = ({ id, state }) => ["lost", "asleep"].includes(state) || keptOut(offers).includes(id);
+  const untold = event.gpus.filter((gpu) => !isOut(gpu) && (gpu.state !== "ok" || !gpu.top_processes));
   const passedOver = (offers.passed_over ?? []).filter(({ reason }) => /\bunknown\b/.test(reason));
   return [...new Set([...untold.map(({ id }) => id), ...passedOver.map(({ idx }) => idx)])].sort((a, b) => a - b);
 }
 
-// All that the list of GPUs shows of one.
-export function described(gpu, state) {
-  const isNow = state.phase === "live";
-  const { word, kind } = standing(gpu, isNow ? null : Math.round((state.now - state.heardAt) / 1000));
-  const users = isNow ? usersOf(gpu) : null;
+// All that a card, a row or a tile shows of one GPU, which is one of /gpu or looks like it. `age`: seconds, of values
+// that are not those of now; `free`: in words that it can be taken; `instances`: indices of the MIG instances that can.
+// `isKeptOut`: by the operator, from all who look for one.
+export function shown(gpu, href, { age, users, free, instances, isKeptOut = false }) {
+  const isNow = age === null;
+  const { word, kind } = standing(gpu, age);
   const load = gpu.utilization.gpu_percent;
-  const mine = isOffering(state) ? state.offers.gpus.filter(({ idx }) => idx === gpu.id) : [];
-  const offers = mine.filter((offer) => isStillFree(offer, gpu, state.processes));
-  const instances = offers.map((offer) => offer.mig_index).filter(known); // that are free
-  const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
   // The sign is for the eye: a screen reader says "GPU 1, warning, 97 % busy".
-  const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free];
+  const spoken = [TEXTS.gpu(gpu.id), word.replace(/^\S /, ""), known(load) && TEXTS.busy(number(load, " %")), free, isKeptOut && TEXTS.keptOut];
   return {
     gpu,
     id: gpu.id,
+    href,
     word,
     kind,
-    stateWord: isNow ? TEXTS.states[gpu.state] : null, // in the place of values that there are none of
+    stateWord: isNow ? TEXTS.states[gpu.state] : null, // instead of values that there are none of
     free, // in words; null: it is not offered
-    users,
+    isKeptOut,
+    users, // by name; null: not known
     product: product(gpu),
     measures: measures(gpu),
     spoken: spoken.filter(Boolean).join(", "),
@@ -133,4 +138,16 @@ export function described(gpu, state) {
     instances,
     isTrouble: isNow && isTrouble(gpu),
   };
+}
+
+// The same of a GPU of this host.
+export function described(gpu, state) {
+  const isNow = state.phase === "live";
+  const mine = isOffering(state) ? state.offers.gpus.filter(({ idx }) => idx === gpu.id) : [];
+  const offers = mine.filter((offer) => isStillFree(offer, gpu, state.processes));
+  const instances = offers.map((offer) => offer.mig_index).filter(known);
+  const free = !offers.length ? null : instances.length ? TEXTS.freeInstances(instances.length) : TEXTS.free;
+  const isKeptOut = isOffering(state) && keptOut(state.offers).includes(gpu.id);
+  const age = isNow ? null : Math.round((state.now - state.heardAt) / 1000);
+  return shown(gpu, to({}, `#gpu${gpu.id}`), { age, users: isNow ? usersOf(gpu) : null, free, instances, isKeptOut });
 }

@@ -1,21 +1,29 @@
 // Brings it together: the stream, the address, what is clicked; draws whenever the state changes.
 import { to } from "./address.js";
-import { Refused, browser, get, tab, token, worded } from "./api.js";
+import { Refused, get, tab, token, worded } from "./api.js";
 import * as bar from "./bar.js";
 import * as connection from "./connection.js";
-import { byId, element, show } from "./draw.js";
+import { byId } from "./draw.js";
 import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
+import { ask } from "./lanes.js";
+import { prepare } from "./mute.js";
 import { changed, on, state } from "./state.js";
 import { TEXTS } from "./texts.js";
+import * as theme from "./theme.js";
 
-// Whether all hosts are shown; ?host is the one behind this page.
-const FLEET = "fleet" in document.documentElement.dataset && !new URLSearchParams(location.search).has("host");
+// Whether all hosts are shown; ?host is the one behind this page. A wall shows that one as it shows all.
+const given = new URLSearchParams(location.search);
+const FLEET = ("fleet" in document.documentElement.dataset && !given.has("host")) || given.has("wall");
+const WALL = given.has("wall");
+const HERE = [{ name: location.hostname, path: location.pathname }];
+const REFUSED = 60_000; // milliseconds until a wall asks again an agent that wanted another token
 const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are, or what was before
 
 let hosts = null; // of the overview
+let overview = null; // its module, once it came
 let rest = null; // the modules of REST: what is not needed to show the GPUs comes when it is
-const REST = ["announce", "history", "processes", "seldom", "take", "views"];
+const REST = ["announce", "history", "need", "processes", "seldom", "take", "tell", "views"];
 
 // What the first paint does not need; again where it could not be loaded.
 async function prepared() {
@@ -23,7 +31,15 @@ async function prepared() {
   rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
   rest.processes.prepare(rest.views.open);
   rest.take.prepare(() => changed());
-  addEventListener("popstate", rest.views.open);
+  rest.need.mount(itself, rest.tell.button());
+  rest.tell.mount(itself);
+}
+
+// This host in the form of fleet.js.
+function itself() {
+  const hostname = state.event?.system_info.hostname ?? null;
+  const { pathname } = location;
+  return [{ name: hostname ?? TEXTS.theHost, hostname, url: pathname, ask: (path) => ask(pathname, path, connection.signal() ?? AbortSignal.abort()) }];
 }
 
 let preparing = null; // only once, however often the tab is hidden meanwhile
@@ -84,7 +100,8 @@ function drawAll(isMore) {
   const isHost = !FLEET && state.event !== null && state.phase !== "broken";
   byId("one").hidden = !isHost; // first: what cannot be drawn must not stay
   login();
-  bar.render(state, FLEET);
+  byId("need").hidden = WALL || byId("one").hidden && byId("many").hidden;
+  bar.render(FLEET);
   if (!isHost || !isMore) return;
   rest?.announce.render(state);
   tabs();
@@ -93,13 +110,17 @@ function drawAll(isMore) {
   rest?.processes.render(state);
 }
 
+// Without a token there is nothing to show; on a wall that asks nobody to open a host, also where hosts want one.
 function login() {
-  const isAsked = state.phase === "login";
+  const isAsked = state.phase === "login" || (WALL && refused().length > 0);
   if (isAsked && byId("login").hidden) setTimeout(() => byId("token").focus());
   byId("login").hidden = !isAsked;
-  byId("many").hidden ||= isAsked;
+  byId("many").hidden ||= state.phase === "login";
   byId("kept").hidden = !token.get();
 }
+
+// The hosts of the overview that want a token.
+const refused = () => (state.phase === "fleet" && overview?.refused()) || [];
 
 function host() {
   findings.render(state);
@@ -120,14 +141,20 @@ function tabs() {
 async function many() {
   const signal = connection.aside();
   try {
-    hosts ??= await get("fleet", signal);
-    const { watch } = await import("./overview.js");
+    const loading = import("./overview.js");
+    hosts ??= given.has("host") ? HERE : await get("fleet", signal);
+    if (!hosts.length) hosts = HERE;
+    overview = await loading;
     if (signal.aborted) return;
     connection.become("fleet");
-    watch(hosts, signal);
+    overview.watch(hosts, signal);
   } catch (error) {
     if (signal.aborted) return;
-    if (error instanceof Refused) return connection.refuse();
+    if (error instanceof Refused) {
+      connection.refuse();
+      if (WALL) setTimeout(() => state.phase === "login" && !byId("token").value && start(), REFUSED);
+      return;
+    }
     connection.become("lost", worded(error));
     setTimeout(() => signal.aborted || many(), SELDOM);
   }
@@ -138,26 +165,21 @@ function start() {
   else connection.start(heard);
 }
 
-function colours(theme) {
-  document.documentElement.dataset.theme = theme;
-  const [sign, word] = TEXTS.themes[theme].split(" ");
-  show(byId("theme"), sign, element("span", {}, ` ${word}`));
-  byId("theme").title = TEXTS.theme;
-}
-
-let theme = browser?.getItem("agent-theme");
-if (!(theme in TEXTS.themes)) theme = "auto";
-colours(theme);
+theme.prepare(given.get("theme")); // on a wall nobody can choose one
 for (const place of document.querySelectorAll("[data-text]")) place.textContent = TEXTS[place.dataset.text];
 for (const place of document.querySelectorAll("[data-label]")) place.ariaLabel = TEXTS[place.dataset.label];
-if (FLEET) tab?.setItem("overview", location.pathname);
+if (FLEET) {
+  document.documentElement.dataset.all = WALL ? "wall" : "page";
+  byId("host").textContent = WALL ? "" : TEXTS.overview;
+}
 const back = tab?.getItem("overview"); // the page that led here
 byId("back").hidden = FLEET || !back;
 if (back) byId("back").href = back;
 
 byId("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  token.set(byId("token").value, byId("remember").checked);
+  const paths = refused().length ? refused().map(({ url }) => url) : [undefined]; // the agent behind this page
+  for (const path of paths) token.set(byId("token").value, byId("remember").checked, path);
   byId("token").value = "";
   start();
 });
@@ -168,22 +190,20 @@ byId("forget").addEventListener("click", () => {
 });
 byId("again").addEventListener("click", connection.tryNow);
 addEventListener("online", connection.tryNow);
-byId("theme").addEventListener("click", () => {
-  const themes = Object.keys(TEXTS.themes);
-  theme = themes[(themes.indexOf(theme) + 1) % themes.length];
-  browser?.setItem("agent-theme", theme);
-  colours(theme);
-});
-// Another filter or view of this host is no other page.
+// Shows what the address asks for now.
+const open = () => (FLEET ? overview : rest?.views)?.open();
+addEventListener("popstate", open);
+const isOfHost = (search) => new URLSearchParams(search).has("host");
+// Another filter or view of this host, or of all, is no other page.
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   const isPlain = !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-  const isHere = link && link.id !== "back" && link.origin + link.pathname === location.origin + location.pathname;
-  if (!isHere || !isPlain) return;
+  const isHere = link && link.origin + link.pathname === location.origin + location.pathname;
+  if (!isHere || !isPlain || isOfHost(link.search) !== isOfHost(location.search)) return;
   event.preventDefault();
   // From one GPU to the next is no step for "Back".
   history["replace" in link.dataset ? "replaceState" : "pushState"](null, "", link.href);
-  rest?.views.open();
+  open();
 });
 // A tab that nobody sees asks nothing.
 document.addEventListener("visibilitychange", () => {
@@ -195,6 +215,7 @@ addEventListener("error", ({ error }) => error && connection.broken(error));
 addEventListener("unhandledrejection", ({ reason }) => connection.broken(reason));
 if (!("old" in document.documentElement.dataset)) {
   on(draw);
+  prepare(() => (FLEET ? overview?.open() : changed()));
   if (document.hidden) connection.pause();
   else start();
   setInterval(connection.tick, 1000);

@@ -1,7 +1,7 @@
 // One process, unfolded: all that is known of it, where it belongs, and what it uses on each GPU.
 import { to } from "./address.js";
 import { element, facts, styled } from "./draw.js";
-import { isLive } from "./state.js";
+import { isLive, processesNow } from "./state.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 import { WORDS } from "./words.js";
 
@@ -65,11 +65,19 @@ function values(process, state) {
 
 const copy = (text, name) => (known(text) ? element("button.copy", { type: "button", "data-copy": text }, name) : null);
 
+// tell.js takes what the button awaits.
+function tellEnd(process, { processes }) {
+  if (processesNow() === null) return null;
+  const gpus = processes.filter(({ pid }) => pid === process.pid).map(({ idx }) => idx);
+  const awaited = JSON.stringify({ pid: process.pid, name: process.name ?? UNKNOWN, gpus });
+  return element("button", { type: "button", "data-await": awaited }, WORDS.tellEnd);
+}
+
 // What stands beneath its row; `process` is a row of /processes.
 export function unfolded(process, state) {
   return [
     element("p.command-line", {}, element("code", {}, process.command ?? UNKNOWN)),
-    element("p", {}, copy(`${process.pid}`, WORDS.copyPid), " ", copy(process.command, WORDS.copyCommand)),
+    element("p", {}, copy(`${process.pid}`, WORDS.copyPid), " ", copy(process.command, WORDS.copyCommand), " ", tellEnd(process, state)),
     element("dl.facts", {}, facts(values(process, state))),
   ];
 }

@@ -2,6 +2,7 @@
 import { replace, to } from "./address.js";
 import { byId, element, show } from "./draw.js";
 import { isOf } from "./gpus.js";
+import { comparing, order } from "./order.js";
 import { processesNow } from "./state.js";
 import { UNKNOWN, duration, known, memory, number } from "./texts.js";
 import { WORDS } from "./words.js";
@@ -45,23 +46,6 @@ const COLUMNS = {
 
 let unfolding = null; // process.js, once a row was unfolded
 let showsAll = false;
-
-// {column, descending} as the address says it.
-function order({ sort }) {
-  const column = sort?.replace("-", "");
-  return column in COLUMNS ? { column, descending: sort.startsWith("-") } : { column: "gpu", descending: false };
-}
-
-// What is unknown comes last, whichever way.
-function comparing({ column, descending }) {
-  const { field } = COLUMNS[column];
-  return (one, other) => {
-    const [left, right] = [one[field], other[field]];
-    if (!known(left) || !known(right)) return known(right) - known(left);
-    const difference = typeof left === "number" ? left - right : `${left}`.localeCompare(`${right}`);
-    return descending ? -difference : difference;
-  };
-}
 
 // `changed` is called when the address says something else.
 export function prepare(changed) {
@@ -138,8 +122,9 @@ export function render(state) {
   const basis = [processes, processesUnknown, processesFault, view, isNow, showsAll];
   if (!view.open && shown?.every((one, place) => one === basis[place])) return;
   shown = basis;
-  const sorted = order(view);
-  const all = processes ? selected(state).map((one) => ({ ...one, belongs: belongs(one) })).sort(comparing(sorted)) : [];
+  const sorted = order(view, COLUMNS, "gpu");
+  const compare = comparing((one) => one[COLUMNS[sorted.column].field], sorted.descending);
+  const all = processes ? selected(state).map((one) => ({ ...one, belongs: belongs(one) })).sort(compare) : [];
   const rows = showsAll ? all : all.slice(0, MOST);
   show(byId("columns"), ...headings(sorted));
   show(byId("processes"), ...rows.flatMap((process) => [

@@ -2,8 +2,7 @@
 import { known } from "./texts.js";
 
 export const MOST_TICKS = 4;
-const TICKS = { 5: 120, 15: 300, 60: 1200 }; // minutes of a chart: seconds from one tick to the next
-const NEAR = 10_000; // milliseconds after the newest row in which its values are still those of the moment
+const TICKS = { 5: 120, 15: 300, 60: 1200, 1440: 21_600 }; // minutes of a chart: seconds from one tick to the next
 
 // Round values from 0 up to `top`, in steps of 1, 2 or 5 times a power of ten of this unit.
 export function valueTicks(top, unit = 1) {
@@ -12,12 +11,19 @@ export function valueTicks(top, unit = 1) {
   return Array.from({ length: Math.floor(top / step + 1e-9) + 1 }, (_, count) => count * step);
 }
 
-// The round times in a chart that ends at `end` by the clock, milliseconds.
+// The round times in a chart that ends at `end` by the clock, milliseconds; in the longest the first of each month.
 export function timeTicks(end, minutes) {
+  const begin = end - minutes * 60_000;
   const step = TICKS[minutes] * 1000;
-  const last = Math.floor(end / step) * step;
-  const count = Math.floor((last - (end - minutes * 60_000)) / step) + 1;
-  return Array.from({ length: count }, (_, before) => last - before * step).reverse();
+  const times = [];
+  if (!step) {
+    const month = new Date(new Date(end).setHours(0, 0, 0, 0));
+    for (month.setDate(1); month >= begin; month.setMonth(month.getMonth() - 1)) times.unshift(month.getTime());
+    return times;
+  }
+  const offset = new Date(end).getTimezoneOffset() * 60_000; // round is what a clock on the wall shows
+  for (let at = Math.floor((end - offset) / step) * step + offset; at >= begin; at -= step) times.unshift(at);
+  return times;
 }
 
 // Least, mean and most of a value in these rows; each counts for as long as it was the newest.
@@ -35,14 +41,15 @@ export function spread(rows, place) {
   return weights ? { least, mean: sum / weights, most } : null;
 }
 
-// The row of a moment; null: nothing is known of it.
-export function rowAt(rows, moment) {
+// The row of a moment; null: nothing is known of it. `near`: milliseconds after the newest row in which its values are
+// still those of the moment.
+export function rowAt(rows, moment, near = 10_000) {
   const next = rows.findIndex(([at]) => at > moment);
   const before = rows[(next < 0 ? rows.length : next) - 1];
   const after = next < 0 ? null : rows[next];
   const isKnown = (row) => row && row[1].some(known);
-  if (!before) return isKnown(after) && after[0] - moment < NEAR ? after : null;
+  if (!before) return isKnown(after) && after[0] - moment < near ? after : null;
   if (!isKnown(before)) return null;
-  if (!after) return moment - before[0] < NEAR ? before : null;
+  if (!after) return moment - before[0] < near ? before : null;
   return isKnown(after) && after[0] - moment < moment - before[0] ? after : before;
 }

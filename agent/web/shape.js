@@ -13,7 +13,11 @@ export const EVENT = {
 export const GPUS = { "": ["gpus"], "gpus[]": EVENT["gpus[]"], "gpus[].health": EVENT["gpus[].health"] };
 export const PROCESSES = { "": ["processes", "unknown_idx"], "processes[]": ["idx", "pid"] };
 export const FREE = { "": ["gpus"], "gpus[]": ["idx"] };
-export const SUMMARY = { "": ["host", "gpus"] };
+export const SUMMARY = {
+  "": ["host", "gpus", "users"],
+  "host": ["verdict", "reason"],
+  "gpus[]": ["idx", "state", "verdict", "free", "users"],
+};
 
 function parts(whole, path) {
   let found = [whole];

@@ -29,10 +29,14 @@
     answer.catch(function () {}); // it is told by who takes it
     window.early = { path: path, at: performance.now(), stop: stop, answer: answer };
   }
+  var isOne = /[?&]host\b/.test(location.search) || !("fleet" in document.documentElement.dataset);
   if (!isNew) {
     document.documentElement.setAttribute("data-old", "");
     say(OLD);
-  } else if (!document.hidden && !("fleet" in document.documentElement.dataset)) ask("gpu/stream?interval=2");
+  } else if (!document.hidden) {
+    if (!isOne) ask("fleet");
+    else if (!/[?&]wall\b/.test(location.search)) ask("gpu/stream?interval=2");
+  }
   // A script that cannot be fetched, or that the browser cannot read.
   window.addEventListener("error", function (event) {
     if (isNew && event.target.tagName === "SCRIPT") say(MISSING);

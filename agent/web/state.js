@@ -18,6 +18,7 @@ export const state = {
   processesFault: "", // why none is known, or only those of a time before
   offers: null, // what /free told, and when it was asked as `at`; null: not known. See offersNow
   advice: new Map(), // what to do, by the reason of a verdict
+  notices: 0, // of what was awaited, and that nobody has seen yet
   view: read(), // what the address asks for
   viewFault: null, // why what the view asked for is not there
 };

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dotenv.parser
 import httptools
 import nvitop
-import prometheus_client.openmetrics.exposition
 import psutil
 import pynvml
 import uvloop
@@ -13,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from benchmarks.programs import serving, simulated
 
-LIBRARIES = (dotenv.parser, httptools, nvitop, prometheus_client, psutil, pynvml, uvloop)
+LIBRARIES = (dotenv.parser, httptools, nvitop, psutil, pynvml, uvloop)
 
 app = FastAPIOffline()
 

@@ -1,87 +1,114 @@
-"""What looking costs, by number of GPUs and processes; floors are what linear growth would give."""
+"""What the agent's own part costs: CPU, calls and memory on a driver that takes no time.
+
+The floor is the state before where BENCHMARK_BEFORE names another checkout, else an empty uvicorn. Both run
+at the same time, so that a noisy moment meets both.
+"""
 
 from __future__ import annotations
 
-import json
+import os
 import socket
-import subprocess
-import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import pairwise
-from statistics import median
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks import machine
-from benchmarks.server import PREFIX, ROOT, SETTINGS, TOKEN, Server, driver, running, sleepers
+from benchmarks.server import PREFIX, TOKEN, Server, on_compiled_driver, running
 from benchmarks.table import Goal, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-TITLE = "cost: one stream at 1 s; floor: as much per GPU as in the row with fewer GPUs"
-GPUS = (1, 8, 16, 64)
-PROCESSES = (0, 16, 256)  # of the host, dealt out to its GPUs
-LINEAR = Goal("ratio", at_most=1.25)  # growth at most, but for some noise
-EVERYTHING = Goal("value", at_most=20)  # ms/s: 2 % of a core
-QUICK = ((1, 8), (16,))
-CALL_US = 50  # for the sample time; CPU is measured without, for there it is the machine that sleeps
-SETTLE = 4.0  # seconds: first contact is over, the paced reads are spread
-SECONDS = 10  # a multiple of every pace: 1, 2, 5 and 10 s
+TITLE = "cost: the compiled driver, GPUs of 18 NVLinks"
+SETTLE = 8.0  # seconds: first contact is over, the paced reads are spread
+SECONDS = 30  # a multiple of every pace that matters: 1, 2, 5, 10 and 30 s
+HISTORY = "10"
+
+
+class _Case(NamedTuple):
+    name: str
+    gpus: int
+    processes: int
+    watched: bool
+    cpu: Goal | None = None  # of milliseconds a second
+    calls: Goal | None = None  # a second
+
+
+CASES = (
+    _Case("nobody looks, 8 GPUs, 32 processes", 8, 32, False, None, Goal("value", at_most=20)),
+    _Case(
+        "one stream, 8 GPUs, 64 processes", 8, 64, True, Goal("value", at_most=12), Goal("value", at_most=130)
+    ),
+    _Case("one stream, 32 GPUs, 500 processes", 32, 500, True),
+    _Case("one stream, 128 GPUs, 2000 processes", 128, 2000, True),
+)
+
+
+class _Spent(NamedTuple):
+    cpu: float  # ms a second
+    calls: float  # a second
+    mib: float  # resident
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """Three rows for each pair of numbers."""
-    gpu_counts, process_counts = QUICK if quick else (GPUS, PROCESSES)
+    """Three rows for each case, and growth from 32 to 128 GPUs."""
+    before = os.environ.get("BENCHMARK_BEFORE")
     seconds = 3 if quick else SECONDS
-    with sleepers(max(*process_counts, 64)) as pids:
-        for processes in process_counts:
-            before: Sequence[Row] = ()
-            for fewer, gpus in pairwise((gpu_counts[0], *gpu_counts)):
-                host = partial(driver, gpus=gpus, pids=pids[:processes])
-                rows = [_sample_time(host(call_us=CALL_US), seconds), *_watched(host(call_us=0), seconds)]
-                floors = [row.value * gpus / fewer for row in before] if before else [None] * len(rows)
-                name = f"{gpus} GPU{'s' * (gpus > 1)}, {processes} processes"
-                for row, floor in zip(rows, floors, strict=True):
-                    goal = LINEAR if floor is not None else None
-                    yield Row(f"{name}: {row.what}", row.value, row.unit, floor, goal)
-                before = rows
-        for name, history in (("everything on", "10"), ("without history, XIDs and ledger", "0")):
-            eight = driver(gpus=8, pids=pids[:64], call_us=0)
-            for row in _watched(eight, seconds, history_interval=history):
-                goal = EVERYTHING if row.unit == "ms/s" else None
-                yield Row(f"8 GPUs, 64 processes, {name}: {row.what}", row.value, row.unit, goal=goal)
-
-
-def _sample_time(arguments: Sequence[str], rounds: int) -> Row:
-    """A round of the collector, from the question to the last answer."""
-    rounds_of = "-m", "benchmarks.programs.rounds", *arguments, f"--rounds={rounds}"
-    done = subprocess.run(  # noqa: S603  (our own program)
-        machine.pinned(machine.server_core(), sys.executable, *rounds_of),
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    taken: list[float] = json.loads(done.stdout)
-    return Row("sample time, median", median(taken) * 1000, "ms")
-
-
-def _watched(arguments: Sequence[str], seconds: int, history_interval: str = "0") -> Iterator[Row]:
-    """CPU of a watched agent less that of the simulation inside it, and the driver's share of the work."""
-    with (
-        running("agent", *arguments, **SETTINGS, HISTORY_INTERVAL=history_interval) as agent,
-        _stream(agent),
-    ):
-        time.sleep(SETTLE)
-        started, cpu, counts = time.monotonic(), agent.cpu_seconds(), agent.counts()
+    measured: dict[str, _Spent] = {}
+    with running("constant") as empty:
+        started, cpu = time.monotonic(), empty.cpu_seconds()
         time.sleep(seconds)
-        ended, cpu_end, counts_end = time.monotonic(), agent.cpu_seconds(), agent.counts()
-    spent = {name: counts_end[name] - counts[name] for name in counts}
-    passed = ended - started
-    yield Row("CPU", 1000 * (cpu_end - cpu - spent["simulation_seconds"]) / passed, "ms/s")
-    yield Row("driver calls", spent["calls"] / passed, "/s")
+        uvicorn = 1000 * (empty.cpu_seconds() - cpu) / (time.monotonic() - started)
+    yield Row("an empty uvicorn: CPU", uvicorn, "ms/s")
+    for case in CASES[: 2 if quick else None]:
+        ours, floor = _compare(case, Path(before) if before else None, seconds)
+        measured[case.name] = ours
+        goal = case.cpu or (Goal("value", at_most=uvicorn + 2) if not case.watched else None)
+        yield Row(f"{case.name}: CPU", ours.cpu, "ms/s", floor and floor.cpu, goal)
+        yield Row(f"{case.name}: driver calls", ours.calls, "/s", floor and floor.calls, case.calls)
+        yield Row(f"{case.name}: resident memory", ours.mib, "MiB", floor and floor.mib)
+    if not quick:
+        fewer, more = (measured[case.name] for case in CASES[-2:])
+        yield Row(
+            "128 GPUs, CPU, beside four times that of 32",
+            more.cpu,
+            "ms/s",
+            4 * fewer.cpu,
+            Goal("ratio", at_most=1.25),
+        )
+
+
+def _compare(case: _Case, before: Path | None, seconds: float) -> tuple[_Spent, _Spent | None]:
+    """What this checkout spends, and the one before."""
+    with ExitStack() as stack:
+        agents = [
+            stack.enter_context(_agent(case, root)) for root in (Path.cwd(), *([before] if before else []))
+        ]
+        time.sleep(SETTLE)
+        started = time.monotonic()
+        first = [(agent.cpu_seconds(), calls()) for agent, calls in agents]
+        time.sleep(seconds)
+        passed = time.monotonic() - started
+        spent = [
+            _Spent(
+                1000 * (agent.cpu_seconds() - cpu) / passed, (calls() - made) / passed, agent.resident_mib()
+            )
+            for (agent, calls), (cpu, made) in zip(agents, first, strict=True)
+        ]
+    return spent[0], spent[1] if before else None
+
+
+@contextmanager
+def _agent(case: _Case, root: Path) -> Iterator[tuple[Server, Callable[[], int]]]:
+    with ExitStack() as stack:
+        agent, calls = stack.enter_context(
+            on_compiled_driver(case.gpus, case.processes, root=root, HISTORY_INTERVAL=HISTORY)
+        )
+        if case.watched:
+            stack.enter_context(_stream(agent))
+        yield agent, calls
 
 
 @contextmanager

@@ -6,26 +6,22 @@ import json
 import re
 import shutil
 import statistics
-import tempfile
 import time
 from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
+from benchmarks import overview
 from benchmarks.server import PREFIX, driver, running, sleepers
 from benchmarks.table import Goal, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Route
 
 TITLE = "page: 8 GPUs, 32 processes, in headless Chromium; an hour: 1,800 events as fast as they are read"
-HOSTS = 30
-FLEET = ",".join(f"node{number:02}=/node{number:02}" for number in range(HOSTS))
-FRAME = 1 / 60  # seconds
 INTERVAL = 2.0  # seconds between two events of the page's stream
 PORTION = 150  # events in one stream: 5 minutes
 
@@ -75,8 +71,10 @@ def run(*, quick: bool) -> Iterator[Row]:
             yield from _load(browser, url, f"{empty.url}/", 2 if quick else 15)
             yield _slow_network(browser, url, 1 if quick else 5)
             yield from _heap(browser, url, portions=1 if quick else 12)
-        with running("agent", *arguments, URL_PREFIX="/node00", FLEET=FLEET, ready="/node00/status") as agent:
-            yield from _frames(browser, agent.url, 2 if quick else 20)
+        with running(
+            "agent", *arguments, URL_PREFIX="/node00", FLEET=overview.FLEET, ready="/node00/status"
+        ) as agent:
+            yield from overview.rows(browser, agent.url, quick=quick)
         browser.close()
 
 
@@ -150,7 +148,7 @@ def _heap(browser: Browser, url: str, portions: int) -> Iterator[Row]:
     for hour in (1, 2):
         while next_tick(ticks) <= hour * portions * PORTION:
             page.wait_for_timeout(200)
-        heaps.append(_heap_mib(page))
+        heaps.append(overview.heap_mib(page))
     page.close()
     name = f"{portions * PORTION * INTERVAL / 3600:.2g} h"
     yield Row(
@@ -165,50 +163,3 @@ def _heap(browser: Browser, url: str, portions: int) -> Iterator[Row]:
 def next_tick(ticks: count[int]) -> int:
     """Which number comes next, without taking it."""
     return int(re.findall(r"\d+", repr(ticks))[0])
-
-
-def _heap_mib(page: Page) -> float:
-    session = page.context.new_cdp_session(page)
-    session.send("HeapProfiler.collectGarbage")
-    return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1024**2
-
-
-def _frames(browser: Browser, agent: str, seconds: int) -> Iterator[Row]:
-    """How long the page's thread is busy in each sixtieth of a second while it shows thirty hosts."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.route(
-        re.compile("/node[0-9]+/"),
-        lambda route: route.continue_(url=re.sub("/node[0-9]+/", "/node00/", route.request.url)),
-    )
-    page.goto(f"{agent}/node00/")
-    page.get_by_text(f"{HOSTS} of {HOSTS}").wait_for()
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder) / "trace.json"
-        browser.start_tracing(
-            page=page, path=trace, categories=["toplevel", "disabled-by-default-devtools.timeline"]
-        )
-        page.wait_for_timeout(seconds * 1000)
-        browser.stop_tracing()
-        events = json.loads(trace.read_text("utf-8"))["traceEvents"]
-    page.close()
-    frames = round(seconds / FRAME)
-    # The browser's other processes, the agent and this program share two cores with the page's thread.
-    for clock, by, goal in (("tdur", "CPU", Goal("value", at_most=16)), ("dur", "by the clock", None)):
-        busy = _busy(events, frames, clock)
-        where = f"{HOSTS} hosts: the page's thread in a frame of 16.7 ms, {by}"
-        yield Row(f"{where}, p99", busy[int(len(busy) * 0.99)], "ms", goal=goal)
-        yield Row(f"{where}, most", busy[-1], "ms")
-
-
-def _busy(events: list[dict[str, Any]], frames: int, clock: str) -> list[float]:
-    """Milliseconds of each frame, the idlest first; a task counts in the frame in which it began.
-
-    `clock` is the trace's name of a duration: "tdur" is CPU time of the thread, "dur" what passed.
-    """
-    main = {(one["pid"], one["tid"]) for one in events if one.get("args", {}).get("name") == "CrRendererMain"}
-    spent: dict[int, float] = {}
-    for one in events:
-        if one["name"] == "RunTask" and (one["pid"], one["tid"]) in main:
-            frame = int(one["ts"] / 1e6 / FRAME)
-            spent[frame] = spent.get(frame, 0.0) + one.get(clock, 0) / 1000
-    return sorted([*spent.values(), *([0.0] * max(0, frames - len(spent)))])

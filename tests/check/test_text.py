@@ -64,7 +64,7 @@ def test_each_part_has_its_line_and_what_is_wrong_comes_before_the_notes() -> No
         "          -> see why",
         "host      gpu01, healthy; in a container; checked as uid 7; any number of files may be open",
         "port      0.0.0.0:8008: an agent with these settings answers there",
-        "agent     http://x did not tell",
+        "agent     http://x did not report its GPUs",
         "",
         f"wrong     {' '.join(['Long'] * 20)}",
         f"            {' '.join(['Long'] * 10)}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.derive.candidates import Candidate, candidates
+from agent.derive.candidates import KEPT_OUT, Candidate, candidates
 from agent.derive.free import Wish, choose, why_not
 from agent.readings import (
     NVSWITCH,
@@ -18,6 +18,7 @@ from agent.readings import (
     GpuState,
     HostProcess,
     LedgerReading,
+    MigInstance,
     NvLink,
     ProcessesReading,
     ProcessType,
@@ -70,6 +71,31 @@ def test_a_candidate_knows_what_the_snapshot_tells() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("named", "obstacle"),
+    [
+        pytest.param(("3",), KEPT_OUT, id="its index"),
+        pytest.param(("GPU-9", "GPU-3"), KEPT_OUT, id="its UUID"),
+        pytest.param(("0", "33", "GPU-33"), None, id="others"),
+    ],
+)
+def test_what_the_operator_names_is_kept_out(named: tuple[str, ...], obstacle: str | None) -> None:
+    assert seen(sample(3), not_offered=named).obstacle == obstacle
+
+
+def test_kept_out_is_said_before_anything_that_is_wrong() -> None:
+    lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
+    assert seen(lost, not_offered=("0",)).obstacle == KEPT_OUT
+
+
+def test_whoever_takes_instances_is_offered_none_of_a_gpu_that_is_kept_out() -> None:
+    instance = MigInstance(0, name="NVIDIA H100 MIG 1g.10gb", uuid="MIG-0", processes=())
+    (gpu,) = candidates(
+        snapshot(sample(0, mig_enabled=True, mig_instances=(instance,)), not_offered=("GPU-0",))
+    )
+    assert [one.obstacle for one in (gpu, *gpu.instances)] == [KEPT_OUT, KEPT_OUT]
+
+
 WITHOUT_READING = {
     state: GpuSample(0, state, lasting=reading(identity_uuid="GPU-0"))
     for state in (GpuState.STARTING, GpuState.STALE, GpuState.STUCK, GpuState.LOST)
@@ -93,7 +119,7 @@ WITHOUT_READING = {
         (
             sample(fabric_state=3, fabric_status=15),
             (
-                "it is not healthy: Its registration with the NVLink fabric failed with code 15:"
+                "it is not healthy: The registration with the NVLink fabric failed with code 15:"
                 " CUDA does not start"
             ),
         ),
@@ -148,7 +174,7 @@ def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
         (LedgerReading(), "its registration with the NVLink fabric is in progress"),
         (
             None,
-            "it is not healthy: Its registration with the NVLink fabric is in progress: CUDA does not start",
+            "it is not healthy: The registration with the NVLink fabric is in progress: CUDA does not start",
         ),
     ],
     ids=["since a moment", "nobody knows since when"],

@@ -213,6 +213,9 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
         pytest.param(gpu(0), Wish(), None, id="nothing against it"),
         pytest.param(gpu(0, obstacle="broken"), Wish(), "broken", id="an obstacle"),
         pytest.param(gpu(0, compute_processes=1), Wish(), "a compute process runs on it", id="in use"),
+        pytest.param(gpu(0), Wish(model="h100"), None, id="a part of its name, whatever the case"),
+        pytest.param(gpu(0), Wish(model="a100"), "it is of another model", id="another model"),
+        pytest.param(gpu(0, name=None), Wish(model="h100"), "its model is unknown", id="unknown model"),
         pytest.param(gpu(0, peak_utilization_percent=100), Wish(), None, id="graphics may have worked"),
         pytest.param(gpu(0, peak_utilization_percent=None), Wish(), None, id="utilization was not asked for"),
         pytest.param(
@@ -336,6 +339,8 @@ def test_unavailable_gpus_are_told_apart() -> None:
         (Wish(count=2, min_free_memory_bytes=41 * GIB), False),
         (Wish(count=1, min_free_memory_bytes=80 * GIB), True),
         (Wish(count=1, min_free_memory_bytes=81 * GIB), False),
+        (Wish(count=2, model="h100"), True),
+        (Wish(count=1, model="a100"), False),
     ],
 )
 def test_what_a_host_could_ever_give(wish: Wish, answer: bool) -> None:

@@ -416,6 +416,7 @@ def _sample(n: int) -> GpuSample:
         xids={
             31: XidCount(
                 times=191 + n,
+                restored=181 + n,
                 last_at=TAKEN_AT - 300 - 10 * n,
                 source=(XidSource.BOTH, XidSource.KERNEL_LOG, XidSource.NVML)[n],
                 blamed=Blamed(
@@ -430,7 +431,9 @@ def _sample(n: int) -> GpuSample:
                     ),
                 ),
             ),
-            79: XidCount(times=201 + n, last_at=TAKEN_AT - 600 - 10 * n, was_reset=RESET_SINCE[n]),
+            79: XidCount(
+                times=201 + n, restored=151 + n, last_at=TAKEN_AT - 600 - 10 * n, was_reset=RESET_SINCE[n]
+            ),
         },
     )
 
@@ -600,6 +603,7 @@ def _ledger() -> LedgerReading:
                     gpu_seconds_held=20_000.5 + 10 * k,
                     gpu_seconds_used=10_000.5 + 10 * k,
                     idle_seconds=850.0 + 10 * k,  # around the 15 minutes of IDLE_HOLDER_MINUTES
+                    uid=6_100 + k,
                 )
     users: dict[str | None, UserUse] = {
         name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k, uids=(6_000 + k,))
@@ -660,6 +664,7 @@ SNAPSHOT = Snapshot(
             (10, 20, 30, 40, 50, None),
         )
     ),
+    not_offered=("GPU-uuid-3", "31"),
     simulated=True,
     driver_calls=123_456,
     ledger=_ledger(),

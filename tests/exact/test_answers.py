@@ -28,6 +28,7 @@ UNSHOWN = {
     "Unknown.error": "it says what to count an error by",
     "Unknown.since": "it says how long a value has been unknown",
     "HostProcess.start_ticks": "it says whether a pid was used again",
+    "ProcessUse.uid": "it says for whom GPU hours count; tests/sampling/test_usage.py",
     "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
     "Lately.low_margin_seconds": "it says whether a low margin has lasted long enough to be told",
     "Snapshot.taken_monotonic": "the clock of rates and of who waits",
@@ -36,6 +37,8 @@ UNSHOWN = {
 # Names that are null in every answer -> why.
 ALWAYS_NULL = {
     ".data.model": "no two GPUs of the reading are of one model; tests/views/test_summary.py",
+    ".data.usage_days": "STATE_DIR is not set; tests/http/test_usage.py",
+    ".state": "nothing is kept; tests/http/test_state.py",
     ".kernel_log.error": "the kernel log is read; tests/http/test_kernel_log.py",
 }
 # Where most fields show and that is made quickly; only then is everything asked.

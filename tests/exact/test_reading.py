@@ -20,6 +20,8 @@ EMPTY = {
     "Snapshot.driver_error": "there is one only where there is no driver",
     "KernelLogReading.error": "there is one only where the log is not read",
     "KernelLogReading.todo": "as error",
+    "RuntimePower.bus_ids": "what sleeps has no values; tests/faults/test_sleeping_gpus.py has its answers",
+    "RuntimePower.are_suspended": "as bus_ids",
 }
 # Fields that may have a value that another field has -> why.
 ALIKE = {

@@ -25,13 +25,15 @@ class Leaf(NamedTuple):
 def readings() -> dict[str, type]:
     """Every dataclass and named tuple of agent/readings, by name.
 
-    Not the words of troubles.py, nor the lines of kernel_lines.py, of which the readings are made.
+    Not the words of troubles.py, nor the lines of kernel_lines.py, of which the readings are made, nor what
+    is kept in a file.
     """
+    aside = {f"agent.readings.{name}" for name in ("troubles", "kernel_lines", "restored", "state", "usage")}
     modules = pkgutil.walk_packages(agent.readings.__path__, "agent.readings.")
     return {
         name: member
         for module in modules
-        if module.name not in {"agent.readings.troubles", "agent.readings.kernel_lines"}
+        if module.name not in aside
         for name, member in vars(importlib.import_module(module.name)).items()
         if isinstance(member, type) and member.__module__ == module.name and names(member)
     }
@@ -92,7 +94,7 @@ def with_other(value: Any, field: str) -> Any:
 
 
 def other(value: Any) -> Any:
-    """Something else of the same type; nothing in the place of a container."""
+    """Something else of the same type; nothing instead of a container."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, Enum):

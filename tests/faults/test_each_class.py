@@ -88,17 +88,19 @@ GONE: Mapping[str, str] = {
     "nvmlDeviceGetPcieReplayCounter": "pcie_replays_total",
     "nvmlDeviceGetTotalEccErrors": "ecc_errors_total",
     "nvmlDeviceGetRemappedRows": "remapped_rows remapping_failed remapping_pending",
-    "nvmlDeviceGetNvLinkErrorCounter": "nvlink_errors_total",
-    "nvmlDeviceGetNvLinkState": "nvlink_errors_total nvlink_speed_bytes_per_second nvlink_up",
 }
 # The same in one class alone.
 GONE_IN: Mapping[tuple[str, Reason], str] = {
     ("nvmlDeviceGetPowerUsage", Reason.NO_PERMISSION): "power_watts",  # elsewhere another function tells
     ("nvmlDeviceGetPowerManagementLimit", Reason.NO_PERMISSION): "power_limit_watts",
+    # Nothing stands in for what is forbidden, nor for links that the driver fails to tell.
     ("nvmlDeviceGetFieldValues", Reason.NO_PERMISSION): (
         "memory_power_watts memory_temperature_celsius nvlink_speed_bytes_per_second recovery_action"
-        " temperature_margin_threshold_celsius"
-        " throttled_seconds_total"
+        " nvlink_errors_total nvlink_up temperature_margin_threshold_celsius throttled_seconds_total"
+    ),
+    ("nvmlDeviceGetFieldValues", Reason.FAILED): (
+        "memory_power_watts memory_temperature_celsius nvlink_speed_bytes_per_second recovery_action"
+        " nvlink_errors_total nvlink_up temperature_margin_threshold_celsius"
     ),
     **dict.fromkeys(
         ((GRAPHICS_LIST, Reason.FAILED), (GRAPHICS_LIST, Reason.NO_PERMISSION)),
@@ -161,8 +163,9 @@ def metrics(reading: GpuReading) -> dict[str, list[float]]:
         *gpu_families(snapshot, DriverReading(1), nvlinks=True),
         *process_families(snapshot, holdings(snapshot, snapshot.gpus, 60), each=True),
     ):
-        for sample in family.samples:
-            found.setdefault(sample.name.removeprefix("nvidia_gpu_"), []).append(sample.value)
+        name = family.series_name.removeprefix("nvidia_gpu_")
+        for _, value in family.samples:
+            found.setdefault(name, []).append(value)
     return found
 
 

@@ -59,7 +59,7 @@ def _mbps(kib: Number) -> Theirs:
 def _reasons(gpu: SmiGpu) -> Theirs:
     if isinstance(gpu.clocks_event_reasons, Untold):
         return gpu.clocks_event_reasons
-    return f"{gpu.clocks_event_reasons.value:#x} of {gpu.clocks_event_reasons_told.value:#x}"
+    return f"{gpu.clocks_event_reasons:#x} of {gpu.clocks_event_reasons_told:#x}"
 
 
 def _is_throttled(gpu: SmiGpu) -> Theirs:

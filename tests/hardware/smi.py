@@ -68,8 +68,8 @@ class SmiGpu:
     pcie_width: Number
     pcie_tx_kib_per_second: Number
     pcie_rx_kib_per_second: Number
-    clocks_event_reasons: ClocksEventReason | Untold
-    clocks_event_reasons_told: ClocksEventReason  # the bits of which it says whether they are set
+    clocks_event_reasons: int | Untold  # ClocksEventReason
+    clocks_event_reasons_told: int  # the bits of which it says whether they are set
     fan_speed_percent: Number
     mig_mode: Text
     processes: tuple[SmiProcess, ...] | Untold
@@ -245,11 +245,9 @@ _REASONS = {
 }
 
 
-def _clocks_event_reasons(
-    gpu: ElementTree.Element,
-) -> tuple[ClocksEventReason | Untold, ClocksEventReason]:
+def _clocks_event_reasons(gpu: ElementTree.Element) -> tuple[int | Untold, int]:
     """The bits that are set, and those of which it says whether they are."""
-    active = told = ClocksEventReason(0)
+    active = told = 0
     any_tag = False
     for name, bit in _REASONS.items():
         text = told_text(
@@ -260,7 +258,7 @@ def _clocks_event_reasons(
         any_tag = any_tag or text is not Untold.NO_TAG
         if text in ("Active", "Not Active"):
             told |= bit
-            active |= bit if text == "Active" else ClocksEventReason(0)
+            active |= bit if text == "Active" else 0
     if told:
         return active, told
     return (Untold.NOT_AVAILABLE if any_tag else Untold.NO_TAG), told

@@ -12,6 +12,7 @@ import pynvml
 import pytest
 
 from agent.sources.gpu.handle import GpuHandle
+from agent.sources.gpu.moment import Moment
 from agent.sources.gpu.pcie import WINDOW_PACE, PcieSource
 from agent.sources.gpu.unknown import Record
 from agent.sources.nvml import query_or_none
@@ -73,14 +74,14 @@ def test_how_the_driver_tells_pcie_bytes_is_recorded(
 
 def test_the_agent_knows_the_traffic_whichever_way_the_driver_tells_it(handle: Any) -> None:
     source = PcieSource(GpuHandle(handle, Record()))
-    source.read(0.0)
+    source.read(Moment(0.0, 0.0, 0.0))
     if not are_64_bit(counters(handle)):
         if query_or_none("nvmlDeviceGetPcieThroughput", handle, DIRECTIONS["tx"]) is None:
             pytest.skip("this driver tells PCIe traffic in no way")
         source.measure(0.0)
     else:
         time.sleep(1)
-    known = source.read(1.0)
+    known = source.read(Moment(1.0, 1.0, 1.0))
     assert known.tx_kib_per_second is not None
     assert known.rx_kib_per_second is not None
     assert known.tx_kib_per_second >= 0

@@ -1,4 +1,4 @@
-"""A replayed document is answered as it says, field for field: in the place of a real GPU, of any kind."""
+"""A replayed document is answered as it says, field for field: instead of a real GPU, of any kind."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from agent.http.web import ASSETS, BUILD, SHELL, build_of
+from agent.http.web import ASSETS, BUILD, SHELL, WEB, build_of
 from tests.http.wire import A_TOKEN, error_in
 from tests.support.agents import agent_client, agent_server
 
@@ -87,3 +87,12 @@ def test_the_stream_names_it_and_pages_of_listed_origins_may_read_that() -> None
 )
 def test_whatever_differs_is_another_build(others: Mapping[str, bytes]) -> None:
     assert build_of(others) != build_of(FILES) == build_of(dict(reversed(FILES.items())))
+
+
+def test_comments_do_not_travel() -> None:
+    """Those on lines of their own: all else of a file is served as it is written."""
+    for name in ("order.js", "users.css"):
+        lines = (WEB / name).read_text("utf-8").splitlines()
+        kept = [line for line in lines if not line.lstrip().startswith(("//", "/*"))]
+        assert len(kept) < len(lines)
+        assert ASSETS[name].decode().splitlines() == kept

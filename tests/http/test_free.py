@@ -91,6 +91,9 @@ async def test_the_best_gpu_of_the_simulation_is_the_idle_one() -> None:
         ("min_free_memory=1TiB", []),
         ("min_free_memory=&exclude_users=&format=", [0]),
         ("exclude_users=+a+,b", [0]),
+        ("count=4&model=", [0, 2, 3]),
+        ("count=4&model=+h100+80gb+", [0, 2, 3]),
+        ("count=4&model=A100", []),
         ("exclude_users=&exclude_users=", [0]),
         ("wait=0", [0]),
     ],
@@ -143,6 +146,29 @@ async def test_gpus_that_cannot_be_taken_are_passed_over_with_the_reason(four: S
         {"idx": 3, "reason": "it cannot be read: lost"},
     ]
     assert (data["gpus"], data["satisfied"], data["cuda_visible_devices"]) == ([], False, "")
+
+
+async def test_what_the_operator_keeps_out_is_offered_to_nobody(four: Simulation) -> None:
+    uuid = uuids(four, 2)
+    async with agent_client(NOT_OFFERED=f" 0,{uuid.upper()}") as client:
+        data = (await client.get("/free?count=4")).json()["data"]
+        summary = (await client.get("/summary")).json()["data"]
+        metrics = (await client.get("/metrics")).text
+    assert data["passed_over"] == [{"idx": index, "reason": "kept out by the operator"} for index in (0, 2)]
+    assert data["cuda_visible_devices"] == uuids(four, 1, 3)
+    assert [gpu.get("kept_out") for gpu in summary["gpus"]] == [True, None, True, None]
+    assert [gpu["free"] for gpu in summary["gpus"]] == [False, True, False, True]
+    assert f'nvidia_gpu_kept_out{{gpu="2",uuid="{uuid}"}} 1.0' in metrics
+    assert metrics.count("nvidia_gpu_kept_out{") == 4
+
+
+async def test_a_name_of_no_gpu_in_not_offered_is_told(four: Simulation) -> None:
+    async with agent_client(NOT_OFFERED=f"3,4,{uuids(four, 1)}") as client:
+        health = (await client.get("/gpu")).json()["health"]
+    assert health == {
+        "verdict": "warning",
+        "reasons": ["NOT_OFFERED names 4, and the driver lists no such GPU"],
+    }
 
 
 async def test_the_utilization_is_the_maximum_of_the_last_minute(four: Simulation) -> None:

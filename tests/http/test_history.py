@@ -37,7 +37,7 @@ async def test_what_was_sampled_is_remembered_in_columns() -> None:
 async def test_without_history_the_columns_are_empty_and_say_so() -> None:
     with Simulation(2):
         async with agent_client() as client:
-            nothing: dict[str, Any] = {"interval": None, "ts": [], "devices": []}
+            nothing: dict[str, Any] = {"interval": None, "longest_seconds": None, "ts": [], "devices": []}
             assert (await client.get("/history")).json() == {"code": 0, "data": nothing}
             data = (await client.get("/history?fields=host")).json()["data"]
             assert data == {**nothing, "host": {"cpu_percent": [], "memory_used_mb": []}}
@@ -78,7 +78,7 @@ async def test_an_unknown_column_is_named_with_those_that_there_are(fields: str)
     assert "given 2 times" in error_in(twice)
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "3601", "nan", "x"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "3601", "7776001", "nan", "x"])
 async def test_wrong_seconds_are_named(seconds: str) -> None:
     with Simulation(1):
         async with agent_client() as client:

@@ -53,15 +53,45 @@ export { $low, $middle };
 
 
 def test_the_first_script_has_all_that_it_imports_each_once_and_before_it_is_used() -> None:
-    assert joined("page", FILES)["page"] == JOINED
+    assert joined(["page"], FILES)["page"] == JOINED
 
 
 def test_who_comes_later_gets_the_same_from_it() -> None:
     """Not another copy, with a state of its own."""
-    made = joined("page", FILES)
+    made = joined(["page"], FILES)
     assert made["low"] == 'import { $low } from "./page.js";\nexport const { one, Two, all } = $low;\n'
     assert made["late"] == FILES["late"]
     assert made.keys() == FILES.keys()
+
+
+def test_another_that_is_joined_takes_what_the_first_has_from_it() -> None:
+    """And has its own exports, as whoever asks for it later expects."""
+    more = """import { one } from "./low.js";
+import * as extra from "./extra.js";
+export const three = one() + extra.four;
+"""
+    made = joined(["page", "more"], {**FILES, "more": more, "extra": "export const four = 4;\n"})
+    assert made["page"] == JOINED
+    assert (
+        made["more"]
+        == """import { $low } from "./page.js";
+// extra.js
+const $extra = (() => {
+const four = 4;
+return { four };
+})();
+// more.js
+const $more = (() => {
+const { one } = $low;
+const extra = $extra;
+const three = one() + extra.four;
+return { three };
+})();
+export { $extra };
+export const { three } = $more;
+"""
+    )
+    assert made["extra"] == 'import { $extra } from "./more.js";\nexport const { four } = $extra;\n'
 
 
 @pytest.mark.parametrize(
@@ -79,7 +109,7 @@ def test_who_comes_later_gets_the_same_from_it() -> None:
 def test_what_it_does_not_understand_is_refused(text: str, why: str) -> None:
     """An import that came into force while the script runs would be another one."""
     with pytest.raises(ValueError, match=why):
-        joined("page", {"page": 'import { one } from "./low.js";\n', "low": f"{text}\n"})
+        joined(["page"], {"page": 'import { one } from "./low.js";\n', "low": f"{text}\n"})
 
 
 @pytest.mark.parametrize(
@@ -92,9 +122,9 @@ def test_what_it_does_not_understand_is_refused(text: str, why: str) -> None:
 )
 def test_what_would_be_no_module_is_refused(page: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        joined("page", {**FILES, "page": page})
+        joined(["page"], {**FILES, "page": page})
 
 
 def test_a_comment_at_the_end_takes_nothing_with_it() -> None:
     low = LOW + "// the end"
-    assert "// the end\nreturn { one, Two, all };" in joined("page", {**FILES, "low": low})["page"]
+    assert "// the end\nreturn { one, Two, all };" in joined(["page"], {**FILES, "low": low})["page"]

@@ -1,4 +1,4 @@
-"""Thirty hosts on one origin, behind a real nginx: most lead to one agent, some never answer, one is down."""
+"""Many hosts on one origin, behind a real nginx: most lead to one agent, some never answer, one is down."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ import pytest
 from tests.support.agents import free_port, wait_until
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.certificates import Certificate
 
 HOSTS = 30
 SILENT = 6  # more than a browser has connections, to which somebody listens who never answers
@@ -25,6 +28,7 @@ NAMES = [f"node{number:02}" for number in range(HOSTS)]  # in the order up, sile
 NAMES[2] += "-with-a-name-that-is-longer-than-a-phone-is-wide"
 BROKEN = ["502", "503", "504", "ERR_"]  # what the browser says of those that are silent or down
 FLEET = ",".join(f"{name}=/{name}" for name in NAMES)
+SIXTY = [f"node{number:02}" for number in range(60)]  # all of them up
 CONFIG = """
 daemon off;
 pid nginx.pid;
@@ -35,7 +39,9 @@ http {{
     client_body_temp_path body; proxy_temp_path proxy;
     fastcgi_temp_path fcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{listens};
+        gzip on;
+        gzip_types application/json text/css text/javascript;
         {locations}
     }}
 }}
@@ -67,25 +73,48 @@ def gateway(folder: Path, agent: str) -> Iterator[str]:
 
 
 @contextmanager
-def origin(folder: Path, locations: str) -> Iterator[str]:
-    """That of an nginx with these locations. Skips where it is not installed."""
+def all_up(folder: Path, agent: str, certificate: Certificate) -> Iterator[str]:
+    """The origin of hosts over HTTP/2, whatever their names, that all lead to one agent."""
+    locations = f"""
+        location ~ ^/node[^/]+/(?<rest>.*)$ {{
+            proxy_pass {agent}/$rest$is_args$args;
+            proxy_buffering off;
+        }}
+    """
+    with origin(folder, locations, certificate) as url:
+        trust = certificate.trust()
+        wait_until(lambda: answers(f"{url}/node00/health", trust), "nginx answers")
+        yield url
+
+
+@contextmanager
+def origin(folder: Path, locations: str, certificate: Certificate | None = None) -> Iterator[str]:
+    """That of an nginx with these locations; with a certificate it speaks HTTP/2.
+
+    Skips where it is not installed.
+    """
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:
         pytest.skip("needs nginx (Debian, Ubuntu: apt-get install nginx-light)")
     port = free_port()
-    (folder / "nginx.conf").write_text(CONFIG.format(port=port, locations=locations))
+    listens = ""
+    if certificate:
+        listens = " ssl http2"
+        locations += f"ssl_certificate {certificate.certificate}; ssl_certificate_key {certificate.key};"
+    config = CONFIG.format(port=port, listens=listens, locations=locations)
+    (folder / "nginx.conf").write_text(config)
     popen = subprocess.Popen(  # noqa: S603  (no outside input)
         [nginx, "-p", str(folder), "-c", "nginx.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{port}"
     finally:
         popen.terminate()
         popen.wait(timeout=10)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, trust: ssl.SSLContext | bool = True) -> bool:
     try:
-        return httpx.get(url).status_code == httpx.codes.OK
+        return httpx.get(url, verify=trust).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False

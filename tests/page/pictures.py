@@ -62,7 +62,9 @@ PICTURES = (
     Picture("page-sick.png", "gpu06", "?host", (1280, 720), "dark"),
     Picture("page-phone.png", "gpu01", "?host", (360, 640), shows="#gpus li"),
     Picture("gpu.png", "gpu01", "?host#gpu1", (1280, 900), "dark", "#gpu-view svg"),
-    Picture("overview.png", "", "", (1280, 1250), shows=".tile"),
+    Picture("overview.png", "", "", (1280, 1250), shows=".host .tile"),
+    Picture("table.png", "", "?sort=-utilization#gpus", (1280, 720), "dark", ".gpu-table td"),
+    Picture("wall.png", "", "?wall", (1920, 1080), "dark", ".wall .tile"),
 )
 
 

@@ -70,9 +70,11 @@ def test_axe_finds_nothing_serious_on_the_overview(
     browser: Browser, fleet_url: str, look: dict[str, Any]
 ) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN, **look) as page:
-        page.locator("#users tr").first.wait_for()
         page.locator(".host.down").first.wait_for()
-        assert grave(page) == []
+        for view, shown in (("Hosts", ".host .tile"), ("GPUs", ".gpu-table td"), ("Users", ".people td")):
+            page.get_by_role("link", name=view, exact=True).click()
+            page.locator(shown).first.wait_for()
+            assert grave(page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
@@ -104,7 +106,13 @@ def test_the_keyboard_opens_a_gpu_and_leads_back(browser: Browser) -> None:
 @pytest.mark.parametrize("width", [360, 768, 1920])
 def test_nothing_has_to_be_scrolled_sideways(browser: Browser, fleet_url: str, width: int) -> None:
     look: dict[str, Any] = {"viewport": {"width": width, "height": 740}}
-    for path, shown in (("/node00/", "#users tr"), ("/node00/?host", "#gpus > li")):
+    paths = {
+        "/node00/": ".host .tile",
+        "/node00/#gpus": ".gpu-table td",
+        "/node00/#users": ".people td",
+        "/node00/?host": "#gpus > li",
+    }
+    for path, shown in paths.items():
         with opened(browser, fleet_url + path, expected=BROKEN, **look) as page:
             page.locator(shown).first.wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,4 +1,4 @@
-"""One GPU in the place of the list: what is wrong, charts over the whole history, all else that is known."""
+"""One GPU instead of the list: what is wrong, charts of the whole history, and all else that is known."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,19 +14,31 @@ from tests.page.fleet import BROKEN, DOWN, HOSTS, NAMES, SILENT, UP
 from tests.page.opened import UNKNOWN, asked_from_now_on, facts, hide, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import Browser, Page, Request, Route
 
 pytestmark = pytest.mark.slow
+
+LOST = SILENT + DOWN
+BAR = "#counts .{}"
 
 
 def answer(body: str, route: Route) -> None:
     route.fulfill(body=body)
 
 
+def changed(change: Callable[[dict[str, Any]], None], route: Route) -> None:
+    """The answer of the agent, but for a change in what its envelope has."""
+    body = route.fetch().json()
+    change(body["data"])
+    route.fulfill(json=body)
+
+
 def complete(page: Page) -> None:
     """Wait until every host was asked once."""
-    page.get_by_text(f"{UP} of {HOSTS}").wait_for()
-    page.wait_for_function(f"() => document.querySelectorAll('.host.down').length === {SILENT + DOWN}")
+    page.get_by_text(f"{UP} of {HOSTS}", exact=True).wait_for()
+    page.wait_for_function(f"() => document.querySelectorAll('#troubles .down > b').length === {LOST}")
 
 
 def test_every_host_has_its_row_and_those_that_are_down_disturb_no_other(
@@ -42,9 +54,33 @@ def test_every_host_has_its_row_and_those_that_are_down_disturb_no_other(
         assert (totals["Hosts"], totals["GPUs"]) == (f"{UP} of {HOSTS}", f"{UP * 8}")
         assert totals["Memory"].endswith("14.3 TiB")  # 23 hosts with 8 times 79.6 GiB
         assert page.get_by_text("Simulated: no real GPU").is_visible()
+        assert re.fullmatch(r"\d+ s old", page.locator(".host-age").first.inner_text())
 
 
-def test_each_host_is_asked_in_its_turn_whatever_others_do_and_not_at_all_while_hidden(
+def test_what_is_wrong_stands_first_with_its_reason_and_counts(browser: Browser, fleet_url: str) -> None:
+    def hot(data: dict[str, Any]) -> None:
+        for gpu in data["gpus"][:3]:
+            gpu |= {"verdict": "warning", "reason": "It is hot", "todo": "Cool it"}
+
+    def broken(data: dict[str, Any]) -> None:
+        data["host"] = {"verdict": "critical", "reason": "1 of the 8 expected GPUs is missing", "todo": None}
+
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+        page.route(f"**/{NAMES[0]}/summary", partial(changed, hot))
+        page.route(f"**/{NAMES[1]}/summary", partial(changed, broken))
+        page.reload()
+        complete(page)
+        lines = page.locator("#troubles li").all_inner_texts()
+        assert len(lines) == LOST + 2
+        assert "502" in lines[LOST - 1]
+        assert lines[LOST].startswith("✖ critical node01 1 of the 8 expected GPUs is missing")
+        assert lines[LOST + 1].startswith(f"▲ warning node00 GPU 0{UNKNOWN}2 It is hot → Cool it")
+        assert page.locator(BAR.format("trouble")).inner_text() == f"Trouble {LOST + 1 + 3}"
+        assert page.locator(BAR.format("down")).inner_text() == f"Down {LOST}"
+        assert page.title() == f"✖ down · {UP} of {HOSTS} hosts"
+
+
+def test_each_host_is_asked_one_small_question_in_its_turn_and_none_while_hidden(
     browser: Browser, fleet_url: str
 ) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
@@ -52,60 +88,126 @@ def test_each_host_is_asked_in_its_turn_whatever_others_do_and_not_at_all_while_
         asked: list[tuple[str, float]] = []
 
         def note(request: Request) -> None:
-            asked.append((request.url.removeprefix(fleet_url), time.monotonic()))
+            if "/web/" not in request.url:  # a part of the page that comes later
+                asked.append((request.url.removeprefix(fleet_url), time.monotonic()))
 
         page.on("request", note)
-        page.wait_for_timeout(15_000)
+        page.wait_for_timeout(18_000)
+        assert {path.rsplit("/", 1)[1] for path, _ in asked} == {"summary"}
         counts = Counter(path for path, _ in asked)
-        assert {counts[f"/{name}/gpu"] for name in NAMES[:UP]} <= {2, 3, 4}  # 15 s at one in 5 s
-        assert sum(counts[f"/{name}/gpu"] for name in NAMES[UP:-DOWN]) <= 5  # one at a time, 4 s each
-        looks = [at for path, at in asked if path.endswith("/gpu")]
-        in_a_second = [sum(begin <= at < begin + 1 for at in looks) for begin in looks]
+        assert {counts[f"/{name}/summary"] for name in NAMES[:UP]} <= {2, 3, 4}  # 18 s at one in 6 s
+        assert sum(counts[f"/{name}/summary"] for name in NAMES[UP:-DOWN]) <= 6  # one at a time, 4 s each
+        in_a_second = [sum(begin <= at < begin + 1 for _, at in asked) for _, begin in asked]
         assert max(in_a_second) < HOSTS / 2, "they are spread over the interval"
         hide(page, hidden=True)
         asked.clear()
-        page.wait_for_timeout(6000)
+        page.wait_for_timeout(7000)
         assert asked == []
         hide(page, hidden=False)
-        page.wait_for_timeout(6000)
-        assert {f"/{name}/gpu" for name in NAMES[:UP]} <= {path for path, _ in asked}
+        page.wait_for_timeout(7000)
+        assert {f"/{name}/summary" for name in NAMES[:UP]} <= {path for path, _ in asked}
 
 
-def test_the_clock_of_the_browser_may_be_set_back(browser: Browser, fleet_url: str) -> None:
-    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
-        host = page.locator(".host").first
-        host.locator(".tile").first.wait_for()
-        page.evaluate("() => { const { now } = Date; Date.now = () => now() - 3600_000; }")
-        page.locator(".host.old").first.wait_for()  # the computer may have slept
-        page.wait_for_function("() => document.querySelector('.host').className === 'host'")
-        page.locator(".host.old").first.wait_for(state="detached")
-
-
-def test_a_user_is_found_across_hosts(browser: Browser, fleet_url: str) -> None:
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_the_clock_of_the_browser_may_be_set(browser: Browser, fleet_url: str, hours: int) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)
-        page.locator("#users tr").first.wait_for()
-        user, gpus, where = page.locator("#users tr td").all_inner_texts()[:3]
-        assert int(gpus) >= UP
+        step = f"() => {{ const {{ now }} = Date; Date.now = () => now() + {hours} * 3600_000; }}"
+        page.evaluate(step)
+        page.locator(".host.old .tile").first.wait_for()  # the computer may have slept
+        page.locator(".host.old .tile").first.wait_for(state="detached")
+        asked = asked_from_now_on(page)
+        page.wait_for_timeout(7000)
+        assert {f"{fleet_url}/{name}/summary" for name in NAMES[:UP]} <= set(asked)
+
+
+def test_a_host_that_falls_silent_keeps_its_values_in_grey_and_no_verdict_offer_or_user(
+    browser: Browser, fleet_url: str
+) -> None:
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+        complete(page)
+        page.route("**/node03/summary", lambda route: route.abort())
+        row = page.locator(".host.down", has_text="node03")
+        row.get_by_text("The agent cannot be reached").wait_for()
+        assert row.locator(".tile").count() == 8
+        assert row.locator(".tile.healthy, .tile.free").count() == 0
+        assert row.locator(".host-users").inner_text() == ""
+        assert row.locator(".host-free").inner_text() == f"{UNKNOWN} free"
+
+
+def test_a_click_on_a_count_filters_and_stands_in_the_address(browser: Browser, fleet_url: str) -> None:
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+        complete(page)
+        assert page.locator(BAR.format("free")).inner_text() == f"Free {UP}, {LOST} hosts unknown"
+        page.locator(BAR.format("down")).click()
+        page.wait_for_function(f"() => document.querySelectorAll('.host').length === {LOST}")
+        assert page.url == f"{fleet_url}/node00/?only=down"
+        page.reload()
+        page.wait_for_function(f"() => document.querySelectorAll('.host').length === {LOST}")
+        page.locator(BAR.format("free")).click()
+        page.locator(".host .tile.other").first.wait_for()
+        assert page.locator(".tile.free:not(.other)").count() == UP
+        assert page.locator(".host").count() == HOSTS, "of those that are down it is not known"
+        page.go_back()
+        page.wait_for_function(f"() => document.querySelectorAll('.host').length === {LOST}")
+
+
+def test_the_table_of_gpus_is_filtered_and_sorted_by_the_address(browser: Browser, fleet_url: str) -> None:
+    def another(data: dict[str, Any]) -> None:
+        data |= {"model": None}
+        for gpu in data["gpus"]:
+            gpu |= {"model": "NVIDIA A100-SXM4-80GB", "temperature_celsius": 40 + gpu["idx"]}
+
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+        page.route("**/node05/summary", partial(changed, another))
+        page.reload()
+        complete(page)
+        page.get_by_role("link", name="GPUs", exact=True).click()
+        rows = page.locator(".gpu-table tbody tr")
+        page.wait_for_function(
+            f"() => document.querySelectorAll('.gpu-table tbody tr').length === {UP * 8 + LOST}"
+        )
+        page.get_by_label("Model", exact=True).fill("a100")
+        page.wait_for_function(
+            f"() => document.querySelectorAll('.gpu-table tbody tr').length === {8 + LOST}"
+        )
+        page.get_by_label("Host", exact=True).fill("node05")
+        page.get_by_role("link", name="Temperature").click()
+        page.get_by_role("link", name="Temperature").click()
+        assert page.url == f"{fleet_url}/node00/?model=a100&node=node05&sort=-temperature#gpus"
+        assert rows.locator(".gpu").all_inner_texts() == [f"GPU {index}" for index in range(7, -1, -1)]
+        page.reload()
+        page.locator(".gpu-table tbody tr").nth(7).wait_for()
+        assert page.get_by_label("Model", exact=True).input_value() == "a100"
+        assert rows.locator(".gpu").first.inner_text() == "GPU 7"
+
+
+def test_users_of_all_hosts_are_asked_only_while_they_are_in_view(browser: Browser, fleet_url: str) -> None:
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+        complete(page)
+        page.get_by_role("link", name="Users").click()
+        page.locator(".people tbody tr").first.wait_for()
+        page.wait_for_function(
+            f"() => document.querySelector('.people .gpus:not(th)')?.innerText.split(' · ').length === {UP}"
+        )
+        where = page.locator(".people td.gpus").first.inner_text()
         assert [part.split(":")[0] for part in where.split(" · ")] == NAMES[:UP]
-        page.get_by_label("Search by user").fill(user)
-        page.locator(".tile.found").first.wait_for()
-        page.get_by_label("Search by user").fill("nobody has this name")
-        page.locator(".host").first.wait_for(state="hidden")
-        assert page.locator("#users tr").count() == 0
+        assert "Not known, or not all of it: the users of node23" in page.locator("#fleet-view").inner_text()
+        user = page.locator(".people a.user").first.inner_text()
+        page.locator(".people a.user").first.click()
+        page.locator(".gpu-table tbody .users").first.wait_for()
+        assert page.url == f"{fleet_url}/node00/?user={user}#gpus"
+        assert all(user in text for text in page.locator(".gpu-table td.users").all_inner_texts())
+        asked = asked_from_now_on(page)
+        page.wait_for_timeout(7000)
+        assert {path.rsplit("/", 1)[1] for path in asked if "/web/" not in path} == {"summary"}
 
 
-def test_free_gpus_of_any_host_are_named(browser: Browser, fleet_url: str) -> None:
-    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
-        complete(page)
-        free = page.locator("#free-anywhere")
-        free.get_by_text("node00: ").wait_for()
-        assert free.locator("a").count() == 6
-        assert re.search(rf"and \d+ more on {UP - 6} hosts", free.inner_text())
-
-
-def test_a_click_opens_the_host_or_the_gpu_and_leads_back(browser: Browser, fleet_url: str) -> None:
-    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
+def test_a_click_opens_the_host_or_the_gpu_and_leads_back_to_what_was_chosen(
+    browser: Browser, fleet_url: str
+) -> None:
+    """Also that of the agent behind this page."""
+    with opened(browser, f"{fleet_url}/node00/?node=node0", expected=BROKEN) as page:
         page.get_by_role("link", name="node07").first.click()
         page.locator("#gpus > li").nth(7).wait_for()
         assert page.url == f"{fleet_url}/node07/?host"
@@ -113,62 +215,83 @@ def test_a_click_opens_the_host_or_the_gpu_and_leads_back(browser: Browser, flee
         page.locator(".host").nth(3).locator(".tile a").nth(5).click()
         page.locator("#gpu-view").get_by_text("GPU 5 · ").wait_for()
         assert page.url == f"{fleet_url}/node03/?host#gpu5"
+        page.get_by_role("link", name="All hosts").click()
+        page.locator(".host").first.locator("h3 a").click()
+        page.locator("#gpus > li").nth(7).wait_for()
+        assert page.url == f"{fleet_url}/node00/?host"
+        page.get_by_role("link", name="All hosts").click()
+        page.locator(".host .tile").first.wait_for()
+        assert page.url == f"{fleet_url}/node00/?node=node0"
 
 
 def test_what_answers_unlike_an_agent_is_named_and_disturbs_no_other(
     browser: Browser, fleet_url: str
 ) -> None:
-    odd = ["<!doctype html>", "null", '{"gpus": [{"id": 0}], "simulated": false}']
-    with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "gpus[].state"]) as page:
+    odd = [
+        "<!doctype html>",
+        "null",
+        '{"host": {"verdict": null, "reason": null}, "users": [], "gpus": [{}]}',
+    ]
+    with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "gpus[].idx"]) as page:
         for name, body in zip(NAMES, odd, strict=False):
-            page.route(f"**/{name}/gpu", partial(answer, body))
-        page.get_by_text(f"{UP - len(odd)} of {HOSTS}").wait_for()
+            page.route(f"**/{name}/summary", partial(answer, body))
+        page.reload()
+        page.get_by_text(f"{UP - len(odd)} of {HOSTS}", exact=True).wait_for()
         page.locator(".host.down", has_text="What answers is no agent").nth(1).wait_for()
-        page.locator(".host.down", has_text="The answer has no gpus[].state").wait_for()
+        page.locator(".host.down", has_text="The answer has no gpus[].idx").wait_for()
         totals = facts(page.locator("#totals"))
         assert totals["GPUs"] == f"{(UP - len(odd)) * 8}"
 
 
-def test_what_is_wrong_with_a_host_itself_stands_beside_its_name_and_counts_as_trouble(
+def test_an_older_agent_without_summary_is_shown_by_its_gpus_and_not_called_free(
     browser: Browser, fleet_url: str
 ) -> None:
-    def with_trouble(route: Route) -> None:
-        body = route.fetch().json()
-        body["health"] = {"verdict": "critical", "reasons": ["1 of the 8 expected GPUs is missing"]}
-        route.fulfill(json=body)
-
-    def of_an_older_agent(route: Route) -> None:
+    def older(route: Route) -> None:
         body = route.fetch().json()
         del body["health"]
         route.fulfill(json=body)
 
-    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
-        page.route(f"**/{NAMES[0]}/gpu", with_trouble)
-        page.route(f"**/{NAMES[1]}/gpu", of_an_older_agent)
+    with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "404"]) as page:
+        gone = {"code": 1, "data": None, "error": "No such path: /summary"}
+        page.route("**/node01/summary", lambda route: route.fulfill(status=404, json=gone))
+        page.route("**/node01/gpu", older)
         page.reload()
         complete(page)
-        notes = page.locator(".host .note")
-        missing = "H100 80GB HBM3 · ✖ critical: 1 of the 8 expected GPUs is missing"
-        assert notes.nth(0).inner_text().endswith(missing)
-        assert all(notes.nth(place).inner_text().endswith("H100 80GB HBM3") for place in (1, 2))
-        assert facts(page.locator("#totals"))["Trouble"] == "✖ 1 critical, ▲ 0 warning"
+        row = page.locator(".host").nth(1)
+        assert row.locator(".tile.healthy").count() == 8
+        assert row.locator(".host-free").inner_text() == f"{UNKNOWN} free"
+        assert row.locator(".note").inner_text().endswith("H100 80GB HBM3")
+        free = page.locator(BAR.format("free")).inner_text()
+        assert free == f"Free {UP - 1}, {LOST + 1} hosts unknown"
 
 
 def test_where_no_host_answers_nothing_is_called_none(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "ERR_"]) as page:
-        page.route("**/gpu", lambda route: route.abort())
+        page.route("**/summary", lambda route: route.abort())
         page.reload()
         page.locator(".host.down").nth(HOSTS - 1).wait_for()
-        page.get_by_text(f"0 of {HOSTS}").wait_for()
+        page.get_by_text(f"0 of {HOSTS}", exact=True).wait_for()
         told = facts(page.locator("#totals"))
-        assert {told["GPUs"], told["Free"], told["Trouble"], told["Utilization"], told["Power"]} == {UNKNOWN}
-        assert page.locator("#free-anywhere").inner_text() == UNKNOWN
+        assert {told["GPUs"], told["Utilization"], told["Power"]} == {UNKNOWN}
+        assert page.locator(BAR.format("free")).inner_text() == f"Free {UNKNOWN}"
+        assert page.locator("#connection.lost").is_visible()
+        assert page.title().startswith(f"{UNKNOWN} ")
 
 
-def test_a_host_that_asks_for_a_token_says_so(browser: Browser, fleet_url: str) -> None:
+def test_a_host_that_asks_for_a_token_says_so_and_is_not_asked_again_for_a_minute(
+    browser: Browser, fleet_url: str
+) -> None:
+    """But at once where a token was given, on its own page in another tab."""
     with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "401"]) as page:
-        page.route("**/node01/gpu", lambda route: route.fulfill(status=401))
+        page.route("**/node01/summary", lambda route: route.fulfill(status=401))
+        page.reload()
         page.locator(".host.down", has_text="asks for a token: open it and give one").wait_for()
+        asked = asked_from_now_on(page)
+        page.wait_for_timeout(8000)
+        assert f"{fleet_url}/node01/summary" not in asked
+        page.evaluate("() => dispatchEvent(new StorageEvent('storage'))")
+        page.wait_for_timeout(1000)
+        assert f"{fleet_url}/node01/summary" in asked
 
 
 def test_hosts_are_asked_on_when_the_agent_that_listed_them_is_gone(browser: Browser, fleet_url: str) -> None:
@@ -179,8 +302,8 @@ def test_hosts_are_asked_on_when_the_agent_that_listed_them_is_gone(browser: Bro
         assert page.title().startswith(f"{UNKNOWN} ")
         asked = asked_from_now_on(page)
         hide(page, hidden=False)
-        page.wait_for_timeout(6000)
-        assert {f"{fleet_url}/{name}/gpu" for name in NAMES[:UP]} <= set(asked)
+        page.wait_for_timeout(7000)
+        assert {f"{fleet_url}/{name}/summary" for name in NAMES[:UP]} <= set(asked)
 
 
 def test_a_list_of_hosts_that_fails_is_asked_for_again(browser: Browser, fleet_url: str) -> None:

@@ -238,8 +238,8 @@ def files(rules: str) -> list[dict[str, Any]]:
         {
             "rule_files": [rules],
             "evaluation_interval": interval,
-            # The second asks for what the first records. To promtool groups that are not named here are as the
-            # first one, which alone would have no place before any.
+            # The second asks for what the first records. To promtool groups that are not named here are as
+            # the first one, which alone would have no place before any.
             "group_eval_order": ["gpu-presence-by-the-day", "gpu-presence"],
             "tests": tests,
         }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "deploy" / "grafana" / "dashboards"
 DASHBOARDS = sorted(path.name for path in FOLDER.glob("*.json"))
-# What Grafana puts in the place of its variables; "All" of each.
+# What Grafana puts instead of its variables; "All" of each.
 VARIABLES = {
     "cluster": ".*",
     "job": ".*",

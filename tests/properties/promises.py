@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tests.properties.worlds import World
 
 EVENTS = "text/event-stream"
-LONGEST_WAIT = 0.02  # seconds, in the place of up to 50
+LONGEST_WAIT = 0.02  # seconds, instead of up to 50
 # Generated text is hardly ever one of these.
 GOOD_VALUES = {
     "idx": st.sampled_from(["", "0", "1", "0,1", " 1 , 0", "2", "1,1"]),
@@ -108,7 +108,7 @@ class Agent:
         return [result.ok() for result in found if isinstance(result, Ok)]
 
     def ask(self, case: Case[Any]) -> httpx.Response:
-        """Exactly what the case says, with the credential of this world, if any, in the place of its own."""
+        """Exactly what the case says, with the credential of this world, if any, instead of its own."""
         request = case.as_transport_kwargs(base_url=self._base_url)
         headers = {name: value for name, value in request["headers"].items() if name != "Accept-Encoding"}
         if self.world.credential is not None:

@@ -1,4 +1,4 @@
-"""Whatever stands in the place of the kernel log, the reader goes on, and believes whole lines alone."""
+"""Whatever stands instead of the kernel log, the reader goes on, and believes whole lines alone."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 each_server = pytest.mark.parametrize("server", TOKENS)
 
-# What a client may try to put in the place of the injected token.
+# What a client may try to put instead of the injected token.
 SPOOFED = [
     pytest.param([], id="nothing"),
     pytest.param([("Authorization", "wrong")], id="wrong token"),
@@ -141,7 +141,7 @@ def test_plain_http_leads_to_https(origin: Origin) -> None:
 
 @contextmanager
 def recorder() -> Iterator[tuple[str, Future[Message]]]:
-    """A server in the place of an agent, and the header of the first request that it gets."""
+    """A server instead of an agent, and the header of the first request that it gets."""
     header: Future[Message] = Future()
 
     class Handler(BaseHTTPRequestHandler):

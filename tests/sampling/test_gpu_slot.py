@@ -40,7 +40,7 @@ class Source:
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def read(self) -> GpuReading:
+    def read(self, *, watched: bool = True) -> GpuReading:  # noqa: ARG002  (as the real one)
         self.asked.append("read")
         self.is_asked.set()
         assert self.may_answer.wait(10), "the test forgot to let it answer"
@@ -53,9 +53,9 @@ class Source:
             power=Power(usage_watts=99.0),
         )
 
-    def read_with_fresh_errors(self) -> GpuReading:
+    def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:
         self.asked.append("fresh errors")
-        return self.read()
+        return self.read(watched=watched)
 
     def measure_slow_counters(self) -> None:
         pass

@@ -54,6 +54,7 @@ class Watch:
     uids: dict[str | None, int | None] = field(default_factory=lambda: {None: None})
     starts: dict[int, int | None] = field(default_factory=dict)
     uids_told: dict[str | None, tuple[int, ...]] = field(default_factory=dict)  # by name, in the last reading
+    owners_told: dict[tuple[str, int], int | None] = field(default_factory=dict)  # likewise
     began_at: float | None = None  # in the last reading
 
     def see(
@@ -80,7 +81,9 @@ class Watch:
         self.uids_told = {name: use.uids for name, use in seen.users.items()}
         self.began_at = seen.began_at
         users = {name: replace(use, uids=()) for name, use in seen.users.items()}
-        return replace(seen, users=users, began_at=None)
+        self.owners_told = {on: use.uid for on, use in seen.processes.items()}
+        processes = {on: use._replace(uid=None) for on, use in seen.processes.items()}
+        return replace(seen, processes=processes, users=users, began_at=None)
 
     def described(self, pid: int, user: str | None) -> HostProcess:
         """A process as the host describes it."""
@@ -216,6 +219,12 @@ def test_a_host_that_does_not_answer_in_time_changes_nothing(watch: Watch) -> No
     del watch.starts[7], watch.users[7]
     seen = watch.see(gpu(process(7)))
     assert (seen.processes[UUID, 7].idle_seconds, seen.users) == (30, {"alice": UserUse(30, 0)})
+
+
+def test_the_owner_is_known_also_while_the_host_does_not_answer(watch: Watch) -> None:
+    watch.see(gpu(process(7)))
+    watch.see(gpu(process(7)), host=False)
+    assert watch.owners_told == {(UUID, 7): watch.uids["alice"]}
 
 
 def test_a_pid_reused_while_the_host_did_not_answer_starts_anew(watch: Watch) -> None:

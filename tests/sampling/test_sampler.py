@@ -158,6 +158,39 @@ async def test_history_samples_at_its_own_pace_when_nobody_looks() -> None:
         assert 4 <= await reads_in(hardware, 0.6) <= 7
 
 
+async def test_a_sample_in_the_background_is_not_shown_to_who_looks() -> None:
+    """It is young enough, but not all of it is of now."""
+    hardware = FakeHardware()
+    async with sampling(hardware, sample_interval=0.05, history_interval=0.3) as sampler:
+        await sampler.latest()
+        gpu = hardware.gpus[0]
+        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 2, "nobody looks")
+
+        await sampler.latest(max_age=60)
+
+        assert gpu.watched[-1]
+        assert gpu.watched[0], "first contact reads everything"
+
+
+async def test_who_comes_while_a_sample_in_the_background_is_under_way_gets_one_of_all_values() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware, sample_interval=0.05, history_interval=0.3) as sampler:
+        await sampler.latest()
+        gpu = hardware.gpus[0]
+        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 1, "nobody looks")
+        gpu.valve.close()
+        before = len(gpu.watched)
+        await asyncio.to_thread(wait_until, lambda: len(gpu.watched) > before, "a sample begins")
+        assert not gpu.watched[-1]
+
+        snapshots = asyncio.gather(*(sampler.latest() for _ in range(20)))
+        await asyncio.sleep(0)
+        gpu.valve.open()
+
+        assert len({id(snapshot) for snapshot in await snapshots}) == 1
+        assert gpu.watched[-1]
+
+
 async def test_the_processes_are_told_whether_somebody_looks() -> None:
     hardware = FakeHardware()
     watched = hardware.processes.watched

@@ -129,6 +129,10 @@ REFUSED = {
         *[",", "server1", "=/server1", "a=", "a=/", "a=/b,", "a=/../b", "a=/b?c", "a=//evil.example/b"],
         *["a=https://evil.example", "a=/b,a=/c", "a=/b,c=/b/", "a\x01=/b"],
     ],
+    "NOT_OFFERED": [
+        *[",", "a", "-1", "1.0", "1_0", "GPU-", "GPU-1", "MIG-00000000-0000-0000-0000-000000000000"],
+        *["0 1", "all", "٨", "9" * 11],
+    ],
     "CORS_ORIGINS": [
         *[",", "null", "a.b", "ftp://a", "https://", "https://a/", "https://a?b", "https://a#b"],
         *["https://u@a", "https://a:99999", "https://*.a", "https://a b", "https://[::1"],
@@ -173,6 +177,8 @@ def test_a_value_out_of_range_is_refused_with_what_is_accepted(name: str, writte
         ("FORWARDED_ALLOW_IPS", "*", ("*",)),
         ("FORWARDED_ALLOW_IPS", "10.0.0.0/8, 192.0.2.7,2001:DB8:0::/32,::1/128,", (
             "10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1")),
+        ("NOT_OFFERED", "07, gpu-0123ABCD-0000-1111-2222-0123456789AB,7", (
+            "7", "GPU-0123abcd-0000-1111-2222-0123456789ab")),
         ("FLEET", "server1=/server1, Büro 2 = b/2/", (("server1", "/server1"), ("Büro 2", "/b/2"))),
     ],
 )  # fmt: skip  # one value a line
@@ -298,7 +304,7 @@ def test_a_metrics_token_that_would_open_the_stream_is_refused(name: str) -> Non
 def test_a_token_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     why = "which cannot be read (No such file or directory)"
-    accepted = "accepted: a readable file with a token a line, each as TOKEN"
+    accepted = "accepted: a readable file with one token on each line, each as TOKEN"
     assert faults(TOKEN_FILE=missing) == (f"TOKEN_FILE is {missing!r}, {why}; {accepted}",)
 
 

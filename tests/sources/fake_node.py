@@ -60,7 +60,7 @@ class FakeNode:
         cmdline: bytes = b"python\0",
         uid: int = 0,
     ) -> None:
-        """A process, or another in the place of one."""
+        """A process, or another instead of one."""
         folder = self.root / str(pid)
         folder.mkdir(exist_ok=True)
         stat = f"{pid} ({comm}) {state} {parent} 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid}00 0 0\n"

@@ -50,7 +50,7 @@ class OneGpu:
 class ByNumber:
     """The simulated library, but some functions tell what they are asked for: their base, plus its number.
 
-    To be put in the place of `pynvml.nvmlLib` before the first call; the end of the simulation restores it.
+    To be put instead of `pynvml.nvmlLib` before the first call; the end of the simulation restores it.
     """
 
     def __init__(self, library: Any, **bases: int) -> None:
@@ -71,7 +71,7 @@ class ByNumber:
 class Garbage:
     """The simulated library, but these functions, whose second argument is the answer, tell this number.
 
-    To be put in the place of `pynvml.nvmlLib`; the end of the simulation restores it.
+    To be put instead of `pynvml.nvmlLib`; the end of the simulation restores it.
     """
 
     def __init__(self, library: Any, number: int, *symbols: str) -> None:
@@ -89,7 +89,7 @@ class Garbage:
 
 @contextmanager
 def one_gpu(model: str = "h100", **options: Any) -> Iterator[OneGpu]:
-    """A GPU of `model` in the place of the driver; `options` are those of Simulation."""
+    """A GPU of `model` instead of the driver; `options` are those of Simulation."""
     clock = Clock()
     with Simulation(
         1, models=[model], clock=clock, wall_clock=clock.wall, pcie_window_seconds=0, **options

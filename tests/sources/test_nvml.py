@@ -247,7 +247,7 @@ def test_a_driver_that_cannot_count_has_not_zero_gpus() -> None:
     with Simulation(2) as simulation:
         simulation.remove_function(COUNT)
 
-        with pytest.raises(SourceError, match="does not tell how many GPUs there are: Function Not Found"):
+        with pytest.raises(SourceError, match="does not report how many GPUs there are: Function Not Found"):
             DriverSource().read()
 
 

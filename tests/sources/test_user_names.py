@@ -225,3 +225,14 @@ def test_this_machine_s_own_users() -> None:
     names = UserNames()
     names.refresh()
     assert (names.get(0), names.get(None)) == ("root", None)
+
+
+def test_a_name_of_before_the_start_is_known_at_once_and_looked_up_all_the_same() -> None:
+    names = UserNames(look_up=lambda _uid: "adam", local_users="/dev/null", known={4711: "eve"})
+    assert names.get(4711) == "eve"
+
+    def is_renewed() -> bool:
+        names.refresh()
+        return names.get(4711) == "adam"
+
+    wait_until(is_renewed, "the directory has answered")

@@ -1,6 +1,6 @@
 """A host of its own for an agent: a PID namespace with processes that belong wherever a test says.
 
-Their control groups are files in the place of /proc/PID/cgroup, seen in this mount namespace alone. Run as a
+Their control groups are files instead of /proc/PID/cgroup, seen in this mount namespace alone. Run as a
 program, it starts the processes and then becomes the agent. Needs root.
 """
 

@@ -1,4 +1,4 @@
-"""A directory of users that can be slow, away or full, in the place of the C library's look-up."""
+"""A directory of users that can be slow, away or full, instead of the C library's look-up."""
 
 from __future__ import annotations
 

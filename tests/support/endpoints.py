@@ -33,7 +33,7 @@ FILES = frozenset(path for endpoint in ENDPOINTS for path in endpoint.file_paths
 CONSTANT = constant_paths(ENDPOINTS) | FILES
 OF_ONE_SNAPSHOT = sorted(cache_keys(ENDPOINTS))
 # Those that want a credential are about GPUs, and fail without a driver: all but these, and the stream.
-WITHOUT_DRIVER = {"/fleet", "/metrics"}
+WITHOUT_DRIVER = {"/fleet", "/metrics", "/usage"}
 OF_THE_DRIVER = [path for path in WITH_END if path not in OPEN | WITHOUT_DRIVER]
 TAKING_IDX = _routes(lambda route: "idx" in known_parameters(route.dependant))
 STRICT = frozenset(_routes(lambda route: refuse_unknown_parameters in calls(route)))

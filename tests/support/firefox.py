@@ -161,7 +161,7 @@ def firefox() -> Iterator[Firefox]:
             wait_until(lambda: _port(told), "Firefox tells its port", SECONDS)
             with connect(f"ws://127.0.0.1:{_port(told)}/session", max_size=None) as socket:
                 session = Firefox(socket)
-                session.ask("session.new", capabilities={})
+                session.ask("session.new", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
                 session.ask("session.subscribe", events=["log.entryAdded"])
                 yield session
                 session.ask("session.end")

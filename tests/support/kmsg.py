@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class KernelLogPipe:
-    """A pipe in the place of /dev/kmsg; each line is one record of the kernel's, written now."""
+    """A pipe instead of /dev/kmsg; each line is one record of the kernel's, written now."""
 
     def __init__(self, folder: Path) -> None:
         self.path = str(folder / "kmsg")

@@ -84,6 +84,7 @@ class FakeGpu:
         self.error: str | None = None
         self.code: int | None = None  # as of the driver
         self.reads = 0
+        self.watched: list[bool] = []  # of each read, whether somebody looked
         self.releases = 0
         self.pids: tuple[int, ...] = ()
         self.valve = Valve()
@@ -91,8 +92,9 @@ class FakeGpu:
         self._uuid: str | None = None
         self._clock = clock
 
-    def read(self) -> GpuReading:
+    def read(self, *, watched: bool = True) -> GpuReading:
         self.reads += 1
+        self.watched.append(watched)
         started = self._clock()
         self._uuid = self._uuid or self._present[self.index]
         uuid = self._uuid
@@ -106,8 +108,8 @@ class FakeGpu:
             processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
         )
 
-    def read_with_fresh_errors(self) -> GpuReading:
-        return self.read()
+    def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:
+        return self.read(watched=watched)
 
     def measure_slow_counters(self) -> None:
         """Has none."""

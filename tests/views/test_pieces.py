@@ -47,10 +47,10 @@ def test_items_are_made_when_they_are_asked_for() -> None:
             made.append(number)
             yield b"1"
 
-    pieces = filled(success(Users(users=[], unknown_idx=[], since=None)), users=users())
+    pieces = filled(success(Users(users=[], unknown_idx=[], since=None, usage_days=None)), users=users())
     assert (next(pieces), made) == (b'{"code":0,"data":{"users":[', [])
     assert (next(pieces), made) == (b"1", [0])
-    assert b"".join(pieces) == b',1,1],"unknown_idx":[],"since":null}}'
+    assert b"".join(pieces) == b',1,1],"unknown_idx":[],"since":null,"usage_days":null}}'
 
 
 def test_pieces_are_made_once() -> None:

@@ -214,6 +214,7 @@ def test_users_with_what_they_hold_held_and_use() -> None:
         ],
         "unknown_idx": [1],
         "since": 1757920000500,
+        "usage_days": None,
     }
 
 

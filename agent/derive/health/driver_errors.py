@@ -30,7 +30,7 @@ KINDS = (
     DRIVER_ERRORS := Kind(
         "driver_errors",
         (HealthVerdict.WARNING, HealthVerdict.CRITICAL),
-        "the driver has failed to tell memory, utilization, temperature, power or what it told before;"
+        "the driver has failed to report memory, utilization, temperature, power or what it reported before;"
         " critical without memory and utilization",
         "for a minute",
         "any NVML function",

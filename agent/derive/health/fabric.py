@@ -65,17 +65,17 @@ def judge(patient: Patient) -> Iterator[Finding]:
     if pending is not None and (seconds is None or seconds >= PENDING_SECONDS):
         lasts = "" if seconds is None else f" for {seconds / 60:.0f} minutes"
         yield FABRIC_NOT_READY.found(
-            f"Its registration with the NVLink fabric {pending}{lasts}: CUDA does not start", _MANAGER
+            f"The registration with the NVLink fabric {pending}{lasts}: CUDA does not start", _MANAGER
         )
     if has_failed(fabric):
         yield FABRIC_FAILED.found(
-            f"Its registration with the NVLink fabric failed with code {fabric.status}: CUDA does not start",
+            f"The registration with the NVLink fabric failed with code {fabric.status}: CUDA does not start",
             _MANAGER,
         )
     faults = dict.fromkeys(_faults(fabric))
     if faults:
         yield FABRIC_UNHEALTHY.found(
-            f"Its part of the NVLink fabric is not well: {', '.join(faults)}",
+            f"The GPU's part of the NVLink fabric is unhealthy: {', '.join(faults)}",
             "see nvidia-smi -q, and the log of the fabric manager or of the NVLink switches",
         )
 

@@ -36,7 +36,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
     every = [fan for fan in fans.each if fan != Fan()] or [Fan(fans.speed_percent, fans.speed_rpm)]
     stopped = sum(map(_stands_still, every))
     if stopped:
-        of_them = f"{stopped} of its {len(every)} fans" if len(every) > 1 else "Its fan"
+        of_them = f"{stopped} of its {len(every)} fans" if len(every) > 1 else "The fan"
         stands = "stands" if stopped == 1 else "stand"
         yield FAN_STOPPED.found(
             f"{of_them} {stands} still at {temperature} degrees Celsius",

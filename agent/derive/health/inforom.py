@@ -23,6 +23,6 @@ def judge(patient: Patient) -> Iterator[Finding]:
     """By the last look, which may be an hour ago."""
     if patient.reading.inforom.is_valid is False:
         yield INFOROM_CORRUPT.found(
-            "Its InfoROM is corrupt: error counts and settings that it keeps cannot be trusted",
+            "The InfoROM is corrupt: error counts and settings that it keeps cannot be trusted",
             "reset the GPU; if it stays so, have it reflashed or replaced",
         )

@@ -65,10 +65,10 @@ def judge(patient: Patient) -> Iterator[Finding]:
         )
     if errors.sram_threshold_exceeded:
         yield SRAM_THRESHOLD_EXCEEDED.found(
-            "Its SRAM has had more uncorrected errors than NVIDIA allows", _REPLACE
+            "The SRAM of the GPU has had more uncorrected errors than NVIDIA allows", _REPLACE
         )
     if errors.unrepairable_memory:
-        yield UNREPAIRABLE_MEMORY.found("Its memory is faulty and cannot be repaired", _REPLACE)
+        yield UNREPAIRABLE_MEMORY.found("The memory of the GPU is faulty and cannot be repaired", _REPLACE)
     if errors.remapping_failed:
         yield REMAPPING_FAILED.found("A faulty row of memory could not be remapped", _REPLACE)
     if errors.remapping_pending:

@@ -134,6 +134,6 @@ def judge(patient: Patient) -> Iterator[Finding]:
     if recoveries:
         times = "once" if recoveries == 1 else f"{recoveries} times"
         yield NVLINK_RECOVERY.found(
-            f"Its NVLinks had to recover {times} in the last hour",
+            f"The NVLinks had to recover {times} in the last hour",
             "see nvidia-smi nvlink --errorcounters; if it goes on, look at the seat of the board",
         )

@@ -19,7 +19,7 @@ _REPAIR = "nvmlDeviceGetRepairStatus"
 KINDS = (
     RESET_REQUIRED := critical(
         "reset_required",
-        'some call answers "requires a reset"; what the driver still tells, such as processes, is shown',
+        'some call answers "requires a reset"; what the driver still reports, such as processes, is shown',
         AT_ONCE,
         "any NVML function",
     ),

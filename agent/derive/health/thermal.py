@@ -34,7 +34,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
     seconds = patient.lately.low_margin_seconds if patient.lately else 0.0
     if seconds >= LOW_MARGIN_SECONDS and not is_slowed:
         yield THERMAL_MARGIN_EXHAUSTED.found(
-            f"Its margin to the thermal limit is {margin} degrees Celsius: the hardware slows it down"
+            f"The margin to the thermal limit is {margin} degrees Celsius: the hardware slows it down"
             f" from {limit} on",
             COOL,
         )

@@ -44,22 +44,24 @@ KINDS = (
 
 def judge(patient: Patient) -> Iterator[Finding]:
     """What is so now; else what was, which a sample a second may have missed."""
-    reasons = ClocksEventReason(patient.reading.clocks.event_reasons or 0)
-    if ClocksEventReason.HW_THERMAL_SLOWDOWN in reasons:
-        yield THERMAL_SLOWDOWN_HW.found("It is too hot: the hardware slows it down to half or less", COOL)
-    elif ClocksEventReason.SW_THERMAL_SLOWDOWN in reasons:
-        yield THERMAL_SLOWDOWN_SW.found("It is too hot: the driver slows it down", COOL)
+    reasons = patient.reading.clocks.event_reasons or 0
+    if reasons & ClocksEventReason.HW_THERMAL_SLOWDOWN:
+        yield THERMAL_SLOWDOWN_HW.found(
+            "The GPU is too hot: the hardware slows it down to half or less", COOL
+        )
+    elif reasons & ClocksEventReason.SW_THERMAL_SLOWDOWN:
+        yield THERMAL_SLOWDOWN_SW.found("The GPU is too hot: the driver slows it down", COOL)
     by_heat = patient.lately.slowed_by_heat_seconds if patient.lately else 0.0
     if by_heat > SLOWED_SECONDS and not reasons & THERMAL:
         yield SLOWED_BY_HEAT.found(
-            f"It was too hot and slowed down for {by_heat:.0f} s of the last 5 minutes",
+            f"The GPU was too hot and slowed down for {by_heat:.0f} s of the last 5 minutes",
             COOL,
         )
     by_brake = patient.lately.slowed_by_brake_seconds if patient.lately else 0.0
-    if ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN in reasons:
-        yield POWER_BRAKE.found("The power brake slows it down to half or less", _POWER)
+    if reasons & ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN:
+        yield POWER_BRAKE.found("The power brake slows the GPU down to half or less", _POWER)
     elif by_brake > SLOWED_SECONDS:
         yield SLOWED_BY_BRAKE.found(
-            f"The power brake slowed it down for {by_brake:.0f} s of the last 5 minutes",
+            f"The power brake slowed the GPU down for {by_brake:.0f} s of the last 5 minutes",
             _POWER,
         )

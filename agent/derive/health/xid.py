@@ -25,7 +25,7 @@ KINDS = (
         "xid_N",
         (HealthVerdict.CRITICAL, HealthVerdict.WARNING),
         "XID N, by NVIDIA's immediate action: [see below](#xid-errors)",
-        "an application's fault 10 minutes, else a day, or until a reset that the kernel log tells",
+        "an application's fault 10 minutes, else a day, or until a reset that the kernel log reports",
         "nvmlEventSetWait_v2, the kernel log (KERNEL_LOG)",
     ),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Thermal:
     """Temperatures, and the thresholds at which something happens (nvmlDeviceGetTemperatureThreshold).
 
-    Ada, Hopper and newer tell a margin in the place of the thresholds (nvidia-smi calls it T.Limit): by how
+    Ada, Hopper and newer tell a margin instead of the thresholds (nvidia-smi calls it T.Limit): by how
     much the GPU may still get hotter, and the margins at which something happens. Each can be below zero.
     """
 

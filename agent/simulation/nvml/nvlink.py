@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _TO_GPU, _TO_SWITCH = 0, 2  # nvmlIntNvLinkDeviceType_t
 _SWITCH_DOMAIN = 1  # switches are on a bus of their own
 _SWITCHES = 4  # the links are spread over that many
+_FIRST_WITH_FIELDS = 9  # compute capability: Hopper, which the field values of states came with
+_VERSIONS = {8: 3, 9: 4}  # by compute capability
 
 
 def _remote(device: Device, link: Any) -> SimulatedGpu | None:
@@ -63,7 +65,11 @@ def remote_pci_info(device: Device, link: Any, info: Any) -> None:
 @device_function("nvmlDeviceGetNvLinkVersion")
 def link_version(device: Device, link: Any, version: Any) -> None:
     _remote(device, link)
-    wire.write(version, {8: 3, 9: 4}.get(device.gpu.model.compute_capability[0], 2))
+    wire.write(version, _version(device))
+
+
+def _version(device: Device) -> int:
+    return _VERSIONS.get(device.gpu.model.compute_capability[0], 2)
 
 
 @device_function("nvmlDeviceGetNvLinkErrorCounter")
@@ -73,6 +79,38 @@ def link_errors(device: Device, link: Any, counter: Any, count: Any) -> None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     errors = device.gpu.error_counters.nvlink_errors
     wire.write(count, errors.get((wire.number(link), wire.number(counter)), 0))
+
+
+def _has_fields(device: Device, link: int) -> bool:
+    return _is_there(device, link) and device.gpu.model.compute_capability[0] >= _FIRST_WITH_FIELDS
+
+
+@field_value(FieldId.NVLINK_STATE)
+def state(device: Device, link: int) -> int | None:
+    if device.gpu.nvlinks_listed and len(device.gpu.nvlinks) <= link < device.gpu.nvlinks_listed:
+        return 0
+    return int(link not in device.gpu.nvlinks_down) if _has_fields(device, link) else None
+
+
+@field_value(FieldId.NVLINK_VERSION)
+def version(device: Device, link: int) -> int | None:
+    return _version(device) if _has_fields(device, link) else None
+
+
+def _errors_before_5(field: FieldId, *counters: int) -> None:
+    """The sum of these counters of nvmlDeviceGetNvLinkErrorCounter."""
+
+    @field_value(field, kind="counter")
+    def read(device: Device, link: int) -> int | None:
+        if not _has_fields(device, link) or device.gpu.nvlink_packets:
+            return None
+        errors = device.gpu.error_counters.nvlink_errors
+        return sum(errors.get((link, counter), 0) for counter in counters)
+
+
+_errors_before_5(FieldId.NVLINK_REPLAYS, 0)
+_errors_before_5(FieldId.NVLINK_RECOVERIES_BEFORE_5, 1)
+_errors_before_5(FieldId.NVLINK_CRC_ERRORS, 2, 3)
 
 
 @field_value(FieldId.NVLINK_THROUGHPUT_DATA_TX, kind="counter")

@@ -133,7 +133,7 @@ class Section:
         return sum(bit for bit, is_active in told if is_active)
 
     def _text(self, path: str) -> str | None:
-        """None: there is no such tag. A word in the place of a whole section stands for all in it."""
+        """None: there is no such tag. A word instead of a whole section stands for all in it."""
         element = self._element
         for name in path.split("/"):
             child = element.find(name)

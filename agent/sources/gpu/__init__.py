@@ -16,7 +16,7 @@ import pynvml
 from agent.readings import GpuIdentity, GpuReading, Reason, seconds_since_boot
 from agent.sources.gpu import power, recovery, thermal
 from agent.sources.gpu.clocks import ClocksSource
-from agent.sources.gpu.engines import read_engines
+from agent.sources.gpu.engines import EnginesSource
 from agent.sources.gpu.fabric import FabricSource
 from agent.sources.gpu.fans import FansSource
 from agent.sources.gpu.fields import SlowFields
@@ -28,15 +28,16 @@ from agent.sources.gpu.memory import MemorySource
 from agent.sources.gpu.memory_errors import read_memory_errors
 from agent.sources.gpu.mig import MigSource
 from agent.sources.gpu.modes import ModesSource
+from agent.sources.gpu.moment import Moments
 from agent.sources.gpu.mps import MpsClients
 from agent.sources.gpu.nvlink import NvLinkSource
-from agent.sources.gpu.paces import ERRORS_PACE, SLOW_PACE
+from agent.sources.gpu.paces import ERRORS_PACE
 from agent.sources.gpu.pcie import PcieSource
 from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.power import PowerSource
 from agent.sources.gpu.processes import ProcessesSource
 from agent.sources.gpu.recovery import RecoverySource
-from agent.sources.gpu.seen import Seen
+from agent.sources.gpu.seen import Seen, SeenCards
 from agent.sources.gpu.stand_ins import StandIns
 from agent.sources.gpu.thermal import ThermalSource
 from agent.sources.gpu.throttling import ThrottlingSource
@@ -46,7 +47,9 @@ from agent.sources.nvml import unreadable_gpu
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from agent.readings.restored import KeptCard
 
 
 class GpuSource:
@@ -57,10 +60,12 @@ class GpuSource:
         index: int,
         *,
         in_container: bool = False,
+        best: Mapping[tuple[str, str], KeptCard] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
+        """`best`: what cards were seen to do before the agent started, by UUID and PCI bus id."""
         self.index = index
         self._in_container = in_container
         self._clock = clock
@@ -71,14 +76,17 @@ class GpuSource:
         self._record = Record()  # of the GPU that was last seen here
         self._identity = GpuIdentity()  # the same GPU's
         self._before: GpuReading | None = None  # its last reading
-        self._seen: dict[str, Seen] = {}  # by UUID: another card may have this index one day
+        self._seen = SeenCards(best or {})  # another card may have this index one day
 
-    def read(self) -> GpuReading:
-        """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py."""
+    def read(self, *, watched: bool = True) -> GpuReading:
+        """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py.
+
+        `watched`: whether somebody looks. If not, some of it is as it was when somebody did; see moment.py.
+        """
         try:
             if self._open is None:
                 self._open = self._contact()
-            reading = self._open.sample()
+            reading = self._open.sample(watched=watched)
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
@@ -116,11 +124,11 @@ class GpuSource:
         """What is known of a GPU that cannot be read."""
         return GpuReading(self._since_boot(), identity=self._identity, driver_errors=self._record.errors)
 
-    def read_with_fresh_errors(self) -> GpuReading:
+    def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:
         """As `read`, with error counts of now: after an error that speaks of memory they have changed."""
         if self._open is not None:
             self._open.forget_errors()
-        return self.read()
+        return self.read(watched=watched)
 
     def measure_slow_counters(self) -> None:
         """Measure what takes long and nobody should wait for; the next sample shows it."""
@@ -152,7 +160,7 @@ class _OpenGpu:
         clock: Callable[[], float],
         now: Callable[[], float],
         since_boot: Callable[[], float],
-        seen: dict[str, Seen],
+        seen: SeenCards,
     ) -> None:
         self._clock = clock
         self._since_boot = since_boot
@@ -165,6 +173,7 @@ class _OpenGpu:
         self.pcie = PcieSource(handle)
         self.inforom = InforomSource(handle)
         self.gpm = GpmSource(handle)
+        self._moments = Moments()
         self._memory = MemorySource(index, handle)
         self._identity = identity
         self._power = PowerSource(handle, fields)
@@ -178,25 +187,26 @@ class _OpenGpu:
         mps = MpsClients(handle, clock)
         self._processes = ProcessesSource(handle, mps.of, clock, now)
         self._stand_ins = StandIns(handle)
-        self._engines = Paced(SLOW_PACE, lambda: read_engines(handle))
+        self._engines = EnginesSource(handle)
         self._modes = ModesSource(handle)
         self._mig = MigSource(handle, mps.of)
         self._memory_errors = Paced(ERRORS_PACE, lambda: read_memory_errors(handle))
 
-    def sample(self) -> GpuReading:
+    def sample(self, *, watched: bool) -> GpuReading:
         started, since_boot = self._clock(), self._since_boot()
+        moment = self._moments.at(started, watched=watched)
         record = self.handle.record
         record.begin(since_boot)
-        memory = self._memory.read(started)  # the first: it tells whether the GPU can be read
+        memory = self._memory.read(moment)  # the first: it tells whether the GPU can be read
         utilization = read_utilization(self.handle)
         gpm = self.gpm.read(started)
-        identity = self._identity.read(started)
-        thermal = self._thermal.read(started)
-        modes = self._modes.read(started)
+        identity = self._identity.read(moment)
+        thermal = self._thermal.read(moment)
+        modes = self._modes.read(moment)
         if identity.uuid:
-            self._seen = self._all_seen.setdefault(identity.uuid, self._seen)
+            self._seen = self._all_seen.of(identity, self._seen)
         pcie = self.pcie.read(
-            started,
+            moment,
             bus_id=identity.pci_bus_id,
             performance_state=modes.performance_state,
             gpu_percent=utilization.gpu_percent,
@@ -204,7 +214,7 @@ class _OpenGpu:
             seen=self._seen,
         )
         listed = self._processes.read(started, utilization.gpu_percent)
-        mig = self._mig.read(started)
+        mig = self._mig.read(moment)
         listed = mig.processes(listed)
         reading = GpuReading(
             sampled_since_boot=since_boot,
@@ -212,19 +222,19 @@ class _OpenGpu:
             memory=memory,
             utilization=utilization,
             gpm=gpm,
-            engines=self._engines.get(started),
+            engines=self._engines.read(moment, utilization.gpu_percent),
             thermal=thermal,
-            power=self._power.read(started),
-            clocks=self._clocks.read(started),
-            throttling=self._throttling.read(started),
+            power=self._power.read(moment),
+            clocks=self._clocks.read(moment),
+            throttling=self._throttling.read(moment.verdicts),
             fans=self._fans.read(started, thermal.gpu_celsius),
             pcie=pcie,
-            nvlink=self._nvlink.read(started, self._seen),
-            fabric=self._fabric.read(started),
-            memory_errors=self._memory_errors.get(started),
+            nvlink=self._nvlink.read(moment, self._seen),
+            fabric=self._fabric.read(moment.verdicts),
+            memory_errors=self._memory_errors.get(moment.verdicts),
             inforom=self.inforom.read(),
             modes=modes,
-            recovery=self._recovery.read(started),
+            recovery=self._recovery.read(moment),
             processes=listed.processes,
             process_list_is_partial=listed.is_partial,
             mig=mig.mig,

@@ -9,13 +9,14 @@ import pynvml
 from agent.readings import Clocks
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import DETAIL_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 
 class ClocksSource:
@@ -24,10 +25,10 @@ class ClocksSource:
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self._once = Once("clocks", handle, _ONCE)
-        self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
+        self._slow = Paced(DETAIL_PACE, lambda: _read_slow(handle))
         self._fixed = Fixed(handle, lambda: _read_fixed(handle))
 
-    def read(self, now: float) -> Clocks:
+    def read(self, moment: Moment) -> Clocks:
         """NVML: see the fields of Clocks."""
         handle = self._handle
         return Clocks(
@@ -38,9 +39,9 @@ class ClocksSource:
                 "nvmlDeviceGetCurrentClocksEventReasons",
                 "nvmlDeviceGetCurrentClocksThrottleReasons",  # its name before R535
             ),
-            **self._once.get(now),
-            **self._slow.get(now),
-            **self._fixed.get(now),
+            **self._once.get(moment.details),
+            **self._slow.get(moment.details),
+            **self._fixed.get(moment.details),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pynvml
 
 from agent.readings import Fabric, FabricState
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import DETAIL_PACE
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import call_c_function
 from agent.sources.paced import Paced
@@ -34,7 +34,7 @@ class FabricSource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        self._paced = Paced(SLOW_PACE, self._read)
+        self._paced = Paced(DETAIL_PACE, self._read)
 
     def read(self, now: float) -> Fabric:
         """NVML: see Fabric."""

@@ -30,6 +30,7 @@ class FansSource:
         self._count: Fixed[int | None] = Fixed(
             handle, lambda: handle.ask("fans.count", "nvmlDeviceGetNumFans")
         )
+        self._first_of_none = Fixed(handle, lambda: _read_first(handle))
         self._celsius: int | None = None
         self._fans = Paced(SLOW_PACE, self._read)
 
@@ -39,17 +40,24 @@ class FansSource:
         return self._fans.get(now)
 
     def _read(self) -> Fans:
-        handle, count = self._handle, self._count.get(self._clock())
+        handle, now = self._handle, self._clock()
+        count = self._count.get(now)
         fans = Elements(handle)
         each = tuple(_fan(fans, fan) for fan in range(_believable(count)))
         fans.record("fans.each")
         return Fans(
             count=count,
-            speed_percent=handle.ask("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
-            speed_rpm=handle.ask("fans.speed_rpm", "nvmlDeviceGetFanSpeedRPM"),
             gpu_celsius=self._celsius,
             each=each,
+            **(self._first_of_none.get(now) if count == 0 else _read_first(handle)),
         )
+
+
+def _read_first(handle: GpuHandle) -> dict[str, int | None]:
+    return {
+        "speed_percent": handle.ask("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
+        "speed_rpm": handle.ask("fans.speed_rpm", "nvmlDeviceGetFanSpeedRPM"),
+    }
 
 
 def _believable(count: int | None) -> int:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pynvml
-
+from agent.sources.field_values import FUNCTION, ask_field_values, told
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.nvml import whole_number
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
+    from agent.sources.field_values import FieldKey
     from agent.sources.gpu.handle import GpuHandle
-
-    FieldKey = int | tuple[int, int]  # of nvmlDeviceGetFieldValues: an id, or an id and a scope
-
-_FUNCTION = "nvmlDeviceGetFieldValues"
 
 
 def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: bool = False) -> list[Any]:
@@ -27,20 +22,22 @@ def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: boo
     `counters`: only those of 64 bits; a driver may have something else by that id.
     NVML: nvmlDeviceGetFieldValues, in which each field has a return code of its own.
     """
-    answer = handle.call(_FUNCTION, list(fields))
+    answer = handle.call(ask_field_values, fields)
     if isinstance(answer, Refusal):
         return [answer] * len(fields)
-    return [_number_or_refusal(handle, field, counters=counters) for field in answer]
+    return [
+        _refusal(handle, code) if number is None else number
+        for code, number in told(answer, len(fields), counters=counters)
+    ]
 
 
-def _number_or_refusal(handle: GpuHandle, field: Any, *, counters: bool) -> int | Refusal:
-    is_told = field.nvmlReturn == pynvml.NVML_SUCCESS and (
-        not counters or field.valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
-    )
-    number = whole_number(field) if is_told else None
-    if number is not None:
-        return number
-    refusal = Refusal(_FUNCTION, field.nvmlReturn)
+def fields_by_key(handle: GpuHandle, keys: Sequence[FieldKey]) -> dict[FieldKey, Any]:
+    """As `field_values`, by what was asked."""
+    return dict(zip(keys, field_values(handle, keys), strict=True))
+
+
+def _refusal(handle: GpuHandle, code: int) -> Refusal:
+    refusal = Refusal(FUNCTION, code)
     handle.record.count(refusal)
     return refusal
 

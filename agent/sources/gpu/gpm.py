@@ -10,6 +10,7 @@ import pynvml
 from agent.readings import Gpm
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
+from agent.sources.nvml import member
 from agent.sources.paced import Paced
 from agent.sources.rates import gap
 
@@ -27,6 +28,16 @@ _METRICS = {  # in the order of Gpm's fields, after `supported`
 _SUPPORT, _COMPARE = "nvmlGpmQueryDeviceSupport", "nvmlGpmMetricsGet"
 
 
+def _request() -> Any:
+    """Of the metrics, without the two samples; the struct has 19 KiB, so that one is kept."""
+    request = pynvml.c_nvmlGpmMetricsGet_t()
+    request.version = pynvml.NVML_GPM_METRICS_GET_VERSION
+    request.numMetrics = len(_METRICS)
+    for slot, metric in enumerate(_METRICS.values()):
+        request.metrics[slot].metricId = metric
+    return request
+
+
 UNKNOWN = Gpm(supported=True)  # but no value now
 
 
@@ -40,6 +51,7 @@ class GpmSource:
         self._previous: Any = None
         self._previous_at = float("-inf")
         self._spare: Any = None
+        self._request = _request()
         self._gpm = Gpm()
 
     def read(self, now: float) -> Gpm:
@@ -80,21 +92,19 @@ class GpmSource:
         return self._compare(earlier, self._previous)
 
     def _compare(self, earlier: Any, later: Any) -> Gpm:
-        request = pynvml.c_nvmlGpmMetricsGet_t()
-        request.version = pynvml.NVML_GPM_METRICS_GET_VERSION
-        request.numMetrics = len(_METRICS)
+        request = self._request
         request.sample1, request.sample2 = earlier, later
-        for slot, metric in enumerate(_METRICS.values()):
-            request.metrics[slot].metricId = metric
         answer = self._handle.call_exactly(_COMPARE, request)
         if isinstance(answer, Refusal):
             return self._note(answer)
-        return Gpm(True, *(self._metric(field, request.metrics[slot]) for slot, field in enumerate(_METRICS)))
+        metrics = member(request, "metrics")
+        return Gpm(True, *(self._metric(field, metrics[slot]) for slot, field in enumerate(_METRICS)))
 
     def _metric(self, field: str, metric: Any) -> float | None:
-        if metric.nvmlReturn == pynvml.NVML_SUCCESS:
-            return self._handle.take(field, float(metric.value), float)
-        refusal = Refusal(_COMPARE, metric.nvmlReturn)
+        code = member(metric, "nvmlReturn")
+        if code == pynvml.NVML_SUCCESS:
+            return self._handle.take(field, float(member(metric, "value")), float)
+        refusal = Refusal(_COMPARE, code)
         self._handle.record.count(refusal)
         self._handle.record.note(field, refusal)
         return None

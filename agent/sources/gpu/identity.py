@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 
 class IdentitySource:
@@ -31,9 +32,9 @@ class IdentitySource:
             self._once.get(now)
         return GpuIdentity(**self._once.known)
 
-    def read(self, now: float) -> GpuIdentity:
+    def read(self, moment: Moment) -> GpuIdentity:
         """NVML: see the fields of GpuIdentity."""
-        return GpuIdentity(**self._once.get(now), **self._board.get(now))
+        return GpuIdentity(**self._once.get(moment.now), **self._board.get(moment.details))
 
 
 def bus_id(info: Any) -> str | None:

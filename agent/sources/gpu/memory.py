@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 
 from agent.readings import Memory
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import DETAIL_PACE
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 _FUNCTION = "nvmlDeviceGetMemoryInfo"
 
@@ -28,9 +29,9 @@ class MemorySource:
         self._index = index
         self._handle = handle
         self.refusal: Refusal | None = None  # of the latest reading
-        self._bar1 = Paced(SLOW_PACE, lambda: _read_bar1(handle))
+        self._bar1 = Paced(DETAIL_PACE, lambda: _read_bar1(handle))
 
-    def read(self, now: float) -> Memory:
+    def read(self, moment: Moment) -> Memory:
         """Raises `pynvml.NVMLError` if the GPU as a whole cannot be read. NVML: see the fields of Memory."""
         take, memory = self._handle.take, self._read_memory()
         # Unified memory (GB10) has no total, or says 0; then its parts mean nothing.
@@ -41,7 +42,7 @@ class MemorySource:
             used_bytes=take("memory.used_bytes", parts, lambda memory: number(memory, "used")),
             free_bytes=take("memory.free_bytes", parts, lambda memory: number(memory, "free")),
             reserved_bytes=take("memory.reserved_bytes", parts, lambda memory: number(memory, "reserved")),
-            **self._bar1.get(now),
+            **self._bar1.get(moment.details),
         )
 
     def _read_memory(self) -> Any:

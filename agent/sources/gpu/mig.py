@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 # What NVML says of a number that no MIG device has.
 _THERE_IS_NONE = {pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INVALID_ARGUMENT}
@@ -53,14 +54,18 @@ class MigSource:
         self._clients = clients
         # GPU and compute instance by UUID, which is made of them; of those that there are.
         self._ids: dict[str, tuple[int | None, int | None]] = {}
+        self._last: MigReading | None = None
         self._paced = Paced(SLOW_PACE, self._read)
 
-    def read(self, now: float) -> MigReading:
+    def read(self, moment: Moment) -> MigReading:
         """Every MIG device of this GPU; none where MIG is off or unknown.
 
         NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMaxMigDeviceCount, nvmlDeviceGetMigDeviceHandleByIndex.
         """
-        return self._paced.get(now)
+        # Whose processes there are is asked in every sample; whether MIG is on needs no such haste.
+        is_on = self._last is None or self._last.mig.enabled is not False
+        self._last = self._paced.get(moment.now if is_on else moment.verdicts)
+        return self._last
 
     def _read(self) -> MigReading:
         handle = self._handle

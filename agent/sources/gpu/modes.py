@@ -8,30 +8,38 @@ import pynvml
 
 from agent.readings import Modes
 from agent.sources.gpu.fixed import Fixed
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import SETTINGS_PACE, SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 
 class ModesSource:
     """The modes of the GPU behind one handle."""
 
     def __init__(self, handle: GpuHandle) -> None:
-        self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
+        self._performance_state = Paced(SLOW_PACE, lambda: _read_performance_state(handle))
+        self._settings = Paced(SETTINGS_PACE, lambda: _read_settings(handle))
         self._fixed = Fixed(handle, lambda: _read_fixed(handle))
 
-    def read(self, now: float) -> Modes:
+    def read(self, moment: Moment) -> Modes:
         """NVML: see the fields of Modes."""
-        return Modes(**self._slow.get(now), **self._fixed.get(now))
+        return Modes(
+            performance_state=self._performance_state.get(moment.verdicts),
+            **self._settings.get(moment.details),
+            **self._fixed.get(moment.details),
+        )
 
 
-def _read_slow(handle: GpuHandle) -> dict[str, Any]:
+def _read_performance_state(handle: GpuHandle) -> int | None:
+    state = handle.call("nvmlDeviceGetPerformanceState")
+    return handle.take("modes.performance_state", state, _performance_state)
+
+
+def _read_settings(handle: GpuHandle) -> dict[str, Any]:
     return {
-        "performance_state": handle.take(
-            "modes.performance_state", handle.call("nvmlDeviceGetPerformanceState"), _performance_state
-        ),
         "persistence_mode": handle.take(
             "modes.persistence_mode", handle.call("nvmlDeviceGetPersistenceMode"), bool
         ),

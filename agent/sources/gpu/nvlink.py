@@ -1,43 +1,55 @@
-"""The NVLinks of one GPU: whether they are up, what they lead to, what they carry and what went wrong."""
+"""The NVLinks of one GPU: whether they are up, what they lead to, what they carry and what went wrong.
+
+Field values tell most of it, of all links in one call. Where they do not, on older drivers and GPUs, a
+function stands in that tells one value of one link.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pynvml
 
-from agent.readings import NVSWITCH, NvLink, NvLinks, Reason
-from agent.sources.gpu.fields import field_values
+from agent.readings import NVSWITCH, NvLink, NvLinks
+from agent.sources.gpu.fields import field_values, fields_by_key
+from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.identity import bus_id
-from agent.sources.gpu.nvlink_counters import NvLinkCounters, ask_error_counters
+from agent.sources.gpu.nvlink_counters import NvLinkCounters
+from agent.sources.gpu.nvlink_errors import NvLinkErrors
+from agent.sources.gpu.nvlink_states import NvLinkStates
 from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
     from agent.sources.gpu.seen import Seen
 
-_COUNT = pynvml.NVML_FI_DEV_NVLINK_LINK_COUNT
+_VERSION = pynvml.NVML_FI_DEV_NVLINK_GET_VERSION
 _SPEED, _COMMON_SPEED = pynvml.NVML_FI_DEV_NVLINK_GET_SPEED, pynvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON
-_STATE = "nvmlDeviceGetNvLinkState"
 # Of a link that is down, or whose other end a virtual machine does not see.
 _LEADS_NOWHERE = Refusal("nvmlDeviceGetNvLinkRemotePciInfo", pynvml.NVML_SUCCESS)
-_THERE_IS_NONE = _NO_SPEED = Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
+_NO_SPEED = Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
 
 
 class _Facts(NamedTuple):
-    """What hardly changes about one link."""
+    """What changes seldom about one link."""
+
+    speed: int | None  # MB/s
+    errors: Mapping[str, int | None]  # by the field of NvLink
+    refusals: Sequence[Refusal]  # what was not told of it
+
+
+class _Make(NamedTuple):
+    """What changes about one link only when it goes down or comes up."""
 
     version: int | None
     peer: str | None
-    speed: int | None  # MB/s
-    counts_packets: bool
-    errors: Mapping[str, int | None]  # by the field of NvLink
-    refusals: tuple[Refusal, ...]  # what was not told of it
+    refusals: Sequence[Refusal]
 
 
 class NvLinkSource:
@@ -46,109 +58,101 @@ class NvLinkSource:
     def __init__(self, handle: GpuHandle, clock: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
-        self._states: tuple[bool, ...] = ()
-        self._paced_count = Paced(NVLINK_FACTS_PACE, self._read_count)
-        self._paced_facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
+        self._link_states = NvLinkStates(handle)
         self._counters = NvLinkCounters(handle)
+        self._errors = NvLinkErrors(handle)
+        self._states: tuple[bool, ...] = ()
+        self._details_at = float("-inf")  # seconds of the monotonic clock
         self._most_active = 0  # of this card, as it was seen before
         self._paced_links = Paced(SLOW_PACE, self._read_links)
+        self._begin_anew()
 
-    def read(self, now: float, seen: Seen) -> NvLinks:
+    def read(self, moment: Moment, seen: Seen) -> NvLinks:
         """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
         self._most_active = seen.nvlinks
-        links = self._paced_links.get(now)
+        self._details_at = moment.details
+        links = self._paced_links.get(moment.now)
         seen.nvlinks = max(seen.nvlinks, sum(self._states))
         return NvLinks(links, seen.nvlinks)
 
+    def _begin_anew(self) -> None:
+        """Links went down or came up: what hardly changes may have changed."""
+        self._facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
+        self._makes = Fixed(self._handle, self._read_makes)
+        self._errors.forget()
+
     def _read_links(self) -> tuple[NvLink, ...] | None:
         now = self._clock()
-        states = self._read_states(now)
+        states = self._link_states.read(now, self._counters.fields, some_were_up=self._most_active > 0)
         if isinstance(states, Refusal):
             self._handle.record.note("nvlink.links", states)
             return None
-        if states != self._states:  # a link that came up has a peer now
-            self._states, self._paced_facts = states, Paced(NVLINK_FACTS_PACE, self._read_facts)
-        all_facts = self._paced_facts.get(now)
-        rates, refused = self._counters.rates(now, len(states))
-        refusals = [refusal for facts in all_facts for refusal in facts.refusals]
-        self._handle.record.note("nvlink.links", gravest([*refusals, *refused]))
+        if states != self._states:
+            self._states = states
+            self._begin_anew()
+        facts, makes = self._facts.get(now), self._makes.get(self._details_at)
+        of_packets = bool(self._errors.are_of_packets)
+        rates, refusals = self._counters.rates(
+            now, len(states), self._link_states.told, of_packets=of_packets
+        )
+        refusals += [refusal for fact in facts for refusal in fact.refusals]
+        refusals += [refusal for make in makes for refusal in make.refusals]
+        self._handle.record.note("nvlink.links", gravest(refusals))
         return tuple(
             NvLink(
                 link,
                 states[link],
-                version=facts.version,
-                peer=facts.peer,
-                speed_megabytes_per_second=facts.speed,
-                counts_packets=facts.counts_packets,
+                version=make.version,
+                peer=make.peer,
+                speed_megabytes_per_second=fact.speed,
+                counts_packets=of_packets,
                 tx_kib_per_second=rates[2 * link],
                 rx_kib_per_second=rates[2 * link + 1],
-                **facts.errors,
+                **fact.errors,
             )
-            for link, facts in enumerate(all_facts)
+            for link, (fact, make) in enumerate(zip(facts, makes, strict=True))
         )
-
-    def _read_count(self) -> int | None:
-        """NVML: field value 91; None where it is not told. It may say 0 of a GPU whose links are all down."""
-        count = field_values(self._handle, [_COUNT])[0]
-        return None if isinstance(count, Refusal) else count
-
-    def _read_states(self, now: float) -> tuple[bool, ...] | Refusal:
-        """Whether each link is up; the refusal of the first: there is none, or it is not told how many.
-
-        Beyond the last that a GPU has, a driver may tell of links that are down: as many as the largest GPU
-        of its generation has.
-        """
-        states: list[bool] = []
-        count: int | None = None
-        for link in range(pynvml.NVML_NVLINK_MAX_LINKS):
-            state = self._handle.call(_STATE, link)
-            if isinstance(state, Refusal):
-                # Links are numbered without gaps: there are no more. Or the driver failed, and who knows.
-                if states and state.reason is Reason.NOT_SUPPORTED:
-                    break
-                return state
-            states.append(state == pynvml.NVML_FEATURE_ENABLED)
-            if link == 0:  # most GPUs have none, and are not asked for their number
-                count = self._paced_count.get(now)
-            if len(states) == count:
-                break
-        if count == 0 and not any(states) and not self._most_active:
-            return _THERE_IS_NONE
-        return tuple(states)
 
     def _read_facts(self) -> tuple[_Facts, ...]:
-        refusals: list[Refusal] = []
-        of_packets = self._counters.are_of_packets(refusals)
-        speeds = self._read_speeds()
-        return tuple(
-            self._facts(link, is_active, speeds[link], refusals, of_packets=of_packets)
-            for link, is_active in enumerate(self._states)
-        )
+        """NVML: field value 164 of each link, or 90 of all that are up; and see nvlink_errors.py.
 
-    def _read_speeds(self) -> list[Any]:
-        """MB/s of each link, or a Refusal. NVML: field value 164, or 90 of all links that are up.
-
-        Older drivers tell the second alone; 0 is that of a link that is down.
+        Older drivers tell the second alone; 0 is the speed of a link that is down.
         """
-        fields = [*((_SPEED, link) for link in range(len(self._states))), _COMMON_SPEED]
-        *speeds, common = field_values(self._handle, fields)
-        if isinstance(common, Refusal):
-            return speeds
-        return [common if isinstance(speed, Refusal) else speed for speed in speeds]
+        links, now = range(len(self._states)), self._clock()
+        why_not = self._errors.find_their_kind()
+        fields = [(field, link) for link in links for field in (_SPEED, *self._errors.fields)]
+        told = fields_by_key(self._handle, [*fields, _COMMON_SPEED])
+        facts = []
+        for link in links:
+            elements = Elements(self._handle)
+            elements.refusals += why_not
+            speed = told[_SPEED, link]
+            if isinstance(speed, Refusal) and not isinstance(told[_COMMON_SPEED], Refusal):
+                speed = told[_COMMON_SPEED]
+            facts.append(
+                _Facts(
+                    speed=elements.take(speed or _NO_SPEED) if self._states[link] else None,
+                    errors=self._errors.of_link(link, told, elements, now, self._details_at),
+                    refusals=elements.refusals,
+                )
+            )
+        return tuple(facts)
 
-    def _facts(
-        self, link: int, is_active: bool, speed: Any, refusals: list[Refusal], *, of_packets: bool
-    ) -> _Facts:
-        elements = Elements(self._handle)
-        elements.refusals += refusals
-        return _Facts(
-            version=elements.ask("nvmlDeviceGetNvLinkVersion", link),
-            peer=_peer(elements, link) if is_active else elements.take(_LEADS_NOWHERE),
-            speed=elements.take(speed or _NO_SPEED) if is_active else None,
-            counts_packets=of_packets,
-            errors=ask_error_counters(elements, link, of_packets=of_packets),
-            refusals=tuple(elements.refusals),
-        )
+    def _read_makes(self) -> tuple[_Make, ...]:
+        """NVML: field value 166, else nvmlDeviceGetNvLinkVersion."""
+        versions = field_values(self._handle, [(_VERSION, link) for link in range(len(self._states))])
+        makes = []
+        for link, (version, is_active) in enumerate(zip(versions, self._states, strict=True)):
+            elements = Elements(self._handle)
+            is_absent = isinstance(version, Refusal) and version.is_absence
+            makes.append(
+                _Make(
+                    elements.ask("nvmlDeviceGetNvLinkVersion", link) if is_absent else elements.take(version),
+                    _peer(elements, link) if is_active else elements.take(_LEADS_NOWHERE),
+                    elements.refusals,
+                )
+            )
+        return tuple(makes)
 
 
 def _peer(elements: Elements, link: int) -> str | None:

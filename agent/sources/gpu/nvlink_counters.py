@@ -1,4 +1,4 @@
-"""What the NVLinks of one GPU count: bytes, and errors. NVLink 5 counts other errors than those before it."""
+"""How much data the NVLinks of one GPU send and receive, by what they have counted."""
 
 from __future__ import annotations
 
@@ -6,38 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pynvml
 
-from agent.readings import Reason
-from agent.sources.gpu.fields import field_values
+from agent.sources.gpu.fields import fields_by_key
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent.sources.gpu.handle import Elements, GpuHandle
-
-# By the field of NvLink.
-_ERRORS = {
-    "replay_errors": pynvml.NVML_NVLINK_ERROR_DL_REPLAY,
-    "recovery_errors": pynvml.NVML_NVLINK_ERROR_DL_RECOVERY,
-    "crc_flit_errors": pynvml.NVML_NVLINK_ERROR_DL_CRC_FLIT,
-    "crc_data_errors": pynvml.NVML_NVLINK_ERROR_DL_CRC_DATA,
-}
-# The same of NVLink 5 and newer, whose links carry packets: ids of field values, whose scope is the link.
-_ERRORS_OF_PACKETS = {
-    "recovery_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_EVENTS,
-    "malformed_packet_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_MALFORMED_PACKET_ERRORS,
-    "buffer_overrun_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_BUFFER_OVERRUN_ERRORS,
-    "receive_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_RCV_ERRORS,
-    "receive_remote_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_RCV_REMOTE_ERRORS,
-    "receive_general_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_RCV_GENERAL_ERRORS,
-    "local_link_integrity_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_LOCAL_LINK_INTEGRITY_ERRORS,
-    "transmit_discards": pynvml.NVML_FI_DEV_NVLINK_COUNT_XMIT_DISCARDS,
-    "failed_recoveries": pynvml.NVML_FI_DEV_NVLINK_COUNT_LINK_RECOVERY_FAILED_EVENTS,
-    "effective_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_EFFECTIVE_ERRORS,
-    "symbol_errors": pynvml.NVML_FI_DEV_NVLINK_COUNT_SYMBOL_ERRORS,
-}
-_ABSENT = (Reason.NOT_SUPPORTED, Reason.MISSING)
+    from agent.sources.field_values import FieldKey
+    from agent.sources.gpu.handle import GpuHandle
 
 
 class _Sizes(NamedTuple):
@@ -49,6 +26,7 @@ class _Sizes(NamedTuple):
 
 
 _KIB = _Sizes(pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX, pynvml.NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX, 1)
+# Of NVLink 5 and newer, whose links carry packets.
 _BYTES = _Sizes(
     pynvml.NVML_FI_DEV_NVLINK_COUNT_XMIT_BYTES, pynvml.NVML_FI_DEV_NVLINK_COUNT_RCV_BYTES, per_kib=1024
 )
@@ -68,55 +46,38 @@ class NvLinkCounters:
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self._unit = _KIB
-        self._of_packets: bool | None = None  # None: the driver failed to tell
         self._last: _Counted | None = None
 
-    def are_of_packets(self, refusals: list[Refusal]) -> bool:
-        """Whether the links count as NVLink 5 does, by the first of them. Adds why that is unknown."""
-        if self._of_packets is None:
-            answers = field_values(self._handle, [(field, 0) for field in _ERRORS_OF_PACKETS.values()])
-            refused = [answer for answer in answers if isinstance(answer, Refusal)]
-            failed = [refusal for refusal in refused if refusal.reason not in _ABSENT]
-            if len(refused) < len(answers):
-                self._of_packets = True
-            elif failed:
-                refusals.append(failed[0])
-            else:
-                self._of_packets = False
-        return bool(self._of_packets)
+    @property
+    def fields(self) -> tuple[int, int]:
+        """The field values that tell what each link has sent and received."""
+        return self._unit.sent, self._unit.received
 
-    def rates(self, now: float, links: int) -> tuple[list[float | None], list[Refusal]]:
-        """KiB a second sent and received by each link, one after the other; and why some are unknown."""
-        answers = self._read(links)
-        if self._of_packets and self._unit is _KIB and all(map(_is_absent, answers)):
+    def rates(
+        self, now: float, links: int, told: Mapping[FieldKey, Any], *, of_packets: bool
+    ) -> tuple[list[float | None], list[Refusal]]:
+        """KiB a second sent and received by each link, one after the other; and why some are unknown.
+
+        `told`: field values that were asked before, by field and link.
+        """
+        answers = self._of(links, told)
+        if of_packets and self._unit is _KIB and all(map(_is_absent, answers)):
             self._unit = _BYTES
-            answers = self._read(links)
+            answers = self._of(links, told)
         sizes = tuple(None if isinstance(answer, Refusal) else answer for answer in answers)
         earlier, self._last = self._last, _Counted(now, sizes, self._unit)
         return _rates(earlier, self._last), [answer for answer in answers if isinstance(answer, Refusal)]
 
-    def _read(self, links: int) -> list[Any]:
+    def _of(self, links: int, told: Mapping[FieldKey, Any]) -> list[Any]:
         """A number or a Refusal for each direction of each link."""
-        both = (self._unit.sent, self._unit.received)
-        return field_values(self._handle, [(field, link) for link in range(links) for field in both])
-
-
-def ask_error_counters(elements: Elements, link: int, *, of_packets: bool) -> Mapping[str, int | None]:
-    """By the field of NvLink. NVML: nvmlDeviceGetNvLinkErrorCounter; of NVLink 5 field values."""
-    answers: dict[str, Any] = {}
-    if of_packets:
-        fields = [(field, link) for field in _ERRORS_OF_PACKETS.values()]
-        answers = dict(zip(_ERRORS_OF_PACKETS, field_values(elements.handle, fields), strict=True))
-    errors: dict[str, int | None] = {name: elements.take(answer) for name, answer in answers.items()}
-    for name, counter in _ERRORS.items():
-        # Not where the field has failed in passing: another counter counts from elsewhere.
-        if name not in answers or _is_absent(answers[name]):
-            errors[name] = elements.ask("nvmlDeviceGetNvLinkErrorCounter", link, counter)
-    return errors
+        keys: list[FieldKey] = [(field, link) for link in range(links) for field in self.fields]
+        if any(key not in told for key in keys):
+            told = fields_by_key(self._handle, keys)
+        return [told[key] for key in keys]
 
 
 def _is_absent(answer: object) -> bool:
-    return isinstance(answer, Refusal) and answer.reason in _ABSENT
+    return isinstance(answer, Refusal) and answer.is_absence
 
 
 def _rates(earlier: _Counted | None, later: _Counted) -> list[float | None]:

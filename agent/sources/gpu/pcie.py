@@ -12,13 +12,13 @@ import pynvml
 
 from agent.readings import LinkSample, Pcie
 from agent.sources import slots
+from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
-from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
+from agent.sources.gpu.paces import ERRORS_PACE, FIXED_PACE, SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap, rate
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 # nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
@@ -95,8 +96,12 @@ def _read_slow(handle: GpuHandle) -> dict[str, int | None]:
     return {
         "generation": handle.ask("pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
         "width": handle.ask("pcie.width", "nvmlDeviceGetCurrPcieLinkWidth"),
-        "replays": handle.ask("pcie.replays", "nvmlDeviceGetPcieReplayCounter"),
     }
+
+
+def _read_replays(handle: GpuHandle) -> int | None:
+    replays: int | None = handle.ask("pcie.replays", "nvmlDeviceGetPcieReplayCounter")
+    return replays
 
 
 class PcieSource:
@@ -110,6 +115,7 @@ class PcieSource:
         self._window_at = float("-inf")
         self._once = Once("pcie", handle, _ONCE)
         self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
+        self._replays = Paced(ERRORS_PACE, lambda: _read_replays(handle))
         self._slots = slots.in_place
         self._bus_id: str | None = None
         self._is_virtual = False  # it is a virtual machine's
@@ -120,7 +126,7 @@ class PcieSource:
 
     def read(
         self,
-        now: float,
+        moment: Moment,
         *,
         bus_id: str | None = None,
         performance_state: int | None = None,
@@ -133,8 +139,8 @@ class PcieSource:
         `performance_state`, `gpu_percent` and `virtualization_mode` are of this sample; `seen` is what this
         card did before.
         """
-        throughput = self._throughput(now)
-        slow = self._slow.get(now)
+        throughput = self._throughput(moment.now)
+        slow = self._slow.get(moment.verdicts)
         seen = seen or Seen()
         if slow is not self._last_slow:  # read in this sample, as the two others were
             self._last_slow = slow
@@ -144,13 +150,14 @@ class PcieSource:
                 seen.lanes = max(seen.lanes or 0, sample.width)
         self._bus_id, self._is_virtual = bus_id, virtualization_mode in _VIRTUAL
         return Pcie(
-            card_generation=self._card_generation.get(now),
-            **({} if bus_id is None else self._port.get(now)),
+            card_generation=self._card_generation.get(moment.details),
+            **({} if bus_id is None else self._port.get(moment.now)),
             widest_under_load=seen.lanes,
             samples=self._samples,
             tx_kib_per_second=throughput.tx_kib_per_second,
             rx_kib_per_second=throughput.rx_kib_per_second,
-            **self._once.get(now),
+            replays=self._replays.get(moment.verdicts),
+            **self._once.get(moment.details),
             **slow,
         )
 
@@ -202,20 +209,10 @@ class PcieSource:
         self._window_at = now
 
     def _read_counters(self, now: float) -> PcieCounters | Refusal:
-        fields = self._handle.call("nvmlDeviceGetFieldValues", _COUNTERS)
-        if isinstance(fields, Refusal):
-            return fields
         # Some drivers give 32 bits, which wrap within 70 ms at the full speed of generation 5 x 16:
         # a difference over a second is then a number without meaning.
-        for field in fields:
-            if (
-                field.nvmlReturn != pynvml.NVML_SUCCESS
-                or field.valueType != pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
-            ):
-                refusal = Refusal("nvmlDeviceGetFieldValues", field.nvmlReturn)
-                self._handle.record.count(refusal)
-                return refusal
-        sent, received = (number(field.value, "ullVal") for field in fields)
-        if sent is None or received is None:
-            return Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
+        sent, received = field_values(self._handle, _COUNTERS, counters=True)
+        for answer in (sent, received):
+            if isinstance(answer, Refusal):
+                return answer
         return PcieCounters(now, sent, received)

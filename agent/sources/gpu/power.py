@@ -8,7 +8,7 @@ import pynvml
 
 from agent.readings import Power
 from agent.sources.gpu.fixed import Fixed
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import DETAIL_PACE, SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from agent.sources.gpu.fields import SlowFields
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 AVERAGE, INSTANT = pynvml.NVML_FI_DEV_POWER_AVERAGE, pynvml.NVML_FI_DEV_POWER_INSTANT
 _MEMORY, _MODULE = pynvml.NVML_POWER_SCOPE_MEMORY, pynvml.NVML_POWER_SCOPE_MODULE
@@ -38,17 +39,19 @@ class PowerSource:
     def __init__(self, handle: GpuHandle, fields: SlowFields) -> None:
         self._handle = handle
         self._fields = fields
-        self._slow = Paced(SLOW_PACE, lambda: _read_slow(handle))
+        self._limits = Paced(SLOW_PACE, lambda: _read_limits(handle))
+        self._energy = Paced(DETAIL_PACE, lambda: _read_energy(handle))
         self._fixed = Fixed(handle, lambda: _read_fixed(handle))
 
-    def read(self, now: float) -> Power:
+    def read(self, moment: Moment) -> Power:
         """NVML: see the fields of Power."""
-        fields = self._fields.get(now)
+        fields = self._fields.get(moment.verdicts)
         return Power(
             usage_watts=_watts(self._handle.ask("power.usage_watts", "nvmlDeviceGetPowerUsage")),
             **{name: _watts(fields[field]) for name, field in _FIELDS.items()},
-            **self._slow.get(now),
-            **self._fixed.get(now),
+            **self._limits.get(moment.details),
+            **self._energy.get(moment.details),
+            **self._fixed.get(moment.details),
         )
 
 
@@ -57,14 +60,17 @@ def _watts(milliwatts: int | None) -> float | None:
     return None if milliwatts is None else milliwatts / 1000
 
 
-def _read_slow(handle: GpuHandle) -> dict[str, float | None]:
+def _read_energy(handle: GpuHandle) -> dict[str, float | None]:
     energy = handle.ask("power.energy_joules", "nvmlDeviceGetTotalEnergyConsumption")
+    return {"energy_joules": None if energy is None else energy / 1000}
+
+
+def _read_limits(handle: GpuHandle) -> dict[str, float | None]:
     return {
         "limit_watts": _watts(handle.ask("power.limit_watts", "nvmlDeviceGetPowerManagementLimit")),
         "enforced_limit_watts": _watts(
             handle.ask("power.enforced_limit_watts", "nvmlDeviceGetEnforcedPowerLimit")
         ),
-        "energy_joules": None if energy is None else energy / 1000,
     }
 
 

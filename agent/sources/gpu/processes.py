@@ -12,7 +12,7 @@ from agent.readings import GpuProcess, ProcessType, Reason
 from agent.readings.gpu.utilization import WORKS_PERCENT
 from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
-from agent.sources.nvml import number
+from agent.sources.nvml import member, number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap
 
@@ -153,15 +153,19 @@ def _read_samples(function: str, handle: GpuHandle, since: float) -> Iterable[An
 
 
 def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:
-    newest: dict[int, Any] = {}
+    newest: dict[int, tuple[int, Any]] = {}
     for sample in samples:
-        if sample.pid not in newest or sample.timeStamp > newest[sample.pid].timeStamp:
-            newest[sample.pid] = sample
+        pid, taken_at = member(sample, "pid"), member(sample, "timeStamp")
+        if pid not in newest or taken_at > newest[pid][0]:
+            newest[pid] = taken_at, sample
     return {
         pid: ProcessUtilization(
-            *(number(sample, field) for field in ("smUtil", "memUtil", "encUtil", "decUtil"))
+            number(sample, "smUtil"),
+            number(sample, "memUtil"),
+            number(sample, "encUtil"),
+            number(sample, "decUtil"),
         )
-        for pid, sample in newest.items()
+        for pid, (_, sample) in newest.items()
     }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from agent.sources.gpu.fields import SlowFields
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 ACTION = pynvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION
 FIELDS = {ACTION: "recovery.action"}
@@ -29,12 +30,12 @@ class RecoverySource:
         self._fields = fields
         self._repairs = Paced(ERRORS_PACE, lambda: _read_repairs(handle))
 
-    def read(self, now: float) -> Recovery:
+    def read(self, moment: Moment) -> Recovery:
         """NVML: see the fields of Recovery."""
-        repairs = self._repairs.get(now)  # first: it may be what says that the GPU requires a reset
-        return Recovery(
-            action=self._fields.get(now)[ACTION], requires_reset=self._handle.requires_reset, **repairs
-        )
+        # The first: it may be what says that the GPU requires a reset.
+        repairs = self._repairs.get(moment.verdicts)
+        action = self._fields.get(moment.verdicts)[ACTION]
+        return Recovery(action=action, requires_reset=self._handle.requires_reset, **repairs)
 
     def forget_repairs(self) -> None:
         """What is repaired at the next reset is no longer what it was: ask at the next `read`."""

@@ -31,7 +31,7 @@ CALL_PACE = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What tells a value in the place of its function: the first that does."""
+    """What tells a value instead of its function: the first that does."""
 
     fields: tuple[int, ...] = ()  # of nvmlDeviceGetFieldValues, after `known`
     value_of: Callable[[int], Any] = int  # of a field, as the reading has it

@@ -9,12 +9,13 @@ import pynvml
 from agent.readings import Thermal
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.fixed import Fixed
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import DETAIL_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.fields import SlowFields
     from agent.sources.gpu.handle import GpuHandle
+    from agent.sources.gpu.moment import Moment
 
 MEMORY = pynvml.NVML_FI_DEV_MEMORY_TEMP
 FIELDS = {MEMORY: "thermal.memory_celsius"}
@@ -29,18 +30,18 @@ class ThermalSource:
         self._fields = fields
         self._thresholds = Fixed(handle, lambda: _read_thresholds(handle) | _read_tlimits(handle))
         self._margin: Paced[int | None] = Paced(  # 1 ms on an H100
-            SLOW_PACE, lambda: handle.ask("thermal.margin_celsius", "nvmlDeviceGetMarginTemperature")
+            DETAIL_PACE, lambda: handle.ask("thermal.margin_celsius", "nvmlDeviceGetMarginTemperature")
         )
 
-    def read(self, now: float) -> Thermal:
+    def read(self, moment: Moment) -> Thermal:
         """NVML: see the fields of Thermal."""
         return Thermal(
             gpu_celsius=self._handle.ask(
                 "thermal.gpu_celsius", "nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU
             ),
-            memory_celsius=self._fields.get(now)[MEMORY],
-            margin_celsius=self._margin.get(now),
-            **self._thresholds.get(now),
+            memory_celsius=self._fields.get(moment.verdicts)[MEMORY],
+            margin_celsius=self._margin.get(moment.details),
+            **self._thresholds.get(moment.details),
         )
 
 

@@ -29,6 +29,11 @@ class Refusal(NamedTuple):
         return reason_of(self.code)
 
     @property
+    def is_absence(self) -> bool:
+        """Whether this GPU, or this driver, has no such value. It may have it under another name."""
+        return self.reason in (Reason.NOT_SUPPORTED, Reason.MISSING)
+
+    @property
     def is_failure(self) -> bool:
         """Whether the driver tried, and could not: each time that it is asked is noted."""
         return self.reason is Reason.FAILED

@@ -17,6 +17,7 @@ from agent.derive.host_health import examine_host
 from agent.derive.rounding import tenths, whole
 from agent.derive.summary import summarize
 from agent.derive.topology import topology_matrix
+from agent.readings import GpuState
 from agent.views.gpu.detail import detail_view
 from agent.views.gpu.device import Gpu, gpu_view
 from agent.views.gpu.unknown import unknown_view
@@ -54,7 +55,7 @@ class GpuMetrics(BaseModel):
     simulated: bool = Field(description="true: the GPUs are simulated")
     system_info: SystemInfo
     gpu_count: int = Field(description="number of visible GPUs, whatever idx selects")
-    health: HealthReport = Field(description="how well the host is: whether its GPUs are all there")
+    health: HealthReport = Field(description="verdict on the host: whether all its GPUs are there")
     gpus: list[Gpu] = Field(description="the listed GPUs, in the order of their index")
     summary: GpuSummary
     status: Literal["ok", "degraded"] = Field(description="degraded: some listed GPU could not be read")
@@ -115,7 +116,7 @@ class GpuJson:
         tail = GpuMetrics.model_construct(
             {"summary", "status"},
             summary=_summary_view(readings),
-            status="ok" if len(readings) == len(selected) else "degraded",
+            status="ok" if all(_is_as_it_should_be(gpu) for gpu in selected) else "degraded",
         )
         yield b"],"
         if not detail:
@@ -136,6 +137,11 @@ class GpuJson:
             remembers = self._snapshot.ledger is not None
             view.detail.unknown, view.detail.failed = unknown_view(view, gpu, remembers=remembers)
         return to_json(view)
+
+
+def _is_as_it_should_be(gpu: GpuSample) -> bool:
+    """Whether it can be read, or sleeps and is not to be."""
+    return gpu.reading is not None or gpu.state is GpuState.ASLEEP
 
 
 def _topology(snapshot: Snapshot) -> Iterator[bytes]:

@@ -58,7 +58,7 @@ class GpuThrottling(BaseModel):
 
     reasons: int | None = Field(description="NVML's clocks event reasons, bitmask")
     reason_names: list[str] | None = Field(
-        description="the clocks event reasons in words; null: the driver does not tell them"
+        description="the clocks event reasons by name; null: the driver does not report them"
     )
     is_throttled: bool | None = Field(description="whether a power or thermal slowdown is in force")
     bottlenecks: list[str] | None = Field(description="what limits this GPU; null: the GPU cannot be read")

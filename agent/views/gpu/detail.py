@@ -58,7 +58,7 @@ class GpuDetail(BaseModel):
     pcie: GpuPcieDetail
     pcie_replays: int | None = Field(description="PCIe packets sent again, since the GPU was reset")
     nvlinks: list[GpuNvLink] | None = Field(
-        description="each NVLink of the GPU; null: it has none, or the driver does not tell"
+        description="each NVLink of the GPU; null: it has none, or the driver does not report them"
     )
     fabric: GpuFabric
     ecc: GpuEcc
@@ -66,9 +66,11 @@ class GpuDetail(BaseModel):
     remapped_rows: GpuRemappedRows
     repairs: GpuRepairs
     inforom_valid: bool | None = Field(
-        description="whether the checksum of the InfoROM is right, as it was at the last hourly look"
+        description="whether the checksum of the InfoROM is right; read every hour"
     )
-    xids: list[GpuXid] | None = Field(description="the latest first; null: nobody listens for them")
+    xids: list[GpuXid] | None = Field(
+        description="the latest first; null: the agent does not listen for them"
+    )
     mig_instances: list[GpuMigInstance] | None = Field(
         description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from agent.derive.activity import Activity, Thresholds, judge_activity
+from agent.derive.activity import Activity, ActivityJudgement, Thresholds, judge_activity
 from agent.readings import GpuSample, GpuState
 from agent.views.gpu.activity import DebugInfo, debug_info_view
 from agent.views.gpu.clocks import GpuClocks, GpuThrottling, clocks_view, throttling_view
@@ -53,18 +53,20 @@ class Gpu(BaseModel):
     health: HealthReport
     debug_info: DebugInfo
     top_processes: list[GpuTopProcess] | None = Field(
-        description="up to five, by GPU memory; null: the driver does not list them, or cannot"
+        description="up to five, by GPU memory; null: the driver does not list processes"
     )
     mig: list[MigSlice] | None = Field(
         default=[],
-        description="only of a GPU in MIG mode: its instances; null: the driver does not tell them",
+        description="only for a GPU in MIG mode: its instances; null: the driver does not report them",
     )
     failed: dict[str, str] | None = Field(
         default=None,
-        description="only where the driver fails to tell some of these values: its error in words, by the"
+        description="only where the driver fails to report some of these values: its error in words, by the"
         ' name of the value: {"power.usage_watts": "Unknown Error"}',
     )
-    detail: GpuDetail | None = Field(default=None, description="only with detail=1: all else that is known")
+    detail: GpuDetail | None = Field(
+        default=None, description="only with detail=1: everything else that is known"
+    )
 
 
 def gpu_view(
@@ -73,6 +75,8 @@ def gpu_view(
     """The wire shape of one GPU; `described` are the host's processes by pid."""
     identity, reading = gpu.identity, gpu.values
     judgement = judge_activity(gpu.reading, thresholds)
+    if gpu.state is GpuState.ASLEEP:  # the kernel suspends a GPU only while nobody uses it
+        judgement = ActivityJudgement(Activity.IDLE)
     view = Gpu(
         id=gpu.index,
         uuid=identity.uuid,

@@ -22,7 +22,7 @@ class GpuFabricHealth(BaseModel):
     route_recovery_in_progress: bool | None = Field(description="whether a route is being restored")
     route_unhealthy: bool | None = Field(description="whether restoring a route failed")
     access_timeout_recovery: bool | None = Field(
-        description="whether a memory access over the fabric timed out, which is being recovered from"
+        description="whether a memory access over the fabric timed out and is being recovered"
     )
     incorrect_configuration: str | None = Field(
         description="none, or what is wrong: incorrect_sysguid, incorrect_chassis_sn, no_partition,"

@@ -16,7 +16,7 @@ class GpuPerformance(BaseModel):
     """NVML: GPM metrics 2, 3, 5 and 10; Hopper and newer."""
 
     sm_percent: float | None = Field(description="share of the SMs that were busy, percent")
-    sm_occupancy_percent: float | None = Field(description="warps in flight, of the most that fit, percent")
+    sm_occupancy_percent: float | None = Field(description="warps in flight, percent of the maximum")
     tensor_percent: float | None = Field(description="share of time in which tensor cores worked, percent")
     dram_percent: float | None = Field(description="share of the memory bandwidth in use, percent")
 

@@ -23,7 +23,7 @@ class GpuBoard(BaseModel):
     pci_bus_id: str | None = Field(description="PCI address of the GPU: domain:bus:device.function")
     compute_capability: str | None = Field(description="CUDA compute capability, as in 9.0")
     architecture: str | None = Field(
-        description="generation of the GPU, as in Hopper; NVML's number of one that is newer than the agent"
+        description="generation of the GPU, as in Hopper; NVML's number if it is newer than the agent"
     )
     gsp_firmware_version: str | None = Field(
         description="version of the firmware of the GPU system processor; null: the driver does its work"

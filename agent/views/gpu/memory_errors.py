@@ -17,7 +17,7 @@ class GpuSramSources(BaseModel):
     sm: int = Field(description="errors in the streaming multiprocessors")
     microcontroller: int = Field(description="errors in the microcontrollers")
     pcie: int = Field(description="errors in the PCIe unit")
-    other: int = Field(description="errors elsewhere")
+    other: int = Field(description="errors in other parts")
 
 
 class GpuSramErrors(BaseModel):
@@ -25,13 +25,15 @@ class GpuSramErrors(BaseModel):
 
     corrected_volatile: int | None = Field(description="corrected errors since the driver was loaded")
     uncorrected_volatile: int | None = Field(description="uncorrected errors since the driver was loaded")
-    parity_volatile: int | None = Field(description="those of uncorrected_volatile that parity found")
-    secded_volatile: int | None = Field(description="those of uncorrected_volatile that SEC-DED found")
+    parity_volatile: int | None = Field(description="uncorrected_volatile detected by parity")
+    secded_volatile: int | None = Field(description="uncorrected_volatile detected by SEC-DED")
     corrected_aggregate: int | None = Field(description="corrected errors over the life of the GPU")
     uncorrected_aggregate: int | None = Field(description="uncorrected errors over the life of the GPU")
-    parity_aggregate: int | None = Field(description="those of uncorrected_aggregate that parity found")
-    secded_aggregate: int | None = Field(description="those of uncorrected_aggregate that SEC-DED found")
-    sources: GpuSramSources | None = Field(description="uncorrected_aggregate by part; null: it is not told")
+    parity_aggregate: int | None = Field(description="uncorrected_aggregate detected by parity")
+    secded_aggregate: int | None = Field(description="uncorrected_aggregate detected by SEC-DED")
+    sources: GpuSramSources | None = Field(
+        description="uncorrected_aggregate by part; null: the driver does not report it"
+    )
 
 
 class GpuDramErrors(BaseModel):
@@ -54,11 +56,11 @@ class GpuEcc(BaseModel):
     corrected_aggregate: int | None = Field(description="corrected errors over the life of the GPU")
     uncorrected_aggregate: int | None = Field(description="uncorrected errors over the life of the GPU")
     sram_threshold_exceeded: bool | None = Field(
-        description="whether SRAM had more uncorrected errors than NVIDIA accepts of a GPU"
+        description="whether SRAM had more uncorrected errors than NVIDIA accepts for a GPU"
     )
     unrepairable_memory: bool | None = Field(description="whether faulty memory cannot be repaired")
-    sram: GpuSramErrors = Field(description="those of caches, registers and other memory on the chip")
-    dram: GpuDramErrors = Field(description="those of the GPU memory itself")
+    sram: GpuSramErrors = Field(description="errors in caches, registers and other memory on the chip")
+    dram: GpuDramErrors = Field(description="errors in the GPU memory")
 
 
 def ecc_view(errors: MemoryErrors) -> GpuEcc:
@@ -130,7 +132,7 @@ class GpuRemappedRows(BaseModel):
     uncorrected: int | None = Field(description="rows remapped for uncorrected errors")
     pending: bool | None = Field(description="whether a faulty row will be remapped at the next reset")
     failed: bool | None = Field(description="whether a faulty row could not be remapped")
-    banks: GpuRemapBanks | None = Field(description="null: the driver does not tell")
+    banks: GpuRemapBanks | None = Field(description="null: the driver does not report it")
 
 
 def remapped_rows_view(errors: MemoryErrors) -> GpuRemappedRows:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class MigProcess(BaseModel):
     """A process on a MIG instance."""
 
-    pid: int = Field(description="process id as the driver tells it")
+    pid: int = Field(description="process id as reported by the driver")
     memory_mb: float | None = Field(description="GPU memory of the process, MiB")
 
 
@@ -27,7 +27,7 @@ class GpuMigInstance(BaseModel):
     uuid: str | None = Field(description="NVML UUID, which CUDA understands")
     name: str | None = Field(description="name with the profile, as NVML gives it")
     gpu_instance_id: int | None = Field(
-        description="id of the GPU instance; those with the same one show the memory that they share"
+        description="id of the GPU instance; MIG instances with the same id share their memory"
     )
     compute_instance_id: int | None = Field(description="id of the compute instance in its GPU instance")
     memory_total_mb: float | None = Field(description="memory of the instance, MiB")
@@ -39,7 +39,7 @@ class GpuMigInstance(BaseModel):
 
 
 class MigSlice(BaseModel):
-    """A MIG instance in a line. What is unknown is null."""
+    """A MIG instance in short. Unknown values are null."""
 
     index: int = Field(description="index of the instance on its GPU")
     profile: str | None = Field(description="its slices and memory, as in 1g.10gb")

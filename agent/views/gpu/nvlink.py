@@ -25,8 +25,9 @@ class GpuNvLink(BaseModel):
     version: int | None = Field(description="NVLink version as reported by NVML")
     peer: str | None = Field(description="PCI bus id at the other end, or NVSwitch")
     speed_mbps: int | None = Field(
-        description="speed of the link in one direction, with what the protocol takes of it, MB/s of"
-        " 1000 x 1000 bytes; null while it is down"
+        description="speed of the link in one direction, including the share of the protocol, MB/s of 1000"
+        " x 1000"
+        " bytes; null while it is down"
     )
     tx_throughput_mbps: float | None = Field(description="data leaving the GPU, MB/s of 1024 x 1024 bytes")
     rx_throughput_mbps: float | None = Field(description="data entering the GPU, MB/s of 1024 x 1024 bytes")
@@ -35,10 +36,10 @@ class GpuNvLink(BaseModel):
     crc_flit_errors: int | None = Field(description="flow control units with a wrong checksum")
     crc_data_errors: int | None = Field(description="data packets with a wrong checksum")
     malformed_packet_errors: int | None = Field(
-        default=None, description="only with NVLink 5: packets that make no sense"
+        default=None, description="only with NVLink 5: malformed packets"
     )
     buffer_overrun_errors: int | None = Field(
-        default=None, description="only with NVLink 5: packets for which there was no room"
+        default=None, description="only with NVLink 5: packets dropped because the buffer was full"
     )
     receive_errors: int | None = Field(
         default=None, description="only with NVLink 5: packets received with an error"

@@ -18,7 +18,7 @@ class GpuPower(BaseModel):
     usage_watts: float | None = Field(description="power draw, watts")
     limit_watts: float | None = Field(description="power management limit, watts")
     budget_watts: float | None = Field(
-        description="what is left of the limit, watts; 0 where the draw is above it"
+        description="power limit minus power draw, watts; 0 where the draw is above the limit"
     )
     efficiency_percent: int | None = Field(description="power draw in percent of the limit")
 

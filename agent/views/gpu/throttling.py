@@ -25,10 +25,12 @@ class GpuThrottledSeconds(BaseModel):
         description="seconds for which the hardware slowed itself down because of heat"
     )
     hw_power_brake_slowdown: float | None = Field(
-        description="seconds for which a signal from outside, as of the power supply, slowed the GPU down"
+        description="seconds for which an external signal, such as that of the power supply, slowed the"
+        " GPU down"
     )
     thermal: float | None = Field(
-        description="seconds for which any heat slowed the GPU down; drivers before R575 tell no other"
+        description="seconds for which any heat slowed the GPU down; the only counter of heat with drivers"
+        " before R575"
     )
 
 

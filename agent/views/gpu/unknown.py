@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # The reasons beside those of the driver (Reason).
 NEEDS_TWO_SAMPLES = "needs_two_samples"  # it is the change between two readings, or read after one
 NOTHING_IS_REMEMBERED = "nothing_is_remembered"  # HISTORY_INTERVAL is 0, or it was not seen yet
-NOT_READ = "not_read"  # the GPU is lost, stuck or starting
+NOT_READ = "not_read"  # the GPU is lost, stuck, asleep or starting
 
 DESCRIPTION = (
     "names of what is null in this object, by reason: not_supported (this GPU has no such value), missing"
@@ -28,9 +28,7 @@ DESCRIPTION = (
     " not_read (the GPU could not be read). The name of an object or a list stands for all in it; where names"
     " are very many, for the gravest reason, and the first of them"
 )
-FAILED_DESCRIPTION = (
-    "what the driver says of each name under failed, in NVML's words; where those are many, of the first"
-)
+FAILED_DESCRIPTION = "NVML's error for each name under failed; where there are many, for the first ones"
 BUDGET = 2048  # bytes of JSON for both, of one GPU
 
 # Of a GPU that is well they are null.

@@ -20,9 +20,9 @@ class GpuXid(BaseModel):
 
     code: int = Field(description="code of the XID error")
     meaning: str = Field(description="meaning of the XID by NVIDIA's catalogue")
-    remedy: Remedy = Field(description="what helps, by NVIDIA's catalogue")
+    remedy: Remedy = Field(description="action that helps, by NVIDIA's catalogue")
     immediate_action: str | None = Field(
-        description="immediate action of NVIDIA's catalogue, as in RESET_GPU; null: it names none"
+        description="immediate action of NVIDIA's catalogue, for example RESET_GPU; null: it names none"
     )
     investigatory_action: str | None = Field(
         description="investigatory action of NVIDIA's catalogue, if it comes back; null: it names none"
@@ -31,20 +31,27 @@ class GpuXid(BaseModel):
         description="products, each standing for its generation, for which NVIDIA's catalogue lists the XID"
     )
     times: int = Field(
-        description="number of times since the agent started; with KERNEL_LOG as far back as the kernel log"
-        " reaches, where one fault may take several lines"
+        description="number of errors since the agent started; with KERNEL_LOG as far back as the kernel"
+        " log reaches,"
+        " where one fault can take several lines"
     )
     last_at: str = Field(description="when it was last reported, ISO 8601 UTC")
-    source: Literal["nvml", "kernel_log", "both"] = Field(description="who told of it; both count it once")
+    source: Literal["nvml", "kernel_log", "both"] = Field(
+        description="source of the XID; an XID from both counts once"
+    )
     was_reset: bool = Field(
-        description="whether the GPU was reset after the last one, by the kernel log: no finding comes of it"
+        description="whether the kernel log has a reset of the GPU after the last error; then it is no"
+        " finding"
     )
     pid: int | None = Field(
-        description="process that the driver blames for the last one, by the kernel log, in the host's"
-        " namespace; null: it names none"
+        description="process that the driver blames for the last error in the kernel log, by its pid on"
+        " the host;"
+        " null: it names none"
     )
     process_name: str | None = Field(description="name of that process, by the kernel log")
-    username: str | None = Field(description="user who owned it; null: unknown, or it was not seen on a GPU")
+    username: str | None = Field(
+        description="user who owned the process; null: unknown, or the process was not seen on a GPU"
+    )
     container_id: str | None = Field(description="id of its innermost container, by its cgroup")
     container_name: str | None = Field(description="name of its container or machine")
     pod_name: str | None = Field(description="name of its Kubernetes pod")

@@ -1,21 +1,16 @@
 """`/metrics`: every family afresh from one Snapshot, so that what is gone leaves no series behind.
 
 A file for each subject lists its families: name, help, value. `gpus.py` puts them together, and
-`families.py` gives each its prefix, type and labels.
+`families.py` gives each its prefix, type and labels; `exposition.py` writes them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
-from prometheus_client.registry import Collector
-
 from agent.derive.holdings import holdings
 from agent.views.prometheus.agent import AgentHealth, agent_families
+from agent.views.prometheus.exposition import OPENMETRICS, TEXT, text_of
 from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.health import health_families, host_health_families
 from agent.views.prometheus.processes import process_families
@@ -26,17 +21,13 @@ from agent.views.prometheus.xid import blamed_processes, xid_errors, xid_timesta
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prometheus_client import Metric
-
     from agent.readings import Snapshot
+    from agent.views.prometheus.exposition import Family
 
 __all__ = ["OPENMETRICS", "TEXT", "AgentHealth", "Exposition"]
 
-TEXT = CONTENT_TYPE_PLAIN_0_0_4
-OPENMETRICS = CONTENT_TYPE_LATEST
 
-
-class Exposition(Collector):
+class Exposition:
     """One Snapshot as families."""
 
     def __init__(
@@ -54,19 +45,11 @@ class Exposition(Collector):
         self._nvlinks = nvlinks
         self._agent = agent
 
-    def collect(self) -> Iterator[Metric]:
-        """Families without a sample are left out."""
-        return (family for family in self._families() if family.samples)
-
     def text(self, content_type: str) -> bytes:
         """In TEXT or OPENMETRICS."""
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)
-        if content_type == OPENMETRICS:
-            return bytes(generate_openmetrics(registry))
-        return generate_latest(registry)
+        return text_of(self._families(), content_type)
 
-    def _families(self) -> Iterator[Metric]:
+    def _families(self) -> Iterator[Family]:
         snapshot = self._snapshot
         yield from agent_families(snapshot, self._agent)
         yield from host_health_families(snapshot)

@@ -12,9 +12,9 @@ from agent.views.prometheus.families import counter, gauge, ratio
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from prometheus_client import Metric
-
     from agent.readings import AgentReading, HostReading, Snapshot
+    from agent.readings.state import StateReading
+    from agent.views.prometheus.exposition import Family
 
 HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
     (
@@ -55,6 +55,7 @@ class AgentHealth:
     token_file: tuple[bool, float | None] | None = (
         None  # was the last read well; Unix time of the last that was
     )
+    state: StateReading | None = None  # None: STATE_DIR is not set
 
 
 PROCESS: tuple[tuple[str, str, Callable[[AgentReading], float | None]], ...] = (
@@ -77,7 +78,7 @@ PROCESS: tuple[tuple[str, str, Callable[[AgentReading], float | None]], ...] = (
 )
 
 
-def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
+def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Family]:
     """What is there even without a driver."""
     yield gauge(
         "agent_build_info",
@@ -146,10 +147,11 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
         (),
         [((), read_at)],
     )
+    yield from _state(agent.state)
     log = snapshot.kernel_log
     yield gauge(
         "agent_kernel_log_up",
-        "1 if the kernel log is read (KERNEL_LOG), else 0: what it tells is not known; absent: not wanted.",
+        "1 if the kernel log is read, else 0; absent unless KERNEL_LOG is on.",
         (),
         [((), log.is_read if log else None)],
     )
@@ -172,3 +174,36 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Metric]:
     if snapshot.host is not None:
         for name, documentation, value in HOST:
             yield gauge(name, documentation, (), [((), value(snapshot.host))])
+
+
+def _state(state: StateReading | None) -> Iterator[Family]:
+    yield gauge(
+        "agent_state_kept",
+        "1 if what a restart would lose is written to STATE_DIR, else 0: it is in memory alone.",
+        (),
+        [((), state.trouble is None if state else None)],
+    )
+    yield gauge(
+        "agent_state_last_write_timestamp_seconds",
+        "Unix time of the last write to STATE_DIR, in seconds.",
+        (),
+        [((), state.written_at if state else None)],
+    )
+    yield gauge(
+        "agent_state_file_bytes",
+        "Size of the file in STATE_DIR with its write-ahead log, in bytes.",
+        (),
+        [((), state.file_bytes if state else None)],
+    )
+    yield counter(
+        "agent_state_failures",
+        "Writes to STATE_DIR that failed, since the agent started; what they held is written later.",
+        (),
+        [((), state.failures if state else None)],
+    )
+    yield counter(
+        "agent_state_lost_writes",
+        "Writes to STATE_DIR that were given up, since the agent started: what they held is lost.",
+        (),
+        [((), state.lost_batches if state else None)],
+    )

@@ -39,7 +39,7 @@ BY_LABEL: ValuesByLabel = (
         "reason",
         "1 while this reason limits the clocks, else 0.",
         lambda r: {
-            (reason.name or "").lower(): None
+            reason.name.lower(): None
             if r.clocks.event_reasons is None
             else bool(r.clocks.event_reasons & reason)
             for reason in ClocksEventReason

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from agent.views.prometheus.exposition import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from prometheus_client import Metric
+    from collections.abc import Callable, Iterable, Sequence
 
     from agent.readings import GpuReading, GpuSample
 
@@ -23,17 +21,17 @@ GPU_LABELS = ("uuid", "gpu")
 UNKNOWN_UUID = "unknown"  # of a GPU that could never be read; its index tells it from another
 KIB, MHZ = 1024, 1_000_000
 
-Sample = tuple["Iterable[str]", float | None]  # label values, value; None: unknown, and so absent
+Sample = tuple["Sequence[str]", float | None]  # label values, value; None: unknown, and so absent
 
 
-def gauge(name: str, documentation: str, labels: Iterable[str], samples: Iterable[Sample]) -> Metric:
+def gauge(name: str, documentation: str, labels: Iterable[str], samples: Iterable[Sample]) -> Family:
     """A family of gauges."""
-    return _filled(GaugeMetricFamily(PREFIX + name, documentation, labels=list(labels)), samples)
+    return _filled(Family(PREFIX + name, "gauge", documentation, tuple(labels)), samples)
 
 
-def counter(name: str, documentation: str, labels: Iterable[str], samples: Iterable[Sample]) -> Metric:
+def counter(name: str, documentation: str, labels: Iterable[str], samples: Iterable[Sample]) -> Family:
     """A family of counters; `name` without `_total`."""
-    return _filled(CounterMetricFamily(PREFIX + name, documentation, labels=list(labels)), samples)
+    return _filled(Family(PREFIX + name, "counter", documentation, tuple(labels)), samples)
 
 
 def label_values(gpu: GpuSample, *more: str) -> tuple[str, ...]:
@@ -51,8 +49,6 @@ def scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _filled(family: GaugeMetricFamily | CounterMetricFamily, samples: Iterable[Sample]) -> Metric:
-    for labels, value in samples:
-        if value is not None:
-            family.add_metric(list(labels), value)
+def _filled(family: Family, samples: Iterable[Sample]) -> Family:
+    family.samples.extend((labels, value) for labels, value in samples if value is not None)
     return family

@@ -32,9 +32,8 @@ from agent.views.prometheus.families import GPU_LABELS, counter, gauge, label_va
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prometheus_client import Metric
-
     from agent.readings import DriverReading, Snapshot
+    from agent.views.prometheus.exposition import Family
     from agent.views.prometheus.families import ReadingValues, ValuesByLabel
 
 GAUGES: ReadingValues = (
@@ -65,10 +64,11 @@ BY_LABEL: ValuesByLabel = (
 )
 
 
-def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) -> Iterator[Metric]:
+def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) -> Iterator[Family]:
     """Every family about GPUs as such; `nvlinks`: those about NVLinks too."""
     yield identity.info_family(snapshot, driver)
     readings = [(gpu, gpu.reading) for gpu in snapshot.gpus if gpu.reading is not None]
+    labelled = [(label_values(gpu), reading) for gpu, reading in readings]
     left_out = () if nvlinks else tuple(row[0] for row in (*nvlink.GAUGES, *nvlink.BY_LABEL))
     for name, documentation, value in GAUGES:
         if name in left_out:
@@ -77,14 +77,14 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) ->
             name,
             documentation,
             GPU_LABELS,
-            ((label_values(gpu), value(reading)) for gpu, reading in readings),
+            ((labels, value(reading)) for labels, reading in labelled),
         )
     for name, documentation, value in COUNTERS:
         yield counter(
             name,
             documentation,
             GPU_LABELS,
-            ((label_values(gpu), value(reading)) for gpu, reading in readings),
+            ((labels, value(reading)) for labels, reading in labelled),
         )
     for name, label, documentation, values in BY_LABEL:
         if name in left_out:
@@ -93,11 +93,7 @@ def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) ->
             name,
             documentation,
             (*GPU_LABELS, label),
-            (
-                (label_values(gpu, key), one)
-                for gpu, reading in readings
-                for key, one in values(reading).items()
-            ),
+            (((*labels, key), one) for labels, reading in labelled for key, one in values(reading).items()),
         )
     yield throttling.throttled_seconds(readings)
     yield memory_errors.ecc_errors(readings)

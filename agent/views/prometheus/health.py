@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.host_health import examine_host
+from agent.derive.not_offered import is_kept_out
 from agent.readings import GpuState
 from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from prometheus_client import Metric
-
     from agent.readings import Snapshot
+    from agent.views.prometheus.exposition import Family
 
 
-def host_health_families(snapshot: Snapshot) -> Iterator[Metric]:
+def host_health_families(snapshot: Snapshot) -> Iterator[Family]:
     """Verdict and findings; also without a driver."""
     health = examine_host(snapshot)
     yield gauge(
@@ -38,8 +38,8 @@ def host_health_families(snapshot: Snapshot) -> Iterator[Metric]:
     )
 
 
-def health_families(snapshot: Snapshot) -> Iterator[Metric]:
-    """States, verdicts, findings."""
+def health_families(snapshot: Snapshot) -> Iterator[Family]:
+    """States, verdicts, findings, and which the operator keeps out."""
     health = examine(snapshot)
     yield gauge(
         "state",
@@ -81,4 +81,10 @@ def health_families(snapshot: Snapshot) -> Iterator[Metric]:
             for gpu in snapshot.gpus
             for finding in health[gpu.index].findings
         ),
+    )
+    yield gauge(
+        "kept_out",
+        "1 if the operator keeps the GPU out of /free (NOT_OFFERED), else 0; absent while that is unknown.",
+        GPU_LABELS,
+        ((label_values(gpu), is_kept_out(gpu, snapshot)) for gpu in snapshot.gpus),
     )

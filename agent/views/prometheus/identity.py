@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from agent.views.prometheus.families import GPU_LABELS, gauge, label_values
 
 if TYPE_CHECKING:
-    from prometheus_client import Metric
-
     from agent.readings import DriverReading, Snapshot
+    from agent.views.prometheus.exposition import Family
 
 
-def info_family(snapshot: Snapshot, driver: DriverReading) -> Metric:
+def info_family(snapshot: Snapshot, driver: DriverReading) -> Family:
     """One series for each GPU, whether it can be read or not."""
     return gauge(
         "info",

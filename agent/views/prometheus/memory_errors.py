@@ -9,9 +9,8 @@ from agent.views.prometheus.families import GPU_LABELS, counter, label_values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from prometheus_client import Metric
-
     from agent.readings import GpuReading, GpuSample, MemoryErrors
+    from agent.views.prometheus.exposition import Family
     from agent.views.prometheus.families import ReadingValues, ValuesByLabel
 
 
@@ -39,7 +38,7 @@ GAUGES: ReadingValues = (
     ),
     (
         "sram_threshold_exceeded",
-        "1 if SRAM had more uncorrected errors than NVIDIA accepts of a GPU, else 0.",
+        "1 if SRAM had more uncorrected errors than NVIDIA accepts for a GPU, else 0.",
         lambda r: r.memory_errors.sram_threshold_exceeded,
     ),
     (
@@ -70,11 +69,11 @@ BY_LABEL: ValuesByLabel = (
 )
 
 
-def ecc_errors_by_place(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
+def ecc_errors_by_place(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Family:
     """The counters by the place of the error too; no error counts twice."""
     return counter(
         "ecc_errors_by_place",
-        "ECC errors by place, sram or dram; those of SRAM not corrected by what found them, if told.",
+        "ECC errors by place, sram or dram; uncorrected SRAM errors by parity and SECDED where reported.",
         (*GPU_LABELS, "place", "type", "scope"),
         (
             (label_values(gpu, place, kind, scope), count)
@@ -100,7 +99,7 @@ def _at_places(errors: MemoryErrors, scope: str) -> Iterator[tuple[str, str, int
     yield "sram", "uncorrected_secded", secded
 
 
-def ecc_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
+def ecc_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Family:
     """The counters of errors, by their type and since when they count."""
     return counter(
         "ecc_errors",

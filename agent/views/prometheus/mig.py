@@ -9,9 +9,8 @@ from agent.views.prometheus.families import GPU_LABELS, UNKNOWN_UUID, gauge, lab
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from prometheus_client import Metric
-
     from agent.readings import GpuReading, GpuSample, MigInstance
+    from agent.views.prometheus.exposition import Family
     from agent.views.prometheus.families import ReadingValues
 
 
@@ -29,18 +28,18 @@ GAUGES: ReadingValues = (
 )
 
 
-def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[Metric]:
+def mig_families(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Iterator[Family]:
     """The families of each instance."""
     instances = [(gpu, one) for gpu, reading in readings for one in reading.mig.instances or ()]
     for name, documentation, field in (
         (
             "mig_memory_total_bytes",
-            "Memory of a MIG instance, in bytes; those of one GPU instance have it together.",
+            "Memory of a MIG instance, in bytes; instances with the same gpu_instance_id share it.",
             "memory_total_bytes",
         ),
         (
             "mig_memory_used_bytes",
-            "Memory of a MIG instance in use, in bytes; those of one GPU instance have it together.",
+            "Memory of a MIG instance in use, in bytes; instances with the same gpu_instance_id share it.",
             "memory_used_bytes",
         ),
     ):

@@ -9,9 +9,8 @@ from agent.views.prometheus.families import GPU_LABELS, KIB, counter, label_valu
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from prometheus_client import Metric
-
     from agent.readings import GpuReading, GpuSample, NvLink, NvLinks
+    from agent.views.prometheus.exposition import Family
     from agent.views.prometheus.families import ReadingValues, ValuesByLabel
 
 # The field of NvLink by the type of the error; that of a link before NVLink 5.
@@ -59,7 +58,7 @@ BY_LABEL: ValuesByLabel = (
 )
 
 
-def nvlink_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
+def nvlink_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Family:
     """The counters of all links together, by the type of the error."""
     return counter(
         "nvlink_errors",

@@ -10,10 +10,9 @@ from agent.views.prometheus.families import GPU_LABELS, gauge, label_values, rat
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from prometheus_client import Metric
-
     from agent.derive.holdings import Holding
     from agent.readings import Snapshot
+    from agent.views.prometheus.exposition import Family
 
 # Each is three series that live as short as the process; past these the largest are told.
 MAX_PROCESSES = 512
@@ -27,7 +26,7 @@ PROCESS_LABELS = (
 )
 
 
-def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool) -> Iterator[Metric]:
+def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool) -> Iterator[Family]:
     """Their number on each GPU, and each process if wished for; `held` are the processes on all GPUs."""
     yield gauge(
         "processes",
@@ -50,7 +49,7 @@ def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool)
         )
 
 
-def _each(held: Sequence[Holding]) -> Iterator[Metric]:
+def _each(held: Sequence[Holding]) -> Iterator[Family]:
     values: tuple[tuple[str, str, Callable[[Holding], float | None]], ...] = (
         (
             "process_memory_used_bytes",

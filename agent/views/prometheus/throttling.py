@@ -9,12 +9,11 @@ from agent.views.prometheus.families import GPU_LABELS, counter, label_values
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from prometheus_client import Metric
-
     from agent.readings import GpuReading, GpuSample
+    from agent.views.prometheus.exposition import Family
 
 
-def throttled_seconds(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Metric:
+def throttled_seconds(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Family:
     """The counters, by the names that reasons have in `clocks_event_reason`."""
     return counter(
         "throttled_seconds",

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from agent.views.prometheus.families import GPU_LABELS, counter, label_values
 
 if TYPE_CHECKING:
-    from prometheus_client import Metric
-
     from agent.readings import Snapshot
+    from agent.views.prometheus.exposition import Family
 
 
-def driver_errors(snapshot: Snapshot) -> Metric:
+def driver_errors(snapshot: Snapshot) -> Family:
     """The counters by function and error."""
     return counter(
         "driver_errors",

@@ -10,13 +10,12 @@ from agent.views.prometheus.families import counter, gauge
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from prometheus_client import Metric
-
     from agent.derive.holdings import Holding, UserHoldings
     from agent.readings import Snapshot
+    from agent.views.prometheus.exposition import Family
 
 
-def user_families(snapshot: Snapshot, held: Sequence[Holding]) -> Iterator[Metric]:
+def user_families(snapshot: Snapshot, held: Sequence[Holding]) -> Iterator[Family]:
     """Totals by user; `held` are the processes on all GPUs."""
     users = by_user(held, snapshot.ledger.users if snapshot.ledger else None)
     gauges: tuple[tuple[str, str, Callable[[UserHoldings], float | None]], ...] = (

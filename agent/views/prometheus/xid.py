@@ -8,29 +8,29 @@ from agent.readings import Belonging
 from agent.views.prometheus.families import GPU_LABELS, counter, gauge, label_values
 
 if TYPE_CHECKING:
-    from prometheus_client import Metric
-
     from agent.readings import Snapshot, XidCount
+    from agent.views.prometheus.exposition import Family
 
 # As the labels of a process in processes.py, which says why they are not called `container` and `pod`.
 BLAMED_LABELS = ("pid", "user", "name", "container_id", "container_name", "pod_name", "pod_namespace")
 
 
-def xid_errors(snapshot: Snapshot) -> Metric:
+def xid_errors(snapshot: Snapshot) -> Family:
     """The counters by code."""
     return counter(
         "xid_errors",
         "XID errors of the GPU by code, since the agent started, or as far back as KERNEL_LOG reaches.",
         (*GPU_LABELS, "xid"),
         (
-            (label_values(gpu, str(code)), seen.times)
+            # What an agent before this one counted is in that one's counter.
+            (label_values(gpu, str(code)), seen.times - seen.restored)
             for gpu in snapshot.gpus
             for code, seen in sorted((gpu.xids or {}).items())
         ),
     )
 
 
-def xid_timestamps(snapshot: Snapshot) -> Metric:
+def xid_timestamps(snapshot: Snapshot) -> Family:
     """When each code was last reported."""
     return gauge(
         "xid_last_timestamp_seconds",
@@ -44,7 +44,7 @@ def xid_timestamps(snapshot: Snapshot) -> Metric:
     )
 
 
-def blamed_processes(snapshot: Snapshot) -> Metric:
+def blamed_processes(snapshot: Snapshot) -> Family:
     """Whom the driver blames for the last one of each code."""
     return gauge(
         "xid_last_process_info",

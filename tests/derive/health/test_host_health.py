@@ -54,6 +54,16 @@ def test_a_count_that_is_enough_needs_no_other() -> None:
     assert host(8, 8, is_confirmed=False) == WELL
 
 
+def test_a_name_in_not_offered_that_fits_no_gpu_is_a_warning() -> None:
+    there = Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=8), not_offered=("7", "9"))
+    health = examine_host(there)
+
+    assert health.verdict is WARNING
+    assert [finding.what for finding in health.findings] == [
+        "NOT_OFFERED names 9, and the driver lists no such GPU"
+    ]
+
+
 def test_a_gpu_that_is_lost_is_there() -> None:
     lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
     snapshot = Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=1), gpus=(lost,), census=GpuCensus(1, 1))

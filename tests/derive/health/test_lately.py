@@ -68,7 +68,7 @@ def test_the_sentences_say_how_much() -> None:
     lately = Lately(slowed_by_heat_seconds=45.4, fabric_pending_seconds=420, nvlink_recoveries=2)
 
     assert [found.what for found in health(gpu(nvlink_links=(), **PENDING), lately=lately).findings] == [
-        "Its registration with the NVLink fabric is in progress for 7 minutes: CUDA does not start",
-        "It was too hot and slowed down for 45 s of the last 5 minutes",
-        "Its NVLinks had to recover 2 times in the last hour",
+        "The registration with the NVLink fabric is in progress for 7 minutes: CUDA does not start",
+        "The GPU was too hot and slowed down for 45 s of the last 5 minutes",
+        "The NVLinks had to recover 2 times in the last hour",
     ]

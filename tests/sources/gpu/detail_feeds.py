@@ -122,10 +122,5 @@ DETAILS = {
 # Tested in files of their own: one has older forms, the other is read after the sample.
 APART = {"nvmlDeviceGetGpuFabricInfoV", "nvmlDeviceValidateInforom"}
 
-# Tested with the links.
-LINK_FEEDS: dict[str, str] = {
-    "nvmlDeviceGetNvLinkVersion": "version",
-    "nvmlDeviceGetNvLinkErrorCounter": "replay_errors",
-    "nvmlDeviceGetNvLinkState": "",
-    "nvmlDeviceGetNvLinkRemoteDeviceType": "",
-}
+# Tested with the links. Field values tell the rest of them.
+LINK_FEEDS = ("nvmlDeviceGetNvLinkErrorCounter", "nvmlDeviceGetNvLinkRemoteDeviceType")

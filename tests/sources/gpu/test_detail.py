@@ -284,6 +284,8 @@ CALLS_IN_A_MINUTE = {
     ),
     "nvmlDeviceGetTemperatureThreshold": 4,
     # every 30 s
+    "nvmlDeviceGetPersistenceMode": 2,
+    "nvmlDeviceGetPcieReplayCounter": 2,
     **dict.fromkeys(
         ["nvmlDeviceGetEccMode", "nvmlDeviceGetRemappedRows", "nvmlDeviceGetRowRemapperHistogram"], 2
     ),
@@ -298,20 +300,24 @@ CALLS_IN_A_MINUTE = {
     **dict.fromkeys(
         [
             "nvmlDeviceGetPerformanceState",
-            "nvmlDeviceGetPersistenceMode",
             "nvmlDeviceGetEnforcedPowerLimit",
-            "nvmlDeviceGetTotalEnergyConsumption",
             "nvmlDeviceGetEncoderUtilization",
             "nvmlDeviceGetDecoderUtilization",
+        ],
+        12,
+    ),
+    # every 10 s
+    **dict.fromkeys(
+        [
+            "nvmlDeviceGetTotalEnergyConsumption",
             "nvmlDeviceGetJpgUtilization",
             "nvmlDeviceGetOfaUtilization",
             "nvmlDeviceGetEncoderStats",
             "nvmlDeviceGetFBCStats",
             "nvmlDeviceGetBAR1MemoryInfo",
-            "nvmlDeviceGetPcieReplayCounter",
             "nvmlDeviceGetMarginTemperature",
         ],
-        12,
+        6,
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.readings import Fan
+from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import one_gpu
 
@@ -41,3 +42,15 @@ def test_each_fan_has_its_speed() -> None:
 
     assert reading.fans.count == 2
     assert reading.fans.each == (Fan(40, 1280), Fan(40, 1280))
+
+
+def test_a_gpu_without_fans_is_asked_for_the_first_every_five_minutes() -> None:
+    """It might tell one all the same. Where the driver failed to, it is asked soon again."""
+    with one_gpu("h100") as one:
+        one.gpu.fix(fan_speed=47)
+        one.simulation.fail("nvmlDeviceGetFanSpeed", NvmlReturn.UNKNOWN, times=1)
+        assert one.read().fans.speed_percent is None
+        told = [one.read(after=SLOW_PACE).fans.speed_percent for _ in range(61)]
+
+    assert told == [47] * 61
+    assert one.simulation.calls["nvmlDeviceGetFanSpeed"] == 3

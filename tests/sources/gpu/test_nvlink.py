@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pynvml
@@ -12,8 +13,9 @@ from agent.readings import NVSWITCH, NvLink, Reason
 from agent.simulation import FieldId, NvmlReturn, Simulation, wire
 from agent.simulation.call_faults import FIELD_VALUES
 from agent.sources.gpu import GpuSource
-from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
-from tests.sources.one_gpu import one_gpu
+from agent.sources.gpu.paces import FIXED_PACE, NVLINK_FACTS_PACE, SLOW_PACE
+from agent.sources.return_codes import reason_of
+from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
     from agent.readings import GpuReading
@@ -22,6 +24,13 @@ BUS_IDS = ["00000000:01:00.0", "00000000:02:00.0", "00000000:03:00.0"]
 SWITCH_BUS_IDS = frozenset({f"00000001:0{number}:00.0" for number in range(4)})
 TYPE = "nvmlDeviceGetNvLinkRemoteDeviceType"
 STATE = "nvmlDeviceGetNvLinkState"
+ERRORS = "nvmlDeviceGetNvLinkErrorCounter"
+ERROR_FIELDS = (FieldId.NVLINK_REPLAYS, FieldId.NVLINK_RECOVERIES_BEFORE_5)
+BY_FIELD = {  # and the function that stands in
+    FieldId.NVLINK_STATE: STATE,
+    FieldId.NVLINK_VERSION: "nvmlDeviceGetNvLinkVersion",
+    **dict.fromkeys(ERROR_FIELDS, ERRORS),
+}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_a_link_that_is_down_leads_nowhere() -> None:
 def test_links_are_looked_at_again() -> None:
     """The fabric manager may have started after us."""
     with one_gpu() as one:
-        one.simulation.fail(STATE, NvmlReturn.UNKNOWN)
+        one.simulation.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_STATE)
         one.read()
         one.simulation.heal()
 
@@ -145,17 +154,27 @@ def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbol", "field"),
-    [("nvmlDeviceGetNvLinkVersion", "version"), ("nvmlDeviceGetNvLinkErrorCounter", "replay_errors")],
+    ("symbol", "lost"),
+    [
+        ("nvmlDeviceGetNvLinkVersion", {"version"}),
+        (
+            "nvmlDeviceGetNvLinkErrorCounter",
+            {"replay_errors", "recovery_errors", "crc_flit_errors", "crc_data_errors"},
+        ),
+    ],
 )
-def test_a_missing_function_costs_its_own_fields_of_a_link_only(symbol: str, field: str) -> None:
-    with one_gpu() as one:
+def test_a_missing_function_costs_its_own_fields_of_a_link_only(symbol: str, lost: set[str]) -> None:
+    """Of a GPU whose links no field values tell."""
+    with one_gpu("a100") as one:
+        before = (one.read().nvlink.links or ())[0]
+        one.source.release()
         one.simulation.remove_function(symbol)
-        links = one.read().nvlink.links
+        after = (one.read().nvlink.links or ())[0]
 
-    assert links is not None
-    assert getattr(links[0], field) is None
-    assert (links[0].is_active, links[0].peer) == (True, NVSWITCH)
+    assert None not in {getattr(before, name) for name in lost}
+    names = (field.name for field in fields(NvLink))
+    assert {name for name in names if getattr(after, name) != getattr(before, name)} == lost
+    assert {getattr(after, name) for name in lost} == {None}
 
 
 def test_the_most_links_that_were_ever_active_are_remembered() -> None:
@@ -173,18 +192,92 @@ def test_the_most_links_that_were_ever_active_are_remembered() -> None:
     assert reading.nvlink.most_active == after_contact.nvlink.most_active == 18
 
 
-def test_what_a_minute_of_links_costs() -> None:
-    with one_gpu() as one:
-        for _ in range(60):
-            one.read(after=1)
+def calls_of_links(one: OneGpu, seconds: int) -> dict[str, int]:
+    """NVML functions of links, called in that many seconds after the first sample."""
+    one.read()
+    before = one.simulation.calls.copy()
+    for _ in range(seconds):
+        one.read(after=1)
+    calls = one.simulation.calls - before
+    return {symbol: number for symbol, number in calls.items() if "NvLink" in symbol}
 
-    calls = {symbol: calls for symbol, calls in one.simulation.calls.items() if "NvLink" in symbol}
-    assert calls == {
-        "nvmlDeviceGetNvLinkState": 12 * 18,  # their number is told
-        "nvmlDeviceGetNvLinkVersion": 18,
-        "nvmlDeviceGetNvLinkRemoteDeviceType": 18,
-        "nvmlDeviceGetNvLinkErrorCounter": 18 * 4,
-    }
+
+def test_what_five_minutes_of_links_cost() -> None:
+    """Two counters of CRC errors, which no field value tells apart, and what is at the other end."""
+    with one_gpu() as one:
+        assert calls_of_links(one, 300) == {
+            "nvmlDeviceGetNvLinkErrorCounter": 2 * 18,
+            "nvmlDeviceGetNvLinkRemoteDeviceType": 18,
+        }
+
+
+def test_links_of_an_older_gpu_are_asked_for_one_by_one() -> None:
+    with one_gpu("a100") as one:
+        assert calls_of_links(one, 300) == {
+            "nvmlDeviceGetNvLinkState": 12 * 60,  # their number is told
+            "nvmlDeviceGetNvLinkErrorCounter": 12 * (2 * 5 + 2),
+            "nvmlDeviceGetNvLinkVersion": 12,
+            "nvmlDeviceGetNvLinkRemoteDeviceType": 12,
+        }
+
+
+@pytest.mark.parametrize("field", BY_FIELD)
+@pytest.mark.parametrize("links", [4, 12, 18])
+def test_field_values_and_functions_tell_the_same(links: int, field: FieldId) -> None:
+    """Each field stands for itself: where one is not told, its function is asked."""
+    with one_gpu() as one:
+        one.gpu.nvlinks = one.gpu.nvlinks[:links]
+        one.gpu.error_counters.nvlink_errors = {
+            (link, counter): 10 * link + counter for link in range(links) for counter in range(4)
+        }
+        by_field = one.read().nvlink
+        one.source.release()
+        one.gpu.unsupport(field)
+        by_function = one.read()
+
+    assert by_function.nvlink == by_field
+    assert "nvlink.links" not in by_function.unknown
+    assert one.simulation.calls[BY_FIELD[field]] >= links
+
+
+@pytest.mark.parametrize("field", BY_FIELD)
+@pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, NvmlReturn.NO_PERMISSION])
+def test_a_field_that_fails_is_unknown_for_its_own_reason(code: NvmlReturn, field: FieldId) -> None:
+    """And no function stands in: its counter counts from elsewhere, and nothing tells what is forbidden."""
+    with one_gpu() as one:
+        one.read()
+        one.source.release()
+        one.gpu.fail(FIELD_VALUES, code, entry=field)
+        before = one.simulation.calls.copy()
+
+        why = one.read().unknown["nvlink.links"]
+
+        assert (why.reason, why.function) == (reason_of(code), FIELD_VALUES)
+        assert BY_FIELD[field] not in one.simulation.calls - before or field in ERROR_FIELDS
+
+
+def test_a_link_that_sleeps_is_up_and_one_without_traffic_is_not() -> None:
+    with one_gpu() as one:
+        told: dict[int, int] = {}
+        pynvml.nvmlLib = OtherFields(one.simulation, told)
+        states = []
+        for told[FieldId.NVLINK_STATE] in (0, 1, 2, 3):
+            states.append((one.read(after=SLOW_PACE).nvlink.links or ())[0].is_active)
+
+    assert states == [False, True, True, False]
+
+
+def test_states_are_asked_as_fields_again_after_five_minutes() -> None:
+    """In MIG mode the links of some GPUs are off, and neither tells of them."""
+    with one_gpu() as one:
+        one.gpu.unsupport(FieldId.NVLINK_STATE)
+        one.read()
+        one.gpu.support(FieldId.NVLINK_STATE)
+        one.read(after=FIXED_PACE)
+        before = one.simulation.calls[STATE]
+        one.read(after=SLOW_PACE)
+
+        assert one.simulation.calls[STATE] == before
 
 
 # Only links that exist

@@ -186,8 +186,8 @@ def test_a_gpu_whose_use_the_driver_fails_to_tell_is_not_offered(
 @pytest.mark.parametrize(
     ("garbage", "words"),
     [
-        ({"gpu_utilization": 255}, "its utilization is unknown: the driver tells 255 %"),
-        ({"memory_used": 2**40}, "its memory in use is unknown: the driver tells 1,099,511,627,776 bytes"),
+        ({"gpu_utilization": 255}, "its utilization is unknown: the driver reports 255 %"),
+        ({"memory_used": 2**40}, "its memory in use is unknown: the driver reports 1,099,511,627,776 bytes"),
     ],
 )
 def test_a_gpu_that_tells_a_use_that_cannot_be_is_not_offered_for_as_long(

@@ -8,7 +8,7 @@ import pynvml
 import pytest
 
 from agent.readings import Reason
-from agent.sources.gpu.paces import SLOW_PACE
+from agent.sources.gpu.paces import DETAIL_PACE
 from tests.sources.one_gpu import ByNumber, OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def test_a_margin_may_be_below_zero_and_zero_is_one(one: OneGpu, margin: int) ->
     assert (thermal.memory_max_margin_celsius, thermal.max_operating_margin_celsius) == (margin, margin)
 
 
-def test_the_margin_is_read_every_five_seconds(one: OneGpu) -> None:
+def test_the_margin_is_read_every_ten_seconds(one: OneGpu) -> None:
     one.gpu.fix(temperature_margin=20)
     one.read()
     one.gpu.fix(temperature_margin=-3)
 
-    assert one.read(after=SLOW_PACE - 1).thermal.margin_celsius == 20
+    assert one.read(after=DETAIL_PACE - 1).thermal.margin_celsius == 20
     assert one.read(after=1).thermal.margin_celsius == -3
 
 

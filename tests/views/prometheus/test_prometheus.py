@@ -19,6 +19,7 @@ from agent.readings import (
     NvLinks,
     Snapshot,
 )
+from agent.readings.state import StateReading
 from agent.simulation import MODELS
 from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 from tests.sources.one_gpu import one_gpu
@@ -42,6 +43,7 @@ def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -
             late_samples=5,
             log_lines_dropped=7,
             token_file=(False, 1_700_000_000.5),
+            state=StateReading(None, 1_700_000_001.5, 123_456, 8, 9),
         ),
     )
     return exposition.text(content_type).decode()
@@ -83,7 +85,7 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
             "state",
             [
                 f'nvidia_gpu_state{{{GPU},state="{state}"}} {float(state == "ok")}'
-                for state in ("starting", "ok", "stale", "stuck", "lost")
+                for state in ("starting", "asleep", "ok", "stale", "stuck", "lost")
             ],
         ),
         (
@@ -128,7 +130,7 @@ def test_identity_stands_in_one_series_only() -> None:
 def test_a_gpu_that_cannot_be_read_has_no_live_series(gpu: GpuSample) -> None:
     names = {re.split(r"[{ ]", line)[0] for line in lines(snapshot(gpu)) if f'gpu="{gpu.index}"' in line}
 
-    allowed = {"state", "info", "sample_age_seconds", "health_verdict", "health_finding"}
+    allowed = {"state", "info", "sample_age_seconds", "health_verdict", "health_finding", "kept_out"}
     assert names <= {f"nvidia_gpu_{name}" for name in allowed}
     of_gpu = f'uuid="{gpu.identity.uuid or "unknown"}",gpu="{gpu.index}"'
     assert in_order(f'nvidia_gpu_state{{{of_gpu},state="{gpu.state}"}} 1.0') in lines(snapshot(gpu))

@@ -1,0 +1,38 @@
+"""How it stands with what outlives a restart (STATE_DIR)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class StateFault(StrEnum):
+    """Why nothing is written now."""
+
+    FULL = "full"  # no space, or no quota, is left
+    SLOW = "slow"  # a write has been out for too long
+    READ_ONLY = "read_only"  # the file system, or this user, may not write
+    GONE = "gone"  # the folder is not there, or its disk does not answer
+    REFUSED = "refused"  # it is on a network file system, or another agent's
+    FAILED = "failed"  # anything else
+
+
+class StateTrouble(NamedTuple):
+    """What stands in the way, for people."""
+
+    fault: StateFault
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateReading:
+    """Of the file in STATE_DIR."""
+
+    trouble: StateTrouble | None = (
+        None  # None: all that was handed over is written, or will be within a minute
+    )
+    written_at: float | None = None  # of the last write, seconds since the epoch; None: none yet
+    file_bytes: int | None = None  # as of the last write
+    failures: int = 0  # writes that failed, since the agent started
+    lost_batches: int = 0  # a minute's rows each, that could not be kept until they could be written

@@ -1,0 +1,126 @@
+"""Who used the GPUs how much, by day: fed with every Snapshot in turn, it counts what is kept for `/usage`.
+
+Nothing is estimated. Time counts where the same user, or the same GPU, was told of at both of its ends, and
+these are not too far apart; it counts for the day of its middle, by the host's local date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from agent.derive.usage import counted, parts_of
+from agent.readings import GpuDay, GpuState, UsageDays, UsageSums, UserDay, local_day
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from agent.derive.usage import Parts
+    from agent.readings import GpuReading, Snapshot
+
+_Key = TypeVar("_Key")
+_Sum = TypeVar("_Sum")
+
+# Users come and go without end where containers bring their own numbers. What more of them have in one day
+# counts as that of unknown owners.
+MAX_USERS_A_DAY = 1000
+# Today, and the day that ended after it was last written.
+_DAYS = 2
+
+
+@dataclass(slots=True)
+class _Gpu:
+    """One GPU as it was told last."""
+
+    at: float  # seconds of the monotonic clock
+    parts: Parts | None
+    energy_joules: float | None
+
+
+class UsageMeter:
+    """Counts by day; `zone` is that of the dates, None: the host's. Its clock is that of the Snapshots."""
+
+    def __init__(self, max_gap: float, zone: dt.tzinfo | None = None) -> None:
+        self._max_gap = max_gap  # seconds; what is told further apart says nothing of the time between
+        self._zone = zone
+        self._gpus: dict[str, _Gpu] = {}  # by UUID
+        self._users: dict[str, dict[int | None, UsageSums]] = {}  # by day and uid
+        self._days: dict[str, dict[str, GpuDay]] = {}  # by day and UUID
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Take in what has happened since the Snapshot before."""
+        owners = _owners(snapshot)
+        before, self._gpus = self._gpus, {}
+        for gpu in snapshot.gpus:
+            uuid = gpu.identity.uuid
+            # Values that are told again, because the driver is late, are not those of now.
+            if uuid is None or gpu.reading is None or gpu.state is not GpuState.OK:
+                continue
+            now = _Gpu(
+                snapshot.taken_monotonic,
+                parts_of(gpu.reading, owners.get(uuid, {})),
+                gpu.reading.power.energy_joules,
+            )
+            self._gpus[uuid] = now
+            if uuid in before:
+                middle = snapshot.taken_at - (now.at - before[uuid].at) / 2
+                self._count(local_day(middle, self._zone), gpu.reading, before[uuid], now)
+        for uuid in before.keys() - self._gpus.keys():
+            if snapshot.taken_monotonic - before[uuid].at <= self._max_gap:
+                self._gpus[uuid] = before[uuid]  # it may be back in time
+
+    def days(self) -> UsageDays:
+        """What was counted, of today and of the day before."""
+        return UsageDays(
+            tuple(
+                UserDay(day, uid, sums) for day, users in self._users.items() for uid, sums in users.items()
+            ),
+            tuple(one for gpus in self._days.values() for one in gpus.values()),
+        )
+
+    def _count(self, day: str, reading: GpuReading, before: _Gpu, now: _Gpu) -> None:
+        seconds = now.at - before.at
+        if not 0 < seconds <= self._max_gap:
+            return
+        uuid = reading.identity.uuid or ""
+        gpus = _of_day(self._days, day)
+        told = gpus.get(uuid) or GpuDay(day, uuid, None, 0.0, None, UsageSums())
+        told = told._replace(
+            name=reading.identity.name or told.name,
+            energy_joules=_more(told.energy_joules, before.energy_joules, now.energy_joules),
+        )
+        if before.parts is not None and now.parts is not None:
+            if before.parts.is_whole and now.parts.is_whole:
+                told = told._replace(watched_seconds=told.watched_seconds + seconds)
+            # One that was taken meanwhile counts for nobody, nor as held.
+            everyone = now.parts.all if before.parts.all.share else now.parts.nobody
+            told = told._replace(sums=counted(told.sums, everyone, seconds))
+            users = _of_day(self._users, day)
+            for uid in before.parts.by_owner.keys() & now.parts.by_owner.keys():
+                owner = uid if uid in users or len(users) < MAX_USERS_A_DAY else None
+                users[owner] = counted(users.get(owner, UsageSums()), now.parts.by_owner[uid], seconds)
+        gpus[uuid] = told
+
+
+def _owners(snapshot: Snapshot) -> dict[str, dict[int, int | None]]:
+    """The uid of each process, by UUID of its GPU and by pid."""
+    owners: dict[str, dict[int, int | None]] = {}
+    for (uuid, pid), use in (snapshot.ledger.processes if snapshot.ledger else {}).items():
+        owners.setdefault(uuid, {})[pid] = use.uid
+    return owners
+
+
+def _of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
+    """What was counted of this day; the oldest day makes room for a new one."""
+    if day not in days:
+        days[day] = {}
+        for oldest in list(days)[:-_DAYS]:
+            del days[oldest]
+    return days[day]
+
+
+def _more(sum_so_far: float | None, before: float | None, now: float | None) -> float | None:
+    """An energy counter begins anew with the driver: from then on it is counted again."""
+    if before is None or now is None or now < before:
+        return sum_so_far
+    return (sum_so_far or 0.0) + now - before

@@ -1,0 +1,51 @@
+"""Whether the GPUs of this host may sleep, as those of laptops do, and whether they sleep now.
+
+The kernel suspends a device that nobody uses, where its runtime power management is on; an open NVML handle
+is use. To read these files wakes no device.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from agent.readings import RuntimePower
+from agent.sources.pci import DEVICES, SYS, as_the_kernel_writes, nvidia_gpus
+from agent.sources.procfs import MAX_BYTES, read_beginning
+
+
+class RuntimePowerSource(Protocol):
+    """What tells of the GPUs of this machine."""
+
+    def read(self) -> RuntimePower | None:
+        """None: there is no GPU, or not every one of them may sleep."""
+
+
+class HostRuntimePower:
+    """That of the host, from /sys/bus/pci/devices."""
+
+    def __init__(self, sys_root: str = SYS) -> None:
+        self._sys_root = sys_root
+
+    def read(self) -> RuntimePower | None:
+        """From `power/control` and `power/runtime_status` of each GPU."""
+        bus_ids = nvidia_gpus(self._sys_root)
+        try:
+            states = [self._state(bus_id) for bus_id in bus_ids]
+        except OSError:
+            return None
+        if not states or None in states:
+            return None
+        return RuntimePower(bus_ids, all(state == b"suspended" for state in states))
+
+    def _state(self, bus_id: str) -> bytes | None:
+        """None: it never sleeps. Raises OSError."""
+        state = self._of(bus_id, "runtime_status")
+        return state if self._of(bus_id, "control") == b"auto" and state != b"unsupported" else None
+
+    def _of(self, bus_id: str, name: str) -> bytes:
+        device = as_the_kernel_writes(bus_id)
+        return read_beginning(f"{self._sys_root}/{DEVICES}/{device}/power/{name}", MAX_BYTES).data.strip()
+
+
+# A simulation puts its own in this place, as it does with the NVML library.
+in_place: RuntimePowerSource = HostRuntimePower()

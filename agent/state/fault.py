@@ -1,0 +1,78 @@
+"""Why nothing can be written now, as one word and one sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from agent.readings.state import StateFault, StateTrouble
+from agent.state.file import is_damage
+from agent.state.folder import Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OF_ERRNO = {
+    errno.ENOSPC: StateFault.FULL,
+    errno.EDQUOT: StateFault.FULL,
+    errno.EROFS: StateFault.READ_ONLY,
+    errno.EACCES: StateFault.READ_ONLY,
+    errno.EPERM: StateFault.READ_ONLY,
+    errno.ENOENT: StateFault.GONE,
+    errno.ENOTDIR: StateFault.GONE,
+    errno.ESTALE: StateFault.GONE,
+    errno.ENODEV: StateFault.GONE,
+    errno.EIO: StateFault.GONE,
+}
+_OF_SQLITE = {
+    sqlite3.SQLITE_FULL: StateFault.FULL,
+    sqlite3.SQLITE_READONLY: StateFault.READ_ONLY,
+    sqlite3.SQLITE_PERM: StateFault.READ_ONLY,
+    sqlite3.SQLITE_BUSY: StateFault.SLOW,
+    sqlite3.SQLITE_LOCKED: StateFault.SLOW,
+}
+_WORDS = {
+    StateFault.FULL: "has no space left",
+    StateFault.READ_ONLY: "cannot be written by this user",
+    StateFault.GONE: "is not there, or cannot be read",
+    StateFault.SLOW: "does not answer in time",
+    StateFault.REFUSED: "must not be used",
+    StateFault.FAILED: "cannot be used",
+}
+
+
+def trouble(folder: Path, error: Exception) -> StateTrouble:
+    """What stands in the way, by the error with which a write ended."""
+    fault = _fault(folder, error)
+    why = str(error) if isinstance(error, Refused) else f"{_WORDS[fault]} ({_reason(error)})"
+    return StateTrouble(fault, f"STATE_DIR {str(folder)!r} {why}")
+
+
+def _fault(folder: Path, error: Exception) -> StateFault:
+    if isinstance(error, Refused):
+        return StateFault.REFUSED
+    if isinstance(error, OSError):
+        return _OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
+    if not isinstance(error, sqlite3.Error) or is_damage(error):
+        return StateFault.FAILED
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return _OF_SQLITE.get(code) or _by_looking(folder)
+
+
+def _by_looking(folder: Path) -> StateFault:
+    """SQLite says of most that fails only that it cannot open, or not write."""
+    try:
+        space = os.statvfs(folder)
+    except OSError as error:
+        return _OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
+    if space.f_flag & os.ST_RDONLY:
+        return StateFault.READ_ONLY
+    if not space.f_bavail or (space.f_files and not space.f_favail):
+        return StateFault.FULL
+    return StateFault.FAILED if os.access(folder, os.W_OK | os.X_OK) else StateFault.READ_ONLY
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

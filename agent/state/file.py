@@ -1,0 +1,93 @@
+"""Opening the file: its mode, its version, and what becomes of one that cannot be read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from agent.state.schema import ForeignFile, NewerFile, migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+MODE = 0o600
+BUSY_SECONDS = 1.0  # that a connection waits for another's transaction
+WAL_BYTES = 4 * 1024**2  # of the write-ahead log; longer ones are cut when they have been taken in
+
+
+class Damaged(sqlite3.DatabaseError):
+    """SQLite reads the file, and finds parts of it wrong."""
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """A connection to write with; a file that is damaged or newer is put aside, and a new one begun.
+
+    Raises OSError and sqlite3.Error.
+    """
+    try:
+        return _open(path)
+    except (NewerFile, ForeignFile) as error:
+        put_aside(path, str(error))
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        put_aside(path, f"It is damaged ({error})")
+    return _open(path)
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises sqlite3.Error."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether it says that the file is no longer what SQLite wrote."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def put_aside(path: Path, why: str) -> None:
+    """Give the file, and what belongs to it, a name under which nobody looks. It is never deleted."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    aside = path.with_name(f"{path.name}.aside-{stamp}")
+    while aside.exists():
+        aside = aside.with_name(f"{aside.name}-again")
+    for suffix in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    logger.warning("The file of STATE_DIR begins anew. %s; it is kept as %s", why, aside)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # SQLite would make it as the umask has it; the files beside it get the mode of this one. An old one is
+    # not opened here: to close it would take away the locks that a reader in this process has on it.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+    path.chmod(MODE)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        _prepare(connection)
+        migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    # What is written outlives a kill at once, a loss of power within some minutes.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise sqlite3.OperationalError(f"its journal is {mode}, and a write-ahead log is not possible")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if sound != "ok":
+        raise Damaged(sound)

@@ -1,0 +1,108 @@
+"""STATE_DIR: whether it may be used, and the lock by which one agent at a time has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from pathlib import Path
+
+MOUNTS = "/proc/self/mountinfo"
+# Where the shared memory of SQLite's WAL does not work: other hosts write the same files.
+NETWORK_FILE_SYSTEM = re.compile(
+    r"(fuse\.)?(9p|afs|beegfs|ceph|ceph-fuse|cephfs|cifs|coda|davfs2?|fhgfs|gcsfuse|gfs2?|glusterfs|gpfs|juicefs"
+    r"|lustre|ncpfs|nfs4?|ocfs2|orangefs|panfs|pvfs2|rclone|s3fs|smb3|smbfs|sshfs|vboxsf|weka|wekafs)"
+)
+# Seconds that a start waits for the agent before it to let go: it ends within two of its signal.
+PATIENCE = 4.0
+PAUSE = 0.05
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
+
+
+class Refused(Exception):
+    """The folder must not be used; the sentence goes on where its path stands."""
+
+
+class StateFolder:
+    """The folder, which this process alone uses from `take` to `release`."""
+
+    def __init__(self, path: str, *, mounts: str = MOUNTS, patience: float = PATIENCE) -> None:
+        self.path = Path(path)
+        self._mounts = mounts
+        self._patience = patience
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Make it if need be, and lock it. Raises Refused, and OSError if it cannot be used now.
+
+        The lock is on the folder itself: it needs no file, ends with the process, and works on a file system
+        that is read-only.
+        """
+        if self._descriptor is not None:
+            return
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        kind = file_system(str(self.path), self._mounts)
+        if kind is not None and NETWORK_FILE_SYSTEM.fullmatch(kind):
+            raise Refused(f"is on a network file system ({kind}), where SQLite cannot share its memory")
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        deadline = time.monotonic() + self._patience
+        while not _lock(descriptor):
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise Refused("is in use by another agent")
+            time.sleep(PAUSE)
+        self._descriptor = descriptor
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether another folder, or none, is at the path by now."""
+        try:
+            return self._descriptor is None or not os.path.samestat(
+                os.fstat(self._descriptor),
+                os.stat(self.path),  # noqa: PTH116  the same call twice
+            )
+        except OSError:
+            return True
+
+    def release(self) -> None:
+        """Let another agent have it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.release()
+
+
+def file_system(path: str, mounts: str = MOUNTS) -> str | None:
+    """The type of the file system at a path, as proc(5) has it in mountinfo; None: not known."""
+    try:
+        lines = Path(mounts).read_bytes().splitlines()
+    except OSError:
+        return None
+    return parse_mountinfo(lines, os.path.realpath(path))
+
+
+def parse_mountinfo(lines: list[bytes], path: str) -> str | None:
+    """Of the mount that the path is on: the longest mount point above it; of two on one place the later."""
+    longest, found = -1, None
+    for line in lines:
+        before, _, after = line.partition(b" - ")
+        fields, kind = before.split(b" "), os.fsdecode(after.split(b" ")[0])
+        if len(fields) < 6 or not kind:
+            continue
+        # A blank is written as \\040, and so are other characters that would part the fields.
+        point = os.fsdecode(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), fields[4]))
+        if f"{path}/".startswith(f"{point.rstrip('/')}/") and len(point) >= longest:
+            longest, found = len(point), kind
+    return found
+
+
+def _lock(descriptor: int) -> bool:
+    """Says whether nobody else has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,56 @@
+"""The subjects in the file, its version, and the steps that make a file of one version one of the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.state import gpus, history, idle, names, seen, usage, xids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from sqlite3 import Connection
+
+    from agent.state.subject import Subject
+
+# In the order in which their rows are written.
+SUBJECTS: tuple[Subject, ...] = (
+    gpus.SUBJECT,  # the first: others refer to it
+    history.SUBJECT,
+    xids.SUBJECT,
+    idle.SUBJECT,
+    seen.SUBJECT,
+    names.SUBJECT,
+    usage.USERS,
+    usage.GPUS,
+)
+
+# What makes a file of version N one of version N + 1, at place N. Once released, a step stays as it is.
+STEPS: tuple[tuple[str, ...], ...] = (
+    tuple(statement for subject in SUBJECTS for statement in subject.create),
+)
+VERSION = len(STEPS)
+
+
+class NewerFile(Exception):
+    """The file is of a later version of the agent, which alone can read it."""
+
+
+class ForeignFile(Exception):
+    """The file is a database, and not the agent's."""
+
+
+def migrate(connection: Connection, steps: Sequence[Sequence[str]] = STEPS) -> None:
+    """Bring the file to the newest version, in one transaction. Raises NewerFile, ForeignFile."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(steps):
+        raise NewerFile(f"It is of version {version}, and this agent knows up to {len(steps)}")
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise ForeignFile("It holds tables that are not the agent's")
+    if version == len(steps):
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for step in steps[version:]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(steps)}")

@@ -1,0 +1,136 @@
+"""The file as the event loop sees it: batches in, answers out; a thread writes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+from agent.readings.state import StateFault, StateReading, StateTrouble
+from agent.state.reader import Reader
+from agent.state.writer import MAX_BATCHES, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from sqlite3 import Connection
+
+    from agent.state.subject import Batch
+    from agent.state.writer import Folder
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SLOW_SECONDS = 5.0  # that one write takes at most before the disk counts as slow
+START_SECONDS = 5.0  # that the start of the agent waits for what is in the file
+END_SECONDS = 0.5  # that its end waits for the last write
+
+
+class Store:
+    """From `start` to `close`. Lives on the event loop; what it keeps belongs to its thread.
+
+    `days`: STATE_DAYS; `boot`: the id of this boot.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        name: str,
+        *,
+        days: int,
+        boot: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.boot = boot
+        self.run = time.time_ns()  # which no other process on this folder has
+        self._folder = folder
+        self._clock = clock
+        self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, clock=clock)
+        self._reader = Reader(folder.path / name)
+        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
+        self._busy_since: float | None = None  # seconds of the clock
+        self._dropped = 0  # batches that the thread did not come to
+        self._thread: threading.Thread | None = None
+
+    async def start(self, restore: Callable[[Connection], T]) -> T | None:
+        """Begin, with what `restore` reads; None where the file cannot be read, or not in time."""
+        loop = asyncio.get_running_loop()
+        restored: asyncio.Future[T | None] = loop.create_future()
+
+        def tell(what: T | None) -> None:
+            if not restored.done():
+                restored.set_result(what)
+
+        def work() -> None:
+            found = self._restore(restore)
+            try:
+                loop.call_soon_threadsafe(tell, found)
+            except RuntimeError:  # the loop is closed: the agent has ended meanwhile
+                return
+            self._work()
+
+        self._thread = threading.Thread(target=work, name="state", daemon=True)
+        self._thread.start()
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                return await restored
+        except TimeoutError:
+            logger.warning("STATE_DIR does not answer in time: the agent starts without what it holds")
+            return None
+
+    def put(self, batch: Batch) -> None:
+        """Write these rows; without waiting for it."""
+        if self._queue.qsize() < MAX_BATCHES:
+            self._queue.put(batch)
+        else:
+            self._dropped += 1
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """What `query` finds; in a thread. Raises StoreBusy, and StoreUnreadable."""
+        return await self._reader.read(query)
+
+    @property
+    def reading(self) -> StateReading:
+        """How it stands."""
+        writer, busy_since = self._writer, self._busy_since
+        trouble = writer.trouble
+        if busy_since is not None and self._clock() - busy_since >= SLOW_SECONDS:
+            silence = f"has not answered for {self._clock() - busy_since:.0f} s"
+            trouble = StateTrouble(StateFault.SLOW, f"STATE_DIR {str(self._folder.path)!r} {silence}")
+        return StateReading(
+            trouble,
+            writer.written_at,
+            writer.file_bytes,
+            writer.failures,
+            writer.lost_batches + self._dropped,
+        )
+
+    def close(self) -> bool:
+        """Write what was put, and end; says whether it did in time."""
+        if self._thread is None:
+            self._folder.release()
+            return True
+        self._queue.put(None)
+        self._thread.join(END_SECONDS)
+        return not self._thread.is_alive()
+
+    def _restore(self, restore: Callable[[Connection], T]) -> T | None:
+        self._busy_since = self._clock()
+        try:
+            connection = self._writer.open()
+            return None if connection is None else restore(connection)
+        except Exception:  # it is lost, and the agent starts all the same
+            logger.exception("What STATE_DIR holds could not be read")
+            return None
+        finally:
+            self._busy_since = None
+
+    def _work(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            self._busy_since = self._clock()
+            self._writer.write(batch)
+            self._busy_since = None
+        self._writer.close()

@@ -1,0 +1,42 @@
+"""What a subject declares of its part of the file, and in what form its rows travel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from sqlite3 import Connection
+
+    # What SQLite stores.
+    Value = int | float | str | bytes | None
+    Row = tuple[Value, ...]
+
+
+class Ageing(NamedTuple):
+    """What a subject needs to know to keep its tables within bounds."""
+
+    now: float  # seconds since the epoch
+    days: int  # for which days are kept: STATE_DAYS
+    boot: str  # id of the present boot
+    run: int  # of this process: its rows may still be written
+
+
+class Subject(NamedTuple):
+    """One subject's tables."""
+
+    name: str
+    create: tuple[str, ...]  # statements that make its tables, as they were in version 1 of the file
+    # Both within a transaction. `write` with the same rows twice comes to the same.
+    write: Callable[[Connection, Sequence[Row]], None]
+    age: Callable[[Connection, Ageing], None] | None = None  # once an hour; None: it never grows
+
+
+class Rows(NamedTuple):
+    """Rows to be written, in the order that the subject's `write` expects."""
+
+    subject: Subject
+    rows: tuple[Row, ...]
+
+
+Batch = tuple[Rows, ...]  # what is written in one transaction

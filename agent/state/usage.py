@@ -1,0 +1,164 @@
+# ruff: noqa: S608  (names of tables and columns are ours; values are parameters)
+"""GPU hours: of each user on each day, and of each GPU on each day.
+
+Sums are written as they stand, so that a row written twice counts once. Those of this process are beside what
+earlier ones left, which ageing adds up into one row (run 0). A sum never falls: where a clock was set to and
+fro, and a day began anew in memory, the greater one stays.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, NamedTuple
+
+from agent.readings import UsageBy, UsageReading, UsageSums, UsageTotal, local_day
+from agent.state import gpus
+from agent.state.subject import Rows, Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from sqlite3 import Connection
+
+    from agent.readings import UsageDays
+    from agent.state.subject import Ageing, Row
+
+MAX_ROWS = 5000  # of an answer
+_DAY_SECONDS = 86_400
+_NOBODY = -1  # the number of unknown owners: no user has this number, and NULL is no key
+_EARLIER = 0  # run of what earlier processes left
+
+
+class _Table(NamedTuple):
+    """Sums by day, by whose they are, and by the process that counted them. All names are ours."""
+
+    name: str
+    key: str  # the column that says whose they are
+    values: tuple[str, ...]  # the other columns, behind day, key and run
+
+    @property
+    def create(self) -> str:
+        """Makes it. `day` is the local date of the host, as in 2026-11-26."""
+        return (
+            f"CREATE TABLE {self.name} (day TEXT, {self.key} INTEGER, run INTEGER, {', '.join(self.values)}, "
+            f"PRIMARY KEY (day, {self.key}, run)) WITHOUT ROWID"
+        )
+
+    def upsert(self, key: str = "?") -> str:
+        """Writes a row of day, key, run and values; `key` is the expression that makes the key."""
+        greater = (
+            f"{name} = coalesce(max({name}, excluded.{name}), {name}, excluded.{name})"
+            for name in self.values
+        )
+        return (
+            f"INSERT INTO {self.name} VALUES (?, {key}, ?{', ?' * len(self.values)}) "
+            f"ON CONFLICT DO UPDATE SET {', '.join(greater)}"
+        )
+
+    def age(self, connection: Connection, ageing: Ageing) -> None:
+        """Forget the days before STATE_DAYS, and make one row of what several earlier processes left."""
+        first = first_day(ageing.now, ageing.days)
+        connection.execute(f"DELETE FROM {self.name} WHERE day < ?", (first,))
+        left = connection.execute(
+            f"SELECT day, {self.key}, {_EARLIER}, {_together(self.values)} FROM {self.name} WHERE run <> ? "
+            f"GROUP BY day, {self.key} HAVING count(*) > 1",
+            (ageing.run,),
+        ).fetchall()
+        delete = f"DELETE FROM {self.name} WHERE day = ? AND {self.key} = ? AND run <> ?"
+        connection.executemany(delete, [(day, whose, ageing.run) for day, whose, *_ in left])
+        connection.executemany(self.upsert(), left)
+
+
+def _together(values: Sequence[str]) -> str:
+    """What the values of several rows come to."""
+    greatest = {"name", "memory_peak_bytes"}
+    return ", ".join(f"{'max' if name in greatest else 'sum'}({name})" for name in values)
+
+
+_WATCHED = ("watched_seconds", "energy_joules")
+_USERS = _Table("user_days", "uid", UsageSums._fields)
+_GPUS = _Table("gpu_days", "gpu", ("name", *_WATCHED, *UsageSums._fields))
+
+
+def _write_users(connection: Connection, rows: Sequence[Row]) -> None:
+    connection.executemany(_USERS.upsert(), rows)
+
+
+def _write_gpus(connection: Connection, rows: Sequence[Row]) -> None:
+    gpus.SUBJECT.write(connection, [(uuid,) for _, uuid, *_ in rows])  # the file may have begun anew
+    connection.executemany(_GPUS.upsert("(SELECT id FROM gpus WHERE uuid = ?)"), rows)
+
+
+USERS = Subject(_USERS.name, (_USERS.create,), _write_users, _USERS.age)
+GPUS = Subject(_GPUS.name, (_GPUS.create,), _write_gpus, _GPUS.age)
+
+
+def forget_users(connection: Connection) -> None:
+    """All that is kept of single users."""
+    connection.execute(f"DELETE FROM {_USERS.name}")
+
+
+def user_rows(days: UsageDays, run: int) -> Rows:
+    """What each user had, as this run counted it."""
+    owned = ((_NOBODY if one.uid is None else one.uid, one) for one in days.users)
+    return Rows(USERS, tuple((one.day, uid, run, *one.sums) for uid, one in owned))
+
+
+def gpu_rows(days: UsageDays, run: int) -> Rows:
+    """What each GPU was used for, as this run counted it."""
+    return Rows(
+        GPUS,
+        tuple(
+            (one.day, one.uuid, run, one.name, one.watched_seconds, one.energy_joules, *one.sums)
+            for one in days.gpus
+        ),
+    )
+
+
+def first_day(now: float, days: int) -> str:
+    """The first of so many days, of which that of `now` (seconds since the epoch) is the last."""
+    today = dt.date.fromisoformat(local_day(now))
+    return (today - dt.timedelta(days=days - 1)).isoformat()
+
+
+def totals(by: UsageBy, first: str, last: str) -> Callable[[Connection], UsageReading]:
+    """A question to the file: what was used from the first to the last of these days."""
+
+    def query(connection: Connection) -> UsageReading:
+        rows = connection.execute(_QUERIES[by], (first, last, MAX_ROWS)).fetchall()
+        (since,) = connection.execute(f"SELECT min(day) FROM {_GPUS.name}").fetchone()
+        there_are = rows[0][-1] if rows else 0
+        return UsageReading(
+            tuple(
+                UsageTotal(key, name, UsageSums(*sums), watched, joules)
+                for key, name, watched, joules, *sums, _ in rows
+            ),
+            there_are - len(rows),
+            since,
+        )
+
+    return query
+
+
+def _select(what: str, table: _Table, watched: Sequence[str], *, group: str, order: str) -> str:
+    """Totals; its parameters are the first day, the last, and how many of them at most."""
+    values = ", ".join([what, *watched, _together(UsageSums._fields)])
+    return (
+        f"SELECT {values}, count(*) OVER () FROM {table.name} WHERE day BETWEEN ? AND ? "
+        f"GROUP BY {group} ORDER BY {order} LIMIT ?"
+    )
+
+
+_NOT_WATCHED = ("NULL", "NULL")
+_MOST_FIRST = "sum(held_seconds) DESC"
+_NAME = f"(SELECT name FROM names WHERE names.uid = {_USERS.name}.uid)"
+_UUID = f"(SELECT uuid FROM gpus WHERE id = {_GPUS.name}.gpu)"
+# By what a row begins with: its key and its name.
+_QUERIES = {
+    UsageBy.USER: _select(
+        f"nullif(uid, {_NOBODY}), {_NAME}", _USERS, _NOT_WATCHED, group="uid", order=f"{_MOST_FIRST}, uid"
+    ),
+    UsageBy.DAY: _select("day, NULL", _GPUS, [_together(_WATCHED)], group="day", order="day"),
+    UsageBy.GPU: _select(
+        f"{_UUID}, max(name)", _GPUS, [_together(_WATCHED)], group="gpu", order=f"{_MOST_FIRST}, gpu"
+    ),
+}

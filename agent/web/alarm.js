@@ -1,0 +1,52 @@
+// A sound, and a notice of the system: what a browser does only for who asked for it with a click.
+import { WORDS } from "./words.js";
+
+const TONES = [660, 880]; // Hz
+const SECONDS = 0.18; // of a tone
+const LOUD = 0.2;
+
+let audio = null; // null: no click yet
+
+function tones() {
+  TONES.forEach((frequency, place) => {
+    const tone = audio.createOscillator();
+    const volume = audio.createGain();
+    const begin = audio.currentTime + place * SECONDS;
+    tone.frequency.value = frequency;
+    volume.gain.setValueAtTime(LOUD, begin);
+    volume.gain.exponentialRampToValueAtTime(0.001, begin + SECONDS);
+    tone.connect(volume).connect(audio.destination);
+    tone.start(begin);
+    tone.stop(begin + SECONDS);
+  });
+}
+
+// In a click, or while a key is pressed.
+export async function wake() {
+  if (!window.AudioContext) return;
+  audio ??= new AudioContext();
+  await audio.resume().catch(() => null);
+}
+
+export function ring() {
+  if (audio?.state === "running") tones();
+}
+
+// Over plain HTTP there are none.
+export const isNoticeable = () => window.isSecureContext && "Notification" in window;
+
+// "granted", "denied", "default": not asked yet; null: there are none.
+export const permission = () => (isNoticeable() ? Notification.permission : null);
+
+export const askPermission = () => (permission() === "default" ? Notification.requestPermission().catch(() => null) : null);
+
+// One at a time: a later one takes the place of the one before.
+export function notify(text) {
+  if (permission() !== "granted") return;
+  try {
+    const notice = new Notification(WORDS.noticeTitle, { body: text, tag: "agent", requireInteraction: true });
+    notice.onclick = () => window.focus();
+  } catch {
+    // On a phone only a service worker may; the banner says it.
+  }
+}

@@ -1,0 +1,121 @@
+// The list of what is awaited, kept over a reload; asks the hosts for it, and tells what came, once.
+// One of it has {id, kind, hosts: [{name, url}], seen, and what its kind needs}; see kinds.js.
+import { Refused, tab } from "./api.js";
+import { KINDS } from "./kinds.js";
+import { ask } from "./lanes.js";
+import { GATHER, give } from "./notices.js";
+import { changed } from "./state.js";
+
+const KEY = "agent-awaited";
+const PACE = 10_000; // milliseconds from one time that a question is asked to the next
+const HIDDEN_PACE = 60_000; // in a tab that nobody sees: a browser lets no more often
+const REFUSED = 55_000; // milliseconds until a host is asked again that wants a token
+const FED = 25_000; // milliseconds for which what the page itself was told by a host counts
+
+let watches = kept();
+const askedAt = new Map(); // by host, and by host and question: when it was asked, by performance.now()
+const fedAt = new Map(); // by host: when the page itself was told its /summary
+const faults = new Map(); // by host: the error with which it told nothing the last time
+const busy = new Set(); // hosts that are being asked
+const always = new AbortController().signal; // of questions that nobody ends
+
+function kept() {
+  try {
+    return JSON.parse(tab?.getItem(KEY)).filter(({ kind }) => kind in KINDS);
+  } catch {
+    return [];
+  }
+}
+
+function save() {
+  tab?.setItem(KEY, JSON.stringify(watches.filter(({ firedAt }) => !firedAt)));
+  changed();
+}
+
+// Those that did not come yet, each with the number of its hosts of which nothing is known now.
+export const list = () => watches.filter(({ firedAt }) => !firedAt).map((watch) =>
+  ({ ...watch, text: KINDS[watch.kind].worded(watch), untold: watch.hosts.filter(({ url }) => faults.has(url)).length }));
+
+export function add(watch) {
+  const hosts = watch.hosts.map(({ name, url }) => ({ name, url }));
+  watches.push({ ...watch, hosts, id: `${Date.now()} ${Math.random()}`, seen: {}, told: [] });
+  save();
+  tick();
+}
+
+export function stop(id) {
+  watches = watches.filter((watch) => watch.id !== id);
+  save();
+}
+
+// All that await something of this host, one after the other; `judged(kind, watch, host)` returns what to tell.
+function judge(url, path, judged) {
+  const concerned = watches.filter(({ hosts }) => hosts.some((one) => one.url === url));
+  if (!concerned.length) return;
+  for (const watch of concerned) {
+    const host = watch.hosts.find((one) => one.url === url);
+    if (watch.told.includes(url) || KINDS[watch.kind].path(watch) !== path) continue;
+    const text = judged(KINDS[watch.kind], watch, host);
+    if (!text) continue;
+    watch.firedAt ??= performance.now();
+    watch.told.push(url);
+    give(text);
+  }
+  save();
+}
+
+// What a host told the page: the answer to /summary, or why there was none.
+export function hear(url, path, answer, error = null) {
+  if (path === "summary") fedAt.set(url, performance.now());
+  if (error) faults.set(url, error);
+  else faults.delete(url);
+  judge(url, path, (kind, watch, host) => (error ? kind.missed?.(watch, host, error) : kind.judge(watch, host, answer)));
+}
+
+async function look(url, path) {
+  busy.add(url);
+  askedAt.set(url, performance.now());
+  askedAt.set(`${url} ${path}`, performance.now());
+  const [answer, error] = await ask(url, path, always).then((told) => [told, null], (why) => [null, why]);
+  busy.delete(url);
+  hear(url, path, answer, error);
+}
+
+// By the path of the host, what is to be asked there.
+function questions() {
+  const found = new Map();
+  for (const watch of watches) {
+    if (watch.firedAt) continue;
+    for (const { url } of watch.hosts) found.set(url, (found.get(url) ?? new Set()).add(KINDS[watch.kind].path(watch)));
+  }
+  return found;
+}
+
+// Asks each host one question at a time, the one that waited longest; in a tab that nobody sees, one in a minute.
+function tick() {
+  const now = performance.now();
+  const since = (key, when = askedAt) => now - (when.get(key) ?? -Infinity);
+  watches = watches.filter(({ firedAt }) => !firedAt || now - firedAt < GATHER);
+  for (const [url, paths] of questions()) {
+    const isRefused = faults.get(url) instanceof Refused;
+    if (busy.has(url) || (isRefused && since(url) < REFUSED)) continue;
+    const age = (path) => since(`${url} ${path}`);
+    const isFed = since(url, fedAt) < FED;
+    const isDue = (path) => document.hidden || (age(path) >= PACE && !(isFed && path === "summary"));
+    const [first] = [...paths].filter(isDue).sort((one, other) => age(other) - age(one));
+    if (first) look(url, first);
+  }
+}
+
+let timer = null;
+
+function clock() {
+  clearInterval(timer);
+  timer = setInterval(tick, document.hidden ? HIDDEN_PACE : 1000);
+  if (!document.hidden) tick();
+}
+
+export function begin() {
+  document.addEventListener("visibilitychange", clock);
+  clock();
+}

@@ -1,0 +1,101 @@
+// The users of all hosts: what they hold now and where, what they held and used; asked while this is in view.
+import { to } from "./address.js";
+import { worded } from "./api.js";
+import { element } from "./draw.js";
+import { isOf } from "./filter.js";
+import { fleet, isLive } from "./fleet.js";
+import { state } from "./state.js";
+import { known } from "./texts.js";
+import { idleText, moment, table } from "./usertable.js";
+import { WORDS } from "./words.js";
+
+const answers = new Map(); // by the name of a host, with when it came as `at`
+let isDue = false; // whether an answer is to be drawn
+const asking = new Set(); // names of the hosts that are being asked
+
+const isNow = (answer) => answer && performance.now() - answer.at <= 3 * fleet.interval;
+
+// After each look at a host, one question at a time.
+async function load(host) {
+  if (asking.has(host.name) || !isLive(host)) return;
+  asking.add(host.name);
+  try {
+    const { users, unknown_idx: unknown } = await host.ask("users");
+    answers.set(host.name, { users, isWhole: !unknown.length, fault: null, at: performance.now() });
+  } catch (error) {
+    answers.set(host.name, { users: [], isWhole: false, fault: worded(error), at: performance.now() });
+  } finally {
+    asking.delete(host.name);
+    isDue = true;
+  }
+}
+
+// What is known of all of these alone; null: of one it is not.
+function sum(parts, read) {
+  const values = parts.map(read);
+  return values.every(known) ? values.reduce((total, value) => total + value, 0) : null;
+}
+
+const link = (host, index) => element("a", { href: `${host.url}?host#gpu${index}` }, `${index}`);
+
+// "node03: 0, 1".
+const onHost = ({ host, gpus }) => [`${host.name}: `, ...gpus.flatMap((index, place) => [place ? ", " : "", link(host, index)])];
+
+function idle(parts) {
+  const count = sum(parts, (user) => user.idle_holdings?.count);
+  const each = parts.filter((user) => user.idle_holdings?.count).map((user) => {
+    const { since, gpus } = user.idle_holdings;
+    return element("li", {}, ...onHost({ host: user.host, gpus: gpus ?? [] }), known(since) ? ` ${WORDS.since(moment(since))}` : "");
+  });
+  return [idleText(count, sum(parts, (user) => user.idle_holdings?.gpu_memory_mb)), each.length ? element("ul", {}, each) : null];
+}
+
+// Their GPUs, wherever they are, are a click away.
+function row([name, parts]) {
+  const gpus = sum(parts, (user) => user.gpus.length);
+  const holding = parts.filter((user) => user.gpus.length);
+  return {
+    key: `${name}`,
+    name,
+    href: known(name) ? to({ user: name }, "#gpus") : null,
+    isChosen: state.view.user === name,
+    count: gpus,
+    where: holding.flatMap((user, place) => [place ? " · " : "", ...onHost(user)]),
+    processes: sum(parts, (user) => user.processes),
+    mib: sum(parts, (user) => user.gpu_memory_mb),
+    sm: gpus ? sum(holding, (user) => known(user.sm_utilization_percent) ? (user.sm_utilization_percent * user.gpus.length) / gpus : null) : null,
+    held: sum(parts, (user) => user.gpu_seconds_held),
+    used: sum(parts, (user) => user.gpu_seconds_used),
+    idle: idle(parts),
+  };
+}
+
+export function render(place) {
+  const { user: wanted, node } = state.view;
+  const hosts = fleet.hosts.filter((host) => !node || host.name.toLowerCase().includes(node.toLowerCase()));
+  const untold = [];
+  const found = new Map(); // by name: of each host what it tells of them
+  for (const host of hosts) {
+    const answer = answers.get(host.name);
+    if (!isLive(host) || !isNow(answer) || !answer.isWhole) untold.push(host.name);
+    if (!isLive(host) || !isNow(answer)) continue;
+    for (const user of answer.users) {
+      const name = user.username ?? (known(user.uid) ? `${user.uid}` : null);
+      if (wanted && isOf([name], wanted) === false) continue;
+      found.set(name, [...(found.get(name) ?? []), { ...user, host }]);
+    }
+  }
+  const notes = [untold.length && WORDS.notKnownOf(untold.join(", ")), !found.size && !untold.length && WORDS.noUsers];
+  table(place, [...found].map(row), notes);
+}
+
+export const renderHost = (_, host) => load(host);
+
+// Once a second.
+export function renderAges(place) {
+  if (isDue) render(place);
+  isDue = false;
+}
+
+// Asks at once, when it comes into view.
+export const begin = () => fleet.hosts.forEach(load);

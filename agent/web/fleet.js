@@ -1,0 +1,132 @@
+// All hosts, each with what its /summary told last; whatever shows them, or asks them more, goes by `fleet.hosts`.
+// A host has
+//   name, url  its name for people, and its path on this origin, with a slash at its end
+//   ask(path)  → Promise of the JSON, out of its envelope; it waits for its turn and rejects with words for people
+//   summary    its last /summary; null: none came yet. Verdicts, offers and users in it only count while `isLive`
+//   heardAt    when that came, by performance.now(); null: never
+//   lookedAt   when it was asked last, with or without an answer
+//   fault      why the last question brought no answer, as a sentence; null: it did
+// `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
+// `listener(null)` once a second.
+import { Refused, worded } from "./api.js";
+import { renewed } from "./connection.js";
+import { ask } from "./lanes.js";
+import { changed, state } from "./state.js";
+import { summaryOf } from "./summary.js";
+import { TEXTS, known } from "./texts.js";
+
+// Milliseconds between two looks at a host: as few as this, or as many hosts need that are asked five in a second, but
+// no more than that.
+const INTERVAL = { least: 5000, host: 200, most: 10_000 };
+const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
+const SKIP = 5000; // milliseconds that a clock may be apart from another without anything having happened
+
+export const fleet = { hosts: [], interval: INTERVAL.least };
+
+const listeners = [];
+
+export function on(listener) {
+  listeners.push(listener);
+}
+
+function tell(host) {
+  for (const listener of listeners) listener(host);
+}
+
+// Milliseconds since the host told something; null: it never did.
+export const age = (host) => (known(host.heardAt) ? performance.now() - host.heardAt : null);
+
+const isOld = (host) => known(host.heardAt) && age(host) > 3 * fleet.interval;
+
+// Whether what the host told is of now.
+export const isLive = (host) => host.summary !== null && host.fault === null && !isOld(host);
+
+// Whether it does not tell how it is, although it was asked: it is down, silent or wants a token. Of one that was not
+// asked for long, as while the computer slept, that is not known.
+export const isDown = (host) => host.fault !== null;
+
+let watching = AbortSignal.abort(); // what ends the questions
+
+function made({ name, path }) {
+  const host = { name, url: path, summary: null, heardAt: null, lookedAt: null, fault: null, isRefused: false };
+  host.ask = (path) => ask(host.url, path, watching);
+  return host;
+}
+
+// The agent behind this page tells which page it has.
+function renew(build) {
+  const problem = renewed(build);
+  if (problem === state.problem) return;
+  state.problem = problem;
+  changed();
+}
+
+// Asks this host now.
+export async function look(host) {
+  const signal = watching;
+  const wasRefused = host.isRefused;
+  try {
+    const summary = await summaryOf(host);
+    Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false });
+    if (host.url === location.pathname) renew(summary.build);
+  } catch (error) {
+    if (signal.aborted) return;
+    host.isRefused = error instanceof Refused;
+    host.fault = host.isRefused ? TEXTS.wantsToken : worded(error);
+  }
+  host.lookedAt = performance.now();
+  host.wasOld = isOld(host);
+  tell(host);
+  if (host.isRefused !== wasRefused) changed();
+}
+
+// Asks one host now and then in its turn, at first after `wait` milliseconds, until `signal` ends it.
+async function follow(host, wait, signal) {
+  for (let due = performance.now() + wait; !signal.aborted; due = performance.now() + fleet.interval) {
+    await look(host);
+    const left = host.isRefused ? REFUSED : Math.max(fleet.interval / 2, due - performance.now());
+    await new Promise((resume) => {
+      host.wake = resume;
+      setTimeout(resume, left);
+    });
+  }
+}
+
+const difference = () => Date.now() - performance.now(); // of the clock that can be set and the other
+let offset = difference();
+
+// While a computer sleeps, only the clock that can be set goes on: what was heard before is not of now.
+function slept() {
+  const before = offset;
+  offset = difference();
+  const skipped = Math.abs(offset - before);
+  if (skipped > SKIP) for (const host of fleet.hosts) if (known(host.heardAt)) host.heardAt -= skipped;
+}
+
+function tick() {
+  slept();
+  for (const host of fleet.hosts) {
+    if (isOld(host) === host.wasOld) continue;
+    host.wasOld = isOld(host);
+    tell(host);
+  }
+  tell(null);
+}
+
+// Asks all of them, over and over, until `signal` ends it. `names`: [{name, path}], the same each time.
+export function askAll(names, signal) {
+  watching = signal;
+  if (!fleet.hosts.length) {
+    fleet.hosts = names.map(made);
+    fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, names.length * INTERVAL.host));
+  }
+  // Now all at once, then each in its turn. What kept one from answering before need not be there now.
+  fleet.hosts.forEach((host, place) => {
+    Object.assign(host, { fault: null, isRefused: false });
+    follow(host, (place / fleet.hosts.length + 0.5) * fleet.interval, signal);
+  });
+  const timer = setInterval(tick, 1000);
+  signal.addEventListener("abort", () => clearInterval(timer));
+  // A token that was given on the page of a host, in another tab.
+  addEventListener("storage", () => fleet.hosts.filter(({ isRefused }) => isRefused).forEach(({ wake }) => wake?.()), { signal });
+}

@@ -1,0 +1,91 @@
+// What can be awaited: by its kind, what a host is asked, and whether the answer is what was awaited.
+// `judge(watch, host, answer)` and `missed(watch, host, error)` return what to tell, null: nothing yet. What they have to
+// remember of a host stands in `watch.seen` by its path. What is not known never comes true.
+import { Refused, worded } from "./api.js";
+import { nameOf } from "./copy.js";
+import { TEXTS, known } from "./texts.js";
+import { inWords, question } from "./wish.js";
+import { WORDS } from "./words.js";
+
+const TRIES = 2; // questions in a row without an answer: one alone gets lost at times
+const APART = 30; // seconds by which the times of one process may differ: answers are late, and rounded
+
+// The name of the host, where it is the only one.
+const only = ({ hosts }) => (hosts.length === 1 ? hosts[0].name : null);
+
+const need = {
+  path: ({ wish }) => question(wish),
+  worded: ({ wish }) => WORDS.awaits.need(inWords(wish)),
+  judge: ({ wish }, { name }, offer) =>
+    (offer.satisfied ? WORDS.came.need(name, offer.gpus.map(nameOf).join(", "), inWords(wish)) : null),
+};
+
+// Those of a /summary that are critical, by what they are called; and those of which that is not known.
+function critical({ host, gpus }) {
+  const all = [{ ...host, called: TEXTS.theHost }, ...gpus.map((gpu) => ({ ...gpu, called: TEXTS.gpu(gpu.idx) }))];
+  return {
+    now: new Map(all.filter(({ verdict }) => verdict === "critical").map(({ called, reason }) => [called, reason])),
+    unknown: all.filter(({ verdict }) => !known(verdict)).map(({ called }) => called),
+  };
+}
+
+const turnsCritical = {
+  path: () => "summary",
+  worded: (watch) => WORDS.awaits.critical(only(watch)),
+  judge({ seen }, { name, url }, summary) {
+    const { now, unknown } = critical(summary);
+    const before = seen[url]; // null: it was not heard before
+    const kept = before ? before.critical.filter((called) => unknown.includes(called)) : [];
+    seen[url] = { count: summary.gpus.length, critical: [...now.keys(), ...kept] };
+    if (!before) return null;
+    // With another number of GPUs an index is another GPU.
+    const isSame = before.count === summary.gpus.length;
+    const turned = [...now].filter(([called]) => !before.critical.includes(called) && (isSame || called === TEXTS.theHost));
+    return turned.length ? turned.map(([called, why]) => WORDS.came.critical(name, called, why)).join(" ") : null;
+  },
+};
+
+const goesDown = {
+  path: () => "summary",
+  worded: (watch) => WORDS.awaits.down(only(watch)),
+  judge({ seen }, { url }) {
+    seen[url] = { missed: 0 };
+    return null;
+  },
+  missed({ seen }, { name, url }, error) {
+    const before = seen[url]; // null: it was not up since
+    if (!before || error instanceof Refused || !navigator.onLine) return null; // it answers, or nobody can be asked
+    before.missed += 1;
+    return before.missed === TRIES ? WORDS.came.down(name, worded(error)) : null;
+  },
+};
+
+// When a process of this age, in seconds, was seen.
+export const sighting = (age) =>
+  ({ age, wall: Date.now(), steady: performance.now(), page: performance.timeOrigin });
+
+// Whether a process of this number is the one that was seen: a number is given again. Its age goes on with one of the two
+// clocks at least: one can be set, the other stands still while a computer sleeps and begins anew with each page.
+function isSame(before, now) {
+  if (!known(before.age) || !known(now.age)) return true; // nothing speaks against it
+  const passed = [now.wall - before.wall, before.page === now.page ? now.steady - before.steady : NaN];
+  return passed.some((milliseconds) => Math.abs(now.age - before.age - milliseconds / 1000) <= APART);
+}
+
+const ends = {
+  path: ({ pid }) => `processes?pid=${pid}`,
+  worded: ({ pid, name, hosts: [host] }) => WORDS.awaits.ends(pid, name, host.name),
+  judge(watch, { name, url }, { processes, unknown_idx: unknown }) {
+    const rows = processes.filter(({ pid }) => pid === watch.pid);
+    const age = rows.find((row) => known(row.running_seconds))?.running_seconds ?? null;
+    const now = sighting(age);
+    const before = watch.seen[url] ?? watch.first;
+    const gone = WORDS.came.ends(watch.pid, watch.name, name);
+    if (!rows.length) return before.gpus.some((idx) => unknown.includes(idx)) ? null : gone;
+    if (!isSame(before, now)) return gone;
+    watch.seen[url] = { ...(known(age) ? now : before), gpus: rows.map(({ idx }) => idx) };
+    return null;
+  },
+};
+
+export const KINDS = { need, critical: turnsCritical, down: goesDown, ends };

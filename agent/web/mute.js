@@ -1,0 +1,63 @@
+// Trouble that is known already: in this browser its line is put aside until it changes.
+import { browser } from "./api.js";
+import { element } from "./draw.js";
+import { TEXTS } from "./texts.js";
+
+const KEY = "agent-muted";
+// Time goes on and a temperature moves: that alone is no change.
+const MOVES = /\d+(?= (?:s|minutes|degrees)\b)/g;
+
+let muted = kept();
+let isOpen = false; // whether what is put aside is shown
+
+function kept() {
+  try {
+    return JSON.parse(browser?.getItem(KEY)) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function keep(marks) {
+  if (marks.length === muted.length) return;
+  muted = marks;
+  browser?.setItem(KEY, JSON.stringify(muted));
+}
+
+// What a line says, as it is known again. `url`: the path of its host.
+export const marked = (url, verdict, whom, why) => [url, verdict, whom, why.replace(MOVES, "#")].join(" ");
+
+const button = (mark, text) => element("button.mute", { type: "button", "data-mute": mark }, text);
+
+// The lines of `all`, each with its `mark`: first those that are not put aside. `draw(one, more)` makes the line of one
+// with this at its end; `isTold(url)`: whether all the trouble of this host is among them, so that what is not has ended.
+export function lines(all, draw, isTold) {
+  const present = new Set(all.map(({ mark }) => mark));
+  keep(muted.filter((mark) => present.has(mark) || !isTold(mark.split(" ", 1)[0])));
+  const aside = all.filter(({ mark }) => muted.includes(mark));
+  const loud = all.filter(({ mark }) => !muted.includes(mark));
+  const drawn = loud.map((one) => draw(one, button(one.mark, TEXTS.mute)));
+  if (!aside.length) return drawn;
+  const fold = element("button", { type: "button", "data-fold": true, "aria-expanded": `${isOpen}` }, TEXTS.mutedLines(aside.length));
+  return [
+    ...drawn,
+    element("li.note", { "data-key": "muted" }, fold),
+    ...(isOpen ? aside.map((one) => draw(one, button(one.mark, TEXTS.unmute))) : []),
+  ];
+}
+
+// `changed` is called when somebody puts a line aside, or takes it back.
+export function prepare(changed) {
+  addEventListener("click", ({ target }) => {
+    const { mute: mark, fold } = target.closest?.("button")?.dataset ?? {};
+    if (fold !== undefined) isOpen = !isOpen;
+    else if (mark) keep(muted.includes(mark) ? muted.filter((one) => one !== mark) : [...muted, mark]);
+    else return;
+    changed();
+  });
+  addEventListener("storage", ({ key }) => { // another tab did
+    if (key !== KEY) return;
+    muted = kept();
+    changed();
+  });
+}

@@ -1,0 +1,128 @@
+// GPU hours of each user over a week or a month, held against used: what the agent keeps where STATE_DIR is set.
+import { to } from "./address.js";
+import { file, get, worded } from "./api.js";
+import { element } from "./draw.js";
+import { changed, state } from "./state.js";
+import { UNKNOWN, known, memory, number } from "./texts.js";
+import { WORDS } from "./words.js";
+
+const SPANS = ["7", "30"]; // days
+const PACE = 60_000; // milliseconds: the agent writes as often
+const MOST = 100; // rows
+
+let told = null; // the newest answer, and when it was asked as `at`
+let fault = null; // why there is none of these days
+let saving = null; // why the file was not saved
+
+const chosen = () => state.view.hours ?? SPANS[0];
+const isOf = (days) => told?.days === days;
+
+export async function load(signal) {
+  const days = chosen();
+  const at = performance.now();
+  if (isOf(days) && at - told.at < PACE) return;
+  try {
+    told = { ...(await get(`usage?days=${days}&by=user`, signal)), days, at };
+    fault = null;
+  } catch (error) {
+    if (!signal.aborted) fault = { days, text: worded(error) };
+  }
+}
+
+// The whole answer as a file for a spreadsheet; a link could not send the token.
+async function save(days) {
+  try {
+    const address = URL.createObjectURL(await file(`usage?days=${days}&by=user&format=csv`));
+    element("a", { href: address, download: `gpu-hours-${told.first_day}-${told.last_day}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), PACE);
+    saving = null;
+  } catch (error) {
+    saving = worded(error);
+  }
+  changed();
+}
+
+const hours = (value) => number(value, " h", 1);
+
+// Held as a bar, and in it what was used; of the rest of it either nothing was done or nothing was told.
+function bar({ hours_held: held, hours_used: used }, most) {
+  const share = (value) => `${(100 * (value ?? 0)) / most}%`;
+  return element(
+    "svg.hours",
+    { "aria-hidden": "true" },
+    element("line.held", { x1: 0, x2: share(held), y1: "50%", y2: "50%" }),
+    used ? element("line.used", { x1: 0, x2: share(used), y1: "50%", y2: "50%" }) : null,
+  );
+}
+
+// A share is one of the time that was told, which may be less than what was held.
+function used({ hours_held: held, hours_used: value, hours_told: told }) {
+  if (!known(value)) return [UNKNOWN];
+  const ofTold = told < 0.99 * held ? WORDS.ofTold(hours(told)) : "";
+  return [hours(value), element("small", {}, ` ${number((100 * value) / told, " %")} ${ofTold}`)];
+}
+
+const memories = ({ gpu_memory_mean_mb: mean, gpu_memory_peak_mb: peak }) =>
+  known(mean) ? WORDS.meanAndMost(memory(mean, peak), memory(peak)) : UNKNOWN;
+
+const COLUMNS = {
+  user: ({ username, uid }) => [`${username ?? uid ?? WORDS.unknownOwner}`],
+  held: (user, most) => [hours(user.hours_held), bar(user, most)],
+  used,
+  idle: ({ hours_idle: idle }) => [hours(idle)],
+  memory: (user) => [memories(user)],
+};
+
+function row(user, most) {
+  const cells = Object.entries(COLUMNS).map(([column, content]) =>
+    element("td", { class: column === "user" ? column : `${column} numeric`, "data-name": WORDS.hoursOf[column] }, content(user, most)));
+  return element("tr", { "data-key": `${user.uid}` }, cells);
+}
+
+function table(users) {
+  const most = Math.max(...users.map(({ hours_held: held }) => held)) || 1;
+  const heads = Object.keys(COLUMNS).map((column) =>
+    element("th", { scope: "col", class: column !== "user" && "numeric" }, WORDS.hoursOf[column]));
+  return element(
+    "table",
+    {},
+    element("thead", {}, element("tr", {}, heads)),
+    element("tbody", {}, users.slice(0, MOST).map((user) => row(user, most))),
+  );
+}
+
+function notes(days) {
+  if (fault?.days === days) return [fault.text];
+  if (!isOf(days)) return [];
+  const { users, since, first_day: first, last_day: last, zone, left_out: out } = told;
+  const more = users.length + out - MOST;
+  return [
+    WORDS.days(first, last, zone),
+    since > first ? WORDS.countedSince(since) : null,
+    users.length ? null : WORDS.noHours,
+    more > 0 ? WORDS.others(more) : null,
+    WORDS.hoursMean,
+    saving,
+  ];
+}
+
+// What stands below the users of now.
+export function section() {
+  const days = chosen();
+  const spans = SPANS.map((span) => {
+    const link = { href: to({ hours: span }), "data-replace": "", "aria-current": span === days && "true" };
+    return element("a", link, WORDS.lastDays(span));
+  });
+  const isThere = isOf(days) && told.users.length;
+  return [
+    element("h2", { id: "users-hours" }, WORDS.hours),
+    element("nav.spans", { "aria-label": WORDS.spans }, spans, isThere ? element("button", { type: "button" }, WORDS.csv) : null),
+    element("div.scroll.people", { tabindex: "0", role: "region", "aria-labelledby": "users-hours" }, isThere ? table(told.users) : null),
+    element("p.note", {}, notes(days).filter(known).join(" ")),
+  ];
+}
+
+// The buttons of the section are drawn anew, their place is not.
+export function listen(place) {
+  place.addEventListener("click", ({ target }) => target.closest(".spans button") && save(chosen()));
+}

@@ -1,0 +1,215 @@
+"""Tell me when: armed by a click, asked for, told once, kept over a reload, also in a hidden tab."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.simulation import SimulatedProcess, Simulation
+from tests.page.fleet import BROKEN, NAMES
+from tests.page.opened import asked_from_now_on, hide, opened
+from tests.support.agents import agent_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+LAB = "http://gpu.lab"
+# Time goes by for every clock and timer of the page: it is 50 times as fast.
+FASTER = """(() => {
+    const times = 50;
+    const { setInterval: every, setTimeout: after } = window;
+    window.setInterval = (run, wait = 0, ...rest) => every(run, wait / times, ...rest);
+    window.setTimeout = (run, wait = 0, ...rest) => after(run, wait > 30000 ? wait / times : wait, ...rest);
+    const now = performance.now.bind(performance);
+    const begun = Date.now();
+    performance.now = () => now() * times;
+    Date.now = () => begun + now() * times;
+})();"""
+# What sounds, and the notices of the system, which are granted.
+HEARD = """(() => {
+    window.sounds = 0;
+    window.notices = [];
+    const { start } = OscillatorNode.prototype;
+    OscillatorNode.prototype.start = function (...when) { window.sounds += 1; start.apply(this, when); };
+    window.Notification = class {
+        static permission = "default";
+        static async requestPermission() { Notification.permission = "granted"; return "granted"; }
+        constructor(title, { body }) { window.notices.push(body); }
+    };
+})();"""
+
+
+@pytest.fixture
+def two() -> Iterator[Simulation]:
+    """Two GPUs, each with a process."""
+    with Simulation(2) as simulation:
+        for gpu in simulation.gpus:
+            gpu.fix(memory_used=2**30, gpu_utilization=50)
+            gpu.processes = [SimulatedProcess(os.getpid(), "C", 2**30)]
+        yield simulation
+
+
+def arm(page: Page, kind: str) -> None:
+    if not page.locator("#tell").is_visible():
+        page.locator("#tell-me").click()
+    page.locator(f"#tell-offers [data-kind={kind}]").click()
+
+
+def free(simulation: Simulation, index: int) -> None:
+    gpu = simulation.gpus[index]
+    gpu.processes = []
+    gpu.fix(memory_used=0, gpu_utilization=0)
+
+
+def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_by_the_system(
+    browser: Browser, two: Simulation
+) -> None:
+    with (
+        agent_server(SAMPLE_INTERVAL="0.5") as url,
+        opened(browser, url.replace("http://127.0.0.1", LAB), script=HEARD) as page,
+    ):
+        arm(page, "need")
+        about = page.locator("#tell-about")
+        assert "a browser allows that over HTTPS only" in about.inner_text()
+        assert "#tls" in (about.get_by_role("link").get_attribute("href") or "")
+        page.get_by_text("in the background each host once a minute").wait_for()
+        page.wait_for_function("() => window.sounds === 2")  # the click has made its sound
+        assert page.locator("#tell-list").inner_text().startswith("1 GPU can be had.")
+        free(two, 1)
+        notice = page.locator("#notices > ul > li")
+        notice.get_by_text("has 1 GPU: GPU 1. Free now, not reserved.").wait_for()
+        page.wait_for_function("() => document.title.startsWith('(1) ')")
+        assert "circle" in (page.locator("#icon").get_attribute("href") or "")
+        assert page.evaluate("window.sounds") == 4
+        assert page.evaluate("window.notices") == []
+        assert page.locator("#tell-list li").count() == 0, "it is told once"
+        page.reload()
+        notice.wait_for()  # until it is seen
+        notice.get_by_role("button", name="Seen").click()
+        page.wait_for_function("() => !document.title.startsWith('(')")
+        assert notice.count() == 0
+
+
+def test_in_a_secure_context_the_system_gives_a_notice_too(browser: Browser, two: Simulation) -> None:
+    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
+        arm(page, "critical")
+        page.get_by_text("The system gives a notice, too.").wait_for()
+        page.wait_for_function(
+            "() => JSON.parse(sessionStorage['agent-awaited']).some(({ seen }) => Object.keys(seen).length)"
+        )
+        two.gpus[1].lose()
+        page.locator("#notices").get_by_text("GPU 1 is critical").wait_for()
+        (text,) = page.evaluate("window.notices")
+        assert "GPU 1 is critical" in text
+
+
+def test_what_is_awaited_is_kept_over_a_reload_and_can_be_stopped(browser: Browser, two: Simulation) -> None:
+    assert two.gpus
+    with agent_server() as url, opened(browser, f"{url}/", script=HEARD) as page:
+        arm(page, "need")
+        arm(page, "down")
+        page.reload()
+        page.locator("#tell-me").click()
+        listed = page.locator("#tell-list li")
+        assert listed.count() == 2
+        listed.first.get_by_role("button", name="Stop").click()
+        assert listed.count() == 1
+        assert "goes down" in listed.inner_text()
+        assert "(1)" in page.locator("#tell-me").inner_text()
+
+
+def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_is_told(
+    browser: Browser, two: Simulation
+) -> None:
+    with agent_server() as url, opened(browser, f"{url}/", script=HEARD + FASTER) as page:
+        arm(page, "need")
+        arm(page, "critical")
+        page.wait_for_function(
+            "() => JSON.parse(sessionStorage['agent-awaited']).some(({ seen }) => Object.keys(seen).length)"
+        )
+        hide(page, hidden=True)
+        page.wait_for_timeout(300)  # what was under way
+        asked = asked_from_now_on(page)
+        page.wait_for_timeout(6000)  # five minutes
+        paths = [one.removeprefix(url) for one in asked]
+        assert 3 <= len(paths) <= 6, paths
+        assert {"/free?count=1", "/summary"} == set(paths), "each in its turn"
+        free(two, 0)
+        page.locator("#notices").get_by_text("GPU 0").wait_for(state="attached")
+        assert page.title().startswith("(1) ")
+
+
+def test_a_process_that_ends_is_told_and_one_whose_gpu_is_lost_is_not(
+    browser: Browser, two: Simulation
+) -> None:
+    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
+        page.locator("#processes button.unfold").first.click()
+        page.get_by_role("button", name="Tell me when it ends").click()
+        page.wait_for_function("() => document.querySelector('#tell-me').textContent.includes('(1)')")
+        for gpu in two.gpus:
+            gpu.lose()
+        page.locator(".row.lost, .card.lost").nth(1).wait_for()
+        page.wait_for_timeout(12_000)  # it was asked since
+        assert page.locator("#notices > ul > li").count() == 0
+        for gpu in two.gpus:
+            gpu.processes = []
+            gpu.restore()
+        gone = page.locator("#notices").get_by_text(f"Process {os.getpid()}")
+        gone.wait_for()
+        assert "is no longer on a GPU" in gone.inner_text()
+
+
+def test_what_several_hosts_tell_within_ten_seconds_is_one_notice_with_one_sound(
+    browser: Browser, fleet_url: str
+) -> None:
+    offer = {"code": 0, "data": {"satisfied": True, "gpus": [{"idx": 5, "uuid": "GPU-5"}]}}
+    none = {"code": 0, "data": {"satisfied": False, "gpus": []}}
+    answer = json.dumps(none)
+    with opened(browser, f"{fleet_url}/node00/", expected=BROKEN, script=HEARD) as page:
+        page.route("**/free?*", lambda route: route.fulfill(body=answer))
+        page.locator(".host .tile").first.wait_for()
+        arm(page, "need")
+        page.wait_for_function("() => window.sounds === 2")
+        answer = json.dumps(offer)
+        lines = page.locator("#notices > ul > li > ul > li")
+        lines.nth(4).wait_for()
+        assert page.locator("#notices > ul > li").count() == 1
+        assert page.evaluate("window.sounds") == 4
+        assert f"{NAMES[0]} has 1 GPU: GPU 5." in page.locator("#notices").inner_text()
+        assert page.locator("#tell-list li").count() == 0
+
+
+def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browser, two: Simulation) -> None:
+    two.gpus[0].lose()
+    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
+        finding = page.locator("#findings .finding")
+        finding.get_by_role("button", name="Mute").click()
+        page.get_by_text("1 muted, until it changes").wait_for()
+        assert finding.count() == 0
+        assert page.locator("#counts .trouble").inner_text() == "Trouble 1", "it is trouble all the same"
+        page.reload()
+        page.get_by_text("1 muted, until it changes").click()
+        finding.get_by_role("button", name="Unmute").wait_for()
+        two.gpus[1].lose()
+        finding.get_by_text("GPU 0\N{EN DASH}1").wait_for()
+        finding.get_by_role("button", name="Mute").wait_for()
+        assert page.locator("#findings .note").count() == 0
+
+
+def test_trouble_that_went_and_comes_again_is_told_again(browser: Browser, two: Simulation) -> None:
+    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
+        finding = page.locator("#findings .finding")
+        two.gpus[0].lose()
+        finding.get_by_role("button", name="Mute").click()
+        finding.wait_for(state="detached")
+        two.gpus[0].restore()
+        page.locator("#findings .note").wait_for(state="detached")
+        two.gpus[0].lose()
+        finding.get_by_text("GPU 0").wait_for()

@@ -1,0 +1,43 @@
+"""When GPUs that may sleep are let sleep."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.readings import RuntimePower
+from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE, Bedtime, Round
+
+AWAKE, ASLEEP = RuntimePower(("00000000:01:00.0",), False), RuntimePower(("00000000:01:00.0",), True)
+
+
+def rounds(*, power: RuntimePower | None, is_held: bool, is_idle: bool, after: float) -> Round:
+    """What a round does that nobody looks at, `after` seconds from the last that somebody did."""
+    bedtime = Bedtime()
+    bedtime.decide(AWAKE, 100.0, watched=True, is_held=True, is_idle=True)
+    return bedtime.decide(power, 100.0 + after, watched=False, is_held=is_held, is_idle=is_idle)
+
+
+@pytest.mark.parametrize(
+    ("expected", "power", "is_held", "is_idle", "after"),
+    [
+        pytest.param(Round.SAMPLE, None, True, True, 1e6, id="a server's is sampled for ever"),
+        pytest.param(Round.SAMPLE, AWAKE, True, True, LET_GO_AFTER - 1, id="somebody has just looked"),
+        pytest.param(Round.LET_GO, AWAKE, True, True, LET_GO_AFTER, id="nobody looks, and it idles"),
+        pytest.param(Round.SAMPLE, AWAKE, True, False, LET_GO_AFTER, id="somebody works on it"),
+        pytest.param(Round.REST, AWAKE, False, False, LET_GO_AFTER, id="it is awake for others"),
+        pytest.param(Round.SAMPLE, AWAKE, False, False, LOOK_PACE, id="every five minutes one looks"),
+        pytest.param(Round.REST, ASLEEP, False, False, LOOK_PACE, id="but not while it sleeps"),
+        pytest.param(Round.LET_GO, ASLEEP, True, False, 0, id="whatever holds it then is let go"),
+    ],
+)
+def test_what_a_round_does(
+    expected: Round, power: RuntimePower | None, is_held: bool, is_idle: bool, after: float
+) -> None:
+    assert rounds(power=power, is_held=is_held, is_idle=is_idle, after=after) is expected
+
+
+def test_who_looks_does_not_wake_it_and_sees_it_once_it_is_awake() -> None:
+    bedtime = Bedtime()
+
+    assert bedtime.decide(ASLEEP, 0.0, watched=True, is_held=False, is_idle=False) is Round.REST
+    assert bedtime.decide(AWAKE, 1.0, watched=True, is_held=False, is_idle=False) is Round.SAMPLE

@@ -1,0 +1,33 @@
+"""The best that a card was seen to do before the agent started holds in the same slot alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.readings import GpuIdentity
+from agent.readings.restored import KeptCard
+from agent.sources.gpu.seen import Seen, SeenCards
+
+BEST = {("GPU-a", "0000:01:00.0"): KeptCard(4, 16)}
+
+
+@pytest.mark.parametrize(
+    ("expected", "uuid", "bus"),
+    [
+        (Seen(4, 16), "GPU-a", "0000:01:00.0"),
+        (Seen(2, 8), "GPU-a", "0000:02:00.0"),
+        (Seen(2, 8), "GPU-b", "0000:01:00.0"),
+        (Seen(2, 8), "GPU-a", None),
+    ],
+)
+def test_it_is_known_again_by_card_and_slot(expected: Seen, uuid: str, bus: str | None) -> None:
+    assert SeenCards(BEST).of(GpuIdentity(uuid, pci_bus_id=bus), Seen(2, 8)) == expected
+
+
+def test_what_was_better_since_stays() -> None:
+    cards, identity = SeenCards(BEST), GpuIdentity("GPU-a", pci_bus_id="0000:01:00.0")
+    seen = cards.of(identity, Seen(6, None))
+    seen.lanes = 32
+
+    assert cards.of(identity, Seen()) is seen
+    assert seen == Seen(6, 32)

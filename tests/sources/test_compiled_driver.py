@@ -1,0 +1,85 @@
+"""Every value arrives through a compiled libnvidia-ml, whose C structs the simulation does not exercise."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import pynvml
+import pytest
+
+from agent.readings import DriverReading
+from agent.simulation.installation import put_in_place, take_away
+from agent.sources.gpu import GpuSource
+from agent.sources.gpu.xid import XidEventSource
+from agent.sources.nvml import DriverSource
+from benchmarks import driver
+from benchmarks.driver.answers import TEXTS
+from tests.sources.compiled_driver import UUID, expected_pcie, expected_reading
+from tests.sources.one_gpu import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STRUCTS = re.findall(r"_\((\w+), (\d)\)", Path(driver.__file__).with_name("structs.h").read_text("ascii"))
+XID = 79
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    if lacking := driver.missing():
+        pytest.skip(lacking)
+    return ctypes.CDLL(str(driver.build(tmp_path_factory.mktemp("driver"))))
+
+
+@pytest.fixture
+def installed(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two GPUs of two links each; the first has two processes."""
+    for name, value in {"GPUS": 2, "LINKS": 2, "PIDS": "100,200,300", "XID": XID}.items():
+        monkeypatch.setenv(f"NVML_{name}", str(value))
+    before = put_in_place(library)
+    yield
+    take_away(before)
+
+
+@pytest.mark.parametrize(("name", "version"), [pytest.param(*struct, id=struct[0]) for struct in STRUCTS])
+def test_a_struct_is_as_large_as_ours(library: ctypes.CDLL, name: str, version: str) -> None:
+    ours: Any = getattr(pynvml, f"c_{name}", None) or getattr(pynvml, name)
+    told = library.size_of_struct(name.encode())
+    assert (told & 0xFF_FFFF, told >> 24) == (ctypes.sizeof(ours), int(version))
+
+
+@pytest.mark.usefixtures("installed")
+def test_every_value_of_a_gpu_is_what_the_driver_was_given() -> None:
+    clock = Clock()
+    source = GpuSource(0, clock=clock, now=clock.wall, since_boot=clock)
+    source.read()
+    source.measure_slow_counters()
+    clock.now += 6.0  # past every pace on which rates are read
+    reading = source.read()
+    expected = replace(
+        expected_reading(clock.now),
+        pcie=replace(
+            expected_pcie(),
+            port_generation=reading.pcie.port_generation,  # these are the machine's own
+            port_width=reading.pcie.port_width,
+        ),
+    )
+    unknown = set(reading.unknown) - {"pcie.port_generation", "pcie.port_width"}
+    assert not unknown
+    assert replace(reading, unknown=MappingProxyType({})) == expected
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_driver_and_an_xid_are_what_they_were_given() -> None:
+    assert DriverSource().read() == DriverReading(
+        2, TEXTS["DRIVER_VERSION"], "13.0", TEXTS["NVML_VERSION"], ()
+    )
+    events = XidEventSource()
+    events.listen(2)
+    assert events.wait() == (UUID, XID)
+    events.close()

@@ -1,0 +1,79 @@
+"""A disk that is full or read-only, in a mount namespace: the agent goes on, and writes when it can again."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.agents import agent_process, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.agents import Process
+
+pytestmark = pytest.mark.slow
+
+# The agent's folder is a disk of its own; in "$@" is the agent.
+ON_A_DISK = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
+
+
+def inside(folder: Path, options: str) -> list[str]:
+    """The beginning of a command that runs with this disk."""
+    return [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        ON_A_DISK,
+        "sh",
+        options,
+        str(folder),
+    ]
+
+
+def in_its_place(agent: Process, command: str) -> None:
+    """A command of the shell where the agent sees its disk."""
+    place = ["nsenter", f"--target={agent.popen.pid}", "--user", "--mount", "--preserve-credentials"]
+    subprocess.run([*place, "sh", "-c", command], check=True)  # noqa: S603  (our own words)
+
+
+def word(agent: Process) -> str:
+    """As /ready has it."""
+    found: str = agent.get("/ready").json()["state"]
+    return found
+
+
+def test_full_and_read_only_disks(tmp_path: Path) -> None:
+    """The XIDs after 20, 40 and 60 seconds are written at once: then it shows whether the file can be."""
+    full, closed = tmp_path / "full", tmp_path / "closed"
+    full.mkdir()
+    closed.mkdir()
+    environ = {"SIMULATE_SCENARIO": "xid", "HISTORY_INTERVAL": "1"}
+    with (
+        agent_process(
+            "--simulate", "2", inside=inside(full, "size=4k"), STATE_DIR=str(full), **environ
+        ) as on_full,
+        agent_process(
+            "--simulate", "2", inside=inside(closed, "ro,size=10m"), STATE_DIR=str(closed), **environ
+        ) as on_closed,
+    ):
+        assert (word(on_full), word(on_closed)) == ("full", "read_only")
+        assert "\nnvidia_gpu_agent_state_kept 0.0\n" in on_full.get("/metrics").text
+        in_its_place(on_full, f"mount -o remount,size=10m {full}")
+        in_its_place(on_closed, f"mount -o remount,rw {closed}")
+        for agent in (on_full, on_closed):
+            wait_until(lambda: word(agent) == "kept", "it can be written", deadline=60)  # noqa: B023
+            assert len(agent.get("/history").json()["data"]["ts"]) > 5
+
+        in_its_place(on_full, f"dd if=/dev/zero of={full}/filler bs=4k 2>/dev/null || true")
+        wait_until(lambda: word(on_full) == "full", "it is full again", deadline=90)
+        assert on_full.get("/gpu").status_code == 200
+        in_its_place(on_full, f"rm {full}/filler")
+        wait_until(lambda: word(on_full) == "kept", "it can be written again", deadline=90)
+        told = [line for line in on_full.log.splitlines() if "STATE_DIR" in line]
+        assert ["again" in line for line in told] == [False, True, False, True]

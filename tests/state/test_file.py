@@ -1,0 +1,165 @@
+"""The file: for its owner alone; what is damaged, newer or another's is put aside, and never deleted."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.state.file import open_file
+from agent.state.schema import STEPS, VERSION, ForeignFile, NewerFile, migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def begun(path: Path) -> None:
+    """A file with a GPU in it."""
+    connection = open_file(path)
+    connection.execute("INSERT INTO gpus (uuid) VALUES ('GPU-of-before')")
+    connection.close()
+
+
+def aside(path: Path) -> list[Path]:
+    """What is beside the file, apart from its write-ahead log."""
+    return [one for one in path.parent.iterdir() if ".aside-" in one.name]
+
+
+def test_the_owner_alone_may_read_it_and_what_is_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    connection = open_file(path)
+    connection.execute("INSERT INTO gpus (uuid) VALUES ('a')")
+
+    assert {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {
+        "agent.sqlite3": 0o600,
+        "agent.sqlite3-wal": 0o600,
+        "agent.sqlite3-shm": 0o600,
+    }
+    connection.close()
+
+
+def test_it_is_closed_to_others_also_where_it_was_not(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    begun(path)
+    path.chmod(0o644)
+
+    open_file(path).close()
+
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_written_is_there_again(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    begun(path)
+
+    assert open_file(path).execute("SELECT uuid FROM gpus").fetchall() == [("GPU-of-before",)]
+    assert not aside(path)
+
+
+@pytest.mark.parametrize("damage", ["no database", "a page overwritten", "cut off"])
+def test_a_damaged_file_is_put_aside_and_a_new_one_begun(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "agent.sqlite3"
+    begun(path)
+    content = path.read_bytes()
+    spoiled = {
+        "no database": b"\xff" * len(content),
+        "a page overwritten": content[:4096] + b"\xa5" * 4096 + content[8192:],
+        "cut off": content[:5000],
+    }[damage]
+    path.write_bytes(spoiled)
+
+    connection = open_file(path)
+
+    assert connection.execute("SELECT * FROM gpus").fetchall() == []
+    (kept,) = aside(path)
+    assert kept.read_bytes() == spoiled
+    assert str(kept) in caplog.text
+
+
+def test_a_newer_file_is_left_as_it_is_under_another_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "agent.sqlite3"
+    begun(path)
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+    content = path.read_bytes()
+
+    assert open_file(path).execute("SELECT * FROM gpus").fetchall() == []
+
+    (kept,) = aside(path)
+    assert kept.read_bytes() == content
+    assert f"It is of version {VERSION + 1}, and this agent knows up to {VERSION}" in caplog.text
+
+
+def test_the_newer_agent_takes_its_file_again_once_it_has_its_name_back(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    begun(path)
+    newer = sqlite3.connect(path)
+    newer.execute(f"PRAGMA user_version = {VERSION + 1}")
+    newer.close()
+    open_file(path).close()
+
+    aside(path)[0].rename(path)
+
+    newer = sqlite3.connect(path)
+    migrate(newer, [*STEPS, ("ALTER TABLE gpus ADD COLUMN slot",)])
+    assert newer.execute("SELECT uuid FROM gpus").fetchall() == [("GPU-of-before",)]
+
+
+def test_two_files_are_put_aside_under_two_names(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    for number in range(3):
+        path.write_bytes(bytes([number + 1]) * 5000)
+        open_file(path).close()
+
+    assert {kept.read_bytes()[0] for kept in aside(path)} == {1, 2, 3}
+
+
+def test_a_database_of_another_program_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE bookmarks (url)")
+    with pytest.raises(ForeignFile):
+        migrate(other)
+    other.close()
+
+    assert "gpus" in tables(open_file(path))
+    assert len(aside(path)) == 1
+
+
+def test_each_step_is_made_once_and_keeps_what_there_is(tmp_path: Path) -> None:
+    """From each version to the newest, with a step more than there is today."""
+    later = ("ALTER TABLE gpus ADD COLUMN slot TEXT", "UPDATE gpus SET slot = 'unknown'")
+    for version in range(len(STEPS) + 1):
+        connection = sqlite3.connect(tmp_path / f"{version}", isolation_level=None)
+        migrate(connection, STEPS[:version])
+        if version:
+            connection.execute("INSERT INTO gpus (uuid) VALUES ('a')")
+        migrate(connection, [*STEPS, later])
+        migrate(connection, [*STEPS, later])
+
+        assert connection.execute("SELECT uuid, slot FROM gpus").fetchall() == [("a", "unknown")] * bool(
+            version
+        )
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(STEPS) + 1,)
+
+
+def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "file", isolation_level=None)
+    migrate(connection)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, [*STEPS, ("ALTER TABLE gpus ADD COLUMN slot", "SELECT nothing FROM nowhere")])
+
+    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    assert "slot" not in {row[1] for row in connection.execute("PRAGMA table_info(gpus)")}
+    with pytest.raises(NewerFile):
+        migrate(connection, [])

@@ -1,0 +1,117 @@
+"""STATE_DIR: one agent at a time, no network file system, and nothing that needs a file to lock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.state.folder import NETWORK_FILE_SYSTEM, Refused, StateFolder, parse_mountinfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOUNTS = rb"""
+22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 22 0:40 / /var/lib rw,relatime shared:2 - xfs /dev/sdb1 rw
+31 22 0:41 / /home rw,relatime shared:3 - nfs4 files:/home rw,vers=4.2
+32 31 8:2 / /home/local\040disk rw,relatime - btrfs /dev/sdc1 rw
+33 22 0:43 / /mnt/host rw,relatime - 9p drvfs rw
+34 22 0:44 / /mnt/over rw,relatime - ext4 /dev/sdd1 rw
+35 34 0:45 / /mnt/over rw,relatime - fuse.sshfs files: rw
+not a line of mountinfo
+""".splitlines()
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("ext4", "/"),
+        ("ext4", "/variable/x"),
+        ("xfs", "/var/lib"),
+        ("xfs", "/var/lib/nvidia-smi-web-agent"),
+        ("nfs4", "/home/alice"),
+        ("btrfs", "/home/local disk/state"),
+        ("9p", "/mnt/host/c"),
+        ("fuse.sshfs", "/mnt/over/state"),
+    ],
+)
+def test_the_file_system_is_that_of_the_mount_which_the_path_is_on(kind: str, path: str) -> None:
+    assert parse_mountinfo(MOUNTS, path) == kind
+
+
+def test_without_a_mount_above_it_the_file_system_is_unknown() -> None:
+    assert parse_mountinfo([], "/var") is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.ceph", "lustre", "9p", "fuse.sshfs"]
+)
+def test_a_file_system_of_the_network_is_known_by_its_type(kind: str) -> None:
+    assert NETWORK_FILE_SYSTEM.fullmatch(kind)
+
+
+@pytest.mark.parametrize(
+    "kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "fuse.fuse-overlayfs", "f2fs"]
+)
+def test_a_disk_of_this_host_is_none(kind: str) -> None:
+    assert not NETWORK_FILE_SYSTEM.fullmatch(kind)
+
+
+def test_a_network_file_system_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_bytes(b"22 1 0:40 / / rw - nfs files:/ rw\n")
+
+    with pytest.raises(Refused, match=r"is on a network file system \(nfs\)"):
+        StateFolder(str(tmp_path / "state"), mounts=str(mounts)).take()
+
+
+def test_a_second_agent_is_refused_until_the_first_has_let_go(tmp_path: Path) -> None:
+    first, second = (StateFolder(str(tmp_path), patience=0.0) for _ in range(2))
+    first.take()
+    with pytest.raises(Refused, match="is in use by another agent"):
+        second.take()
+    first.release()
+
+    second.take()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from agent.state.folder import StateFolder; folder = StateFolder(sys.argv[1]);"
+        " folder.take(); print('taken', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(  # noqa: S603  (our own program)
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"taken\n"
+        with pytest.raises(Refused):
+            StateFolder(str(tmp_path), patience=0.0).take()
+        other.kill()
+
+    StateFolder(str(tmp_path), patience=10.0).take()
+
+
+def test_it_is_made_for_this_user_alone(tmp_path: Path) -> None:
+    folder = StateFolder(str(tmp_path / "state"))
+    folder.take()
+
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("becomes", ["gone", "another"])
+def test_a_folder_that_is_no_longer_at_its_path_is_gone(tmp_path: Path, becomes: str) -> None:
+    folder = StateFolder(str(tmp_path / "state"))
+    folder.take()
+    assert not folder.is_gone
+
+    folder.path.rename(tmp_path / "elsewhere")
+    if becomes == "another":
+        folder.path.mkdir()
+
+    assert folder.is_gone

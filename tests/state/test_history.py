@@ -1,0 +1,174 @@
+"""The history after a restart, with a gap for the time between; by the minute and by the hour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.sampling.history import GPU_FIELDS, HOST_FIELDS, History
+from agent.state.history import GPU_COLUMNS, HOST_COLUMNS, LONGEST_SECONDS, HistoryPart
+from agent.state.history_query import query
+from agent.state.keeper import PACE, Keeper
+from tests.sampling.test_history import EPOCH, snapshot, utilization
+from tests.state.files import DAY, HOUR, age, kept, restored
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from agent.readings import (
+        Snapshot,
+    )
+    from agent.state.subject import Batch
+
+
+def run(file: Connection, history: History, began: float, seconds: int, step: int = 10) -> Snapshot:
+    """An agent that samples from `began` on for so many seconds."""
+    keeper = kept(file, HistoryPart(history, began))
+    last = snapshot(began, 0)
+    for at in range(step, seconds + 1, step):
+        last = snapshot(began + at, int(began + at) % 101, 50)
+        history.add(last)
+        keeper.add(last)
+    keeper.end()
+    return last
+
+
+def test_the_columns_of_the_file_are_the_fields_of_the_history_in_their_order() -> None:
+    assert len(GPU_COLUMNS) == len(GPU_FIELDS)
+    assert len(HOST_COLUMNS) == len(HOST_FIELDS)
+
+
+def test_the_history_goes_on_with_a_gap(file: Connection) -> None:
+    before = History(10)
+    last = run(file, before, 0, 600)
+    asked = before.read(last, HOUR, last.gpus)
+    history = History(10)
+    history.restore(restored(file, 900).history)
+    for at in (910, 920):
+        last = snapshot(at, 1, 2)
+        history.add(last)
+
+    found = history.read(last, HOUR, last.gpus)
+
+    taken = [at - EPOCH for at in found.taken_at]
+    assert taken == [*range(10, 601, 10), 610, 910, 920]
+    assert utilization(found.gpus[0]) == (*utilization(asked.gpus[0])[:60], None, 1, 1)
+    assert utilization(found.gpus[1]) == (*[50] * 60, None, 2, 2)
+
+
+def test_the_history_of_before_a_reboot_is_at_its_time_of_day(file: Connection) -> None:
+    run(file, History(10), 5000, 100)
+    history = History(10)
+    booted_at = EPOCH + 5200  # the machine boots, and its clock begins at 0
+
+    history.restore(restored(file, 30, boot="another", booted_at=booted_at).history)
+
+    now = replace(snapshot(30, 1, 1), taken_at=booted_at + 30)
+    history.add(now)
+    found = history.read(now, HOUR, now.gpus)
+    assert found.taken_at[:10] == tuple(EPOCH + 5000 + at for at in range(10, 101, 10))
+
+
+def test_what_is_older_than_an_hour_is_not_taken_for_the_last(file: Connection) -> None:
+    run(file, History(10), 0, 600)
+
+    assert restored(file, 2 * HOUR).history == []
+
+
+def test_a_day_is_kept_by_the_minute_and_90_days_by_the_hour_as_means_of_what_was_known(
+    file: Connection,
+) -> None:
+    history = History(10)
+    keeper = kept(file, HistoryPart(history, 0))
+    for at in range(10, 7201, 10):
+        unknown = at % 60 < 20  # a third of each minute
+        last = snapshot(at, None if unknown else 10 if at <= 3600 else 30)
+        history.add(last)
+        keeper.add(last)
+    keeper.end()
+    gpus, fields = last.gpus, ["utilization.gpu_percent"]
+
+    by_minute = query(file, EPOCH + 7200, DAY, gpus, fields)
+    by_hour = query(file, EPOCH + 7200, LONGEST_SECONDS, gpus, fields)
+
+    assert len(by_minute.taken_at) == 121
+    assert set(utilization(by_minute.gpus[0])[:60]) == {10.0}
+    assert [at % 60 for at in by_minute.taken_at] == [0] * 121
+    assert [round(value or 0) for value in utilization(by_hour.gpus[0])][:2] == [10, 30]
+
+
+def test_a_minute_that_a_restart_parts_is_the_mean_of_both_parts(file: Connection) -> None:
+    for began, percent in ((0, 20), (30, 40)):
+        history = History(10)
+        keeper = kept(file, HistoryPart(history, began))
+        for at in (began, began + 10, began + 20):
+            history.add(last := snapshot(at + 5, percent))
+            keeper.add(last)
+        keeper.end()
+
+    found = query(file, EPOCH + 60, DAY, last.gpus, ["utilization.gpu_percent"])
+
+    (mean,) = utilization(found.gpus[0])
+    assert mean == pytest.approx((2 * 20 + 2 * 40) / 4, abs=4)  # the first moment of each is the start
+
+
+def test_a_gap_in_the_file_is_a_gap(file: Connection) -> None:
+    run(file, History(10), 0, 120)
+    run(file, History(10), 1200, 120)
+    last = snapshot(1400, 1, 1)
+
+    found = query(file, EPOCH + 1400, DAY, last.gpus, ["utilization.gpu_percent"])
+
+    assert [at - EPOCH for at in found.taken_at] == [0, 60, 120, 180, 1200, 1260, 1320]
+    assert utilization(found.gpus[0])[3] is None
+    assert None not in (*utilization(found.gpus[0])[:3], *utilization(found.gpus[0])[4:])
+
+
+def test_a_gpu_that_the_file_does_not_know_was_not_known(file: Connection) -> None:
+    run(file, History(10), 0, 120)
+    other = snapshot(130, 1, uuids="x")
+
+    found = query(file, EPOCH + 130, DAY, other.gpus, ["power.usage_watts"])
+
+    assert set(found.gpus[0].columns["power.usage_watts"]) == {None}
+
+
+def test_a_gpu_that_has_gone_meanwhile_is_kept_for_when_it_was_there(file: Connection) -> None:
+    history = History(10)
+    keeper = kept(file, HistoryPart(history, 0))
+    for at in range(10, 61, 10):
+        history.add(last := snapshot(at, 7, 8))
+    history.add(last := snapshot(70, 7))
+    keeper.add(last)
+    keeper.end()
+
+    (uuids,) = {tuple(moment.gpus) for moment in restored(file, 70).history[:6]}
+    assert uuids == ("a", "b")
+
+
+def test_each_level_ages(file: Connection) -> None:
+    run(file, History(10), 0, 600)
+    age(file, 2 * HOUR)
+    steps = {step for (step,) in file.execute("SELECT DISTINCT step FROM gpu_history")}
+    assert steps == {60, 3600}
+    age(file, 2 * DAY)
+    steps = {step for (step,) in file.execute("SELECT DISTINCT step FROM host_history")}
+    assert steps == {3600}
+    age(file, 91 * DAY)
+    assert file.execute("SELECT count(*) FROM gpu_history").fetchone() == (0,)
+
+
+def test_a_batch_is_handed_over_once_a_minute_and_at_the_end() -> None:
+    batches: list[Batch] = []
+    history = History(10)
+    keeper = Keeper(batches.append, [HistoryPart(history, 0)])
+    for at in range(10, 200, 10):
+        history.add(last := snapshot(at, 1))
+        keeper.add(last)
+    assert len(batches) == 3 == 190 // PACE
+    keeper.end()
+
+    moments = [row[0] for batch in batches for row in batch[-1].rows if row[1] is None]
+    assert moments == [EPOCH + at for at in range(10, 200, 10)]

@@ -1,0 +1,45 @@
+"""Names of users are known after a restart, unless none may be kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.readings import (
+    Blamed,
+    XidCount,
+)
+from agent.state import names
+from agent.state.xids import XidsPart
+from tests.sampling.test_history import EPOCH
+from tests.state.files import DAY, age, kept, restored
+from tests.state.test_idle import on_gpu
+from tests.state.test_xids import with_xids
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+
+def test_names_of_users_are_known_again_and_looked_up_all_the_same(file: Connection) -> None:
+    keeper = kept(file, names.rows)
+    keeper.add(on_gpu(0, sm=0))
+    keeper.end()
+
+    assert restored(file, 10).user_names == {1000: "alice"}
+    age(file, 401 * DAY)
+    assert restored(file, 10).user_names == {}
+
+
+def test_without_state_users_no_name_is_kept_and_those_of_before_are_deleted(file: Connection) -> None:
+    keeper = kept(file, names.rows, XidsPart("boot", users=True))
+    blamed = XidCount(1, EPOCH + 5, blamed=Blamed(17, "python", "alice"))
+    keeper.add(replace(on_gpu(10, sm=0), gpus=with_xids(10, x31=blamed).gpus))
+    keeper.end()
+    assert "alice" in "".join(file.iterdump())
+
+    restored(file, 20, users=False)
+
+    assert "alice" not in "".join(file.iterdump())
+    rows = XidsPart("boot", users=False)(with_xids(30, x31=blamed))
+    assert rows is not None
+    assert "alice" not in rows.rows[0]

@@ -1,0 +1,241 @@
+"""The thread that writes: what stands in its way is one word, one line of the log and lost nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import sqlite3
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.state import gpus
+from agent.state.file import open_file
+from agent.state.folder import Refused, StateFolder
+from agent.state.reader import MAX_WAITING, StoreBusy, StoreUnreadable
+from agent.state.store import SLOW_SECONDS, Store
+from agent.state.subject import Rows, Subject
+from agent.state.writer import MAX_BATCHES, Writer
+from tests.support.agents import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+    from sqlite3 import Connection
+
+    from agent.state.subject import Batch, Row
+
+pytestmark = pytest.mark.anyio
+NAME = "agent.sqlite3"
+
+
+class Folder(StateFolder):
+    """One that may stop working."""
+
+    error: Exception | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        return self.error is not None or super().is_gone
+
+    def take(self) -> None:
+        if self.error is not None:
+            raise self.error
+        super().take()
+
+
+def gpu(uuid: str) -> Batch:
+    return (Rows(gpus.SUBJECT, ((uuid,),)),)
+
+
+def uuids(connection: Connection) -> list[str]:
+    return [uuid for (uuid,) in connection.execute("SELECT uuid FROM gpus ORDER BY id")]
+
+
+def writer(folder: StateFolder) -> Writer:
+    return Writer(folder, NAME, days=400, boot="boot", run=1)
+
+
+def in_file(tmp_path: Path) -> list[str]:
+    connection = open_file(tmp_path / NAME)
+    try:
+        return uuids(connection)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("word", "error"),
+    [
+        ("full", OSError(errno.ENOSPC, "No space left on device")),
+        ("full", OSError(errno.EDQUOT, "Disk quota exceeded")),
+        ("read_only", OSError(errno.EROFS, "Read-only file system")),
+        ("read_only", OSError(errno.EACCES, "Permission denied")),
+        ("gone", OSError(errno.ENOENT, "No such file or directory")),
+        ("gone", OSError(errno.EIO, "Input/output error")),
+        ("refused", Refused("is in use by another agent")),
+        ("failed", OSError(errno.EMFILE, "Too many open files")),
+    ],
+)
+def test_what_cannot_be_written_is_written_when_it_can_and_told_once(
+    tmp_path: Path, word: str, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    folder = Folder(str(tmp_path))
+    one = writer(folder)
+    one.write(gpu("a"))
+    folder.error = error
+    for uuid in "bcd":
+        one.write(gpu(uuid))
+        assert one.trouble is not None
+        assert (one.trouble.fault, one.failures) == (word, "abcd".index(uuid))
+    folder.error = None
+    one.write(gpu("e"))
+    one.close()
+
+    assert one.trouble is None
+    assert in_file(tmp_path) == list("abcde")
+    assert len(caplog.messages) == 2
+    assert caplog.messages[0].startswith(f"STATE_DIR '{tmp_path}' ")
+    assert "in memory alone" in caplog.messages[0]
+    assert caplog.messages[1] == "STATE_DIR can be written again"
+
+
+def test_an_hour_of_what_cannot_be_written_waits_and_the_oldest_is_lost(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    one = writer(folder)
+    folder.error = OSError(errno.ENOSPC, "full")
+    for number in range(MAX_BATCHES + 3):
+        one.write(gpu(f"{number}"))
+    assert one.lost_batches == 3
+    folder.error = None
+    one.write(gpu("last"))
+    one.close()
+
+    assert in_file(tmp_path)[0] == "4"
+    assert one.lost_batches == 4
+
+
+def test_a_file_that_is_deleted_meanwhile_is_begun_anew_not_written_unseen(tmp_path: Path) -> None:
+    one = writer(StateFolder(str(tmp_path / "state")))
+    one.write(gpu("a"))
+    (tmp_path / "state").rename(tmp_path / "away")
+    one.write(gpu("b"))
+    one.close()
+
+    assert in_file(tmp_path / "state") == ["b"]
+    assert in_file(tmp_path / "away") == ["a"]
+
+
+def test_rows_that_no_file_takes_are_lost_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(_connection: Connection, _rows: Sequence[Row]) -> None:
+        raise sqlite3.IntegrityError("NOT NULL constraint failed")
+
+    one = writer(StateFolder(str(tmp_path)))
+    one.write((*gpu("a"), Rows(Subject("wrong", (), refuse), ())))
+    one.write(gpu("b"))
+    one.close()
+
+    assert in_file(tmp_path) == ["b"]
+    assert (one.lost_batches, one.trouble) == (1, None)
+    assert "could not be written" in caplog.text
+
+
+@asynccontextmanager
+async def started(tmp_path: Path, folder: StateFolder | None = None) -> AsyncIterator[Store]:
+    store = Store(folder or StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+    await store.start(uuids)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+async def test_what_was_put_is_written_at_the_end_and_found_at_the_next_start(tmp_path: Path) -> None:
+    async with started(tmp_path) as store:
+        for uuid in "abc":
+            store.put(gpu(uuid))
+    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+
+    assert await store.start(uuids) == list("abc")
+    assert store.close()
+    assert "state" not in {thread.name for thread in threading.enumerate()}
+
+
+async def test_a_start_without_a_usable_folder_goes_on_and_writes_when_it_can(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.error = OSError(errno.EROFS, "Read-only file system")
+    async with started(tmp_path, folder) as store:
+        assert store.reading.trouble is not None
+        assert store.reading.trouble.fault == "read_only"
+        folder.error = None
+        store.put(gpu("a"))
+        wait_until(lambda: store.reading.written_at, "it is written")
+
+        assert await store.read(uuids) == ["a"]
+        assert store.reading.trouble is None
+        assert (store.reading.file_bytes or 0) > 4096
+
+
+async def test_a_disk_that_does_not_answer_is_slow_and_holds_up_nobody(tmp_path: Path) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(_connection: Connection, _rows: Sequence[Row]) -> None:
+        entered.set()
+        leave.wait(20)
+
+    now = 0.0
+    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot", clock=lambda: now)
+    await store.start(uuids)
+    store.put((Rows(Subject("hangs", (), hang), ()),))
+    await asyncio.to_thread(entered.wait, 20)
+    assert store.reading.trouble is None
+    now = SLOW_SECONDS
+    assert store.reading.trouble is not None
+    assert store.reading.trouble.fault == "slow"
+    for number in range(MAX_BATCHES + 5):
+        store.put(gpu(f"{number}"))
+    assert store.reading.lost_batches == 5
+    leave.set()
+    wait_until(lambda: store.reading.trouble is None, "it is written")
+    assert store.close()
+
+
+async def test_of_many_that_ask_some_wait_and_the_others_are_told_to_come_again(tmp_path: Path) -> None:
+    leave = threading.Event()
+
+    def slow(_connection: Connection) -> str:
+        leave.wait(20)
+        return "found"
+
+    async with started(tmp_path) as store:
+        first = asyncio.create_task(store.read(slow))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(store.read(slow)) for _ in range(MAX_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(StoreBusy, match=f"{MAX_WAITING} requests wait"):
+            await store.read(slow)
+        for other in others:
+            with pytest.raises(StoreBusy):
+                await other
+        leave.set()
+
+        assert await first == "found"
+        assert await store.read(slow) == "found"
+
+
+async def test_a_question_cannot_write(tmp_path: Path) -> None:
+    async with started(tmp_path) as store:
+        with pytest.raises(StoreUnreadable):
+            await store.read(lambda connection: connection.execute("INSERT INTO gpus (uuid) VALUES ('a')"))
+        assert await store.read(uuids) == []
+
+
+async def test_without_a_file_there_is_no_answer(tmp_path: Path) -> None:
+    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+
+    with pytest.raises(StoreUnreadable):
+        await store.read(uuids)

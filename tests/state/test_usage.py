@@ -1,0 +1,181 @@
+"""GPU hours in the file: nothing counts twice, what processes leave adds up, and days come and go."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import GpuDay, UsageBy, UsageDays, UsageReading, UsageSums, UserDay
+from agent.state import gpus, names, usage
+from agent.state.subject import Ageing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RUN, LATER_RUN = 1_000, 2_000
+ALICE, BOB = 1001, 1002
+DAY = "2026-11-26"
+NOW = dt.datetime(2026, 11, 26, 12).timestamp()  # noqa: DTZ001  (the host's own noon)
+
+
+def sums(seconds: float, *, peak: int = 0) -> UsageSums:
+    return UsageSums(seconds, seconds / 2, seconds / 4, 0.0, seconds, seconds * 10, peak)
+
+
+def user(uid: int | None, seconds: float, day: str = DAY, *, peak: int = 0) -> UserDay:
+    return UserDay(day, uid, sums(seconds, peak=peak))
+
+
+def gpu(
+    uuid: str, seconds: float, day: str = DAY, *, joules: float | None = None, name: str | None = "H100"
+) -> GpuDay:
+    return GpuDay(day, uuid, name, 2 * seconds, joules, sums(seconds))
+
+
+@pytest.fixture
+def file() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for subject in (gpus.SUBJECT, names.SUBJECT, usage.USERS, usage.GPUS):
+        for statement in subject.create:
+            connection.execute(statement)
+    yield connection
+    connection.close()
+
+
+def write(file: sqlite3.Connection, *days: UserDay | GpuDay, run: int = RUN) -> None:
+    told = UsageDays(
+        tuple(one for one in days if isinstance(one, UserDay)),
+        tuple(one for one in days if isinstance(one, GpuDay)),
+    )
+    for subject, rows in (usage.user_rows(told, run), usage.gpu_rows(told, run)):
+        subject.write(file, rows)
+
+
+def age(file: sqlite3.Connection, *, days: int = 400, run: int = RUN, now: float = NOW) -> None:
+    for subject in (usage.USERS, usage.GPUS):
+        assert subject.age is not None
+        subject.age(file, Ageing(now, days, "boot", run))
+
+
+def read(file: sqlite3.Connection, by: UsageBy, first: str = DAY, last: str = DAY) -> UsageReading:
+    return usage.totals(by, first, last)(file)
+
+
+def held(file: sqlite3.Connection, by: UsageBy, first: str = DAY, last: str = DAY) -> dict[object, float]:
+    return {one.key: one.sums.held_seconds for one in read(file, by, first, last).totals}
+
+
+def rows(file: sqlite3.Connection) -> int:
+    (count,) = file.execute(
+        "SELECT (SELECT count(*) FROM user_days) + (SELECT count(*) FROM gpu_days)"
+    ).fetchone()
+    return int(count)
+
+
+def test_a_row_written_again_counts_once(file: sqlite3.Connection) -> None:
+    for seconds in (60.0, 60.0, 120.0):
+        write(file, user(ALICE, seconds), gpu("GPU-0", seconds))
+    assert held(file, UsageBy.USER) == {ALICE: 120.0}
+    assert held(file, UsageBy.GPU) == {"GPU-0": 120.0}
+
+
+def test_a_row_that_comes_late_takes_nothing_back(file: sqlite3.Connection) -> None:
+    write(file, user(ALICE, 120.0, peak=7), gpu("GPU-0", 120.0, joules=5.0))
+    write(file, user(ALICE, 60.0, peak=3), gpu("GPU-0", 60.0))
+    (alice,) = read(file, UsageBy.USER).totals
+    (total,) = read(file, UsageBy.GPU).totals
+    assert alice.sums == sums(120.0, peak=7)
+    assert (total.sums, total.energy_joules) == (sums(120.0), 5.0)
+
+
+def test_what_earlier_processes_left_is_added(file: sqlite3.Connection) -> None:
+    write(file, user(ALICE, 100.0, peak=7), gpu("GPU-0", 100.0, joules=5.0))
+    write(file, user(ALICE, 20.0, peak=3), gpu("GPU-0", 20.0, joules=1.0), run=LATER_RUN)
+    (alice,) = read(file, UsageBy.USER).totals
+    (total,) = read(file, UsageBy.GPU).totals
+    assert alice.sums == sums(120.0, peak=7)
+    assert (total.watched_seconds, total.energy_joules) == (240.0, 6.0)
+
+
+def test_ageing_makes_one_row_of_them_and_changes_no_sum(file: sqlite3.Connection) -> None:
+    for run in range(RUN, RUN + 9):
+        write(file, user(ALICE, 10.0), user(None, 1.0), gpu("GPU-0", 10.0, joules=2.0), run=run)
+    write(file, user(ALICE, 5.0), gpu("GPU-0", 5.0), run=LATER_RUN)
+    before = [read(file, by) for by in UsageBy]
+    for _ in range(2):
+        age(file, run=LATER_RUN)
+        assert rows(file) == 3 + 2
+        assert [read(file, by) for by in UsageBy] == before
+    write(file, user(ALICE, 15.0), run=LATER_RUN)
+    assert held(file, UsageBy.USER)[ALICE] == 105.0, "this process goes on"
+
+
+def test_the_days_before_state_days_are_forgotten(file: sqlite3.Connection) -> None:
+    write(file, *(user(ALICE, 1.0, day) for day in ("2026-10-27", "2026-10-28", DAY)))
+    write(file, *(gpu("GPU-0", 1.0, day) for day in ("2026-10-27", "2026-10-28", DAY)))
+    age(file, days=30)
+    assert read(file, UsageBy.DAY, "2000-01-01").since == "2026-10-28"
+    assert [one.key for one in read(file, UsageBy.DAY, "2000-01-01").totals] == ["2026-10-28", DAY]
+    assert held(file, UsageBy.USER, "2000-01-01") == {ALICE: 2.0}
+
+
+def test_thirty_days_are_today_and_the_29_before() -> None:
+    assert usage.first_day(NOW, 30) == "2026-10-28"
+    assert usage.first_day(NOW, 1) == DAY
+
+
+def test_only_the_days_asked_for_count(file: sqlite3.Connection) -> None:
+    for day, seconds in (("2026-11-24", 1.0), ("2026-11-25", 10.0), (DAY, 100.0)):
+        write(file, user(ALICE, seconds, day), gpu("GPU-0", seconds, day))
+    assert held(file, UsageBy.USER, "2026-11-25") == {ALICE: 110.0}
+    assert held(file, UsageBy.GPU, "2026-11-24", "2026-11-25") == {"GPU-0": 11.0}
+    assert held(file, UsageBy.DAY, "2026-11-25") == {"2026-11-25": 10.0, DAY: 100.0}
+
+
+def test_users_have_their_last_known_names_and_who_holds_most_comes_first(file: sqlite3.Connection) -> None:
+    names.SUBJECT.write(file, [(ALICE, "alice", NOW)])
+    write(file, user(None, 20.0), user(ALICE, 10.0), user(BOB, 30.0))
+    assert [(one.key, one.name) for one in read(file, UsageBy.USER).totals] == [
+        (BOB, None), (None, None), (ALICE, "alice"),
+    ]  # fmt: skip
+
+
+def test_a_day_is_that_of_all_gpus(file: sqlite3.Connection) -> None:
+    write(file, gpu("GPU-0", 10.0, joules=4.0), gpu("GPU-1", 20.0))
+    (day,) = read(file, UsageBy.DAY).totals
+    assert (day.key, day.sums.held_seconds, day.watched_seconds, day.energy_joules) == (DAY, 30.0, 60.0, 4.0)
+
+
+def test_energy_that_was_never_told_is_unknown(file: sqlite3.Connection) -> None:
+    for run in (RUN, RUN + 1):
+        write(file, gpu("GPU-0", 10.0), run=run)
+    age(file, run=LATER_RUN)
+    assert [one.energy_joules for one in read(file, UsageBy.GPU).totals] == [None]
+
+
+def test_a_gpu_of_which_only_an_earlier_day_had_the_name_has_it(file: sqlite3.Connection) -> None:
+    write(file, gpu("GPU-0", 1.0, "2026-11-25"), gpu("GPU-0", 1.0, name=None))
+    (total,) = read(file, UsageBy.GPU, "2026-11-25").totals
+    assert (total.key, total.name) == ("GPU-0", "H100")
+
+
+def test_rows_beyond_the_most_are_counted(file: sqlite3.Connection) -> None:
+    write(file, *(user(uid, float(uid)) for uid in range(1, usage.MAX_ROWS + 4)))
+    found = read(file, UsageBy.USER)
+    assert (len(found.totals), found.left_out) == (usage.MAX_ROWS, 3)
+    assert found.totals[-1].key == 4, "those who held least are left out"
+
+
+def test_without_names_none_are_left(file: sqlite3.Connection) -> None:
+    write(file, user(ALICE, 1.0), gpu("GPU-0", 1.0))
+    usage.forget_users(file)
+    assert held(file, UsageBy.USER) == {}
+    assert held(file, UsageBy.GPU) == {"GPU-0": 1.0}
+
+
+def test_an_empty_file_has_nothing(file: sqlite3.Connection) -> None:
+    for by in UsageBy:
+        assert read(file, by) == UsageReading()

@@ -1,0 +1,81 @@
+"""XIDs are known after a restart, until the machine boots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.readings import (
+    Blamed,
+    Snapshot,
+    XidCount,
+    XidSource,
+)
+from agent.readings.restored import KeptXid
+from agent.state import gpus
+from agent.state.keeper import Keeper
+from agent.state.xids import XidsPart
+from tests.sampling.test_history import EPOCH, snapshot
+from tests.state.files import age, restored, write
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from agent.state.subject import Batch
+
+
+def with_xids(at: float, **xids: XidCount) -> Snapshot:
+    plain = snapshot(at, 1)
+    return replace(
+        plain,
+        gpus=tuple(
+            replace(gpu, xids={int(name[1:]): count for name, count in xids.items()}) for gpu in plain.gpus
+        ),
+    )
+
+
+def test_xids_are_known_until_the_next_boot(file: Connection) -> None:
+    blamed = Blamed(17, "python", "alice")
+    part = XidsPart("boot", users=True)
+    keeper = Keeper(lambda batch: write(file, batch), (), [part])
+    keeper.add(
+        with_xids(50, x79=XidCount(1, EPOCH + 40), x31=XidCount(2, EPOCH + 45, XidSource.BOTH, blamed))
+    )
+
+    assert restored(file, 60).xids == {
+        "a": {
+            79: KeptXid(1, 40, XidSource.NVML),
+            31: KeptXid(2, 45, XidSource.BOTH, blamed),
+        }
+    }
+    assert restored(file, 60, boot="another").xids == {}
+    assert restored(file, 60, boot="").xids == {}
+    age(file, 60)
+    assert restored(file, 60).xids != {}
+
+
+def test_an_xid_is_written_at_once_and_only_when_it_is_new() -> None:
+    batches: list[Batch] = []
+    keeper = Keeper(batches.append, (), [XidsPart("boot", users=True)])
+    count = XidCount(1, EPOCH + 40)
+    for at, xids in (
+        (50, {}),
+        (60, {"x79": count}),
+        (70, {"x79": count}),
+        (80, {"x79": count._replace(times=2)}),
+    ):
+        keeper.add(with_xids(at, **xids))
+
+    assert [[rows[2:4] for rows in batch[-1].rows] for batch in batches] == [[(79, 1)], [(79, 2)]]
+
+
+def test_counts_that_this_process_could_not_read_are_not_overwritten_by_less(file: Connection) -> None:
+    def tell(at: float, times: int) -> None:
+        rows = XidsPart("boot", users=True)(with_xids(at, x79=XidCount(times, EPOCH + at)))
+        assert rows is not None
+        write(file, (gpus.rows(snapshot(0, 1)), rows))
+
+    tell(40, 5)
+    tell(90, 1)
+
+    assert restored(file, 100).xids["a"][79] == KeptXid(5, 90, XidSource.NVML)

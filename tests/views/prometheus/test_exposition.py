@@ -1,0 +1,69 @@
+"""The text formats are those of Prometheus's own library, to the byte."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from agent.views.prometheus.exposition import OPENMETRICS, TEXT, Family, number, text_of
+
+NUMBERS = [0, 1, True, -1, 0.5, 1e6, 123_456_789, 1_234_567.25, 2**63, 1e300, 1e-7, -1e9, math.inf, -math.inf]
+WORDS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+class Theirs(Collector):
+    def __init__(self, family: Family) -> None:
+        self._family = family
+
+    def collect(self) -> list[Metric]:
+        family = self._family
+        kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+        theirs = kind(family.name, family.documentation, labels=list(family.labels))
+        for labels, value in family.samples:
+            theirs.add_metric(list(labels), value)
+        return [theirs]
+
+
+def theirs(family: Family, content_type: str) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Theirs(family))
+    if content_type == OPENMETRICS:
+        return bytes(generate_openmetrics(registry))
+    return generate_latest(registry)
+
+
+@given(
+    documentation=WORDS,
+    texts=st.tuples(WORDS, WORDS),
+    value=st.sampled_from(NUMBERS) | st.floats(allow_nan=False) | st.integers(-(2**63), 2**64),
+)
+@pytest.mark.parametrize("content_type", [TEXT, OPENMETRICS], ids=["text", "OpenMetrics"])
+@pytest.mark.parametrize("kind", ["gauge", "counter"])
+def test_any_family_is_written_as_by_the_library(
+    kind: str, content_type: str, documentation: str, texts: tuple[str, str], value: float
+) -> None:
+    for labels, values in ((("uuid", "gpu"), texts), ((), ())):
+        family = Family(
+            "nvidia_gpu_x",
+            "counter" if kind == "counter" else "gauge",
+            documentation,
+            labels,
+            [(values, value)],
+        )
+        assert text_of([family], content_type) == theirs(family, content_type)
+
+
+def test_what_is_no_number_is_told_as_such() -> None:
+    assert number(math.nan) == "NaN"
+
+
+@pytest.mark.parametrize(("content_type", "expected"), [(TEXT, b""), (OPENMETRICS, b"# EOF\n")])
+def test_a_family_without_a_sample_is_left_out(content_type: str, expected: bytes) -> None:
+    assert text_of([Family("nvidia_gpu_x", "gauge", "Help.", ())], content_type) == expected

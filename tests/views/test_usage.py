@@ -1,0 +1,119 @@
+"""`/usage` on the wire: rounding, unknown values, and a CSV that any spreadsheet reads."""
+
+from __future__ import annotations
+
+import csv
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from agent.readings import UsageBy, UsageReading, UsageSums, UsageTotal
+from agent.views.usage import Period, UsageHours, usage_csv, usage_json
+
+HOUR = 3600.0
+GIB = 2**30
+PERIOD = Period("2026-10-28", "2026-11-26", "Europe/Berlin", 1_795_690_000.0)
+SUMS = UsageSums(10 * HOUR, 8 * HOUR, 4 * HOUR, HOUR, 2 * HOUR, 6.0 * GIB * HOUR, 5 * GIB)
+UNTOLD = UsageSums(held_seconds=1.8)
+USERS = UsageReading((UsageTotal(1001, "alice", SUMS), UsageTotal(None, None, UNTOLD)), 3, "2026-11-01")
+GPU = UsageTotal("GPU-1", "H100", SUMS, 20 * HOUR, 7.2e6)
+SAID = {
+    "hours_held": 10.0,
+    "hours_used": 4.0,
+    "hours_told": 8.0,
+    "hours_idle": 1.0,
+    "gpu_memory_mean_mb": 3072.0,
+    "gpu_memory_peak_mb": 5120.0,
+}
+NOT_SAID = {
+    "hours_held": 0.001,
+    "hours_used": None,
+    "hours_told": 0.0,
+    "hours_idle": None,
+    "gpu_memory_mean_mb": None,
+    "gpu_memory_peak_mb": None,
+}
+
+
+def told(by: UsageBy, found: UsageReading) -> dict[str, Any]:
+    answer = json.loads(b"".join(usage_json(by, PERIOD, found, {"GPU-1": 4})))
+    UsageHours.model_validate(answer["data"])
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+def table(by: UsageBy, found: UsageReading) -> list[dict[str, str]]:
+    text = b"".join(usage_csv(by, PERIOD, found, {"GPU-1": 4})).decode()
+    assert text.endswith("\r\n")
+    return list(csv.DictReader(StringIO(text)))
+
+
+def test_users_with_the_days_they_are_of() -> None:
+    assert told(UsageBy.USER, USERS) == {
+        "by": "user",
+        "first_day": "2026-10-28",
+        "last_day": "2026-11-26",
+        "zone": "Europe/Berlin",
+        "since": "2026-11-01",
+        "written_at": 1_795_690_000_000,
+        "left_out": 3,
+        "users": [
+            {"username": "alice", "uid": 1001, **SAID},
+            {"username": None, "uid": None, **NOT_SAID},
+        ],
+    }
+
+
+def test_a_day_has_its_watched_hours_and_its_energy() -> None:
+    found = UsageReading((UsageTotal("2026-11-26", None, SUMS, 20 * HOUR, 7.2e6),))
+    data = told(UsageBy.DAY, found)
+    assert data["days"] == [{"day": "2026-11-26", **SAID, "hours_watched": 20.0, "energy_kwh": 2.0}]
+    assert data.keys().isdisjoint({"users", "gpus"})
+
+
+@pytest.mark.parametrize(("uuid", "idx"), [("GPU-1", 4), ("GPU-gone", None)])
+def test_a_gpu_has_the_index_that_it_has_now(uuid: str, idx: int | None) -> None:
+    (row,) = told(UsageBy.GPU, UsageReading((GPU._replace(key=uuid),)))["gpus"]
+    assert row == {
+        "idx": idx, "uuid": uuid, "name": "H100", **SAID, "hours_watched": 20.0, "energy_kwh": 2.0,
+    }  # fmt: skip
+
+
+def test_energy_that_was_never_told_is_null() -> None:
+    (row,) = told(UsageBy.GPU, UsageReading((GPU._replace(energy_joules=None),)))["gpus"]
+    assert row["energy_kwh"] is None
+
+
+def test_a_line_of_csv_says_of_which_days_it_is_and_what_is_unknown_is_empty() -> None:
+    alice, nobody = table(UsageBy.USER, USERS)
+    days = {"first_day": "2026-10-28", "last_day": "2026-11-26", "zone": "Europe/Berlin"}
+    assert alice == {
+        **days,
+        "username": "alice",
+        "uid": "1001",
+        **{name: str(value) for name, value in SAID.items()},
+    }
+    assert nobody == {
+        **days, "username": "", "uid": "",
+        **{name: "" if value is None else str(value) for name, value in NOT_SAID.items()},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("by", UsageBy)
+def test_without_a_row_there_is_the_line_of_names(by: UsageBy) -> None:
+    (line,) = b"".join(usage_csv(by, PERIOD, UsageReading(), {})).decode().splitlines()
+    assert line.startswith("first_day,last_day,zone,")
+    assert "hours_held" in line
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_a_name_is_no_formula(name: str) -> None:
+    (row,) = table(UsageBy.USER, UsageReading((UsageTotal(1001, name, SUMS),)))
+    assert row["username"] == f"'{name}"
+
+
+def test_a_name_with_a_comma_or_a_quote_is_one_field() -> None:
+    (row,) = table(UsageBy.USER, UsageReading((UsageTotal(1001, 'a,"b"\nc', SUMS),)))
+    assert row["username"] == 'a,"b"\nc'
