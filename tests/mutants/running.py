@@ -141,4 +141,7 @@ def _run(arguments: list[str]) -> int:
 def _forget(chosen: Callable[[str], bool]) -> None:
     """What is imported next is loaded anew."""
     for name in [name for name in sys.modules if chosen(name)]:
+        package, _, own_name = name.rpartition(".")
+        if package in sys.modules:
+            vars(sys.modules[package]).pop(own_name, None)  # where `from package import module` finds it
         del sys.modules[name]
