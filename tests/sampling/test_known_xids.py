@@ -110,6 +110,15 @@ def test_what_was_before_the_agent_comes_on_top() -> None:
     assert (known(events, log) or {})[31] == XidCount(3, BOOTED_AT + 50.1, XidSource.BOTH)
 
 
+def test_an_event_soon_after_a_line_of_before_the_agent_is_another_one() -> None:
+    log = Log()
+    log.xid(5.0, 79)
+    events = Events(log)
+    events.hear(7.0, 79)
+
+    assert known(events, log) == {79: XidCount(2, BOOTED_AT + 7.0, XidSource.BOTH)}
+
+
 def test_what_the_log_has_lost_is_still_counted() -> None:
     log = Log()
     log.xid(1.0, 31, pid=7)
