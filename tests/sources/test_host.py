@@ -46,6 +46,8 @@ def numbers(value: object) -> Iterator[float]:
     ("sensors", "expected"),
     [
         pytest.param([45.0, 61.5, 38.0], 61.5, id="several sensors"),
+        pytest.param([45.0, 150.0], 150.0, id="the hottest that can be"),
+        pytest.param([45.0, 150.5], 45.0, id="hotter than can be"),
         pytest.param([45.0, 255.0], 45.0, id="not wired up: 255"),
         pytest.param([45.0, -273.2, 0.0], 45.0, id="not wired up: 0 and below"),
         pytest.param([math.nan, 45.0], 45.0, id="not a number"),

@@ -12,13 +12,14 @@ from agent.derive.free import Offer, Wish, choose
 from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError, Unknown
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
-from agent.sources.gpu.unknown import MAX_GAP
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.readings import GpuReading
+
+MAX_GAP = 600.0
 
 
 @pytest.fixture
