@@ -20,7 +20,7 @@
 enum { SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_SUPPORTED, INSUFFICIENT_SIZE = 7, TIMEOUT = 10, MISMATCH = 25 };
 #define MOST_PROCESSES 4096
 
-static u32 gpus, links, processes, pids[MOST_PROCESSES];
+static u32 gpus, links, fans, processes, pids[MOST_PROCESSES];
 static int xid; /* that nobody has been told yet */
 static _Atomic u64 uncounted, *calls = &uncounted;
 
@@ -33,6 +33,7 @@ int nvmlInitWithFlags(u32 flags) {
     (void)flags;
     gpus = from_environment("NVML_GPUS");
     links = from_environment("NVML_LINKS");
+    fans = getenv("NVML_FANS") == NULL ? FANS : from_environment("NVML_FANS");
     xid = (int)from_environment("NVML_XID");
     char *text = getenv("NVML_PIDS"), *end = NULL;
     for (processes = 0; text != NULL && *text != 0 && processes < MOST_PROCESSES; text = *end == ',' ? end + 1 : end)
