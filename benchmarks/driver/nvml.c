@@ -1,7 +1,8 @@
 /* A libnvidia-ml.so.1 that answers at once, and always the same: what an agent costs with it is the agent's own.
  *
  * What it answers are macros: see answers.py. The environment says how many GPUs there are (NVML_GPUS), the
- * processes that are dealt out to them (NVML_PIDS, with commas between), how many NVLinks each has (NVML_LINKS),
+ * processes that are dealt out to them (NVML_PIDS, with commas between), how many NVLinks and fans each has
+ * (NVML_LINKS, NVML_FANS),
  * a file for the number of calls so far, in 8 bytes (NVML_CALLS), and one XID error to tell of (NVML_XID).
  * Where a struct names its version it must be the right one, else NVML_ERROR_ARGUMENT_VERSION_MISMATCH.
  */
