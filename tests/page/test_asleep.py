@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import Simulation
-from tests.page.opened import UNKNOWN, opened
-from tests.support.agents import agent_server, wait_until
+from tests.page.opened import UNKNOWN, eventually, opened
+from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +53,9 @@ def fall_asleep(page: Page, laptop: Laptop, shown: str) -> None:
             return True
         if laptop.sleeping < GPUS:  # at first, and where a sample that was under way has woken them
             laptop.go_to(ASLEEP)
-        page.wait_for_timeout(500)
         return False
 
-    wait_until(is_shown, f"{shown} is there for each GPU", 60)
+    eventually(page, is_shown, f"{shown} is there for each GPU")
 
 
 def test_gpus_that_sleep_are_called_asleep_and_free_and_not_well(browser: Browser, laptop: Laptop) -> None:
