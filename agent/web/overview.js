@@ -6,7 +6,7 @@ import * as bar from "./bar.js";
 import { byId, element, facts, show, styled } from "./draw.js";
 import { askAll, fleet, isDown, isLive, on } from "./fleet.js";
 import * as hosts from "./hosts.js";
-import { lines } from "./mute.js";
+import { isMuted, lines } from "./mute.js";
 import { changed, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 import { busy, counts, totals } from "./totals.js";
@@ -47,7 +47,7 @@ function renderShared() {
   const live = fleet.hosts.filter(isLive);
   const all = troubles();
   const gpus = live.flatMap(({ summary }) => summary.gpus);
-  const [worst] = all;
+  const worst = WALL ? all[0] : all.find((one) => !isMuted(one)); // what somebody put aside is counted, and calls nobody
   bar.fleet({ live: live.length, all: fleet.hosts.length, worst: worst?.verdict, every: WALL ? null : fleet.interval / 1000 });
   byId("counts").hidden = false;
   show(byId("counts"), ...bar.counts(state.view, { ...counts(live, gpus, all), ...(WALL && { busy: busy(gpus) }) }));

@@ -17,8 +17,7 @@ let hosts = () => [];
 // The sound is one that this click made: a browser plays none for a page that nobody touched.
 async function arm(watch) {
   awaited.add(watch);
-  await wake();
-  ring();
+  wake().then(ring); // where there is no loudspeaker this may never come
   await askPermission();
   render();
 }

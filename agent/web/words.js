@@ -177,5 +177,5 @@ export function written(name, value) {
   }
   if (typeof value !== "number") return `${value}` || UNKNOWN;
   const unit = unitOf(name);
-  return unit ? UNITS[unit](value) : `${value}`;
+  return unit ? UNITS[unit](value) : Number.isInteger(value) ? `${value}` : number(value, "", 1);
 }

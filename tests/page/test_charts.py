@@ -171,6 +171,7 @@ def test_a_gap_is_a_gap_in_the_line(page: Page) -> None:
     assert path.count("M") == 2
 
 
+@pytest.mark.measures
 def test_drawing_is_quick(page: Page) -> None:
     """An event of the stream draws all charts again; the bound is for a busy computer."""
     passed = page.evaluate(

