@@ -172,7 +172,7 @@ class Settings:
     simulate_gpus: int | str = _setting(
         0,
         SIMULATED,
-        "Simulated GPUs to serve instead of real ones: how many, or a file to replay.",
+        "GPUs to serve instead of real ones: a number, or a file to replay.",
     )
     simulate_scenario: str = _setting("", SCENARIO, "What happens to the simulated GPUs.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")

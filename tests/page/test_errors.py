@@ -71,7 +71,7 @@ def test_one_gpu_in_full_tells_the_reasons_of_all_its_errors(browser: Browser) -
             view = page.locator("#gpu-view")
             view.locator("figure").first.get_by_text("ERR (Unknown Error)").wait_for()
             assert text(fact(view, "Video")).startswith("ERR Timeout")
-            assert text(fact(view, "Packets sent again since its reset")) == "ERR Corrupted infoROM"
+            assert text(fact(view, "Packets sent again since the last reset")) == "ERR Corrupted infoROM"
 
 
 def test_what_passes_is_a_value_again(browser: Browser) -> None:

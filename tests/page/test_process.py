@@ -85,7 +85,7 @@ def test_what_it_does_not_belong_to_has_no_line_and_the_unknown_is_no_zero(brows
         unfold(page, 200)
         told = facts(page.locator(".unfolded"))
         assert {"Container", "Pod", "Job", "Service", "Session"}.isdisjoint(told)
-        assert {told[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle here for")} == {
+        assert {told[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle on this host for")} == {
             UNKNOWN
         }
 

@@ -41,10 +41,10 @@ def test_processes_are_filtered_by_user_and_gpu_and_sorted(browser: Browser) -> 
             page.get_by_label("User", exact=True).fill(getpass.getuser().upper())
             assert rows.count() == 1
             page.get_by_label("User", exact=True).fill("nobody has this name")
-            page.get_by_text("No process of these.").wait_for()
+            page.get_by_text("No process matches the filters.").wait_for()
             assert rows.count() == 0
             page.reload()  # the filter stands in the address
-            page.get_by_text("No process of these.").wait_for()
+            page.get_by_text("No process matches the filters.").wait_for()
 
 
 def test_a_user_without_a_name_is_shown_and_found_by_number(browser: Browser) -> None:

@@ -81,7 +81,7 @@ def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_b
         assert "#tls" in (about.get_by_role("link").get_attribute("href") or "")
         page.get_by_text("in the background each host once a minute").wait_for()
         page.wait_for_function("() => window.sounds === 2")  # the click has made its sound
-        assert page.locator("#tell-list").inner_text().startswith("1 GPU can be had.")
+        assert page.locator("#tell-list").inner_text().startswith("I can have 1 GPU.")
         free(two, 1)
         notice = page.locator("#notices > ul > li")
         notice.get_by_text("has 1 GPU: GPU 1. Free now, not reserved.").wait_for()
@@ -100,7 +100,7 @@ def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_b
 def test_in_a_secure_context_the_system_gives_a_notice_too(browser: Browser, two: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
         arm(page, "critical")
-        page.get_by_text("The system gives a notice, too.").wait_for()
+        page.get_by_text("A system notification appears, too.").wait_for()
         page.wait_for_function(
             "() => JSON.parse(sessionStorage['agent-awaited']).some(({ seen }) => Object.keys(seen).length)"
         )
@@ -191,11 +191,11 @@ def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browse
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
         finding = page.locator("#findings .finding")
         finding.get_by_role("button", name="Mute").click()
-        page.get_by_text("1 muted, until it changes").wait_for()
+        page.get_by_text("1 muted, until a change").wait_for()
         assert finding.count() == 0
         assert page.locator("#counts .trouble").inner_text() == "Trouble 1", "it is trouble all the same"
         page.reload()
-        page.get_by_text("1 muted, until it changes").click()
+        page.get_by_text("1 muted, until a change").click()
         finding.get_by_role("button", name="Unmute").wait_for()
         two.gpus[1].lose()
         finding.get_by_text("GPU 0\N{EN DASH}1").wait_for()
