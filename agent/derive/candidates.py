@@ -186,7 +186,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     if gpu.identity.uuid is None:
         return "its UUID is unknown"
     if reading.mig.enabled:
-        return "MIG is enabled: a program takes one of its instances"
+        return "MIG is enabled: programs use one of its instances"
     if reading.modes.compute_mode == ComputeMode.PROHIBITED:
         return "its compute mode is prohibited"
     if not reading.knows_all_processes:

@@ -91,7 +91,7 @@ class Lately:
     low_margin_seconds: float = 0.0  # its margin has been too low for the hardware, up to now
     slowed_by_heat_seconds: float = 0.0  # of the last five minutes
     slowed_by_brake_seconds: float = 0.0  # likewise, by the power brake
-    fabric_pending_seconds: float = 0.0  # its registration with the fabric has not ended, up to now
+    fabric_pending_seconds: float = 0.0  # the registration with the fabric has not ended, up to now
     nvlink_recoveries: int = 0  # of all its links, in the last hour
 
 

@@ -108,7 +108,7 @@ WITHOUT_READING = {
         *[(gpu, f"it cannot be read: {state}") for state, gpu in WITHOUT_READING.items()],
         (replace(sample(), state=GpuState.STALE), None),
         (sample(identity_uuid=None), "its UUID is unknown"),
-        (sample(mig_enabled=True), "MIG is enabled: a program takes one of its instances"),
+        (sample(mig_enabled=True), "MIG is enabled: programs use one of its instances"),
         (sample(modes_compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),
         (sample(modes_compute_mode=ComputeMode.EXCLUSIVE_PROCESS), None),
         (sample(modes_compute_mode=ComputeMode.DEFAULT), None),
@@ -163,7 +163,7 @@ def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
     mode: ComputeMode, processes: tuple[GpuProcess, ...], is_held: bool
 ) -> None:
     candidate = seen(sample(modes_compute_mode=mode, processes=processes))
-    why = "its compute mode is exclusive, and a process has it" if is_held else None
+    why = "its compute mode is exclusive, and a process holds it" if is_held else None
 
     assert why_not(candidate, Wish(max_utilization_percent=100)) == why
 

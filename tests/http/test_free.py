@@ -142,7 +142,7 @@ async def test_gpus_that_cannot_be_taken_are_passed_over_with_the_reason(four: S
     assert data["passed_over"] == [
         {"idx": 0, "reason": "a compute process runs on it"},
         {"idx": 1, "reason": "its compute mode is prohibited"},
-        {"idx": 2, "reason": "MIG is enabled: a program takes one of its instances"},
+        {"idx": 2, "reason": "MIG is enabled: programs use one of its instances"},
         {"idx": 3, "reason": "it cannot be read: lost"},
     ]
     assert (data["gpus"], data["satisfied"], data["cuda_visible_devices"]) == ([], False, "")

@@ -73,7 +73,7 @@ async def test_who_does_not_ask_for_instances_gets_none(parted: Simulation, quer
         offer = await data(client, f"count=4&{query}")
     assert [gpu["uuid"] for gpu in offer["gpus"]] == [parted.gpus[0].values.uuid]
     assert offer["passed_over"] == [
-        {"idx": 1, "reason": "MIG is enabled: a program takes one of its instances"}
+        {"idx": 1, "reason": "MIG is enabled: programs use one of its instances"}
     ]
 
 

@@ -18,7 +18,7 @@ HOT_CELSIUS = 75
 KINDS = (
     FAN_STOPPED := critical(
         "fan_stopped",
-        "any of its fans stands still at 75 °C and above",
+        "a fan stands still while the GPU has 75 °C or more",
         AT_ONCE,
         "nvmlDeviceGetFanSpeedRPM, nvmlDeviceGetFanSpeed_v2 and nvmlDeviceGetFanSpeed",
     ),
@@ -40,7 +40,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
         stands = "stands" if stopped == 1 else "stand"
         yield FAN_STOPPED.found(
             f"{of_them} {stands} still at {temperature} degrees Celsius",
-            "look whether the fan is blocked or broken",
+            "check whether the fan is blocked or broken",
         )
 
 

@@ -42,8 +42,8 @@ KINDS = (
 _ADVICE = {
     RecoveryAction.GPU_RESET: RESET,
     RecoveryAction.NODE_REBOOT: "reboot the host",
-    RecoveryAction.DRAIN_P2P: "stop what uses peer-to-peer transfers with it",
-    RecoveryAction.DRAIN_AND_RESET: "let its work end, start no new one, then reset it",
+    RecoveryAction.DRAIN_P2P: "stop all programs that use peer-to-peer transfers with this GPU",
+    RecoveryAction.DRAIN_AND_RESET: "let its work end, start no new work, then reset the GPU",
     RecoveryAction.RECOVER_IMEX_DOMAIN: "recover the IMEX domain",
     RecoveryAction.BUS_RESET: "reset the PCIe bus it is on",
     RecoveryAction.SYSTEM_REBOOT: "reboot the system",

@@ -25,7 +25,7 @@ KINDS = (
         "xid_N",
         (HealthVerdict.CRITICAL, HealthVerdict.WARNING),
         "XID N, by NVIDIA's immediate action: [see below](#xid-errors)",
-        "an application's fault 10 minutes, else a day, or until a reset that the kernel log reports",
+        "10 minutes for an application's fault, else a day; or until a reset that the kernel log reports",
         "nvmlEventSetWait_v2, the kernel log (KERNEL_LOG)",
     ),
 )
@@ -40,7 +40,7 @@ _VERDICTS: Mapping[Remedy, tuple[HealthVerdict, float] | None] = {
 }
 _RESET = "stop what runs on it and reset it"
 _BY_REMEDY: Mapping[Remedy, str] = {
-    Remedy.APPLICATION: "the program's fault most likely",
+    Remedy.APPLICATION: "most likely a fault of the program",
     Remedy.RESET: _RESET,
     Remedy.REPLACE: "reboot; if it comes back, have the GPU replaced",
     Remedy.UNKNOWN: "look it up in NVIDIA's catalogue of XID errors",
