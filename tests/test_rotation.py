@@ -198,7 +198,8 @@ def test_without_a_terminal_a_hangup_ends_nothing_even_without_a_file() -> None:
     with agent_process("--simulate", "1") as process:
         process.popen.send_signal(signal.SIGHUP)
         wait_until(
-            lambda: "INFO SIGHUP reads TOKEN_FILE, which is not set" in process.log, lambda: process.log
+            lambda: "INFO SIGHUP has no effect, because TOKEN_FILE is not set" in process.log,
+            lambda: process.log,
         )
         assert httpx.get(f"{process.url}/count").status_code == 200
         assert process.stop() == 0
@@ -210,7 +211,8 @@ def test_a_closed_standard_input_is_no_terminal() -> None:
     with agent_process("--simulate", "1", inside=[*ON_TERMINAL, *closed]) as process:
         process.popen.send_signal(signal.SIGHUP)
         wait_until(
-            lambda: "INFO SIGHUP reads TOKEN_FILE, which is not set" in process.log, lambda: process.log
+            lambda: "INFO SIGHUP has no effect, because TOKEN_FILE is not set" in process.log,
+            lambda: process.log,
         )
         assert process.stop() == 0
 

@@ -74,8 +74,8 @@ def _fallen(snapshot: Snapshot) -> Iterator[Finding]:
     if places:
         one = len(places) == 1
         yield FELL_OFF.found(
-            f"The kernel log reports that the {'GPU' if one else 'GPUs'} at {', '.join(places)} fell off the bus,"
-            f" and the driver does not list {'it' if one else 'them'}",
+            f"The kernel log reports that the {'GPU' if one else 'GPUs'} at {', '.join(places)} fell off the"
+            f" bus, and the driver does not list {'it' if one else 'them'}",
             "power-cycle the host, and reseat or replace what stays away",
         )
 

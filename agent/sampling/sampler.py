@@ -200,7 +200,7 @@ class Sampler:
         try:
             return await self._collector.release()
         except Exception:  # as in _tick
-            logger.exception("The driver could not be let go")
+            logger.exception("Releasing the driver failed")
             return False
 
     async def _demand_changes_before(self, due: float) -> bool:
@@ -213,7 +213,7 @@ class Sampler:
 
 def _log_fault(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        logger.error("Sampling ended with a fault", exc_info=error)
+        logger.error("Sampling has ended with a fault", exc_info=error)
 
 
 def _settle(waiter: asyncio.Future[bool], ticked: bool) -> None:

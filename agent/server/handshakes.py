@@ -50,7 +50,7 @@ class Certificate:
                 except (
                     Exception
                 ):  # the next look may do better; without any the certificate would end unnoticed
-                    logger.exception("TLS_CERT and TLS_KEY could not be looked at")
+                    logger.exception("Looking for changes of TLS_CERT and TLS_KEY failed")
 
         threading.Thread(target=work, name="certificate", daemon=True).start()
 

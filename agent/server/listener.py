@@ -94,7 +94,7 @@ def _is_stale(path: str) -> bool:
     except FileNotFoundError:
         return False
     if not stat.S_ISSOCK(found.st_mode):
-        raise OSError(errno.EEXIST, "something that is no socket is there")
+        raise OSError(errno.EEXIST, "something that is not a socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.setblocking(False)  # a full backlog is somebody who listens
         try:

@@ -62,7 +62,9 @@ def put_aside(path: Path, why: str) -> None:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
-    logger.warning("The file of STATE_DIR begins anew. %s; it is kept as %s", why, aside)
+    logger.warning(
+        "The agent cannot use the file in STATE_DIR. %s; it is kept as %s, and a new file begins", why, aside
+    )
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -87,7 +87,7 @@ class Writer:
                 self._fail(error)
                 return
             # A fault of ours: it would be the same with these rows each time.
-            logger.exception("What was to be kept in STATE_DIR could not be written")
+            logger.exception("Writing to STATE_DIR failed")
             self.lost_batches += len(self._pending)
             self._pending.clear()
             self._close()
@@ -137,7 +137,7 @@ class Writer:
         self.failures += 1
         if before is None or before.fault is not self.trouble.fault:
             logger.warning(
-                "%s; what is remembered stays in memory alone until it can be written", self.trouble.sentence
+                "%s; the agent keeps its history in memory until it can write again", self.trouble.sentence
             )
         self._close()
 

@@ -70,7 +70,7 @@ def test_a_unix_socket_takes_the_place_of_the_port(tmp_path: Path) -> None:
     path.touch()
     found, problems = look(UDS=str(path))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
-    assert found.error == f"Cannot listen on {path}: something that is no socket is there (UDS)"
+    assert found.error == f"Cannot listen on {path}: something that is not a socket is there (UDS)"
     found, problems = look(UDS=str(path / "below"))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
 

@@ -157,9 +157,7 @@ def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_told(browser: Br
         assert subject(page, "Identity")["MIG instances"] == "none"
         simulation.gpus[0].lose()
         view(page).locator(".reason").get_by_text("The GPU is lost").first.wait_for()
-        wait_until(
-            lambda: "none" not in subject(page, "Identity").values(), "the detail is of the lost GPU"
-        )
+        wait_until(lambda: "none" not in subject(page, "Identity").values(), "the detail is of the lost GPU")
         told = subject(page, "Identity")["MIG instances"]
         assert told.startswith(UNKNOWN)
         assert "The GPU cannot be read" in told

@@ -127,7 +127,7 @@ def test_anything_else_in_its_place_is_told_in_one_line_and_stays(tmp_path: Path
     file.write_text("a file")
     link.symlink_to(file)
     for path in (file, link, tmp_path):
-        line = rf"^Cannot listen on {path}: something that is no socket is there \(UDS\)$"
+        line = rf"^Cannot listen on {path}: something that is not a socket is there \(UDS\)$"
         with pytest.raises(CannotListen, match=line), listening_at(str(path)):
             pass
     assert (file.read_text(), link.is_symlink()) == ("a file", True)

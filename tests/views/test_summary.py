@@ -47,7 +47,7 @@ def test_what_is_wrong_comes_with_what_to_do() -> None:
 
     assert stuck["verdict"] == "critical"
     assert stuck["reason"] == "A driver call on this GPU has not returned for 4 s"
-    assert stuck["todo"] == "look for its XID in dmesg; if it stays so, reboot"
+    assert stuck["todo"] == "look for its XID in dmesg; if it persists, reboot"
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ KINDS = (
     DRIVER_ERRORS := Kind(
         "driver_errors",
         (HealthVerdict.WARNING, HealthVerdict.CRITICAL),
-        "the driver fails to report memory, utilization, temperature, power or a value that it reported before;"
-        " critical if both memory and utilization fail",
+        "the driver fails to report memory, utilization, temperature, power or a value that it reported"
+        " before; critical if both memory and utilization fail",
         "for a minute",
         "any NVML function",
     ),

@@ -17,7 +17,8 @@ LOW_MARGIN_SECONDS = 60.0
 KINDS = (
     THERMAL_MARGIN_EXHAUSTED := warning(
         "thermal_margin_exhausted",
-        "the margin (T.Limit) is at or below that of the hardware slowdown; not together with thermal_slowdown_*",
+        "the margin (T.Limit) is at or below that of the hardware slowdown; not together with"
+        " thermal_slowdown_*",
         "for 60 s",
         "nvmlDeviceGetMarginTemperature and field value 194",
     ),
