@@ -1,4 +1,4 @@
-"""What a Snapshot tells of each GPU, and of each MIG instance, to somebody who looks for one."""
+"""Each GPU and each MIG instance of a Snapshot, as somebody who looks for one sees it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Candidate:
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
     has_ghost_utilization: bool = False  # it only seems to work
-    is_asleep: bool = False  # it does nothing, and wakes for who takes it
+    is_asleep: bool = False  # it does nothing, and wakes for a program that takes it
     is_held_exclusively: bool = False  # its compute mode lets one process in, and one is there
     mig_index: int | None = None  # of an instance on its GPU; None: it is a GPU
     # In MIG mode: what stands in its place for whoever takes instances; where it has none, itself, and why.

@@ -1,6 +1,6 @@
 """Which GPUs can be taken, best first.
 
-Unknown values are never estimated: a GPU that does not tell what a wish asks about is not offered for it.
+Unknown values are never estimated: a GPU that does not report what a wish asks about is not offered for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether the host is well, beside each of its GPUs: whether they are all there."""
+"""Whether the host itself is well: whether its GPUs are all there."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 _correct_responses(operation["responses"])
                 operation.setdefault(
                     "security", []
-                )  # says that it needs none, which else may have been forgotten
+                )  # says that it needs none: an absent entry could be an oversight
         for schema in schemas.values():
             _simplify(schema)
         app.openapi_schema = document
@@ -140,7 +140,7 @@ def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _correct_parameters(parameters: list[dict[str, Any]]) -> None:
-    """A parameter has no null: it is not given."""
+    """A parameter is never null: it is left out instead."""
     for parameter in parameters:
         schema = parameter["schema"]
         _drop_null(schema)

@@ -54,7 +54,7 @@ class _Moment(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """By what a GPU is known again. An index alone may mean another one after a reset."""
+    """What a GPU is recognised by. An index alone may mean another one after a reset."""
 
     uuid: str | None
     bus_id: str | None

@@ -23,7 +23,7 @@ MIN_MAX_GAP = 60.0  # seconds between two readings of which nothing is concluded
 
 
 class Lasting:
-    """For how long something has been so. All moments are seconds since boot."""
+    """For how long a condition has held. All moments are seconds since boot."""
 
     def __init__(self, max_gap: float) -> None:
         self._max_gap = max_gap

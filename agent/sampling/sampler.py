@@ -147,7 +147,7 @@ class Sampler:
         return await asyncio.shield(self._round)  # a client that hangs up must not cancel the others' sample
 
     def _is_watched(self) -> bool:
-        """Whether anybody looks, and it is not only for history that a sample is taken."""
+        """Whether anybody looks; False where samples are taken for history only."""
         return bool(self._stream_intervals) or self._pace.lingers(self._polled_at, self._clock())
 
     async def _run_round(self, *, watched: bool) -> Snapshot:

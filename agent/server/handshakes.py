@@ -81,7 +81,8 @@ class Certificate:
 
 
 class Handshakes:
-    """Accepts connections and shakes hands with who has spoken: a few in each turn of the event loop.
+    """Accepts connections and shakes hands with clients that have sent something, a few in each turn of the
+    loop.
 
     The answer to a client's first message is a millisecond of computing; the rest costs next to nothing.
     """

@@ -1,4 +1,4 @@
-"""What our own protocol sees to, for `uvicorn main:app` and gunicorn, which bring one of their own."""
+"""What our protocol checks, for `uvicorn main:app` and gunicorn, which bring a protocol of their own."""
 
 from __future__ import annotations
 

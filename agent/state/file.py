@@ -22,7 +22,7 @@ WAL_BYTES = 4 * 1024**2  # of the write-ahead log; longer ones are cut when they
 
 
 class Damaged(sqlite3.DatabaseError):
-    """SQLite reads the file, and finds parts of it wrong."""
+    """SQLite reads the file, and finds errors in it."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -47,13 +47,13 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether it says that the file is no longer what SQLite wrote."""
+    """Whether the error says that the file is no longer what SQLite wrote."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def put_aside(path: Path, why: str) -> None:
-    """Give the file, and what belongs to it, a name under which nobody looks. It is never deleted."""
+    """Rename the file, and those that belong to it, out of the way. It is never deleted."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = path.with_name(f"{path.name}.aside-{stamp}")
     while aside.exists():

@@ -26,7 +26,7 @@ CREATE = (
 
 
 def idle_part(boot: str) -> Callable[[Snapshot], Rows | None]:
-    """The rows of each process of which it is known when it began, and whether it works."""
+    """The rows of each process whose start is known, and whether it works."""
 
     def rows(snapshot: Snapshot) -> Rows | None:
         ledger = snapshot.ledger

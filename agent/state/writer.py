@@ -67,7 +67,7 @@ class Writer:
         self._ageing_due = clock() + FIRST_AGEING
 
     def open(self) -> sqlite3.Connection | None:
-        """The connection; None where there is none to be had, see `trouble`."""
+        """The connection; None where there is none, see `trouble`."""
         try:
             return self._open()
         except (OSError, sqlite3.Error, Refused) as error:

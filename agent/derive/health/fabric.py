@@ -1,4 +1,4 @@
-"""The NVLink fabric that the GPU belongs to. Of a GPU without one nothing is told, and nothing is judged."""
+"""The NVLink fabric that the GPU belongs to. A GPU without a fabric has no finding about it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def has_failed(fabric: Fabric) -> bool:
 
 
 def _faults(fabric: Fabric) -> Iterator[str]:
-    """Each part of the health that is told and bad."""
+    """Each part of the health that is reported and bad."""
     if (summary := _SUMMARIES.get(fabric.health_summary or 0)) is not None:
         yield summary
     if fabric.bandwidth_degraded:

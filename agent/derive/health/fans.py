@@ -32,7 +32,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
         return
     if fans.gpu_celsius is not None and fans.gpu_celsius < HOT_CELSIUS:
         return  # it was cool when the fans were read: they may be running by now
-    # Where no fan is told apart, the older functions tell of the first.
+    # Where the fans are not reported one by one, the older functions report the first.
     every = [fan for fan in fans.each if fan != Fan()] or [Fan(fans.speed_percent, fans.speed_rpm)]
     stopped = sum(map(_stands_still, every))
     if stopped:
@@ -45,5 +45,5 @@ def judge(patient: Patient) -> Iterator[Finding]:
 
 
 def _stands_still(fan: Fan) -> bool:
-    """Where the speed is measured, that is the truth; the percentage is what is intended."""
+    """By the measured speed where there is one; the percentage is only the intended speed."""
     return (fan.speed_percent if fan.speed_rpm is None else fan.speed_rpm) == 0

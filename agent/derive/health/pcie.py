@@ -1,4 +1,4 @@
-"""The PCIe link beside what it could be."""
+"""The PCIe link, compared with what it could be."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ _ADVICE = {
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """What is said twice is told once."""
+    """A recovery that is reported in two ways is one finding."""
     action = patient.reading.recovery.action
     if patient.reading.recovery.requires_reset and action != RecoveryAction.GPU_RESET:
         yield RESET_REQUIRED.found("The GPU requires a reset", _ADVICE[RecoveryAction.GPU_RESET])

@@ -43,7 +43,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """What is so now; else what was, which a sample a second may have missed."""
+    """What slows it down now, else what did so lately, which a sample a second may have missed."""
     reasons = patient.reading.clocks.event_reasons or 0
     if reasons & ClocksEventReason.HW_THERMAL_SLOWDOWN:
         yield THERMAL_SLOWDOWN_HW.found(

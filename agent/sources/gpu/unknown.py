@@ -18,7 +18,7 @@ MAX_GAP = 2 * FIXED_PACE
 
 
 class Refusal(NamedTuple):
-    """A call that told no value."""
+    """A call that returned no value."""
 
     function: str  # of NVML
     code: int  # its return code; NVML_SUCCESS where it says that there is no value
@@ -90,7 +90,7 @@ class Record:
         )
 
     def _goes_on(self, before: Unknown, refusal: Refusal) -> bool:
-        """Whether the refusal repeats the one before. When that was is noted of failures alone."""
+        """Whether the refusal repeats the one before. The time is noted for failures only."""
         return before.reason is refusal.reason and (
             not refusal.is_failure or self._at - before.asked <= MAX_GAP
         )
@@ -107,7 +107,7 @@ class Record:
         self._seen_unknown = None
 
     def forget(self, *fields: str) -> None:
-        """Nothing stands in the way of these, and they are not told either: they need a second sample."""
+        """These fields are neither refused nor known: they need a second sample."""
         for field in fields:
             if self._refusals.pop(field, None) is not None:
                 del self._unknown[field]
