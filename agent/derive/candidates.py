@@ -145,7 +145,7 @@ def _share(one: MigInstance, other: MigInstance) -> bool:
 
 
 def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
-    """As the GPU that it is for a program. Its utilization is not told."""
+    """As the GPU that it is for a program. Its utilization is not reported."""
     unknown = {field: why for field, why in reading.unknown.items() if field in _OF_THE_WHOLE}
     is_told = None not in (instance.memory_total_bytes, instance.memory_used_bytes)
     if not is_told and "mig.instances" in reading.unknown:

@@ -84,7 +84,7 @@ API_KEY = [
 _REASONS = {
     400: "A parameter is wrong (code 1)",
     401: "The credential is missing or wrong (code 401)",
-    404: "The agent was not told to keep that: the setting is not set (code 1)",
+    404: "The agent keeps no usage: the setting is not set (code 1)",
     500: "No NVIDIA driver, or the agent failed (code 2)",
     503: "Not ready, or too many streams; try again (code 2)",
 }

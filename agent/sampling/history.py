@@ -118,7 +118,7 @@ class History:
     def since(self, began: float, last: float | None) -> list[KeptMoment]:
         """What came after the moment `began`, one for each interval, of GPUs that are known by their UUID.
 
-        `last` is the last one that was told before. Both are seconds since boot.
+        `last` is the last one that was reported before. Both are seconds since boot.
         """
         kept: list[KeptMoment] = []
         for moment in (*self._coarse, *self._fine):

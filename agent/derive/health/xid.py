@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # An application's XID says something about the GPU only while it may be the first of many.
 APPLICATION_XID_SECONDS = 600.0
 # A GPU that needed a reset is not well because nobody looked at it for a while; a day is the time in which
-# somebody does. A reset that happened meanwhile is told by the kernel log alone.
+# somebody does. A reset that happened meanwhile is reported by the kernel log alone.
 HARDWARE_XID_SECONDS = 86_400.0
 
 KINDS = (
@@ -72,7 +72,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
         if patient.now - seen.last_at > lasts:
             continue
         asks_for_nothing = patient.reading.recovery.action == RecoveryAction.NONE
-        # Harmless or fatal by registers that NVML does not tell; but newer drivers tell what they ask for.
+        # Harmless or fatal by registers that NVML does not report; but newer drivers tell what they ask for.
         if row.immediate is Action.WORKFLOW_NVLINK5_ERR and asks_for_nothing:
             verdict = HealthVerdict.WARNING
         times = "" if seen.times == 1 else f", {seen.times} times"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     _Limit = Callable[[GpuReading], float | None]
 
-# By the field of the reading: what is possible, and what the driver told.
+# By the field of the reading: what is possible, and what the driver reported.
 _Found = dict[str, tuple[Range, str]]
 
 

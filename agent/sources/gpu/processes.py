@@ -49,7 +49,7 @@ UNKNOWN = ProcessUtilization(None, None, None, None)
 
 
 class ProcessList(NamedTuple):
-    """The processes that are listed, by pid. None: the driver does not tell.
+    """The processes that are listed, by pid. None: the driver does not report it.
 
     `is_partial`: some list was refused, so that there may be more.
     """
@@ -129,7 +129,7 @@ def read_processes(
 def _read_utilization(
     handle: GpuHandle, since: float, listed: Iterable[int], gpu_may_have_worked: bool
 ) -> Mapping[int, ProcessUtilization] | None:
-    """Newest utilization since then by pid; None: it is not told.
+    """Newest utilization since then by pid; None: it is not reported.
 
     NVML only speaks of processes that worked: the others did nothing. But where the GPU worked and it speaks
     of no listed process, nothing is known of any of them.
@@ -145,7 +145,7 @@ def _read_utilization(
 
 
 def _read_samples(function: str, handle: GpuHandle, since: float) -> Iterable[Any] | None:
-    """None: this function does not tell. NVML's time stamps are in µs."""
+    """None: this function does not report it. NVML's time stamps are in µs."""
     samples: Any = handle.call(function, int(since * 1_000_000))
     if isinstance(samples, Refusal):
         return () if samples.code == pynvml.NVML_ERROR_NOT_FOUND else None

@@ -45,13 +45,13 @@ def gravest(refusals: Iterable[Refusal]) -> Refusal | None:
 
 
 class Record:
-    """What one GPU tells and does not tell, by field of its reading. It outlasts every handle.
+    """What one GPU reports and does not report, by field of its reading. It outlasts every handle.
 
     What a field was last asked decides: a value that is read seldom keeps its reason until it is read again.
     """
 
     def __init__(self) -> None:
-        self._refusals: dict[str, Refusal | None] = {}  # by field; None: it was told
+        self._refusals: dict[str, Refusal | None] = {}  # by field; None: it was reported
         self._unknown: dict[str, Unknown] = {}
         self._told: set[str] = set()  # since the agent started
         self._errors: dict[tuple[str, str], int] = {}
@@ -96,7 +96,7 @@ class Record:
         )
 
     def note_impossible(self, field: str, function: str, words: str) -> None:
-        """The driver told what cannot be, in these words, of what is not in the reading."""
+        """The driver reported what cannot be, in these words, of what is not in the reading."""
         before = self._unknown.get(field)
         lasts = before is not None and before.reason is Reason.IMPOSSIBLE
         since = before.since if before is not None and lasts else self._at
