@@ -151,7 +151,7 @@ def sampled_at(event: bytes) -> float:
     return datetime.fromisoformat(json.loads(event.removeprefix(b"data: "))["timestamp"]).timestamp()
 
 
-def test_a_file_that_is_gone_changes_nothing_and_is_told_by_log_and_metrics(both: Rotating) -> None:
+def test_a_file_that_is_gone_changes_nothing_and_is_reported_by_log_and_metrics(both: Rotating) -> None:
     both.path.unlink()
     with both.stream(0.5, Authorization="old") as stream:
         both.reload(f"ERROR TOKEN_FILE is '{both.path}', which cannot be read (No such file or directory)")

@@ -37,8 +37,8 @@ class Period(NamedTuple):
 
 class _UsedHours(BaseModel):
     hours_held: float = Field(
-        description="GPU hours with a process; a GPU counts once, however many processes there are, a MIG instance by its share of"
-        " the memory of its GPU"
+        description="GPU hours with a process; a GPU counts once, however many processes there are, a MIG"
+        " instance by its share of the memory of its GPU"
     )
     hours_used: float | None = Field(
         description="hours_told multiplied by SM utilization; null: never reported, as on MIG instances"

@@ -56,7 +56,7 @@ def seen(gpu: GpuSample, **values: Any) -> Candidate:
     return candidates(snapshot(gpu, **values))[0]
 
 
-def test_a_candidate_knows_what_the_snapshot_tells() -> None:
+def test_a_candidate_knows_what_the_snapshot_reports() -> None:
     assert seen(sample(3)) == Candidate(
         index=3,
         uuid="GPU-3",
@@ -139,7 +139,7 @@ def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
         ("fabric.state", "state in the NVLink fabric"),
     ],
 )
-def test_what_the_driver_failed_to_tell_may_stand_in_the_way(field: str, name: str) -> None:
+def test_what_the_driver_failed_to_report_may_stand_in_the_way(field: str, name: str) -> None:
     """What it does not have at all does not."""
     failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, told_before=True)
     missing = replace(failed, reason=Reason.NOT_SUPPORTED)

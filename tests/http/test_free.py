@@ -162,7 +162,7 @@ async def test_what_the_operator_keeps_out_is_offered_to_nobody(four: Simulation
     assert metrics.count("nvidia_gpu_kept_out{") == 4
 
 
-async def test_a_name_of_no_gpu_in_not_offered_is_told(four: Simulation) -> None:
+async def test_a_name_of_no_gpu_in_not_offered_is_reported(four: Simulation) -> None:
     async with agent_client(NOT_OFFERED=f"3,4,{uuids(four, 1)}") as client:
         health = (await client.get("/gpu")).json()["health"]
     assert health == {

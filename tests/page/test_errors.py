@@ -38,7 +38,7 @@ def fact(part: Locator, name: str) -> Locator:
     return part.locator("dl > div").filter(has=part.page.get_by_text(name, exact=True)).locator("dd")
 
 
-def test_a_value_that_the_driver_fails_to_tell_is_err_with_the_reason(browser: Browser) -> None:
+def test_a_value_that_the_driver_fails_to_report_is_err_with_the_reason(browser: Browser) -> None:
     with failing(), agent_server() as url, opened(browser, f"{url}/") as page:
         well, ill = page.locator(".card").all()
         ill.get_by_text("ERR").first.wait_for()

@@ -152,7 +152,7 @@ def test_a_gpu_that_is_not_there_is_said_so(browser: Browser) -> None:
         assert not view(page).locator("svg").first.is_visible()
 
 
-def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_told(browser: Browser) -> None:
+def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_reported(browser: Browser) -> None:
     with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
         assert subject(page, "Identity")["MIG instances"] == "none"
         simulation.gpus[0].lose()
@@ -163,7 +163,7 @@ def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_told(browser: Br
         assert "The GPU cannot be read" in told
 
 
-def test_what_the_driver_fails_to_tell_is_err_with_the_reason(browser: Browser) -> None:
+def test_what_the_driver_fails_to_report_is_err_with_the_reason(browser: Browser) -> None:
     with Simulation(1) as simulation:
         ill = simulation.gpus[0]
         ill.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)

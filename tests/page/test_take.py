@@ -125,7 +125,7 @@ def test_gpus_of_which_it_is_not_known_are_not_told_as_taken(browser: Browser) -
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_what_is_kept_for_those_who_wait_is_told(browser: Browser) -> None:
+def test_what_is_kept_for_those_who_wait_is_reported(browser: Browser) -> None:
     answer = {"code": 0, "data": {"gpus": [], "withheld": 2, "passed_over": []}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.route("**/free*", lambda route: route.fulfill(json=answer))

@@ -68,7 +68,7 @@ def free(simulation: Simulation, index: int) -> None:
     gpu.fix(memory_used=0, gpu_utilization=0)
 
 
-def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_by_the_system(
+def test_over_plain_http_it_is_reported_by_title_icon_banner_and_sound_and_why_not_by_the_system(
     browser: Browser, two: Simulation
 ) -> None:
     with (
@@ -125,7 +125,7 @@ def test_what_is_awaited_is_kept_over_a_reload_and_can_be_stopped(browser: Brows
         assert "(1)" in page.locator("#tell-me").inner_text()
 
 
-def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_is_told(
+def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_tells_it(
     browser: Browser, two: Simulation
 ) -> None:
     with agent_server() as url, opened(browser, f"{url}/", script=HEARD + FASTER) as page:
@@ -146,7 +146,7 @@ def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_is_told
         assert page.title().startswith("(1) ")
 
 
-def test_a_process_that_ends_is_told_and_one_whose_gpu_is_lost_is_not(
+def test_a_process_that_ends_is_reported_and_one_whose_gpu_is_lost_is_not(
     browser: Browser, two: Simulation
 ) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
@@ -203,7 +203,7 @@ def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browse
         assert page.locator("#findings .note").count() == 0
 
 
-def test_trouble_that_went_and_comes_again_is_told_again(browser: Browser, two: Simulation) -> None:
+def test_trouble_that_went_and_comes_again_is_reported_again(browser: Browser, two: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
         finding = page.locator("#findings .finding")
         two.gpus[0].lose()

@@ -23,10 +23,10 @@ NOT_READ = "not_read"  # the GPU is lost, stuck, asleep or starting
 
 DESCRIPTION = (
     "names of what is null in this object, by reason: not_supported (this GPU has no such value), missing"
-    " (this driver has no such function), no_permission, failed, impossible (the driver reported an impossible"
-    " number), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen yet),"
-    " not_read (the GPU could not be read). The name of an object or a list stands for all in it; where names"
-    " are very many, for the gravest reason, and the first of them"
+    " (this driver has no such function), no_permission, failed, impossible (the driver reported an"
+    " impossible number), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen"
+    " yet), not_read (the GPU could not be read). The name of an object or a list stands for all in it. Very many"
+    " names are shortened: only those of the gravest reasons, and of these the first"
 )
 FAILED_DESCRIPTION = "NVML's error for each name under failed; where there are many, for the first ones"
 BUDGET = 2048  # bytes of JSON for both, of one GPU
