@@ -26,8 +26,8 @@ DESCRIPTION = (
     " (this driver has no such function), no_permission, failed, impossible (the driver reported an"
     " impossible number), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen"
     " yet), not_read (the GPU could not be read). The name of an object or a list stands for all in it. Where"
-    " names are very many, an object with several reasons is named under the gravest, and only the first names"
-    " are listed"
+    " names are very many, an object with several reasons is named under the gravest, and only the first"
+    " names are listed"
 )
 FAILED_DESCRIPTION = "NVML's error for each name under failed; where there are many, for the first ones"
 BUDGET = 2048  # bytes of JSON for both, of one GPU
