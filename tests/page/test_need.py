@@ -46,7 +46,10 @@ def test_this_host_is_asked_without_taking_anything_and_the_address_keeps_the_ne
         found = page.locator("#found-hosts li")
         found.wait_for()
         assert "GPU 0, GPU 1 · H100 80GB HBM3 · 79." in found.inner_text()
-        assert "This host can. Free now, not reserved." in page.locator("#found-note").inner_text()
+        assert (
+            "This host can offer them now. Free now, not reserved."
+            in page.locator("#found-note").inner_text()
+        )
         assert "need=2%2C80%2Ch100" in page.url
         assert any("/free?count=2&min_free_memory=80GB&model=h100" in one for one in asked)
         assert not any("wait" in one for one in asked)

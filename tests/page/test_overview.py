@@ -192,7 +192,7 @@ def test_users_of_all_hosts_are_asked_only_while_they_are_in_view(browser: Brows
         )
         where = page.locator(".people td.gpus").first.inner_text()
         assert [part.split(":")[0] for part in where.split(" · ")] == NAMES[:UP]
-        assert "Not known, or not all of it: the users of node23" in page.locator("#fleet-view").inner_text()
+        assert "Unknown or incomplete: the users of node23" in page.locator("#fleet-view").inner_text()
         user = page.locator(".people a.user").first.inner_text()
         page.locator(".people a.user").first.click()
         page.locator(".gpu-table tbody .users").first.wait_for()

@@ -68,7 +68,7 @@ def test_processes_that_are_unknown_are_not_called_none(browser: Browser) -> Non
         simulation.gpus[0].processes = []
         simulation.gpus[1].lose()
         with agent_server() as url, opened(browser, f"{url}/") as page:
-            page.get_by_text("Unknown for now: the processes of GPU 1.").wait_for()
+            page.get_by_text("The processes of GPU 1 are unknown now.").wait_for()
             assert not page.get_by_text("No process on a GPU.").is_visible()
 
 

@@ -129,4 +129,4 @@ def test_what_is_kept_for_those_who_wait_is_reported(browser: Browser) -> None:
     answer = {"code": 0, "data": {"gpus": [], "withheld": 2, "passed_over": []}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.route("**/free*", lambda route: route.fulfill(json=answer))
-        page.locator("#offer").get_by_text("2 withheld for requests that wait.").wait_for()
+        page.locator("#offer").get_by_text("2 withheld for waiting requests.").wait_for()

@@ -77,9 +77,9 @@ def test_over_plain_http_it_is_reported_by_title_icon_banner_and_sound_and_why_n
     ):
         arm(page, "need")
         about = page.locator("#tell-about")
-        assert "a browser allows that over HTTPS only" in about.inner_text()
+        assert "a browser allows them only over HTTPS" in about.inner_text()
         assert "#tls" in (about.get_by_role("link").get_attribute("href") or "")
-        page.get_by_text("in the background each host once a minute").wait_for()
+        page.get_by_text("in the background, once a minute").wait_for()
         page.wait_for_function("() => window.sounds === 2")  # the click has made its sound
         assert page.locator("#tell-list").inner_text().startswith("I can have 1 GPU.")
         free(two, 1)
