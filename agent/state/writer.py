@@ -66,7 +66,7 @@ class Writer:
         self._ageing_due = clock()
 
     def open(self) -> sqlite3.Connection | None:
-        """The connection; None where there is none to be had, see `trouble`."""
+        """The connection; None where there is none, see `trouble`."""
         try:
             return self._open()
         except (OSError, sqlite3.Error, Refused) as error:
@@ -86,7 +86,7 @@ class Writer:
                 self._fail(error)
                 return
             # A fault of ours: it would be the same with these rows each time.
-            logger.exception("What was to be kept in STATE_DIR could not be written")
+            logger.exception("Writing to STATE_DIR failed")
             self.lost_batches += len(self._pending)
             self._pending.clear()
             self._close()
@@ -136,7 +136,7 @@ class Writer:
         self.failures += 1
         if before is None or before.fault is not self.trouble.fault:
             logger.warning(
-                "%s; what is remembered stays in memory alone until it can be written", self.trouble.sentence
+                "%s; the agent keeps its history in memory until it can write again", self.trouble.sentence
             )
         self._close()
 

@@ -138,5 +138,5 @@ def test_a_new_build_is_loaded_by_itself_once(browser: Browser) -> None:
             route.fulfill(json=body)
 
         page.route("**/summary", other)
-        page.get_by_text("The agent has another version of this page. Reload it.").wait_for()
+        page.get_by_text("The agent has another version of this page. Reload the page.").wait_for()
         assert len(loads) == 1

@@ -29,7 +29,7 @@ _NO_MEMORY = Refusal("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_SUCCESS
 
 
 class ProcessList(NamedTuple):
-    """The processes that are listed, by pid. None: the driver does not tell.
+    """The processes that are listed, by pid. None: the driver does not report it.
 
     `is_partial`: some list was refused, so that there may be more.
     """

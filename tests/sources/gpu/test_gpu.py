@@ -138,7 +138,7 @@ def without(told: GpuReading, *unknown: str) -> GpuReading:
     return with_values(told, **{name.replace(".", "_", 1): None for name in unknown})
 
 
-def test_every_value_is_told_exactly(one: OneGpu) -> None:
+def test_every_value_is_reported_exactly(one: OneGpu) -> None:
     one.read()
 
     reading = one.read(after=ALL_ANEW)

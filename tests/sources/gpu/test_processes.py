@@ -102,7 +102,7 @@ def one() -> Iterator[OneGpu]:
         ),
     ],
 )
-def test_processes_are_told_exactly(
+def test_processes_are_reported_exactly(
     one: OneGpu, running: list[SimulatedProcess], expected: tuple[GpuProcess, ...]
 ) -> None:
     one.gpu.processes = running
@@ -201,7 +201,7 @@ def test_idle_is_zero(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
-def test_a_utilization_that_is_not_told_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
+def test_a_utilization_that_is_not_reported_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
     one.gpu.fail(UTILIZATION, code)
     one.gpu.fail(UTILIZATION_R550, code)
@@ -438,7 +438,7 @@ def test_where_the_older_function_finds_nothing_for_ever_the_newer_one_tells(one
     [(0, AT_REST), (4, AT_REST), (5, UNTOLD), (100, UNTOLD), (None, UNTOLD)],
     ids=["rests", "hardly works", "works", "works hard", "is not told"],
 )
-def test_where_nothing_is_told_only_a_gpu_at_rest_says_that_nothing_was_done(
+def test_where_nothing_is_reported_only_a_gpu_at_rest_says_that_nothing_was_done(
     one: OneGpu, gpu_percent: int | None, processes: tuple[GpuProcess, ...]
 ) -> None:
     one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
