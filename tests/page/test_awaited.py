@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from agent.simulation import Simulation
@@ -212,3 +213,31 @@ def test_a_need_comes_true_where_there_are_as_many_as_asked_for(page: Page) -> N
     wish = {"count": 2, "gb": 40, "model": ""}
     answers = [[{"satisfied": is_so, "gpus": [{"idx": 3}]}] for is_so in (False, True)]
     assert judged(page, "need", [["x"], *answers], wish=wish) == [False, False, True]
+
+
+# What is awaited of a host was kept when the page was left.
+KEPT = """sessionStorage["agent-awaited"] ??= JSON.stringify(["critical", "down"].map((kind) => (
+    { kind, id: kind, hosts: [{ name: "other", url: "/other/" }], seen: {}, told: [] }
+)));"""
+SEEN = """() => JSON.parse(sessionStorage["agent-awaited"]).map(({ seen }) => Object.keys(seen))"""
+# As fleet.js tells of a host before its first answer.
+HEARD = """async () => {
+    const script = document.querySelector("script[type=module]").src;
+    const { heard } = await import(new URL("tell.js", script));
+    heard({ name: "other", url: "/other/", lookedAt: null, fault: null, error: null, summary: null });
+}"""
+
+
+def test_a_host_that_nobody_has_asked_yet_has_not_answered(browser: Browser, url: str) -> None:
+    with opened(browser, f"{url}/", script=KEPT, expected=["404"]) as page:
+        page.locator("#tell-me").wait_for()
+        page.evaluate(HEARD)
+        assert page.evaluate(SEEN) == [[], []]
+
+
+def test_an_older_agent_without_summary_is_judged_by_its_gpus(browser: Browser, url: str) -> None:
+    with opened(browser, f"{url}/", expected=["404"]) as page:
+        page.route("**/other/gpu", lambda route: route.fulfill(body=httpx.get(f"{url}/gpu").text))
+        page.evaluate(KEPT)
+        page.reload()
+        page.wait_for_function(f"() => `${{({SEEN})()}}` === '/other/,/other/'")
