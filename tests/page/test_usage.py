@@ -27,6 +27,16 @@ ALICE, BOB = 7001, 7002
 TOKEN = "t0ken"  # noqa: S105  (opens nothing but the agents of these tests)
 
 
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is about noon here, so that no day ends meanwhile."""
+    monkeypatch.setenv("TZ", f"<noon>{time.gmtime().tm_hour - 12:+}")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 @contextmanager
 def host_with_days(
     browser: Browser, folder: Path, view: str, look: dict[str, Any] | None = None, **environ: str
