@@ -57,6 +57,8 @@ class Candidate:
 
 
 KEPT_OUT = "kept out by the operator"
+# Where it is not known whether it is: nobody is offered what may be.
+MAY_BE_KEPT_OUT = "the UUID of the GPU is unknown, and NOT_OFFERED names some"
 
 
 def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
@@ -67,14 +69,19 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
         one = _candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index])
         if gpu.reading is not None and gpu.reading.mig.enabled:
             one = replace(one, instances=_instances(one, gpu, gpu.reading, snapshot, health[gpu.index]))
-        found.append(_kept_out(one) if is_kept_out(gpu, snapshot) else one)
+        found.append(_heeding(is_kept_out(gpu, snapshot), one))
     return tuple(found)
 
 
-def _kept_out(whole: Candidate) -> Candidate:
-    """With its instances, and whatever else is wrong with it."""
-    instances = tuple(replace(one, obstacle=KEPT_OUT) for one in whole.instances)
-    return replace(whole, obstacle=KEPT_OUT, instances=instances)
+def _heeding(is_out: bool | None, whole: Candidate) -> Candidate:
+    """As NOT_OFFERED wants it and its instances. That it is kept out goes before whatever else is wrong."""
+    if is_out is False:
+        return whole
+
+    def kept(one: Candidate) -> Candidate:
+        return replace(one, obstacle=KEPT_OUT if is_out else one.obstacle or MAY_BE_KEPT_OUT)
+
+    return replace(kept(whole), instances=tuple(kept(one) for one in whole.instances))
 
 
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:

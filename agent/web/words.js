@@ -28,6 +28,8 @@ export const WORDS = {
   atLeastFree: (memory) => `${memory} free or more`,
   canGive: (can, all) => (all === 1 ? (can ? "This host can offer them now." : "This host cannot offer them now.") : `${can} of ${all} hosts can offer them now.`),
   untoldHosts: (hosts, which) => `Unknown for ${hosts === 1 ? "one host" : `${hosts} hosts`}: ${which}.`,
+  noInstances: "MIG instances are not looked at.",
+  notTaken: (text) => `The address asks for "${text}", which is no number of GPUs, memory in GB and model.`,
   copySsh: "Copy ssh",
   // what is awaited
   tellMe: "Tell me when …",
@@ -46,6 +48,7 @@ export const WORDS = {
     need: (host, gpus, wish) => `${host} has ${wish}: ${gpus}. Free now, not reserved.`,
     critical: (host, called, why) => `${host}, ${called} is critical: ${why}.`,
     down: (host, why) => `${host} is down: ${why}.`,
+    cutOff: "No host can be reached: it may be the network of this browser.",
     ends: (pid, name, host) => `Process ${pid} (${name}) is no longer on a GPU of ${host}.`,
   },
   stop: "Stop",

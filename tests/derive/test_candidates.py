@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.derive.candidates import KEPT_OUT, Candidate, candidates
+from agent.derive.candidates import KEPT_OUT, MAY_BE_KEPT_OUT, Candidate, candidates
 from agent.derive.free import Wish, choose, why_not
 from agent.readings import (
     NVSWITCH,
@@ -94,6 +94,20 @@ def test_whoever_takes_instances_is_offered_none_of_a_gpu_that_is_kept_out() -> 
         snapshot(sample(0, mig_enabled=True, mig_instances=(instance,)), not_offered=("GPU-0",))
     )
     assert [one.obstacle for one in (gpu, *gpu.instances)] == [KEPT_OUT, KEPT_OUT]
+
+
+@pytest.mark.parametrize(
+    ("named", "obstacle"),
+    [(("GPU-0",), MAY_BE_KEPT_OUT), (("7",), None)],
+    ids=["by UUID", "by index"],
+)
+def test_where_the_uuid_of_a_gpu_is_unknown_an_instance_of_it_may_be_kept_out(
+    named: tuple[str, ...], obstacle: str | None
+) -> None:
+    instance = MigInstance(0, name="NVIDIA H100 MIG 1g.10gb", uuid="MIG-0", processes=())
+    parted = sample(0, identity_uuid=None, mig_enabled=True, mig_instances=(instance,))
+    (gpu,) = candidates(snapshot(parted, not_offered=named))
+    assert [one.obstacle for one in (gpu, *gpu.instances)] == ["its UUID is unknown", obstacle]
 
 
 WITHOUT_READING = {

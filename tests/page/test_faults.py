@@ -140,7 +140,7 @@ def test_after_an_upgrade_the_page_loads_the_new_one_by_itself(browser: Browser,
         assert page.url.endswith("/#gpu0")
 
 
-def test_a_page_that_stays_the_old_one_is_loaded_anew_once_and_then_says_so(browser: Browser) -> None:
+def test_a_page_that_stays_the_old_one_is_not_loaded_anew_and_says_so(browser: Browser) -> None:
     with Simulation(1), agent_server() as url:
         script = streaming(httpx.get(f"{url}/gpu").json(), build="another")
         with opened(browser, f"{url}/", script=script) as page:
