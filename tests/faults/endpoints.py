@@ -270,6 +270,7 @@ def ready(answer: Answer, truth: Truth) -> None:
                 "gpus": Counter(truth.states()),
                 "health": answer.json["health"] if truth.ill else health,
                 "host": HOST_IS_WELL,
+                "state": None,
             },
         )
     else:
