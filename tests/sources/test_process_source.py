@@ -53,3 +53,17 @@ def test_what_hangs_is_waited_for_a_second_in_a_reading_however_much_of_it_there
 
 def test_one_process_that_hangs_leaves_time_for_the_largest(tmp_path: Path) -> None:
     assert name_of_the_largest(tmp_path, hung_on_gpus=1) == WHOLE
+
+
+def test_who_looks_again_sees_what_a_process_calls_itself_now(tmp_path: Path) -> None:
+    proc, clock = FakeProc(tmp_path), Clock()
+    proc.write()
+    proc.say(b"python3\0train.py\0")
+    source = ProcessSource(proc_root=str(tmp_path), clock=clock)
+    source.read(frozenset({42}))
+    proc.say(b"python3\0serve.py\0")
+    clock.now += 3600
+    source.read(frozenset({42}), watched=False)
+    clock.now += 1
+
+    assert source.read(frozenset({42})).gpu_processes[42].command == "python3 serve.py"
