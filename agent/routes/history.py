@@ -104,7 +104,9 @@ async def history(
 async def _made(
     shared: Shared, found: HistoryReading, interval: float | None, fields: frozenset[str]
 ) -> Response:
-    longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
+    longest = None
+    if shared.history is not None:
+        longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
     body = await shared.history_queue.run(
         lambda: b"".join(history_json(found, interval, fields, longest=longest))
     )

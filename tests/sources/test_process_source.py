@@ -67,3 +67,15 @@ def test_who_looks_again_sees_what_a_process_calls_itself_now(tmp_path: Path) ->
     clock.now += 1
 
     assert source.read(frozenset({42})).gpu_processes[42].command == "python3 serve.py"
+
+
+def test_the_five_largest_of_the_host_are_told(tmp_path: Path) -> None:
+    proc = FakeProc(tmp_path)
+    proc.write(comm=CUT)
+    for pid in (1, *range(50, 57)):
+        shutil.copytree(tmp_path / "42", tmp_path / str(pid))
+        (tmp_path / str(pid) / "statm").write_text(f"200 {pid + 100} 0 0 0 0 0\n")
+
+    reading = ProcessSource(proc_root=str(tmp_path), clock=Clock()).read(frozenset())
+
+    assert [process.pid for process in reading.top_processes or ()] == [56, 55, 54, 53, 52]
