@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import GpuState, RuntimePower, SourceError
+from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
 from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
 from agent.sampling.collector import Collector
 from agent.sampling.sleep import ALLOWED_PACE
@@ -150,3 +150,16 @@ async def test_a_look_at_a_gpu_that_is_idle_lets_it_go_in_the_same_round() -> No
             GpuState.STARTING,
             "The GPU has not been read since the driver was let go, while nobody looked",
         )
+
+
+@pytest.mark.parametrize(("kind", "releases"), [(ProcessType.GRAPHICS, 1), (ProcessType.COMPUTE, 0)])
+async def test_a_display_server_that_shows_nothing_keeps_no_gpu_awake(
+    kind: ProcessType, releases: int
+) -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        gpu = one.hardware.gpus[0]
+        gpu.gpu_percent, gpu.pids, gpu.process_type = 0, (10,), kind
+        await one.after(1)
+        await one.after(LET_GO_AFTER, watched=False)
+        assert one.hardware.driver.releases == releases

@@ -88,6 +88,7 @@ class FakeGpu:
         self.watched: list[bool] = []  # of each read, whether somebody looked
         self.releases = 0
         self.pids: tuple[int, ...] = ()
+        self.process_type = ProcessType.COMPUTE
         self.gpu_percent: int | None = None
         self.valve = Valve()
         self._present = present
@@ -108,7 +109,7 @@ class FakeGpu:
             identity=GpuIdentity(uuid=uuid),
             thermal=Thermal(gpu_celsius=self.reads),
             utilization=Utilization(gpu_percent=self.gpu_percent),
-            processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
+            processes=tuple(GpuProcess(pid, self.process_type) for pid in self.pids),
         )
 
     def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:
