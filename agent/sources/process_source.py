@@ -54,12 +54,12 @@ class ProcessSource:
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         """The processes; `pids` are those on GPUs; `watched`: whether somebody looks.
 
-        They are read as often as the driver's lists of them, and at once where those have changed, or
-        somebody looks again.
+        They are read as often as the driver's lists of them, and at once where those have changed, where
+        another process has one of the numbers, or where somebody looks again.
         """
         at = self._clock()
-        looks_again = watched and not self._was_watched
-        if looks_again or pids != self._pids or at - self._read_at >= PROCESS_PACE - JITTER:
+        is_due = at - self._read_at >= PROCESS_PACE - JITTER or (watched and not self._was_watched)
+        if is_due or pids != self._pids or not self._reader.are_the_same():
             self._gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
             self._pids, self._read_at, self._was_watched = pids, at, watched
         top_processes = self._top_processes.get(at)

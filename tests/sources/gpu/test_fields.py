@@ -105,7 +105,7 @@ def test_a_field_that_requires_a_reset_says_so_of_the_gpu_until_it_answers() -> 
         ),
     ],
 )
-def test_a_field_value_is_the_whole_number_that_the_driver_tells(
+def test_a_field_value_is_the_whole_number_that_the_driver_reports(
     code: int, kind: int, value: dict[str, float], expected: int | None
 ) -> None:
     with Simulation(1) as simulation:
