@@ -147,7 +147,7 @@ class ResponseCache:
             await self._turnstile.wait()  # all who waited are told at the same moment
         elif len(cached.body) > PORTION:
             await self._turnstile.wait()
-        suited = cached.suited(scope["headers"]) or await cached.packed(self._shared.render_limiter)
+        suited = cached.suited(scope["headers"]) or await cached.packed(self._shared.limiter_of(path))
         await suited.send(send)
 
     async def _made(

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
 from agent.http.errors import TryAgainLater
+from agent.http.short_queue import ShortQueue
 from agent.http.tokens import Tokens
 from agent.http.turnstile import TimeSlices, Turnstile
 from agent.readings import AgentReading
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from agent.sampling.sampler import Sampler
     from agent.settings import Settings
     from agent.state.store import Store
+
+
+HISTORY_PATH = "/history"
 
 
 class SharedState:
@@ -69,7 +73,12 @@ class SharedState:
         self.turnstile = Turnstile()
         self.time_slices = TimeSlices()
         self.render_limiter = CapacityLimiter(1)  # threads that write an exposition
+        self.history_queue = ShortQueue()  # apart: an exposition must not wait behind hours of history
         self._json: SnapshotJson | None = None
+
+    def limiter_of(self, path: str) -> CapacityLimiter:
+        """Of the thread that packs a long answer at this path."""
+        return self.history_queue.limiter if path == HISTORY_PATH else self.render_limiter
 
     def json_of(self, snapshot: Snapshot) -> SnapshotJson:
         """What is made of this Snapshot, which all answers and events share; of the newest one it is kept."""

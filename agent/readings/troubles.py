@@ -62,6 +62,16 @@ def silent_gpu(seconds: float) -> Trouble:
     )
 
 
+def unknown_sleep(seconds: float) -> Trouble:
+    """The kernel last told whether the GPUs sleep `seconds` ago, and nobody asks the GPU meanwhile."""
+    return Trouble(
+        f"Whether the GPU is asleep is unknown: the kernel last said so {seconds:.0f} s ago",
+        "look at dmesg, and whether /sys/bus/pci/devices/*/power can be read",
+    )
+
+
+# While the GPUs sleep, which nobody asks, the kernel lists one of them no longer.
+UNPLUGGED = Trouble("The GPU is no longer on the PCI bus", "see lspci and dmesg; connect or reseat it")
 # A source whose code fails, and a GPU of which nothing more is told.
 AGENT_FAULT = Trouble("The agent failed while reading it; its log says why", "report what the log says")
 UNREADABLE = Trouble("The GPU cannot be read", "see the log of the agent, and dmesg for its XID")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
@@ -19,6 +18,7 @@ from agent.http.parameters import (
     refuse_unknown_parameters,
     select,
 )
+from agent.http.shared_state import HISTORY_PATH
 from agent.http.stored import stored
 from agent.readings import HistoryReading
 from agent.sampling.history import HISTORY_SECONDS
@@ -64,7 +64,7 @@ Fields = Annotated[frozenset[str], Depends(the_fields)]
 
 
 @router.get(
-    "/history",
+    HISTORY_PATH,
     summary="What the GPUs and the host did in the last hour, or up to 90 days",
     response_model=Success[HistoryColumns],
     dependencies=[Depends(refuse_unknown_parameters)],
@@ -81,7 +81,8 @@ async def history(
     More than an hour is read from the file in STATE_DIR, up to its last write a minute ago. At most four
     requests wait for it, a second each; then the answer is 503.
 
-    It is made in a thread, one at a time: an hour of many GPUs takes most of a second.
+    It is made in a thread, one at a time: an hour of many GPUs takes most of a second. At most four requests
+    wait for that, two seconds each; then the answer is 503.
     """
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
@@ -106,8 +107,7 @@ async def _made(
     longest = None
     if shared.history is not None:
         longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
-    body = await to_thread.run_sync(
-        lambda: b"".join(history_json(found, interval, fields, longest=longest)),
-        limiter=shared.render_limiter,
+    body = await shared.history_queue.run(
+        lambda: b"".join(history_json(found, interval, fields, longest=longest))
     )
     return Response(body, media_type="application/json")

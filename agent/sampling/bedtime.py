@@ -17,6 +17,7 @@ class Round(Enum):
     """What a round of sampling does."""
 
     SAMPLE = auto()
+    LOOK = auto()  # a sample, after which NVML is let go at once if the GPUs turn out to be idle
     LET_GO = auto()  # of NVML, whose open handle alone keeps a GPU awake
     REST = auto()  # nothing is asked
 
@@ -32,7 +33,7 @@ class Bedtime:
     ) -> Round:
         """`power` is None where not every GPU may sleep.
 
-        `watched`: somebody looks; `is_held`: NVML is; `is_idle`: no GPU has a process, and each is at 0 %.
+        `watched`: somebody looks; `is_held`: NVML is; `is_idle`: nobody computes, and each GPU is at 0 %.
         """
         if watched:
             self._watched_at = now
@@ -46,5 +47,5 @@ class Bedtime:
             due = now - self._sampled_at >= LOOK_PACE
         if due:
             self._sampled_at = now
-            return Round.SAMPLE
+            return Round.SAMPLE if power is None or watched or is_held else Round.LOOK
         return Round.LET_GO if is_held else Round.REST

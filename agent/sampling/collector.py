@@ -98,7 +98,9 @@ class Collector:
         self._contact = Contact(driver, open_gpu, self._workers, topology=self._topology.worker, clock=clock)
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
-        self._sleep = Sleep(runtime_power, self._contact, self._workers)
+        self._sleep = Sleep(
+            runtime_power, self._contact, self._workers, stale_after=self._patience.stale_after, clock=clock
+        )
         self._driver_round = DriverRound(
             *(self._contact, self._census, self._topology, self._sleep),
             xids=xids,
@@ -119,6 +121,7 @@ class Collector:
             self._processes.request(lambda: self._process_source.read(pids, watched=watched))
             await self._workers.wait([self._host, self._processes, *self._census.workers], started + MAX_WAIT)
             snapshot = self._assemble(started)
+            await self._driver_round.end()
             if self._ledger is not None:
                 snapshot = replace(snapshot, ledger=self._ledger.update(snapshot))
             if self._history is not None:
@@ -127,6 +130,11 @@ class Collector:
                 self._keep(snapshot)
             self._log(snapshot)
             return snapshot
+
+    @property
+    def gpus_may_sleep(self) -> bool:
+        """Whether they do once NVML is let go, as those of laptops."""
+        return self._sleep.is_allowed
 
     async def release(self) -> bool:
         """Let go of NVML unless a call is out, and say whether it was; the next round makes contact anew."""
@@ -143,7 +151,7 @@ class Collector:
         booted_at = self._wall_clock.booted_at
         fresh_from = now - self._patience.stale_after
         processes = self._processes.reading_from(fresh_from)
-        driver, gpus = self._sleep.shown(since_boot, booted_at) or (
+        driver, gpus = self._sleep.shown(now, since_boot=since_boot, booted_at=booted_at) or (
             self._contact.reading,
             self._contact.judge_states(
                 now, since_boot=since_boot, booted_at=booted_at, patience=self._patience

@@ -69,6 +69,11 @@ class Contact:
         return any(worker.busy_since is not None for worker in workers)
 
     @property
+    def are_idle(self) -> bool:
+        """Whether nobody uses any of the GPUs; False: unknown of one of them."""
+        return all(slot.is_idle for slot in self.gpus)
+
+    @property
     def error(self) -> str | None:
         """Why there is none, in one sentence; None: there is, or it is not known yet."""
         return self.driver.result.error if self.driver.result else None

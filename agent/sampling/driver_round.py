@@ -45,13 +45,24 @@ class DriverRound:
         self._replaced_driver = replaced_driver
         self._new_process: Worker[int | None] = workers.start("new process")  # is waited for there
         self._clock = clock
+        self._is_look = False  # the present round
 
     async def take(self, started: float, *, watched: bool) -> None:
         """Take the round that `started` then. `watched`: whether somebody looks."""
         todo = await self._sleep.decide(started, watched=watched)
-        if todo is Round.SAMPLE:
+        self._is_look = todo is Round.LOOK
+        if todo in (Round.SAMPLE, Round.LOOK):
             await self._sample(started, watched=watched)
-        elif todo is Round.LET_GO and (self._xids is None or self._xids.pause()):  # which holds NVML too
+        elif todo is Round.LET_GO:
+            await self._let_go()
+
+    async def end(self) -> None:
+        """The round is over, and its Snapshot made: after a mere look an idle GPU may sleep at once."""
+        if self._is_look and self._contact.are_idle:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        if self._xids is None or self._xids.pause():  # which holds NVML too
             await self._contact.release()
 
     async def _sample(self, started: float, *, watched: bool) -> None:

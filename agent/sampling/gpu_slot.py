@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from agent.readings import ProcessType
 from agent.sampling.states import judge_state
 
 if TYPE_CHECKING:
@@ -60,9 +61,14 @@ class GpuSlot:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody uses the GPU, as its latest result tells; False: unknown."""
+        """Whether nobody computes on the GPU, as its latest result tells; False: unknown.
+
+        A display server has an entry for as long as it runs, also while it shows nothing by this GPU.
+        """
         reading = self.result.reading if self.result else None
-        if reading is None or reading.processes or not reading.knows_all_processes:
+        if reading is None or not reading.knows_all_processes:
+            return False
+        if any(process.type is not ProcessType.GRAPHICS for process in reading.processes or ()):
             return False
         return reading.utilization.gpu_percent == 0
 

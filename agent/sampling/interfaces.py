@@ -36,6 +36,9 @@ class Connections(Protocol):
 
 
 class SleepOfGpus(Protocol):
-    """Whether the GPUs of the host may sleep, and do; None: not every one of them may."""
+    """Whether the GPUs of the host may sleep, and do; None: not every one of them may.
+
+    Raises SourceError where that is not told.
+    """
 
     def read(self) -> RuntimePower | None: ...

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.sampling.bedtime import LET_GO_AFTER
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -24,14 +26,24 @@ class Pace:
     history_interval: float  # 0: no samples in the background
 
     def tick_interval(
-        self, last_tick: float, stream_intervals: Collection[float], polled_at: float
+        self,
+        last_tick: float,
+        stream_intervals: Collection[float],
+        polled_at: float,
+        *,
+        gpus_may_sleep: bool = False,
     ) -> float | None:
-        """Seconds from the tick at `last_tick` to the next; None: sample only when somebody asks."""
+        """Seconds from the tick at `last_tick` to the next; None: sample only when somebody asks.
+
+        GPUs that may sleep are let go at a tick, which must not be an hour away.
+        """
         intervals = list(stream_intervals)
         if self.lingers(polled_at, last_tick + self.sample_interval):
             intervals.append(self.sample_interval)
         if self.history_interval:
-            intervals.append(self.history_interval)
+            intervals.append(
+                min(self.history_interval, LET_GO_AFTER) if gpus_may_sleep else self.history_interval
+            )
         return min(intervals, default=None)
 
     def lingers(self, polled_at: float, at: float) -> bool:

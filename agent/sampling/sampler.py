@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from agent.sampling.bedtime import LET_GO_AFTER
 from agent.sampling.pace import RELEASE_AFTER, Pace, is_due, next_due
 
 if TYPE_CHECKING:
@@ -164,7 +165,10 @@ class Sampler:
         while True:
             self._demand_changed.clear()
             self._tick_interval = self._pace.tick_interval(
-                self._last_tick, self._stream_intervals, self._polled_at
+                self._last_tick,
+                self._stream_intervals,
+                self._polled_at,
+                gpus_may_sleep=self._collector.gpus_may_sleep,
             )
             if self._tick_interval is None:
                 await self._rest()
@@ -190,11 +194,12 @@ class Sampler:
 
     async def _rest(self) -> None:
         """Nobody looks and there is no history to keep: after a while even NVML is let go."""
-        due = max(self._last_tick, self._polled_at) + RELEASE_AFTER
+        patience = LET_GO_AFTER if self._collector.gpus_may_sleep else RELEASE_AFTER
+        due = max(self._last_tick, self._polled_at) + patience
         while not await self._demand_changes_before(due):
             if await self._let_go():
                 await self._demand_changed.wait()
-            due = self._clock() + RELEASE_AFTER  # a call is out: it may be back by then
+            due = self._clock() + patience  # a call is out: it may be back by then
 
     async def _let_go(self) -> bool:
         try:

@@ -2,75 +2,149 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from agent.readings import DriverReading
+from agent.readings import DriverReading, GpuState
+from agent.readings.troubles import UNPLUGGED, unknown_sleep
 from agent.sampling.bedtime import Bedtime, Round
 from agent.sampling.contact import MAX_WAIT_FOR_GPUS
-from agent.sampling.states import asleep
+from agent.sampling.states import unread
 
 if TYPE_CHECKING:
-    from agent.readings import GpuSample, RuntimePower
+    from collections.abc import Callable, Iterator
+
+    from agent.readings import GpuReading, GpuSample, RuntimePower
     from agent.sampling.contact import Contact
     from agent.sampling.interfaces import SleepOfGpus
     from agent.sampling.worker import Worker
     from agent.sampling.workers import Workers
 
+# Seconds between two looks at whether the GPUs of a host may sleep that may not: an administrator, or a tool
+# that saves power on battery, can allow it at any time.
+ALLOWED_PACE = 60.0
+
+logger = logging.getLogger(__name__)
+
 
 class Sleep:
-    """Lives on the event loop: no method may be called from elsewhere. `source` None: no GPU may sleep."""
+    """Lives on the event loop: no method may be called from elsewhere. `source` None: no GPU may sleep.
 
-    def __init__(self, source: SleepOfGpus | None, contact: Contact, workers: Workers) -> None:
+    What the kernel said more than `stale_after` seconds ago is not believed any more.
+    """
+
+    def __init__(
+        self,
+        source: SleepOfGpus | None,
+        contact: Contact,
+        workers: Workers,
+        *,
+        stale_after: float,
+        clock: Callable[[], float],
+    ) -> None:
         self._source = source
         self._contact = contact
         self._workers = workers
+        self._stale_after = stale_after
+        self._clock = clock
         self._bedtime = Bedtime()
         self._worker: Worker[RuntimePower | None] = workers.start("runtime power")
-        self._suspended: RuntimePower | None = None
+        self._power: RuntimePower | None = None  # as the kernel last told it; None: not every GPU may sleep
+        # Seconds of the monotonic clock.
+        self._told_at = self._asked_at = float("-inf")
+        self._is_unknown = False
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether every GPU may sleep."""
+        return self._power is not None
 
     async def decide(self, started: float, *, watched: bool) -> Round:
         """What the round that `started` then is for. `watched`: whether somebody looks."""
-        power = await self._read(started)
-        self._suspended = power if power is not None and power.are_suspended else None
+        await self._follow(started)
+        is_held, power = self._contact.is_made, self._power
+        if self._has_never_answered or (self._is_unknown and not is_held):
+            return Round.REST  # a call might wake them
+        if power is not None and self._is_unknown:
+            power = power._replace(are_suspended=False)  # for NVML is held
         return self._bedtime.decide(
-            power,
-            started,
-            watched=watched,
-            is_held=self._contact.is_made,
-            is_idle=all(slot.is_idle for slot in self._contact.gpus),
+            power, started, watched=watched, is_held=is_held, is_idle=self._contact.are_idle
         )
 
     def shown(
-        self, since_boot: float, booted_at: float
+        self, now: float, *, since_boot: float, booted_at: float
     ) -> tuple[DriverReading, tuple[GpuSample, ...]] | None:
-        """The driver as it was last known, and the GPUs that sleep; None: they are awake.
+        """The driver as it was last known, and the GPUs that nobody asks, for they sleep or may do so.
 
-        The two clocks are those of `states.judge_state`.
+        None: they are awake. The clocks are those of `states.judge_state`.
         """
-        if self._suspended is None:
+        power = self._power
+        if power is None or (self._is_unknown and self._contact.is_made):
             return None
-        bus_ids = self._suspended.bus_ids
-        driver = self._contact.reading or DriverReading(len(bus_ids), pci_bus_ids=bus_ids)
-        known = {slot.index: slot.last for slot in self._contact.gpus}
-        by_index = dict(enumerate(bus_ids))
-        return driver, tuple(
-            asleep(
+        if self._is_unknown:
+            state, trouble = GpuState.STALE, unknown_sleep(now - self._told_at)
+        elif power.are_suspended:
+            state, trouble = GpuState.ASLEEP, None
+        else:
+            return None
+        gpus = tuple(
+            unread(
                 index,
-                known.get(index),
-                bus_id=by_index.get(index),
+                GpuState.LOST if bus_id is None else state,
+                last,
+                bus_id=bus_id,
                 since_boot=since_boot,
                 booted_at=booted_at,
+                trouble=UNPLUGGED if bus_id is None else trouble,
             )
-            for index in range(driver.gpu_count)
+            for index, (bus_id, last) in enumerate(self._places(power.bus_ids))
         )
+        driver = self._contact.reading or DriverReading(0)
+        return replace(driver, gpu_count=len(power.bus_ids), pci_bus_ids=power.bus_ids), gpus
 
-    async def _read(self, started: float) -> RuntimePower | None:
-        """Whether GPUs that may sleep do; whether they may is asked once."""
+    def _places(self, bus_ids: tuple[str, ...]) -> Iterator[tuple[str | None, GpuReading | None]]:
+        """By index: where the GPU is now (None: nowhere), and its latest reading; new ones come last."""
+        known = [slot.last for slot in self._contact.gpus]
+        named = {last.identity.pci_bus_id for last in known if last is not None}
+        new = iter([bus_id for bus_id in bus_ids if bus_id not in named])
+        for last in known:
+            bus_id = last.identity.pci_bus_id if last is not None else None
+            if bus_id is None:
+                yield next(new, None), last
+            else:
+                yield bus_id if bus_id in bus_ids else None, last
+        for bus_id in new:
+            yield bus_id, None
+
+    @property
+    def _has_never_answered(self) -> bool:
+        """Whether the first read is still out, and may come back."""
+        first_is_out = self._worker.result is None and self._worker.busy_since is not None
+        return first_is_out and not self._workers.is_stuck(self._worker)
+
+    async def _follow(self, started: float) -> None:
+        """Ask the kernel, each time while the GPUs may sleep. An error is no answer."""
         if self._source is None:
-            return None
-        self._worker.request(self._source.read)
-        await self._workers.wait([self._worker], started + MAX_WAIT_FOR_GPUS)
+            return
+        if self.is_allowed or self._worker.result is None or started - self._asked_at >= ALLOWED_PACE:
+            if self._worker.request(self._source.read):
+                self._asked_at = started
+            await self._workers.wait([self._worker], started + MAX_WAIT_FOR_GPUS)
         result = self._worker.result
-        if result is not None and result.reading is None:
-            self._source = None
-        return result.reading if result is not None else None
+        if result is not None and result.error is None:
+            self._power, self._told_at = result.reading, result.started_at
+        self._judge()
+
+    def _judge(self) -> None:
+        """Whether what the kernel last told still holds; said once."""
+        seconds = self._clock() - self._told_at
+        is_old = seconds > self._stale_after or self._workers.is_stuck(self._worker)
+        is_unknown = self.is_allowed and is_old
+        if is_unknown and not self._is_unknown:
+            result = self._worker.result
+            why = result.error if result is not None and result.error else "the read does not return"
+            logger.warning("%s (%s)", unknown_sleep(seconds).sentence, why)
+        elif self._is_unknown and not is_unknown:
+            logger.info("The kernel says again whether the GPUs are asleep")
+        self._is_unknown = is_unknown

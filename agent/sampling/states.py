@@ -9,6 +9,7 @@ from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState
 from agent.readings.troubles import silent_gpu, stuck_gpu
 
 if TYPE_CHECKING:
+    from agent.readings.troubles import Trouble
     from agent.sampling.worker import ReadResult
 
 # A GPU whose reading came just too late for this round is `ok`, with its true age. Past two sample intervals
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 # longer than a request waits must not be unknown for ever to somebody who looks seldom.
 OK_INTERVALS = 2
 STALE_INTERVALS = 3
+NOT_YET = "The GPU has not answered yet"
+LET_GO = "The GPU has not been read since the driver was let go, while nobody looked"
 
 
 class Patience(NamedTuple):
@@ -57,7 +60,7 @@ def judge_state(
         stuck = stuck_gpu(now - busy_since)
         return sample(GpuState.STUCK, None, stuck.what, stuck.todo)
     if result is None:
-        return sample(GpuState.STARTING, None, "The GPU has not answered yet")
+        return sample(GpuState.STARTING, None, NOT_YET if last is None else LET_GO)
     if result.reading is None or age is None:
         return sample(GpuState.LOST, None, result.error, result.todo)
     if age <= OK_INTERVALS * patience.sample_interval:
@@ -68,22 +71,32 @@ def judge_state(
     return sample(GpuState.STALE, None, silent.what, silent.todo)
 
 
-def asleep(
-    index: int, last: GpuReading | None, *, bus_id: str | None, since_boot: float, booted_at: float
+def unread(
+    index: int,
+    state: GpuState,
+    last: GpuReading | None,
+    *,
+    bus_id: str | None,
+    since_boot: float,
+    booted_at: float,
+    trouble: Trouble | None = None,
 ) -> GpuSample:
-    """A GPU that sleeps: which one it is, and nothing else.
+    """A GPU that nobody asks, for that would wake it: which one it is, and nothing else.
 
     `last` is the latest reading there ever was; where there was none, `bus_id` is known of it.
     """
+    error, todo = (trouble.what, trouble.todo) if trouble is not None else (None, None)
     if last is None:
         known = GpuReading(since_boot, identity=GpuIdentity(pci_bus_id=bus_id))
-        return GpuSample(index, GpuState.ASLEEP, lasting=known)
+        return GpuSample(index, state, lasting=known, error=error, todo=todo)
     return GpuSample(
         index,
-        GpuState.ASLEEP,
+        state,
         lasting=GpuReading(last.sampled_since_boot, identity=last.identity),
         sampled_at=booted_at + last.sampled_since_boot,
         age_ms=int((since_boot - last.sampled_since_boot) * 1000),
+        error=error,
+        todo=todo,
     )
 
 

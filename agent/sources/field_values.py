@@ -42,6 +42,8 @@ _KINDS = {
     pynvml.NVML_VALUE_TYPE_SIGNED_INT: _Kind(2**32 - 1, sign=2**31),  # -1 is a number there
 }
 
+_COUNTERS = (pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG, pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG)
+
 
 def ask_field_values(raw: Any, fields: Sequence[FieldKey]) -> Any:
     """NVML's answer, for `told`. Raises `pynvml.NVMLError`."""
@@ -59,9 +61,7 @@ def told(answer: Any, count: int, *, counters: bool) -> Iterator[tuple[int, int 
     `counters`: only those of 64 bits.
     """
     for _, _, _, _, kind, code, value in _LAYOUT.iter_unpack(memoryview(answer)[:count]):
-        is_told = code == pynvml.NVML_SUCCESS and (
-            not counters or kind == pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
-        )
+        is_told = code == pynvml.NVML_SUCCESS and (not counters or kind in _COUNTERS)
         yield code, _whole_number(kind, value) if is_told else None
 
 

@@ -47,20 +47,21 @@ class ProcessSource:
         self._memory = slow(read_memory, HostMemory())
         self._pids: frozenset[int] | None = None  # of the processes that were read last
         self._read_at = float("-inf")  # seconds of the monotonic clock
+        self._was_watched = True  # the last read
         self._gpu_processes: dict[int, HostProcess] = {}
         self._top_processes: Paced[tuple[HostProcess, ...] | None] = slow(self._read_top_processes, None)
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         """The processes; `pids` are those on GPUs; `watched`: whether somebody looks.
 
-        They are read as often as the driver's lists of them, and at once where those have changed, or where
-        another process has one of the numbers.
+        They are read as often as the driver's lists of them, and at once where those have changed, where
+        another process has one of the numbers, or where somebody looks again.
         """
         at = self._clock()
-        is_due = at - self._read_at >= PROCESS_PACE - JITTER
+        is_due = at - self._read_at >= PROCESS_PACE - JITTER or (watched and not self._was_watched)
         if is_due or pids != self._pids or not self._reader.are_the_same():
             self._gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
-            self._pids, self._read_at = pids, at
+            self._pids, self._read_at, self._was_watched = pids, at, watched
         top_processes = self._top_processes.get(at)
         if top_processes is not None:  # a name may have come since
             top_processes = tuple(map(self._reader.with_username, top_processes))

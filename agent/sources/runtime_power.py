@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from agent.readings import RuntimePower
+from agent.readings import RuntimePower, SourceError
 from agent.sources.pci import DEVICES, SYS, as_the_kernel_writes, nvidia_gpus
 from agent.sources.procfs import MAX_BYTES, read_beginning
 
@@ -17,7 +17,7 @@ class RuntimePowerSource(Protocol):
     """What tells of the GPUs of this machine."""
 
     def read(self) -> RuntimePower | None:
-        """None: there is no GPU, or not every one of them may sleep."""
+        """None: there is no GPU, or not every one of them may sleep. Raises SourceError: it is not told."""
 
 
 class HostRuntimePower:
@@ -27,12 +27,12 @@ class HostRuntimePower:
         self._sys_root = sys_root
 
     def read(self) -> RuntimePower | None:
-        """From `power/control` and `power/runtime_status` of each GPU."""
+        """From `power/control` and `power/runtime_status` of each GPU. Raises SourceError."""
         bus_ids = nvidia_gpus(self._sys_root)
         try:
             states = [self._state(bus_id) for bus_id in bus_ids]
-        except OSError:
-            return None
+        except OSError as error:
+            raise SourceError(f"The runtime power of the GPUs cannot be read: {error}") from error
         if not states or None in states:
             return None
         return RuntimePower(bus_ids, all(state == b"suspended" for state in states))

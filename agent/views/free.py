@@ -27,7 +27,9 @@ class FreeGpu(BaseModel):
     utilization_percent: int | None = Field(
         description="maximum GPU utilization of the last 60 s, percent of time in which a kernel ran"
     )
-    compute_processes: int = Field(description="number of processes with a compute context; 0 first")
+    compute_processes: int | None = Field(
+        description="number of processes with a compute context; 0 first; null while the GPU is asleep"
+    )
     mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
 
 
@@ -94,5 +96,5 @@ def _gpu(gpu: Candidate) -> FreeGpu:
         free_memory_mb=tenths(mib(gpu.memory_free_bytes)),
         temperature_celsius=gpu.temperature_celsius,
         utilization_percent=gpu.peak_utilization_percent,
-        compute_processes=gpu.compute_processes or 0,
+        compute_processes=gpu.compute_processes,
     )

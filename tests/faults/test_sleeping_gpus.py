@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.simulation import Simulation
-from tests.support.agents import agent_client, wait_until
+from agent.sources import runtime_power
+from agent.sources.pci import DEVICES, as_the_kernel_writes
+from agent.sources.runtime_power import HostRuntimePower
+from tests.support.agents import agent_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import httpx
 
@@ -99,9 +104,51 @@ async def test_an_agent_that_starts_while_they_sleep_knows_their_number_and_wher
         assert laptop.total_calls == 0
 
 
-async def test_a_server_is_never_asked_again(simulation: Simulation) -> None:
-    async with agent_client() as client:
-        assert "asleep" not in await states(client)
-        suspend(simulation)
-        await asyncio.to_thread(wait_until, lambda: simulation.total_calls > 0, "it is sampled")
-        assert "asleep" not in await states(client)
+def plug_in(sys_root: Path, simulation: Simulation) -> list[Path]:
+    """The GPUs of this simulation as /sys shows them, by index: awake, and they may sleep."""
+    devices = []
+    for gpu in simulation.gpus:
+        device = sys_root / DEVICES / str(as_the_kernel_writes(str(gpu.values.bus_id)))
+        (device / "power").mkdir(parents=True)
+        (device / "vendor").write_text("0x10de\n")
+        (device / "class").write_text("0x030000\n")
+        (device / "power/control").write_text("auto\n")
+        (device / "power/runtime_status").write_text("active\n")
+        devices.append(device)
+    return devices
+
+
+async def test_of_two_that_sleep_by_sys_the_one_that_is_unplugged_is_lost(
+    laptop: Simulation, tmp_path: Path
+) -> None:
+    devices = plug_in(tmp_path, laptop)
+    runtime_power.in_place = HostRuntimePower(str(tmp_path))  # put back with the simulation
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        assert await states(client) == ["ok", "ok"]
+        for device in devices:
+            (device / "power/runtime_status").write_text("suspended\n")
+        async with asyncio.timeout(20):
+            while await states(client) != ["asleep", "asleep"]:  # noqa: ASYNC110  (only answers tell)
+                await asyncio.sleep(0.1)
+        before = laptop.total_calls
+        shutil.rmtree(devices[1])
+        async with asyncio.timeout(20):
+            while await states(client) != ["asleep", "lost"]:  # noqa: ASYNC110  (only answers tell)
+                await asyncio.sleep(0.1)
+        offered = (await client.get("/free?count=2")).json()["data"]
+
+        assert (await client.get("/count")).json()["data"] == 1
+        assert [gpu["idx"] for gpu in offered["gpus"]] == [0]
+        assert offered["gpus"][0]["compute_processes"] is None, "nobody asks who has it open"
+        assert [gpu["idx"] for gpu in offered["passed_over"]] == [1]
+        assert laptop.total_calls == before
+
+
+async def test_a_server_is_sampled_whatever_its_gpus_are_said_to_do(simulation: Simulation) -> None:
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        suspend(simulation)  # but they were not allowed to, and that is asked again only after a minute
+        before = simulation.total_calls
+        async with asyncio.timeout(20):
+            while simulation.total_calls == before:
+                assert "asleep" not in await states(client)
+                await asyncio.sleep(0.1)

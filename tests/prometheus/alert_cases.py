@@ -170,6 +170,8 @@ GPUS = f"nvidia_gpu_agent_gpus{{{HOST}}}"
 UNSET = {EXPECTED: "0x3000"}
 UP = {f"up{{{HOST}}}": "1x3000"}
 LOST = f'nvidia_gpu_state{{{GPU},state="lost"}}'
+AGE = f"nvidia_gpu_sample_age_seconds{{{GPU}}}"
+SLEEPS = f'nvidia_gpu_state{{{GPU},state="asleep"}}'
 
 OWN = [
     # The series is not there before the first error.
@@ -177,6 +179,7 @@ OWN = [
     Own("GpuXid", "is old", False, {XID: "_x30 1800x60", XID_FINDING: "_x30 1x60"}, "45m", severity=CRITICAL),
     Own("GpuXid", "old news", True, {XID: "_x30 9x9", XID_FINDING: "_x30 1x9"}, "35m", severity=CRITICAL),
     Own("GpuLost", "in the first scrape", False, {LOST: "1 0x9"}, "3m", severity=CRITICAL),
+    Own("GpuSampleStale", "of a GPU that sleeps", False, {AGE: "60+60x20", SLEEPS: "1x20"}, "18m"),
     Own("AgentsAbsent", "nothing is scraped", True, {GPUS: "8x60"}, "30m"),
     Own("AgentsAbsent", "one is", False, {f"up{{{HOST}}}": "0x60"}, "30m"),
     Own("GpuXid", "over a gap", True, {XID: "1800x2 _x4", XID_FINDING: "1x2 _x4"}, "6m", severity=CRITICAL),

@@ -25,7 +25,7 @@ def rounds(*, power: RuntimePower | None, is_held: bool, is_idle: bool, after: f
         pytest.param(Round.LET_GO, AWAKE, True, True, LET_GO_AFTER, id="nobody looks, and it idles"),
         pytest.param(Round.SAMPLE, AWAKE, True, False, LET_GO_AFTER, id="somebody works on it"),
         pytest.param(Round.REST, AWAKE, False, False, LET_GO_AFTER, id="it is awake for others"),
-        pytest.param(Round.SAMPLE, AWAKE, False, False, LOOK_PACE, id="every five minutes one looks"),
+        pytest.param(Round.LOOK, AWAKE, False, False, LOOK_PACE, id="every five minutes one looks"),
         pytest.param(Round.REST, ASLEEP, False, False, LOOK_PACE, id="but not while it sleeps"),
         pytest.param(Round.LET_GO, ASLEEP, True, False, 0, id="whatever holds it then is let go"),
     ],
@@ -41,3 +41,22 @@ def test_who_looks_does_not_wake_it_and_sees_it_once_it_is_awake() -> None:
 
     assert bedtime.decide(ASLEEP, 0.0, watched=True, is_held=False, is_idle=False) is Round.REST
     assert bedtime.decide(AWAKE, 1.0, watched=True, is_held=False, is_idle=False) is Round.SAMPLE
+
+
+def test_an_evening_round_by_round() -> None:
+    bedtime = Bedtime()
+    bedtime.decide(AWAKE, 0.0, watched=True, is_held=True, is_idle=True)
+    is_held, told = True, []
+    for now in range(10, 700, 10):
+        todo = bedtime.decide(AWAKE, float(now), watched=False, is_held=is_held, is_idle=True)
+        is_held = todo is Round.SAMPLE  # after a look it is let go in the same round
+        if todo is not Round.REST:
+            told.append((now, todo))
+
+    assert told == [
+        (10, Round.SAMPLE),
+        (20, Round.SAMPLE),
+        (30, Round.LET_GO),
+        (320, Round.LOOK),
+        (620, Round.LOOK),
+    ]

@@ -31,6 +31,12 @@ def test_the_next_sample_comes_when_someone_needs_it(
     assert expected == pace.tick_interval(last_tick, streams, polled_at)
 
 
+@pytest.mark.parametrize(("expected", "history"), [(30, 3600), (10, 10), (None, 0)])
+def test_gpus_that_may_sleep_are_let_go_within_half_a_minute(expected: float | None, history: float) -> None:
+    pace = Pace(sample_interval=1.0, history_interval=history)
+    assert expected == pace.tick_interval(100.0, [], NEVER, gpus_may_sleep=True)
+
+
 def test_a_scrape_every_fifteen_seconds_costs_four_samples() -> None:
     """The scrape's own and three that follow it, as if a poller might come."""
     pace = Pace(sample_interval=1.0, history_interval=0)

@@ -55,6 +55,20 @@ def test_one_process_that_hangs_leaves_time_for_the_largest(tmp_path: Path) -> N
     assert name_of_the_largest(tmp_path, hung_on_gpus=1) == WHOLE
 
 
+def test_who_looks_again_sees_what_a_process_calls_itself_now(tmp_path: Path) -> None:
+    proc, clock = FakeProc(tmp_path), Clock()
+    proc.write()
+    proc.say(b"python3\0train.py\0")
+    source = ProcessSource(proc_root=str(tmp_path), clock=clock)
+    source.read(frozenset({42}))
+    proc.say(b"python3\0serve.py\0")
+    clock.now += 3600
+    source.read(frozenset({42}), watched=False)
+    clock.now += 1
+
+    assert source.read(frozenset({42})).gpu_processes[42].command == "python3 serve.py"
+
+
 def test_no_process_has_the_description_of_another_that_had_its_number(tmp_path: Path) -> None:
     proc, clock = FakeProc(tmp_path), Clock()
     proc.write(start_ticks=500)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import RuntimePower
+from agent.readings import RuntimePower, SourceError
 from agent.sources.runtime_power import HostRuntimePower
 
 if TYPE_CHECKING:
@@ -60,9 +60,13 @@ def test_the_gpu_of_another_maker_does_not_count(tmp_path: Path) -> None:
     assert HostRuntimePower(str(tmp_path)).read() == RuntimePower((AS_NVML_WRITES[FIRST],), True)
 
 
-def test_without_a_gpu_or_without_these_files_nothing_sleeps(tmp_path: Path) -> None:
+def test_without_a_gpu_nothing_sleeps(tmp_path: Path) -> None:
     assert HostRuntimePower(str(tmp_path)).read() is None
+
+
+def test_a_file_that_cannot_be_read_is_no_answer(tmp_path: Path) -> None:
     device(tmp_path, FIRST, control="auto", status="active")
     (tmp_path / "bus/pci/devices" / FIRST / "power/runtime_status").unlink()
 
-    assert HostRuntimePower(str(tmp_path)).read() is None
+    with pytest.raises(SourceError, match="runtime power of the GPUs cannot be read"):
+        HostRuntimePower(str(tmp_path)).read()

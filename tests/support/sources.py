@@ -17,6 +17,7 @@ from agent.readings import (
     ProcessType,
     SourceError,
     Thermal,
+    Utilization,
 )
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class FakeGpu:
         self.watched: list[bool] = []  # of each read, whether somebody looked
         self.releases = 0
         self.pids: tuple[int, ...] = ()
+        self.process_type = ProcessType.COMPUTE
+        self.gpu_percent: int | None = None
         self.valve = Valve()
         self._present = present
         self._uuid: str | None = None
@@ -105,7 +108,8 @@ class FakeGpu:
             sampled_since_boot=started,
             identity=GpuIdentity(uuid=uuid),
             thermal=Thermal(gpu_celsius=self.reads),
-            processes=tuple(GpuProcess(pid, ProcessType.COMPUTE) for pid in self.pids),
+            utilization=Utilization(gpu_percent=self.gpu_percent),
+            processes=tuple(GpuProcess(pid, self.process_type) for pid in self.pids),
         )
 
     def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:

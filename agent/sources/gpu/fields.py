@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pynvml
+
 from agent.sources.field_values import FUNCTION, ask_field_values, told
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
@@ -25,10 +27,12 @@ def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: boo
     answer = handle.call(ask_field_values, fields)
     if isinstance(answer, Refusal):
         return [answer] * len(fields)
-    return [
-        _refusal(handle, code) if number is None else number
-        for code, number in told(answer, len(fields), counters=counters)
-    ]
+    values: list[Any] = []
+    for field, (code, number) in zip(fields, told(answer, len(fields), counters=counters), strict=True):
+        if code == pynvml.NVML_ERROR_RESET_REQUIRED or handle.requires_reset:
+            handle.follow_reset(f"{FUNCTION} {field}", code)
+        values.append(_refusal(handle, code) if number is None else number)
+    return values
 
 
 def fields_by_key(handle: GpuHandle, keys: Sequence[FieldKey]) -> dict[FieldKey, Any]:

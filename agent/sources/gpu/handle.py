@@ -84,8 +84,8 @@ class GpuHandle:
             answer = query(function, *arguments)
         except pynvml.NVMLError as error:
             return self._refusal(_name(function), error)
-        if self._wants_reset and _name(function) in self._wants_reset:
-            self._wants_reset.clear()  # it was reset; some of the others are asked once in minutes
+        if self._wants_reset:
+            self.follow_reset(_name(function), pynvml.NVML_SUCCESS)
         return Refusal(_name(function), pynvml.NVML_SUCCESS) if answer is None else answer
 
     def _refusal(self, name: str, error: pynvml.NVMLError) -> Refusal:
@@ -93,11 +93,17 @@ class GpuHandle:
         self.record.count(refusal)
         if isinstance(error, FATAL):
             raise error
-        if isinstance(error, pynvml.NVMLError_ResetRequired):
-            self._wants_reset.add(name)
-        else:
-            self._wants_reset.discard(name)
+        self.follow_reset(name, error.value)
         return refusal
+
+    def follow_reset(self, source: str, code: int) -> None:
+        """What `source`, a function or a part of one with a return code of its own, says of a reset."""
+        if code == pynvml.NVML_ERROR_RESET_REQUIRED:
+            self._wants_reset.add(source)
+        elif code == pynvml.NVML_SUCCESS and source in self._wants_reset:
+            self._wants_reset.clear()  # it was reset; some of the others are asked once in minutes
+        else:
+            self._wants_reset.discard(source)
 
 
 def _name(function: Function) -> str:

@@ -70,6 +70,9 @@ class NvLinkSource:
     def read(self, moment: Moment, seen: Seen) -> NvLinks:
         """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
         self._most_active = seen.nvlinks
+        if moment.details - self._details_at >= NVLINK_FACTS_PACE:  # nobody has looked for a while
+            self._paced_links.forget()
+            self._facts.forget()
         self._details_at = moment.details
         links = self._paced_links.get(moment.now)
         seen.nvlinks = max(seen.nvlinks, sum(self._states))

@@ -44,7 +44,7 @@ def text_of(families: Iterable[Family], content_type: str) -> bytes:
             lines += _lines(family, is_openmetrics=is_openmetrics)
     if is_openmetrics:
         lines.append("# EOF\n")
-    return "".join(lines).encode()
+    return "".join(lines).encode(errors="replace")  # half a surrogate pair in a label must not cost the rest
 
 
 def _lines(family: Family, *, is_openmetrics: bool) -> Iterator[str]:
@@ -65,7 +65,8 @@ def _lines(family: Family, *, is_openmetrics: bool) -> Iterator[str]:
 
 @lru_cache(_MOST_TEXTS)
 def _escaped(text: str) -> str:
-    return text.translate(_ESCAPES)
+    """Also of what is no text in spite of its type: one label must not cost the rest."""
+    return str(text).translate(_ESCAPES)
 
 
 def number(value: float) -> str:

@@ -8,6 +8,7 @@ import pynvml
 import pytest
 
 from agent.simulation import FieldId, NvmlReturn, Simulation
+from agent.simulation.installation import forget_functions
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.unknown import Record, Refusal
@@ -35,6 +36,36 @@ class OneField:
 
 
 TOLD, REFUSED = NvmlReturn.SUCCESS, NvmlReturn.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG, 7),
+        (pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, 7),
+        (pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, None),
+    ],
+)
+def test_a_counter_has_64_bits(kind: int, expected: int | None) -> None:
+    with Simulation(1) as simulation:
+        handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
+        pynvml.nvmlLib = OneField(simulation, TOLD, kind, ullVal=7)
+        (value,) = field_values(handle, [FieldId.POWER_INSTANT], counters=True)
+
+    assert (None if isinstance(value, Refusal) else value) == expected
+
+
+def test_a_field_that_requires_a_reset_says_so_of_the_gpu_until_it_answers() -> None:
+    with Simulation(1) as simulation:
+        handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
+        kind = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT
+        pynvml.nvmlLib = OneField(simulation, pynvml.NVML_ERROR_RESET_REQUIRED, kind)
+        field_values(handle, [FieldId.POWER_INSTANT])
+        assert handle.requires_reset
+        pynvml.nvmlLib = OneField(simulation, TOLD, kind, uiVal=7)
+        forget_functions()  # of the one before
+        field_values(handle, [FieldId.POWER_INSTANT])
+        assert not handle.requires_reset
 
 
 @pytest.mark.parametrize(

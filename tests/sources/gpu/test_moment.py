@@ -121,3 +121,15 @@ def test_processes_of_mig_devices_are_listed_in_every_sample() -> None:
         one.clock.now += HISTORY
 
         assert [process.pid for process in one.source.read(watched=False).processes or ()] == [100]
+
+
+def test_who_comes_just_after_a_sample_in_the_background_sees_no_link_as_it_was_an_hour_ago() -> None:
+    with one_gpu() as one:
+        one.gpu.error_counters.nvlink_errors = {(3, 2): 6}
+        one.read()
+        in_the_background(one, 360)
+        one.gpu.error_counters.nvlink_errors = {(3, 2): 8}
+        one.read(after=SLOW_PACE - 2)
+        link = (one.source.read().nvlink.links or ())[3]
+
+    assert link.crc_flit_errors == 8

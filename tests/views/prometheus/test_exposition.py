@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -39,6 +40,7 @@ def theirs(family: Family, content_type: str) -> bytes:
     return generate_latest(registry)
 
 
+@settings(deadline=None)  # the machine may be loaded
 @given(
     documentation=WORDS,
     texts=st.tuples(WORDS, WORDS),
@@ -58,6 +60,13 @@ def test_any_family_is_written_as_by_the_library(
             [(values, value)],
         )
         assert text_of([family], content_type) == theirs(family, content_type)
+
+
+@pytest.mark.parametrize(("label", "written"), [(7, b'"7"'), (None, b'"None"'), ("a\ud800", b'"a?"')])
+def test_a_label_that_is_no_text_does_not_cost_the_rest(label: Any, written: bytes) -> None:
+    family = Family("nvidia_gpu_x", "gauge", "Help.", ("gpu",), [((label,), 1)])
+
+    assert b"nvidia_gpu_x{gpu=%s} 1.0\n" % written in text_of([family], TEXT)
 
 
 def test_what_is_no_number_is_told_as_such() -> None:

@@ -1,0 +1,37 @@
+"""Long answers wait for each other in a short queue, and nothing else waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from agent.http.errors import TryAgainLater
+from agent.http.short_queue import MAX_WAITING, ShortQueue
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
+    queue, gate = ShortQueue(), threading.Event()
+    first = asyncio.create_task(queue.run(gate.wait))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(queue.run(lambda: True)) for _ in range(MAX_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(TryAgainLater, match="try again later"):
+        await queue.run(lambda: True)
+    gate.set()
+
+    assert await asyncio.gather(first, *others) == [True] * (MAX_WAITING + 1)
+
+
+async def test_who_waits_for_too_long_is_told_so() -> None:
+    queue, gate = ShortQueue(patience=0.01), threading.Event()
+    first = asyncio.create_task(queue.run(gate.wait))
+    await asyncio.sleep(0)
+    with pytest.raises(TryAgainLater, match="too much time"):
+        await queue.run(lambda: True)
+    gate.set()
+
+    assert await first

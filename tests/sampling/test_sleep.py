@@ -1,0 +1,165 @@
+"""GPUs that may sleep, whatever becomes of what the kernel says about them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
+from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
+from agent.sampling.collector import Collector
+from agent.sampling.sleep import ALLOWED_PACE
+from tests.support.agents import wait_until
+from tests.support.sources import FakeHardware, Valve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from agent.readings import Snapshot
+
+pytestmark = pytest.mark.anyio
+
+BUS_ID = "00000000:01:00.0"
+AWAKE, ASLEEP = RuntimePower((BUS_ID,), False), RuntimePower((BUS_ID,), True)
+
+
+class Kernel:
+    """Says whether the GPU sleeps; hangs while its valve is closed."""
+
+    def __init__(self, power: RuntimePower | None) -> None:
+        self.power = power
+        self.error: str | None = None
+        self.valve = Valve()
+
+    def read(self) -> RuntimePower | None:
+        self.valve.pass_through()
+        if self.error:
+            raise SourceError(self.error)
+        return self.power
+
+
+class Laptop:
+    """One GPU, its collector, and a clock that is moved on by `shift` seconds."""
+
+    def __init__(self, power: RuntimePower | None) -> None:
+        self.kernel = Kernel(power)
+        self.hardware = FakeHardware(1)
+        self.shift = 0.0
+        self.hardware.clock = self.clock
+        self.collector = Collector(
+            self.hardware.driver,
+            self.hardware.open_gpu,
+            self.hardware.host,
+            self.hardware.processes,
+            sample_interval=1.0,
+            sample_timeout=2.0,
+            runtime_power=self.kernel,
+            clock=self.clock,
+            since_boot=self.clock,
+        )
+
+    def clock(self) -> float:
+        return time.monotonic() + self.shift
+
+    async def after(self, seconds: float, *, watched: bool = True) -> Snapshot:
+        self.shift += seconds
+        return await self.collector.collect(watched=watched)
+
+
+@asynccontextmanager
+async def laptop(power: RuntimePower | None) -> AsyncIterator[Laptop]:
+    one = Laptop(power)
+    try:
+        yield one
+    finally:
+        one.kernel.valve.open()
+        one.hardware.open_all_valves()
+        assert one.collector.close()
+
+
+def state(snapshot: Snapshot) -> GpuState:
+    (gpu,) = snapshot.gpus
+    return gpu.state
+
+
+async def test_a_first_read_that_is_late_wakes_nobody() -> None:
+    async with laptop(ASLEEP) as one:
+        one.kernel.valve.close()
+        assert (await one.after(0)).gpus == ()
+        one.kernel.valve.open()
+        assert state(await one.after(1)) is GpuState.ASLEEP
+        assert one.hardware.driver.reads == 0
+
+
+async def test_where_the_kernel_never_answers_the_gpus_are_read_all_the_same() -> None:
+    async with laptop(None) as one:
+        one.kernel.valve.close()
+        await one.after(0)
+        assert state(await one.after(2.5)) is GpuState.OK
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+async def test_what_the_kernel_says_no_longer_is_unknown_and_said_once(
+    hangs: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with laptop(ASLEEP) as one:
+        assert state(await one.after(0)) is GpuState.ASLEEP
+        if hangs:
+            one.kernel.valve.close()
+        else:
+            one.kernel.error = "The runtime power of the GPUs cannot be read: Input/output error"
+        assert state(await one.after(1)) is GpuState.ASLEEP, "one read that fails in passing says nothing"
+        for _ in range(2):
+            (gpu,) = (await one.after(3)).gpus
+            assert gpu.state is GpuState.STALE
+            assert (gpu.error or "").startswith("Whether the GPU is asleep is unknown")
+        assert len([line for line in caplog.messages if "asleep is unknown" in line]) == 1
+        assert one.hardware.driver.reads == 0, "for that might wake it"
+        one.kernel.error = None
+        one.kernel.valve.open()
+        wait_until(lambda: one.collector._sleep._worker.busy_since is None, "the read is back")  # noqa: SLF001
+        assert state(await one.after(1)) is GpuState.ASLEEP
+
+
+async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None:
+    async with laptop(ASLEEP) as one:
+        assert state(await one.after(0)) is GpuState.ASLEEP
+        one.kernel.power = None
+        assert state(await one.after(1)) is GpuState.OK
+        one.kernel.power = ASLEEP
+        await one.after(1)
+        assert state(await one.after(ALLOWED_PACE)) is GpuState.ASLEEP
+        assert one.hardware.driver.releases == 1
+
+
+async def test_a_look_at_a_gpu_that_is_idle_lets_it_go_in_the_same_round() -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.hardware.gpus[0].gpu_percent = 0
+        assert state(await one.after(1)) is GpuState.OK
+        await one.after(LET_GO_AFTER, watched=False)
+        assert one.hardware.driver.releases == 1
+        looked = await one.after(LOOK_PACE, watched=False)
+        assert state(looked) is GpuState.OK
+        assert one.hardware.driver.releases == 2
+        (gpu,) = (await one.after(1, watched=False)).gpus
+        assert (gpu.state, gpu.error) == (
+            GpuState.STARTING,
+            "The GPU has not been read since the driver was let go, while nobody looked",
+        )
+
+
+@pytest.mark.parametrize(("kind", "releases"), [(ProcessType.GRAPHICS, 1), (ProcessType.COMPUTE, 0)])
+async def test_a_display_server_that_shows_nothing_keeps_no_gpu_awake(
+    kind: ProcessType, releases: int
+) -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        gpu = one.hardware.gpus[0]
+        gpu.gpu_percent, gpu.pids, gpu.process_type = 0, (10,), kind
+        await one.after(1)
+        await one.after(LET_GO_AFTER, watched=False)
+        assert one.hardware.driver.releases == releases
