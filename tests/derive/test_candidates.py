@@ -56,7 +56,7 @@ def seen(gpu: GpuSample, **values: Any) -> Candidate:
     return candidates(snapshot(gpu, **values))[0]
 
 
-def test_a_candidate_knows_what_the_snapshot_tells() -> None:
+def test_a_candidate_knows_what_the_snapshot_reports() -> None:
     assert seen(sample(3)) == Candidate(
         index=3,
         uuid="GPU-3",
@@ -122,7 +122,7 @@ WITHOUT_READING = {
         *[(gpu, f"it cannot be read: {state}") for state, gpu in WITHOUT_READING.items()],
         (replace(sample(), state=GpuState.STALE), None),
         (sample(identity_uuid=None), "its UUID is unknown"),
-        (sample(mig_enabled=True), "MIG is enabled: a program takes one of its instances"),
+        (sample(mig_enabled=True), "MIG is enabled: programs use one of its instances"),
         (sample(modes_compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),
         (sample(modes_compute_mode=ComputeMode.EXCLUSIVE_PROCESS), None),
         (sample(modes_compute_mode=ComputeMode.DEFAULT), None),
@@ -153,7 +153,7 @@ def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
         ("fabric.state", "state in the NVLink fabric"),
     ],
 )
-def test_what_the_driver_failed_to_tell_may_stand_in_the_way(field: str, name: str) -> None:
+def test_what_the_driver_failed_to_report_may_stand_in_the_way(field: str, name: str) -> None:
     """What it does not have at all does not."""
     failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, told_before=True)
     missing = replace(failed, reason=Reason.NOT_SUPPORTED)
@@ -177,7 +177,7 @@ def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
     mode: ComputeMode, processes: tuple[GpuProcess, ...], is_held: bool
 ) -> None:
     candidate = seen(sample(modes_compute_mode=mode, processes=processes))
-    why = "its compute mode is exclusive, and a process has it" if is_held else None
+    why = "its compute mode is exclusive, and a process holds it" if is_held else None
 
     assert why_not(candidate, Wish(max_utilization_percent=100)) == why
 

@@ -215,7 +215,7 @@ def test_users_of_all_hosts_are_asked_only_while_they_are_in_view(browser: Brows
         )
         where = page.locator(".people td.gpus").first.inner_text()
         assert [part.split(":")[0] for part in where.split(" · ")] == NAMES[:UP]
-        assert "Not known, or not all of it: the users of node23" in page.locator("#fleet-view").inner_text()
+        assert "Unknown or incomplete: the users of node23" in page.locator("#fleet-view").inner_text()
         user = page.locator(".people a.user").first.inner_text()
         page.locator(".people a.user").first.click()
         page.locator(".gpu-table tbody .users").first.wait_for()
@@ -260,7 +260,7 @@ def test_what_answers_unlike_an_agent_is_named_and_disturbs_no_other(
             page.route(f"**/{name}/summary", partial(answer, body))
         page.reload()
         page.get_by_text(f"{UP - len(odd)} of {HOSTS}", exact=True).wait_for()
-        page.locator(".host.down", has_text="What answers is no agent").nth(1).wait_for()
+        page.locator(".host.down", has_text="The answer does not come from an agent").nth(1).wait_for()
         page.locator(".host.down", has_text="The answer has no gpus[].idx").wait_for()
         totals = facts(page.locator("#totals"))
         assert totals["GPUs"] == f"{(UP - len(odd)) * 8}"
@@ -308,7 +308,7 @@ def test_a_host_that_asks_for_a_token_says_so_and_is_not_asked_again_for_a_minut
     with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "401"]) as page:
         page.route("**/node01/summary", lambda route: route.fulfill(status=401))
         page.reload()
-        page.locator(".host.down", has_text="asks for a token: open it and give one").wait_for()
+        page.locator(".host.down", has_text="needs a token: open this host and enter its token").wait_for()
         asked = asked_from_now_on(page)
         page.wait_for_timeout(8000)
         assert f"{fleet_url}/node01/summary" not in asked

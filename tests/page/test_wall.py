@@ -139,7 +139,7 @@ def test_a_new_build_is_asked_for_and_loaded_only_where_it_comes(browser: Browse
             route.fulfill(json=body)
 
         page.route("**/summary", other)
-        page.get_by_text("The agent has another version of this page. Reload it.").wait_for()
+        page.get_by_text("The agent has another version of this page. Reload the page.").wait_for()
         assert asked.count(f"{url}/?wall") == 1
         assert loads == []
 
