@@ -8,7 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from agent.readings.state import StateFault, StateTrouble
-from agent.state.file import is_damage
+from agent.state.file import code_of, is_damage
 from agent.state.folder import Refused
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def _fault(folder: Path, error: Exception) -> StateFault:
         return _OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
     if not isinstance(error, sqlite3.Error) or is_damage(error):
         return StateFault.FAILED
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _OF_SQLITE.get(code) or _by_looking(folder)
+    return _OF_SQLITE.get(code_of(error)) or _by_looking(folder)
 
 
 def _by_looking(folder: Path) -> StateFault:

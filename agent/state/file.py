@@ -22,7 +22,7 @@ WAL_BYTES = 4 * 1024**2  # of the write-ahead log; longer ones are cut when they
 
 
 class Damaged(sqlite3.DatabaseError):
-    """SQLite reads the file, and finds parts of it wrong."""
+    """SQLite reads the file, and finds errors in it."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -46,14 +46,18 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
+def code_of(error: sqlite3.Error) -> int:
+    """What SQLite says, without the detail in the higher bits; 0: the error is not SQLite's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether it says that the file is no longer what SQLite wrote."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return isinstance(error, Damaged) or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, Damaged) or code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def put_aside(path: Path, why: str) -> None:
-    """Give the file, and what belongs to it, a name under which nobody looks. It is never deleted."""
+    """Rename the file, and those that belong to it, out of the way. It is never deleted."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = path.with_name(f"{path.name}.aside-{stamp}")
     while aside.exists():
@@ -62,7 +66,9 @@ def put_aside(path: Path, why: str) -> None:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
-    logger.warning("The file of STATE_DIR begins anew. %s; it is kept as %s", why, aside)
+    logger.warning(
+        "The agent cannot use the file in STATE_DIR. %s; it is kept as %s, and a new file begins", why, aside
+    )
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -84,6 +90,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection) -> None:
     # What is written outlives a kill at once, a loss of power within some minutes.
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON")  # names of users are not to be found in free pages
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise sqlite3.OperationalError(f"its journal is {mode}, and a write-ahead log is not possible")

@@ -39,7 +39,7 @@ HOST_COLUMNS = ("cpu_percent", "memory_used_bytes")
 
 
 class Level(NamedTuple):
-    """How finely something is kept, and for how long."""
+    """How finely history is kept, and for how long."""
 
     step: int  # seconds that one row is the mean of; 0: as it was sampled
     kept: float  # seconds
@@ -67,7 +67,7 @@ CREATE = (
 
 
 class HistoryPart:
-    """What has come into the History since it was asked last, or since `began` (seconds since boot)."""
+    """What was added to the History since the last call, or since `began` (seconds since boot)."""
 
     def __init__(self, history: History, began: float) -> None:
         self._history = history
@@ -75,7 +75,7 @@ class HistoryPart:
         self._last: float | None = None  # seconds since boot
 
     def __call__(self, snapshot: Snapshot) -> Rows | None:
-        """The rows: of the host with None in the place of a UUID, and of each GPU."""
+        """The rows: of the host, with None instead of a UUID, and of each GPU."""
         moments = self._history.since(self._began, self._last)
         if not moments:
             return None
@@ -138,11 +138,17 @@ def _roll_up(connection: Connection, finer: Level, level: Level, since: float, u
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
-    for level in (SAMPLED, BY_MINUTE, BY_HOUR):
-        for table in ("host_history", "gpu_history"):
+    """Keep the samples of an hour. Minutes and hours are counted: a wrong clock deletes none of these."""
+    for table in ("gpu_history", "host_history"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE step = ? AND at NOT BETWEEN ? AND ?",  # noqa: S608  our own name
+            (SAMPLED.step, ageing.now - SAMPLED.kept, ageing.now + SAMPLED.kept),
+        )
+        for step, kept in (BY_MINUTE, BY_HOUR):
             connection.execute(
-                f"DELETE FROM {table} WHERE step = ? AND at < ?",  # noqa: S608  our own name
-                (level.step, ageing.now - level.kept),
+                f"DELETE FROM {table} WHERE step = ? AND at < (SELECT at FROM host_history"  # noqa: S608
+                " WHERE step = ? AND at <= ? ORDER BY at DESC LIMIT 1 OFFSET ?)",
+                (step, step, ageing.now, kept // step),
             )
 
 

@@ -8,7 +8,7 @@ from agent.readings.restored import KeptProcess
 from agent.state.subject import Rows, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
     from sqlite3 import Connection
 
     from agent.readings import Snapshot
@@ -25,25 +25,40 @@ CREATE = (
 )
 
 
-def idle_part(boot: str) -> Callable[[Snapshot], Rows | None]:
-    """The rows of each process of which it is known when it began, and whether it works."""
+class IdlePart:
+    """The rows of each process of which it is known when it began, and whether it works.
 
-    def rows(snapshot: Snapshot) -> Rows | None:
+    What a Snapshot does not tell is not gone: it stays as it was told last, or as the agent before knew it.
+    """
+
+    def __init__(self, boot: str, known: Mapping[tuple[str, int], KeptProcess]) -> None:
+        """`known`: by GPU UUID and pid, what was restored."""
+        self._boot = boot
+        self._known = dict(known)
+
+    def __call__(self, snapshot: Snapshot) -> Rows | None:
+        """All of them, as of this Snapshot."""
         ledger = snapshot.ledger
-        if ledger is None or not boot:
+        if ledger is None or not self._boot:
             return None
-        hosts = snapshot.host_processes
-        found: list[Row] = []
+        listed = {
+            gpu.identity.uuid: {process.pid for process in gpu.reading.processes}
+            for gpu in snapshot.gpus
+            if gpu.reading is not None and gpu.reading.processes is not None
+        }
+        known = {
+            (uuid, pid): one for (uuid, pid), one in self._known.items() if pid in listed.get(uuid, {pid})
+        }
         for (uuid, pid), use in ledger.processes.items():
-            host = hosts.get(pid)
+            host = snapshot.host_processes.get(pid)
             if host is not None and host.start_ticks is not None and use.idle_seconds is not None:
                 first_seen = use.first_seen_at - snapshot.booted_at
-                found.append(
-                    (boot, uuid, pid, host.start_ticks, first_seen, use.idle_seconds, snapshot.taken_at)
-                )
-        return Rows(SUBJECT, tuple(found))
-
-    return rows
+                known[uuid, pid] = KeptProcess(host.start_ticks, first_seen, use.idle_seconds)
+        self._known = known
+        return Rows(
+            SUBJECT,
+            tuple((self._boot, uuid, pid, *one, snapshot.taken_at) for (uuid, pid), one in known.items()),
+        )
 
 
 def restore(connection: Connection, boot: str) -> dict[tuple[str, int], KeptProcess]:

@@ -43,7 +43,11 @@ def _write(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
-    connection.execute("DELETE FROM names WHERE seen_at < ?", (ageing.now - ageing.days * DAY_SECONDS,))
+    # As long as a user has hours in the file these have a name, whatever the clock says.
+    connection.execute(
+        "DELETE FROM names WHERE seen_at < ? AND uid NOT IN (SELECT uid FROM user_days)",
+        (ageing.now - ageing.days * DAY_SECONDS,),
+    )
 
 
 SUBJECT = Subject("names", CREATE, _write, _age)

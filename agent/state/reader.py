@@ -1,4 +1,4 @@
-"""Questions to the file: each on a connection of its own that cannot write, one at a time, and few wait."""
+"""Queries of the file: each on a read-only connection of its own, one at a time, and few wait."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from agent.state.file import open_to_read
+from agent.state.file import code_of, open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +72,6 @@ class Reader:
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY):
+            if code_of(error) in (sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY):
                 raise StoreBusy("The file in STATE_DIR takes too long; try again later") from error
             raise StoreUnreadable("The file in STATE_DIR cannot be read now") from error

@@ -1,9 +1,9 @@
 # ruff: noqa: S608  (names of tables and columns are ours; values are parameters)
 """GPU hours: of each user on each day, and of each GPU on each day.
 
-Sums are written as they stand, so that a row written twice counts once. Those of this process are beside what
-earlier ones left, which ageing adds up into one row (run 0). A sum never falls: where a clock was set to and
-fro, and a day began anew in memory, the greater one stays.
+Sums are written as they stand, so that a row written twice counts once. The rows of this process stand beside
+those of earlier ones, which ageing adds up into one row (run 0). A sum never falls: where a clock was set to
+and fro, and a day began anew in memory, the greater one stays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from agent.state.subject import Ageing, Row
 
 MAX_ROWS = 5000  # of an answer
-_DAY_SECONDS = 86_400
 _NOBODY = -1  # the number of unknown owners: no user has this number, and NULL is no key
 _EARLIER = 0  # run of what earlier processes left
 
@@ -55,9 +54,15 @@ class _Table(NamedTuple):
         )
 
     def age(self, connection: Connection, ageing: Ageing) -> None:
-        """Forget the days before STATE_DAYS, and make one row of what several earlier processes left."""
-        first = first_day(ageing.now, ageing.days)
-        connection.execute(f"DELETE FROM {self.name} WHERE day < ?", (first,))
+        """Keep the newest STATE_DAYS days, and make one row of what several earlier processes left.
+
+        Days are counted, and those to come are not: a clock that is wrong for a day costs at most one day.
+        """
+        connection.execute(
+            f"DELETE FROM {self.name} WHERE day < (SELECT DISTINCT day FROM {_GPUS.name} WHERE day <= ?"
+            " ORDER BY day DESC LIMIT 1 OFFSET ?)",
+            (local_day(ageing.now), ageing.days - 1),
+        )
         left = connection.execute(
             f"SELECT day, {self.key}, {_EARLIER}, {_together(self.values)} FROM {self.name} WHERE run <> ? "
             f"GROUP BY day, {self.key} HAVING count(*) > 1",

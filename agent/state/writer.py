@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds. The first ageing waits until a clock that was wrong at boot has been set.
-FIRST_AGEING, AGEING_PACE = 600.0, 3600.0
+AGEING_PACE = 3600.0  # seconds; the first is with the first write, for an agent that keeps restarting
 MAX_BATCHES = 60  # that wait until they can be written: an hour; then the oldest is lost
 
 
@@ -64,10 +63,10 @@ class Writer:
         self._now, self._clock = now, clock
         self._connection: sqlite3.Connection | None = None
         self._pending: deque[Batch] = deque()
-        self._ageing_due = clock() + FIRST_AGEING
+        self._ageing_due = clock()
 
     def open(self) -> sqlite3.Connection | None:
-        """The connection; None where there is none to be had, see `trouble`."""
+        """The connection; None where there is none, see `trouble`."""
         try:
             return self._open()
         except (OSError, sqlite3.Error, Refused) as error:
@@ -87,7 +86,7 @@ class Writer:
                 self._fail(error)
                 return
             # A fault of ours: it would be the same with these rows each time.
-            logger.exception("What was to be kept in STATE_DIR could not be written")
+            logger.exception("Writing to STATE_DIR failed")
             self.lost_batches += len(self._pending)
             self._pending.clear()
             self._close()
@@ -137,7 +136,7 @@ class Writer:
         self.failures += 1
         if before is None or before.fault is not self.trouble.fault:
             logger.warning(
-                "%s; what is remembered stays in memory alone until it can be written", self.trouble.sentence
+                "%s; the agent keeps its history in memory until it can write again", self.trouble.sentence
             )
         self._close()
 

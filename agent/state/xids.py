@@ -35,7 +35,7 @@ class XidsPart:
         self._told: dict[tuple[str, int], XidCount] = {}
 
     def __call__(self, snapshot: Snapshot) -> Rows | None:
-        """With what the last call did not tell yet."""
+        """The rows that the last call did not return yet."""
         if not self._boot:
             return None
         now = {

@@ -69,7 +69,7 @@ def free(simulation: Simulation, index: int) -> None:
     gpu.fix(memory_used=0, gpu_utilization=0)
 
 
-def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_by_the_system(
+def test_over_plain_http_it_is_reported_by_title_icon_banner_and_sound_and_why_not_by_the_system(
     browser: Browser, two: Simulation
 ) -> None:
     with (
@@ -78,11 +78,11 @@ def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_b
     ):
         arm(page, "need")
         about = page.locator("#tell-about")
-        assert "a browser allows that over HTTPS only" in about.inner_text()
+        assert "a browser allows them only over HTTPS" in about.inner_text()
         assert "#tls" in (about.get_by_role("link").get_attribute("href") or "")
-        page.get_by_text("in the background each host once a minute").wait_for()
+        page.get_by_text("in the background, once a minute").wait_for()
         page.wait_for_function("() => window.sounds === 2")  # the click has made its sound
-        assert page.locator("#tell-list").inner_text().startswith("1 GPU can be had.")
+        assert page.locator("#tell-list").inner_text().startswith("I can have 1 GPU.")
         free(two, 1)
         notice = page.locator("#notices > ul > li")
         notice.get_by_text("has 1 GPU: GPU 1. Free now, not reserved.").wait_for()
@@ -101,7 +101,7 @@ def test_over_plain_http_it_is_told_by_title_icon_banner_and_sound_and_why_not_b
 def test_in_a_secure_context_the_system_gives_a_notice_too(browser: Browser, two: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
         arm(page, "critical")
-        page.get_by_text("The system gives a notice, too.").wait_for()
+        page.get_by_text("A system notification appears, too.").wait_for()
         page.wait_for_function(
             "() => JSON.parse(sessionStorage['agent-awaited']).some(({ seen }) => Object.keys(seen).length)"
         )
@@ -126,7 +126,7 @@ def test_what_is_awaited_is_kept_over_a_reload_and_can_be_stopped(browser: Brows
         assert "(1)" in page.locator("#tell-me").inner_text()
 
 
-def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_is_told(
+def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_tells_it(
     browser: Browser, two: Simulation
 ) -> None:
     with agent_server() as url, opened(browser, f"{url}/", script=HEARD + FASTER) as page:
@@ -149,7 +149,7 @@ def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_is_told
         assert page.title().startswith("(1) ")
 
 
-def test_a_process_that_ends_is_told_and_one_whose_gpu_is_lost_is_not(
+def test_a_process_that_ends_is_reported_and_one_whose_gpu_is_lost_is_not(
     browser: Browser, two: Simulation
 ) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
@@ -194,11 +194,11 @@ def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browse
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
         finding = page.locator("#findings .finding")
         finding.get_by_role("button", name="Mute").click()
-        page.get_by_text("1 muted, until it changes").wait_for()
+        page.get_by_text("1 muted, until a change").wait_for()
         assert finding.count() == 0
         assert page.locator("#counts .trouble").inner_text() == "Trouble 1", "it is trouble all the same"
         page.reload()
-        page.get_by_text("1 muted, until it changes").click()
+        page.get_by_text("1 muted, until a change").click()
         finding.get_by_role("button", name="Unmute").wait_for()
         two.gpus[1].lose()
         finding.get_by_text("GPU 0\N{EN DASH}1").wait_for()
@@ -206,7 +206,7 @@ def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browse
         assert page.locator("#findings .note").count() == 0
 
 
-def test_trouble_that_went_and_comes_again_is_told_again(browser: Browser, two: Simulation) -> None:
+def test_trouble_that_went_and_comes_again_is_reported_again(browser: Browser, two: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
         finding = page.locator("#findings .finding")
         two.gpus[0].lose()

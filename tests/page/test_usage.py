@@ -125,7 +125,7 @@ def test_a_day_and_ninety_days_in_the_charts_of_a_gpu(browser: Browser, tmp_path
         chart.locator(".spread").get_by_text("250").wait_for()
         assert page.get_by_role("button", name="24 h").get_attribute("aria-pressed") == "true"
         assert "range=1440" in page.url
-        slider = page.get_by_role("slider", name="Moment whose values are shown")
+        slider = page.get_by_role("slider", name="Moment of the values shown")
         slider.focus()
         slider.evaluate(
             "(one) => { one.value = -7200; one.dispatchEvent(new Event('input', { bubbles: true })); }"

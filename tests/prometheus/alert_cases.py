@@ -70,6 +70,7 @@ CASES = [
     finding("GpuDriverErrors", "driver_errors", "warning"),
     finding("GpuGhostUtilization", "ghost_utilization", "warning"),
     Case("KernelLogUnreadable", f"nvidia_gpu_agent_kernel_log_up{{{HOST}}}", "0", "1"),
+    Case("AgentStateNotKept", f"nvidia_gpu_agent_state_kept{{{HOST}}}", "0", "1"),
     Case(
         "HostCritical",
         f'nvidia_gpu_host_health_finding{{{HOST},finding="sxid_11012",verdict="critical"}}',

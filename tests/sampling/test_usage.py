@@ -145,7 +145,7 @@ def test_a_gpu_that_is_late_has_its_time_when_it_answers_and_not_before(
     assert watch.held(ALICE) == 20.0, "it was away for too long"
 
 
-def test_a_list_that_is_not_told_is_a_gap_on_both_sides(watch: Watch) -> None:
+def test_a_list_that_is_not_reported_is_a_gap_on_both_sides(watch: Watch) -> None:
     untold = replace(gpu(), reading=reading(identity_uuid="GPU-0"))
     for one in (gpu(process(1)), untold, gpu(process(1)), gpu(process(1))):
         watch.see(one)
@@ -186,6 +186,16 @@ def test_a_clock_that_is_set_changes_the_day_and_not_the_time(watch: Watch) -> N
     watch.at -= 86_400
     watch.see(gpu(process(1)))
     assert (watch.held(ALICE), watch.held(ALICE, "2026-11-27")) == (10.0, 10.0)
+
+
+def test_today_is_still_there_to_be_written_though_a_clock_was_set_to_and_fro(watch: Watch) -> None:
+    watch.see(gpu(process(1)))
+    watch.see(gpu(process(1)))
+    for days in (-2, 2, 1):  # back, to today again, and then it is tomorrow
+        watch.at += days * 86_400
+        watch.see(gpu(process(1)))
+    assert {one.day for one in watch.meter.days().users} == {TODAY, "2026-11-27"}
+    assert watch.held(ALICE) == 20.0
 
 
 def test_only_today_and_the_day_before_are_in_memory(watch: Watch) -> None:

@@ -42,10 +42,9 @@ def in_its_place(agent: Process, command: str) -> None:
     subprocess.run([*place, "sh", "-c", command], check=True)  # noqa: S603  (our own words)
 
 
-def word(agent: Process) -> str:
-    """As /ready has it."""
-    found: str = agent.get("/ready").json()["state"]
-    return found
+def wait_for(agent: Process, word: str) -> None:
+    """Until /ready says so of the file."""
+    wait_until(lambda: agent.get("/ready").json().get("state") == word, f"it is {word}", deadline=120)
 
 
 def test_full_and_read_only_disks(tmp_path: Path) -> None:
@@ -62,18 +61,19 @@ def test_full_and_read_only_disks(tmp_path: Path) -> None:
             "--simulate", "2", inside=inside(closed, "ro,size=10m"), STATE_DIR=str(closed), **environ
         ) as on_closed,
     ):
-        assert (word(on_full), word(on_closed)) == ("full", "read_only")
+        wait_for(on_full, "full")
+        wait_for(on_closed, "read_only")
         assert "\nnvidia_gpu_agent_state_kept 0.0\n" in on_full.get("/metrics").text
         in_its_place(on_full, f"mount -o remount,size=10m {full}")
         in_its_place(on_closed, f"mount -o remount,rw {closed}")
         for agent in (on_full, on_closed):
-            wait_until(lambda: word(agent) == "kept", "it can be written", deadline=60)  # noqa: B023
+            wait_for(agent, "kept")
             assert len(agent.get("/history").json()["data"]["ts"]) > 5
 
         in_its_place(on_full, f"dd if=/dev/zero of={full}/filler bs=4k 2>/dev/null || true")
-        wait_until(lambda: word(on_full) == "full", "it is full again", deadline=90)
+        wait_for(on_full, "full")
         assert on_full.get("/gpu").status_code == 200
         in_its_place(on_full, f"rm {full}/filler")
-        wait_until(lambda: word(on_full) == "kept", "it can be written again", deadline=90)
-        told = [line for line in on_full.log.splitlines() if "STATE_DIR" in line]
+        wait_for(on_full, "kept")
+        told = [line for line in on_full.log.splitlines() if " STATE_DIR " in line]
         assert ["again" in line for line in told] == [False, True, False, True]

@@ -148,16 +148,44 @@ def test_a_gpu_that_has_gone_meanwhile_is_kept_for_when_it_was_there(file: Conne
     assert uuids == ("a", "b")
 
 
-def test_each_level_ages(file: Connection) -> None:
+def test_what_was_sampled_ages_after_an_hour(file: Connection) -> None:
     run(file, History(10), 0, 600)
     age(file, 2 * HOUR)
     steps = {step for (step,) in file.execute("SELECT DISTINCT step FROM gpu_history")}
     assert steps == {60, 3600}
-    age(file, 2 * DAY)
-    steps = {step for (step,) in file.execute("SELECT DISTINCT step FROM host_history")}
-    assert steps == {3600}
-    age(file, 91 * DAY)
-    assert file.execute("SELECT count(*) FROM gpu_history").fetchone() == (0,)
+
+
+def hours(file: Connection, count: int, first: float = EPOCH) -> None:
+    """So many rows by the hour, and as many by the minute."""
+    for step in (60, 3600):
+        moments = [(step, first + number * step) for number in range(count)]
+        file.executemany("INSERT INTO host_history VALUES (?, ?, 1, 1)", moments)
+        of_gpus = [(*moment, 1, *GPU_COLUMNS) for moment in moments]
+        file.executemany("INSERT INTO gpu_history VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", of_gpus)
+
+
+def left(file: Connection, table: str, step: int) -> tuple[int, float]:
+    """How many rows, and of when the first is (seconds after EPOCH)."""
+    found = file.execute(f"SELECT count(*), min(at) FROM {table} WHERE step = ?", (step,)).fetchone()  # noqa: S608
+    return found[0], found[1] - EPOCH
+
+
+@pytest.mark.parametrize("table", ["host_history", "gpu_history"])
+def test_a_day_of_minutes_and_90_days_of_hours_are_kept(file: Connection, table: str) -> None:
+    hours(file, 3000)
+    age(file, 3000 * HOUR)
+    # Of these, the newest is not over yet.
+    assert left(file, table, 60) == (24 * 60 + 1, (3000 - 24 * 60 - 1) * 60)
+    assert left(file, table, 3600) == (90 * 24 + 1, (3000 - 90 * 24 - 1) * HOUR)
+
+
+@pytest.mark.parametrize("years", [10, -10])
+def test_a_wrong_clock_deletes_no_history_of_days(file: Connection, years: int) -> None:
+    hours(file, 24)
+    hours(file, 5, EPOCH + years * 365 * DAY)
+    age(file, years * 365 * DAY + 5 * HOUR)
+    age(file, 24 * HOUR)
+    assert left(file, "gpu_history", 3600)[0] == left(file, "gpu_history", 60)[0] == 29
 
 
 def test_a_batch_is_handed_over_once_a_minute_and_at_the_end() -> None:

@@ -19,7 +19,7 @@ from agent.readings import (
     Snapshot,
 )
 from agent.sampling.ledger import Ledger
-from agent.state.idle import idle_part
+from agent.state.idle import IdlePart
 from tests.sampling.test_history import EPOCH, snapshot
 from tests.state.files import kept, restored
 from tests.support.readings import reading, with_values
@@ -64,7 +64,7 @@ def idle_seconds(last: Snapshot) -> float | None:
 def test_the_idle_time_of_a_process_that_still_runs_goes_on_without_the_time_between(
     file: Connection,
 ) -> None:
-    keeper = kept(file, idle_part("boot"))
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()
 
@@ -87,7 +87,7 @@ def test_the_idle_time_of_a_process_that_still_runs_goes_on_without_the_time_bet
 def test_idle_time_is_not_taken_over_where(
     file: Connection, change: str, boot: str, start: int, sm: int
 ) -> None:
-    keeper = kept(file, idle_part("boot"))
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()
 
@@ -96,8 +96,10 @@ def test_idle_time_is_not_taken_over_where(
     assert idle_seconds(after) == (0 if sm else 60), change
 
 
-def test_a_process_whose_start_is_told_late_is_recognised_then_unless_it_has_worked(file: Connection) -> None:
-    keeper = kept(file, idle_part("boot"))
+def test_a_process_whose_start_is_reported_late_is_recognised_then_unless_it_has_worked(
+    file: Connection,
+) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()
     late, worked = (ledger(restored(file, 900)) for _ in range(2))
@@ -109,8 +111,37 @@ def test_a_process_whose_start_is_told_late_is_recognised_then_unless_it_has_wor
 
 
 def test_a_process_that_has_left_is_forgotten_in_the_file_too(file: Connection) -> None:
-    keeper = kept(file, idle_part("boot"))
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.add(replace(snapshot(700, 1), ledger=LedgerReading()))
 
     assert restored(file, 700).processes == {}
+
+
+@pytest.mark.parametrize(
+    "untold",
+    [
+        on_gpu(700, sm=0, idle=LedgerReading(), start=None),
+        replace(on_gpu(700, sm=0, idle=LedgerReading()), gpus=(GpuSample(0, GpuState.STUCK, None),)),
+        replace(on_gpu(700, sm=0, idle=LedgerReading()), driver=None, gpus=()),
+    ],
+    ids=["the start of the process", "the GPU", "the driver"],
+)
+def test_what_the_last_snapshot_does_not_tell_is_kept_as_it_was(file: Connection, untold: Snapshot) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
+    for last in (watched(ledger(), 0, 600), untold):
+        keeper.add(last)
+        keeper.end()
+
+    assert restored(file, 700).processes["a", 7].idle == 600
+
+
+def test_an_agent_that_ends_before_it_has_seen_a_gpu_takes_nothing_away(file: Connection) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
+    keeper.add(watched(ledger(), 0, 600))
+    keeper.end()
+    short = kept(file, IdlePart("boot", restored(file, 700).processes))
+    short.add(replace(on_gpu(700, sm=0, idle=LedgerReading()), driver=None, gpus=()))
+    short.end()
+
+    assert restored(file, 800).processes["a", 7].idle == 600

@@ -113,13 +113,50 @@ def test_ageing_makes_one_row_of_them_and_changes_no_sum(file: sqlite3.Connectio
     assert held(file, UsageBy.USER)[ALICE] == 105.0, "this process goes on"
 
 
+def a_month(file: sqlite3.Connection, *more: str) -> None:
+    """A second of each day of November until DAY, and of some more days."""
+    days = [*(f"2026-11-{number:02d}" for number in range(1, 27)), *more]
+    write(file, *(user(ALICE, 1.0, day) for day in days), *(gpu("GPU-0", 1.0, day) for day in days))
+
+
+def days_left(file: sqlite3.Connection) -> list[object]:
+    return [one.key for one in read(file, UsageBy.DAY, "1970-01-01", "2999-12-31").totals]
+
+
 def test_the_days_before_state_days_are_forgotten(file: sqlite3.Connection) -> None:
-    write(file, *(user(ALICE, 1.0, day) for day in ("2026-10-27", "2026-10-28", DAY)))
-    write(file, *(gpu("GPU-0", 1.0, day) for day in ("2026-10-27", "2026-10-28", DAY)))
-    age(file, days=30)
-    assert read(file, UsageBy.DAY, "2000-01-01").since == "2026-10-28"
-    assert [one.key for one in read(file, UsageBy.DAY, "2000-01-01").totals] == ["2026-10-28", DAY]
-    assert held(file, UsageBy.USER, "2000-01-01") == {ALICE: 2.0}
+    a_month(file)
+    age(file, days=3)
+    assert days_left(file) == ["2026-11-24", "2026-11-25", DAY]
+    assert read(file, UsageBy.DAY, "2000-01-01").since == "2026-11-24"
+    assert held(file, UsageBy.USER, "2000-01-01") == {ALICE: 3.0}
+
+
+def test_a_day_of_a_user_is_not_kept_longer_because_the_user_has_few(file: sqlite3.Connection) -> None:
+    a_month(file)
+    file.execute("DELETE FROM user_days WHERE day > '2026-11-01'")
+    age(file, days=3)
+    assert held(file, UsageBy.USER, "2000-01-01") == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "now", "lost"),
+    [("2036-07-01", dt.datetime(2036, 7, 1, 12), 1), ("1970-01-02", dt.datetime(1970, 1, 2, 12), 0)],  # noqa: DTZ001
+    ids=["years ahead", "as it is without a battery"],
+)
+def test_a_day_with_a_wrong_clock_costs_one_day_at_most(
+    file: sqlite3.Connection, wrong: str, now: dt.datetime, lost: int
+) -> None:
+    a_month(file, wrong)
+    age(file, days=26, now=now.timestamp())
+    assert len(days_left(file)) == 26 + 1 - lost
+    age(file, days=26)
+    assert len([day for day in days_left(file) if str(day).startswith("2026-11")]) == 26 - lost
+
+
+def test_a_day_to_come_takes_no_place_of_one_that_was(file: sqlite3.Connection) -> None:
+    a_month(file, "2036-07-01")
+    age(file, days=1)
+    assert days_left(file) == [DAY, "2036-07-01"]
 
 
 def test_thirty_days_are_today_and_the_29_before() -> None:
@@ -149,7 +186,7 @@ def test_a_day_is_that_of_all_gpus(file: sqlite3.Connection) -> None:
     assert (day.key, day.sums.held_seconds, day.watched_seconds, day.energy_joules) == (DAY, 30.0, 60.0, 4.0)
 
 
-def test_energy_that_was_never_told_is_unknown(file: sqlite3.Connection) -> None:
+def test_energy_that_was_never_reported_is_unknown(file: sqlite3.Connection) -> None:
     for run in (RUN, RUN + 1):
         write(file, gpu("GPU-0", 10.0), run=run)
     age(file, run=LATER_RUN)
