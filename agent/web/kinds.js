@@ -72,7 +72,7 @@ const goesDown = {
     Object.assign(before, { silent: before.silent + 1, answers: watch.answers, skipped: skipped() });
     if (isReached) {
       before.missed += 1;
-      return before.missed >= TRIES ? WORDS.came.down(name, worded(error)) : null;
+      return before.missed === TRIES ? WORDS.came.down(name, worded(error)) : null;
     }
     // Where none of them answers, it may be this browser's own network.
     if (watch.isCutOff || !up.every(({ silent }) => silent >= TRIES)) return null;

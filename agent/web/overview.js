@@ -48,7 +48,11 @@ function renderShared() {
   const gpus = live.flatMap(({ summary }) => summary.gpus);
   const worst = WALL ? all[0] : all.find((one) => !isMuted(one)); // what somebody put aside is counted, and calls nobody
   bar.fleet({
-    live: live.length, all: fleet.hosts.length, worst: worst?.verdict, isWell: fleet.hosts.every(isTold), every: WALL ? null : fleet.interval / 1000,
+    live: live.length,
+    all: fleet.hosts.length,
+    worst: worst?.verdict,
+    isWell: fleet.hosts.every(isTold),
+    every: WALL ? null : fleet.interval / 1000,
   });
   byId("counts").hidden = false;
   show(byId("counts"), ...bar.counts(state.view, { ...counts(gpus, all), ...(WALL && { busy: busy(gpus) }) }));

@@ -31,7 +31,7 @@ def two() -> Iterator[Simulation]:
 
 
 def need(page: Page, count: str, gb: str = "", model: str = "") -> None:
-    page.get_by_label("I need").fill(count)
+    page.get_by_role("spinbutton", name="I need").fill(count)
     page.get_by_label("GPUs with").fill(gb)
     page.get_by_label("GB, model").fill(model)
     page.get_by_role("button", name="Find").click()
