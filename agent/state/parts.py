@@ -25,9 +25,10 @@ def keeper(store: Store, history: History, *, boot: str, users: bool, max_gap: f
     `max_gap` seconds apart, nothing is known of the time between.
     """
     meter = UsageMeter(max_gap)
-    parts: list[Part] = [HistoryPart(history, seconds_since_boot()), idle_part(boot), seen.rows]
+    xids = XidsPart(boot, users=users)
+    parts: list[Part] = [HistoryPart(history, seconds_since_boot()), xids.all, idle_part(boot), seen.rows]
     parts.append(lambda _: usage.gpu_rows(meter.days(), store.run))
     if users:
         parts += [names.rows, lambda _: usage.user_rows(meter.days(), store.run)]
     # The meter counts with every Snapshot, and has nothing that would be urgent.
-    return Keeper(store.put, parts, urgent=[XidsPart(boot, users=users), meter.update])
+    return Keeper(store.put, parts, urgent=[xids.changed, meter.update])

@@ -31,7 +31,7 @@ def write(file: Connection, *batches: Batch, times: int = 2) -> None:
 
 
 def kept(file: Connection, *parts: Part) -> Keeper:
-    return Keeper(lambda batch: write(file, batch), parts)
+    return Keeper(lambda batch, **_: write(file, batch), parts)
 
 
 def restored(

@@ -191,7 +191,7 @@ def test_a_wrong_clock_deletes_no_history_of_days(file: Connection, years: int) 
 def test_a_batch_is_handed_over_once_a_minute_and_at_the_end() -> None:
     batches: list[Batch] = []
     history = History(10)
-    keeper = Keeper(batches.append, [HistoryPart(history, 0)])
+    keeper = Keeper(lambda batch, **_: batches.append(batch), [HistoryPart(history, 0)])
     for at in range(10, 200, 10):
         history.add(last := snapshot(at, 1))
         keeper.add(last)
