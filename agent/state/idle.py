@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
     from agent.state.subject import Row
 
-# Replaced as a whole: what is not among the newest rows is gone.
 CREATE = (
     """
     CREATE TABLE idle (
@@ -23,25 +22,35 @@ CREATE = (
     ) WITHOUT ROWID
     """,
 )
+_WHOLE = 7  # columns of a row in the file
 
 
 def idle_part(boot: str) -> Callable[[Snapshot], Rows | None]:
-    """The rows of each process of which it is known when it began, and whether it works."""
+    """A row of each process on the GPUs that tell theirs, and one without a pid of each such GPU.
+
+    Of a process of which it is not known yet when it began, or whether it works, the row ends with its pid.
+    """
 
     def rows(snapshot: Snapshot) -> Rows | None:
         ledger = snapshot.ledger
         if ledger is None or not boot:
             return None
         hosts = snapshot.host_processes
-        found: list[Row] = []
+        found: list[Row] = [
+            (boot, gpu.identity.uuid, None)
+            for gpu in snapshot.gpus
+            if gpu.identity.uuid is not None and gpu.reading is not None and gpu.reading.processes is not None
+        ]
         for (uuid, pid), use in ledger.processes.items():
             host = hosts.get(pid)
-            if host is not None and host.start_ticks is not None and use.idle_seconds is not None:
-                first_seen = use.first_seen_at - snapshot.booted_at
+            first_seen = use.first_seen_at - snapshot.booted_at
+            if host is None or host.start_ticks is None or use.idle_seconds is None:
+                found.append((boot, uuid, pid))
+            else:
                 found.append(
                     (boot, uuid, pid, host.start_ticks, first_seen, use.idle_seconds, snapshot.taken_at)
                 )
-        return Rows(SUBJECT, tuple(found))
+        return Rows(SUBJECT, tuple(found)) if found else None
 
     return rows
 
@@ -59,9 +68,18 @@ def restore(connection: Connection, boot: str) -> dict[tuple[str, int], KeptProc
 
 
 def _write(connection: Connection, rows: Sequence[Row]) -> None:
-    connection.execute("DELETE FROM idle")
+    # A process that is there, and of which nothing is known yet, keeps what an agent before this one knew.
+    listed = {(uuid, pid) for _, uuid, pid, *_ in rows}
+    told = {uuid for _, uuid, _, *_ in rows}
+    connection.executemany("DELETE FROM idle WHERE boot != ?", {(boot,) for boot, *_ in rows})
+    known = connection.execute("SELECT uuid, gpu, pid FROM idle JOIN gpus ON id = gpu").fetchall()
     connection.executemany(
-        "INSERT INTO idle VALUES (?, (SELECT id FROM gpus WHERE uuid = ?), ?, ?, ?, ?, ?)", rows
+        "DELETE FROM idle WHERE gpu = ? AND pid = ?",
+        [(gpu, pid) for uuid, gpu, pid in known if uuid in told and (uuid, pid) not in listed],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO idle VALUES (?, (SELECT id FROM gpus WHERE uuid = ?), ?, ?, ?, ?, ?)",
+        [row for row in rows if len(row) == _WHOLE],
     )
 
 

@@ -114,3 +114,31 @@ def test_a_process_that_has_left_is_forgotten_in_the_file_too(file: Connection) 
     keeper.add(replace(snapshot(700, 1), ledger=LedgerReading()))
 
     assert restored(file, 700).processes == {}
+
+
+def test_an_agent_that_ends_before_it_knows_the_processes_again_forgets_none(file: Connection) -> None:
+    keeper = kept(file, idle_part("boot"))
+    keeper.add(watched(ledger(), 0, 600))
+    keeper.end()
+    for at, start in ((900, None), (1000, None)):
+        short = kept(file, idle_part("boot"))
+        short.add(watched(ledger(restored(file, at)), at, 10, start=start))
+        short.end()
+    away = kept(file, idle_part("boot"))
+    away.add(replace(snapshot(1100, 0), ledger=LedgerReading()))
+    away.end()
+
+    assert idle_seconds(watched(ledger(restored(file, 1200)), 1200, 60)) == 660
+
+
+def test_what_is_known_of_a_boot_before_goes(file: Connection) -> None:
+    for boot in ("boot", "another"):
+        keeper = kept(file, idle_part(boot))
+        keeper.add(
+            watched(ledger(), 0, 600)
+            if boot == "boot"
+            else replace(on_gpu(10, sm=0, start=None), ledger=ledger().update(on_gpu(10, sm=0, start=None)))
+        )
+        keeper.end()
+
+    assert file.execute("SELECT * FROM idle").fetchall() == []
