@@ -132,6 +132,9 @@ export const WORDS = {
   meanAndMost: (mean, most) => `${mean}, at most ${most}`,
   days: (first, last, zone) => `${first} to ${last} (${zone}).`,
   countedSince: (day) => `Counted since ${day}.`,
+  countedUpTo: (moment) => `Counted up to ${moment}.`,
+  notCountedYet: "Nothing is counted since the agent started.",
+  nothingCounted: "Nothing is counted of these days yet.",
   noHours: "Nobody had a process on a GPU.",
   hoursMean: "Held: hours of GPUs with a process, while the agent watched. Used: of these, SM utilization times time, where the driver told it.",
   // one process
