@@ -33,7 +33,7 @@ END_SECONDS = 0.5  # that its end waits for the last write
 class Store:
     """From `start` to `close`. Lives on the event loop; what it keeps belongs to its thread.
 
-    `days`: STATE_DAYS; `boot`: the id of this boot.
+    `days`: STATE_DAYS; `boot`: the id of this boot; `users`: STATE_USERS.
     """
 
     def __init__(
@@ -43,13 +43,14 @@ class Store:
         *,
         days: int,
         boot: str,
+        users: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.boot = boot
         self.run = time.time_ns()  # which no other process on this folder has
         self._folder = folder
         self._clock = clock
-        self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, clock=clock)
+        self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, users=users, clock=clock)
         self._reader = Reader(folder.path / name)
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()  # an empty one wakes the thread
         self._urgent: deque[Batch] = deque(maxlen=1)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.readings.state import StateFault
 from agent.state.fault import refused_rows, trouble
-from agent.state.file import open_file
+from agent.state.file import identity, open_file
+from agent.state.forget import forget_users
 from agent.state.subject import Ageing
 from agent.state.transaction import write
 
@@ -49,6 +50,7 @@ class Writer:
         days: int,
         boot: str,
         run: int,
+        users: bool = True,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,9 +61,10 @@ class Writer:
         self.lost_batches = 0
         self._folder = folder
         self._path = folder.path / name
-        self._days, self._boot, self._run = days, boot, run
+        self._days, self._boot, self._run, self._users = days, boot, run, users
         self._now, self._clock = now, clock
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None  # which file
         self._pending: deque[Batch] = deque()
         self._urgent: Batch = ()
         self._ageing_due = clock()
@@ -99,8 +102,14 @@ class Writer:
             self._close()
             self._folder.release()
             self._folder.take()
+        elif self._connection is not None and identity(self._path) != self._opened:
+            logger.warning("STATE_DIR has another file, or none, in the place of %s", self._path)
+            self._close()
         if self._connection is None:
-            self._connection = open_file(self._path)
+            connection = open_file(self._path)
+            if not self._users:
+                forget_users(connection)
+            self._connection, self._opened = connection, identity(self._path)
         return self._connection
 
     def _write_all(self, connection: sqlite3.Connection) -> Mapping[str, Exception]:

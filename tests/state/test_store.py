@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.state import gpus
+from agent.state import gpus, names
 from agent.state.file import open_file
 from agent.state.folder import Refused, StateFolder
 from agent.state.keeper import Keeper
@@ -131,6 +131,34 @@ def test_a_file_that_is_deleted_meanwhile_is_begun_anew_not_written_unseen(tmp_p
 
     assert in_file(tmp_path / "state") == ["b"]
     assert in_file(tmp_path / "away") == ["a"]
+
+
+@pytest.mark.parametrize("becomes", ["gone", "another"])
+def test_a_file_that_is_replaced_in_its_folder_is_noticed(tmp_path: Path, becomes: str) -> None:
+    one = writer(StateFolder(str(tmp_path)))
+    one.write(gpu("a"))
+    (tmp_path / NAME).rename(tmp_path / "away")
+    if becomes == "another":
+        open_file(tmp_path / NAME).close()
+    one.write(gpu("b"))
+    one.close()
+
+    assert in_file(tmp_path) == ["b"]
+
+
+def test_users_of_before_are_forgotten_also_where_the_file_comes_late(tmp_path: Path) -> None:
+    file = open_file(tmp_path / NAME)
+    names.SUBJECT.write(file, [(1000, "alice", 0.0)])
+    file.close()
+    folder = Folder(str(tmp_path))
+    folder.error = OSError(errno.EIO, "Input/output error")
+    one = Writer(folder, NAME, days=400, boot="boot", run=1, users=False)
+    assert one.open() is None
+    folder.error = None
+    one.write(gpu("a"))
+    one.close()
+
+    assert open_file(tmp_path / NAME).execute("SELECT * FROM names").fetchall() == []
 
 
 @pytest.mark.parametrize(
