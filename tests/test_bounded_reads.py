@@ -47,9 +47,15 @@ OPENS = {
     Path("agent/http/web.py"): {"iterdir", "read_text"},  # the page's own files
     Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a bound
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
+    Path("agent/state/file.py"): {"open"},  # the file in STATE_DIR, whose content SQLite reads
+    Path("agent/state/folder.py"): {"open", "read_bytes"},  # STATE_DIR itself, and of OWN
+    Path("agent/state/store.py"): {"open"},  # STATE_DIR
     Path("main.py"): {"open"},  # /dev/null
 }
-OWN = {"/proc/self/fd"}  # the agent's own descriptors, as many as its own limit allows
+OWN = {
+    "/proc/self/fd",  # the agent's own descriptors, as many as its own limit allows
+    "/proc/self/mountinfo",  # the mounts of its own namespace, as with disk_partitions above
+}
 FILE_CALLS = {
     "open",
     "fdopen",

@@ -30,7 +30,7 @@ HOST_KINDS = (
     GPUS_GONE := warning(
         "gpus_gone",
         "it counts at least EXPECTED_GPUS, but fewer than it has counted since the agent started",
-        "until a restart",
+        "until a restart; with STATE_DIR for up to 14 days after it",
         "nvmlDeviceGetCount, also in a new process",
     ),
     FELL_OFF := critical(

@@ -106,7 +106,9 @@ async def history(
 async def _made(
     shared: Shared, found: HistoryReading, interval: float | None, fields: frozenset[str]
 ) -> Response:
-    longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
+    longest = None
+    if shared.history is not None:
+        longest = LONGEST_SECONDS if shared.store else HISTORY_SECONDS
     body = await to_thread.run_sync(
         lambda: b"".join(history_json(found, interval, fields, longest=longest)),
         limiter=shared.render_limiter,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from agent.sources.procfs import PROC, read_beginning
 
-BOOT_ID = "/proc/sys/kernel/random/boot_id"
+MAX_BYTES = 64  # a UUID and a newline
 
 
-def boot_id(path: str = BOOT_ID) -> str:
+def boot_id(proc_root: str = PROC) -> str:
     """The kernel's id of this boot, random(4); empty where it cannot be read, which is no boot's id."""
     try:
-        return Path(path).read_text("ascii").strip()
+        return (
+            read_beginning(f"{proc_root}/sys/kernel/random/boot_id", MAX_BYTES).data.decode("ascii").strip()
+        )
     except (OSError, ValueError):
         return ""

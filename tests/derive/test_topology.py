@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pynvml
+import pytest
+
 from agent.derive.topology import topology_matrix
 from agent.readings import (
     NVSWITCH,
@@ -46,3 +49,21 @@ def test_a_matrix_of_fewer_gpus_says_nothing_of_the_others() -> None:
 
 def test_a_level_that_nobody_knows_is_unknown() -> None:
     assert matrix(gpu(0), gpu(1), topology=Topology(((None, 15), (15, None)))) == [["X", None], [None, "X"]]
+
+
+# What each level means: nvml.h, and the legend of `nvidia-smi topo --matrix`.
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("INTERNAL", "PSB"),
+        ("SINGLE", "PIX"),
+        ("MULTIPLE", "PXB"),
+        ("HOSTBRIDGE", "PHB"),
+        ("NODE", "NODE"),
+        ("SYSTEM", "SYS"),
+    ],
+)
+def test_a_level_of_nvml_is_shown_by_the_word_of_nvidia_smi(name: str, word: str) -> None:
+    level: int = getattr(pynvml, f"NVML_TOPOLOGY_{name}")
+
+    assert matrix(gpu(0), gpu(1), topology=Topology(((None, level), (level, None))))[0] == ["X", word]

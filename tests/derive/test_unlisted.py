@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.derive.unlisted import holds_unlisted_memory, looks_like_ghost
+from agent.derive.unlisted import holds_unlisted_memory, looks_like_ghost, works_unlisted
 from agent.readings import GpuProcess, ProcessType
 from tests.support.readings import reading
 
@@ -57,6 +57,7 @@ GHOST = {"utilization_gpu_percent": 90, "memory_used_bytes": 2 * MIB, "processes
         ({}, True),
         ({"utilization_gpu_percent": 89}, False),
         ({"utilization_gpu_percent": None}, False),
+        ({"memory_used_bytes": 64 * MIB - 1}, True),
         ({"memory_used_bytes": 64 * MIB}, False),
         ({"memory_used_bytes": None}, False),
         ({"processes": listed(0)}, False),
@@ -66,3 +67,19 @@ GHOST = {"utilization_gpu_percent": 90, "memory_used_bytes": 2 * MIB, "processes
 )
 def test_a_ghost_works_with_nothing_at_all(changed: dict[str, Any], is_ghost: bool) -> None:
     assert looks_like_ghost(reading(**GHOST | changed)) is is_ghost
+
+
+@pytest.mark.parametrize(
+    ("changed", "peak", "works"),
+    [
+        ({}, 11, True),
+        ({}, 10, False),
+        ({}, None, False),
+        ({"processes": listed(0)}, 11, False),
+        ({"processes": None}, 11, False),
+    ],
+)
+def test_more_than_a_tenth_of_the_time_without_a_process_is_work(
+    changed: dict[str, Any], peak: int | None, works: bool
+) -> None:
+    assert works_unlisted(reading(**{"processes": ()} | changed), peak) is works

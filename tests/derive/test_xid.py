@@ -6,10 +6,13 @@ https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html: its column
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from agent.derive.xid import ABOUT_MEMORY, OF_OUR_OWN, Remedy, look_up, remedy
+from agent.derive.xid import ABOUT_MEMORY, OF_OUR_OWN, Remedy, blame, look_up, remedy
 from agent.derive.xid_catalogue import CATALOGUE, OLDER, PRODUCTS
+from agent.readings import Belonging, Blamed, XidCount
 
 HOPPER, VOLTA, TURING, AMPERE = (9, 0), (7, 0), (7, 5), (8, 0)
 
@@ -215,5 +218,28 @@ def test_a_code_that_is_not_in_the_catalogue_is_unknown_and_not_harmless(code: i
     assert look_up(code).meaning
 
 
-def test_what_speaks_of_memory_is_in_the_catalogue() -> None:
-    assert not ABOUT_MEMORY - CATALOGUE.keys()
+def test_what_speaks_of_memory_is_an_error_of_it_or_retires_a_part_of_it() -> None:
+    words = re.compile(r"ECC error|ontained memory error|in DRAM|in SRAM|[Rr]etire")
+
+    assert {code for code, row in CATALOGUE.items() if words.search(row.meaning)} == ABOUT_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("blamed", "words"),
+    [
+        (None, ""),
+        (Blamed(7, "train"), "train (pid 7)"),
+        (Blamed(None, "train"), "train"),
+        (Blamed(7, None), "pid 7"),
+        (Blamed(7, "train", "alice"), "train (pid 7) of alice"),
+        (Blamed(7, "train", None, Belonging()), "train (pid 7)"),
+        (
+            Blamed(7, "train", "alice", Belonging("0123456789abcdef")),
+            "train (pid 7) of alice in 0123456789ab",
+        ),
+        (Blamed(7, "train", None, Belonging("0123456789ab", "box")), "train (pid 7) in box"),
+        (Blamed(7, "train", None, Belonging("0123", "box", pod_name="pod-0")), "train (pid 7) in pod-0"),
+    ],
+)
+def test_whom_the_driver_blames_is_told_with_owner_and_place(blamed: Blamed | None, words: str) -> None:
+    assert blame(XidCount(1, 0.0, blamed=blamed)) == words

@@ -215,12 +215,12 @@ def test_the_tables_name_no_function_that_is_not_asked() -> None:
 
 # By field; of all others no metric is gone where the number cannot be, or it is one that only some GPUs have.
 IMPOSSIBLE_NOT_OFFERED = {
-    "memory.used_bytes": "its memory in use is unknown: the driver tells",
-    "memory.total_bytes": "its memory in use is unknown: the driver tells",
-    "utilization.gpu_percent": "its utilization is unknown: the driver tells",
+    "memory.used_bytes": "its memory in use is unknown: the driver reports",
+    "memory.total_bytes": "its memory in use is unknown: the driver reports",
+    "utilization.gpu_percent": "its utilization is unknown: the driver reports",
     "processes.pid": "its processes are unknown",
-    "modes.compute_mode": "its compute mode is unknown: the driver tells",
-    "fabric.state": "its state in the NVLink fabric is unknown: the driver tells",
+    "modes.compute_mode": "its compute mode is unknown: the driver reports",
+    "fabric.state": "its state in the NVLink fabric is unknown: the driver reports",
 }
 
 

@@ -152,6 +152,8 @@ NO_FAULT = {
     "install",
     "lacks",
     "uninstall",
+    "join_held_up",
+    "wake",  # what the kernel does with a GPU that sleeps: tests/faults/test_sleeping_gpus.py
     "elapsed",
     "process_table",
     "advance",

@@ -134,6 +134,7 @@ NOT_COMPARED = {
     "state": "our judgement, as the next are",
     "health_verdict": "",
     "health_finding": "",
+    "kept_out": "",
     "sample_age_seconds": "",
     "sample_duration_seconds": "",
     "driver_errors_total": "calls that the agent made",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.agents import Process
 
 NUMBERS = "accepted: numbers joined by commas, as in 0,1"
-OF_FREE = "count, exclude_users, format, max_utilization, mig, min_free_memory, wait"
+OF_FREE = "count, exclude_users, format, max_utilization, mig, min_free_memory, model, wait"
 TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
 
 

@@ -156,6 +156,7 @@ async def test_ready_while_one_gpu_is_ok(simulation: Simulation) -> None:
                 "gpus": {"ok": 1, "lost": 7},
                 "health": {"healthy": 1, "warning": 0, "critical": 7},
                 "host": {"verdict": "healthy", "findings": {}},
+                "state": None,
             },
         )
     simulation.gpus[0].lose()

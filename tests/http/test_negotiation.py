@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.http.negotiation import accepts_gzip, best_type, names_type
+from agent.http.negotiation import accepts_gzip, best_type, names_tag, names_type
 
 TEXT, OPENMETRICS = "text/plain", "application/openmetrics-text"
 PROMETHEUS = (
@@ -87,3 +87,26 @@ def test_gzip_is_for_those_who_take_it(accept_encoding: str, packed: bool) -> No
 )
 def test_a_type_is_named_by_its_whole_name(accept: str, is_named: bool) -> None:
     assert names_type(accept, "text/event-stream") is is_named
+
+
+@pytest.mark.parametrize(
+    ("given", "has_it"),
+    [
+        ([], False),
+        ([b'"a"'], True),
+        ([b'W/"a"'], True),
+        ([b'"b", W/"a"'], True),
+        ([b'"b"', b'"a"'], True),
+        ([b"*"], True),
+        ([b" * "], True),
+        ([b'"b"'], False),
+        ([b"a"], False),
+        ([b'"ab"'], False),
+        ([b""], False),
+    ],
+)
+@pytest.mark.parametrize("tag", [b'"a"', b'W/"a"'])
+def test_a_tag_is_known_whether_weak_or_strong(given: list[bytes], has_it: bool, tag: bytes) -> None:
+    headers = [(b"accept", b'"a"'), *((b"if-none-match", value) for value in given)]
+
+    assert names_tag(headers, tag) is has_it

@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, cast
 import httpx
 import pytest
 
-from agent.http.kept_response import PORTION, KeptResponse
-from agent.http.response_cache import (
-    MAX_ANSWERS,
-    MAX_BYTES,
-    MAX_MAKINGS,
-    KeptResponses,
-    ResponseCache,
-)
+from agent.http.kept_response import KeptResponse
+from agent.http.response_cache import KeptResponses, ResponseCache
 from agent.http.shared_state import SharedState
 from agent.readings import Snapshot
 from tests.http.wire import A_TOKEN
@@ -30,6 +24,11 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from agent.sampling.sampler import Sampler
+
+PORTION = 256 * 1024
+MAX_ANSWERS = 64
+MAX_BYTES = 32 * 1024**2
+MAX_MAKINGS = 8  # at once; the others wait in order
 
 pytestmark = pytest.mark.anyio
 

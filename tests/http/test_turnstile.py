@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.http.turnstile import AT_ONCE, SLICE, TimeSlices, Turnstile
+from agent.http.turnstile import TimeSlices, Turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+AT_ONCE = 8  # requests let through in one turn of the loop
+SLICE = 0.004  # seconds at a stretch for an answer that is made in pieces
 
 pytestmark = pytest.mark.anyio
 

@@ -23,8 +23,8 @@ def test_it_is_a_shell_script_without_fault_of_syntax() -> None:
         "uv run --group lint ruff format --check",
         "uv run --group lint --group slow mypy",
         "in_a_new_clone uv build --quiet",
-        "timeout 30m uv run --group slow pytest -n 2 --dist loadfile -m 'slow and not measures'",
-        "timeout 15m uv run --group slow pytest -n 0 -m measures",
+        "timeout 36m uv run --group slow pytest -n 2 --dist loadfile -m 'slow and not measures'",
+        "timeout 12m uv run --group slow pytest -n 0 -m measures",
     ],
 )
 def test_it_runs_each_check(step: str) -> None:

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from agent.derive.candidates import Candidate
 from agent.derive.free import Wish, choose, could_ever, why_not
 from agent.derive.rounding import percent, sum_if_all_known, tenths, whole
-from agent.sampling.pace import POLL_LINGER_INTERVALS, TOLERANCE, Pace, is_due, next_due
+from agent.sampling.pace import TOLERANCE, Pace, is_due, next_due
 from agent.views.units import gib, iso_utc, mib
 from tests.properties import PROPERTY
+
+POLL_LINGER_INTERVALS = 3
 
 # Everything that is ever rounded: bytes are the largest.
 MEASURED = st.floats(-(2.0**40), 2.0**64) | st.integers(0, 1000).map(lambda number: number / 20)

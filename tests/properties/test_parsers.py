@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from agent.derive.sizes import MAX_BYTES, UNITS, parse_bytes
+from agent.derive.sizes import UNITS, parse_bytes
 from agent.http.authentication import Authentication
 from agent.http.errors import InvalidRequest
 from agent.http.middleware import AllowedHosts
@@ -26,14 +26,7 @@ from agent.settings import Settings, SettingsError, documented
 from agent.settings.environment import read_env_file
 from agent.settings.token_file import read_token_file
 from agent.sources.attempt import UNREADABLE
-from agent.sources.command_line import (
-    MAX_COMMAND,
-    MAX_FILE_NAME,
-    clean,
-    command_text,
-    full_name,
-    parse_cmdline,
-)
+from agent.sources.command_line import clean, command_text, full_name, parse_cmdline
 from agent.sources.procfs import PAGE_BYTES, Content, Stat, parse_resident_bytes, parse_stat, parse_uid
 from tests.http.wire import A_TOKEN, error_of
 from tests.properties import PROPERTY
@@ -44,6 +37,10 @@ if TYPE_CHECKING:
 
     import pytest
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BYTES = 2**63 - 1
+MAX_COMMAND = 4096  # characters; every answer repeats a command for each GPU
+MAX_FILE_NAME = 255  # bytes; limits.h: NAME_MAX
 
 T = TypeVar("T")
 

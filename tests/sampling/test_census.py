@@ -12,12 +12,15 @@ import pytest
 from agent.derive.findings import HealthVerdict
 from agent.derive.host_health import examine_host
 from agent.readings import GpuState
-from agent.sampling.census import PATIENCE, RECOUNT_PACE, SLOWEST_PACE
-from agent.sampling.contact import DRIVER_PACE
 from tests.sampling.missing_gpus import INIT, SHUTDOWN, collecting
 
 if TYPE_CHECKING:
     from agent.readings import Snapshot
+
+PATIENCE = 60.0
+RECOUNT_PACE = 60.0
+SLOWEST_PACE = 960.0
+DRIVER_PACE = 5.0
 
 pytestmark = pytest.mark.anyio
 

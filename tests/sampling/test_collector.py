@@ -13,7 +13,6 @@ import pytest
 
 from agent.readings import GpuState
 from agent.sampling.collector import MAX_WAIT, Collector
-from agent.sampling.contact import DRIVER_PACE
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from agent.readings import Snapshot
+
+DRIVER_PACE = 5.0
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +41,12 @@ class Shifted:
 
 @asynccontextmanager
 async def collecting(
-    hardware: FakeHardware, clock: Shifted | None = None, history_interval: float = 0
+    hardware: FakeHardware,
+    clock: Shifted | None = None,
+    history_interval: float = 0,
+    *,
+    since_boot: Callable[[], float] | None = None,
+    now: Callable[[], float] = time.time,
 ) -> AsyncIterator[Collector]:
     hardware.clock = clock or time.monotonic
     collector = Collector(
@@ -52,7 +58,8 @@ async def collecting(
         sample_timeout=2.0,
         history_interval=history_interval,
         clock=hardware.clock,
-        since_boot=hardware.clock,
+        now=now,
+        since_boot=since_boot or hardware.clock,
     )
     try:
         yield collector
@@ -361,3 +368,20 @@ async def test_closing_with_a_call_out_says_so_and_does_not_wait_for_it() -> Non
         began = time.monotonic()
         assert not collector.close()
         assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_set"), [(0.005, False), (0.015, True), (-0.005, False), (-0.015, True)]
+)
+async def test_the_time_of_day_moves_when_the_wall_clock_is_off_by_a_hundredth(
+    ahead: float, is_set: bool
+) -> None:
+    """Less is the time between reading one clock and the other."""
+    wall = [1_000_050.0]
+    async with collecting(FakeHardware(1), since_boot=lambda: 50.0, now=lambda: wall[0]) as collector:
+        before = await collector.collect()
+        wall[0] += ahead
+        after = await collector.collect()
+
+    assert before.taken_at == 1_000_050
+    assert after.taken_at == pytest.approx(1_000_050 + (ahead if is_set else 0), abs=1e-6)

@@ -54,6 +54,7 @@ class Source:
         )
 
     def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:
+        self.asked.append("fresh errors")
         return self.read(watched=watched)
 
     def measure_slow_counters(self) -> None:
@@ -228,3 +229,14 @@ def test_a_gpu_that_was_let_go_is_the_same_when_it_comes_back(slot: Slot) -> Non
     slot.read()
     assert slot.source.asked == ["read", "release", "read"], "the handle is not let go a second time"
     assert slot.sample().state is GpuState.OK
+
+
+def test_the_first_xid_about_memory_has_the_errors_read_anew_once(slot: Slot) -> None:
+    slot.read()
+    slot.sample()
+    counted = {"GPU-old": 1}
+    for _ in range(2):
+        slot.slot.follow_xids(lambda uuid: counted.get(uuid or "", 0))
+        slot.read()
+
+    assert slot.source.asked == ["read", "fresh errors", "read", "read"]

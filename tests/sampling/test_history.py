@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.readings import DriverReading, GpuSample, GpuState, HostReading, Snapshot
-from agent.sampling.history import FINE_SECONDS, GPU_FIELDS, HISTORY_SECONDS, History
+from agent.sampling.history import GPU_FIELDS, History
 from tests.support.readings import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.readings import GpuSeries
+
+FINE_SECONDS = 300.0  # in which every Snapshot is kept; before, one for each interval
+HISTORY_SECONDS = 3600.0
 
 EPOCH = 1_757_926_800.0
 GIB = 2**30
@@ -117,6 +120,25 @@ def test_an_hour_is_kept_and_no_more() -> None:
     assert len(history) <= FINE_SECONDS + 1 + HISTORY_SECONDS / 9
     oldest = min(history.read(last, HISTORY_SECONDS, last.gpus).taken_at)
     assert last.taken_at - HISTORY_SECONDS <= oldest <= last.taken_at - HISTORY_SECONDS + 10
+
+
+@pytest.mark.parametrize(("pause", "moments"), [(30, 2), (30.5, 3)])
+def test_more_than_three_intervals_without_a_moment_are_a_gap(pause: float, moments: int) -> None:
+    history = History(10)
+    history.add(snapshot(0, 5))
+    last = snapshot(pause, 6)
+    history.add(last)
+
+    assert len(history.read(last, 60, last.gpus).taken_at) == moments
+
+
+@pytest.mark.parametrize(("age", "moments"), [(3600, 2), (3600.5, 1)])
+def test_a_moment_is_remembered_for_an_hour_to_the_second(age: float, moments: int) -> None:
+    history = History(3600)
+    history.add(snapshot(0, 5))
+    history.add(snapshot(age, 6))
+
+    assert len(history) == moments
 
 
 def test_a_gap_is_told_as_one() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent.readings import Blamed, SxidCount
 from agent.readings.kernel_lines import FallenLine, Line, ResetLine, SxidLine, UuidLine, XidLine
-from agent.sampling.kernel_log_tally import MAX_CODES, MAX_GPUS, MAX_SWITCHES, LoggedXid, Tally
+from agent.sampling.kernel_log_tally import LoggedXid, Tally
 
+MAX_GPUS, MAX_SWITCHES, MAX_CODES = 256, 64, 256
 HERE, THERE = "0000:3b:00", "0000:af:00"
 A, B = "GPU-a", "GPU-b"
 
@@ -33,6 +36,25 @@ def test_lines_of_the_same_fault_keep_its_program() -> None:
     made.take(60.0, XidLine(HERE, 13))
 
     assert made.xids(A, HERE) == {13: LoggedXid(3, 60.0)}, "whose that is, nobody knows"
+
+
+@pytest.mark.parametrize(("later", "blamed"), [(1.0, Blamed(7, "a")), (1.5, None)])
+def test_lines_of_one_second_are_of_the_same_fault(later: float, blamed: Blamed | None) -> None:
+    made = Tally()
+    made.take(5.0, XidLine(HERE, 13, 7, "a"))
+    made.take(5.0 + later, XidLine(HERE, 13))
+
+    assert made.xids(A, HERE)[13].blamed == blamed
+
+
+@pytest.mark.parametrize(("later", "was_reset"), [(10.0, False), (10.5, True)])
+def test_a_reset_that_failed_has_ended_within_ten_seconds(later: float, was_reset: bool) -> None:
+    made = Tally()
+    made.take(1.0, XidLine(HERE, 48))
+    made.take(5.0, ResetLine(HERE, failed=True))
+    made.take(5.0 + later, ResetLine(HERE))
+
+    assert made.xids(A, HERE)[48].was_reset is was_reset
 
 
 def test_a_gpu_that_moves_takes_its_xids_along() -> None:

@@ -13,7 +13,7 @@ import pytest
 from agent.readings import SourceError
 from agent.readings.kernel_lines import Batch, FallenLine, Logged, XidLine
 from agent.sampling import kernel_log_watch
-from agent.sampling.kernel_log_watch import PAUSE, KernelLogWatch
+from agent.sampling.kernel_log_watch import KernelLogWatch
 from agent.sources.kernel_log import KernelLogSource
 from tests.support.agents import wait_until
 from tests.support.kmsg import KernelLogPipe, xid
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.sampling.kernel_log_watch import KernelLog
+
+PAUSE = 0.05  # seconds between two readings while there is more: of a flood, 20,000 lines a second are read
 
 PLACE = "0000:3b:00"
 

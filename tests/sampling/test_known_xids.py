@@ -110,6 +110,15 @@ def test_what_was_before_the_agent_comes_on_top() -> None:
     assert (known(events, log) or {})[31] == XidCount(3, BOOTED_AT + 50.1, XidSource.BOTH)
 
 
+def test_an_event_soon_after_a_line_of_before_the_agent_is_another_one() -> None:
+    log = Log()
+    log.xid(5.0, 79)
+    events = Events(log)
+    events.hear(7.0, 79)
+
+    assert known(events, log) == {79: XidCount(2, BOOTED_AT + 7.0, XidSource.BOTH)}
+
+
 def test_what_the_log_has_lost_is_still_counted() -> None:
     log = Log()
     log.xid(1.0, 31, pid=7)
@@ -219,6 +228,18 @@ def test_an_event_long_after_the_last_line_is_another_one() -> None:
     assert known(events, log) == {79: XidCount(2, BOOTED_AT + 500.0, XidSource.BOTH)}
 
 
+@pytest.mark.parametrize(("heard", "last"), [(25.0, 20.0), (25.5, 25.5)])
+def test_an_event_up_to_five_seconds_after_its_line_is_the_same(heard: float, last: float) -> None:
+    log = Log()
+    events = Events(log)
+    for _ in range(2):
+        log.xid(20.0, 79)
+    events.hear(20.5, 79)
+    events.hear(heard, 79)
+
+    assert (known(events, log) or {})[79].last_at == BOOTED_AT + last
+
+
 @pytest.mark.parametrize("has_events", [True, False])
 def test_an_xid_about_memory_that_the_log_alone_tells_has_the_error_counts_read_too(has_events: bool) -> None:
     log = Log()
@@ -265,11 +286,22 @@ BLAMED = Blamed(7, "program-7", "alice", POD)
         ((processes(7, 10.0), *[NONE] * 20), BLAMED),
         ((processes(7, 10.0, None), processes(7, 10.0), NONE), BLAMED),
         ((NONE, processes(7, 10.0)), BLAMED),
-        ((processes(7, 90.0),), Blamed(7, "program-7")),
+        ((processes(7, 55.0),), BLAMED),
+        ((processes(7, 55.5),), Blamed(7, "program-7")),
         ((processes(7, None),), Blamed(7, "program-7")),
         ((processes(8, 10.0),), Blamed(7, "program-7")),
     ],
-    ids=["it runs", "it died of it", "long ago", "named late", "seen late", "began later", "unseen", "other"],
+    ids=[
+        "it runs",
+        "it died of it",
+        "long ago",
+        "named late",
+        "seen late",
+        "clocks differ",
+        "began later",
+        "unseen",
+        "other",
+    ],
 )
 def test_the_program_has_its_owner_and_place_if_it_was_seen(
     samples: tuple[ProcessesReading, ...], expected: Blamed
@@ -280,16 +312,20 @@ def test_the_program_has_its_owner_and_place_if_it_was_seen(
     assert (known(None, log, *samples) or {})[31].blamed == expected
 
 
-def test_a_program_that_ended_just_before_its_line_was_read_is_still_known() -> None:
+@pytest.mark.parametrize(("samples_without", "expected"), [(3, BLAMED), (4, Blamed(7, "program-7"))])
+def test_a_program_that_was_seen_up_to_three_samples_before_its_line_is_still_known(
+    samples_without: int, expected: Blamed
+) -> None:
     log = Log()
     xids = KnownXids(None, log)
-    for reading in (processes(7, 10.0), NONE, NONE):
-        xids.of([GPU], BOOTED_AT, reading)
+    xids.of([GPU], BOOTED_AT, processes(7, 10.0))
+    for _ in range(samples_without - 1):
+        xids.of([GPU], BOOTED_AT, ProcessesReading({}))
     log.xid(50.0, 31, pid=7)
 
-    (gpu,) = xids.of([GPU], BOOTED_AT, NONE)
+    (gpu,) = xids.of([GPU], BOOTED_AT, ProcessesReading({}))
 
-    assert (gpu.xids or {})[31].blamed == BLAMED
+    assert (gpu.xids or {})[31].blamed == expected
 
 
 def test_a_number_that_is_another_process_here_names_no_owner() -> None:

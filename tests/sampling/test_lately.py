@@ -96,6 +96,7 @@ def links(*recoveries: int | None) -> dict[str, Any]:
 def test_recoveries_are_counted_for_an_hour_over_all_links() -> None:
     assert watched((0, links(4, 0)), (60, links(5, 2))).nvlink_recoveries == 3
     assert watched((0, links(4, 0)), (60, links(5, 2)), (3600, links(5, 2))).nvlink_recoveries == 3
+    assert watched((0, links(4, 0)), (60, links(5, 2)), (3601, links(5, 2))).nvlink_recoveries == 0
     assert watched(*((at, links(4 if at < 60 else 5)) for at in range(0, 3722, 60))).nvlink_recoveries == 0
 
 
@@ -117,6 +118,22 @@ def test_heat_and_brake_are_counters_of_their_own() -> None:
     seen = watched((0, before), (60, after))
 
     assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (4, 35)
+
+
+def test_heat_and_brake_are_counted_for_five_minutes() -> None:
+    told = (
+        (at, {f"throttling_{name}_seconds": at for name in ("thermal", "power_brake")}) for at in (0.0, 600.0)
+    )
+    seen = watched(*told)
+
+    assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (300, 300)
+
+
+@pytest.mark.parametrize(("pause", "seconds"), [(60, 60), (61, 0)])
+def test_of_a_minute_between_two_readings_something_is_concluded(pause: float, seconds: float) -> None:
+    pending = {"fabric_state": 1}
+
+    assert watched((0, pending), (pause, pending)).fabric_pending_seconds == seconds
 
 
 def test_the_power_cap_is_not_held_against_it() -> None:

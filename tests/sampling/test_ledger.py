@@ -20,8 +20,10 @@ from agent.readings import (
     Snapshot,
     UserUse,
 )
-from agent.sampling.ledger import MAX_USERS, Ledger
+from agent.sampling.ledger import Ledger
 from tests.support.readings import reading
+
+MAX_USERS = 1000
 
 EPOCH = 1_757_926_800.0  # seconds since the epoch when the monotonic clock is 0
 UUID = "GPU-0"

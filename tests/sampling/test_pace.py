@@ -62,6 +62,7 @@ def test_a_stream_keeps_its_own_pace_whatever_the_ticks(interval: float, tick_in
 
 def test_a_reader_that_fell_behind_starts_a_new_grid_instead_of_a_burst() -> None:
     assert next_due(due=10.0, taken=37.2, interval=1.0) == 38.2
+    assert next_due(due=10.0, taken=11.0, interval=1.0) == 12.0, "a whole interval late"
 
 
 def test_some_milliseconds_of_delay_do_not_move_the_grid() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.sampling.peak import PEAK_SECONDS, Peak
+from agent.sampling.peak import Peak
+
+PEAK_SECONDS = 60.0
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ import pynvml
 import pytest
 
 from agent.sampling.collector import Collector
-from agent.sampling.replaced_driver import PACE, WHY, ReplacedDriver
+from agent.sampling.replaced_driver import WHY, ReplacedDriver
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware, Valve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+PACE = 60.0  # seconds between two looks
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from agent.sampling.collector import MAX_WAIT, Collector
-from agent.sampling.pace import RELEASE_AFTER, Pace
+from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from agent.readings import Snapshot
+
+RELEASE_AFTER = 60.0
 
 pytestmark = pytest.mark.anyio
 

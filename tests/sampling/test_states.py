@@ -20,7 +20,7 @@ def reading(age: float) -> GpuReading:
 
 
 def good(age: float) -> ReadResult[GpuReading | None]:
-    return ReadResult(reading(age), None, NOW - age)
+    return ReadResult(reading(age), None, NOW - age, seconds=0.05)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,7 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
     assert (sample.state, sample.reading is not None) == (state, shows_values)
     assert (sample.error is None) == shows_values, "whoever shows no values says why"
     assert sample.index == 3
+    assert sample.seconds == (0.05 if shows_values else None)
     assert sample.age_ms == (None if last_age is None else pytest.approx(last_age * 1000, abs=1))
 
 

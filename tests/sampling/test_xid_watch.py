@@ -11,13 +11,16 @@ import pytest
 
 from agent.readings import SourceError, XidCount
 from agent.sampling import xid_watch
-from agent.sampling.xid_watch import LOG_PACE, RETRY, XidWatch
+from agent.sampling.xid_watch import XidWatch
 from agent.simulation import Simulation
 from agent.sources.gpu.xid import XidEventSource
 from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+LOG_PACE = 60.0
+RETRY = 5.0
 
 BOOTED_AT, SINCE_BOOT = 1_757_000_000.0, 926_800.0
 NOW = BOOTED_AT + SINCE_BOOT

@@ -64,6 +64,8 @@ def client_of(
         pytest.param(["203.0.113.9:65536"], PEER, id="a port that there is not"),
         pytest.param(["[::1"], PEER, id="half a bracket"),
         pytest.param(["::1]"], PEER, id="the other half"),
+        pytest.param(["203.0.113.9" + ",10.1.2.3" * 31], ("203.0.113.9", 0), id="31 proxies"),
+        pytest.param(["203.0.113.9" + ",10.1.2.3" * 32], ("10.1.2.3", 0), id="32 proxies"),
         pytest.param(["203.0.113.9" + ",10.1.2.3" * 5000], ("10.1.2.3", 0), id="a list without end"),
     ],
 )

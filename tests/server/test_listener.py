@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.listener import (
-    SEND_TIMEOUT_MS,
-    CannotListen,
-    listen,
-    listening_at,
-    may_listen,
-)
+from agent.server.listener import CannotListen, listen, listening_at, may_listen
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  only for a moment

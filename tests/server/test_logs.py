@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.log_writer import MAX_WAITING, MAX_WAITING_BYTES, LogWriter
+from agent.server.log_writer import LogWriter
 from agent.server.logs import RedactCredentials, redacted
 from agent.server.plain_text import PlainFormatter, plain
 from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MAX_WAITING = 2000  # lines; past that, or past so many bytes, they are dropped
+MAX_WAITING_BYTES = 1024 * 1024
 
 
 @pytest.mark.parametrize(

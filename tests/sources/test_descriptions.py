@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.sources.descriptions import LOOK_SECONDS, look
+from agent.sources.descriptions import look
 from agent.sources.procfs import PAGE_BYTES
 from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.sources.processes import ProcessReader
+
+LOOK_SECONDS = 60.0  # between the looks after those
 
 
 class Titles:

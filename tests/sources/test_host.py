@@ -46,6 +46,8 @@ def numbers(value: object) -> Iterator[float]:
     ("sensors", "expected"),
     [
         pytest.param([45.0, 61.5, 38.0], 61.5, id="several sensors"),
+        pytest.param([45.0, 150.0], 150.0, id="the hottest that can be"),
+        pytest.param([45.0, 150.5], 45.0, id="hotter than can be"),
         pytest.param([45.0, 255.0], 45.0, id="not wired up: 255"),
         pytest.param([45.0, -273.2, 0.0], 45.0, id="not wired up: 0 and below"),
         pytest.param([math.nan, 45.0], 45.0, id="not a number"),
@@ -112,7 +114,7 @@ def test_the_second_reading_has_plausible_rates() -> None:
     process_source.read(frozenset({os.getpid()}))
     # work until the kernel's clock, of a hundred ticks a second, has moved on every core
     subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
-    clock.now += 1.0
+    clock.now += 2.0  # processes are read no oftener
     host = source.read()
     processes = process_source.read(frozenset({os.getpid()}))
     assert host.cpu_percent is not None
@@ -166,13 +168,15 @@ def test_no_number_of_a_reading_is_negative_or_not_a_number() -> None:
 
 def test_of_a_process_that_has_ended_only_that_is_told() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        source = ProcessSource(pids_are_ours=True)
+        clock = Clock()
+        source = ProcessSource(pids_are_ours=True, clock=clock)
         pids = frozenset({child.pid, os.getpid()})
         alive = source.read(pids).gpu_processes
         assert alive.keys() == pids
         assert all(process.name for process in alive.values())
         child.kill()
         child.wait()
+        clock.now += 2.0
         described = source.read(pids).gpu_processes
         assert described.keys() == pids
         assert described[child.pid] == HostProcess(child.pid, command=ELSEWHERE)

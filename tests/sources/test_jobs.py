@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agent.readings import Job, Scheduler
-from agent.sources.jobs import MAX_NAME, JobStep, completed, job_of_group, jobs_of_environ
+from agent.sources.jobs import JobStep, completed, job_of_group, jobs_of_environ
+
+MAX_NAME = 255  # characters
 
 ALLOCATION = "4744f0ea-7616-ab3a-a420-8e25056e3861"
 NOMAD = JobStep(Job(Scheduler.NOMAD, ALLOCATION, "trainer"))

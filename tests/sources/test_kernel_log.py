@@ -77,12 +77,13 @@ def test_what_is_written_later_was_written_after_the_last_reading_whatever_the_k
 def test_only_the_kernel_is_believed(log: Log) -> None:
     """Whoever may write to /dev/kmsg does so with the facility of user programs, 1, at least."""
     log.add(
-        record(xid(BUS, 79), 0, 1, priority=12),
+        record(xid(BUS, 79), 0, 1, priority=8),
         record(xid(BUS, 79), 1, 1, priority=8 * 3 + 4),
         record(xid(BUS, 31), 2, 1),
+        record(xid(BUS, 32), 3, 1, priority=7),
     )
 
-    assert log.codes() == [31]
+    assert log.codes() == [31, 32]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ import pytest
 
 from agent.simulation import Simulation
 from agent.sources import new_process
-from agent.sources.new_process import COMMAND, SECONDS, NewProcess
+from agent.sources.new_process import COMMAND, NewProcess
 from tests.support.agents import ROOT
 from tests.support.compiled import shared_library
+
+SECONDS = 30  # without persistence mode nvmlInit initializes each GPU that nobody holds
 
 SLEEP = ("sleep", "3600")
 AT_ONCE = 30.0  # seconds: a loaded machine takes its time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,26 @@ def test_nvmls_number_for_no_value_is_none(query: Any) -> None:
         simulation.gpus[0].fix(power_usage=2**32 - 1)
 
         assert read_power(query) is None
+
+
+@pytest.mark.parametrize("told", [[7, 2**32 - 1, 0], (7, 2**64 - 1, 0)], ids=["a list", "a tuple"])
+def test_each_number_of_several_is_a_value_or_none(told: Any) -> None:
+    with Simulation(1):
+        assert query(lambda: told) == [7, None, 0]
+
+
+def test_every_call_of_every_thread_is_counted_whether_it_succeeds_or_not() -> None:
+    driver = DriverSource()
+    with Simulation(1) as simulation:
+        read_power(query)
+        before = driver.calls
+        simulation.gpus[0].fail(POWER, NvmlReturn.UNKNOWN)
+        other = threading.Thread(target=read_power, args=[query_or_none])
+        other.start()
+        other.join()
+        read_power(query_or_none)
+
+    assert driver.calls == before + 4  # the handle and the power, twice
 
 
 def test_a_missing_function_is_none_to_query_or_none_and_raised_by_query() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.sources.pci import MAX_DEVICES, nvidia_gpus
+from agent.sources.pci import nvidia_gpus
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_DEVICES = 4096  # that are looked at
 
 
 def add_device(

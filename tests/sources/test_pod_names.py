@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.readings import Belonging
-from agent.sources.pod_names import RENEW_SECONDS, PodNames
+from agent.sources.pod_names import PodNames
 from agent.sources.side_thread import SideThread
 from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
     from pathlib import Path
+
+RENEW_SECONDS = 10.0  # at most so often the folders are listed, and only for a pod or container not known yet
 
 T = TypeVar("T")
 

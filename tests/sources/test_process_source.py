@@ -53,3 +53,15 @@ def test_what_hangs_is_waited_for_a_second_in_a_reading_however_much_of_it_there
 
 def test_one_process_that_hangs_leaves_time_for_the_largest(tmp_path: Path) -> None:
     assert name_of_the_largest(tmp_path, hung_on_gpus=1) == WHOLE
+
+
+def test_the_five_largest_of_the_host_are_told(tmp_path: Path) -> None:
+    proc = FakeProc(tmp_path)
+    proc.write(comm=CUT)
+    for pid in (1, *range(50, 57)):
+        shutil.copytree(tmp_path / "42", tmp_path / str(pid))
+        (tmp_path / str(pid) / "statm").write_text(f"200 {pid + 100} 0 0 0 0 0\n")
+
+    reading = ProcessSource(proc_root=str(tmp_path), clock=Clock()).read(frozenset())
+
+    assert [process.pid for process in reading.top_processes or ()] == [56, 55, 54, 53, 52]

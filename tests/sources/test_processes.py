@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.readings import Belonging, HostProcess, Job, Scheduler
-from agent.sources.command_line import MAX_COMMAND, clean, command_text
+from agent.sources.command_line import clean, command_text
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ELSEWHERE, ProcessReader
@@ -25,6 +25,8 @@ from tests.support.directory import Directory
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+MAX_COMMAND = 4096  # characters; every answer repeats a command for each GPU
 
 HERE = os.getpid()
 UNIT = Belonging(systemd_unit="a.service")

@@ -7,14 +7,18 @@ import pytest
 
 from agent.sources.procfs import (
     PAGE_BYTES,
+    Content,
     Stat,
     by_resident_bytes,
+    exists,
     open_files,
     parse_resident_bytes,
     parse_stat,
     parse_uid,
+    read_file,
     read_resident_bytes,
     read_stat,
+    unmapped_uid,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +51,52 @@ def test_a_pass_over_proc_lists_the_largest_first_and_skips_what_has_no_memory(t
     (tmp_path / "40").mkdir()  # ended during the pass
     (tmp_path / "sys").mkdir()
     assert by_resident_bytes(str(tmp_path), 5) == [(50 * PAGE_BYTES, 20), (5 * PAGE_BYTES, 10)]
+
+
+def test_five_more_than_asked_for_are_listed(tmp_path: Path) -> None:
+    """One that ends before it is described gives its place to the next."""
+    for pid in range(1, 15):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "statm").write_bytes(b"100 %d 0 0 0 0 0\n" % pid)
+    assert [pid for _, pid in by_resident_bytes(str(tmp_path), 3)] == [14, 13, 12, 11, 10, 9, 8, 7]
+
+
+@pytest.mark.parametrize(("name", "most"), [("cgroup", 8192), ("cmdline", 4096), ("environ", 32_768)])
+def test_a_file_of_a_process_is_read_up_to_a_bound(tmp_path: Path, name: str, most: int) -> None:
+    (tmp_path / "42").mkdir()
+    (tmp_path / "42" / name).write_bytes(b"x" * most)
+    assert read_file(str(tmp_path), 42, name) == (b"x" * most, False)
+    (tmp_path / "42" / name).write_bytes(b"x" * most + b"y")
+    assert read_file(str(tmp_path), 42, name) == (b"x" * most, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "whole"),
+    [
+        (Content(b"a b c", is_cut=False), b"a b c"),
+        (Content(b"a b c", is_cut=True), b"a b"),
+        (Content(b"abc", True), b""),
+    ],
+)
+def test_the_last_part_of_what_is_cut_may_be_half_of_it(content: Content, whole: bytes) -> None:
+    assert content.up_to(b" ") == whole
+
+
+@pytest.mark.parametrize(
+    ("mapped", "unmapped"),
+    [("0 0 4294967295\n", None), ("0 1000 1\n", 65_534), ("0 0 4294967294\n", 65_534), (None, None)],
+)
+def test_whoever_has_no_number_in_a_user_namespace_is_nobody(
+    tmp_path: Path, mapped: str | None, unmapped: int | None
+) -> None:
+    (tmp_path / "self").mkdir()
+    if mapped is not None:
+        (tmp_path / "self/uid_map").write_text(mapped)
+    assert unmapped_uid(str(tmp_path)) == unmapped
+
+
+def test_a_group_of_processes_is_no_process() -> None:
+    assert [exists(pid) for pid in (-1, 0, os.getpid(), 1, 2**70)] == [False, False, True, True, False]
 
 
 def test_among_too_many_processes_none_is_called_the_largest(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from agent.sources.rates import MAX_GAP_SECONDS, gap, rate
+from agent.sources.rates import gap, rate
+
+MAX_GAP_SECONDS = 300.0
 
 
 @pytest.mark.parametrize(

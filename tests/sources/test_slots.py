@@ -8,10 +8,12 @@ import pytest
 
 from agent.simulation import Simulation
 from agent.sources import slots
-from agent.sources.slots import MAX_CPUINFO_BYTES, HostSlots
+from agent.sources.slots import HostSlots
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_CPUINFO_BYTES = 8192
 
 BUS_ID = "00000000:01:00.0"  # as NVML writes it
 
@@ -34,6 +36,9 @@ def host(root: Path, *, width: str | None = "8\n", device: str = "0000:01:00.0")
     [
         ("8\n", 8),
         ("16\n", 16),
+        ("1\n", 1),
+        ("32\n", 32),
+        ("33\n", None),
         ("0\n", None),
         ("255\n", None),
         ("Unknown\n", None),
@@ -41,7 +46,7 @@ def host(root: Path, *, width: str | None = "8\n", device: str = "0000:01:00.0")
         (None, None),
         ("8" * 100_000, None),
     ],
-    ids=["8", "16", "no link", "unreadable link", "a word", "empty", "no port", "endless"],
+    ids=["8", "16", "1", "32", "33", "no link", "unreadable link", "a word", "empty", "no port", "endless"],
 )
 def test_the_port_above_the_gpu_tells_its_lanes(tmp_path: Path, width: str | None, lanes: int | None) -> None:
     assert host(tmp_path, width=width).port_width(BUS_ID) == lanes
@@ -69,10 +74,13 @@ def test_what_is_no_device_here_has_no_port(tmp_path: Path, bus_id: str) -> None
     ("speed", "generation"),
     [
         ("2.5 GT/s PCIe\n", 1),
+        ("5.0 GT/s PCIe\n", 2),
         ("8 GT/s\n", 3),
         ("8.0 GT/s PCIe\n", 3),
+        ("16.0 GT/s PCIe\n", 4),
         ("32.0 GT/s PCIe\n", 5),
         ("64.0 GT/s PCIe\n", 6),
+        ("128.0 GT/s PCIe\n", 7),
         ("7.0 GT/s PCIe\n", None),
         ("nan GT/s\n", None),
         ("Unknown\n", None),

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.sources.procfs import Content
-from agent.sources.user_names import (
-    MAX_NAMES,
-    MAX_PASSWD_BYTES,
-    MAX_RETRY_SECONDS,
-    RENEW_SECONDS,
-    RETRY_SECONDS,
-    UserNames,
-    look_up,
-    parse_passwd,
-)
+from agent.sources.user_names import UserNames, look_up, parse_passwd
 from tests.support.agents import wait_until
 from tests.support.directory import Directory
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_NAMES = 4096  # containers bring numbers without end
+MAX_PASSWD_BYTES = 1024 * 1024  # some 15,000 users; the thread looks up those after them
+MAX_RETRY_SECONDS = 60.0
+RENEW_SECONDS = 600.0  # until a name is looked up again
+RETRY_SECONDS = 10.0
 
 ADA, BOB, LOCAL = 20001, 20002, 1000
 NOBODY = 54321  # a number without a name
@@ -78,6 +75,8 @@ def world(tmp_path: Path) -> World:
         pytest.param(b"ada:x::7::/:", {}, id="no number"),
         pytest.param(b"ada:x:-7:7::/:", {}, id="a number that cannot be"),
         pytest.param(b"ada:x:" + b"7" * 5000 + b":7::/:", {}, id="a number that nobody can convert"),
+        pytest.param(b"ada:x:4294967295:7::/:", {4_294_967_295: "ada"}, id="the greatest number"),
+        pytest.param(b"ada:x:00000000007:7::/:", {}, id="more digits than a number has"),
         pytest.param(b":x:7:7::/:", {}, id="no name"),
         pytest.param(b"ada", {}, id="no user"),
     ],

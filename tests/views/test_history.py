@@ -52,7 +52,7 @@ def test_every_column_is_remembered_and_every_remembered_one_is_shown() -> None:
 
 def test_without_a_wish_there_are_the_four() -> None:
     data = shown()
-    assert list(data) == ["interval", "ts", "devices"]
+    assert list(data) == ["interval", "longest_seconds", "ts", "devices"]
     assert list(data["devices"][0]) == ["idx", "uuid", *DEFAULT]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from agent.readings import GpuSeries, HistoryReading
 from agent.views.envelope import Success, success
 from agent.views.history import DEFAULT, HistoryColumns, history_json
@@ -37,6 +39,18 @@ def test_a_history_is_the_json_of_its_model() -> None:
             answer = Success[HistoryColumns].model_validate_json(body)
             assert answer.model_dump_json(exclude_unset=True).encode() == body
             assert [device.uuid for device in answer.data.devices] == [gpu.uuid for gpu in gpus]
+
+
+class Part(BaseModel):
+    """With a value that may be left out."""
+
+    told: int
+    untold: int | None = None
+
+
+def test_what_was_not_set_is_left_out() -> None:
+    assert to_json(Part(told=1)) == b'{"told":1}'
+    assert to_json(Part(told=1, untold=None)) == b'{"told":1,"untold":null}'
 
 
 def test_items_are_made_when_they_are_asked_for() -> None:

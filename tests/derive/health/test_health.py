@@ -9,8 +9,7 @@ import pytest
 
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import Health
-from agent.derive.health.fans import HOT_CELSIUS
-from agent.derive.health.xid import APPLICATION_XID_SECONDS, HARDWARE_XID_SECONDS
+from agent.derive.health.nvlink import LINKS_OF_MODEL, SPEED_OF_MODEL
 from agent.readings import (
     NVSWITCH,
     Fan,
@@ -27,6 +26,10 @@ from agent.readings import (
 )
 from tests.derive.health.patients import NOW, WELL, findings, gpu, health
 from tests.support.readings import reading
+
+HOT_CELSIUS = 75
+APPLICATION_XID_SECONDS = 600.0
+HARDWARE_XID_SECONDS = 86_400.0
 
 
 def test_a_gpu_without_a_finding_is_healthy() -> None:
@@ -206,6 +209,30 @@ def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]]
     assert [finding.what for finding in found.findings] == (
         [f"{down} of its {5 + down} NVLinks down"] if down else []
     )
+
+
+# The data sheets give GB/s of all links of a GPU in both directions. One link carries 25 GB/s in one
+# direction on A100 and H100, and 50 GB/s on Blackwell. The driver reports a sixteenth more.
+@pytest.mark.parametrize(
+    ("model", "total", "link"),
+    [
+        ("NVIDIA A100-SXM4-40GB", 600, 25),
+        ("NVIDIA A100-SXM4-80GB", 600, 25),
+        ("NVIDIA H100 80GB HBM3", 900, 25),
+        ("NVIDIA H200", 900, 25),
+        ("NVIDIA B200", 1800, 50),
+        ("NVIDIA GB200", 1800, 50),
+        ("NVIDIA GB300", 1800, 50),
+    ],
+)
+def test_the_links_of_a_model_carry_what_its_data_sheet_promises(model: str, total: int, link: int) -> None:
+    assert LINKS_OF_MODEL[model] * link * 2 == total
+    assert SPEED_OF_MODEL.get(model, link * 1000 * 17 // 16) == link * 1000 * 17 // 16
+
+
+def test_every_model_has_a_data_sheet() -> None:
+    assert len(LINKS_OF_MODEL) == 7
+    assert SPEED_OF_MODEL.keys() <= LINKS_OF_MODEL.keys()
 
 
 @pytest.mark.parametrize(

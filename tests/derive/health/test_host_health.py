@@ -8,6 +8,7 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.health import Health
 from agent.derive.host_health import examine_host
 from agent.readings import DriverReading, GpuCensus, GpuSample, GpuState, Snapshot
+from agent.readings.kernel_log import KernelLogReading, NvSwitch, SxidCount
 
 HEALTHY, WARNING, CRITICAL = HealthVerdict
 WELL, UNKNOWN = Health(HEALTHY), Health(None)
@@ -90,3 +91,24 @@ def test_without_a_driver_it_says_what_is_missed(expected: int, words: str) -> N
     health = examine_host(Snapshot(1.0, 1.0, driver_error="No NVIDIA driver", census=GpuCensus(expected)))
 
     assert health.findings[0].what == f"The NVIDIA driver does not answer, and {words}"
+
+
+@pytest.mark.parametrize(
+    ("seen", "names"),
+    [
+        pytest.param(SxidCount(1, 100_000.0, True, None), ["sxid_20034"], id="now"),
+        pytest.param(SxidCount(1, 100_000.0 - 86_400, True, None), ["sxid_20034"], id="a day ago"),
+        pytest.param(SxidCount(1, 100_000.0 - 86_401, True, None), [], id="more than a day ago"),
+        pytest.param(SxidCount(1, 100_000.0, True, None, was_reset=True), [], id="before its reset"),
+        pytest.param(SxidCount(1, 100_000.0, False, None), [], id="not fatal"),
+        pytest.param(SxidCount(1, 100_000.0, None, None), [], id="nobody says whether fatal"),
+    ],
+)
+def test_a_fatal_error_of_a_switch_is_critical_for_a_day(seen: SxidCount, names: list[str]) -> None:
+    log = KernelLogReading(switches=(NvSwitch(0, "0000:c1:00", {20034: seen}),))
+    driver, census = DriverReading(gpu_count=8), GpuCensus(8, 8)
+
+    health = examine_host(Snapshot(100_000.0, 1.0, driver=driver, census=census, kernel_log=log))
+
+    assert [finding.name for finding in health.findings] == names
+    assert health.verdict is (CRITICAL if names else HEALTHY)

@@ -14,11 +14,12 @@ from agent.simulation import NvmlReturn
 from agent.sources.gpu.gpm import GpmSource
 from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.unknown import Record
-from agent.sources.rates import MAX_GAP_SECONDS
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MAX_GAP_SECONDS = 300.0
 
 UNKNOWN = Gpm()
 HELD = Gpm(sm_activity_percent=70.5, dram_activity_percent=30.25)

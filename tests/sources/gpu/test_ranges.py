@@ -10,7 +10,19 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 
 import agent.readings
-from agent.readings import Clocks, Fans, GpuReading, Memory, Pcie, Power, Thermal, Unknown, Utilization
+from agent.readings import (
+    Clocks,
+    Fans,
+    GpuReading,
+    Memory,
+    NvLink,
+    NvLinks,
+    Pcie,
+    Power,
+    Thermal,
+    Unknown,
+    Utilization,
+)
 from agent.sources.gpu.possible import only_possible
 from agent.sources.gpu.ranges import RANGES
 from tests.hardware.smi import SmiGpu, parse
@@ -36,6 +48,55 @@ def test_every_number_of_a_reading_has_a_range() -> None:
 
     assert len(fields) > 70
     assert fields - OUR_OWN == set(RANGES), "agent/sources/gpu/ranges.py"
+
+
+# The least and the most that is believed of any GPU, by the unit, or by the field where that has others.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "bytes": (0, 17_592_186_044_416),  # 16 TiB
+    "%": (0, 100),
+    "fans.speed_percent": (0, 500),
+    "fans.each.speed_percent": (0, 500),
+    "rpm": (0, 100_000),
+    "fans": (0, 64),
+    "°C": (-100, 200),
+    **{
+        f"thermal.{name}_celsius": (-300, 300)
+        for name in (
+            "margin",
+            "shutdown_margin",
+            "slowdown_margin",
+            "memory_max_margin",
+            "max_operating_margin",
+        )
+    },
+    "W": (0, 20_000),
+    "J": (0, 9_223_372_036_854_775.807),
+    "s": (0, 9_223_372_036.854775807),
+    "MHz": (0, 100_000),
+    "µs": (0, 3_600_000_000),
+    "sessions": (0, 100_000),
+    "frames per second": (0, 10_000_000),
+    "KiB/s": (0, 1_073_741_824),  # 1 TiB/s
+    "MB/s": (0, 10_000_000),
+    "lanes": (0, 32),
+    **dict.fromkeys(("errors", "replays", "as a bitmask"), (0, 9_223_372_036_854_775_807)),
+    **dict.fromkeys(("pages", "rows", "banks"), (0, 1_000_000)),
+    "as a generation": (1, 7),
+    "as a P-state": (0, 15),
+    "as a fault": (0, 15),
+    "as a version": (0, 63),
+    **dict.fromkeys(("as a state", "as a summary", "as a mode", "as an action"), (0, 255)),
+    **dict.fromkeys(("as an architecture", "as a return code", ""), (0, 999)),
+    "as a pid": (0, 2_147_483_647),
+    "as an id": (0, 1_048_576),
+    "fabric.clique_id": (0, 4_294_967_295),
+}
+
+
+def test_each_number_has_the_bounds_of_its_unit() -> None:
+    found = {path: (one.least, one.most) for path, one in RANGES.items()}
+
+    assert found == {path: BOUNDS.get(path) or BOUNDS[one.unit] for path, one in RANGES.items()}
 
 
 A_CARD = dataclasses.replace(
@@ -70,6 +131,36 @@ def test_the_limits_that_a_gpu_tells_are_the_measure(path: str, told: float) -> 
 
     assert value_at(only_possible(with_value(A_CARD, path, told)), path) is None
     assert only_possible(unlimited) is unlimited
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("memory.used_bytes", 94_556_389_376),  # a tenth and 64 MiB more than all
+        ("memory.bar1_used_bytes", GIB),
+        ("power.usage_watts", 2200),  # three times the greatest limit, and 100 W
+        ("power.module_average_watts", 3100),
+        ("clocks.sm_mhz", 4960),  # twice the maximum, and 1000 MHz
+        ("clocks.memory_mhz", 6238),
+        ("pcie.tx_kib_per_second", 67_108_864),  # four times 8 lanes of 2 GB/s
+        ("nvlink.links.rx_kib_per_second", 28_533_398.4375),  # a tenth more than its speed
+    ],
+)
+def test_the_limit_of_a_gpu_leaves_room_for_rounding_and_spikes(path: str, most: float) -> None:
+    linked = dataclasses.replace(
+        A_CARD,
+        power=dataclasses.replace(A_CARD.power, module_limit_watts=1000.0),
+        nvlink=NvLinks((NvLink(0, is_active=True, speed_megabytes_per_second=26_562),)),
+    )
+
+    assert RANGES[path].most_of(linked) == pytest.approx(most, abs=0.1)
+
+
+@pytest.mark.parametrize(("speed", "most"), [(999, 1_073_741_824), (1000, 1_074_218.75)])
+def test_an_nvlink_below_a_gigabyte_a_second_tells_another_unit(speed: int, most: float) -> None:
+    links = NvLinks((NvLink(0, is_active=True, speed_megabytes_per_second=speed),))
+
+    assert RANGES["nvlink.links.tx_kib_per_second"].most_of(dataclasses.replace(PLAIN, nvlink=links)) == most
 
 
 @pytest.mark.parametrize(

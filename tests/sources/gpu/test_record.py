@@ -12,13 +12,14 @@ from agent.derive.free import Offer, Wish, choose
 from agent.readings import DriverReading, GpuSample, GpuState, Reason, Snapshot, SourceError, Unknown
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
-from agent.sources.gpu.unknown import MAX_GAP
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.readings import GpuReading
+
+MAX_GAP = 600.0
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def one() -> Iterator[OneGpu]:
 
 
 TEMPERATURE, CELSIUS = "nvmlDeviceGetTemperatureV", "thermal.gpu_celsius"
-SELDOM, MODE = "nvmlDeviceGetComputeMode", "modes.compute_mode"
+SELDOM, STATE = "nvmlDeviceGetPerformanceState", "modes.performance_state"
 
 
 def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_told_again(one: OneGpu) -> None:
@@ -40,9 +41,9 @@ def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_told_again(one
     )
     second = replace(first, asked=began + SLOW_PACE)
 
-    assert [one.read(after=1).unknown.get(MODE) for _ in range(8)] == [first] * 4 + [second] * 4
+    assert [one.read(after=1).unknown.get(STATE) for _ in range(8)] == [first] * 4 + [second] * 4
     one.gpu.heal()
-    assert [MODE in one.read(after=1).unknown for _ in range(5)][-1] is False
+    assert [STATE in one.read(after=1).unknown for _ in range(5)][-1] is False
 
 
 def test_it_is_since_the_first_of_the_samples_in_a_row(one: OneGpu) -> None:

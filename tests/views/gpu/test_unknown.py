@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
@@ -13,12 +14,14 @@ from pydantic import BaseModel
 from agent.derive.activity import Thresholds
 from agent.readings import (
     DriverReading,
+    Engines,
     GpuReading,
     GpuSample,
     GpuState,
     LedgerReading,
     Reason,
     Snapshot,
+    Unknown,
 )
 from agent.simulation import DRIVER_GENERATIONS, MODELS, FieldId, NvmlReturn, SimulatedProcess
 from agent.views.gpu import GpuJson
@@ -238,3 +241,24 @@ def _kinds(annotation: Any) -> Iterator[Any]:
         yield from get_args(annotation)
     else:
         yield annotation
+
+
+def test_a_part_that_is_null_for_two_reasons_is_named_value_by_value() -> None:
+    parts = ("decoder_percent", "jpeg_percent", "ofa_percent", "encoder_sessions", "capture_sessions")
+    sessions = [
+        f"{kind}_{value}" for kind in ("encoder", "capture") for value in ("fps", "latency_microseconds")
+    ]
+    why = {"encoder_percent": Reason.NOT_SUPPORTED} | dict.fromkeys([*parts, *sessions], Reason.NO_PERMISSION)
+    unknown = {
+        f"engines.{name}": Unknown(
+            reason, "nvmlDeviceGetX", "NVML_ERROR_X", "X", since=0.0, told_before=False
+        )
+        for name, reason in why.items()
+    }
+    with one_gpu() as one:
+        reading = replace(one.read(), engines=Engines(), unknown=unknown)
+
+    told = gpu_object(sample_of(reading))["detail"]["unknown"]
+
+    assert told[Reason.NOT_SUPPORTED] == ["detail.engines.encoder_percent"]
+    assert told[Reason.NO_PERMISSION] == [f"detail.engines.{name}" for name in parts]

@@ -17,10 +17,11 @@ from agent.readings import (
     Snapshot,
     UserUse,
 )
-from agent.views.prometheus.processes import MAX_PROCESSES
 from tests.support.readings import with_values
 from tests.views.prometheus.test_prometheus import GPU, in_order, lines, text
 from tests.views.samples import HEALTHY, READING, snapshot
+
+MAX_PROCESSES = 512
 
 
 def watched(*processes: GpuProcess) -> Snapshot:

@@ -1,0 +1,147 @@
+"""Which tests belong to a module, and whether they notice a mutant of it.
+
+Libraries and the agent are loaded once. Each mutant runs in a fork, which loads anew what the change reaches.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.test_import_circles import imported_modules, reach
+from tests.test_imports import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import NoReturn
+
+OPTIONS = ["-qx", "-n0", "-pno:cacheprovider", "-Wignore", "--no-header"]
+# Folders whose tests start servers, proxies and browsers, or try a great many cases.
+SLOW = {"clients", "faults", "hardware", "kubernetes", "load", "packaging", "page", "prometheus"}
+SLOW |= {"properties", "proxies"}
+LONGEST = 60.0  # seconds that the tests of one mutant may take: it may let them wait for ever
+MOST_WORK = 30  # seconds of a processor that they may take: it may go round in a circle
+ANSWERS = Path("tests/exact/test_answers.py")  # every answer to the letter: for what makes answers
+IMPORTS = imported_modules()
+
+
+def tests_of(path: Path) -> list[list[str]]:
+    """The files of tests of a module, in rounds: named like it; every answer; beside it; all that know it."""
+    module, room = _module(path), path.parts[1]
+    mirror = Path("tests", *path.parts[1:-1])
+    files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]
+    named = [file for file in files if file.stem == f"test_{module.rpartition('.')[2]}"]
+    rounds = [
+        [one for one in named if one.parent == mirror] or [one for one in named if one.parts[1] == room],
+        [ANSWERS] if room == "views" else [],
+        [one for one in files if one.parent == mirror],
+        [one for one in files if one in named or f"{module} import" in one.read_text()],
+    ]
+    taken: set[Path] = set()
+    for tests in rounds:
+        tests[:] = [one for one in tests if one not in taken]
+        taken.update(tests)
+    return [[str(one) for one in tests] for tests in rounds if tests]
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+@contextmanager
+def copy_of_the_repository() -> Iterator[None]:
+    """The process works in a copy, which may be changed; what the tests start does so too."""
+    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True)  # noqa: S607  (the user's git)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as copy:
+        for name in listed.splitlines():
+            if (ROOT / name).is_file():
+                Path(copy, name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, Path(copy, name))
+        os.chdir(copy)
+        os.environ["PYTHONPATH"] = sys.path[0] = copy
+        try:
+            _forget(lambda name: name.partition(".")[0] in {"agent", "tests", "main"})
+            _run(["--collect-only", "tests/http/test_endpoints.py"])
+            yield
+        finally:
+            os.chdir(ROOT)
+
+
+def notices(path: Path, source: str, tests: list[str]) -> bool:
+    """Whether tests fail, or take too long, when a module has this source."""
+    original, times = path.read_text(), path.stat()
+    path.write_text(source)
+    os.utime(path, (times.st_atime, times.st_mtime + 10))  # so that what was compiled before is not loaded
+    try:
+        child = os.fork()
+        if not child:
+            _in_fork(_module(path), tests)
+        return _status(child) != 0
+    finally:
+        path.write_text(original)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _in_fork(module: str, tests: list[str]) -> NoReturn:
+    """Load the module anew, with all that imports it, and run the tests; the status is theirs."""
+    status = 1
+    try:
+        os.setsid()
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_WORK, MOST_WORK))
+        _forget(lambda name: name.partition(".")[0] == "tests" or module in {name, *reach(name, IMPORTS)})
+        ended = _run(tests)
+        status = 0 if ended == pytest.ExitCode.NO_TESTS_COLLECTED else ended  # all of them are slow
+    finally:
+        os._exit(status)
+
+
+def _status(child: int) -> int:
+    """How a fork ended; one that takes too long is ended, with all that it started."""
+    deadline = time.monotonic() + LONGEST
+    try:
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return status
+            time.sleep(0.02)
+        os.kill(child, signal.SIGKILL)
+        return os.waitpid(child, 0)[1]
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+
+
+def _run(arguments: list[str]) -> int:
+    """Run tests in this process, silently."""
+    with Path(os.devnull).open("w") as nowhere:
+        sys.stdout.flush()
+        kept = os.dup(1), os.dup(2)
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            return int(pytest.main([*OPTIONS, *arguments]))
+        finally:
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+
+
+def _forget(chosen: Callable[[str], bool]) -> None:
+    """What is imported next is loaded anew."""
+    for name in [name for name in sys.modules if chosen(name)]:
+        package, _, own_name = name.rpartition(".")
+        if package in sys.modules:
+            vars(sys.modules[package]).pop(own_name, None)  # where `from package import module` finds it
+        del sys.modules[name]
