@@ -191,7 +191,9 @@ async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
     restored = await store.start(read) or Restored()
     history.restore(restored.history)
     max_gap = MAX_GAP_INTERVALS * max(settings.sample_interval, settings.history_interval)
-    return restored, keeper(store, history, boot=store.boot, users=settings.state_users, max_gap=max_gap)
+    return restored, keeper(
+        store, history, restored, boot=store.boot, users=settings.state_users, max_gap=max_gap
+    )
 
 
 def _api(shared: SharedState) -> FastAPI:

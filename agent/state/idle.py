@@ -8,12 +8,13 @@ from agent.readings.restored import KeptProcess
 from agent.state.subject import Rows, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
     from sqlite3 import Connection
 
     from agent.readings import Snapshot
     from agent.state.subject import Row
 
+# Replaced as a whole: what is not among the newest rows is gone.
 CREATE = (
     """
     CREATE TABLE idle (
@@ -22,37 +23,42 @@ CREATE = (
     ) WITHOUT ROWID
     """,
 )
-_WHOLE = 7  # columns of a row in the file
 
 
-def idle_part(boot: str) -> Callable[[Snapshot], Rows | None]:
-    """A row of each process on the GPUs that tell theirs, and one without a pid of each such GPU.
+class IdlePart:
+    """The rows of each process of which it is known when it began, and whether it works.
 
-    Of a process of which it is not known yet when it began, or whether it works, the row ends with its pid.
+    What a Snapshot does not tell is not gone: it stays as it was told last, or as the agent before knew it.
     """
 
-    def rows(snapshot: Snapshot) -> Rows | None:
-        ledger = snapshot.ledger
-        if ledger is None or not boot:
-            return None
-        hosts = snapshot.host_processes
-        found: list[Row] = [
-            (boot, gpu.identity.uuid, None)
-            for gpu in snapshot.gpus
-            if gpu.identity.uuid is not None and gpu.reading is not None and gpu.reading.processes is not None
-        ]
-        for (uuid, pid), use in ledger.processes.items():
-            host = hosts.get(pid)
-            first_seen = use.first_seen_at - snapshot.booted_at
-            if host is None or host.start_ticks is None or use.idle_seconds is None:
-                found.append((boot, uuid, pid))
-            else:
-                found.append(
-                    (boot, uuid, pid, host.start_ticks, first_seen, use.idle_seconds, snapshot.taken_at)
-                )
-        return Rows(SUBJECT, tuple(found)) if found else None
+    def __init__(self, boot: str, known: Mapping[tuple[str, int], KeptProcess]) -> None:
+        """`known`: by GPU UUID and pid, what was restored."""
+        self._boot = boot
+        self._known = dict(known)
 
-    return rows
+    def __call__(self, snapshot: Snapshot) -> Rows | None:
+        """All of them, as of this Snapshot."""
+        ledger = snapshot.ledger
+        if ledger is None or not self._boot:
+            return None
+        listed = {
+            gpu.identity.uuid: {process.pid for process in gpu.reading.processes}
+            for gpu in snapshot.gpus
+            if gpu.reading is not None and gpu.reading.processes is not None
+        }
+        known = {
+            (uuid, pid): one for (uuid, pid), one in self._known.items() if pid in listed.get(uuid, {pid})
+        }
+        for (uuid, pid), use in ledger.processes.items():
+            host = snapshot.host_processes.get(pid)
+            if host is not None and host.start_ticks is not None and use.idle_seconds is not None:
+                first_seen = use.first_seen_at - snapshot.booted_at
+                known[uuid, pid] = KeptProcess(host.start_ticks, first_seen, use.idle_seconds)
+        self._known = known
+        return Rows(
+            SUBJECT,
+            tuple((self._boot, uuid, pid, *one, snapshot.taken_at) for (uuid, pid), one in known.items()),
+        )
 
 
 def restore(connection: Connection, boot: str) -> dict[tuple[str, int], KeptProcess]:
@@ -68,18 +74,9 @@ def restore(connection: Connection, boot: str) -> dict[tuple[str, int], KeptProc
 
 
 def _write(connection: Connection, rows: Sequence[Row]) -> None:
-    # A process that is there, and of which nothing is known yet, keeps what an agent before this one knew.
-    listed = {(uuid, pid) for _, uuid, pid, *_ in rows}
-    told = {uuid for _, uuid, _, *_ in rows}
-    connection.executemany("DELETE FROM idle WHERE boot != ?", {(boot,) for boot, *_ in rows})
-    known = connection.execute("SELECT uuid, gpu, pid FROM idle JOIN gpus ON id = gpu").fetchall()
+    connection.execute("DELETE FROM idle")
     connection.executemany(
-        "DELETE FROM idle WHERE gpu = ? AND pid = ?",
-        [(gpu, pid) for uuid, gpu, pid in known if uuid in told and (uuid, pid) not in listed],
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO idle VALUES (?, (SELECT id FROM gpus WHERE uuid = ?), ?, ?, ?, ?, ?)",
-        [row for row in rows if len(row) == _WHOLE],
+        "INSERT INTO idle VALUES (?, (SELECT id FROM gpus WHERE uuid = ?), ?, ?, ?, ?, ?)", rows
     )
 
 

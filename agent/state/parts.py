@@ -8,25 +8,33 @@ from agent.readings import seconds_since_boot
 from agent.sampling.usage import UsageMeter
 from agent.state import names, seen, usage
 from agent.state.history import HistoryPart
-from agent.state.idle import idle_part
+from agent.state.idle import IdlePart
 from agent.state.keeper import Keeper
 from agent.state.xids import XidsPart
 
 if TYPE_CHECKING:
+    from agent.readings.restored import Restored
     from agent.sampling.history import History
     from agent.state.keeper import Part
     from agent.state.store import Store
 
 
-def keeper(store: Store, history: History, *, boot: str, users: bool, max_gap: float) -> Keeper:
-    """All of them, to be written by `store`.
+def keeper(
+    store: Store, history: History, restored: Restored, *, boot: str, users: bool, max_gap: float
+) -> Keeper:
+    """All of them, to be written by `store`, in which `restored` was found.
 
     `boot` is the id of this boot; `users`: whether users may be kept. Of Snapshots that are more than
     `max_gap` seconds apart, nothing is known of the time between.
     """
     meter = UsageMeter(max_gap)
     xids = XidsPart(boot, users=users)
-    parts: list[Part] = [HistoryPart(history, seconds_since_boot()), xids.all, idle_part(boot), seen.rows]
+    parts: list[Part] = [
+        HistoryPart(history, seconds_since_boot()),
+        xids.all,
+        IdlePart(boot, restored.processes),
+        seen.rows,
+    ]
     parts.append(lambda _: usage.gpu_rows(meter.days(), store.run))
     if users:
         parts += [names.rows, lambda _: usage.user_rows(meter.days(), store.run)]

@@ -7,21 +7,24 @@ import json
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+from agent.readings import GpuDay, UserDay
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN
 from tests.packaging.commands import succeed
+from tests.support import state_file
 from tests.support.agents import agent_server
 from tests.support.endpoints import STREAM
 from tests.support.groups import needs_slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +40,14 @@ ASKED: dict[str, list[dict[str, Any]]] = {
         {"exclude_users": ["ann", "bob"], "min_free_memory": "1GiB"},
         {"count": 0},
     ],
-    "get_history": [{"seconds": 60.5}],
+    "get_history": [
+        {"seconds": 60.5},
+        {"fields": "power_watts,host"},
+        {"seconds": 86_400, "fields": "sm_percent"},
+    ],
+    "get_usage": [{"days": 7}, {"days": 0}],
 }
+ALICE = 1000
 
 
 @dataclass
@@ -82,14 +91,31 @@ def generated(tmp_path_factory: pytest.TempPathFactory, document_file: Path) -> 
 
 @contextmanager
 def world(name: str) -> Iterator[str]:
-    """The address of an agent on such a host."""
+    """The address of an agent on such a host, where alice held a GPU for two hours yesterday."""
     with Simulation(gpus=8, scenario=None if name in {"lost", "no-driver"} else name) as simulation:
         if name == "lost":
             simulation.gpus[1].lose()
         if name == "no-driver":
             simulation.remove_driver()
-        with agent_server(TOKEN=A_TOKEN, HISTORY_INTERVAL="10", URL_PREFIX="server1") as url:
+        with (
+            TemporaryDirectory() as folder,
+            agent_server(
+                TOKEN=A_TOKEN, HISTORY_INTERVAL="10", URL_PREFIX="server1", STATE_DIR=kept(folder)
+            ) as url,
+        ):
             yield f"{url}/server1"
+
+
+def kept(folder: str) -> str:
+    """A folder with what an agent of yesterday left."""
+    uuid, two_hours = "GPU-of-yesterday", state_file.sums(2.0)
+    state_file.fill(
+        Path(folder) / state_file.REAL,
+        [UserDay(state_file.ago(1), ALICE, two_hours)],
+        [GpuDay(state_file.ago(1), uuid, "NVIDIA A100", 7200.0, 3.6e6, two_hours)],
+        {ALICE: "alice"},
+    )
+    return folder
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -99,7 +125,8 @@ def test_every_operation_gives_back_the_answer_as_it_came(generated: Generated, 
         for operation, module in generated.operations.items():
             if operation == "get_gpu_stream":
                 continue  # has no end
-            for parameters in [{}, *ASKED.get(operation, [])]:
+            by = [{"by": by} for by in generated.models.UsageBy] if operation == "get_usage" else []
+            for parameters in [{}, *ASKED.get(operation, []), *by]:
                 response = module.sync_detailed(client=client, **parameters)
                 statuses.add(int(response.status_code))
                 assert as_it_came(response), (operation, parameters, response)
@@ -132,6 +159,18 @@ def test_a_client_without_the_token_is_given_a_failure(generated: Generated) -> 
             assert (operation, response.status_code) == (operation, 401)
             assert isinstance(response.parsed, generated.models.Failure)
             assert response.parsed.to_dict() == json.loads(response.content)
+
+
+def test_gpu_hours_of_a_user_a_day_and_a_gpu_are_numbers_with_names(generated: Generated) -> None:
+    with world("healthy") as url, generated.authenticated(url) as client:
+        usage = {
+            by.value: generated.operations["get_usage"].sync(client=client, by=by).data
+            for by in generated.models.UsageBy
+        }
+    (user,), (day,), (gpu,) = usage["user"].users, usage["day"].days, usage["gpu"].gpus
+    assert (user.username, user.uid, user.hours_held, user.hours_used) == ("alice", ALICE, 2.0, 1.0)
+    assert (day.day, day.hours_held, day.energy_kwh) == (state_file.ago(1), 2.0, 1.0)
+    assert (gpu.idx, gpu.uuid, gpu.hours_watched) == (None, "GPU-of-yesterday", 2.0)
 
 
 def test_an_unknown_number_is_the_word_for_it_and_a_known_one_a_number(generated: Generated) -> None:

@@ -77,6 +77,31 @@ export async function hottest(url: string): Promise<number | null> {
 }
 """
 
+# What the file in STATE_DIR has, and what it adds to others.
+HOURS = """
+import type { components, operations } from './schema';
+type Schemas = components['schemas'];
+type Usage = operations['get_usage']['responses'][200]['content']['application/json'];
+type Csv = operations['get_usage']['responses'][200]['content']['text/csv'];
+type Query = NonNullable<operations['get_usage']['parameters']['query']>;
+type Past = NonNullable<operations['get_history']['parameters']['query']>;
+
+export const queries: Query[] = [{}, { days: 7, by: 'day' }, { by: 'gpu', format: 'csv' }];
+export const day: Past = { seconds: 86400, fields: 'power_watts,host' };
+export const table = (csv: Csv): string[] => csv.split('\\n');
+
+export function wasted({ data }: Usage): string[] {
+  return (data.users ?? []).map(
+    (user) => `${user.username ?? user.uid ?? 'unknown'} ${user.hours_held - (user.hours_used ?? 0)} h`,
+  );
+}
+
+export function idle({ users, usage_days: days }: Schemas['Users']): string {
+  const held = users.map((user) => user.idle_holdings?.gpu_memory_mb ?? 0);
+  return `${held.length} users, hours for ${days ?? 'no'} days`;
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, document_file: Path) -> Path:
@@ -95,7 +120,7 @@ def compiled(project: Path, program: str) -> str:
     return run(["npx", "tsc", "--project", "."], project).stdout
 
 
-@pytest.mark.parametrize("program", [EXAMPLE, ENVELOPE], ids=["first seed", "second seed"])
+@pytest.mark.parametrize("program", [EXAMPLE, ENVELOPE, HOURS], ids=["first seed", "second seed", "hours"])
 def test_a_client_compiles(project: Path, program: str) -> None:
     assert compiled(project, program) == ""
 

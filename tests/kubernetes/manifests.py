@@ -33,6 +33,17 @@ def manifest(name: str) -> dict[str, Any]:
     return loaded
 
 
+def daemonset_with_state() -> dict[str, Any]:
+    """With the parts for STATE_DIR, which are comments: those below a line that ends like the ones here."""
+    lines, is_part = list[str](), False
+    for line in (FOLDER / "daemonset.yaml").read_text().splitlines():
+        is_comment = line.lstrip().startswith("# ")
+        lines.append(line.replace("# ", "", 1) if is_part and is_comment else line)
+        is_part = is_comment and (is_part or line.endswith("see docs/kubernetes.md:"))
+    loaded: dict[str, Any] = yaml.safe_load("\n".join(lines))
+    return loaded
+
+
 def prometheus_rule() -> str:
     """The text of prometheusrule.yaml: the groups of the rule files, with their comments."""
     groups = (file.read_text().partition("\ngroups:\n")[2] for file in RULES)

@@ -10,7 +10,7 @@ import yaml
 
 from agent.settings import Settings
 from agent.settings.token_file import read_token_file
-from tests.kubernetes.manifests import FOLDER, RULES, manifest, prometheus_rule
+from tests.kubernetes.manifests import FOLDER, RULES, daemonset_with_state, manifest, prometheus_rule
 from tests.packaging.dockerfile import only, parse
 from tests.prometheus.engine import promtool
 from tests.support.agents import ROOT
@@ -60,6 +60,32 @@ def test_kubernetes_accepts_it(name: str, version: str) -> None:
     versions = all_versions()
     assert versions[0] < "1.30" < versions[-1]
     validate(manifest(name), versions[0 if version == "oldest" else -1], strict=True)
+
+
+@pytest.mark.slow
+def test_kubernetes_accepts_it_with_the_parts_for_state_dir() -> None:
+    from kubernetes_validate import validate
+    from kubernetes_validate.utils import latest_version
+
+    validate(daemonset_with_state(), latest_version(), strict=True)
+
+
+def test_with_the_parts_for_state_dir_the_agent_writes_to_the_node_and_nowhere_else(
+    pod: dict[str, Any], container: dict[str, Any]
+) -> None:
+    changed = daemonset_with_state()["spec"]["template"]["spec"]
+    (agent,), (before,) = changed["containers"], changed["initContainers"]
+    folder = environ(agent)["STATE_DIR"]["value"]
+    mount = {"name": "state", "mountPath": folder}
+    assert agent["volumeMounts"] == [*container["volumeMounts"], mount]
+    kept = {"name": "state", "hostPath": {"path": folder, "type": "DirectoryOrCreate"}}
+    assert changed["volumes"] == [*pod["volumes"], kept]
+    assert agent["securityContext"] == container["securityContext"]
+    # The agent cannot be given the folder in another way: fsGroup does nothing for a hostPath.
+    assert before["volumeMounts"] == [mount]
+    user, group = changed["securityContext"]["runAsUser"], changed["securityContext"]["runAsGroup"]
+    assert before["command"] == ["chown", f"{user}:{group}", folder]
+    assert before["image"] == container["image"]
 
 
 @pytest.mark.slow
@@ -169,7 +195,8 @@ def test_the_host_is_named_as_its_node(container: dict[str, Any]) -> None:
 def test_the_image_is_named_in_one_place_and_without_a_registry() -> None:
     texts = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
     images = [(name, image) for name, text in texts.items() for image in re.findall(r"image: (.*)", text)]
-    ((name, image),) = images
+    ((name, image), of_a_comment) = images
+    assert of_a_comment == (name, image)
     assert name == "daemonset.yaml"
     assert re.fullmatch(r"nvidia-smi-web-agent:\d+\.\d+\.\d+", image)
 

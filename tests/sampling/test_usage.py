@@ -188,6 +188,16 @@ def test_a_clock_that_is_set_changes_the_day_and_not_the_time(watch: Watch) -> N
     assert (watch.held(ALICE), watch.held(ALICE, "2026-11-27")) == (10.0, 10.0)
 
 
+def test_today_is_still_there_to_be_written_though_a_clock_was_set_to_and_fro(watch: Watch) -> None:
+    watch.see(gpu(process(1)))
+    watch.see(gpu(process(1)))
+    for days in (-2, 2, 1):  # back, to today again, and then it is tomorrow
+        watch.at += days * 86_400
+        watch.see(gpu(process(1)))
+    assert {one.day for one in watch.meter.days().users} == {TODAY, "2026-11-27"}
+    assert watch.held(ALICE) == 20.0
+
+
 def test_only_today_and_the_day_before_are_in_memory(watch: Watch) -> None:
     watch.see(gpu(process(1)))
     for _ in range(5):

@@ -19,7 +19,7 @@ from agent.readings import (
     Snapshot,
 )
 from agent.sampling.ledger import Ledger
-from agent.state.idle import idle_part
+from agent.state.idle import IdlePart
 from tests.sampling.test_history import EPOCH, snapshot
 from tests.state.files import kept, restored
 from tests.support.readings import reading, with_values
@@ -64,7 +64,7 @@ def idle_seconds(last: Snapshot) -> float | None:
 def test_the_idle_time_of_a_process_that_still_runs_goes_on_without_the_time_between(
     file: Connection,
 ) -> None:
-    keeper = kept(file, idle_part("boot"))
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()
 
@@ -87,7 +87,7 @@ def test_the_idle_time_of_a_process_that_still_runs_goes_on_without_the_time_bet
 def test_idle_time_is_not_taken_over_where(
     file: Connection, change: str, boot: str, start: int, sm: int
 ) -> None:
-    keeper = kept(file, idle_part("boot"))
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()
 
@@ -97,7 +97,7 @@ def test_idle_time_is_not_taken_over_where(
 
 
 def test_a_process_whose_start_is_told_late_is_recognised_then_unless_it_has_worked(file: Connection) -> None:
-    keeper = kept(file, idle_part("boot"))
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()
     late, worked = (ledger(restored(file, 900)) for _ in range(2))
@@ -109,36 +109,37 @@ def test_a_process_whose_start_is_told_late_is_recognised_then_unless_it_has_wor
 
 
 def test_a_process_that_has_left_is_forgotten_in_the_file_too(file: Connection) -> None:
-    keeper = kept(file, idle_part("boot"))
+    keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.add(replace(snapshot(700, 1), ledger=LedgerReading()))
 
     assert restored(file, 700).processes == {}
 
 
-def test_an_agent_that_ends_before_it_knows_the_processes_again_forgets_none(file: Connection) -> None:
-    keeper = kept(file, idle_part("boot"))
-    keeper.add(watched(ledger(), 0, 600))
-    keeper.end()
-    for at, start in ((900, None), (1000, None)):
-        short = kept(file, idle_part("boot"))
-        short.add(watched(ledger(restored(file, at)), at, 10, start=start))
-        short.end()
-    away = kept(file, idle_part("boot"))
-    away.add(replace(snapshot(1100, 0), ledger=LedgerReading()))
-    away.end()
-
-    assert idle_seconds(watched(ledger(restored(file, 1200)), 1200, 60)) == 660
-
-
-def test_what_is_known_of_a_boot_before_goes(file: Connection) -> None:
-    for boot in ("boot", "another"):
-        keeper = kept(file, idle_part(boot))
-        keeper.add(
-            watched(ledger(), 0, 600)
-            if boot == "boot"
-            else replace(on_gpu(10, sm=0, start=None), ledger=ledger().update(on_gpu(10, sm=0, start=None)))
-        )
+@pytest.mark.parametrize(
+    "untold",
+    [
+        on_gpu(700, sm=0, idle=LedgerReading(), start=None),
+        replace(on_gpu(700, sm=0, idle=LedgerReading()), gpus=(GpuSample(0, GpuState.STUCK, None),)),
+        replace(on_gpu(700, sm=0, idle=LedgerReading()), driver=None, gpus=()),
+    ],
+    ids=["the start of the process", "the GPU", "the driver"],
+)
+def test_what_the_last_snapshot_does_not_tell_is_kept_as_it_was(file: Connection, untold: Snapshot) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
+    for last in (watched(ledger(), 0, 600), untold):
+        keeper.add(last)
         keeper.end()
 
-    assert file.execute("SELECT * FROM idle").fetchall() == []
+    assert restored(file, 700).processes["a", 7].idle == 600
+
+
+def test_an_agent_that_ends_before_it_has_seen_a_gpu_takes_nothing_away(file: Connection) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
+    keeper.add(watched(ledger(), 0, 600))
+    keeper.end()
+    short = kept(file, IdlePart("boot", restored(file, 700).processes))
+    short.add(replace(on_gpu(700, sm=0, idle=LedgerReading()), driver=None, gpus=()))
+    short.end()
+
+    assert restored(file, 800).processes["a", 7].idle == 600

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.state.file import open_file
 from tests.support.agents import ROOT, agent_process, free_port, wait_until
+from tests.support.state_file import SIMULATED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,8 @@ pytestmark = pytest.mark.slow
 
 KILLS = 100
 AGENTS = 5
+GPUS = 2
+HELD = re.compile(r"^nvidia_gpu_user_held_seconds_total\{.*\} (\S+)$", re.MULTILINE)
 
 
 def test_the_writer_at_a_hundred_random_moments(tmp_path: Path) -> None:
@@ -47,26 +51,38 @@ def test_five_whole_agents_lose_a_minute_at_most_and_count_nothing_twice(tmp_pat
     folders = [tmp_path / f"{number}" for number in range(AGENTS)]
     with ExitStack() as stack:
         agents = [
-            stack.enter_context(agent_process("--simulate", "2", STATE_DIR=str(folder), **environ))
+            stack.enter_context(agent_process("--simulate", f"{GPUS}", STATE_DIR=str(folder), **environ))
             for folder in folders
         ]
         began = time.time()
         killed = []
-        for number, agent in enumerate(agents):
+        for number, (agent, folder) in enumerate(zip(agents, folders, strict=True)):
             wait_until(lambda: time.time() >= began + 62 + 3 * number, "it is time", deadline=120)  # noqa: B023
-            killed.append((history(agent)["ts"], xids(agent)))
+            asked_at = time.monotonic()
+            before, counted, held = history(agent)["ts"], xids(agent), seconds_held(agent)
             agent.stop(signal.SIGKILL)
-    for folder, (before, counted) in zip(folders, killed, strict=True):
-        with agent_process("--simulate", "2", STATE_DIR=str(folder), HISTORY_INTERVAL="1") as agent:
+            late = time.monotonic() - asked_at
+            killed.append((folder, before, counted, held, kept(folder), late))
+    for folder, before, counted, held, written, late in killed:
+        restarted_at = time.monotonic()
+        with agent_process("--simulate", f"{GPUS}", STATE_DIR=str(folder), HISTORY_INTERVAL="1") as agent:
             wait_until(lambda: agent.get("/history").status_code == 200, "it samples", deadline=60)
-            ts = history(agent)["ts"]
-            kept = [at for at in ts if at <= before[-1]]
-            # The history is thinned to a moment a second in the file, and told to a tenth of a second.
-            assert before[-1] - kept[-1] <= 61_000 + 3_000
-            assert abs(kept[0] - before[0]) < 3_000
-            assert len(set(ts)) == len(ts)
-            assert xids(agent) == counted
-            assert counted[31] >= 2
+            ts, found = history(agent)["ts"], xids(agent)
+            assert agent.stop() == 0
+        known = [at for at in ts if at <= before[-1]]
+        # The history is thinned to a moment a second in the file, and told to a tenth of a second.
+        assert before[-1] - known[-1] <= 61_000 + 3_000
+        assert abs(known[0] - before[0]) < 3_000
+        assert len(set(ts)) == len(ts)
+        # One more may have come before the kill.
+        assert all(times - 1 <= counted.get(code, 0) <= times for code, times in found.items())
+        assert counted[31] >= 2
+        # What the first minute had is there, and what is new is the time of the second agent: per second,
+        # each user can hold each GPU.
+        most = len(held) * GPUS
+        assert 0 < written <= sum(held) + most * (late + 1)
+        assert written >= sum(held) * (1 - 63 / (before[-1] - before[0]) * 1000)
+        assert 0 <= kept(folder) - written <= most * (time.monotonic() - restarted_at)
 
 
 def test_a_second_agent_on_the_folder_says_so_and_does_not_start(tmp_path: Path) -> None:
@@ -88,6 +104,19 @@ def test_a_second_agent_on_the_folder_says_so_and_does_not_start(tmp_path: Path)
 def history(agent: Process) -> dict[str, Any]:
     found: dict[str, Any] = agent.get("/history").json()["data"]
     return found
+
+
+def seconds_held(agent: Process) -> list[float]:
+    """GPU-seconds of each user, as the agent counts them in memory since it started."""
+    return [float(seconds) for seconds in HELD.findall(agent.get("/metrics").text)]
+
+
+def kept(folder: Path) -> float:
+    """GPU-seconds of all users in the file; no agent has it."""
+    file = open_file(folder / SIMULATED)
+    (seconds,) = file.execute("SELECT coalesce(sum(held_seconds), 0) FROM user_days").fetchone()
+    file.close()
+    return float(seconds)
 
 
 def xids(agent: Process) -> dict[int, int]:

@@ -47,7 +47,8 @@ def others(at: float) -> Batch:
 
 def sums() -> UsageSums:
     """As they are in the evening: no number is a short one."""
-    return UsageSums(*(86_400 * random.random() for _ in range(4)), 86_000.1, 1e15 / 3, 80_123_456_789)  # noqa: S311
+    held, told, used, idle = (86_400 * random.random() for _ in range(4))  # noqa: S311
+    return UsageSums(held, told, used, idle, 86_000.1, 1e15 / 3, 80_123_456_789)
 
 
 def usage_of_a_day(at: float) -> Batch:
