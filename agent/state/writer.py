@@ -106,10 +106,9 @@ class Writer:
             logger.warning("STATE_DIR has another file, or none, in the place of %s", self._path)
             self._close()
         if self._connection is None:
-            connection = open_file(self._path)
+            self._connection, self._opened = open_file(self._path), identity(self._path)
             if not self._users:
-                forget_users(connection)
-            self._connection, self._opened = connection, identity(self._path)
+                forget_users(self._connection)
         return self._connection
 
     def _write_all(self, connection: sqlite3.Connection) -> Mapping[str, Exception]:
