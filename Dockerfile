@@ -1,5 +1,5 @@
 # The agent as an image. Not a CUDA base: the NVIDIA container runtime brings the driver's libraries
-# from the host, and they want glibc (no Alpine).
+# from the host, and they need glibc (no Alpine).
 FROM python:3.12-slim-bookworm
 
 # Both are read by the NVIDIA container runtime, not by the agent: all GPUs, with NVML ("utility").

@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         "--url",
         type=_url,
         metavar="URL",
-        help="With --check: compare with the running agent there, which is sent the token of the settings.",
+        help="With --check: compare with the agent that runs at URL; it is sent the token of the settings.",
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser
@@ -210,7 +210,7 @@ def _announce(
     if env_file is not None:
         remarks.append(f"env file: {env_file}")
     if settings.uds:
-        remarks.append("UDS takes the place of HOST and PORT")
+        remarks.append("UDS replaces HOST and PORT")
     elif host_from_environment:
         remarks.append(f"HOST from the environment: {settings.host}")
     if settings.state_dir:

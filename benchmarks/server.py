@@ -147,7 +147,7 @@ def sleepers(count: int, programs: Sequence[str] = ("sleep",)) -> Iterator[list[
 
 @contextmanager
 def on_compiled_driver(
-    gpus: int, processes: int, *, links: int = 18, root: Path | str = ROOT, **settings: str
+    gpus: int, processes: int, *, links: int = 18, fans: int = 0, root: Path | str = ROOT, **settings: str
 ) -> Iterator[tuple[Server, Callable[[], int]]]:
     """The agent as its command line runs it, with no Python in its driver; and its driver calls so far."""
     with tempfile.TemporaryDirectory() as folder, sleepers(processes) as pids:
@@ -157,6 +157,7 @@ def on_compiled_driver(
             "LD_LIBRARY_PATH": folder,
             "NVML_GPUS": str(gpus),
             "NVML_LINKS": str(links),
+            "NVML_FANS": str(fans),
             "NVML_PIDS": ",".join(map(str, pids)),
             "NVML_CALLS": str(calls),
         }

@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_replayed_is_one_sentence_and_status_2(tmp_path: P
     )
 
 
-def test_a_scenario_that_does_not_exist_is_told_before_a_port_in_use(tmp_path: Path) -> None:
+def test_a_scenario_that_does_not_exist_is_reported_before_a_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         status, said = outcome(

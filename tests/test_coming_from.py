@@ -226,7 +226,7 @@ HERE = [words for words, shown in SHOWN.items() if not isinstance(shown, str)]
 
 
 @pytest.mark.parametrize("words", HERE)
-async def test_what_is_told_is_so(words: str, client: httpx.AsyncClient) -> None:
+async def test_what_is_reported_is_so(words: str, client: httpx.AsyncClient) -> None:
     await SHOWN[words](client)
 
 
@@ -239,7 +239,7 @@ def test_every_point_is_shown() -> None:
     assert [file for file in SHOWN.values() if isinstance(file, str) and not (ROOT / file).exists()] == []
 
 
-def test_each_name_among_the_added_ones_is_told() -> None:
+def test_each_name_among_the_added_ones_is_reported() -> None:
     """And each that is not carried over."""
     named = set(re.findall(r"`(?:\w+\.)*(\w+)`", DOCUMENT))
     assert named >= {

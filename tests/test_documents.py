@@ -71,7 +71,7 @@ def test_the_states_table_is_complete() -> None:
     )
 
 
-def test_every_pace_that_is_slower_than_the_samples_is_told() -> None:
+def test_every_pace_that_is_slower_than_the_samples_is_reported() -> None:
     told = [row[1] for row in table("docs/api.md", "### How old a value is")]
     known = sorted(
         {*(value for name, value in vars(paces).items() if name.endswith("_PACE")), HOST_SLOW_PACE}

@@ -245,7 +245,7 @@ def test_a_private_part_that_we_need_is_there(part: Part) -> None:
     assert not (words := missing(part)), words
 
 
-def test_a_part_that_is_gone_is_told_in_words() -> None:
+def test_a_part_that_is_gone_is_reported_in_words() -> None:
     gone = Part("starlette", "starlette._utils:get_nothing", "agent/http/route_path.py", "paths differ")
 
     assert missing(gone) == (

@@ -216,7 +216,7 @@ def test_it_is_known_here_what_may_be_null(path: str, expected: bool) -> None:
     assert may_be_null(path) is expected
 
 
-def test_home_assistant_is_told_what_is_unknown() -> None:
+def test_home_assistant_is_reported_what_is_unknown() -> None:
     (sensors,) = (rest["sensor"] for rest in yaml.safe_load(blocks("Home Assistant")[0])["rest"])
     for sensor in sensors:
         template = sensor["value_template"]

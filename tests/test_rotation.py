@@ -151,7 +151,7 @@ def sampled_at(event: bytes) -> float:
     return datetime.fromisoformat(json.loads(event.removeprefix(b"data: "))["timestamp"]).timestamp()
 
 
-def test_a_file_that_is_gone_changes_nothing_and_is_told_by_log_and_metrics(both: Rotating) -> None:
+def test_a_file_that_is_gone_changes_nothing_and_is_reported_by_log_and_metrics(both: Rotating) -> None:
     both.path.unlink()
     with both.stream(0.5, Authorization="old") as stream:
         both.reload(f"ERROR TOKEN_FILE is '{both.path}', which cannot be read (No such file or directory)")
@@ -198,7 +198,8 @@ def test_without_a_terminal_a_hangup_ends_nothing_even_without_a_file() -> None:
     with agent_process("--simulate", "1") as process:
         process.popen.send_signal(signal.SIGHUP)
         wait_until(
-            lambda: "INFO SIGHUP reads TOKEN_FILE, which is not set" in process.log, lambda: process.log
+            lambda: "INFO SIGHUP has no effect, because TOKEN_FILE is not set" in process.log,
+            lambda: process.log,
         )
         assert httpx.get(f"{process.url}/count").status_code == 200
         assert process.stop() == 0
@@ -210,7 +211,8 @@ def test_a_closed_standard_input_is_no_terminal() -> None:
     with agent_process("--simulate", "1", inside=[*ON_TERMINAL, *closed]) as process:
         process.popen.send_signal(signal.SIGHUP)
         wait_until(
-            lambda: "INFO SIGHUP reads TOKEN_FILE, which is not set" in process.log, lambda: process.log
+            lambda: "INFO SIGHUP has no effect, because TOKEN_FILE is not set" in process.log,
+            lambda: process.log,
         )
         assert process.stop() == 0
 

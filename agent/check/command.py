@@ -62,7 +62,7 @@ def _process_start() -> float:
 
 
 def _give_up(end: Callable[[int], object]) -> None:
-    say("The check has found no end: the host, or a file system, hangs")
+    say("The check did not end in time: the host or a file system hangs")
     time.sleep(FLUSH_TIMEOUT)  # `end` does not wait for it in another thread than the main one
     end(1)
 

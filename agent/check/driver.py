@@ -160,7 +160,7 @@ def driver_problems(snapshot: Snapshot) -> Iterator[Problem]:
                 name="gpu_silent",
                 level="wrong",
                 what=f"GPU {gpu.index} has not answered in the time of this check",
-                todo="check again; if it stays so, look for its XID in dmesg",
+                todo="check again; if it persists, look for its XID in dmesg",
             )
     if snapshot.host is None or snapshot.processes is None:
         yield Problem(

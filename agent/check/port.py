@@ -47,7 +47,7 @@ def port_problems(port: Port) -> list[Problem]:
             Problem(
                 name="port_unknown",
                 level="wrong",
-                what=f"Whether an agent could listen on {port.address} was not known in time",
+                what=f"It was not known in time whether an agent can listen on {port.address}",
                 todo="see whether HOST is a name that no name server answers for",
             )
         ]

@@ -225,7 +225,7 @@ def _other_state(url: str, there: RunningGpu, here: Gpu) -> Iterator[Problem]:
             name="agent_state",
             level="wrong",
             what=f"GPU {there.idx} is {there.state} at {url}, and {here.state} here",
-            todo="check again; if it stays so, restart the agent",
+            todo="check again; if it persists, restart the agent",
         )
     elif there.reasons and not here.findings:
         yield Problem(

@@ -1,4 +1,4 @@
-"""What a Snapshot tells of each GPU, and of each MIG instance, to somebody who looks for one."""
+"""Each GPU and each MIG instance of a Snapshot, as somebody who looks for one sees it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Candidate:
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
     has_ghost_utilization: bool = False  # it only seems to work
-    is_asleep: bool = False  # it does nothing, and wakes for who takes it
+    is_asleep: bool = False  # it does nothing, and wakes for a program that takes it
     is_held_exclusively: bool = False  # its compute mode lets one process in, and one is there
     mig_index: int | None = None  # of an instance on its GPU; None: it is a GPU
     # In MIG mode: what stands in its place for whoever takes instances; where it has none, itself, and why.
@@ -57,6 +57,8 @@ class Candidate:
 
 
 KEPT_OUT = "kept out by the operator"
+# Where it is not known whether it is: nobody is offered what may be.
+MAY_BE_KEPT_OUT = "the UUID of the GPU is unknown, and NOT_OFFERED names some"
 
 
 def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
@@ -67,14 +69,19 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
         one = _candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index])
         if gpu.reading is not None and gpu.reading.mig.enabled:
             one = replace(one, instances=_instances(one, gpu, gpu.reading, snapshot, health[gpu.index]))
-        found.append(_kept_out(one) if is_kept_out(gpu, snapshot) else one)
+        found.append(_heeding(is_kept_out(gpu, snapshot), one))
     return tuple(found)
 
 
-def _kept_out(whole: Candidate) -> Candidate:
-    """With its instances, and whatever else is wrong with it."""
-    instances = tuple(replace(one, obstacle=KEPT_OUT) for one in whole.instances)
-    return replace(whole, obstacle=KEPT_OUT, instances=instances)
+def _heeding(is_out: bool | None, whole: Candidate) -> Candidate:
+    """As NOT_OFFERED wants it and its instances. That it is kept out goes before whatever else is wrong."""
+    if is_out is False:
+        return whole
+
+    def kept(one: Candidate) -> Candidate:
+        return replace(one, obstacle=KEPT_OUT if is_out else one.obstacle or MAY_BE_KEPT_OUT)
+
+    return replace(kept(whole), instances=tuple(kept(one) for one in whole.instances))
 
 
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
@@ -145,7 +152,7 @@ def _share(one: MigInstance, other: MigInstance) -> bool:
 
 
 def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
-    """As the GPU that it is for a program. Its utilization is not told."""
+    """As the GPU that it is for a program. Its utilization is not reported."""
     unknown = {field: why for field, why in reading.unknown.items() if field in _OF_THE_WHOLE}
     is_told = None not in (instance.memory_total_bytes, instance.memory_used_bytes)
     if not is_told and "mig.instances" in reading.unknown:
@@ -186,7 +193,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
     if gpu.identity.uuid is None:
         return "its UUID is unknown"
     if reading.mig.enabled:
-        return "MIG is enabled: a program takes one of its instances"
+        return "MIG is enabled: programs use one of its instances"
     if reading.modes.compute_mode == ComputeMode.PROHIBITED:
         return "its compute mode is prohibited"
     if not reading.knows_all_processes:

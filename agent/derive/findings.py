@@ -65,7 +65,7 @@ def critical(name: str, when: str, how_long: str, source: str) -> Kind:
     return Kind(name, (HealthVerdict.CRITICAL,), when, how_long, source)
 
 
-AT_ONCE = "while it is so"
+AT_ONCE = "while it lasts"
 
 # What to do, of findings of several subjects.
 RESET_LATER = "reset the GPU when its work is done"

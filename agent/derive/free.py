@@ -1,6 +1,6 @@
 """Which GPUs can be taken, best first.
 
-Unknown values are never estimated: a GPU that does not tell what a wish asks about is not offered for it.
+Unknown values are never estimated: a GPU that does not report what a wish asks about is not offered for it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
     if gpu.is_asleep:
         return None
     if gpu.is_held_exclusively:
-        return "its compute mode is exclusive, and a process has it"
+        return "its compute mode is exclusive, and a process holds it"
     if gpu.peak_utilization_percent is None:
         return "its utilization is unknown"
     if gpu.peak_utilization_percent > limit_percent:

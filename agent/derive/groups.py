@@ -104,7 +104,7 @@ class GroupSearch:
         return by_links[:MOST_STARTS]
 
     def _grown(self, start: int, among: int, at_most: int) -> int:
-        """A group with `start`, by taking each time the GPU that leaves most to choose from."""
+        """A group with `start`, each time with the GPU that leaves most to choose from."""
         group = 1 << start
         among &= self._links[start]
         while among and group.bit_count() < at_most:

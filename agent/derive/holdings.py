@@ -24,7 +24,7 @@ class Holding:
     process: GpuProcess
     host: HostProcess
     use: ProcessUse | None = None  # None: nothing is remembered
-    idle_holder: bool | None = None  # None: its utilization is not told
+    idle_holder: bool | None = None  # None: its utilization is not reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class UserHoldings:
     gpu_memory_bytes: int | None
     sm_utilization_percent: float | None  # mean over these GPUs; unknown if any process's is
     use: UserUse | None  # None: nothing is remembered
-    idle: tuple[Holding, ...] | None  # the idle holders that are known; None: it is not told whether any is
+    idle: tuple[Holding, ...] | None  # the known idle holders; None: it is not reported whether any is
 
 
 def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: float) -> list[Holding]:

@@ -1,4 +1,4 @@
-"""Whether the host is well, beside each of its GPUs: whether they are all there."""
+"""Whether the host itself is well: whether its GPUs are all there."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ HOST_KINDS = (
     ),
     GPUS_GONE := warning(
         "gpus_gone",
-        "it counts at least EXPECTED_GPUS, but fewer than it has counted since the agent started",
+        "the driver counts at least EXPECTED_GPUS, but fewer than it has counted since the agent started",
         "until a restart; with STATE_DIR for up to 14 days after it",
         "nvmlDeviceGetCount, also in a new process",
     ),
     FELL_OFF := critical(
         "gpu_fell_off_the_bus",
-        "a GPU fell off the bus that the driver does not list",
-        "until a reboot, or a reset of it",
+        "a GPU that the driver does not list fell off the bus",
+        "until a reboot, or until its reset",
         "the kernel log (KERNEL_LOG)",
     ),
     SXID := critical(
@@ -74,8 +74,8 @@ def _fallen(snapshot: Snapshot) -> Iterator[Finding]:
     if places:
         one = len(places) == 1
         yield FELL_OFF.found(
-            f"By the kernel log the {'GPU' if one else 'GPUs'} at {', '.join(places)} fell off the bus,"
-            f" and the driver does not list {'it' if one else 'them'}",
+            f"The kernel log reports that the {'GPU' if one else 'GPUs'} at {', '.join(places)} fell off the"
+            f" bus, and the driver does not list {'it' if one else 'them'}",
             "power-cycle the host, and reseat or replace what stays away",
         )
 
@@ -94,7 +94,7 @@ def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(
             f"sxid_{code}",
             SXID.verdicts[0],
-            f"By the kernel log there was the fatal error SXID {code}: {', '.join(switches)}",
+            f"The kernel log reports the fatal error SXID {code}: {', '.join(switches)}",
             "see the log of the Fabric Manager; end what runs, then reset the GPUs and switches, or reboot",
         )
 

@@ -14,7 +14,7 @@ LANE_MBPS = {1: 250, 2: 500, 3: 985, 4: 1969, 5: 3938, 6: 7563}
 
 
 def expected_width(pcie: Pcie) -> int | None:
-    """The most lanes of this GPU in this slot: many a card of 16 lanes is in a slot of 8 for ever.
+    """The most lanes of this GPU in this slot: many cards of 16 lanes are in a slot of 8 for ever.
 
     The lesser of the card's and of the port's above it. Where no real port is known, as in a virtual machine,
     the most that were seen under load; unknown until some were.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Unknown where no GPU tells."""
+    """Unknown where no GPU reports a value."""
 
     total_memory_bytes: int | None
     total_used_memory_bytes: int | None

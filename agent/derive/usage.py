@@ -49,7 +49,7 @@ class _Place(NamedTuple):
 def parts_of(reading: GpuReading, owners: Mapping[int, int | None]) -> Parts | None:
     """Who holds what; `owners` has the uid of each process by pid. None: no process list is told.
 
-    Where the share of a MIG instance is not told, what is on it counts for nobody.
+    Where the share of a MIG instance is not reported, what is on it counts for nobody.
     """
     if reading.processes is None:
         return None
@@ -82,7 +82,7 @@ def counted(sums: UsageSums, part: Part, seconds: float) -> UsageSums:
 
 
 class Usage(NamedTuple):
-    """What sums say; None: nothing was told of it. Nothing is scaled up to the time that was not told."""
+    """What sums say; None: nothing was reported. Nothing is scaled up to time without a report."""
 
     hours_held: float | None
     hours_told: float

@@ -27,7 +27,7 @@ class Remedy(StrEnum):
 
 _BY_ACTION: Mapping[Action | None, Remedy] = {
     Action.IGNORE: Remedy.NONE,
-    Action.XID_154: Remedy.NONE,  # the driver tells what it asks for: see the finding recovery_action
+    Action.XID_154: Remedy.NONE,  # the driver reports what it asks for: see the finding recovery_action
     Action.RESTART_APP: Remedy.APPLICATION,
     Action.WORKFLOW_XID_45: Remedy.APPLICATION,
     Action.RESET_GPU: Remedy.RESET,

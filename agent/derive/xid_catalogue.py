@@ -38,7 +38,7 @@ class Action(StrEnum):
     INVESTIGATE_LINK_SI = "INVESTIGATE_LINK_SI"  # signal integrity
     SYMPATHETIC = "IGNORE (sympathetic)"  # follow the other XID that it comes with
     SYMPATHETIC_SOLO = "SYMPATHETIC_REPORT_SOLO"  # likewise; report it if it comes alone
-    XID_137_FLOW = "XID_137_FLOW"  # the program's fault most likely
+    XID_137_FLOW = "XID_137_FLOW"  # most likely a fault of the program
 
 
 _DO = Action

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CLIENT_FAULT = 1
 SERVER_FAULT = 2
 
-# What every answer carries that is data or a failure: it is of this moment, and is what it says it is.
+# Headers of every answer with data or a failure: do not store it, and do not guess its media type.
 NO_STORE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -55,7 +55,7 @@ class InvalidRequest(AgentError):
 
 
 class NotSet(AgentError):
-    """The agent was not told to have what is asked for: names the setting."""
+    """The answer needs a setting that is not set; names the setting."""
 
     code = CLIENT_FAULT
     status = 404

@@ -99,7 +99,7 @@ class KeptResponse:
         return await asyncio.shield(self._packing)  # others want it too
 
     def _keep_packed(self, packing: asyncio.Future[KeptResponse]) -> None:
-        """If there was no thread to be had, whoever asks next tries again."""
+        """If no thread was available, the next client tries again."""
         self._packing = None
         if not packing.cancelled() and packing.exception() is None:
             self._packed = packing.result()

@@ -86,7 +86,7 @@ class AllowedHosts:
 
 
 class DataHeaders:
-    """Lets nobody keep data, nor take it for something else than it says.
+    """Forbids caches to keep data, and clients to guess its media type.
 
     Stands behind the answers that are kept, so that its headers are made once. An answer that says by itself
     how long it may be kept goes on to say so; the documents and the files of an endpoint are no data.

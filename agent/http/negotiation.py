@@ -48,7 +48,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def names_tag(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> bool:
-    """Whether If-None-Match has this entity tag, weak or strong: what the client has is what it would get."""
+    """Whether If-None-Match has this entity tag, weak or strong: the client already has this answer."""
     lines = [value for name, value in headers if name == b"if-none-match"]
     if not lines:
         return False

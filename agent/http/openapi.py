@@ -84,7 +84,7 @@ API_KEY = [
 _REASONS = {
     400: "A parameter is wrong (code 1)",
     401: "The credential is missing or wrong (code 401)",
-    404: "The agent was not told to keep that: the setting is not set (code 1)",
+    404: "The agent keeps no usage: the setting is not set (code 1)",
     500: "No NVIDIA driver, or the agent failed (code 2)",
     503: "Not ready, or too many streams; try again (code 2)",
 }
@@ -122,7 +122,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 _correct_responses(operation["responses"])
                 operation.setdefault(
                     "security", []
-                )  # says that it needs none, which else may have been forgotten
+                )  # says that it needs none: an absent entry could be an oversight
         for schema in schemas.values():
             _simplify(schema)
         app.openapi_schema = document
@@ -140,7 +140,7 @@ def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _correct_parameters(parameters: list[dict[str, Any]]) -> None:
-    """A parameter has no null: it is not given."""
+    """A parameter is never null: it is left out instead."""
     for parameter in parameters:
         schema = parameter["schema"]
         _drop_null(schema)

@@ -92,7 +92,7 @@ class Tokens:
         if self._file:
             self._look_asked.set()
         else:
-            logger.info("SIGHUP reads TOKEN_FILE, which is not set")
+            logger.info("SIGHUP has no effect, because TOKEN_FILE is not set")
 
     async def look(self) -> None:
         """Reads the file if it has changed, without holding up the event loop."""

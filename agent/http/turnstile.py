@@ -1,4 +1,4 @@
-"""Whoever makes the event loop compute comes in turn, so that it never computes for long at a stretch."""
+"""Requests that make the event loop compute take turns, so that it never computes long at a stretch."""
 
 from __future__ import annotations
 

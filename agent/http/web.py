@@ -65,23 +65,30 @@ ASSETS = {name: content for name, content in _SERVED.items() if name != SHELL_NA
 
 
 class KeptFiles:
-    """An ASGI app below a folder: each file under `/BUILD/name`, packed at the start, and nothing else."""
+    """An ASGI app below a folder: each file under `/BUILD/name`, and nothing else.
+
+    A file is packed when it is first asked for: all of them at the start would delay it.
+    """
 
     def __init__(self, build: str, files: Mapping[str, bytes], headers: Mapping[str, str]) -> None:
-        self._answers = {
-            f"/{build}/{name}": _answer(name, content, headers) for name, content in files.items()
-        }
+        self._files = {f"/{build}/{name}": (name, content) for name, content in files.items()}
+        self._headers = headers
+        self._answers: dict[str, KeptResponse] = {}
 
     @property
     def paths(self) -> frozenset[str]:
         """Below the folder."""
-        return frozenset(self._answers)
+        return frozenset(self._files)
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        if (answer := self._answers.get(get_route_path(scope))) is None:
+        path = get_route_path(scope)
+        if path not in self._files:
             raise HTTPException(404)
         if scope["method"] != "GET":  # HEAD has been made one
             raise HTTPException(405, headers={"Allow": "GET"})
+        answer = self._answers.get(path)
+        if answer is None:
+            answer = self._answers[path] = _answer(*self._files[path], self._headers)
         await (answer.suited(scope["headers"]) or answer).send(send)
 
 

@@ -68,10 +68,10 @@ class ProcessUse(NamedTuple):
 
     first_seen_at: float  # seconds since the epoch
     gpu_seconds_held: float
-    gpu_seconds_used: float | None = None  # SM utilization times time; None: never told
-    idle_seconds: float | None = None  # held memory and did no work, up to now; None: it is not told whether
+    gpu_seconds_used: float | None = None  # SM utilization times time; None: never reported
+    idle_seconds: float | None = None  # held memory without work, up to now; None: not reported
     uid: int | None = (
-        None  # the owner's number, also while the host does not tell it any more; None: never told
+        None  # the owner's number, also while the host does not tell it any more; None: never reported
     )
 
 
@@ -80,7 +80,7 @@ class UserUse:
     """What a user's processes did with all GPUs since the agent started."""
 
     gpu_seconds_held: float  # a GPU counts once, however many processes of the user are on it
-    gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never told
+    gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never reported
     uids: tuple[int, ...] = ()  # the numbers of the users who have this name
 
 
@@ -91,7 +91,7 @@ class Lately:
     low_margin_seconds: float = 0.0  # its margin has been too low for the hardware, up to now
     slowed_by_heat_seconds: float = 0.0  # of the last five minutes
     slowed_by_brake_seconds: float = 0.0  # likewise, by the power brake
-    fabric_pending_seconds: float = 0.0  # its registration with the fabric has not ended, up to now
+    fabric_pending_seconds: float = 0.0  # the registration with the fabric has not ended, up to now
     nvlink_recoveries: int = 0  # of all its links, in the last hour
 
 
@@ -107,7 +107,7 @@ class LedgerReading:
     unlisted_peak_utilization_percent: Mapping[str, int] = field(default_factory=dict)
     # By GPU UUID, whether nothing uses it that would explain its utilization; absent: no.
     ghost_utilization: Mapping[str, bool] = field(default_factory=dict)
-    # By GPU UUID, seconds since the epoch; absent: it works, or its utilization is not told.
+    # By GPU UUID, seconds since the epoch; absent: it works, or its utilization is not reported.
     idle_since: Mapping[str, float] = field(default_factory=dict)
     # By GPU UUID; absent: it cannot be read.
     lately: Mapping[str, Lately] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class LedgerReading:
 class Topology:
     """How the GPUs of a host are connected by PCIe (NVML: nvmlDeviceGetTopologyCommonAncestor).
 
-    `levels[i][j]` is NVML's nvmlGpuTopologyLevel_t between GPU i and GPU j; None: the driver does not tell.
+    `levels[i][j]` is NVML's nvmlGpuTopologyLevel_t between GPU i and GPU j; None: unknown.
     """
 
     levels: tuple[tuple[int | None, ...], ...]

@@ -50,7 +50,7 @@ def stuck_gpu(seconds: float) -> Trouble:
     """A call on the GPU has been out for `seconds`."""
     return Trouble(
         f"A driver call on this GPU has not returned for {seconds:.0f} s",
-        "look for its XID in dmesg; if it stays so, reboot",
+        "look for its XID in dmesg; if it persists, reboot",
     )
 
 
@@ -67,9 +67,11 @@ AGENT_FAULT = Trouble("The agent failed while reading it; its log says why", "re
 UNREADABLE = Trouble("The GPU cannot be read", "see the log of the agent, and dmesg for its XID")
 
 RESET = "stop what runs on it and reset it: nvidia-smi --gpu-reset"
-_MAKE_CONTACT = "the agent makes contact anew by itself; if it stays so, restart the agent, then the host"
+_MAKE_CONTACT = (
+    "the agent reconnects to the driver by itself; if the fault persists, restart the agent, then the host"
+)
 _UPGRADE = "upgrade the driver; if it is a recent one, upgrade the agent"
-_WATCH = "look for XID errors in dmesg; if it stays so, reset the GPU when its work is done, or reboot"
+_WATCH = "look for XID errors in dmesg; if it persists, reset the GPU when its work is done, or reboot"
 _GIVE_GPUS = "give the container the GPUs (--gpus all); if it had them before, recreate the container"
 _MISFIT = "The NVIDIA kernel module and the NVML library have different versions"
 _NO_LIBRARY = "No NVIDIA driver: the NVML library (libnvidia-ml.so.1) was not found"
@@ -117,7 +119,7 @@ _ROWS: Mapping[str, _Row] = {
         " (--gpus all)",
     ),
     "TIMEOUT": _Row(
-        "look at the load of the host, and for XID errors in dmesg; if it stays so, reset the GPU or reboot",
+        "look at the load of the host, and for XID errors in dmesg; if it persists, reset the GPU or reboot",
         gpu="The GPU did not answer the driver in time",
         driver="The NVIDIA driver did not answer in time",
     ),
@@ -157,21 +159,21 @@ _ROWS: Mapping[str, _Row] = {
         " container, which has the old library",
     ),
     "IN_USE": _Row(
-        "see whether a reset, a change of its mode or a virtual machine has it, and let that end",
-        gpu="The GPU is in use by something that shares it with nobody",
-        driver="A GPU is in use by something that shares it with nobody",
+        "see whether a reset, a change of its mode or a virtual machine holds the GPU, and let that end",
+        gpu="Something else uses the GPU exclusively",
+        driver="Something else uses a GPU exclusively",
     ),
     "MEMORY": _Row(
         "look at the free memory of the host, and at the memory limit of the agent's service or container",
-        gpu="The driver has not enough memory to read the GPU",
-        driver="The NVIDIA driver has not enough memory",
+        gpu="The driver does not have enough memory to read the GPU",
+        driver="The NVIDIA driver does not have enough memory",
     ),
     "NO_DATA": _Row(_MAKE_CONTACT),
     "VGPU_ECC_NOT_SUPPORTED": _Row(_UPGRADE),
     "INSUFFICIENT_RESOURCES": _Row(
         "look at the limits of the agent's service or container (open files, processes), and in dmesg",
-        gpu="The driver has run out of something other than memory that it needs to read the GPU",
-        driver="The NVIDIA driver has run out of something other than memory that it needs",
+        gpu="The driver lacks a resource other than memory to read the GPU",
+        driver="The NVIDIA driver lacks a resource other than memory",
     ),
     "FREQ_NOT_SUPPORTED": _Row(_UPGRADE),
     "ARGUMENT_VERSION_MISMATCH": _Row(
@@ -181,7 +183,7 @@ _ROWS: Mapping[str, _Row] = {
     ),
     "DEPRECATED": _Row(_UPGRADE, driver=_NO_COUNT),
     "NOT_READY": _Row(
-        "wait until it has started; if it stays so, see dmesg and the log of the fabric manager",
+        "wait until it has started; if it persists, see dmesg and the log of the fabric manager",
         gpu="The GPU is not ready",
         driver="The NVIDIA driver is not ready",
     ),

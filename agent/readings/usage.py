@@ -11,11 +11,11 @@ class UsageSums(NamedTuple):
 
     A sum says nothing of the time in which the driver did not tell: `told_seconds` is the part of
     `held_seconds` that `used_seconds` and `idle_seconds` are of; `memory_seconds` is the time for which the
-    memory was told, and is not counted by shares.
+    memory was reported, and is not counted by shares.
     """
 
     held_seconds: float = 0.0  # of GPUs with a process; a GPU counts once, however many there are
-    told_seconds: float = 0.0  # of them, those for which the SM utilization of every process was told
+    told_seconds: float = 0.0  # of them, those for which the SM utilization of every process was reported
     used_seconds: float = 0.0  # SM utilization, at most the share that is held, times time
     idle_seconds: float = 0.0  # of `told_seconds`, those in which no process did any work
     memory_seconds: float = 0.0
@@ -37,8 +37,8 @@ class GpuDay(NamedTuple):
     day: str
     uuid: str
     name: str | None  # NVML: nvmlDeviceGetName
-    watched_seconds: float  # for which all its processes were told
-    energy_joules: float | None  # by its energy counter; None: never told
+    watched_seconds: float  # for which all its processes were reported
+    energy_joules: float | None  # by its energy counter; None: never reported
     sums: UsageSums
 
 
@@ -64,7 +64,7 @@ class UsageTotal(NamedTuple):
     name: str | None  # last known name of the user or of the GPU; None: unknown, or a day
     sums: UsageSums
     watched_seconds: float | None = None  # see GpuDay; None: a user
-    energy_joules: float | None = None  # None: never told, or a user
+    energy_joules: float | None = None  # None: never reported, or a user
 
 
 class UsageReading(NamedTuple):

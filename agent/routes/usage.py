@@ -57,7 +57,7 @@ async def usage(
     by: By = UsageBy.USER,
     format: Format = "json",  # noqa: A002  (the parameter's name on the wire)
 ) -> Response:
-    """Out of the file in STATE_DIR, by the host's local dates. What was not told is null, never scaled up.
+    """Out of the file in STATE_DIR, by the host's local dates. What is unknown is null, never scaled up.
 
     At most 5,000 rows. At most four requests wait for the file, a second each; then the answer is 503.
     """

@@ -1,4 +1,5 @@
-"""When GPUs that may sleep, as those of laptops do, are let sleep: pure, times in monotonic seconds."""
+"""Decides when GPUs that may sleep, such as those of laptops, are let sleep: pure, times in monotonic
+seconds."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class Bedtime:
         """
         if watched:
             self._watched_at = now
-        if power is not None and power.are_suspended:  # nobody wakes them, who looks neither
+        if power is not None and power.are_suspended:  # nobody wakes them, not even a viewer
             return Round.LET_GO if is_held else Round.REST
         if power is None or watched:
             due = True

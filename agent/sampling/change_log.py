@@ -55,7 +55,7 @@ class ChangeLog:
         for reason in health.reasons:
             logger.warning("%s", reason)
         if health.verdict is HealthVerdict.HEALTHY and self._host is not None:
-            logger.info("The GPUs are all there again")
+            logger.info("The host is healthy again")
         self._host = health
 
     def _note_gpu(self, gpu: GpuSample) -> None:
@@ -63,7 +63,7 @@ class ChangeLog:
         if gpu.state is before or gpu.state in (GpuState.STARTING, GpuState.STALE):
             return
         if gpu.state is GpuState.ASLEEP:
-            logger.info("%s is asleep: the kernel has suspended it, for nobody uses it", _name(gpu))
+            logger.info("%s is asleep: the kernel has suspended it because nobody uses it", _name(gpu))
         elif gpu.state is not GpuState.OK:
             why = "; ".join(filter(None, (gpu.error, gpu.todo)))
             logger.warning("%s is %s. %s", _name(gpu), gpu.state, why)

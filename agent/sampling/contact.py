@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.readings.troubles import LIB_RM_VERSION_MISMATCH
+from agent.sampling.elimination import with_the_last_one_named
 from agent.sampling.gpu_slot import GpuSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agent.readings import DriverReading, Topology
+    from agent.readings import DriverReading, GpuSample, Topology
     from agent.sampling.gpu_slot import Gpu
     from agent.sampling.interfaces import Driver
+    from agent.sampling.states import Patience
     from agent.sampling.worker import Worker
     from agent.sampling.workers import Workers
 
@@ -94,6 +96,16 @@ class Contact:
         for slot in self.gpus:
             slot.request(watched=watched)
         await self._workers.wait((slot.worker for slot in self.gpus), started + MAX_WAIT_FOR_GPUS)
+
+    def judge_states(
+        self, now: float, *, since_boot: float, booted_at: float, patience: Patience
+    ) -> tuple[GpuSample, ...]:
+        """The GPUs as a Snapshot taken at `now` shows them; see states.py."""
+        gpus = [
+            slot.judge_state(now, since_boot=since_boot, booted_at=booted_at, patience=patience)
+            for slot in self.gpus
+        ]
+        return with_the_last_one_named(gpus, self.reading.pci_bus_ids if self.reading else ())
 
     async def release(self) -> bool:
         """Let go of NVML unless a call is out, and say whether it was; `look` makes contact anew."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.readings import GpuProcess, GpuReading, GpuSample
+    from agent.sampling.states import Patience
     from agent.sampling.worker import ReadResult, Worker
 
 
@@ -97,14 +98,7 @@ class GpuSlot:
         self._contact_from = now
 
     def judge_state(
-        self,
-        now: float,
-        *,
-        since_boot: float,
-        booted_at: float,
-        sample_interval: float,
-        stale_after: float,
-        sample_timeout: float,
+        self, now: float, *, since_boot: float, booted_at: float, patience: Patience
     ) -> GpuSample:
         """The GPU as a Snapshot taken at `now` shows it; see states.py."""
         result = self.result
@@ -118,9 +112,7 @@ class GpuSlot:
             now=now,
             since_boot=since_boot,
             booted_at=booted_at,
-            sample_interval=sample_interval,
-            stale_after=stale_after,
-            sample_timeout=sample_timeout,
+            patience=patience,
         )
 
     def _read_anew(self, *, watched: bool) -> GpuReading:

@@ -54,7 +54,7 @@ class _Moment(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """By what a GPU is known again. An index alone may mean another one after a reset."""
+    """What a GPU is recognised by. An index alone may mean another one after a reset."""
 
     uuid: str | None
     bus_id: str | None
@@ -118,7 +118,7 @@ class History:
     def since(self, began: float, last: float | None) -> list[KeptMoment]:
         """What came after the moment `began`, one for each interval, of GPUs that are known by their UUID.
 
-        `last` is the last one that was told before. Both are seconds since boot.
+        `last` is the last one that was reported before. Both are seconds since boot.
         """
         kept: list[KeptMoment] = []
         for moment in (*self._coarse, *self._fine):

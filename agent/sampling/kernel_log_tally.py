@@ -89,7 +89,7 @@ class Tally:
         return found
 
     def reset_at(self, uuid: str | None, bus: str | None) -> float | None:
-        """When the GPU was reset last, in seconds since boot; None: the log tells of no reset."""
+        """When the GPU was reset last, in seconds since boot; None: the log reports no reset."""
         return max((card.reset_at for card in self._of(uuid, bus) if card.reset_at is not None), default=None)
 
     def fallen(self) -> list[str]:

@@ -34,7 +34,7 @@ class KernelLog(Protocol):
 
 
 class KernelLogWatch:
-    """What the log tells of each GPU and NVSwitch. Any thread may ask."""
+    """What the log reports of each GPU and NVSwitch. Any thread may ask."""
 
     def __init__(self, source: KernelLog, *, retry: float = RETRY) -> None:
         self._source = source

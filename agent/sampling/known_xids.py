@@ -1,6 +1,6 @@
 """The XIDs of each GPU from NVML's events and from the kernel log, each of them counted once.
 
-The driver tells an XID in both, or in one: events begin with the agent, and the log may have been
+The driver reports an XID in both, or in one: events begin with the agent, and the log may have been
 overwritten. From the moment at which a GPU is listened to, the greater of both counts holds; what the log had
 before comes on top. So none counts twice, whichever of the two is late.
 """

@@ -23,7 +23,7 @@ MIN_MAX_GAP = 60.0  # seconds between two readings of which nothing is concluded
 
 
 class Lasting:
-    """For how long something has been so. All moments are seconds since boot."""
+    """For how long a condition has held. All moments are seconds since boot."""
 
     def __init__(self, max_gap: float) -> None:
         self._max_gap = max_gap
@@ -31,7 +31,7 @@ class Lasting:
         self._at = float("-inf")
 
     def add(self, is_so: bool | None, at: float) -> float:
-        """Seconds up to now; 0 where it is not so. What is not told (None) changes nothing for `max_gap`."""
+        """Seconds up to now; 0 where it is not so. An unknown (None) changes nothing for `max_gap`."""
         if at - self._at > self._max_gap:
             self._since = None
         if is_so is not None:
@@ -56,7 +56,7 @@ class Increase:
         self._values: deque[tuple[float, float]] = deque()  # when, and what; the newest last
 
     def add(self, value: float | None, at: float) -> float:
-        """With this value; None: it is not told. A counter that falls has begun anew."""
+        """With this value; None: it is not reported. A counter that falls has begun anew."""
         values = self._values
         if value is not None:
             if values and value < values[-1][1]:

@@ -1,6 +1,6 @@
 """What needs memory across Snapshots: who idles since when, and GPU-seconds by process and by user.
 
-Nothing is estimated: time between Snapshots too far apart, or while the driver does not tell, is not counted.
+Nothing is estimated: time between Snapshots too far apart, or without a report of the driver, is not counted.
 What is gone is forgotten with the first Snapshot without it; only the users' totals stay.
 """
 
@@ -123,7 +123,7 @@ class _Gpu:
                 if now.sm_utilization_percent is not None:
                     utilization.append(now.sm_utilization_percent)
         if not reading.knows_all_processes:
-            # What is not told is not gone. Those that were never on a full list may come and go without end.
+            # What is not reported is not gone. Those never on a full list may come and go without end.
             unlisted = before.keys() - self.processes.keys()
             self.processes |= {pid: before[pid] for pid in unlisted if before[pid].was_on_full_list}
         return uses
@@ -177,7 +177,7 @@ class Ledger:
         }
         named = names.keys() | {uid for uid, user in self._users.items() if user.name}
         before = self._gpus
-        # What is not told is not gone: while the driver is away, or a GPU has not said who it is.
+        # What is not reported is not gone: while the driver is away, or a GPU has not said who it is.
         all_are_told = snapshot.driver is not None and all(gpu.identity.uuid for gpu in snapshot.gpus)
         self._gpus = {} if all_are_told else dict(before)
         processes: dict[tuple[str, int], ProcessUse] = {}
@@ -204,7 +204,7 @@ class Ledger:
             if (unlisted_peak := gpu.unlisted.peak(snapshot.taken_since_boot)) is not None:
                 unlisted_peaks[uuid] = unlisted_peak
             if reading is None or reading.processes is None:
-                continue  # what is not told is not gone
+                continue  # what is not reported is not gone
             were_there = gpu.users.keys()
             for pid, use in gpu.update(reading, snapshot, named, seconds).items():
                 processes[uuid, pid] = use

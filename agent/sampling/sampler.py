@@ -147,7 +147,7 @@ class Sampler:
         return await asyncio.shield(self._round)  # a client that hangs up must not cancel the others' sample
 
     def _is_watched(self) -> bool:
-        """Whether anybody looks, and it is not only for history that a sample is taken."""
+        """Whether anybody looks; False where samples are taken for history only."""
         return bool(self._stream_intervals) or self._pace.lingers(self._polled_at, self._clock())
 
     async def _run_round(self, *, watched: bool) -> Snapshot:
@@ -200,7 +200,7 @@ class Sampler:
         try:
             return await self._collector.release()
         except Exception:  # as in _tick
-            logger.exception("The driver could not be let go")
+            logger.exception("Releasing the driver failed")
             return False
 
     async def _demand_changes_before(self, due: float) -> bool:
@@ -213,7 +213,7 @@ class Sampler:
 
 def _log_fault(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and (error := task.exception()):
-        logger.error("Sampling ended with a fault", exc_info=error)
+        logger.error("Sampling has ended with a fault", exc_info=error)
 
 
 def _settle(waiter: asyncio.Future[bool], ticked: bool) -> None:

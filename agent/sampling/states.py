@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState
 from agent.readings.troubles import silent_gpu, stuck_gpu
@@ -18,6 +18,14 @@ OK_INTERVALS = 2
 STALE_INTERVALS = 3
 
 
+class Patience(NamedTuple):
+    """Seconds after which a GPU is late, no longer shown, and stuck."""
+
+    sample_interval: float
+    stale_after: float
+    sample_timeout: float
+
+
 def judge_state(
     index: int,
     result: ReadResult[GpuReading | None] | None,
@@ -27,9 +35,7 @@ def judge_state(
     now: float,
     since_boot: float,
     booted_at: float,
-    sample_interval: float,
-    stale_after: float,
-    sample_timeout: float,
+    patience: Patience,
 ) -> GpuSample:
     """The GPU as a Snapshot taken at `now` shows it; `now` and `busy_since` are of the monotonic clock.
 
@@ -47,16 +53,16 @@ def judge_state(
         lasting = _lasting(last, result) if reading is None else None
         return GpuSample(index, state, reading, lasting, sampled_at, age_ms, error, seconds, todo)
 
-    if busy_since is not None and now - busy_since >= sample_timeout:
+    if busy_since is not None and now - busy_since >= patience.sample_timeout:
         stuck = stuck_gpu(now - busy_since)
         return sample(GpuState.STUCK, None, stuck.what, stuck.todo)
     if result is None:
         return sample(GpuState.STARTING, None, "The GPU has not answered yet")
     if result.reading is None or age is None:
         return sample(GpuState.LOST, None, result.error, result.todo)
-    if age <= OK_INTERVALS * sample_interval:
+    if age <= OK_INTERVALS * patience.sample_interval:
         return sample(GpuState.OK, result.reading)
-    if age <= stale_after:
+    if age <= patience.stale_after:
         return sample(GpuState.STALE, result.reading)
     silent = silent_gpu(age)
     return sample(GpuState.STALE, None, silent.what, silent.todo)

@@ -1,4 +1,4 @@
-"""How the GPUs are connected: asked once, and again while some of it is not told. Nobody waits for it."""
+"""How the GPUs are connected: asked once, and again while some of it is not reported. Nobody waits for it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Who used the GPUs how much, by day: fed with every Snapshot in turn, it counts what is kept for `/usage`.
 
-Nothing is estimated. Time counts where the same user, or the same GPU, was told of at both of its ends, and
+Nothing is estimated. Time counts where the same user, or the same GPU, was reported at both of its ends, and
 these are not too far apart; it counts for the day of its middle, by the host's local date.
 """
 
@@ -30,7 +30,7 @@ _DAYS = 2
 
 @dataclass(slots=True)
 class _Gpu:
-    """One GPU as it was told last."""
+    """One GPU as it was reported last."""
 
     at: float  # seconds of the monotonic clock
     parts: Parts | None
@@ -41,7 +41,7 @@ class UsageMeter:
     """Counts by day; `zone` is that of the dates, None: the host's. Its clock is that of the Snapshots."""
 
     def __init__(self, max_gap: float, zone: dt.tzinfo | None = None) -> None:
-        self._max_gap = max_gap  # seconds; what is told further apart says nothing of the time between
+        self._max_gap = max_gap  # seconds; what is reported further apart says nothing of the time between
         self._zone = zone
         self._gpus: dict[str, _Gpu] = {}  # by UUID
         self._users: dict[str, dict[int | None, UsageSums]] = {}  # by day and uid

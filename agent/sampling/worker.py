@@ -64,6 +64,11 @@ class Worker(Generic[Reading]):
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
+    def reading_from(self, earliest: float) -> Reading | None:
+        """The latest reading, unless it began before then; seconds of the monotonic clock."""
+        result = self.result
+        return result.reading if result is not None and result.started_at >= earliest else None
+
     def request(self, read: Callable[[], Reading], after_read: Callable[[], None] | None = None) -> bool:
         """Ask for a reading; says whether it will be read, or an earlier read is still out.
 

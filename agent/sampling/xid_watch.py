@@ -38,7 +38,7 @@ class XidEvents(Protocol):
 class XidWatch:
     """Counts the XIDs of each GPU by code, from the first `follow` on.
 
-    `logged`: what the kernel log tells up to now.
+    `logged`: what the kernel log reports up to now.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class XidWatch:
         return sum(times for xid, (times, _) in counts.items() if xid in ABOUT_MEMORY)
 
     def logged_before(self, uuid: str | None) -> Tally:
-        """What the kernel log told before the GPU was listened to: none of it is counted here."""
+        """What the kernel log reported before the GPU was listened to: none of it is counted here."""
         return self._logged_before.get(uuid or "") or Tally()
 
     def why_not(self, uuid: str | None) -> Unknown | None:

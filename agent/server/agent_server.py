@@ -132,7 +132,7 @@ class AgentServer(Server):
     def _end_without(self, accepting: asyncio.Task[None]) -> None:
         """An agent that accepts nothing any more ends, so that it is started again."""
         if not accepting.cancelled() and (fault := accepting.exception()) is not None:
-            logger.error("No connection is accepted any more", exc_info=fault)
+            logger.error("The agent no longer accepts connections", exc_info=fault)
             self.should_exit = True
             self.status = FAULT
 

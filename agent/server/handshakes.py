@@ -50,7 +50,7 @@ class Certificate:
                 except (
                     Exception
                 ):  # the next look may do better; without any the certificate would end unnoticed
-                    logger.exception("TLS_CERT and TLS_KEY could not be looked at")
+                    logger.exception("Looking for changes of TLS_CERT and TLS_KEY failed")
 
         threading.Thread(target=work, name="certificate", daemon=True).start()
 
@@ -81,7 +81,8 @@ class Certificate:
 
 
 class Handshakes:
-    """Accepts connections and shakes hands with who has spoken: a few in each turn of the event loop.
+    """Accepts connections and shakes hands with clients that have sent something, a few in each turn of the
+    loop.
 
     The answer to a client's first message is a millisecond of computing; the rest costs next to nothing.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
-SOCKET_MODE = 0o666  # as a port of this host is: who may come near it is for the folder to say
+SOCKET_MODE = 0o666  # open to all, as a port is: the folder decides who can reach it
 
 
 class CannotListen(Exception):
@@ -94,7 +94,7 @@ def _is_stale(path: str) -> bool:
     except FileNotFoundError:
         return False
     if not stat.S_ISSOCK(found.st_mode):
-        raise OSError(errno.EEXIST, "something that is no socket is there")
+        raise OSError(errno.EEXIST, "something that is not a socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.setblocking(False)  # a full backlog is somebody who listens
         try:

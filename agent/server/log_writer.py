@@ -61,7 +61,7 @@ class LogWriter(logging.Handler):
         try:
             text = self.format(record)
         except Exception:  # as with every handler, a fault in a log call goes no further
-            what = {"msg": f"What {record.pathname}, line {record.lineno}, logs cannot be formatted"}
+            what = {"msg": f"The log record of {record.pathname}, line {record.lineno}, cannot be formatted"}
             text = PlainFormatter().format(logging.makeLogRecord({**what, "exc_info": sys.exc_info()}))
         return f"{text}\n".encode(self._encoding, "backslashreplace")
 

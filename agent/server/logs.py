@@ -13,10 +13,10 @@ from agent.server.log_formats import for_journal, formatter, is_journal
 from agent.server.log_writer import LogWriter
 from agent.server.plain_text import plain
 
-# Whose handlers may be there before ours, from a server that loads the app.
+# Loggers that may have handlers before ours, from a server that loads the app.
 LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")
 _CREDENTIAL = re.compile(r"(?i)(key|token|secret|password|auth)[^=]*=")
-_MAX_DECODINGS = 16  # nobody encodes as often but to keep us busy
+_MAX_DECODINGS = 16  # more layers are only an attempt to keep us busy
 
 
 def configure_logging(level: str, log_format: str = "text") -> None:

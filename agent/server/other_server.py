@@ -1,4 +1,4 @@
-"""What our own protocol sees to, for `uvicorn main:app` and gunicorn, which bring one of their own."""
+"""What our protocol checks, for `uvicorn main:app` and gunicorn, which bring a protocol of their own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _check_head(scope: Scope) -> None:
         return
     checked_target(scope["http_version"], b"GET", b"/", scope["headers"])
     if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-        raise InvalidHead("A body in chunks is not taken by this server; accepted: Content-Length")
+        raise InvalidHead("This server does not accept a chunked body; accepted: Content-Length")
 
 
 def _is_address(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Text of others for a log: on one line, and with nothing in it that a terminal would obey."""
+"""Foreign text for a log: on one line, without anything that a terminal would obey."""
 
 from __future__ import annotations
 

@@ -64,7 +64,9 @@ class Settings:
 
     host: str = _setting("0.0.0.0", HOST, "Address to listen on.")  # noqa: S104  other hosts poll this one
     port: int = _setting(8000, whole_number(1, 65535), "TCP port to listen on.")
-    uds: str = _setting("", SOCKET, "Unix socket to listen on instead, for a reverse proxy on this host.")
+    uds: str = _setting(
+        "", SOCKET, "Unix socket to listen on instead of HOST and PORT, for a reverse proxy on this host."
+    )
     tls_cert: str = _setting("", CERTIFICATE, "Certificate to serve HTTPS with; read again when it changes.")
     tls_key: str = _setting("", KEY, "Private key of TLS_CERT; read again when it changes.")
     url_prefix: str = _setting("", URL_PATH, "Prefix of every path: server2 serves /server2/status.")
@@ -78,7 +80,10 @@ class Settings:
         "", FILE, "File with more tokens, one on each line; read again when it changes."
     )
     metrics_token: str = _setting(
-        "", SECRET, "Token that opens /metrics and nothing else; needs another token beside it.", secret=True
+        "",
+        SECRET,
+        "Token that opens /metrics and nothing else; needs TOKEN, TOKENS or TOKEN_FILE too.",
+        secret=True,
     )
     api_key: str = _setting("", SECRET, "Key that grants access to the stream.", secret=True)
     api_keys: tuple[str, ...] = _setting(
@@ -98,7 +103,7 @@ class Settings:
     pod_logs: str = _setting(
         "/var/log",
         FOLDER,
-        "Folder with the kubelet's folders pods and containers, which have the names of Kubernetes pods.",
+        "Folder of the kubelet's folders pods and containers; their entries name the Kubernetes pods.",
     )
 
     kernel_log: bool = _setting(
@@ -146,21 +151,21 @@ class Settings:
     )
 
     not_offered: tuple[str, ...] = _setting(
-        (), NOT_OFFERED, "GPUs that the operator keeps out of /free, as while they are repaired; empty: none."
+        (), NOT_OFFERED, "GPUs that /free never offers, for example during a repair; empty: none."
     )
 
     idle_holder_minutes: float = _setting(
-        15.0, number(1, 1440, "minutes"), "Idle time that makes a process on a GPU an idle holder."
+        15.0, number(1, 1440, "minutes"), "Idle time after which a process on a GPU is an idle holder."
     )
 
     active_gpu_percent: float = _setting(
-        5.0, number(0, 100, "percent"), "A GPU is active at this utilization and above."
+        5.0, number(0, 100, "percent"), "A GPU is active at this utilization or above."
     )
     active_power_watts: float = _setting(
         10.0, number(0, 10_000, "watts"), "A GPU is active above this power."
     )
     active_memory_percent: float = _setting(
-        5.0, number(0, 100, "percent"), "A GPU is active with this share of its memory used, and above."
+        5.0, number(0, 100, "percent"), "A GPU is active when this share of its memory or more is in use."
     )
     active_clock_percent: float = _setting(
         30.0, number(0, 100, "percent"), "A GPU is active above this share of its maximum graphics clock."
@@ -172,7 +177,7 @@ class Settings:
     simulate_gpus: int | str = _setting(
         0,
         SIMULATED,
-        "Simulated GPUs to serve instead of real ones: how many, or a file to replay.",
+        "Simulated GPUs to serve instead of real ones: a number, or a file to replay.",
     )
     simulate_scenario: str = _setting("", SCENARIO, "What happens to the simulated GPUs.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
@@ -317,7 +322,7 @@ def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:
         (name,) = paths
         missing = "TLS_KEY" if name == "TLS_CERT" else "TLS_CERT"
         return [
-            fault(name, paths[name], why="serves nothing alone", accepted=f"a path together with {missing}")
+            fault(name, paths[name], why="has no effect alone", accepted=f"a path together with {missing}")
         ]
     if paths and environ.get("UDS"):
         no_use = "is of no use on a Unix socket"

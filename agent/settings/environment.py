@@ -98,7 +98,7 @@ def given_texts(
 
 
 def _file_limit_faults(max_streams: str) -> list[str]:
-    """That more streams are wanted than files may be open; a value that is wrong anyway is not told here."""
+    """MAX_STREAMS wants more files than may be open; a value that is wrong anyway has its fault elsewhere."""
     files = raise_file_limit()
     try:
         streams = Settings.from_mapping({"MAX_STREAMS": max_streams}).max_streams

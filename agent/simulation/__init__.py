@@ -1,7 +1,7 @@
 """A simulated NVML library: a Python object instead of `pynvml.nvmlLib`; all above it runs for real.
 
-From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, what one GPU tells; `lab`, who uses it
-(`programs`, `tenants`) and what the host tells of them; `library`, the driver and its GPUs; `nvml`, the
+From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, what one GPU reports; `lab`, who uses
+it (`programs`, `tenants`) and what the host says of them; `library`, the driver and its GPUs; `nvml`, the
 functions that ask them, a file a subject; `simulation`, which takes the place of the real library; `replay`,
 a simulation after a document of nvidia-smi.
 """

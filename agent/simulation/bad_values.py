@@ -68,7 +68,7 @@ def _fail_memory_and_utilization(gpu: SimulatedGpu) -> None:
 
 
 def _nothing_more(_: SimulatedGpu) -> None:
-    """What it does not tell, it never told."""
+    """What it does not report, it never reported."""
 
 
 def _fail_power(gpu: SimulatedGpu) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ErrorCounters:
-    """Counts since the driver was loaded, but for what is told otherwise. A new GPU has none.
+    """Counts since the driver was loaded, but for what is reported otherwise. A new GPU has none.
 
     As values of a GPU, each can be an NvmlReturn.
     """

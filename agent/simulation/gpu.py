@@ -66,7 +66,7 @@ class SimulatedGpu(Faults):
         self.fans_stopped: set[int] = set()  # that stand still, whatever the others do
         self.nvlinks: list[SimulatedGpu | None] = [None] * model.nvswitch_links  # None: to a switch
         self.nvlinks_down: set[int] = set()
-        self.nvlinks_listed = 0  # links that the driver tells of; those beyond `nvlinks` as down
+        self.nvlinks_listed = 0  # links that the driver reports; those beyond `nvlinks` as down
         # Of the kernel's runtime power management: "active" or "suspended"; None: the GPU never sleeps.
         self.runtime_status: str | None = None
         self.wakes = 0  # how often a call has ended its sleep
@@ -186,12 +186,12 @@ class SimulatedGpu(Faults):
 
     @property
     def values(self) -> GpuValues:
-        """What the GPU tells now."""
+        """What the GPU reports now."""
         return self.now[1]
 
     @property
     def now(self) -> tuple[float, GpuValues]:
-        """What the GPU tells now, and since when: seconds of the simulation."""
+        """What the GPU reports now, and since when: seconds of the simulation."""
         tick = int(self._elapsed() / UPDATE_SECONDS)
         moment = (tick, self._fixings)  # taken first: a `fix` meanwhile makes what is computed here stale
         held = self._held

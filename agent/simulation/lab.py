@@ -32,7 +32,7 @@ class Lab:
         at, values = gpu.now
         has_desktop, used = gpu.model.graphics_processes, values.memory_used
         listed = []
-        if used is None:  # unified memory: the GPU tells no total, yet each process has its amount
+        if used is None:  # unified memory: the GPU reports no total, yet each process has its amount
             used = UNIFIED_MEMORY_USED if values.gpu_utilization else 0
             of_desktop = DESKTOP_BYTES
         else:
@@ -78,7 +78,7 @@ def _shared_out(
 def _on_instances(
     gpu: SimulatedGpu, tenants: Sequence[Tenant], values: GpuValues, used: int
 ) -> Iterator[SimulatedProcess]:
-    """One on each. The driver tells no utilization of an instance's processes."""
+    """One on each. The driver reports no utilization of an instance's processes."""
     taken = gpu.mig_instances[: len(tenants)]
     for tenant, instance in zip(tenants, taken, strict=True):
         beside = sum(one.gpu_instance_id == instance.gpu_instance_id for one in taken)

@@ -42,7 +42,7 @@ class Device:
 
     @property
     def values(self) -> GpuValues:
-        """What the GPU tells now."""
+        """What the GPU reports now."""
         return self.gpu.values
 
 

@@ -125,7 +125,7 @@ def job_at(index: int, elapsed: float) -> tuple[int, float] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuValues:
-    """Everything a GPU tells at one moment, in NVML's units.
+    """Everything a GPU reports at one moment, in NVML's units.
 
     None: NOT_SUPPORTED. A value can be an NvmlReturn, too: whoever asks for it gets that code.
     """

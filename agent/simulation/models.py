@@ -21,7 +21,7 @@ class GpuModel:
     compute_capability: tuple[int, int]
     architecture: int  # nvmlDeviceArchitecture_t
     gsp_firmware: bool = False  # it is run by a processor of its own
-    memory_total_mib: int | None  # None: the memory is the host's ("unified"), NVML does not tell
+    memory_total_mib: int | None  # None: the memory is the host's ("unified"), NVML does not report it
     memory_reserved_mib: int = 0  # kept back by driver and firmware
     idle_power_watts: int
     full_power_watts: int  # drawn at full load, also where no limit is told

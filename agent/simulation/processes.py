@@ -17,7 +17,7 @@ class SimulatedProcess:
 
     pid: int
     type: ProcessLists = "C"
-    memory_bytes: int | None = 0  # None: the driver does not tell
+    memory_bytes: int | None = 0  # None: the driver does not report it
     sm_utilization: int = 0
     memory_utilization: int = 0
     encoder_utilization: int = 0

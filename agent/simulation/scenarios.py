@@ -172,13 +172,13 @@ def _awake(library: SimulatedLibrary) -> None:
 SCENARIOS: Mapping[str, Scenario] = {
     "healthy": Scenario("Every GPU works."),
     "lost": Scenario(
-        "GPU 1 falls off the bus for every other 30 seconds.",
+        "GPU 1 falls off the bus for 30 of every 60 seconds.",
         ((0, lambda s: _second(s).restore()), (30, lambda s: _second(s).lose())),
         period_seconds=60,
     ),
     "gone": Scenario(
-        "GPU 1 is missing at the start, comes after 45 seconds, and goes for good after 3 minutes, as the"
-        " driver is reloaded.",
+        "GPU 1 is missing at the start, appears after 45 seconds, and disappears for good after 3 minutes,"
+        " when the driver is reloaded.",
         ((0, lambda s: _second(s).vanish()), (45, lambda s: _second(s).appear()), (180, _reload_without_one)),
     ),
     "asleep": Scenario(
@@ -195,7 +195,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         "The library lacks fan, PCIe, clocks event reason, GPM and process utilization functions.",
         ((0, _miss_functions),),
     ),
-    "permission-denied": Scenario("GPU 1 may not be read.", ((0, lambda s: _second(s).deny()),)),
+    "permission-denied": Scenario("Nobody may read GPU 1.", ((0, lambda s: _second(s).deny()),)),
     "not-supported": Scenario(
         "Utilization, power, fan, PCIe throughput and clocks event reasons are not supported.",
         ((0, _support_little),),
@@ -225,8 +225,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "sick": Scenario(
         "Each GPU but the first has a fault: row remapping pending, uncorrected ECC errors, an NVLink down,"
-        " half of the PCIe lanes, the power brake, too many errors in SRAM, a fabric that does not get"
-        " ready.",
+        " half of the PCIe lanes, the power brake, too many errors in SRAM, a fabric that never"
+        " becomes ready.",
         ((0, _fall_ill),),
     ),
     "xid": Scenario(
@@ -248,7 +248,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "errors": Scenario(
         "From second 30 to 150 of every 180, each GPU but the first fails to report something: memory and"
         " utilization, power, temperature with a pause, memory temperature, process utilization; GPU 2 never"
-        " tells one optional value.",
+        " reports one optional value.",
         (
             (0, bad_values.begin_anew),
             (30, bad_values.fail_values),
@@ -260,14 +260,14 @@ SCENARIOS: Mapping[str, Scenario] = {
         period_seconds=180,
     ),
     "garbage": Scenario(
-        "For every other 30 seconds, each GPU but the first reports impossible numbers: 4 MW, 82505 degrees"
+        "For 30 of every 60 seconds, each GPU but the first reports impossible numbers: 4 MW, 82505 degrees"
         " Celsius, more memory in use than there is, 4294967295 remapped rows, processes of 32 TiB.",
         ((0, bad_values.tell_the_truth), (30, bad_values.tell_garbage)),
         period_seconds=60,
     ),
     "reset-required": Scenario(
-        "For every other minute, GPU 1 requires a reset: it reports only its identity, its memory and its"
-        " processes.",
+        "For 60 of every 120 seconds, GPU 1 requires a reset: it reports only its identity, its memory and"
+        " its processes.",
         ((0, lambda s: _second(s).reset()), (60, lambda s: _second(s).require_reset())),
         period_seconds=120,
     ),

@@ -24,7 +24,7 @@ def number(argument: Any) -> int:
 
 
 def told(value: _T | None) -> _T:
-    """The value. NvmlFailure where the GPU does not tell it: the code in its place, else NOT_SUPPORTED."""
+    """The value. NvmlFailure where the GPU does not report it: the code in its place, else NOT_SUPPORTED."""
     if value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     if isinstance(value, NvmlReturn):
@@ -38,7 +38,7 @@ def part_told(value: int | None, not_available: int) -> int:
 
 
 def write(argument: Any, value: float | None) -> None:
-    """Write a number through a pointer; None is what the GPU does not tell."""
+    """Write a number through a pointer; None is what the GPU does not report."""
     target(argument).value = told(value)
 
 

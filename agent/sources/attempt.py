@@ -16,7 +16,7 @@ UNREADABLE = (OSError, psutil.Error, ValueError, LookupError, NotImplementedErro
 
 
 def attempt(read: Callable[[], T], otherwise: T) -> T:
-    """A part of the reading, or what stands for it where it cannot be read."""
+    """A part of the reading, or a substitute where it cannot be read."""
     try:
         return read()
     except UNREADABLE:

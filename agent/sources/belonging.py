@@ -36,7 +36,7 @@ _SESSION = re.compile(r"session-(\w+)\.scope", re.ASCII)
 
 
 def belonging_of(cgroup: Content | None, environ: Content | None) -> Belonging:
-    """Where a process with these files belongs; what may not be read (None) is unknown."""
+    """Where a process with these files belongs; a file that may not be read is None."""
     belonging = parse_cgroup(cgroup.up_to(b"\n").decode(errors="replace") if cgroup else "")
     if environ is None:
         return belonging

@@ -77,7 +77,7 @@ class HostSource:
 
 
 def hottest(sensors: Iterable[float | None]) -> float | None:
-    """Degrees Celsius of the hottest sensor that can be believed."""
+    """Degrees Celsius of the hottest sensor with a plausible value."""
     credible = (celsius for celsius in sensors if celsius and 0 < celsius <= HOTTEST_CREDIBLE_CELSIUS)
     return max(credible, default=None)
 

@@ -129,7 +129,7 @@ def jobs_of_environ(environ: bytes) -> dict[Scheduler, JobStep]:
 
 
 def completed(by_group: JobStep, claims: Mapping[Scheduler, JobStep]) -> JobStep:
-    """What the groups tell, and what is claimed in addition to it; never against it."""
+    """The job by its control groups, completed by what the environment claims, which never overrules them."""
     if by_group.job is None:
         return next(iter(claims.values()), by_group)
     job, claim = by_group.job, claims.get(by_group.job.scheduler)

@@ -30,7 +30,7 @@ def nvidia_gpus(sys_root: str = SYS) -> tuple[str, ...]:
 
 
 def _is_gpu_of_ours(device: str) -> bool:
-    """One that another driver has (vfio-pci passes it on to a virtual machine) is none of NVML's."""
+    """A GPU bound to another driver (vfio-pci, for a virtual machine) is not visible to NVML."""
     try:
         vendor = read_beginning(f"{device}/vendor", MAX_BYTES).data.strip()
         if vendor != _NVIDIA or not read_beginning(f"{device}/class", MAX_BYTES).data.startswith(_DISPLAY):

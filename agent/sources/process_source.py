@@ -53,10 +53,12 @@ class ProcessSource:
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         """The processes; `pids` are those on GPUs; `watched`: whether somebody looks.
 
-        They are read as often as the driver's lists of them, and at once where those have changed.
+        They are read as often as the driver's lists of them, and at once where those have changed, or where
+        another process has one of the numbers.
         """
         at = self._clock()
-        if pids != self._pids or at - self._read_at >= PROCESS_PACE - JITTER:
+        is_due = at - self._read_at >= PROCESS_PACE - JITTER
+        if is_due or pids != self._pids or not self._reader.are_the_same():
             self._gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
             self._pids, self._read_at = pids, at
         top_processes = self._top_processes.get(at)

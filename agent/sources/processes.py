@@ -121,6 +121,10 @@ class ProcessReader:
                 processes[pid] = HostProcess(pid)
         return processes
 
+    def are_the_same(self) -> bool:
+        """Whether each process of the previous call still has its number."""
+        return all(self._is_the_same(pid, known.stat) for pid, known in self._known.items())
+
     def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...] | None:
         """The largest processes: user, name and resident memory only.
 
@@ -195,6 +199,13 @@ class ProcessReader:
             start_ticks=stat.start_ticks,
             belonging=description.belonging,
         )
+
+    def _is_the_same(self, pid: int, known: Stat) -> bool:
+        try:
+            stat = read_stat(self._proc_root, pid)
+        except UNREADABLE:
+            return False
+        return (stat.start_ticks, stat.comm) == (known.start_ticks, known.comm)
 
     def _prove(self, pid: int) -> None:
         """That the driver means the process that has the number here."""

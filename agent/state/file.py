@@ -22,7 +22,7 @@ WAL_BYTES = 4 * 1024**2  # of the write-ahead log; longer ones are cut when they
 
 
 class Damaged(sqlite3.DatabaseError):
-    """SQLite reads the file, and finds parts of it wrong."""
+    """SQLite reads the file, and finds errors in it."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -66,7 +66,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def put_aside(path: Path, why: str) -> None:
-    """Give the file, and what belongs to it, a name under which nobody looks. It is never deleted."""
+    """Rename the file, and those that belong to it, out of the way. It is never deleted."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = path.with_name(f"{path.name}.aside-{stamp}")
     while aside.exists():
@@ -78,7 +78,9 @@ def put_aside(path: Path, why: str) -> None:
     else:
         log.unlink(missing_ok=True)
     path.rename(aside)
-    logger.warning("The file of STATE_DIR begins anew. %s; it is kept as %s", why, aside)
+    logger.warning(
+        "The agent cannot use the file in STATE_DIR. %s; it is kept as %s, and a new file begins", why, aside
+    )
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -39,7 +39,7 @@ HOST_COLUMNS = ("cpu_percent", "memory_used_bytes")
 
 
 class Level(NamedTuple):
-    """How finely something is kept, and for how long."""
+    """How finely history is kept, and for how long."""
 
     step: int  # seconds that one row is the mean of; 0: as it was sampled
     kept: float  # seconds
@@ -67,7 +67,7 @@ CREATE = (
 
 
 class HistoryPart:
-    """What has come into the History since it was asked last, or since `began` (seconds since boot)."""
+    """What was added to the History since the last call, or since `began` (seconds since boot)."""
 
     def __init__(self, history: History, began: float) -> None:
         self._history = history
@@ -75,7 +75,7 @@ class HistoryPart:
         self._last: float | None = None  # seconds since boot
 
     def __call__(self, snapshot: Snapshot) -> Rows | None:
-        """The rows: of the host with None in the place of a UUID, and of each GPU."""
+        """The rows: of the host, with None instead of a UUID, and of each GPU."""
         moments = self._history.since(self._began, self._last)
         if not moments:
             return None

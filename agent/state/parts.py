@@ -1,4 +1,4 @@
-"""What is kept of each Snapshot: the parts of the Keeper."""
+"""The parts of the Keeper: what it keeps of each Snapshot."""
 
 from __future__ import annotations
 

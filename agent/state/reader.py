@@ -1,4 +1,4 @@
-"""Questions to the file: each on a connection of its own that cannot write, one at a time, and few wait."""
+"""Queries of the file: each on a read-only connection of its own, one at a time, and few wait."""
 
 from __future__ import annotations
 

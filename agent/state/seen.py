@@ -1,6 +1,6 @@
 """The most that was seen: GPUs of the host, and NVLinks and PCIe lanes of each card in its slot.
 
-What is less later on has got worse, or was taken out on purpose: after 14 days that counts as the usual.
+A lower value later on means a fault, or a part taken out on purpose: after 14 days it counts as normal.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ CREATE = (
 
 
 def rows(snapshot: Snapshot) -> Rows | None:
-    """What is reached now. What is not is not told, so that in the file it grows old."""
+    """The highest values that are reached now. A value that is not reached has no row, so that it ages in the
+    file."""
     found: list[Row] = []
     if snapshot.driver is not None and snapshot.driver.gpu_count >= max(snapshot.census.seen, 1):
         found.append(("gpus", "", "", snapshot.driver.gpu_count, snapshot.taken_at))

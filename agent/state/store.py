@@ -81,7 +81,9 @@ class Store:
             async with asyncio.timeout(START_SECONDS):
                 return await restored
         except TimeoutError:
-            logger.warning("STATE_DIR does not answer in time: the agent starts without what it holds")
+            logger.warning(
+                "STATE_DIR does not answer in time: the agent starts without the values kept there"
+            )
             return None
 
     def put(self, batch: Batch, *, urgent: bool = False) -> None:
@@ -130,7 +132,7 @@ class Store:
             connection = self._writer.open()
             return None if connection is None else restore(connection)
         except Exception:  # it is lost, and the agent starts all the same
-            logger.exception("What STATE_DIR holds could not be read")
+            logger.exception("Reading STATE_DIR failed")
             return None
         finally:
             self._busy_since = None

@@ -1,9 +1,9 @@
 # ruff: noqa: S608  (names of tables and columns are ours; values are parameters)
 """GPU hours: of each user on each day, and of each GPU on each day.
 
-Sums are written as they stand, so that a row written twice counts once. Those of this process are beside what
-earlier ones left, which ageing adds up into one row (run 0). A sum never falls: where a clock was set to and
-fro, and a day began anew in memory, the greater one stays.
+Sums are written as they stand, so that a row written twice counts once. The rows of this process stand beside
+those of earlier ones, which ageing adds up into one row (run 0). A sum never falls: where a clock was set to
+and fro, and a day began anew in memory, the greater one stays.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Writer:
         self._ageing_due = clock()
 
     def open(self) -> sqlite3.Connection | None:
-        """The connection; None where there is none to be had, see `trouble`."""
+        """The connection; None where there is none, see `trouble`."""
         try:
             return self._open()
         except Exception as error:
@@ -146,7 +146,7 @@ class Writer:
         before, self.trouble = self.trouble, found
         if before is None or before.fault is not found.fault:
             logger.warning(
-                "%s; what is remembered stays in memory alone until it can be written",
+                "%s; the agent keeps its history in memory until it can write again",
                 found.sentence,
                 exc_info=error if found.fault is StateFault.FAILED else None,
             )

@@ -1,4 +1,4 @@
-"""What the kernel log tells beside the XIDs of each GPU, as `/gpu?detail=1` shows it."""
+"""What the kernel log reports beside the XIDs of each GPU, as `/gpu?detail=1` shows it."""
 
 from __future__ import annotations
 

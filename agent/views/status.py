@@ -197,7 +197,7 @@ def _mig_device(gpu: GpuSample, health: Health, instance: MigInstance) -> Status
     device.memory_utilization = _number(
         whole(percent(instance.memory_used_bytes, instance.memory_total_bytes))
     )
-    device.gpu_utilization = NA  # the driver does not tell it for an instance
+    device.gpu_utilization = NA  # the driver does not report it for an instance
     device.power_status = f"{NA} / {NA}"  # the board's power is not the instance's
     device.mig_index = instance.mig_index
     device.gpu_instance_id = _number(instance.gpu_instance_id)

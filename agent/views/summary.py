@@ -245,7 +245,7 @@ def _users_on(gpu: GpuSample, snapshot: Snapshot) -> list[str | None] | None:
 
 
 def _users(held: Sequence[Holding], gpus: Sequence[GpuSample]) -> list[SummaryUser] | None:
-    """By name; the last stands for all that is unknown. None: no GPU tells."""
+    """By name; the last stands for all that is unknown. None: no GPU reports its processes."""
     untold = indices_with_unknown_processes(gpus)
     if untold and len(untold) == len(gpus) and not held:
         return None

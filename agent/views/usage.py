@@ -37,31 +37,31 @@ class Period(NamedTuple):
 
 class _UsedHours(BaseModel):
     hours_held: float | None = Field(
-        description="GPU hours with a process; a GPU counts once however many, a MIG instance by its share of"
-        " the memory of its GPU; null: it was never told which processes there are"
+        description="GPU hours with a process; a GPU counts once, however many processes there are, a MIG"
+        " instance by its share of the memory of its GPU; null: no list of processes was reported"
     )
     hours_used: float | None = Field(
-        description="hours_told multiplied by SM utilization; null: it was never told, as on MIG instances"
+        description="hours_told multiplied by SM utilization; null: never reported, as on MIG instances"
     )
     hours_told: float = Field(
-        description="part of hours_held for which the driver told the SM utilization of every process"
+        description="part of hours_held for which the driver reported the SM utilization of every process"
     )
     hours_idle: float | None = Field(
-        description="part of hours_told in which no process did any work; null: it was never told"
+        description="part of hours_told in which no process did any work; null: never reported"
     )
     gpu_memory_mean_mb: float | None = Field(
-        description="GPU memory on one GPU, mean over the time for which it was told, MiB; of a day or a GPU"
-        " all memory in use, held or not"
+        description="GPU memory on one GPU, mean over the time for which it was reported, MiB; of a day or a"
+        " GPU all memory in use, held or not"
     )
     gpu_memory_peak_mb: float | None = Field(description="the most GPU memory on one GPU at a time, MiB")
 
 
 class _Watched(BaseModel):
     hours_watched: float = Field(
-        description="GPU hours for which all processes were told: in the rest nothing is known"
+        description="GPU hours for which all processes were known; the rest is unknown"
     )
     energy_kwh: float | None = Field(
-        description="energy by the counter of the GPU, kWh; null: it was never told"
+        description="energy by the counter of the GPU, kWh; null: never reported"
     )
 
 

@@ -16,6 +16,9 @@ const CHOICES = {
   hours: /^(?:7|30)$/, // days of which GPU hours are shown
 };
 
+// For a screen that nobody touches.
+export const WALL = new URLSearchParams(location.search).has("wall");
+
 // {name: "host", "gpu", "gpus", "processes" or "users"; index: of the GPU in view; and the choices, null where not made}
 export function read() {
   const [, index, name] = VIEWS.exec(location.hash) ?? [];

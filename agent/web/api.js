@@ -19,7 +19,7 @@ export const tab = storage("sessionStorage");
 export const browser = storage("localStorage");
 let inMemory = null; // the token, where there is no storage
 // Several agents share an origin behind one proxy, and the browser's storage with it: each has a token of its own.
-const storageKey = (path = location.pathname) => `agent-token ${path}`;
+export const storageKey = (path = location.pathname) => `agent-token ${path}`;
 
 export const token = {
   get: (path) => tab?.getItem(storageKey(path)) ?? browser?.getItem(storageKey(path)) ?? (path ? null : inMemory),

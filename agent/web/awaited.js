@@ -5,6 +5,7 @@ import { KINDS } from "./kinds.js";
 import { ask } from "./lanes.js";
 import { GATHER, give } from "./notices.js";
 import { changed } from "./state.js";
+import { summaryOf } from "./summary.js";
 
 const KEY = "agent-awaited";
 const PACE = 10_000; // milliseconds from one time that a question is asked to the next
@@ -48,7 +49,7 @@ export function stop(id) {
   save();
 }
 
-// All that await something of this host, one after the other; `judged(kind, watch, host)` returns what to tell.
+// All that await something of this host, one after the other; `judged(kind, watch, host)` returns what to tell, see kinds.js.
 function judge(url, path, judged) {
   const concerned = watches.filter(({ hosts }) => hosts.some((one) => one.url === url));
   if (!concerned.length) return;
@@ -57,6 +58,10 @@ function judge(url, path, judged) {
     if (watch.told.includes(url) || KINDS[watch.kind].path(watch) !== path) continue;
     const text = judged(KINDS[watch.kind], watch, host);
     if (!text) continue;
+    if (text.meanwhile) {
+      give(text.meanwhile);
+      continue;
+    }
     watch.firedAt ??= performance.now();
     watch.told.push(url);
     give(text);
@@ -76,7 +81,9 @@ async function look(url, path) {
   busy.add(url);
   askedAt.set(url, performance.now());
   askedAt.set(`${url} ${path}`, performance.now());
-  const [answer, error] = await ask(url, path, always).then((told) => [told, null], (why) => [null, why]);
+  const put = (question) => ask(url, question, always);
+  const answered = path === "summary" ? summaryOf({ ask: put }) : put(path); // an older agent has no /summary
+  const [answer, error] = await answered.then((told) => [told, null], (why) => [null, why]);
   busy.delete(url);
   hear(url, path, answer, error);
 }

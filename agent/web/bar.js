@@ -25,6 +25,7 @@ export function render(isFleet) {
   say(byId("problem"), state.problem ?? "");
   if (isFleet) {
     if (phase !== "fleet") {
+      say(byId("age"), "");
       entitle(TEXTS.titleUnknown(TEXTS.overview));
       icon("unknown");
     }
@@ -55,14 +56,15 @@ function title({ gpus }, host) {
   return TEXTS.title(number(load(busiest), " %"), busiest.id, host);
 }
 
-// The same of all hosts: how many tell how they are, and the gravest that is wrong.
-export function fleet({ live, all, worst, every }) {
+// The same of all hosts: how many tell how they are, and the gravest that is wrong; `isWell`: where there is none, whether
+// that is known.
+export function fleet({ live, all, worst, isWell, every }) {
   const isAny = live > 0;
   say(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
   byId("connection").className = !isAny ? "lost" : live < all ? "some" : "live";
   if (every) say(byId("age"), TEXTS.asked(every));
   entitle(isAny ? TEXTS.titleFleet(live, all, worst) : TEXTS.titleUnknown(TEXTS.overview));
-  icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? "healthy");
+  icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? (isWell ? "healthy" : "unknown"));
 }
 
 // Each is a filter. `found`, by the name of its text: how many there are, and in words what of them is not known; null:

@@ -52,7 +52,7 @@ function values(model) {
     clocks: told(known(clocks.graphics_mhz) ? clockRates : UNKNOWN, failure(gpu, "clocks.graphics_mhz")),
     ...(fan && { fan: told(number(gpu.fan_speed_percent, " %"), whyNoFan) }),
     limited: told(listed(throttling.reason_names), failure(gpu, "throttling.reason_names")),
-    pcie: gpu.status === "unavailable" ? UNKNOWN : [
+    pcie: gpu.status === "unavailable" || gpu.state === "asleep" ? UNKNOWN : [
       told(pcieLink(pcie), failure(gpu, "pcie.current_generation", "pcie.generation")),
       " ",
       told(

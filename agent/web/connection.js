@@ -1,5 +1,7 @@
 // Keeps the stream: what comes of it goes into the state, and when it is lost, how long until the next try.
+import { WALL } from "./address.js";
 import { Refused, follow, tab, token, worded } from "./api.js";
+import { skipped } from "./clock.js";
 import { EVENT, checked } from "./shape.js";
 import { INTERVAL, changed, look, state } from "./state.js";
 import { TEXTS } from "./texts.js";
@@ -65,17 +67,33 @@ export function broken(error) {
   isNew = true;
   forget("");
   become("broken", worded(error));
+  clearTimeout(timer);
+  if (WALL) timer = setTimeout(() => state.phase === "broken" && anew().then(() => broken(error)), MINUTE); // nobody is there to reload it
 }
 
+// Loads the page anew, of this build, where it comes: a browser would stay with the error of a proxy.
+async function anew(build = "") {
+  const text = await fetch(location.href, { cache: "reload" }).then((answer) => (answer.ok ? answer.text() : ""), () => "");
+  if (!text.includes(`data-build="${build}`)) return;
+  if (build) tab?.setItem(BUILD, build);
+  location.reload();
+}
+
+const MINUTE = 60_000; // milliseconds
+const BUILD = `agent-build ${location.pathname}`;
+let timer = null; // until a wall is loaded anew
+let triedAt = null; // when the page was asked for; null: never
+
 // After an upgrade of the agent its page is another one. It comes by itself, once: a cache between may keep the old one.
-// What to say where it does not come; null: nothing.
+// On a wall, and where it could not be had, again after a few minutes. What to say meanwhile; null: nothing.
 export function renewed(build) {
   const { build: mine } = document.documentElement.dataset;
   if (!build || !mine || build === mine) return null;
-  const key = `agent-build ${location.pathname}`;
-  if (!tab || tab.getItem(key) === build) return TEXTS.otherBuild;
-  tab.setItem(key, build);
-  location.reload();
+  const wasLoaded = !tab || tab.getItem(BUILD) === build;
+  const isDue = performance.now() > (triedAt ?? (wasLoaded ? 0 : -Infinity)) + 5 * MINUTE;
+  if ((wasLoaded && !WALL) || !isDue) return TEXTS.otherBuild;
+  triedAt = performance.now();
+  anew(build);
   return null;
 }
 
@@ -126,17 +144,14 @@ function stop() {
   watching = null;
 }
 
-const SKIP = 5000; // milliseconds
-const difference = () => Date.now() - performance.now(); // of the clock that can be set and the other
-let offset = difference();
+let parted = skipped();
 
 // Once in a second: time alone makes values old.
 export function tick() {
   const { phase } = state;
-  // While a computer sleeps, only the clock that can be set goes on: what was heard before is not of now.
-  const before = offset;
-  offset = difference();
-  if (Math.abs(offset - before) > SKIP && (phase === "live" || phase === "late")) return restart();
+  const hasSlept = skipped() > parted; // or may have: what was heard before is not of now
+  parted = skipped();
+  if (hasSlept && (phase === "live" || phase === "late")) return restart();
   look(fresh);
   changed(!(phase === "live" && state.phase === "live"));
 }

@@ -1,6 +1,7 @@
 // The users of all hosts: what they hold now and where, what they held and used; asked while this is in view.
 import { to } from "./address.js";
 import { worded } from "./api.js";
+import { now } from "./clock.js";
 import { element } from "./draw.js";
 import { isOf } from "./filter.js";
 import { fleet, isLive } from "./fleet.js";
@@ -13,7 +14,7 @@ const answers = new Map(); // by the name of a host, with when it came as `at`
 let isDue = false; // whether an answer is to be drawn
 const asking = new Set(); // names of the hosts that are being asked
 
-const isNow = (answer) => answer && performance.now() - answer.at <= 3 * fleet.interval;
+const isNow = (answer) => answer && now() - answer.at <= 3 * fleet.interval;
 
 // After each look at a host, one question at a time.
 async function load(host) {
@@ -21,9 +22,9 @@ async function load(host) {
   asking.add(host.name);
   try {
     const { users, unknown_idx: unknown } = await host.ask("users");
-    answers.set(host.name, { users, isWhole: !unknown.length, fault: null, at: performance.now() });
+    answers.set(host.name, { users, isWhole: !unknown.length, fault: null, at: now() });
   } catch (error) {
-    answers.set(host.name, { users: [], isWhole: false, fault: worded(error), at: performance.now() });
+    answers.set(host.name, { users: [], isWhole: false, fault: worded(error), at: now() });
   } finally {
     asking.delete(host.name);
     isDue = true;

@@ -7,7 +7,8 @@ import { TEXTS, known } from "./texts.js";
 
 // All reasons of a GPU make a line here, the gravest alone where all hosts are shown: other lines, put aside apart.
 const HERE = `${location.pathname}?host`;
-const isTold = (url) => url === HERE;
+// Whether all that is wrong with the host of this path is known.
+const isTold = (event) => (url) => url === HERE && [event, ...event.gpus].every(({ health }) => known(health.verdict));
 
 export const GRAVITY = ["down", "critical", "warning"];
 
@@ -67,5 +68,5 @@ export function render({ event, advice, phase }) {
   const isNow = phase === "live";
   if (!isNow && place.children.length) place.style.minHeight = `${place.offsetHeight}px`;
   if (isNow) place.style.minHeight = "";
-  show(place, ...(isNow ? lines(troubles(event), (one, more) => line(one, more, advice), isTold) : []));
+  show(place, ...(isNow ? lines(troubles(event), (one, more) => line(one, more, advice), isTold(event)) : []));
 }

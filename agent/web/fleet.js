@@ -3,12 +3,13 @@
 //   name, url  its name for people, and its path on this origin, with a slash at its end
 //   ask(path)  → Promise of the JSON, out of its envelope; it waits for its turn and rejects with words for people
 //   summary    its last /summary; null: none came yet. Verdicts, offers and users in it only count while `isLive`
-//   heardAt    when that came, by performance.now(); null: never
+//   heardAt    when that came, by clock.js; null: never
 //   lookedAt   when it was asked last, with or without an answer
-//   fault      why the last question brought no answer, as a sentence; null: it did
+//   fault      why the last question brought no answer, as a sentence; null: it did. `error`: the same as it was thrown
 // `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
 // `listener(null)` once a second.
-import { Refused, worded } from "./api.js";
+import { Refused, storageKey, worded } from "./api.js";
+import { now } from "./clock.js";
 import { renewed } from "./connection.js";
 import { ask } from "./lanes.js";
 import { changed, state } from "./state.js";
@@ -19,7 +20,6 @@ import { TEXTS, known } from "./texts.js";
 // no more than that.
 const INTERVAL = { least: 5000, host: 200, most: 10_000 };
 const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
-const SKIP = 5000; // milliseconds that a clock may be apart from another without anything having happened
 
 export const fleet = { hosts: [], interval: INTERVAL.least };
 
@@ -34,7 +34,7 @@ function tell(host) {
 }
 
 // Milliseconds since the host told something; null: it never did.
-export const age = (host) => (known(host.heardAt) ? performance.now() - host.heardAt : null);
+export const age = (host) => (known(host.heardAt) ? now() - host.heardAt : null);
 
 const isOld = (host) => known(host.heardAt) && age(host) > 3 * fleet.interval;
 
@@ -46,9 +46,10 @@ export const isLive = (host) => host.summary !== null && host.fault === null && 
 export const isDown = (host) => host.fault !== null;
 
 let watching = AbortSignal.abort(); // what ends the questions
+const ANSWERED = { fault: null, error: null, isRefused: false };
 
 function made({ name, path }) {
-  const host = { name, url: path, summary: null, heardAt: null, lookedAt: null, fault: null, isRefused: false };
+  const host = { name, url: path, summary: null, heardAt: null, lookedAt: null, wasOld: false, ...ANSWERED };
   host.ask = (path) => ask(host.url, path, watching);
   return host;
 }
@@ -67,14 +68,15 @@ export async function look(host) {
   const wasRefused = host.isRefused;
   try {
     const summary = await summaryOf(host);
-    Object.assign(host, { summary, heardAt: performance.now(), fault: null, isRefused: false });
+    Object.assign(host, { summary, heardAt: now(), ...ANSWERED });
     if (host.url === location.pathname) renew(summary.build);
   } catch (error) {
     if (signal.aborted) return;
     host.isRefused = error instanceof Refused;
     host.fault = host.isRefused ? TEXTS.wantsToken : worded(error);
+    host.error = error;
   }
-  host.lookedAt = performance.now();
+  host.lookedAt = now();
   host.wasOld = isOld(host);
   tell(host);
   if (host.isRefused !== wasRefused) changed();
@@ -92,19 +94,7 @@ async function follow(host, wait, signal) {
   }
 }
 
-const difference = () => Date.now() - performance.now(); // of the clock that can be set and the other
-let offset = difference();
-
-// While a computer sleeps, only the clock that can be set goes on: what was heard before is not of now.
-function slept() {
-  const before = offset;
-  offset = difference();
-  const skipped = Math.abs(offset - before);
-  if (skipped > SKIP) for (const host of fleet.hosts) if (known(host.heardAt)) host.heardAt -= skipped;
-}
-
 function tick() {
-  slept();
   for (const host of fleet.hosts) {
     if (isOld(host) === host.wasOld) continue;
     host.wasOld = isOld(host);
@@ -122,11 +112,13 @@ export function askAll(names, signal) {
   }
   // Now all at once, then each in its turn. What kept one from answering before need not be there now.
   fleet.hosts.forEach((host, place) => {
-    Object.assign(host, { fault: null, isRefused: false });
+    Object.assign(host, ANSWERED);
     follow(host, (place / fleet.hosts.length + 0.5) * fleet.interval, signal);
   });
   const timer = setInterval(tick, 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
   // A token that was given on the page of a host, in another tab.
-  addEventListener("storage", () => fleet.hosts.filter(({ isRefused }) => isRefused).forEach(({ wake }) => wake?.()), { signal });
+  addEventListener("storage", ({ key }) => {
+    for (const host of fleet.hosts) if (host.isRefused && key === storageKey(host.url)) host.wake?.();
+  }, { signal });
 }

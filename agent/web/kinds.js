@@ -1,7 +1,9 @@
 // What can be awaited: by its kind, what a host is asked, and whether the answer is what was awaited.
-// `judge(watch, host, answer)` and `missed(watch, host, error)` return what to tell, null: nothing yet. What they have to
-// remember of a host stands in `watch.seen` by its path. What is not known never comes true.
+// `judge(watch, host, answer)` and `missed(watch, host, error)` return what to tell, null: nothing yet; {meanwhile}: what
+// to tell while it is awaited on. What they have to remember of a host stands in `watch.seen` by its path. What is not
+// known never comes true.
 import { Refused, worded } from "./api.js";
+import { skipped } from "./clock.js";
 import { nameOf } from "./copy.js";
 import { TEXTS, known } from "./texts.js";
 import { inWords, question } from "./wish.js";
@@ -38,9 +40,12 @@ const turnsCritical = {
     const kept = before ? before.critical.filter((called) => unknown.includes(called)) : [];
     seen[url] = { count: summary.gpus.length, critical: [...now.keys(), ...kept] };
     if (!before) return null;
-    // With another number of GPUs an index is another GPU.
+    // With another number of GPUs an index is another GPU: then only that more are critical says that one turned.
     const isSame = before.count === summary.gpus.length;
-    const turned = [...now].filter(([called]) => !before.critical.includes(called) && (isSame || called === TEXTS.theHost));
+    const gpus = (names) => names.filter((called) => called !== TEXTS.theHost);
+    const areMore = gpus([...now.keys()]).length > gpus(before.critical).length;
+    const isNew = (called) => (isSame || called === TEXTS.theHost ? !before.critical.includes(called) : areMore);
+    const turned = [...now].filter(([called]) => isNew(called));
     return turned.length ? turned.map(([called, why]) => WORDS.came.critical(name, called, why)).join(" ") : null;
   },
 };
@@ -48,15 +53,31 @@ const turnsCritical = {
 const goesDown = {
   path: () => "summary",
   worded: (watch) => WORDS.awaits.down(only(watch)),
-  judge({ seen }, { url }) {
-    seen[url] = { missed: 0 };
+  judge(watch, { url }) {
+    watch.answers = (watch.answers ?? 0) + 1; // of all hosts
+    watch.isCutOff = false;
+    watch.seen[url] = { missed: 0, silent: 0, answers: watch.answers, skipped: skipped() };
     return null;
   },
-  missed({ seen }, { name, url }, error) {
-    const before = seen[url]; // null: it was not up since
-    if (!before || error instanceof Refused || !navigator.onLine) return null; // it answers, or nobody can be asked
-    before.missed += 1;
-    return before.missed === TRIES ? WORDS.came.down(name, worded(error)) : null;
+  missed(watch, { name, url }, error) {
+    const before = watch.seen[url]; // null: it was not up since
+    if (error instanceof Refused || error.status === 404) { // it answers
+      watch.answers = (watch.answers ?? 0) + 1;
+      return null;
+    }
+    if (!before || !navigator.onLine) return null;
+    const up = Object.values(watch.seen);
+    const isReached = up.length === 1 || watch.answers !== before.answers; // since then another host has answered
+    if (before.skipped !== skipped()) Object.assign(before, { missed: 0, silent: 0 }); // after a sleep a network takes its time
+    Object.assign(before, { silent: before.silent + 1, answers: watch.answers, skipped: skipped() });
+    if (isReached) {
+      before.missed += 1;
+      return before.missed >= TRIES ? WORDS.came.down(name, worded(error)) : null;
+    }
+    // Where none of them answers, it may be this browser's own network.
+    if (watch.isCutOff || !up.every(({ silent }) => silent >= TRIES)) return null;
+    watch.isCutOff = true;
+    return { meanwhile: WORDS.came.cutOff };
   },
 };
 

@@ -27,6 +27,8 @@ function keep(marks) {
 // What a line says, as it is known again. `url`: the path of its host.
 export const marked = (url, verdict, whom, why) => [url, verdict, whom, why.replace(MOVES, "#")].join(" ");
 
+export const isMuted = ({ mark }) => muted.includes(mark);
+
 const button = (mark, text) => element("button.mute", { type: "button", "data-mute": mark }, text);
 
 // The lines of `all`, each with its `mark`: first those that are not put aside. `draw(one, more)` makes the line of one
@@ -34,8 +36,8 @@ const button = (mark, text) => element("button.mute", { type: "button", "data-mu
 export function lines(all, draw, isTold) {
   const present = new Set(all.map(({ mark }) => mark));
   keep(muted.filter((mark) => present.has(mark) || !isTold(mark.split(" ", 1)[0])));
-  const aside = all.filter(({ mark }) => muted.includes(mark));
-  const loud = all.filter(({ mark }) => !muted.includes(mark));
+  const aside = all.filter(isMuted);
+  const loud = all.filter((one) => !isMuted(one));
   const drawn = loud.map((one) => draw(one, button(one.mark, TEXTS.mute)));
   if (!aside.length) return drawn;
   const fold = element("button", { type: "button", "data-fold": true, "aria-expanded": `${isOpen}` }, TEXTS.mutedLines(aside.length));

@@ -1,11 +1,12 @@
 // "I need 2 GPUs with 40 GB": which hosts can give them now, best first, and how they are taken. Nothing is reserved.
 import { read, replace } from "./address.js";
 import { Refused, worded } from "./api.js";
+import { now } from "./clock.js";
 import { buttons, nameOf } from "./copy.js";
 import { byId, element, show, styled } from "./draw.js";
 import { ranges } from "./findings.js";
 import { TEXTS, known, memory } from "./texts.js";
-import { question, wishOf, written } from "./wish.js";
+import { question, wishFrom, wishOf, written } from "./wish.js";
 import { WORDS } from "./words.js";
 
 await styled("need.css");
@@ -13,6 +14,8 @@ await styled("need.css");
 const INTERVAL = 5000; // milliseconds between two questions to a host, while its answer is in sight
 const OLD = 3 * INTERVAL; // milliseconds after which what was free is not known to be free
 const LOGIN = /^[A-Za-z0-9][\w.-]*$/; // names that a shell takes as they are
+const CONTAINER = /^[0-9a-f]{12}$/; // how Docker names a container, which is no host to log in to
+const MIG = /^MIG is enabled\b/; // of the agent's reasons why it passed a GPU over
 
 let hosts = () => []; // as fleet.js has them
 let wish = null; // null: nobody asks
@@ -25,7 +28,7 @@ const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milli
 async function follow(host, mine) {
   for (; mine === round; await pause(INTERVAL)) {
     if (document.hidden) continue;
-    const at = performance.now();
+    const at = now();
     const answer = await host.ask(question(wish)).then(
       (offer) => ({ offer, at }),
       (error) => ({ why: error instanceof Refused ? TEXTS.wantsToken : worded(error) }),
@@ -48,7 +51,7 @@ function search(wanted) {
 // What a host offers now; null: that is not known.
 function offerOf({ url }) {
   const answer = answers.get(url);
-  return answer?.offer && performance.now() - answer.at <= OLD ? answer.offer : null;
+  return answer?.offer && now() - answer.at <= OLD ? answer.offer : null;
 }
 
 // As /free has it of the GPUs of one host: the most free memory, then the coolest. The worst of its GPUs counts.
@@ -65,7 +68,7 @@ function better(one, other) {
 
 function ssh(host) {
   const name = host.hostname ?? host.summary?.hostname ?? "";
-  return LOGIN.test(name) ? element("button.copy", { type: "button", "data-copy": `ssh ${name}` }, WORDS.copySsh) : null;
+  return LOGIN.test(name) && !CONTAINER.test(name) ? element("button.copy", { type: "button", "data-copy": `ssh ${name}` }, WORDS.copySsh) : null;
 }
 
 function line({ host, offer }) {
@@ -91,6 +94,9 @@ function reasons({ passed_over: passed = [] }) {
   return [...found].map(([why, indices]) => `${TEXTS.gpu(ranges(indices))}: ${why}.`);
 }
 
+// Whether some have GPUs in MIG mode, whose instances are no GPUs: "Free now" of a host tells of them.
+const hasMig = (asked) => asked.some(({ offer }) => offer?.passed_over?.some(({ reason }) => MIG.test(reason)));
+
 function notes(asked, can) {
   const unknown = asked.filter(({ offer }) => !offer);
   const whys = unknown.map(({ host }) => [host.name, answers.get(host.url)?.why].filter(Boolean).join(": "));
@@ -98,6 +104,7 @@ function notes(asked, can) {
     unknown.length === asked.length ? "" : WORDS.canGive(can.length, asked.length),
     can.length ? WORDS.notReserved : "",
     ...(asked.length === 1 && asked[0].offer && !can.length ? reasons(asked[0].offer) : []),
+    hasMig(asked) ? WORDS.noInstances : "",
     unknown.length ? WORDS.untoldHosts(unknown.length, whys.slice(0, 3).join(", ")) : "",
   ].filter(Boolean).join(" ");
 }
@@ -112,10 +119,13 @@ function render() {
   if (byId("found-note").textContent !== text) byId("found-note").textContent = text; // a status is said when it changes
 }
 
+// A number may be written as ".5" or "1e2". null: the field is empty.
+const given = ({ value, validity, valueAsNumber: number }) => (value || validity.badInput ? number : null);
+
 // What stands in the line; null: it is not filled in.
 export function wanted() {
-  const [count, gb, model] = ["count", "gb", "model"].map((name) => byId(`need-${name}`).value);
-  return wishOf(`${count},${gb},${model}`);
+  const [count, gb, model] = ["count", "gb", "model"].map((name) => byId(`need-${name}`));
+  return wishFrom(given(count), given(gb), model.value);
 }
 
 function field(name, attributes) {
@@ -125,18 +135,19 @@ function field(name, attributes) {
 // `all()`: the hosts, as fleet.js has them; `more`: what stands at the end of the line.
 export function mount(all, more = null) {
   hosts = all;
-  const given = wishOf(read().need);
+  const { need: asked } = read();
+  const found = wishOf(asked);
   const form = element(
     "form",
     { id: "need-line", "aria-label": WORDS.needLine },
-    field("count", { type: "number", min: 1, max: 128, required: true, value: given?.count ?? 1 }),
-    field("gb", { type: "number", min: 0, max: 999_999, step: 0.001, value: given?.gb }),
-    field("model", { type: "search", value: given?.model }),
+    field("count", { type: "number", min: 1, max: 128, required: true, value: found?.count ?? 1 }),
+    field("gb", { type: "number", min: 0, max: 999_999, step: 0.001, value: found?.gb }),
+    field("model", { type: "search", value: found?.model }),
     element("button", { type: "submit" }, WORDS.find),
     more,
   );
   const close = element("button", { type: "button" }, WORDS.close);
-  const found = element(
+  const answer = element(
     "section", { id: "found", hidden: true, "aria-label": WORDS.whoCan },
     close, element("p", { id: "found-note", role: "status" }), element("ul", { id: "found-hosts" }),
   );
@@ -149,7 +160,11 @@ export function mount(all, more = null) {
     go(wanted());
   });
   close.addEventListener("click", () => go(null));
-  byId("need").append(form, found);
+  byId("need").append(form, answer);
   setInterval(() => wish && render(), 1000); // what is old goes
-  if (given) search(given);
+  if (found) search(found);
+  else if (asked) {
+    answer.hidden = false;
+    byId("found-note").textContent = WORDS.notTaken(asked);
+  }
 }

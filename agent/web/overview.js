@@ -1,15 +1,15 @@
 // All hosts on one page: what counts in the bar, what is wrong, and the view that the address asks for. What they told
 // is in fleet.js. What goes with every view, and with the page of one host too, has its place in the shell: #need.
-import { read, replace, to } from "./address.js";
+import { WALL, read, replace, to } from "./address.js";
 import { tab } from "./api.js";
 import * as bar from "./bar.js";
 import { byId, element, facts, show, styled } from "./draw.js";
 import { askAll, fleet, isDown, isLive, on } from "./fleet.js";
 import * as hosts from "./hosts.js";
-import { lines } from "./mute.js";
+import { isMuted, lines } from "./mute.js";
 import { changed, state } from "./state.js";
 import { TEXTS } from "./texts.js";
-import { busy, counts, totals } from "./totals.js";
+import { busy, counts, isTold, totals } from "./totals.js";
 import { line, tellsAll, troubles } from "./troubles.js";
 
 const styles = styled("overview.css");
@@ -24,7 +24,6 @@ const VIEWS = {
   gpus: { text: TEXTS.gpus, hash: "#gpus", module: () => import("./table.js") },
   users: { text: TEXTS.users, hash: "#users", module: () => import("./everyone.js") },
 };
-const WALL = new URLSearchParams(location.search).has("wall"); // for a screen that nobody touches
 const FILTERS = { node: TEXTS.theHost, user: TEXTS.filterUser, model: TEXTS.model };
 
 let view = null; // its module; null: it did not come yet
@@ -47,21 +46,22 @@ function renderShared() {
   const live = fleet.hosts.filter(isLive);
   const all = troubles();
   const gpus = live.flatMap(({ summary }) => summary.gpus);
-  const [worst] = all;
-  bar.fleet({ live: live.length, all: fleet.hosts.length, worst: worst?.verdict, every: WALL ? null : fleet.interval / 1000 });
+  const worst = WALL ? all[0] : all.find((one) => !isMuted(one)); // what somebody put aside is counted, and calls nobody
+  bar.fleet({
+    live: live.length, all: fleet.hosts.length, worst: worst?.verdict, isWell: fleet.hosts.every(isTold), every: WALL ? null : fleet.interval / 1000,
+  });
   byId("counts").hidden = false;
-  show(byId("counts"), ...bar.counts(state.view, { ...counts(live, gpus, all), ...(WALL && { busy: busy(gpus) }) }));
+  show(byId("counts"), ...bar.counts(state.view, { ...counts(gpus, all), ...(WALL && { busy: busy(gpus) }) }));
   byId("simulated").hidden = !live.some(({ summary }) => summary.simulated);
   show(byId("totals"), ...facts(totals(live, gpus)));
   show(byId("troubles"), ...wrong(all));
   if (!WALL) controls();
-  const isTold = (host) => isLive(host) || isDown(host);
-  if (fleet.hosts.every(isTold)) import("./announce.js").then(({ announce }) => announce(spoken(all), performance.now()), () => null);
+  if (fleet.hosts.every((host) => isLive(host) || isDown(host))) import("./announce.js").then(({ announce }) => announce(spoken(all), performance.now()), () => null);
 }
 
 // By host, what is said of it: the gravest that is wrong.
 function spoken(all) {
-  const words = fleet.hosts.map(({ name }) => [name, TEXTS.well]);
+  const words = fleet.hosts.map((host) => [host.name, isTold(host) ? TEXTS.well : TEXTS.verdicts.unknown.slice(2)]);
   const wrong = [...all].reverse().map(({ host, verdict }) => [host.name, TEXTS.hostVerdicts[verdict].slice(2)]);
   return new Map([...words, ...wrong]);
 }

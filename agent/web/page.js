@@ -1,5 +1,5 @@
 // Brings it together: the stream, the address, what is clicked; draws whenever the state changes.
-import { to } from "./address.js";
+import { WALL, to } from "./address.js";
 import { Refused, get, tab, token, worded } from "./api.js";
 import * as bar from "./bar.js";
 import * as connection from "./connection.js";
@@ -14,8 +14,7 @@ import * as theme from "./theme.js";
 
 // Whether all hosts are shown; ?host is the one behind this page. A wall shows that one as it shows all.
 const given = new URLSearchParams(location.search);
-const FLEET = ("fleet" in document.documentElement.dataset && !given.has("host")) || given.has("wall");
-const WALL = given.has("wall");
+const FLEET = ("fleet" in document.documentElement.dataset && !given.has("host")) || WALL;
 const HERE = [{ name: location.hostname, path: location.pathname }];
 const REFUSED = 60_000; // milliseconds until a wall asks again an agent that wanted another token
 const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are, or what was before
@@ -100,6 +99,7 @@ function drawAll(isMore) {
   const isHost = !FLEET && state.event !== null && state.phase !== "broken";
   byId("one").hidden = !isHost; // first: what cannot be drawn must not stay
   login();
+  if (FLEET && state.phase === "broken") for (const id of ["many", "counts"]) byId(id).hidden = true; // nor this
   byId("need").hidden = WALL || byId("one").hidden && byId("many").hidden;
   bar.render(FLEET);
   if (!isHost || !isMore) return;

@@ -1,6 +1,5 @@
 // "Tell me when": what can be awaited, what is, and how it is told.
 import { askPermission, permission, ring, wake } from "./alarm.js";
-import { Refused } from "./api.js";
 import * as awaited from "./awaited.js";
 import { byId, element, show } from "./draw.js";
 import { sighting } from "./kinds.js";
@@ -17,8 +16,7 @@ let hosts = () => [];
 // The sound is one that this click made: a browser plays none for a page that nobody touched.
 async function arm(watch) {
   awaited.add(watch);
-  await wake();
-  ring();
+  wake().then(ring); // where there is no loudspeaker this may never come
   await askPermission();
   render();
 }
@@ -76,10 +74,10 @@ const toldAt = new Map(); // by host, the look at it that was told last
 
 // Whatever the overview asked of a host, which fleet.js tells; null: of none.
 export function heard(host) {
-  if (!host || toldAt.get(host.url) === host.lookedAt) return; // it only became old
+  if (!host || (toldAt.get(host.url) ?? null) === host.lookedAt) return; // it only became old, or nobody has looked yet
   toldAt.set(host.url, host.lookedAt);
-  if (host.fault) awaited.hear(host.url, "summary", null, host.isRefused ? new Refused() : new Error(host.fault));
-  else awaited.hear(host.url, "summary", host.summary);
+  if (host.error) awaited.hear(host.url, "summary", null, host.error);
+  else if (host.summary) awaited.hear(host.url, "summary", host.summary);
 }
 
 // The button that opens the panel.

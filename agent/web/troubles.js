@@ -30,8 +30,12 @@ export function troubles() {
   return fleet.hosts.flatMap(ofHost).sort((one, other) => gravity(one) - gravity(other));
 }
 
-// Whether all that is wrong with the host of this path is known.
-export const tellsAll = (url) => fleet.hosts.some((host) => host.url === url && isLive(host));
+// Whether all that is wrong with a host is known now.
+export const isJudged = (host) =>
+  isLive(host) && [host.summary.host, ...host.summary.gpus].every(({ verdict }) => known(verdict));
+
+// The same of that of this path.
+export const tellsAll = (url) => fleet.hosts.some((host) => host.url === url && isJudged(host));
 
 export function line({ key, verdict, host, whom, why, todo }, more = null) {
   const text = whom.length ? `${host.name} ${TEXTS.gpu(ranges(whom))}` : host.name;

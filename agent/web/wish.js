@@ -3,14 +3,18 @@
 import { known } from "./texts.js";
 import { WORDS } from "./words.js";
 
-const WRITTEN = /^(\d{1,3}),(\d{1,6}(?:\.\d{1,3})?)?,(.*)$/;
-const MOST = 128; // GPUs that /free takes
+const MOST = { count: 128, gb: 999_999 }; // what /free takes
+
+// null: it is none.
+export function wishFrom(count, gb, model) {
+  const isOne = Number.isInteger(count) && count >= 1 && count <= MOST.count && (gb === null || (gb >= 0 && gb <= MOST.gb));
+  return isOne ? { count, gb: gb && Number(gb.toFixed(3)), model: model.trim() } : null;
+}
 
 // As it stands in the address: "2,40,h100"; null: it is none.
 export function wishOf(text) {
-  const [, count, gb, model] = WRITTEN.exec(text ?? "") ?? [];
-  if (!(count >= 1 && count <= MOST)) return null;
-  return { count: Number(count), gb: gb ? Number(gb) : null, model: model.trim() };
+  const [count, gb, ...model] = (text ?? "").split(",");
+  return wishFrom(Number(count), gb ? Number(gb) : null, model.join(","));
 }
 
 export const written = ({ count, gb, model }) => `${count},${gb ?? ""},${model}`;

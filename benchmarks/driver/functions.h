@@ -60,7 +60,7 @@ int nvmlDeviceGetTemperatureV(void *device, nvmlTemperature_v1_t *told) {
 }
 NUMBERED(nvmlDeviceGetTemperatureThreshold, u32, THRESHOLD)
 VERSIONED(nvmlDeviceGetMarginTemperature, nvmlMarginTemperature_v1_t, 1, MARGIN)
-NUMBER(nvmlDeviceGetNumFans, u32, FANS)
+NUMBER(nvmlDeviceGetNumFans, u32, fans)
 NUMBER(nvmlDeviceGetFanSpeed, u32, FAN_PERCENT)
 NUMBERED(nvmlDeviceGetFanSpeed_v2, u32, FAN_PERCENT)
 int nvmlDeviceGetFanSpeedRPM(void *device, nvmlFanSpeedInfo_t *told) {

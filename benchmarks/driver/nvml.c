@@ -1,7 +1,8 @@
 /* A libnvidia-ml.so.1 that answers at once, and always the same: what an agent costs with it is the agent's own.
  *
  * What it answers are macros: see answers.py. The environment says how many GPUs there are (NVML_GPUS), the
- * processes that are dealt out to them (NVML_PIDS, with commas between), how many NVLinks each has (NVML_LINKS),
+ * processes that are dealt out to them (NVML_PIDS, with commas between), how many NVLinks and fans each has
+ * (NVML_LINKS, NVML_FANS),
  * a file for the number of calls so far, in 8 bytes (NVML_CALLS), and one XID error to tell of (NVML_XID).
  * Where a struct names its version it must be the right one, else NVML_ERROR_ARGUMENT_VERSION_MISMATCH.
  */
@@ -20,7 +21,7 @@
 enum { SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_SUPPORTED, INSUFFICIENT_SIZE = 7, TIMEOUT = 10, MISMATCH = 25 };
 #define MOST_PROCESSES 4096
 
-static u32 gpus, links, processes, pids[MOST_PROCESSES];
+static u32 gpus, links, fans, processes, pids[MOST_PROCESSES];
 static int xid; /* that nobody has been told yet */
 static _Atomic u64 uncounted, *calls = &uncounted;
 
@@ -33,6 +34,7 @@ int nvmlInitWithFlags(u32 flags) {
     (void)flags;
     gpus = from_environment("NVML_GPUS");
     links = from_environment("NVML_LINKS");
+    fans = getenv("NVML_FANS") == NULL ? FANS : from_environment("NVML_FANS");
     xid = (int)from_environment("NVML_XID");
     char *text = getenv("NVML_PIDS"), *end = NULL;
     for (processes = 0; text != NULL && *text != 0 && processes < MOST_PROCESSES; text = *end == ',' ? end + 1 : end)

@@ -38,14 +38,14 @@ def run(*, quick: bool) -> Iterator[Row]:
             min(start.ms for start in ours),
             "ms",
             min(start.ms for start in floor),
-            Goal("ratio", at_most=1.5),
+            Goal("ratio", at_most=1.25),
         )
         yield Row(
             "resident memory",
             median(start.mib for start in ours),
             "MiB",
             median(start.mib for start in floor),
-            Goal("ratio", at_most=1.25),
+            Goal("ratio", at_most=1.05),
         )
 
 

@@ -63,7 +63,7 @@ def run(*, quick: bool) -> Iterator[Row]:
             )
             yield Row(f"{name}: gap, p99", watched.p99_gap, "s", floor.p99_gap, Goal("value", at_most=1.25))
             fan = (
-                Goal("ratio", at_most=2) if count == max(SUBSCRIBERS) else None
+                Goal("ratio", at_most=1.7) if count == max(SUBSCRIBERS) else None
             )  # of few, most is the samples
             yield Row(f"{name}: CPU", watched.cpu_per_second, "ms/s", floor.cpu_per_second, fan)
             if count > 1:

@@ -146,7 +146,7 @@ main.run()
 def test_it_gives_up_where_the_check_itself_hangs() -> None:
     found = check(program=("-c", STANDS_STILL), TOKEN="x")  # noqa: S106  made up
     assert (found.status, found.said) == (1, "")
-    assert found.log == "The check has found no end: the host, or a file system, hangs\n"
+    assert found.log == "The check did not end in time: the host or a file system hangs\n"
 
 
 @pytest.mark.slow

@@ -57,7 +57,9 @@ async def test_a_right_that_the_driver_refuses_is_named_with_its_function(simula
     assert all(gpu.verdict == "healthy" for gpu in told.gpus), "a missing right is no fault of the GPU"
 
 
-async def test_a_driver_that_hangs_from_the_start_is_told_when_the_time_is_up(simulation: Simulation) -> None:
+async def test_a_driver_that_hangs_from_the_start_is_reported_when_the_time_is_up(
+    simulation: Simulation,
+) -> None:
     simulation.hang()
     told = await ask(seconds=0.1)
     simulation.release()
@@ -67,7 +69,7 @@ async def test_a_driver_that_hangs_from_the_start_is_told_when_the_time_is_up(si
     assert driver.error.startswith("The driver has not answered in the time of this check: nvmlInit hangs")
 
 
-async def test_a_gpu_that_has_not_answered_when_the_time_is_up_is_told(simulation: Simulation) -> None:
+async def test_a_gpu_that_has_not_answered_when_the_time_is_up_is_reported(simulation: Simulation) -> None:
     simulation.gpus[1].hang("nvmlDeviceGetUtilizationRates")
     told = await ask(seconds=0.1, SAMPLE_TIMEOUT="60")
     while driver_view(told.snapshot).gpu_count is None:  # a busy machine
@@ -82,7 +84,7 @@ async def test_a_host_without_a_gpu_is_not_well(simulation: Simulation) -> None:
     assert problems(await ask()) == ["no_gpus"]
 
 
-async def test_fewer_gpus_than_expected_are_counted_again_before_they_are_told(
+async def test_fewer_gpus_than_expected_are_counted_again_before_they_are_reported(
     simulation: Simulation,
 ) -> None:
     del simulation.gpus[6:]

@@ -44,7 +44,7 @@ def test_an_agent_that_runs_there_is_no_fault_unless_its_settings_are_others() -
         assert (found.state, found.error, problems) == ("other", "/health answered 404", ["port_taken"])
 
 
-def test_something_else_that_listens_there_is_told() -> None:
+def test_something_else_that_listens_there_is_reported() -> None:
     with answering(b"SSH-2.0-OpenSSH\r\n") as port:
         found, problems = look(PORT=port)
     assert (found.state, problems) == ("other", ["port_taken"])
@@ -70,7 +70,7 @@ def test_a_unix_socket_takes_the_place_of_the_port(tmp_path: Path) -> None:
     path.touch()
     found, problems = look(UDS=str(path))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
-    assert found.error == f"Cannot listen on {path}: something that is no socket is there (UDS)"
+    assert found.error == f"Cannot listen on {path}: something that is not a socket is there (UDS)"
     found, problems = look(UDS=str(path / "below"))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
 
@@ -95,5 +95,5 @@ def test_an_agent_on_a_unix_socket_is_asked_there(tmp_path: Path) -> None:
     assert (found.state, problems) == ("agent", [])
 
 
-def test_a_name_server_that_is_silent_is_told() -> None:
+def test_a_name_server_that_is_silent_is_reported() -> None:
     assert [problem.name for problem in port_problems(port_view(Settings(), "unknown"))] == ["port_unknown"]

@@ -34,7 +34,7 @@ def proc(root: Path, *, namespace: str = INITIAL, first: bool = True) -> str:
         pytest.param("pid:[4026532281]", False, True, [], id="a simulation, which has its own"),
     ],
 )
-def test_processes_that_are_not_seen_are_told(
+def test_processes_that_are_not_seen_are_reported(
     tmp_path: Path, namespace: str, first: bool, simulated: bool, names: list[str]
 ) -> None:
     root = proc(tmp_path, namespace=namespace, first=first)
@@ -79,7 +79,9 @@ def test_a_link_is_judged_by_where_it_leads(secret: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("in_container", "level"), [(False, "wrong"), (True, "note")])
-def test_a_token_file_that_everybody_may_read_is_told(secret: Path, in_container: bool, level: str) -> None:
+def test_a_token_file_that_everybody_may_read_is_reported(
+    secret: Path, in_container: bool, level: str
+) -> None:
     found = list(secrets_at_risk(Settings(token_file=str(secret)), {}, None, in_container=in_container))
     assert [(problem.name, problem.level) for problem in found] == [("token_file_readable", level)]
     assert "hunter" not in repr(found)
@@ -96,7 +98,7 @@ def test_a_token_file_that_everybody_may_read_is_told(secret: Path, in_container
         pytest.param("API_KEYS", Origin.ENVIRONMENT, False, id="not in it"),
     ],
 )
-def test_an_env_file_that_everybody_may_read_is_told_where_a_secret_is_in_it(
+def test_an_env_file_that_everybody_may_read_is_reported_where_a_secret_is_in_it(
     secret: Path, name: str, origin: Origin, told: bool
 ) -> None:
     found = secrets_at_risk(Settings(), {name: Given("hunter2", origin)}, str(secret), in_container=False)

@@ -95,7 +95,7 @@ def test_an_agent_that_says_the_same_is_no_problem() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-def test_a_token_that_is_wrong_or_missing_is_told_without_it() -> None:
+def test_a_token_that_is_wrong_or_missing_is_reported_without_it() -> None:
     with agent_server(TOKEN="hunter2") as url:  # noqa: S106  made up
         wrong, missing = ask(url, "hunter3"), ask(url)
     assert wrong.error == f"{url} refuses the token of these settings"
@@ -104,7 +104,9 @@ def test_a_token_that_is_wrong_or_missing_is_told_without_it() -> None:
     assert told(wrong, []) == ["agent_silent"]
 
 
-def test_other_gpus_are_told_and_one_whose_uuid_is_unknown_may_be_the_same(simulation: Simulation) -> None:
+def test_other_gpus_are_reported_and_one_whose_uuid_is_unknown_may_be_the_same(
+    simulation: Simulation,
+) -> None:
     simulation.gpus[1].lose()
     with agent_server() as url:
         agent = ask(url)
@@ -118,7 +120,7 @@ def test_other_gpus_are_told_and_one_whose_uuid_is_unknown_may_be_the_same(simul
     )
 
 
-def test_a_state_that_differs_is_told(simulation: Simulation) -> None:
+def test_a_state_that_differs_is_reported(simulation: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url:
         first = ask(url)
         simulation.gpus[1].lose()
@@ -130,7 +132,7 @@ def test_a_state_that_differs_is_told(simulation: Simulation) -> None:
     ]
 
 
-def test_what_the_agent_has_seen_and_a_check_cannot_is_told(simulation: Simulation) -> None:
+def test_what_the_agent_has_seen_and_a_check_cannot_is_reported(simulation: Simulation) -> None:
     simulation.gpus[3].error_counters.remapping_pending = True
     with agent_server() as url:
         agent = ask(url)
@@ -140,7 +142,7 @@ def test_what_the_agent_has_seen_and_a_check_cannot_is_told(simulation: Simulati
 
 
 @pytest.mark.usefixtures("simulation")
-def test_an_agent_of_another_version_is_told() -> None:
+def test_an_agent_of_another_version_is_reported() -> None:
     with agent_server() as url:
         agent = ask(url).model_copy(update={"version": "0.0.9"})
     (version,) = differences(agent, here(agent), simulated=False)
@@ -158,7 +160,7 @@ def test_an_agent_whose_driver_hangs_says_so_itself(simulation: Simulation) -> N
     )
 
 
-def test_what_is_no_agent_is_told_in_one_sentence() -> None:
+def test_what_is_no_agent_is_reported_in_one_sentence() -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     assert ask(nobody).error == f"{nobody} cannot be asked: [Errno 111] Connection refused"
     with http_server({}) as url:
@@ -186,7 +188,7 @@ def test_a_token_that_is_sent_back_is_masked() -> None:
 
 
 @pytest.mark.slow
-def test_a_certificate_that_is_not_trusted_is_told_in_one_sentence(
+def test_a_certificate_that_is_not_trusted_is_reported_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = made_certificate(tmp_path)
@@ -238,7 +240,7 @@ OLD = "import agent; agent.__version__ = '0.0.9'; import main; main.run()"
 
 
 @pytest.mark.slow
-def test_a_real_agent_of_another_version_with_other_gpus_is_told() -> None:
+def test_a_real_agent_of_another_version_with_other_gpus_is_reported() -> None:
     arguments = ("--simulate", "2", "--scenario", "mixed-models")
     with agent_process(*arguments, program=("-c", OLD), TOKEN="hunter2") as agent:  # noqa: S106  made up
         found = check(

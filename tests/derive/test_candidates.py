@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.derive.candidates import KEPT_OUT, Candidate, candidates
+from agent.derive.candidates import KEPT_OUT, MAY_BE_KEPT_OUT, Candidate, candidates
 from agent.derive.free import Wish, choose, why_not
 from agent.readings import (
     NVSWITCH,
@@ -56,7 +56,7 @@ def seen(gpu: GpuSample, **values: Any) -> Candidate:
     return candidates(snapshot(gpu, **values))[0]
 
 
-def test_a_candidate_knows_what_the_snapshot_tells() -> None:
+def test_a_candidate_knows_what_the_snapshot_reports() -> None:
     assert seen(sample(3)) == Candidate(
         index=3,
         uuid="GPU-3",
@@ -96,6 +96,20 @@ def test_whoever_takes_instances_is_offered_none_of_a_gpu_that_is_kept_out() -> 
     assert [one.obstacle for one in (gpu, *gpu.instances)] == [KEPT_OUT, KEPT_OUT]
 
 
+@pytest.mark.parametrize(
+    ("named", "obstacle"),
+    [(("GPU-0",), MAY_BE_KEPT_OUT), (("7",), None)],
+    ids=["by UUID", "by index"],
+)
+def test_where_the_uuid_of_a_gpu_is_unknown_an_instance_of_it_may_be_kept_out(
+    named: tuple[str, ...], obstacle: str | None
+) -> None:
+    instance = MigInstance(0, name="NVIDIA H100 MIG 1g.10gb", uuid="MIG-0", processes=())
+    parted = sample(0, identity_uuid=None, mig_enabled=True, mig_instances=(instance,))
+    (gpu,) = candidates(snapshot(parted, not_offered=named))
+    assert [one.obstacle for one in (gpu, *gpu.instances)] == ["its UUID is unknown", obstacle]
+
+
 WITHOUT_READING = {
     state: GpuSample(0, state, lasting=reading(identity_uuid="GPU-0"))
     for state in (GpuState.STARTING, GpuState.STALE, GpuState.STUCK, GpuState.LOST)
@@ -108,7 +122,7 @@ WITHOUT_READING = {
         *[(gpu, f"it cannot be read: {state}") for state, gpu in WITHOUT_READING.items()],
         (replace(sample(), state=GpuState.STALE), None),
         (sample(identity_uuid=None), "its UUID is unknown"),
-        (sample(mig_enabled=True), "MIG is enabled: a program takes one of its instances"),
+        (sample(mig_enabled=True), "MIG is enabled: programs use one of its instances"),
         (sample(modes_compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),
         (sample(modes_compute_mode=ComputeMode.EXCLUSIVE_PROCESS), None),
         (sample(modes_compute_mode=ComputeMode.DEFAULT), None),
@@ -139,7 +153,7 @@ def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
         ("fabric.state", "state in the NVLink fabric"),
     ],
 )
-def test_what_the_driver_failed_to_tell_may_stand_in_the_way(field: str, name: str) -> None:
+def test_what_the_driver_failed_to_report_may_stand_in_the_way(field: str, name: str) -> None:
     """What it does not have at all does not."""
     failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, told_before=True)
     missing = replace(failed, reason=Reason.NOT_SUPPORTED)
@@ -163,7 +177,7 @@ def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
     mode: ComputeMode, processes: tuple[GpuProcess, ...], is_held: bool
 ) -> None:
     candidate = seen(sample(modes_compute_mode=mode, processes=processes))
-    why = "its compute mode is exclusive, and a process has it" if is_held else None
+    why = "its compute mode is exclusive, and a process holds it" if is_held else None
 
     assert why_not(candidate, Wish(max_utilization_percent=100)) == why
 

@@ -78,7 +78,7 @@ def test_holdings_are_of_the_selected_gpus_with_what_host_and_ledger_know() -> N
     ]
 
 
-def test_processes_of_a_mig_gpu_are_told_by_instance() -> None:
+def test_processes_of_a_mig_gpu_are_reported_by_instance() -> None:
     instances = (
         MigInstance(0, processes=(GpuProcess(7, C, 1),)),
         MigInstance(1),  # its list is refused
@@ -93,7 +93,7 @@ def test_processes_of_a_mig_gpu_are_told_by_instance() -> None:
     ]
 
 
-def test_gpus_that_do_not_tell_their_processes_are_named() -> None:
+def test_gpus_that_do_not_report_their_processes_are_named() -> None:
     lost = GpuSample(1, GpuState.LOST, lasting=reading(identity_uuid="GPU-0"))
     silent = GpuSample(2, GpuState.OK, reading(identity_uuid="GPU-0"))
     partial = replace(gpu(3), reading=reading(processes=(GpuProcess(7, C),), process_list_is_partial=True))

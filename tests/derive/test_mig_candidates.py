@@ -75,7 +75,7 @@ def test_instances_stand_in_the_place_of_their_gpu_for_those_who_want_them() -> 
     assert offer(ANY, *host) == (["MIG-3", "MIG-0", "GPU-0"], {})
     assert offer(Wish(count=9), *host) == (
         ["GPU-0"],
-        {(1, None): "MIG is enabled: a program takes one of its instances"},
+        {(1, None): "MIG is enabled: programs use one of its instances"},
     )
 
 

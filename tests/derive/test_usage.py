@@ -74,7 +74,7 @@ def test_a_gpu_without_a_process_is_held_by_nobody() -> None:
     assert parts.all == parts.nobody == Part(0.0, None, None, 20 * GIB)
 
 
-def test_where_no_process_list_is_told_nothing_is_known() -> None:
+def test_where_no_process_list_is_reported_nothing_is_known() -> None:
     assert parts_of(reading(), OWNERS) is None
 
 
@@ -85,12 +85,12 @@ def test_a_partial_list_is_not_whole() -> None:
     assert parts.by_owner[ALICE].share == 1.0
 
 
-def test_one_process_whose_utilization_is_not_told_makes_the_users_unknown() -> None:
+def test_one_process_whose_utilization_is_not_reported_makes_the_users_unknown() -> None:
     told = part(gpu(process(1, 30), process(2, None)), ALICE)
     assert (told.used, told.is_idle) == (None, None)
 
 
-def test_memory_of_which_a_process_does_not_tell_is_unknown() -> None:
+def test_memory_that_a_process_does_not_report_is_unknown() -> None:
     assert part(gpu(process(1), process(2, memory=None)), ALICE).memory_bytes is None
 
 
@@ -129,14 +129,14 @@ def test_compute_instances_that_share_memory_count_once() -> None:
     assert part(known, ALICE).share == pytest.approx(10 / 80)
 
 
-def test_an_instance_whose_memory_is_not_told_counts_for_nobody() -> None:
+def test_an_instance_whose_memory_is_not_reported_counts_for_nobody() -> None:
     parts = parts_of(mig_gpu(instance(0, process(1), gib=None), instance(1, process(3))), OWNERS)
     assert parts is not None
     assert parts.by_owner.keys() == {BOB}
     assert not parts.is_whole
 
 
-def test_sums_of_what_was_told_and_of_what_was_not() -> None:
+def test_sums_of_what_was_reported_and_of_what_was_not() -> None:
     sums = counted(UsageSums(), Part(1.0, 0.5, False, 4 * GIB), 1800)
     sums = counted(sums, Part(1.0, None, None, None), 3600)
     sums = counted(sums, Part(1.0, 0.0, True, 2 * GIB), 1800)
@@ -146,12 +146,12 @@ def test_sums_of_what_was_told_and_of_what_was_not() -> None:
     assert (told.memory_mean_bytes, told.memory_peak_bytes) == (3 * GIB, 4 * GIB)
 
 
-def test_what_was_never_told_is_unknown() -> None:
+def test_what_was_never_reported_is_unknown() -> None:
     told = usage_of(counted(UsageSums(), Part(0.125), 3600), watched=False)
     assert told.hours_held == 0.125
     assert told[2:] == (None, None, None, None)
 
 
-def test_energy_that_was_never_told_is_unknown() -> None:
+def test_energy_that_was_never_reported_is_unknown() -> None:
     assert kwh(None) is None
     assert kwh(7.2e6) == 2.0

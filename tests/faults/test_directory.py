@@ -90,7 +90,7 @@ def test_a_slow_directory_leaves_its_own_names_unknown_and_nothing_else(machine:
         assert time.monotonic() - began > SECONDS, "it was slow"
 
 
-def test_an_owner_that_the_directory_does_not_tell_is_unknown_until_it_does(machine: Machine) -> None:
+def test_an_owner_that_the_directory_does_not_report_is_unknown_until_it_does(machine: Machine) -> None:
     machine.directory(is_away=True)
     inside = machine.inside([ALICE, STRANGER])
     with (

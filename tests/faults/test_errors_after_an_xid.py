@@ -19,7 +19,7 @@ def names(snapshot: Snapshot) -> set[str]:
     return {finding.name for finding in examine(snapshot)[0].findings}
 
 
-async def test_the_counts_of_a_memory_error_are_told_with_its_xid() -> None:
+async def test_the_counts_of_a_memory_error_are_reported_with_its_xid() -> None:
     with watched() as world:
         await world.sample()
         world.simulation.gpus[0].error_counters.uncorrected_volatile = 2

@@ -46,7 +46,7 @@ async def fall_asleep(client: httpx.AsyncClient, simulation: Simulation) -> None
             await asyncio.sleep(0.1)
 
 
-async def test_every_answer_tells_that_they_sleep_and_none_wakes_them(laptop: Simulation) -> None:
+async def test_every_answer_reports_that_they_sleep_and_none_wakes_them(laptop: Simulation) -> None:
     async with agent_client(SAMPLE_INTERVAL="0.5", EXPECTED_GPUS="2") as client:
         await fall_asleep(client, laptop)
         before = laptop.total_calls

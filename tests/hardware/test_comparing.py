@@ -165,7 +165,9 @@ def test_what_only_nvidia_smi_knows_differs(unknown: str | None) -> None:
     ("ours", "expected"),
     [(40, "agrees"), (50, "agrees"), (38, "agrees"), (52, "agrees"), (37.9, "DIFFERS"), (52.1, "DIFFERS")],
 )
-def test_a_value_that_lives_lies_between_what_was_told_before_and_after(ours: float, expected: str) -> None:
+def test_a_value_that_lives_lies_between_what_was_reported_before_and_after(
+    ours: float, expected: str
+) -> None:
     allowed = Within("", absolute=2, relative=0.01)
     assert settled(ours, 40.0, 50.0, allowed=allowed).verdict == expected
 
@@ -212,6 +214,6 @@ def test_a_process_that_came_or_went_meanwhile_is_no_fault(gpu: SmiGpu) -> None:
     assert not differing(compare_processes([OURS], [gpu, gpu], [listing(gpu, entry)]))
 
 
-def test_a_list_that_is_not_told_is_not_compared(gpu: SmiGpu) -> None:
+def test_a_list_that_is_not_reported_is_not_compared(gpu: SmiGpu) -> None:
     (comparison,) = compare_processes([OURS], [replace(gpu, processes=Untold.NO_TAG)])
     assert comparison.verdict is Outcome.NOT_COMPARED

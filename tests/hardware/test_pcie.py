@@ -51,7 +51,7 @@ def are_64_bit(fields: dict[str, Any]) -> bool:
     )
 
 
-def test_how_the_driver_tells_pcie_bytes_is_recorded(
+def test_how_the_driver_reports_pcie_bytes_is_recorded(
     handle: Any, record_property: Callable[[str, object], None]
 ) -> None:
     earlier = counters(handle)
@@ -72,7 +72,7 @@ def test_how_the_driver_tells_pcie_bytes_is_recorded(
         sys.stdout.write(f"\nPCIe {name} bytes, field {field_id}: {text}\n")
 
 
-def test_the_agent_knows_the_traffic_whichever_way_the_driver_tells_it(handle: Any) -> None:
+def test_the_agent_knows_the_traffic_whichever_way_the_driver_reports_it(handle: Any) -> None:
     source = PcieSource(GpuHandle(handle, Record()))
     source.read(Moment(0.0, 0.0, 0.0))
     if not are_64_bit(counters(handle)):

@@ -45,7 +45,7 @@ def told_by_smi(log: SmiLog, pid: int) -> dict[int, SmiProcess]:
     return told
 
 
-def test_a_process_with_a_cuda_context_comes_is_told_right_and_goes(agent: Process) -> None:
+def test_a_process_with_a_cuda_context_comes_is_reported_right_and_goes(agent: Process) -> None:
     with cuda_child() as child:
         pid = child.pid
         told = told_by_smi(run_smi(), pid)

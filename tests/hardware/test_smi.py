@@ -85,7 +85,7 @@ def test_the_names_that_drivers_before_r535_used_are_understood() -> None:
     assert gpu.processes == ()
 
 
-def test_a_clocks_event_reason_that_is_not_told_is_not_taken_for_inactive() -> None:
+def test_a_clocks_event_reason_that_is_not_reported_is_not_taken_for_inactive() -> None:
     told = document("h100_driver_525").gpus[0].clocks_event_reasons_told
     assert told & ClocksEventReason.HW_SLOWDOWN
     assert not told & ClocksEventReason.HW_THERMAL_SLOWDOWN

@@ -346,7 +346,7 @@ async def test_a_401_says_what_the_path_takes(configured: str, path: str, ways: 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_no_secret_is_told(paths: set[str]) -> None:
+async def test_no_secret_is_shown(paths: set[str]) -> None:
     """Not by an open path, not by a failing one, whoever asks."""
     async with agent_client(**CONFIGURED["both"]) as client:
         for credential in (CREDENTIALS["none"], CREDENTIALS["TOKEN and a key"]):

@@ -109,7 +109,9 @@ async def test_before_first_contact_it_is_503(path: str, hung_at_first_contact: 
     assert response.headers["retry-after"] == "1"
 
 
-async def test_a_bad_request_is_told_so_even_before_first_contact(hung_at_first_contact: Simulation) -> None:
+async def test_a_bad_request_is_refused_even_before_first_contact(
+    hung_at_first_contact: Simulation,
+) -> None:
     """What is wrong with it does not depend on any GPU."""
     async with hung_agent_client() as client:
         assert (await client.get("/status?idx=a")).status_code == 400

@@ -142,7 +142,7 @@ async def test_gpus_that_cannot_be_taken_are_passed_over_with_the_reason(four: S
     assert data["passed_over"] == [
         {"idx": 0, "reason": "a compute process runs on it"},
         {"idx": 1, "reason": "its compute mode is prohibited"},
-        {"idx": 2, "reason": "MIG is enabled: a program takes one of its instances"},
+        {"idx": 2, "reason": "MIG is enabled: programs use one of its instances"},
         {"idx": 3, "reason": "it cannot be read: lost"},
     ]
     assert (data["gpus"], data["satisfied"], data["cuda_visible_devices"]) == ([], False, "")
@@ -162,7 +162,7 @@ async def test_what_the_operator_keeps_out_is_offered_to_nobody(four: Simulation
     assert metrics.count("nvidia_gpu_kept_out{") == 4
 
 
-async def test_a_name_of_no_gpu_in_not_offered_is_told(four: Simulation) -> None:
+async def test_a_name_of_no_gpu_in_not_offered_is_reported(four: Simulation) -> None:
     async with agent_client(NOT_OFFERED=f"3,4,{uuids(four, 1)}") as client:
         health = (await client.get("/gpu")).json()["health"]
     assert health == {

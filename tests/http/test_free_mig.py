@@ -72,9 +72,7 @@ async def test_who_does_not_ask_for_instances_gets_none(parted: Simulation, quer
     async with agent_client() as client:
         offer = await data(client, f"count=4&{query}")
     assert [gpu["uuid"] for gpu in offer["gpus"]] == [parted.gpus[0].values.uuid]
-    assert offer["passed_over"] == [
-        {"idx": 1, "reason": "MIG is enabled: a program takes one of its instances"}
-    ]
+    assert offer["passed_over"] == [{"idx": 1, "reason": "MIG is enabled: programs use one of its instances"}]
 
 
 @pytest.mark.usefixtures("parted")

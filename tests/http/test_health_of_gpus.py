@@ -150,7 +150,7 @@ async def test_xids_between_two_polls_are_all_counted() -> None:
     assert gpus[0]["detail"]["xids"] == []
 
 
-async def test_criteria_to_replace_a_gpu_and_a_fabric_that_is_not_ready_are_told_everywhere() -> None:
+async def test_criteria_to_replace_a_gpu_and_a_fabric_that_is_not_ready_are_reported_everywhere() -> None:
     async with agent(8, "sick", HISTORY_INTERVAL="0") as (_, client):
         detailed = (await gpus_of(client, "?detail=1"))[6:]
         passed_over = (await client.get("/free?count=8")).json()["data"]["passed_over"]

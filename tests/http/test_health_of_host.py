@@ -25,7 +25,7 @@ def series(text: str, name: str) -> dict[str, float]:
     return {labelled: float(value) for labelled, _, value in samples if labelled.startswith(name)}
 
 
-async def test_a_missing_gpu_is_told_wherever_the_host_is_judged() -> None:
+async def test_a_missing_gpu_is_reported_wherever_the_host_is_judged() -> None:
     with Simulation(8) as simulation:
         simulation.gpus[1].vanish()
         async with agent_client(EXPECTED_GPUS="8") as client:

@@ -128,8 +128,11 @@ async def test_switches_and_gpus_off_the_bus_are_held_against_the_host(pipe: Ker
     assert answer["health"] == {
         "verdict": "critical",
         "reasons": [
-            "By the kernel log the GPU at 0000:d1:00 fell off the bus, and the driver does not list it",
-            ("By the kernel log there was the fatal error SXID 20034: NVSwitch 0, NVSwitch 2"),
+            (
+                "The kernel log reports that the GPU at 0000:d1:00 fell off the bus, and the driver does"
+                " not list it"
+            ),
+            "The kernel log reports the fatal error SXID 20034: NVSwitch 0, NVSwitch 2",
         ],
     }
     assert [

@@ -76,7 +76,7 @@ async def test_a_scrape_without_a_driver_succeeds_and_says_so() -> None:
     assert "nvidia_gpu_agent_driver_up 0.0" in answer.text
 
 
-async def test_what_looking_costs_is_told() -> None:
+async def test_what_looking_costs_is_reported() -> None:
     def value(text: str, name: str) -> float:
         return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 

@@ -93,7 +93,7 @@ def test_each_operation_has_one_tag_that_is_explained(document: Schema) -> None:
     assert {tag for (tag,) in used} == explained
 
 
-def test_licence_and_contact_are_told(document: Schema) -> None:
+def test_licence_and_contact_are_reported(document: Schema) -> None:
     assert document["info"]["license"]["name"] == "Apache 2.0"
     assert document["info"]["contact"]["url"].startswith("https://")
 

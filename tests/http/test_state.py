@@ -58,7 +58,7 @@ async def test_without_it_nothing_is_said_of_a_file_and_an_hour_is_all(simulated
 
 
 @pytest.mark.usefixtures("simulated")
-async def test_what_is_kept_is_told_and_found_after_a_restart(tmp_path: Path) -> None:
+async def test_what_is_kept_is_reported_and_found_after_a_restart(tmp_path: Path) -> None:
     async with agent_client(HISTORY_INTERVAL="1", STATE_DIR=str(tmp_path)) as client:
         assert (await client.get("/ready")).json()["state"] == "kept"
         before = (await client.get("/history?fields=host")).json()["data"]["ts"]

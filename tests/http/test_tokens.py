@@ -320,5 +320,5 @@ async def test_without_a_file_a_look_that_is_asked_for_is_told_to_be_of_no_use(
     with caplog.at_level(logging.INFO):
         tokens.look_now()
     await tokens.watch(lambda: None)  # ends at once
-    assert caplog.messages == ["SIGHUP reads TOKEN_FILE, which is not set"]
+    assert caplog.messages == ["SIGHUP has no effect, because TOKEN_FILE is not set"]
     assert tokens.file_health is None

@@ -25,7 +25,7 @@ async def data(client: httpx.AsyncClient, path: str) -> Any:
     return response.json()["data"]
 
 
-async def test_a_process_of_which_nothing_is_told_on_a_gpu_that_works_is_not_idle() -> None:
+async def test_a_process_of_which_nothing_is_reported_on_a_gpu_that_works_is_not_idle() -> None:
     with Simulation(1) as simulation:
         gpu = simulation.gpus[0]
         gpu.fix(gpu_utilization=90)

@@ -91,7 +91,7 @@ async def test_two_users_whose_names_begin_alike_stay_two(agent: ExactAgent) -> 
     assert {user["username"] for user in users if user["processes"]} == set(USERS)
 
 
-async def test_every_reason_of_a_verdict_is_told(agent: ExactAgent) -> None:
+async def test_every_reason_of_a_verdict_is_reported(agent: ExactAgent) -> None:
     """Without what to do in `/gpu`, which is streamed; with it everywhere else."""
     plain = (await asked(agent, "/gpu"))["gpus"]
     detailed = (await asked(agent, "/gpu?detail=1"))["gpus"]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Browser, Locator, Page
 
@@ -48,6 +48,15 @@ def asked_from_now_on(page: Page) -> list[str]:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     return asked
+
+
+def eventually(page: Page, holds: Callable[[], object], what: str) -> None:
+    """Let the browser go on until this holds; AssertionError where it does not come to it."""
+    for _ in range(SECONDS // 200):
+        if holds():
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"It did not come to it: {what}.")
 
 
 def facts(part: Locator) -> dict[str, str]:

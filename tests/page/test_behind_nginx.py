@@ -80,7 +80,7 @@ def test_no_token_reaches_the_browser(browser: Browser, origin: str) -> None:
         assert not [text for text in [*seen, page.content()] if TOKENS["server1"] in text]
 
 
-def test_an_agent_that_is_down_is_told_though_its_stream_is_answered(
+def test_an_agent_that_is_down_is_reported_though_its_stream_is_answered(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """With 200 and without an event, for the sake of EventSource."""

@@ -132,7 +132,7 @@ def test_the_cursor_stays_at_its_moment_while_time_goes_on(page: Page) -> None:
 
 
 def test_keys_move_the_cursor_and_it_is_read_out(page: Page) -> None:
-    slider = page.get_by_role("slider", name="Moment whose values are shown")
+    slider = page.get_by_role("slider", name="Moment of the values shown")
     slider.focus()
     assert slider.get_attribute("aria-valuetext") == "now: Power draw 0, PCIe sent 1000, PCIe received 0"
     for _ in range(4):
@@ -171,6 +171,7 @@ def test_a_gap_is_a_gap_in_the_line(page: Page) -> None:
     assert path.count("M") == 2
 
 
+@pytest.mark.measures
 def test_drawing_is_quick(page: Page) -> None:
     """An event of the stream draws all charts again; the bound is for a busy computer."""
     passed = page.evaluate(

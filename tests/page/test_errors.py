@@ -38,7 +38,7 @@ def fact(part: Locator, name: str) -> Locator:
     return part.locator("dl > div").filter(has=part.page.get_by_text(name, exact=True)).locator("dd")
 
 
-def test_a_value_that_the_driver_fails_to_tell_is_err_with_the_reason(browser: Browser) -> None:
+def test_a_value_that_the_driver_fails_to_report_is_err_with_the_reason(browser: Browser) -> None:
     with failing(), agent_server() as url, opened(browser, f"{url}/") as page:
         well, ill = page.locator(".card").all()
         ill.get_by_text("ERR").first.wait_for()
@@ -71,7 +71,7 @@ def test_one_gpu_in_full_tells_the_reasons_of_all_its_errors(browser: Browser) -
             view = page.locator("#gpu-view")
             view.locator("figure").first.get_by_text("ERR (Unknown Error)").wait_for()
             assert text(fact(view, "Video")).startswith("ERR Timeout")
-            assert text(fact(view, "Packets sent again since its reset")) == "ERR Corrupted infoROM"
+            assert text(fact(view, "Packets sent again since the last reset")) == "ERR Corrupted infoROM"
 
 
 def test_what_passes_is_a_value_again(browser: Browser) -> None:

@@ -64,7 +64,7 @@ def test_a_bug_of_the_page_is_called_that_and_nothing_wrong_is_shown(browser: Br
         assert not page.locator("#problem").is_visible()
 
 
-def test_a_browser_that_is_too_old_is_told(browser: Browser) -> None:
+def test_a_browser_that_is_too_old_is_reported(browser: Browser) -> None:
     sentence = "This browser is too old for this page"
     with (
         Simulation(1),
@@ -76,7 +76,7 @@ def test_a_browser_that_is_too_old_is_told(browser: Browser) -> None:
         assert page.locator("#problem").get_by_text(sentence).is_visible(), "nothing else comes over it"
 
 
-def test_a_part_that_cannot_be_loaded_is_told(browser: Browser) -> None:
+def test_a_part_that_cannot_be_loaded_is_reported(browser: Browser) -> None:
     sentence = "A part of this page could not be loaded. Reload it."
     broken = [sentence, "ERR_"]
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=broken) as page:
@@ -104,7 +104,7 @@ def test_a_part_that_comes_late_is_prepared_once_though_the_tab_was_hidden_meanw
         page.locator(".unfolded dl").wait_for()
 
 
-def test_a_history_of_another_version_is_told_and_costs_nothing_else(browser: Browser) -> None:
+def test_a_history_of_another_version_is_reported_and_costs_nothing_else(browser: Browser) -> None:
     fault = "(reading 'length')"
     with (
         Simulation(1),
@@ -140,7 +140,7 @@ def test_after_an_upgrade_the_page_loads_the_new_one_by_itself(browser: Browser,
         assert page.url.endswith("/#gpu0")
 
 
-def test_a_page_that_stays_the_old_one_is_loaded_anew_once_and_then_says_so(browser: Browser) -> None:
+def test_a_page_that_stays_the_old_one_is_not_loaded_anew_and_says_so(browser: Browser) -> None:
     with Simulation(1), agent_server() as url:
         script = streaming(httpx.get(f"{url}/gpu").json(), build="another")
         with opened(browser, f"{url}/", script=script) as page:

@@ -44,8 +44,8 @@ def test_a_click_shows_everything_in_words_and_follows_it(browser: Browser) -> N
         simulation.gpus[1].fix(gpu_utilization=31)
         page.get_by_role("link", name=re.compile("^GPU 1,")).click()
         chart(page, "utilization").get_by_text("31 %").first.wait_for()
-        assert subject(page, "What it is")["VBIOS version"] == "09.00.74.00.01"
-        assert subject(page, "Temperature and fans")["The driver slows it down from"] == "87 °C"
+        assert subject(page, "Identity")["VBIOS version"] == "09.00.74.00.01"
+        assert subject(page, "Temperature and fans")["The driver slows the GPU down from"] == "87 °C"
         assert subject(page, "Errors")["Banks with all spare rows left"] == "640"
         pcie = subject(page, "PCIe")
         assert pcie["Maximum, one direction"] == "61.5 GiB/s"
@@ -152,27 +152,25 @@ def test_a_gpu_that_is_not_there_is_said_so(browser: Browser) -> None:
         assert not view(page).locator("svg").first.is_visible()
 
 
-def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_told(browser: Browser) -> None:
+def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_reported(browser: Browser) -> None:
     with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
-        assert subject(page, "What it is")["MIG instances"] == "none"
+        assert subject(page, "Identity")["MIG instances"] == "none"
         simulation.gpus[0].lose()
         view(page).locator(".reason").get_by_text("The GPU is lost").first.wait_for()
-        wait_until(
-            lambda: "none" not in subject(page, "What it is").values(), "the detail is of the lost GPU"
-        )
-        told = subject(page, "What it is")["MIG instances"]
+        wait_until(lambda: "none" not in subject(page, "Identity").values(), "the detail is of the lost GPU")
+        told = subject(page, "Identity")["MIG instances"]
         assert told.startswith(UNKNOWN)
         assert "The GPU cannot be read" in told
 
 
-def test_what_the_driver_fails_to_tell_is_err_with_the_reason(browser: Browser) -> None:
+def test_what_the_driver_fails_to_report_is_err_with_the_reason(browser: Browser) -> None:
     with Simulation(1) as simulation:
         ill = simulation.gpus[0]
         ill.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)
         ill.fail("nvmlDeviceGetPcieReplayCounter", NvmlReturn.CORRUPTED_INFOROM)
         with agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
             chart(page, "utilization").get_by_text("ERR (Unknown Error)").wait_for()
-            told = " ".join(subject(page, "PCIe")["Packets sent again since its reset"].split())
+            told = " ".join(subject(page, "PCIe")["Packets sent again since the last reset"].split())
             assert told == "ERR Corrupted infoROM"
             assert "Fan speed" not in subject(page, "Temperature and fans"), "it has none"
 
@@ -234,7 +232,7 @@ def test_the_next_gpu_is_shown_at_once_and_nothing_of_the_one_before(browser: Br
         page.route("**/gpu?detail=1*", lambda _: None)  # it is not answered
         for name in ("GPU 1", "GPU 2"):
             view(page).get_by_role("link", name="Next GPU").click()
-            view(page).get_by_role("heading", name=name).wait_for(timeout=1000)
+            view(page).get_by_role("heading", name=name).wait_for()
             assert view(page).locator("dl.facts").count() == 0
         assert page.url.endswith("/#gpu2")
 

@@ -46,10 +46,13 @@ def test_this_host_is_asked_without_taking_anything_and_the_address_keeps_the_ne
         found = page.locator("#found-hosts li")
         found.wait_for()
         assert "GPU 0, GPU 1 · H100 80GB HBM3 · 79." in found.inner_text()
-        assert "This host can. Free now, not reserved." in page.locator("#found-note").inner_text()
+        assert (
+            "This host can offer them now. Free now, not reserved."
+            in page.locator("#found-note").inner_text()
+        )
         assert "need=2%2C80%2Ch100" in page.url
         assert any("/free?count=2&min_free_memory=80GB&model=h100" in one for one in asked)
-        assert not any("wait" in one for one in asked)
+        assert not any("wait=" in one for one in asked)
         found.get_by_role("button", name="Copy CUDA").click()
         page.get_by_text("Copied. Free now, not reserved.").wait_for()
         copied = page.locator("#copied input")
@@ -71,7 +74,7 @@ def test_where_this_host_cannot_it_says_why_and_follows_what_happens(
     with agent_server(NOT_OFFERED="1") as url, opened(browser, url) as page:
         need(page, "1")
         note = page.locator("#found-note")
-        note.get_by_text("This host cannot now.").wait_for()
+        note.get_by_text("This host cannot offer them now.").wait_for()
         assert "GPU 0: a compute process runs on it." in note.inner_text()
         assert "GPU 1: kept out by the operator." in note.inner_text()
         assert page.locator("#gpus .badge.kept-out").count() == 1
@@ -91,7 +94,7 @@ def test_an_answer_that_does_not_come_is_not_known_and_an_old_one_goes(
         page.route(
             "**/free?*", lambda route: route.fulfill(status=500, json={"code": 2, "error": "No driver"})
         )
-        page.locator("#found-note").get_by_text("Not known of one host: ").wait_for()
+        page.locator("#found-note").get_by_text("Unknown for one host: ").wait_for()
         assert "No driver" in page.locator("#found-note").inner_text()
         assert page.locator("#found-hosts li").count() == 0
         assert two.gpus
@@ -103,9 +106,9 @@ def test_of_all_hosts_those_that_can_are_listed_and_the_others_are_not_known(
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         need(page, "1", "40")
         page.wait_for_function(f"() => document.querySelectorAll('#found-hosts li').length === {UP}")
-        page.locator("#found-note").get_by_text(f"{UP} of {HOSTS} hosts can.").wait_for()
-        assert "Not known of 7 hosts" in page.locator("#found-note").inner_text()
+        page.locator("#found-note").get_by_text(f"{UP} of {HOSTS} hosts can offer them now.").wait_for()
+        assert "Unknown for 7 hosts" in page.locator("#found-note").inner_text()
         assert page.locator("#found-hosts a").first.inner_text() == NAMES[0]
         need(page, "8", "40")
         page.wait_for_function("() => !document.querySelectorAll('#found-hosts li').length")
-        page.locator("#found-note").get_by_text(f"0 of {HOSTS} hosts can.").wait_for()
+        page.locator("#found-note").get_by_text(f"0 of {HOSTS} hosts can offer them now.").wait_for()

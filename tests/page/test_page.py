@@ -64,7 +64,7 @@ def test_a_host_that_is_well_has_nothing_in_the_bar(browser: Browser) -> None:
         assert page.locator("header #host-health").is_hidden()
 
 
-def test_what_holds_a_gpu_back_is_told_in_words(browser: Browser) -> None:
+def test_what_holds_a_gpu_back_is_reported_in_words(browser: Browser) -> None:
     with Simulation(1, models=["rtx4090"]) as simulation:
         gpu = simulation.gpus[0]
         gpu.processes = [SimulatedProcess(os.getpid(), "C", GIB)]

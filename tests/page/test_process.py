@@ -85,9 +85,9 @@ def test_what_it_does_not_belong_to_has_no_line_and_the_unknown_is_no_zero(brows
         unfold(page, 200)
         told = facts(page.locator(".unfolded"))
         assert {"Container", "Pod", "Job", "Service", "Session"}.isdisjoint(told)
-        assert {told[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle here for")} == {
-            UNKNOWN
-        }
+        assert {
+            told[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle on this host for")
+        } == {UNKNOWN}
 
 
 def test_its_links_lead_to_its_user_and_its_gpu(browser: Browser) -> None:

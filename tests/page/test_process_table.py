@@ -41,10 +41,10 @@ def test_processes_are_filtered_by_user_and_gpu_and_sorted(browser: Browser) -> 
             page.get_by_label("User", exact=True).fill(getpass.getuser().upper())
             assert rows.count() == 1
             page.get_by_label("User", exact=True).fill("nobody has this name")
-            page.get_by_text("No process of these.").wait_for()
+            page.get_by_text("No process matches the filters.").wait_for()
             assert rows.count() == 0
             page.reload()  # the filter stands in the address
-            page.get_by_text("No process of these.").wait_for()
+            page.get_by_text("No process matches the filters.").wait_for()
 
 
 def test_a_user_without_a_name_is_shown_and_found_by_number(browser: Browser) -> None:
@@ -68,7 +68,7 @@ def test_processes_that_are_unknown_are_not_called_none(browser: Browser) -> Non
         simulation.gpus[0].processes = []
         simulation.gpus[1].lose()
         with agent_server() as url, opened(browser, f"{url}/") as page:
-            page.get_by_text("Unknown for now: the processes of GPU 1.").wait_for()
+            page.get_by_text("The processes of GPU 1 are unknown now.").wait_for()
             assert not page.get_by_text("No process on a GPU.").is_visible()
 
 

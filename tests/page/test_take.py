@@ -119,14 +119,14 @@ def test_gpus_of_which_it_is_not_known_are_not_told_as_taken(browser: Browser) -
     answer = {"code": 0, "data": {"gpus": [], "withheld": 0, "passed_over": passed_over}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.route("**/free*", lambda route: route.fulfill(json=answer))
-        page.locator("#offer").get_by_text("None known to be free; GPU 0, 1 not known.").wait_for()
+        page.locator("#offer").get_by_text("No GPU is known to be free. Unknown: GPU 0, 1.").wait_for()
         assert page.locator("#counts .free").inner_text() == "Free 0, 2 unknown"
         page.set_viewport_size({"width": 360, "height": 640})
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_what_is_kept_for_those_who_wait_is_told(browser: Browser) -> None:
+def test_what_is_kept_for_those_who_wait_is_reported(browser: Browser) -> None:
     answer = {"code": 0, "data": {"gpus": [], "withheld": 2, "passed_over": []}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.route("**/free*", lambda route: route.fulfill(json=answer))
-        page.locator("#offer").get_by_text("2 withheld for requests that wait.").wait_for()
+        page.locator("#offer").get_by_text("2 withheld for waiting requests.").wait_for()

@@ -22,7 +22,7 @@ KEY = "a-key-of-the-stream"
 def give(page: Page, token: str, *, remember: bool = False) -> None:
     page.get_by_label("Token of this agent").fill(token)
     if remember:
-        page.get_by_label("Remember it in this browser").check()
+        page.get_by_label("Remember the token in this browser").check()
     page.get_by_role("button", name="Show the GPUs").click()
 
 
@@ -85,7 +85,9 @@ def test_a_key_of_the_stream_shows_the_gpus_and_what_it_does_not_open_is_said(br
     ):
         give(page, KEY)
         page.locator(".card").wait_for()
-        page.get_by_text("The agent asks for its TOKEN here; a key opens only the stream.").wait_for()
+        page.get_by_text(
+            "This page needs the TOKEN of the agent; an API key opens only the stream."
+        ).wait_for()
 
 
 def test_with_keys_alone_a_key_opens_everything(browser: Browser) -> None:

@@ -28,6 +28,16 @@ ALICE, BOB = 7001, 7002
 TOKEN = "t0ken"  # noqa: S105  (opens nothing but the agents of these tests)
 
 
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is about noon here, so that no day ends meanwhile."""
+    monkeypatch.setenv("TZ", f"<noon>{time.gmtime().tm_hour - 12:+}")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
 @contextmanager
 def host_with_days(
     browser: Browser, folder: Path, view: str, look: dict[str, Any] | None = None, **environ: str
@@ -127,7 +137,7 @@ def test_a_day_and_ninety_days_in_the_charts_of_a_gpu(browser: Browser, tmp_path
         chart.locator(".spread").get_by_text("250").wait_for()
         assert page.get_by_role("button", name="24 h").get_attribute("aria-pressed") == "true"
         assert "range=1440" in page.url
-        slider = page.get_by_role("slider", name="Moment whose values are shown")
+        slider = page.get_by_role("slider", name="Moment of the values shown")
         slider.focus()
         slider.evaluate(
             "(one) => { one.value = -7200; one.dispatchEvent(new Event('input', { bubbles: true })); }"

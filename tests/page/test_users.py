@@ -163,7 +163,7 @@ def test_axe_finds_nothing_serious_among_the_users(browser: Browser, look: dict[
         assert page.evaluate("document.querySelector('.people').scrollWidth") <= look["viewport"]["width"]
 
 
-def test_users_that_the_agent_fails_to_tell_anew_are_not_shown_as_those_of_now(browser: Browser) -> None:
+def test_users_that_the_agent_fails_to_report_anew_are_not_shown_as_those_of_now(browser: Browser) -> None:
     with users_of(browser, expected=["500"]) as page:
         row(page, "alice")
         page.route("**/users", lambda route: route.fulfill(status=500))

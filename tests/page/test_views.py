@@ -72,7 +72,7 @@ def test_a_filter_whose_answer_is_not_known_hides_nothing(browser: Browser) -> N
     with agent_server() as url, opened(browser, f"{url}/?only=free", expected=["ERR_"]) as page:
         page.get_by_text("2 hidden by the filter.").wait_for()
         page.route("**/free*", lambda route: route.abort())
-        page.get_by_text("Not filtered: what the filter asks for is not known now.").wait_for()
+        page.get_by_text("Not filtered: the values that the filter needs are unknown now.").wait_for()
         assert shown(page) == ["GPU 0", "GPU 1", "GPU 2"]
 
 

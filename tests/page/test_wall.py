@@ -9,7 +9,7 @@ import pytest
 
 from agent.simulation import Simulation
 from tests.page.fleet import BROKEN, DOWN, HOSTS, SILENT, UP
-from tests.page.opened import opened
+from tests.page.opened import asked_from_now_on, eventually, opened
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -125,12 +125,13 @@ def test_pages_turn_only_where_tiles_would_be_too_small(
         assert found["size"] >= 90 or found["onPage"] == 1
 
 
-def test_a_new_build_is_loaded_by_itself_once(browser: Browser) -> None:
-    """The agent behind the page tells its build with each answer."""
+def test_a_new_build_is_asked_for_and_loaded_only_where_it_comes(browser: Browser) -> None:
+    """The agent behind the page tells its build with each answer. A proxy may have another page."""
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/?wall") as page:
         shown(page, 1)
         loads: list[str] = []
         page.on("framenavigated", lambda frame: loads.append(frame.url))
+        asked = asked_from_now_on(page)
 
         def other(route: Any) -> None:
             body = route.fetch().json()
@@ -138,5 +139,37 @@ def test_a_new_build_is_loaded_by_itself_once(browser: Browser) -> None:
             route.fulfill(json=body)
 
         page.route("**/summary", other)
-        page.get_by_text("The agent has another version of this page. Reload it.").wait_for()
-        assert len(loads) == 1
+        page.get_by_text("The agent has another version of this page. Reload the page.").wait_for()
+        assert asked.count(f"{url}/?wall") == 1
+        assert loads == []
+
+
+# What waits a minute or longer waits a second for each.
+SOON = """(() => {
+    const { setTimeout: after } = window;
+    window.setTimeout = (run, wait = 0, ...rest) => after(run, wait >= 60000 ? wait / 60 : wait, ...rest);
+})();"""
+BUG = "() => dispatchEvent(new ErrorEvent('error', { error: new RangeError('a bug of the page') }))"
+
+
+def test_a_wall_with_an_error_shows_nothing_as_of_now_and_is_loaded_anew_when_it_can_be(
+    browser: Browser,
+) -> None:
+    expected = ["a bug of the page", "502"]
+    address = re.compile(r"\?wall$")
+    with (
+        Simulation(1),
+        agent_server() as url,
+        opened(browser, f"{url}/?wall", script=SOON, expected=expected) as page,
+    ):
+        shown(page, 1)
+        page.route(address, lambda route: route.fulfill(status=502))
+        asked = asked_from_now_on(page)
+        page.evaluate(BUG)
+        page.locator("#problem").get_by_text("This page has an error").wait_for()
+        assert page.locator("#many:visible, #counts:visible, #age:visible").count() == 0
+        eventually(page, lambda: asked.count(f"{url}/?wall") >= 2, "the page is asked for")
+        assert page.locator("#problem").is_visible()
+        page.unroute(address)
+        shown(page, 1)
+        page.locator("#many").wait_for()

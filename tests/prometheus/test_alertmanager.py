@@ -106,7 +106,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_one_fault_is_told_once(url: str, fault: str) -> None:
+def test_one_fault_is_reported_once(url: str, fault: str) -> None:
     fire, wanted = FAULTS[fault]
     httpx.post(
         url, json=[alert(name, severity, fault, gpu="3", xid="48") for name, severity in fire]
@@ -137,7 +137,7 @@ def test_the_same_on_another_gpu_or_host_is_told_as_well(url: str) -> None:
     wait_until(lambda: told() == [True] * len(fire), lambda: f"all are told: {told()}")
 
 
-def test_of_two_severities_of_an_alert_the_graver_is_told(url: str) -> None:
+def test_of_two_severities_of_an_alert_the_graver_is_reported(url: str) -> None:
     fire = [alert("GpuThermalThrottling", severity, "hot", gpu="3") for severity in ("warning", "critical")]
     httpx.post(url, json=fire).raise_for_status()
 

@@ -140,7 +140,7 @@ def test_a_setting_is_accepted_or_refused_by_name(name: str, text: str) -> None:
 
 @PROPERTY
 @given(st.dictionaries(st.sampled_from(sorted(SETTINGS)), ODD_TEXT))
-def test_every_wrong_setting_is_told_at_once(environ: dict[str, str]) -> None:
+def test_every_wrong_setting_is_reported_at_once(environ: dict[str, str]) -> None:
     """The sentences are those that each would get alone."""
 
     def faults(given: dict[str, str]) -> set[str]:

@@ -219,5 +219,5 @@ async def test_the_log_says_once_what_is_missing_and_that_it_is_back(
         "NVIDIA driver 580.95.05: 1 GPU",
         "1 of the 2 expected GPUs is missing",
         "NVIDIA driver 580.95.05: 2 GPUs",
-        "The GPUs are all there again",
+        "The host is healthy again",
     ]

@@ -18,11 +18,13 @@ from agent.readings import (
     SourceError,
 )
 from agent.sampling.gpu_slot import GpuSlot
+from agent.sampling.states import Patience
 from agent.sampling.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PATIENCE = Patience(sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
 BOOTED_AT = 1_700_000_000.0  # seconds since the epoch
 PROCESS = GpuProcess(7, ProcessType.COMPUTE)
 
@@ -94,9 +96,7 @@ class Slot:
             self.now,
             since_boot=self.now,
             booted_at=BOOTED_AT,
-            sample_interval=1.0,
-            stale_after=3.0,
-            sample_timeout=2.0,
+            patience=PATIENCE,
         )
 
 

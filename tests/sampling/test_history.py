@@ -103,7 +103,7 @@ def test_what_is_coarse_keeps_its_own_values() -> None:
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 300, 3600])
-def test_only_what_was_asked_for_is_told(seconds: float) -> None:
+def test_only_what_was_asked_for_is_reported(seconds: float) -> None:
     history = History(10)
     last = filled(history, 4000, step=2)
 
@@ -242,7 +242,7 @@ def test_memory_is_bounded_as_the_readme_says(gpus: int, interval: float, megaby
     assert after - before < megabytes * 10**6
 
 
-def test_values_that_are_told_again_are_a_gap() -> None:
+def test_values_that_are_reported_again_are_a_gap() -> None:
     """Of a GPU whose driver is late the last ones are shown with their age; in history they are not new."""
     history = History(10.0)
     history.add(snapshot(0, 50))

@@ -118,7 +118,7 @@ def test_a_driver_that_wants_no_recovery_any_more_ends_it_too() -> None:
     assert all(seen.was_reset for seen in made.xids(A, HERE).values())
 
 
-def test_whatever_fell_off_the_bus_is_told_by_its_place() -> None:
+def test_whatever_fell_off_the_bus_is_reported_by_its_place() -> None:
     assert tally(FallenLine(THERE), XidLine(HERE, 79), XidLine(HERE, 79)).fallen() == [HERE, THERE]
 
 

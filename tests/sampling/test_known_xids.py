@@ -130,7 +130,7 @@ def test_what_the_log_has_lost_is_still_counted() -> None:
     assert known(events, log) == {31: XidCount(4, BOOTED_AT + 52.0, XidSource.BOTH)}, "whose was the last?"
 
 
-def test_what_nvml_does_not_tell_is_counted_by_the_log() -> None:
+def test_what_nvml_does_not_report_is_counted_by_the_log() -> None:
     """One fault may take several lines, and some XIDs are no events."""
     log = Log()
     events = Events(log)

@@ -100,7 +100,7 @@ def test_recoveries_are_counted_for_an_hour_over_all_links() -> None:
     assert watched(*((at, links(4 if at < 60 else 5)) for at in range(0, 3722, 60))).nvlink_recoveries == 0
 
 
-def test_a_link_that_is_not_told_for_a_while_has_not_recovered() -> None:
+def test_a_link_that_is_not_reported_for_a_while_has_not_recovered() -> None:
     assert watched((0, links(4, 9)), (60, links(4, None)), (120, links(4, 9))).nvlink_recoveries == 0
     assert watched((0, links(4, 9)), (60, {}), (120, links(4, 9))).nvlink_recoveries == 0
 

@@ -160,7 +160,7 @@ def test_who_holds_memory_and_does_no_work_is_idle(watch: Watch, now: GpuProcess
     assert watch.idle(now) == idle
 
 
-def test_time_that_was_not_told_is_not_counted_as_idle(watch: Watch) -> None:
+def test_time_that_was_not_reported_is_not_counted_as_idle(watch: Watch) -> None:
     told = [process(7), process(7), process(7, None), process(7, None), process(7)]
     assert [watch.idle(now) for now in told] == [0, 10, None, None, 20]
 
@@ -290,7 +290,7 @@ def test_a_process_that_becomes_another_user_counts_for_that_one(watch: Watch) -
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["no reading", "a reading without a list"])
-def test_a_gpu_that_does_not_tell_its_processes_forgets_none(watch: Watch, known: bool) -> None:
+def test_a_gpu_that_does_not_report_its_processes_forgets_none(watch: Watch, known: bool) -> None:
     silent = GpuSample(0, GpuState.STUCK, lasting=reading(identity_uuid=UUID))
     if known:
         silent = GpuSample(0, GpuState.OK, reading(identity_uuid=UUID))
@@ -328,7 +328,7 @@ def test_partial_lists_for_ever_leave_nothing_behind(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "a GPU has no name yet"])
-def test_what_is_not_told_is_not_gone(watch: Watch, unnamed: bool) -> None:
+def test_what_is_not_reported_is_not_gone(watch: Watch, unnamed: bool) -> None:
     busy = gpu(process(7), utilization=97)
     for _ in range(3):
         before = watch.see(busy)
@@ -353,7 +353,7 @@ def test_gpu_seconds_of_a_process(watch: Watch) -> None:
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 40, 0.5 * 10 + 10 + 0.25 * 10, 0)
 
 
-def test_use_that_is_never_told_is_unknown_and_not_0(watch: Watch) -> None:
+def test_use_that_is_never_reported_is_unknown_and_not_0(watch: Watch) -> None:
     for _ in range(3):
         seen = watch.see(gpu(process(7, None)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 20, None, None)
@@ -468,7 +468,7 @@ def test_who_holds_something_now_is_never_forgotten(watch: Watch) -> None:
     assert seen.users.keys() == {f"user{pid}" for pid in range(1, MAX_USERS + 5)}
 
 
-def test_what_a_gpu_did_lately_is_told_while_it_can_be_read(watch: Watch) -> None:
+def test_what_a_gpu_did_lately_is_reported_while_it_can_be_read(watch: Watch) -> None:
     def hot() -> GpuSample:
         margins = {"thermal_margin_celsius": -3, "thermal_slowdown_margin_celsius": -2}
         return GpuSample(0, GpuState.OK, reading(identity_uuid=UUID, sampled_since_boot=watch.now, **margins))

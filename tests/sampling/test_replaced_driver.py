@@ -71,7 +71,7 @@ class Agent:
         self.shift += seconds_later
         await self.collector.collect()
         if self.new_process.valve.is_open:
-            worker = self.collector._new_process  # noqa: SLF001  (its end is not told outside)
+            worker = self.collector._driver_round._new_process  # noqa: SLF001  (its end is not told outside)
             wait_until(lambda: worker.busy_since is None, "the new process has ended")
 
 

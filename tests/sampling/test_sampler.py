@@ -191,7 +191,7 @@ async def test_who_comes_while_a_sample_in_the_background_is_under_way_gets_one_
         assert gpu.watched[-1]
 
 
-async def test_the_processes_are_told_whether_somebody_looks() -> None:
+async def test_the_processes_are_reported_whether_somebody_looks() -> None:
     hardware = FakeHardware()
     watched = hardware.processes.watched
     async with sampling(hardware, sample_interval=0.02, history_interval=0.1) as sampler:

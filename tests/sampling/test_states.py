@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from agent.readings import GpuIdentity, GpuReading, GpuState, Memory
-from agent.sampling.states import judge_state
+from agent.sampling.states import Patience, judge_state
 from agent.sampling.worker import ReadResult
 
 IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
 MEMORY = Memory(total_bytes=1024)
 NOW = 1000.0  # seconds of the monotonic clock
 SINCE_BOOT = 9000.0  # it has been suspended
+PATIENCE = Patience(sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
 BOOTED_AT = 1_700_000_000.0
 
 
@@ -60,9 +61,7 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
         now=NOW,
         since_boot=SINCE_BOOT,
         booted_at=BOOTED_AT,
-        sample_interval=1.0,
-        stale_after=3.0,
-        sample_timeout=2.0,
+        patience=PATIENCE,
     )
     assert (sample.state, sample.reading is not None) == (state, shows_values)
     assert (sample.error is None) == shows_values, "whoever shows no values says why"
@@ -81,9 +80,7 @@ def test_identity_and_total_memory_of_a_gpu_outlive_its_values(busy_for: float |
         now=NOW,
         since_boot=SINCE_BOOT,
         booted_at=BOOTED_AT,
-        sample_interval=1.0,
-        stale_after=3.0,
-        sample_timeout=2.0,
+        patience=PATIENCE,
     )
     assert sample.identity == IDENTITY
     assert sample.values.memory == MEMORY

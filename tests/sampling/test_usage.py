@@ -145,7 +145,7 @@ def test_a_gpu_that_is_late_has_its_time_when_it_answers_and_not_before(
     assert watch.held(ALICE) == 20.0, "it was away for too long"
 
 
-def test_a_list_that_is_not_told_is_a_gap_on_both_sides(watch: Watch) -> None:
+def test_a_list_that_is_not_reported_is_a_gap_on_both_sides(watch: Watch) -> None:
     untold = replace(gpu(), reading=reading(identity_uuid="GPU-0"))
     for one in (gpu(process(1)), untold, gpu(process(1)), gpu(process(1))):
         watch.see(one)

@@ -98,7 +98,7 @@ def test_a_new_pair_is_shown_to_new_clients_and_open_connections_go_on(
 
 
 @pytest.mark.parametrize("broken", ["certificate", "key"])
-def test_a_broken_pair_changes_nothing_and_is_told_once(
+def test_a_broken_pair_changes_nothing_and_is_reported_once(
     pair: TlsPair, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
     caplog.set_level(logging.INFO)

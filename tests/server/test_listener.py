@@ -32,7 +32,7 @@ def test_it_listens_at_ipv6_addresses(host: str) -> None:
         socket.create_connection(("::1", listener.getsockname()[1]), timeout=5).close()
 
 
-def test_a_port_in_use_is_told_in_one_line() -> None:
+def test_a_port_in_use_is_reported_in_one_line() -> None:
     with listen("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
         line = rf"^Cannot listen on 127\.0\.0\.1:{port}: address already in use \(PORT, HOST\)$"
@@ -60,12 +60,12 @@ def test_a_port_is_free_again_at_once() -> None:
     listen("127.0.0.1", port).close()
 
 
-def test_an_unknown_host_is_told_in_one_line() -> None:
+def test_an_unknown_host_is_reported_in_one_line() -> None:
     with pytest.raises(CannotListen, match=r"^Cannot listen on no\.invalid:8000: .+ \(HOST\)$"):
         listen("no.invalid", 8000)
 
 
-def test_an_address_of_another_machine_is_told_in_one_line() -> None:
+def test_an_address_of_another_machine_is_reported_in_one_line() -> None:
     line = r"^Cannot listen on 192\.0\.2\.1:8000: cannot assign requested address \(PORT, HOST\)$"
     with pytest.raises(CannotListen, match=line):
         listen("192.0.2.1", 8000)  # TEST-NET-1 is nobody's
@@ -104,7 +104,7 @@ def test_a_socket_that_nobody_listens_on_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_full", [False, True])
-def test_a_socket_in_use_is_told_in_one_line_and_stays(tmp_path: Path, is_full: bool) -> None:
+def test_a_socket_in_use_is_reported_in_one_line_and_stays(tmp_path: Path, is_full: bool) -> None:
     path = tmp_path / "agent"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         other.bind(str(path))
@@ -118,18 +118,18 @@ def test_a_socket_in_use_is_told_in_one_line_and_stays(tmp_path: Path, is_full: 
     assert path.is_socket()
 
 
-def test_anything_else_in_its_place_is_told_in_one_line_and_stays(tmp_path: Path) -> None:
+def test_anything_else_in_its_place_is_reported_in_one_line_and_stays(tmp_path: Path) -> None:
     file, link = tmp_path / "file", tmp_path / "link"
     file.write_text("a file")
     link.symlink_to(file)
     for path in (file, link, tmp_path):
-        line = rf"^Cannot listen on {path}: something that is no socket is there \(UDS\)$"
+        line = rf"^Cannot listen on {path}: something that is not a socket is there \(UDS\)$"
         with pytest.raises(CannotListen, match=line), listening_at(str(path)):
             pass
     assert (file.read_text(), link.is_symlink()) == ("a file", True)
 
 
-def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported_in_one_line(tmp_path: Path) -> None:
     line = r"^Cannot listen on .+/none/agent: no such file or directory \(UDS\)$"
     with pytest.raises(CannotListen, match=line), listening_at(f"{tmp_path}/none/agent"):
         pass

@@ -172,7 +172,7 @@ def test_lines_that_nobody_reads_are_dropped_counted_and_told_once_somebody_does
     assert lines == [LINE % number for number in range(logged - dropped)], "the first ones, whole, in order"
 
 
-def test_what_was_dropped_is_told_at_the_end_too(pipe: Pipe) -> None:
+def test_what_was_dropped_is_reported_at_the_end_too(pipe: Pipe) -> None:
     logged = pipe.fill()
     dropped = pipe.writer.dropped
     pipe.writer.acquire()  # as `logging.shutdown` does

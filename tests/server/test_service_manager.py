@@ -62,7 +62,7 @@ class Clock:
 
 
 @pytest.mark.parametrize("address", ["{tmp_path}/notify", "@{tmp_path}/notify"], ids=["path", "abstract"])
-def test_it_is_told_once_that_the_agent_serves_and_that_it_ends(tmp_path: Path, address: str) -> None:
+def test_it_is_reported_once_that_the_agent_serves_and_that_it_ends(tmp_path: Path, address: str) -> None:
     systemd = Systemd(address.format(tmp_path=tmp_path))
     manager = ServiceManager(systemd.environ)
     for _ in range(3):

@@ -32,7 +32,7 @@ def test_it_serves_there_alone_and_says_so(path: str) -> None:
     with agent_process("--simulate", "1", UDS=path, PORT="1") as agent:
         assert agent.get("/count").json() == {"code": 0, "data": 1}
         assert f" on http://unix:{path}:/ — " in agent.log
-        assert "UDS takes the place of HOST and PORT" in agent.log
+        assert "UDS replaces HOST and PORT" in agent.log
         assert "anyone who reaches this socket can read" in agent.log
         assert agent.stop() == 0
 

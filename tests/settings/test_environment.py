@@ -48,7 +48,7 @@ def test_the_nearest_source_wins(
     assert port == load_settings(environ, arguments=arguments, env_file="env").port
 
 
-def test_each_text_is_told_with_where_it_comes_from(directory: Path) -> None:
+def test_each_text_is_reported_with_where_it_comes_from(directory: Path) -> None:
     (directory / "env").write_text("PORT=1\nHOST=localhost\nTOKEN=hunter2\n")
     given, faults = given_texts({"PORT": "2", "TOKEN": ""}, arguments={"PORT": "3"}, env_file="env")
     assert given == {
@@ -168,7 +168,7 @@ def test_an_empty_variable_does_not_open_what_the_env_file_closes(directory: Pat
 
 
 @pytest.mark.usefixtures("directory")
-def test_every_fault_is_told_at_once(file_limit: int) -> None:
+def test_every_fault_is_reported_at_once(file_limit: int) -> None:
     wrong = {"PORT": "abc", "SIMULATE_SCENARIO": "nope", "SIMULATE_GPUS": "2", "MAX_STREAMS": str(file_limit)}
     with pytest.raises(SettingsError) as refused:
         load_settings(wrong)
@@ -184,7 +184,7 @@ def test_a_number_of_streams_that_is_none_is_one_fault() -> None:
 
 
 @pytest.mark.usefixtures("directory")
-def test_who_asks_for_some_settings_is_told_nothing_of_the_limit_of_open_files(file_limit: int) -> None:
+def test_who_asks_for_some_settings_is_reported_nothing_of_the_limit_of_open_files(file_limit: int) -> None:
     """The image's probe, beside an agent that has started with what fits."""
     streams = str(file_limit + 1)
     with pytest.raises(SettingsError):

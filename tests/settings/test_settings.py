@@ -186,7 +186,7 @@ def test_a_value_is_read_as_what_it_means(name: str, written: str, value: object
     assert value == getattr(Settings.from_mapping({name: written}), name.lower())
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     told = faults(PORT="abc", URL_PREFIX="a b", API_KEYS=",", SAMPLE_INTERVAL="0", SIMULATE_SCENARIO="lost")
     names = [fault.split()[0] for fault in told]
     assert names == ["PORT", "URL_PREFIX", "API_KEYS", "SAMPLE_INTERVAL", "SIMULATE_SCENARIO"]
@@ -319,7 +319,7 @@ def test_a_scenario_without_simulated_gpus_is_refused(gpus: str | None) -> None:
     )
 
 
-def test_a_scenario_that_does_not_exist_is_told_with_those_that_do() -> None:
+def test_a_scenario_that_does_not_exist_is_reported_with_those_that_do() -> None:
     (fault,) = faults(SIMULATE_SCENARIO="nope", SIMULATE_GPUS="2")
     names = ", ".join(scenarios())
     assert fault == f"SIMULATE_SCENARIO is 'nope'; accepted: {names}, together with a number in SIMULATE_GPUS"

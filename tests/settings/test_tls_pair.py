@@ -78,7 +78,7 @@ def test_any_other_pair_is_one_fault_that_says_which_file_and_why(
 @pytest.mark.parametrize(("given", "missing"), [("TLS_CERT", "TLS_KEY"), ("TLS_KEY", "TLS_CERT")])
 def test_one_without_the_other_is_a_fault_and_no_plain_http(folder: Path, given: str, missing: str) -> None:
     said = faults(folder, **{given: "x"})
-    assert said == (f"{given} is 'x', which serves nothing alone; accepted: a path together with {missing}",)
+    assert said == (f"{given} is 'x', which has no effect alone; accepted: a path together with {missing}",)
 
 
 def test_tls_on_a_unix_socket_is_a_fault(folder: Path) -> None:

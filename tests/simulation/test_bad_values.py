@@ -82,7 +82,7 @@ def garbage(device: Device) -> list[str]:
     return [name for name, is_so in impossible.items() if is_so]
 
 
-def test_garbage_is_told_every_other_half_minute() -> None:
+def test_garbage_is_reported_every_other_half_minute() -> None:
     at, simulation = simulated("garbage", gpus=7)
     seen = []
     with simulation:

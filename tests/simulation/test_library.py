@@ -172,7 +172,7 @@ def test_a_process_with_a_simulation_exits_cleanly() -> None:
     ],
     ids=["none", "too many", "unknown model", "no model"],
 )
-def test_wrong_arguments_are_told_in_one_sentence(arguments: dict[str, object], sentence: str) -> None:
+def test_wrong_arguments_are_reported_in_one_sentence(arguments: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=r"accepted|can") as refusal:
         Simulation(**arguments)  # type: ignore[arg-type]  # wrong on purpose
 
@@ -209,7 +209,7 @@ def test_gpm_is_not_supported_before_hopper() -> None:
             pynvml.nvmlGpmSampleGet(handle, pynvml.nvmlGpmSampleAlloc())
 
 
-def test_fans_are_told_in_percent_and_rpm() -> None:
+def test_fans_are_reported_in_percent_and_rpm() -> None:
     with Simulation(1, models=["rtx4090"]) as simulation:
         simulation.gpus[0].fix(fan_speed=55, fan_speed_rpm=1760)
         handle = Device(0).handle

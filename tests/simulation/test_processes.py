@@ -42,7 +42,7 @@ def test_a_vanished_process_is_listed_without_host_values() -> None:
         assert (snapshot.gpu_memory, snapshot.username) == (2**20, NA)
 
 
-def test_process_utilization_is_told_once_per_sampling_period() -> None:
+def test_process_utilization_is_reported_once_per_sampling_period() -> None:
     with Simulation(1, wall_clock=lambda: 1_700_000_000.0) as simulation:
         simulation.gpus[0].processes = [SimulatedProcess(1, sm_utilization=40), SimulatedProcess(2)]
         handle = Device(0).handle

@@ -314,7 +314,7 @@ def instances(*ids: tuple[object, object]) -> str:
     ("ids", "mig_index"),
     [((3, 3), 1), ((0, 0), None), (("N/A", "N/A"), None), (("N/A", 3), None), (("Unknown Error", 3), None)],
 )
-def test_a_process_is_on_an_instance_only_where_that_is_told(
+def test_a_process_is_on_an_instance_only_where_that_is_reported(
     tmp_path: Path, ids: tuple[object, object], mig_index: int | None
 ) -> None:
     on = f"<gpu_instance_id>{ids[0]}</gpu_instance_id><compute_instance_id>{ids[1]}</compute_instance_id>"
@@ -324,7 +324,7 @@ def test_a_process_is_on_an_instance_only_where_that_is_told(
     assert [one.mig_index for one in gpu.processes] == [mig_index]
 
 
-def test_ids_of_an_instance_that_are_not_told_are_unknown(tmp_path: Path) -> None:
+def test_ids_of_an_instance_that_are_not_reported_are_unknown(tmp_path: Path) -> None:
     mig = "<mig_mode><current_mig>Enabled</current_mig><pending_mig>Enabled</pending_mig></mig_mode>"
     with simulation_of(tmp_path, f"{mig}<mig_devices>{instances(('N/A', 2))}</mig_devices>"):
         pynvml.nvmlInit()

@@ -75,7 +75,7 @@ def outcome(ask: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_each_value_is_told_by_itself(gpu: SimulatedGpu, name: str) -> None:
+def test_each_value_is_reported_by_itself(gpu: SimulatedGpu, name: str) -> None:
     value, ask = TOLD[name]
     others = {other: outcome(TOLD[other][1]) for other in TOLD}
     gpu.fix(**{name: value})
@@ -96,7 +96,7 @@ def test_each_value_can_be_any_return_code(gpu: SimulatedGpu, name: str, code: N
     assert outcome(TOLD[name][1]) == NvmlReturn.NOT_SUPPORTED.name
 
 
-def test_a_member_of_a_struct_that_is_not_told_is_marked_so(gpu: SimulatedGpu) -> None:
+def test_a_member_of_a_struct_that_is_not_reported_is_marked_so(gpu: SimulatedGpu) -> None:
     gpu.fix(memory_free=NvmlReturn.UNKNOWN, memory_utilization=NvmlReturn.UNKNOWN)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle(), pynvml.nvmlMemory_v2)
     assert memory.free == 2**64 - 1

@@ -166,7 +166,7 @@ def test_no_number_of_a_reading_is_negative_or_not_a_number() -> None:
     assert all(number >= 0 and math.isfinite(number) for number in found)
 
 
-def test_of_a_process_that_has_ended_only_that_is_told() -> None:
+def test_of_a_process_that_has_ended_only_that_is_reported() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         clock = Clock()
         source = ProcessSource(pids_are_ours=True, clock=clock)

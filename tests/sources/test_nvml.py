@@ -138,7 +138,7 @@ def test_a_number_of_a_struct_is_unknown_where_nvml_says_so(
     assert number(struct, "used") == expected
 
 
-def test_the_driver_tells_its_versions_and_its_gpus() -> None:
+def test_the_driver_reports_its_versions_and_its_gpus() -> None:
     with Simulation(2):
         assert DriverSource().read() == CURRENT
 
@@ -162,7 +162,7 @@ def test_the_cuda_version_is_major_and_minor(number: int, text: str) -> None:
         ("nvmlSystemGetNVMLVersion", "nvml_version"),
     ],
 )
-def test_a_version_that_is_not_told_is_unknown_and_no_more(symbol: str, unknown: str) -> None:
+def test_a_version_that_is_not_reported_is_unknown_and_no_more(symbol: str, unknown: str) -> None:
     with Simulation(2) as simulation:
         simulation.fail(symbol, NvmlReturn.UNKNOWN)
         reading = DriverSource().read()

@@ -43,7 +43,7 @@ def test_a_host_without_pci_has_none(tmp_path: Path) -> None:
     assert nvidia_gpus(str(tmp_path)) == ()
 
 
-def test_of_more_devices_than_are_looked_at_none_is_told(tmp_path: Path) -> None:
+def test_of_more_devices_than_are_looked_at_none_is_reported(tmp_path: Path) -> None:
     add_device(tmp_path, "0000:3b:00.0")
     for number in range(MAX_DEVICES):
         (tmp_path / "bus/pci/devices" / str(number)).mkdir()

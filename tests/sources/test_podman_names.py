@@ -74,7 +74,7 @@ def test_a_container_in_a_container_has_the_name_of_the_inner_one(node: FakeNode
         pytest.param(b"", "conmon", id="a zombie"),
     ],
 )
-def test_a_name_that_is_not_told_is_unknown(node: FakeNode, cmdline: bytes, comm: str) -> None:
+def test_a_name_that_is_not_reported_is_unknown(node: FakeNode, cmdline: bytes, comm: str) -> None:
     node.add(100, ELSEWHERE, parent=1, comm=comm, cmdline=cmdline)
     assert name(node, 103) is None
 

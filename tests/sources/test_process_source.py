@@ -55,6 +55,31 @@ def test_one_process_that_hangs_leaves_time_for_the_largest(tmp_path: Path) -> N
     assert name_of_the_largest(tmp_path, hung_on_gpus=1) == WHOLE
 
 
+def test_no_process_has_the_description_of_another_that_had_its_number(tmp_path: Path) -> None:
+    proc, clock = FakeProc(tmp_path), Clock()
+    proc.write(start_ticks=500)
+    proc.say(b"python3\0train.py\0")
+    source = ProcessSource(proc_root=str(tmp_path), pids_are_ours=True, clock=clock)
+    source.read(frozenset({42}))
+    proc.write(start_ticks=501)
+    proc.say(b"python3\0serve.py\0")
+
+    described = source.read(frozenset({42})).gpu_processes[42]
+
+    assert (described.command, described.start_ticks) == ("python3 serve.py", 501)
+
+
+def test_a_process_that_has_ended_is_no_longer_described(tmp_path: Path) -> None:
+    proc, clock = FakeProc(tmp_path), Clock()
+    proc.write()
+    proc.say(b"python3\0train.py\0")
+    source = ProcessSource(proc_root=str(tmp_path), pids_are_ours=True, clock=clock)
+    source.read(frozenset({42}))
+    shutil.rmtree(tmp_path / "42")
+
+    assert source.read(frozenset({42})).gpu_processes[42].start_ticks is None
+
+
 def test_the_five_largest_of_the_host_are_told(tmp_path: Path) -> None:
     proc = FakeProc(tmp_path)
     proc.write(comm=CUT)

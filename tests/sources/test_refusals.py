@@ -124,7 +124,7 @@ OF_DRIVER = {
         "UNKNOWN",
         False,
     ): "The NVIDIA driver does not answer: Unknown Error; look for XID errors in dmesg; if it"
-    " stays so, reset the GPU when its work is done, or reboot",
+    " persists, reset the GPU when its work is done, or reboot",
     ("UNKNOWN", True): "The NVIDIA driver does not answer: Unknown Error; the container may have lost its"
     " device files, as after systemctl daemon-reload on the host: recreate the container; if that does not"
     " help, look for XID errors in dmesg",
@@ -170,12 +170,12 @@ def test_what_to_do_about_the_driver_depends_on_where_the_agent_runs(name: str, 
         (
             pynvml.NVML_ERROR_UNKNOWN,
             "The driver does not let the GPU be read: Unknown Error",
-            "look for XID errors in dmesg; if it stays so, reset the GPU when its work is done, or reboot",
+            "look for XID errors in dmesg; if it persists, reset the GPU when its work is done, or reboot",
         ),
         (
             4242,
             "The driver does not let the GPU be read: Unknown Error",
-            "look for XID errors in dmesg; if it stays so, reset the GPU when its work is done, or reboot",
+            "look for XID errors in dmesg; if it persists, reset the GPU when its work is done, or reboot",
         ),
     ],
     ids=["no permission", "no power", "reset required", "lost", "unknown error", "of a newer NVML"],

@@ -48,7 +48,9 @@ def host(root: Path, *, width: str | None = "8\n", device: str = "0000:01:00.0")
     ],
     ids=["8", "16", "1", "32", "33", "no link", "unreadable link", "a word", "empty", "no port", "endless"],
 )
-def test_the_port_above_the_gpu_tells_its_lanes(tmp_path: Path, width: str | None, lanes: int | None) -> None:
+def test_the_port_above_the_gpu_reports_its_lanes(
+    tmp_path: Path, width: str | None, lanes: int | None
+) -> None:
     assert host(tmp_path, width=width).port_width(BUS_ID) == lanes
 
 
@@ -88,7 +90,7 @@ def test_what_is_no_device_here_has_no_port(tmp_path: Path, bus_id: str) -> None
         (None, None),
     ],
 )
-def test_the_port_above_the_gpu_tells_its_generation(
+def test_the_port_above_the_gpu_reports_its_generation(
     tmp_path: Path, speed: str | None, generation: int | None
 ) -> None:
     slots_of_host = host(tmp_path)

@@ -9,7 +9,7 @@ from agent.sources.topology import TopologySource
 LEVEL = "nvmlDeviceGetTopologyCommonAncestor"
 
 
-def test_every_pair_is_told_and_asked_for_once() -> None:
+def test_every_pair_is_reported_and_asked_for_once() -> None:
     with Simulation(5) as simulation:
         topology = TopologySource().read(5)
 
@@ -35,7 +35,7 @@ def test_a_lost_gpu_hides_its_own_connections_only() -> None:
     assert not topology.is_complete
 
 
-def test_a_driver_that_does_not_tell_is_no_fault() -> None:
+def test_a_driver_that_does_not_report_is_no_fault() -> None:
     with Simulation(2) as simulation:
         simulation.fail(LEVEL, NvmlReturn.NOT_SUPPORTED)
 

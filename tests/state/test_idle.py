@@ -96,7 +96,9 @@ def test_idle_time_is_not_taken_over_where(
     assert idle_seconds(after) == (0 if sm else 60), change
 
 
-def test_a_process_whose_start_is_told_late_is_recognised_then_unless_it_has_worked(file: Connection) -> None:
+def test_a_process_whose_start_is_reported_late_is_recognised_then_unless_it_has_worked(
+    file: Connection,
+) -> None:
     keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()

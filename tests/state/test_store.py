@@ -103,7 +103,7 @@ def test_what_cannot_be_written_is_written_when_it_can_and_told_once(
     assert in_file(tmp_path) == list("abcde")
     assert len(caplog.messages) == 2
     assert caplog.messages[0].startswith(f"STATE_DIR '{tmp_path}' ")
-    assert "in memory alone" in caplog.messages[0]
+    assert "in memory until" in caplog.messages[0]
     assert caplog.messages[1] == "STATE_DIR can be written again"
 
 

@@ -186,7 +186,7 @@ def test_a_day_is_that_of_all_gpus(file: sqlite3.Connection) -> None:
     assert (day.key, day.sums.held_seconds, day.watched_seconds, day.energy_joules) == (DAY, 30.0, 60.0, 4.0)
 
 
-def test_energy_that_was_never_told_is_unknown(file: sqlite3.Connection) -> None:
+def test_energy_that_was_never_reported_is_unknown(file: sqlite3.Connection) -> None:
     for run in (RUN, RUN + 1):
         write(file, gpu("GPU-0", 10.0), run=run)
     age(file, run=LATER_RUN)

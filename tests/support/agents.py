@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from agent.sampling.sampler import Sampler
 
 ROOT = Path(__file__).parents[2]
-START_DEADLINE = 60.0
+START_DEADLINE = 60.0  # seconds; a loaded machine takes its time
 
 
 def settings(**environ: str) -> Settings:

@@ -57,7 +57,7 @@ PROCESSES = ProcessesReading(
     {100: HostProcess(100, "do1e", "python", "python train.py", 99.96, 2048 * MIB, 3.1, 363_661.9)}
 )
 STUCK_SENTENCE = "A driver call on this GPU has not returned for 4 s"
-STUCK_ADVICE = "look for its XID in dmesg; if it stays so, reboot"
+STUCK_ADVICE = "look for its XID in dmesg; if it persists, reboot"
 LOST_SENTENCE = "The GPU is lost"
 LOST_ADVICE = "reset it or reboot"
 STARTING_SENTENCE = "The GPU has not answered yet"

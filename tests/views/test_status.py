@@ -250,7 +250,7 @@ def test_the_filter_leaves_the_devices_alone() -> None:
     assert len(shown(HEALTHY, STUCK, process="NA")["devices"]) == 2
 
 
-def test_a_list_that_the_driver_does_not_tell_is_empty() -> None:
+def test_a_list_that_the_driver_does_not_report_is_empty() -> None:
     assert shown(replace(HEALTHY, reading=with_values(READING, processes=None)))["processes"] == []
 
 

@@ -47,7 +47,7 @@ def test_what_is_wrong_comes_with_what_to_do() -> None:
 
     assert stuck["verdict"] == "critical"
     assert stuck["reason"] == "A driver call on this GPU has not returned for 4 s"
-    assert stuck["todo"] == "look for its XID in dmesg; if it stays so, reboot"
+    assert stuck["todo"] == "look for its XID in dmesg; if it persists, reboot"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_memory_of_processes_that_may_be_there_untold_is_unknown() -> None:
     assert data["users"] == [{"username": None, "gpus": [0, 2], "gpu_memory_mb": None}]
 
 
-def test_since_when_a_gpu_idles_is_told_in_milliseconds() -> None:
+def test_since_when_a_gpu_idles_is_reported_in_milliseconds() -> None:
     watched = replace(snapshot(gpu(0), gpu(1)), ledger=LedgerReading(idle_since={"GPU-1": 1757926000.7331}))
 
     assert [one["idle_since"] for one in shown(watched)["gpus"]] == [None, 1757926000733]

@@ -84,7 +84,7 @@ def test_a_gpu_has_the_index_that_it_has_now(uuid: str, idx: int | None) -> None
     }  # fmt: skip
 
 
-def test_energy_that_was_never_told_is_null() -> None:
+def test_energy_that_was_never_reported_is_null() -> None:
     (row,) = told(UsageBy.GPU, UsageReading((GPU._replace(energy_joules=None),)))["gpus"]
     assert row["energy_kwh"] is None
 

@@ -1,8 +1,8 @@
 """Whether a GPU is well: a verdict, the reasons in words, and what to do.
 
 A file for each subject has its rules, and names the kinds of findings that they make. A rule looks at one
-thing and knows nothing of the others. What is unknown is no reason: a GPU that tells little is judged by that
-little. `docs/findings.md` has every kind.
+thing and knows nothing of the others. An unknown value is no finding: a GPU that reports little is judged by
+that little. `docs/findings.md` has every kind.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from agent.derive.findings import Kind
     from agent.readings import Snapshot
 
-# In the order in which findings of one verdict are told.
+# In the order in which findings of one verdict are listed.
 SUBJECTS = (
     states,
     xid,

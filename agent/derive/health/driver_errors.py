@@ -1,7 +1,7 @@
-"""What the driver fails to tell of a GPU: when it says something about the GPU, and what to do.
+"""Values that the driver fails to report of a GPU: when that is a finding, and what to do.
 
-Only a failure that lasts is judged: a single ERR! of nvidia-smi passes by itself. So is only what matters by
-itself or was told before: some drivers fail for ever at one optional value of a GPU that is well.
+Only a failure that lasts is judged: a single ERR! of nvidia-smi passes by itself. An optional value is judged
+only if it was reported before: some drivers fail for ever at one such value of a healthy GPU.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 LASTING_SECONDS = 60.0
 MEMORY = frozenset({"memory.total_bytes", "memory.used_bytes", "memory.free_bytes"})
 UTILIZATION = frozenset({"utilization.gpu_percent"})
-# Judged even if they were never told: every GPU that has such a value tells it, or says that it does not.
+# Judged even if they were never reported: a GPU that has such a value reports it, or says that it does not.
 VITAL = MEMORY | UTILIZATION | {"thermal.gpu_celsius", "power.usage_watts"}
-MOST_NAMED = 3  # functions in the sentence; a GPU that tells nothing any more would fill pages
+MOST_NAMED = 3  # functions in the sentence; a GPU that no longer reports anything would fill pages
 RESET_REQUIRED = "NVML_ERROR_RESET_REQUIRED"  # a state of the GPU, which is a finding of its own
 
 KINDS = (
     DRIVER_ERRORS := Kind(
         "driver_errors",
         (HealthVerdict.WARNING, HealthVerdict.CRITICAL),
-        "the driver has failed to report memory, utilization, temperature, power or what it reported before;"
-        " critical without memory and utilization",
+        "the driver fails to report memory, utilization, temperature, power or a value that it reported"
+        " before; critical if both memory and utilization fail",
         "for a minute",
         "any NVML function",
     ),
@@ -39,7 +39,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Critical where neither memory nor utilization is told."""
+    """Critical where neither memory nor utilization is reported."""
     failures = _lasting_failures(patient)
     if not failures:
         return

@@ -1,4 +1,4 @@
-"""The NVLink fabric that the GPU belongs to. Of a GPU without one nothing is told, and nothing is judged."""
+"""The NVLink fabric that the GPU belongs to. A GPU without a fabric has no finding about it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _SOURCE = "nvmlDeviceGetGpuFabricInfoV"
 KINDS = (
     FABRIC_NOT_READY := critical(
         "fabric_not_ready",
-        "its registration with the fabric has not started or is in progress: CUDA does not start",
-        "for 5 minutes, or at once where nothing is remembered; /free offers it at no time",
+        "the registration with the fabric has not started or is in progress: CUDA does not start",
+        "for 5 minutes, or at once with HISTORY_INTERVAL=0; meanwhile /free does not offer the GPU",
         _SOURCE,
     ),
     FABRIC_FAILED := critical(
         "fabric_failed",
-        "its registration with the fabric has ended with an error: CUDA does not start",
+        "the registration with the fabric has ended with an error: CUDA does not start",
         AT_ONCE,
         _SOURCE,
     ),
     FABRIC_UNHEALTHY := warning(
         "fabric_unhealthy",
-        "the driver reports its part of the fabric unhealthy or of limited capacity, less bandwidth, a bad"
-        " route, a recovery, a wrong configuration, no partition or no fabric manager",
+        "the driver reports the GPU's part of the fabric unhealthy or of limited capacity, reduced bandwidth,"
+        " an unhealthy route, a recovery, a wrong configuration, no partition or no fabric manager",
         AT_ONCE,
         _SOURCE,
     ),
@@ -91,17 +91,17 @@ def has_failed(fabric: Fabric) -> bool:
 
 
 def _faults(fabric: Fabric) -> Iterator[str]:
-    """Each part of the health that is told and bad."""
+    """Each part of the health that is reported and bad."""
     if (summary := _SUMMARIES.get(fabric.health_summary or 0)) is not None:
         yield summary
     if fabric.bandwidth_degraded:
-        yield "less bandwidth"
+        yield "reduced bandwidth"
     if fabric.route_unhealthy:
-        yield "a bad route"
+        yield "an unhealthy route"
     if fabric.route_recovery_in_progress:
-        yield "a route recovers"
+        yield "a route is recovering"
     if fabric.access_timeout_recovery:
-        yield "a recovery from a timeout"
+        yield "recovery from an access timeout"
     if (wrong := _CONFIGURATIONS.get(fabric.incorrect_configuration or 0)) is not None:
         yield wrong
     if fabric.partition_assigned is False:

@@ -18,7 +18,7 @@ HOT_CELSIUS = 75
 KINDS = (
     FAN_STOPPED := critical(
         "fan_stopped",
-        "any of its fans stands still at 75 °C and above",
+        "a fan stands still while the GPU has 75 °C or more",
         AT_ONCE,
         "nvmlDeviceGetFanSpeedRPM, nvmlDeviceGetFanSpeed_v2 and nvmlDeviceGetFanSpeed",
     ),
@@ -32,7 +32,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
         return
     if fans.gpu_celsius is not None and fans.gpu_celsius < HOT_CELSIUS:
         return  # it was cool when the fans were read: they may be running by now
-    # Where no fan is told apart, the older functions tell of the first.
+    # Where the fans are not reported one by one, the older functions report the first.
     every = [fan for fan in fans.each if fan != Fan()] or [Fan(fans.speed_percent, fans.speed_rpm)]
     stopped = sum(map(_stands_still, every))
     if stopped:
@@ -40,10 +40,10 @@ def judge(patient: Patient) -> Iterator[Finding]:
         stands = "stands" if stopped == 1 else "stand"
         yield FAN_STOPPED.found(
             f"{of_them} {stands} still at {temperature} degrees Celsius",
-            "look whether the fan is blocked or broken",
+            "check whether the fan is blocked or broken",
         )
 
 
 def _stands_still(fan: Fan) -> bool:
-    """Where the speed is measured, that is the truth; the percentage is what is intended."""
+    """By the measured speed where there is one; the percentage is only the intended speed."""
     return (fan.speed_percent if fan.speed_rpm is None else fan.speed_rpm) == 0

@@ -24,5 +24,5 @@ def judge(patient: Patient) -> Iterator[Finding]:
     if patient.reading.inforom.is_valid is False:
         yield INFOROM_CORRUPT.found(
             "The InfoROM is corrupt: error counts and settings that it keeps cannot be trusted",
-            "reset the GPU; if it stays so, have it reflashed or replaced",
+            "reset the GPU; if the fault remains, have the board reflashed or replaced",
         )

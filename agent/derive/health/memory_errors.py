@@ -23,7 +23,7 @@ KINDS = (
     ),
     SRAM_THRESHOLD_EXCEEDED := critical(
         "sram_threshold_exceeded",
-        "more uncorrected errors in SRAM than NVIDIA lets a GPU have",
+        "more uncorrected errors in SRAM than NVIDIA allows",
         AT_ONCE,
         "nvmlDeviceGetSramEccErrorStatus",
     ),
@@ -61,7 +61,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
         yield ECC_UNCORRECTED.found(
             f"{errors.uncorrected_volatile} uncorrected ECC"
             f" error{'s' if errors.uncorrected_volatile > 1 else ''} since the driver was loaded",
-            "its results cannot be trusted; stop what runs on it and reset it",
+            "the results of this GPU cannot be trusted; stop what runs on it and reset it",
         )
     if errors.sram_threshold_exceeded:
         yield SRAM_THRESHOLD_EXCEEDED.found(

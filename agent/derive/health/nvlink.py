@@ -40,21 +40,21 @@ _SUCCESS = "NVML_SUCCESS"  # the call that should tell of links succeeded
 KINDS = (
     NVLINK_DOWN := warning(
         "nvlink_down",
-        "fewer links up than another GPU of this model behind the same NVSwitches has, than this one has had,"
-        " or than NVIDIA states for the model behind NVSwitches; not in MIG mode",
+        "fewer links up than this GPU has had, than another GPU of this model behind the same NVSwitches has,"
+        " or, behind NVSwitches, than NVIDIA states for the model; not in MIG mode",
         AT_ONCE,
         "nvmlDeviceGetNvLinkState",
     ),
     NVLINK_SLOW := warning(
         "nvlink_slow",
-        "a link to an NVSwitch below 90 % of the speed of the fastest on the GPUs of this model, or of what"
-        " NVIDIA states for the model",
+        "a link to an NVSwitch below 90 % of the speed of the fastest such link on the GPUs of this model,"
+        " or of what NVIDIA states for the model",
         AT_ONCE,
         "field values 164 and 90",
     ),
     NVLINK_RECOVERY := warning(
         "nvlink_recovery",
-        "a link was lost and trained anew",
+        "a link was lost and trained again",
         "an hour",
         "field value 215, or nvmlDeviceGetNvLinkErrorCounter",
     ),

@@ -1,4 +1,4 @@
-"""The PCIe link beside what it could be."""
+"""The PCIe link, compared with what it could be."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READINGS_OF_A_SLOW_LINK = 2
 KINDS = (
     PCIE_DEGRADED := warning(
         "pcie_degraded",
-        "fewer lanes or a lower generation than GPU and slot have, in P0 to P2 at 50 % load and more",
+        "fewer lanes or a lower generation than GPU and slot can have, in P0 to P2 at 50 % load or more",
         "in two readings in a row",
         "nvmlDeviceGetCurrPcieLinkGeneration, nvmlDeviceGetCurrPcieLinkWidth and /sys",
     ),

@@ -42,8 +42,8 @@ KINDS = (
 _ADVICE = {
     RecoveryAction.GPU_RESET: RESET,
     RecoveryAction.NODE_REBOOT: "reboot the host",
-    RecoveryAction.DRAIN_P2P: "stop what uses peer-to-peer transfers with it",
-    RecoveryAction.DRAIN_AND_RESET: "let its work end, start no new one, then reset it",
+    RecoveryAction.DRAIN_P2P: "stop all programs that use peer-to-peer transfers with this GPU",
+    RecoveryAction.DRAIN_AND_RESET: "let its work end, start no new work, then reset the GPU",
     RecoveryAction.RECOVER_IMEX_DOMAIN: "recover the IMEX domain",
     RecoveryAction.BUS_RESET: "reset the PCIe bus it is on",
     RecoveryAction.SYSTEM_REBOOT: "reboot the system",
@@ -51,7 +51,7 @@ _ADVICE = {
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """What is said twice is told once."""
+    """A recovery that is reported in two ways is one finding."""
     action = patient.reading.recovery.action
     if patient.reading.recovery.requires_reset and action != RecoveryAction.GPU_RESET:
         yield RESET_REQUIRED.found("The GPU requires a reset", _ADVICE[RecoveryAction.GPU_RESET])

@@ -17,7 +17,8 @@ LOW_MARGIN_SECONDS = 60.0
 KINDS = (
     THERMAL_MARGIN_EXHAUSTED := warning(
         "thermal_margin_exhausted",
-        "its margin (T.Limit) is at or below that of its hardware slowdown; not beside thermal_slowdown_*",
+        "the margin (T.Limit) is at or below that of the hardware slowdown; not together with"
+        " thermal_slowdown_*",
         "for 60 s",
         "nvmlDeviceGetMarginTemperature and field value 194",
     ),
@@ -25,7 +26,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Only of a GPU that tells both margins; a slowdown by heat says it already."""
+    """Only of a GPU that reports both margins; a thermal slowdown is a finding of its own."""
     thermal = patient.reading.thermal
     margin, limit = thermal.margin_celsius, thermal.slowdown_margin_celsius
     if margin is None or limit is None or margin > limit:
@@ -34,7 +35,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
     seconds = patient.lately.low_margin_seconds if patient.lately else 0.0
     if seconds >= LOW_MARGIN_SECONDS and not is_slowed:
         yield THERMAL_MARGIN_EXHAUSTED.found(
-            f"The margin to the thermal limit is {margin} degrees Celsius: the hardware slows it down"
-            f" from {limit} on",
+            f"The margin to the thermal limit is {margin} degrees Celsius: the hardware slows the GPU"
+            f" down at {limit} or less",
             COOL,
         )

@@ -21,21 +21,21 @@ SLOWED_SECONDS = 30.0  # a tenth of the five minutes in which they are counted
 
 KINDS = (
     THERMAL_SLOWDOWN_HW := critical(
-        "thermal_slowdown_hw", "the hardware slows it down because of heat", AT_ONCE, _REASONS
+        "thermal_slowdown_hw", "the hardware slows the GPU down because of heat", AT_ONCE, _REASONS
     ),
     THERMAL_SLOWDOWN_SW := warning(
-        "thermal_slowdown_sw", "the driver slows it down because of heat", AT_ONCE, _REASONS
+        "thermal_slowdown_sw", "the driver slows the GPU down because of heat", AT_ONCE, _REASONS
     ),
-    POWER_BRAKE := warning("power_brake", "the host's power supply slows it down", AT_ONCE, _REASONS),
+    POWER_BRAKE := warning("power_brake", "the host's power supply slows the GPU down", AT_ONCE, _REASONS),
     SLOWED_BY_HEAT := warning(
         "slowed_by_heat",
-        "it was slowed down by heat; not beside thermal_slowdown_*",
+        "heat has slowed the GPU down; not together with thermal_slowdown_*",
         "more than 30 s of the last 5 minutes",
         "field values 269, 270 and 75",
     ),
     SLOWED_BY_BRAKE := warning(
         "slowed_by_brake",
-        "it was slowed down by the power brake; not beside power_brake",
+        "the power brake has slowed the GPU down; not together with power_brake",
         "more than 30 s of the last 5 minutes",
         "field value 271",
     ),
@@ -43,7 +43,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """What is so now; else what was, which a sample a second may have missed."""
+    """What slows it down now, else what did so lately, which a sample a second may have missed."""
     reasons = patient.reading.clocks.event_reasons or 0
     if reasons & ClocksEventReason.HW_THERMAL_SLOWDOWN:
         yield THERMAL_SLOWDOWN_HW.found(

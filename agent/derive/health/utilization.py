@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KINDS = (
     GHOST_UTILIZATION := warning(
         "ghost_utilization",
-        "90 % utilization and more, without a process and without memory in use",
+        "90 % utilization or more, without a process and without memory in use",
         "in all samples of a minute",
         "nvmlDeviceGetUtilizationRates",
     ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # An application's XID says something about the GPU only while it may be the first of many.
 APPLICATION_XID_SECONDS = 600.0
 # A GPU that needed a reset is not well because nobody looked at it for a while; a day is the time in which
-# somebody does. A reset that happened meanwhile is told by the kernel log alone.
+# somebody does. A reset that happened meanwhile is reported by the kernel log alone.
 HARDWARE_XID_SECONDS = 86_400.0
 
 KINDS = (
@@ -25,7 +25,7 @@ KINDS = (
         "xid_N",
         (HealthVerdict.CRITICAL, HealthVerdict.WARNING),
         "XID N, by NVIDIA's immediate action: [see below](#xid-errors)",
-        "an application's fault 10 minutes, else a day, or until a reset that the kernel log reports",
+        "10 minutes for an application's fault, else a day; or until a reset that the kernel log reports",
         "nvmlEventSetWait_v2, the kernel log (KERNEL_LOG)",
     ),
 )
@@ -40,7 +40,7 @@ _VERDICTS: Mapping[Remedy, tuple[HealthVerdict, float] | None] = {
 }
 _RESET = "stop what runs on it and reset it"
 _BY_REMEDY: Mapping[Remedy, str] = {
-    Remedy.APPLICATION: "the program's fault most likely",
+    Remedy.APPLICATION: "most likely a fault of the program",
     Remedy.RESET: _RESET,
     Remedy.REPLACE: "reboot; if it comes back, have the GPU replaced",
     Remedy.UNKNOWN: "look it up in NVIDIA's catalogue of XID errors",
@@ -72,7 +72,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
         if patient.now - seen.last_at > lasts:
             continue
         asks_for_nothing = patient.reading.recovery.action == RecoveryAction.NONE
-        # Harmless or fatal by registers that NVML does not tell; but newer drivers tell what they ask for.
+        # Harmless or fatal by registers that NVML does not report; but newer drivers tell what they ask for.
         if row.immediate is Action.WORKFLOW_NVLINK5_ERR and asks_for_nothing:
             verdict = HealthVerdict.WARNING
         times = "" if seen.times == 1 else f", {seen.times} times"

@@ -54,7 +54,7 @@ class GpuReading:
     inforom: Inforom = field(default_factory=Inforom)
     modes: Modes = field(default_factory=Modes)
     recovery: Recovery = field(default_factory=Recovery)
-    processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not tell
+    processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not report it
     process_list_is_partial: bool = False  # some list was refused: there may be more of them
     mig: Mig = field(default_factory=Mig)
     # By the field of this reading: "power.usage_watts"; of a list by its name: "fans.each".

@@ -12,7 +12,7 @@ class Memory:
     total_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2; None with unified memory
     used_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2, without what the driver reserves
     free_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2
-    # nvmlDeviceGetMemoryInfo_v2, by the driver; None: it is not told, and part of what is used
+    # nvmlDeviceGetMemoryInfo_v2, by the driver; None: it is not reported, and part of what is used
     reserved_bytes: int | None = None
     bar1_total_bytes: int | None = None  # nvmlDeviceGetBAR1MemoryInfo: the window that the CPU sees
     bar1_used_bytes: int | None = None  # nvmlDeviceGetBAR1MemoryInfo

@@ -13,7 +13,7 @@ class Reason(StrEnum):
     MISSING = "missing"  # this driver has no such function, or an older form of it
     NO_PERMISSION = "no_permission"  # this user, or this container, may not ask
     FAILED = "failed"  # the driver tried, and says that it could not: nvidia-smi prints ERR!
-    IMPOSSIBLE = "impossible"  # the driver told a number that cannot be
+    IMPOSSIBLE = "impossible"  # the driver reported a number that cannot be
 
 
 # What says most of a value that several calls, or several fields, stand for.
@@ -33,7 +33,7 @@ class Unknown:
     reason: Reason
     function: str  # of NVML, that was asked last
     error: str  # NVML's symbol of its return code: NVML_ERROR_UNKNOWN; SUCCESS for what is impossible
-    words: str  # for people: NVML's own words; for what is impossible, what was told
+    words: str  # for people: NVML's own words; for what is impossible, what was reported
     since: float  # seconds since boot, suspended or not: of the first of the samples in which it is so
     told_before: bool  # on this GPU, since the agent started
     # As `since`: of the sample in which the driver was last asked, of class `failed` alone.

@@ -33,5 +33,5 @@ class XidCount(NamedTuple):
     last_at: float  # seconds since the epoch
     source: XidSource = XidSource.NVML
     blamed: Blamed | None = None  # for the last one of which the driver names a program
-    was_reset: bool = False  # the kernel log tells of a reset of the GPU after the last one
+    was_reset: bool = False  # the kernel log reports a reset of the GPU after the last one
     restored: int = 0  # of `times`, those that an agent before this one counted, and this one did not

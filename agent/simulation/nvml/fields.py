@@ -1,4 +1,4 @@
-"""Field values: what NVML tells by number, many at once. Each field stands in the module of its subject."""
+"""Field values: what NVML reports by number, many at once. Each field stands in the module of its subject."""
 
 from __future__ import annotations
 

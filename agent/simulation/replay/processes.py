@@ -61,6 +61,6 @@ def _process(gpu: SimulatedGpu, pid: int, told: Section) -> SimulatedProcess:
 
 
 def _ids(gpu_instance: int, compute_instance: int) -> tuple[int, int] | None:
-    """None where one is not told: as a number, its return code may be that of an instance."""
+    """None where one is not reported: as a number, its return code may be that of an instance."""
     ids = gpu_instance, compute_instance
     return None if any(isinstance(one, NvmlReturn) for one in ids) else ids

@@ -162,7 +162,7 @@ def is_absent(answer: object) -> bool:
 
 
 def together(*parts: int) -> tuple[int, ...] | NvmlReturn:
-    """What one function tells; it fails only where it tells none of it."""
+    """What one function reports; it fails only where it tells none of it."""
     is_told = any(not isinstance(part, NvmlReturn) for part in parts)
     return parts if is_told else _first_code(parts)
 

@@ -92,7 +92,7 @@ class GpuSource:
             self.release()
             raise unreadable_gpu(error, in_container=self._in_container, lasting=self._lasting()) from error
         if reading.identity.uuid is not None and reading.identity.uuid != self._identity.uuid:
-            self._recognise(reading.identity)  # it was not told before
+            self._recognise(reading.identity)  # it was not reported before
             if self._open is not None and self._open.handle.record is not self._record:
                 self.release()  # and it is another one
         self._before = only_possible(reading, self._before)
@@ -112,7 +112,7 @@ class GpuSource:
         return _OpenGpu(self.index, handle, identity, self._clock, self._now, self._since_boot, self._seen)
 
     def _recognise(self, told: GpuIdentity) -> None:
-        """Which GPU it is; what is not told is as it was, for a GPU that is lost tells little."""
+        """Which GPU it is; what is not reported is as it was, for a GPU that is lost tells little."""
         if told.uuid is None and self._identity.uuid is not None:
             return
         self._identity = GpuIdentity(told.uuid, told.name, told.pci_bus_id)

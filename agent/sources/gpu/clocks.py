@@ -9,7 +9,7 @@ import pynvml
 from agent.readings import Clocks
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
-from agent.sources.gpu.paces import DETAIL_PACE
+from agent.sources.gpu.paces import DETAIL_PACE, SLOW_PACE
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class ClocksSource:
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self._once = Once("clocks", handle, _ONCE)
+        # It has a few steps only, and changes with the performance state, which is read at this pace too.
+        self._memory = Paced(SLOW_PACE, lambda: _clock(handle, "clocks.memory_mhz", pynvml.NVML_CLOCK_MEM))
         self._slow = Paced(DETAIL_PACE, lambda: _read_slow(handle))
         self._fixed = Fixed(handle, lambda: _read_fixed(handle))
 
@@ -33,7 +35,7 @@ class ClocksSource:
         handle = self._handle
         return Clocks(
             graphics_mhz=_clock(handle, "clocks.graphics_mhz", pynvml.NVML_CLOCK_GRAPHICS),
-            memory_mhz=_clock(handle, "clocks.memory_mhz", pynvml.NVML_CLOCK_MEM),
+            memory_mhz=self._memory.get(moment.now),
             event_reasons=handle.ask_first(
                 "clocks.event_reasons",
                 "nvmlDeviceGetCurrentClocksEventReasons",

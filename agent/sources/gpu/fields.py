@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: bool = False) -> list[Any]:
-    """Whole numbers by field id, or by (field id, scope); a Refusal for each that is not told.
+    """Whole numbers by field id, or by (field id, scope); a Refusal for each that is not reported.
 
     `counters`: only those of 64 bits; a driver may have something else by that id.
     NVML: nvmlDeviceGetFieldValues, in which each field has a return code of its own.
@@ -45,7 +45,7 @@ def _refusal(handle: GpuHandle, code: int) -> Refusal:
 class SlowFields:
     """Whole numbers by field id, or by (field id, scope). NVML: nvmlDeviceGetFieldValues.
 
-    None for each that is not told. `fields`: the field of the reading that each fills; of those in
+    None for each that is not reported. `fields`: the field of the reading that each fills; of those in
     `zero_is_none` 0 means that there is none.
     """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Fixed(Paced[Value]):
-    """Read every five minutes, and soon again where the driver failed to tell some of it: that may pass."""
+    """Read every five minutes, and soon again where the driver failed to report some of it: that may pass."""
 
     def __init__(self, handle: GpuHandle, read: Callable[[], Value]) -> None:
         super().__init__(FIXED_PACE, self._noting)

@@ -46,7 +46,7 @@ class GpmSource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        self._is_supported: bool | None = None  # None: the driver failed to tell
+        self._is_supported: bool | None = None  # None: the driver failed to report it
         self._support = Paced(SLOW_PACE, self._read_support)
         self._previous: Any = None
         self._previous_at = float("-inf")

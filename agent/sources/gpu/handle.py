@@ -38,7 +38,7 @@ class GpuHandle:
         return bool(self._wants_reset)
 
     def ask(self, field: str, function: Function, *arguments: Any) -> Any:
-        """The value of a field of the reading, which this function tells; None, and recorded why."""
+        """The value of a field of the reading, which this function reports; None, and recorded why."""
         answer = self.call_exactly(function, self.raw, *arguments)
         if answer.__class__ is Refusal:
             self.record.note(field, answer)
@@ -112,7 +112,7 @@ class Elements:
         self.refusals: list[Refusal] = []
 
     def ask(self, function: Function, *arguments: Any) -> Any:
-        """What this function tells of an element; None where it does not."""
+        """What this function reports of an element; None where it does not."""
         return self.ask_of(self.handle.raw, function, *arguments)
 
     def ask_of(self, raw: Any, function: Function, *arguments: Any) -> Any:
@@ -127,5 +127,5 @@ class Elements:
         return answer
 
     def record(self, field: str) -> None:
-        """What was not told of any element is why the list, or a part of it, is unknown."""
+        """What was not reported of any element is why the list, or a part of it, is unknown."""
         self.handle.record.note(field, gravest(self.refusals))

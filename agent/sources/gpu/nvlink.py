@@ -41,7 +41,7 @@ class _Facts(NamedTuple):
 
     speed: int | None  # MB/s
     errors: Mapping[str, int | None]  # by the field of NvLink
-    refusals: Sequence[Refusal]  # what was not told of it
+    refusals: Sequence[Refusal]  # what was not reported of it
 
 
 class _Make(NamedTuple):

@@ -51,7 +51,7 @@ class NvLinkErrors:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        self.are_of_packets: bool | None = None  # as those of NVLink 5; None: the driver failed to tell
+        self.are_of_packets: bool | None = None  # as those of NVLink 5; None: the driver failed to report it
         # What the function told, by link and field of NvLink, and when to ask it again.
         self._answers: dict[tuple[int, str], Any] = {}
         self._due_at: dict[tuple[int, str], float] = {}

@@ -34,7 +34,7 @@ class NvLinkStates:
         self.told: Mapping[FieldKey, Any] = {}  # by field and link: a number, or a Refusal
 
     def read(self, now: float, also: Sequence[int], *, some_were_up: bool) -> tuple[bool, ...] | Refusal:
-        """Whether each link is up; or that there is none, or why it is not told.
+        """Whether each link is up; or that there is none, or why it is not reported.
 
         `also`: fields of each link that are asked in the same call, if there is one for all of them.
 
@@ -56,7 +56,7 @@ class NvLinkStates:
         return states
 
     def _read_count(self) -> int | None:
-        """NVML: field value 91; None where it is not told. It may say 0 of a GPU whose links are all down."""
+        """NVML: field value 91; None where not reported. It may be 0 for a GPU whose links are all down."""
         count = field_values(self._handle, [_COUNT])[0]
         return None if isinstance(count, Refusal) else count
 
@@ -74,7 +74,7 @@ class NvLinkStates:
 
 
 def _until_the_last(states: Iterable[bool | Refusal]) -> tuple[bool, ...] | Refusal:
-    """Of the links that there are; the refusal of the first, or of one that the driver failed to tell."""
+    """Of the links that there are; the refusal of the first, or of one that the driver failed to report."""
     known: list[bool] = []
     for state in states:
         if isinstance(state, Refusal):

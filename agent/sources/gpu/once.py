@@ -22,7 +22,7 @@ class Once:
     """Reads each value of a subject once; where there was no answer that can be again, for it may pass.
 
     `queries`: what asks a handle for the value, by its field of the subject. `seldom`: it is asked again
-    every five minutes, unless the driver failed to tell it.
+    every five minutes, unless the driver failed to report it.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class Once:
         self._paced = Fixed(handle, self._read) if seldom else Paced(SLOW_PACE, self._read)
 
     def get(self, now: float) -> Mapping[str, Any]:
-        """The values by field; None where the driver does not tell."""
+        """The values by field; None where the driver does not report it."""
         return self._paced.get(now)
 
     @property
     def known(self) -> Mapping[str, Any]:
-        """What was told so far."""
+        """What was reported so far."""
         return self._values
 
     def _read(self) -> Mapping[str, Any]:

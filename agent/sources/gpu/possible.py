@@ -1,4 +1,4 @@
-"""Keeps a number that cannot be out of a reading: it is unknown, with what the driver told as the reason."""
+"""Removes impossible numbers from a reading: each is unknown, with the driver's number as the reason."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     _Limit = Callable[[GpuReading], float | None]
 
-# By the field of the reading: what is possible, and what the driver told.
+# By the field of the reading: what is possible, and what the driver reported.
 _Found = dict[str, tuple[Range, str]]
 
 
 def only_possible(reading: GpuReading, before: GpuReading | None = None) -> GpuReading:
-    """The reading, in which what cannot be is None; the same object where all can be.
+    """The reading, with None for each impossible number; the same object where all are possible.
 
     `before`: what this function made of the sample before, if there was one.
     """
@@ -51,9 +51,9 @@ def _impossible(
 
 
 class _Check:
-    """Whether all numbers of a reading, or of the elements of a list, can be.
+    """Whether all numbers of a reading, or of the elements of a list, are possible.
 
-    At once, and without a call for each number: this is the usual case, and of every sample.
+    One pass without a call for each number, because each sample takes it and nearly all are possible.
     """
 
     def __init__(self, ranges: Mapping[str, Range]) -> None:
@@ -75,7 +75,7 @@ class _Check:
         ]
 
     def all_can_be(self, elements: Iterable[Any], reading: GpuReading, before: Any = None) -> bool:
-        """Whether nothing of them is impossible. `before`: what has been looked through in their place."""
+        """Whether none of them is impossible. `before`: the values that were checked before these."""
         least, most = self._least, self._most_of(reading)
         for element in elements:
             for value, lower, upper in zip(self._get(element), least, most, strict=True):
@@ -134,9 +134,9 @@ class _Part:
         }
 
     def sift(self, held: Any, reading: GpuReading, found: _Found) -> Any:
-        """`held` without what cannot be; the same object where all can be.
+        """`held` without impossible numbers; the same object where all are possible.
 
-        None where a number that gives sense to the others cannot be. A list with such an element is of no use
+        None where a number that the others depend on is impossible. A list with such an element is of no use
         either: its elements were read at the wrong places.
         """
         if not isinstance(held, tuple):

@@ -56,7 +56,7 @@ class PowerSource:
 
 
 def _watts(milliwatts: int | None) -> float | None:
-    """NVML tells power in mW."""
+    """NVML reports power in mW."""
     return None if milliwatts is None else milliwatts / 1000
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pynvml
 from nvitop import libnvml
@@ -11,45 +11,25 @@ from nvitop import libnvml
 from agent.readings import GpuProcess, ProcessType, Reason
 from agent.readings.gpu.utilization import WORKS_PERCENT
 from agent.sources.gpu.paces import PROCESS_PACE
+from agent.sources.gpu.process_utilization import IDLE, UNKNOWN, ProcessUtilizationSource
 from agent.sources.gpu.unknown import Refusal, gravest
-from agent.sources.nvml import member, number
+from agent.sources.nvml import number
 from agent.sources.paced import Paced
 from agent.sources.rates import gap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from agent.sources.gpu.handle import GpuHandle
 
-# The second (R550 and newer) is asked where the first does not tell. On Blackwell the first finds nothing for
-# ever (Project-HAMi/HAMi#2015).
-_UTILIZATION_FUNCTIONS = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo")
 # A GPU or driver without the graphics list has no such processes. Where it is refused so, there may be some.
 _MAY_HAVE_SOME = frozenset({Reason.FAILED, Reason.NO_PERMISSION})
 # Of a process whose memory the driver lists as not available.
 _NO_MEMORY = Refusal("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_SUCCESS)
 
 
-class ProcessUtilization(NamedTuple):
-    """Of a GPU by one process, percent."""
-
-    sm: int | None
-    memory: int | None
-    encoder: int | None
-    decoder: int | None
-
-    @property
-    def is_work(self) -> bool:
-        """Whether the process did something; some drivers answer garbage above 100 (nvtop#110)."""
-        return any(0 < percent <= 100 for percent in self if percent is not None)
-
-
-IDLE = ProcessUtilization(0, 0, 0, 0)
-UNKNOWN = ProcessUtilization(None, None, None, None)
-
-
 class ProcessList(NamedTuple):
-    """The processes that are listed, by pid. None: the driver does not tell.
+    """The processes that are listed, by pid. None: the driver does not report it.
 
     `is_partial`: some list was refused, so that there may be more.
     """
@@ -75,6 +55,7 @@ class ProcessesSource:
         self._clients = clients
         self._clock = clock
         self._now = now
+        self._utilization = ProcessUtilizationSource(handle)
         self._read_at = float("-inf")
         self._gpu_may_have_worked = False  # since then
         self._paced = Paced(PROCESS_PACE, self._read)
@@ -93,80 +74,37 @@ class ProcessesSource:
         may_have_worked, self._gpu_may_have_worked = self._gpu_may_have_worked, False
         since = self._now() - max(look_back, PROCESS_PACE)
         clients = self._clients(self._handle.raw)
-        return read_processes(self._handle, clients, since, gpu_may_have_worked=may_have_worked)
+        return self._list(clients, since, gpu_may_have_worked=may_have_worked)
 
-
-def read_processes(
-    handle: GpuHandle, clients: Iterable[Any], since: float, *, gpu_may_have_worked: bool
-) -> ProcessList:
-    """The processes of one GPU, with what they have done on it `since` then (seconds since the epoch)."""
-    compute, graphics = handle.call(compute_processes), handle.call(graphics_processes)
-    missing = [
-        answer
-        for answer in (compute, graphics)
-        if isinstance(answer, Refusal) and (answer is compute or answer.reason in _MAY_HAVE_SOME)
-    ]
-    compute, graphics = (None if isinstance(told, Refusal) else told for told in (compute, graphics))
-    of_mps = {entry.pid for entry in clients}
-    if compute is None and not graphics and not of_mps:
-        handle.record.note("processes", gravest(missing))
-        return ProcessList(None)
-    listed = merge(compute or (), graphics or (), clients)
-    not_told = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
-    handle.record.note("processes", gravest([*missing, *not_told]))
-    utilization = _read_utilization(handle, since, listed, gpu_may_have_worked) if listed else None
-    processes = tuple(
-        GpuProcess(
-            *(pid, kind, memory),
-            *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)),
-            mps=pid in of_mps,
+    def _list(self, clients: Iterable[Any], since: float, *, gpu_may_have_worked: bool) -> ProcessList:
+        """The processes, with what they have done on the GPU `since` then (seconds since the epoch)."""
+        handle = self._handle
+        compute, graphics = handle.call(compute_processes), handle.call(graphics_processes)
+        missing = [
+            answer
+            for answer in (compute, graphics)
+            if isinstance(answer, Refusal) and (answer is compute or answer.reason in _MAY_HAVE_SOME)
+        ]
+        compute, graphics = (None if isinstance(told, Refusal) else told for told in (compute, graphics))
+        of_mps = {entry.pid for entry in clients}
+        if compute is None and not graphics and not of_mps:
+            handle.record.note("processes", gravest(missing))
+            return ProcessList(None)
+        listed = merge(compute or (), graphics or (), clients)
+        not_told = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
+        handle.record.note("processes", gravest([*missing, *not_told]))
+        utilization = (
+            self._utilization.read(since, listed, gpu_may_have_worked=gpu_may_have_worked) if listed else None
         )
-        for pid, (kind, memory) in sorted(listed.items())
-    )
-    return ProcessList(processes, is_partial=bool(missing))
-
-
-def _read_utilization(
-    handle: GpuHandle, since: float, listed: Iterable[int], gpu_may_have_worked: bool
-) -> Mapping[int, ProcessUtilization] | None:
-    """Newest utilization since then by pid; None: it is not told.
-
-    NVML only speaks of processes that worked: the others did nothing. But where the GPU worked and it speaks
-    of no listed process, nothing is known of any of them.
-    """
-    for function in _UTILIZATION_FUNCTIONS:
-        samples = _read_samples(function, handle, since)
-        if samples is None:
-            continue
-        utilization = _newest(samples)
-        if not gpu_may_have_worked or any(utilization.get(pid, IDLE).is_work for pid in listed):
-            return utilization
-    return None
-
-
-def _read_samples(function: str, handle: GpuHandle, since: float) -> Iterable[Any] | None:
-    """None: this function does not tell. NVML's time stamps are in µs."""
-    samples: Any = handle.call(function, int(since * 1_000_000))
-    if isinstance(samples, Refusal):
-        return () if samples.code == pynvml.NVML_ERROR_NOT_FOUND else None
-    return cast("Iterable[Any]", samples)
-
-
-def _newest(samples: Iterable[Any]) -> dict[int, ProcessUtilization]:
-    newest: dict[int, tuple[int, Any]] = {}
-    for sample in samples:
-        pid, taken_at = member(sample, "pid"), member(sample, "timeStamp")
-        if pid not in newest or taken_at > newest[pid][0]:
-            newest[pid] = taken_at, sample
-    return {
-        pid: ProcessUtilization(
-            number(sample, "smUtil"),
-            number(sample, "memUtil"),
-            number(sample, "encUtil"),
-            number(sample, "decUtil"),
+        processes = tuple(
+            GpuProcess(
+                *(pid, kind, memory),
+                *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)),
+                mps=pid in of_mps,
+            )
+            for pid, (kind, memory) in sorted(listed.items())
         )
-        for pid, (_, sample) in newest.items()
-    }
+        return ProcessList(processes, is_partial=bool(missing))
 
 
 def compute_processes(raw: Any) -> list[Any]:

@@ -1,8 +1,8 @@
-"""What each number of a GPU can be.
+"""The possible range of each number of a GPU.
 
-Widely, for what is refused is not shown: power of three times the limit, a fan above 100 % and a cold GPU
-below 0 °C are real. Where the GPU tells a limit of its own, that is the measure, with room for rounding and
-spikes.
+The ranges are wide, because a refused value is not shown: power of three times the limit, a fan above 100 %
+and a cold GPU below 0 °C are real. Where the GPU reports a limit of its own, that is the measure, with room
+for rounding and spikes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Range:
     most: float
     least: float = 0
     only: frozenset[int] | None = None  # of those between, where not every one is possible
-    limit: Callable[[GpuReading], float | None] | None = None  # less than `most`, where the GPU tells it
+    limit: Callable[[GpuReading], float | None] | None = None  # less than `most`, where the GPU reports it
     names: bool = False  # without it, what holds it means nothing
 
     @property
@@ -86,7 +86,7 @@ def _of_memory(reading: GpuReading) -> float | None:
 
 
 def _of_told_memory(reading: GpuReading) -> float | None:
-    """Of the same struct as the total: nothing in it can be, where that cannot."""
+    """Part of the same struct as the total: where the total is impossible, so are the others."""
     total = reading.memory.total_bytes
     return -1 if total is not None and not 0 <= total <= _BYTES else _of_memory(reading)
 

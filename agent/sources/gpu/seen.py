@@ -1,4 +1,4 @@
-"""The best that one card was seen to do: what is less than that later on has got worse."""
+"""The best that one card was seen to do; a lower value later on means that it has got worse."""
 
 from __future__ import annotations
 

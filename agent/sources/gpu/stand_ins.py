@@ -1,4 +1,4 @@
-"""One value, several names: where one NVML function does not tell a value, another may.
+"""One value, several names: where one NVML function does not report a value, another may.
 
 Field values stand in, all of them in one call, and at most one such call a second is made. A field that does
 not tell is asked again after five minutes.

@@ -23,7 +23,7 @@ class _Counter(NamedTuple):
     """Who tells a counter; of several the first that does."""
 
     fields: tuple[int, ...]  # of nvmlDeviceGetFieldValues
-    policy: int | None = None  # of nvmlDeviceGetViolationStatus, where no field tells it
+    policy: int | None = None  # of nvmlDeviceGetViolationStatus, where no field reports it
 
 
 # The second ids are those of R575 and of the first R580, which numbered them so. There, and in other drivers,
@@ -73,5 +73,5 @@ class ThrottlingSource:
 
 
 def _may_be_asked_elsewhere(answer: Any) -> bool:
-    """Whether it is not told; nothing stands in for what is forbidden."""
+    """Whether it is not reported; nothing stands in for what is forbidden."""
     return isinstance(answer, Refusal) and answer.reason is not Reason.NO_PERMISSION

@@ -18,7 +18,7 @@ MAX_GAP = 2 * FIXED_PACE
 
 
 class Refusal(NamedTuple):
-    """A call that told no value."""
+    """A call that returned no value."""
 
     function: str  # of NVML
     code: int  # its return code; NVML_SUCCESS where it says that there is no value
@@ -45,13 +45,13 @@ def gravest(refusals: Iterable[Refusal]) -> Refusal | None:
 
 
 class Record:
-    """What one GPU tells and does not tell, by field of its reading. It outlasts every handle.
+    """What one GPU reports and does not report, by field of its reading. It outlasts every handle.
 
     What a field was last asked decides: a value that is read seldom keeps its reason until it is read again.
     """
 
     def __init__(self) -> None:
-        self._refusals: dict[str, Refusal | None] = {}  # by field; None: it was told
+        self._refusals: dict[str, Refusal | None] = {}  # by field; None: it was reported
         self._unknown: dict[str, Unknown] = {}
         self._told: set[str] = set()  # since the agent started
         self._errors: dict[tuple[str, str], int] = {}
@@ -90,13 +90,13 @@ class Record:
         )
 
     def _goes_on(self, before: Unknown, refusal: Refusal) -> bool:
-        """Whether the refusal repeats the one before. When that was is noted of failures alone."""
+        """Whether the refusal repeats the one before. The time is noted for failures only."""
         return before.reason is refusal.reason and (
             not refusal.is_failure or self._at - before.asked <= MAX_GAP
         )
 
     def note_impossible(self, field: str, function: str, words: str) -> None:
-        """The driver told what cannot be, in these words, of what is not in the reading."""
+        """The driver reported what cannot be, in these words, of what is not in the reading."""
         before = self._unknown.get(field)
         lasts = before is not None and before.reason is Reason.IMPOSSIBLE
         since = before.since if before is not None and lasts else self._at
@@ -107,7 +107,7 @@ class Record:
         self._seen_unknown = None
 
     def forget(self, *fields: str) -> None:
-        """Nothing stands in the way of these, and they are not told either: they need a second sample."""
+        """These fields are neither refused nor known: they need a second sample."""
         for field in fields:
             if self._refusals.pop(field, None) is not None:
                 del self._unknown[field]

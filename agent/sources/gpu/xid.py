@@ -38,7 +38,7 @@ class XidEventSource:
         return self._refused.get(uuid) or self._refused.get(None)
 
     def listen(self, gpu_count: int) -> None:
-        """Listen to each GPU that is not listened to yet and lets itself be. Raises SourceError.
+        """Listen to each GPU that can be listened to and is not yet. Raises SourceError.
 
         NVML: nvmlEventSetCreate, nvmlDeviceRegisterEvents.
         """

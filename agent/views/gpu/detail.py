@@ -1,4 +1,4 @@
-"""`detail` of `/gpu?detail=1`: everything else that the driver tells of one GPU. Unknown is null."""
+"""`detail` of `/gpu?detail=1`: everything else that the driver reports of one GPU. Unknown is null."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class GpuMemoryDetail(BaseModel):
 
 
 def memory_detail_view(memory: Memory) -> GpuMemoryDetail:
-    """The wire shape of what is not to be had."""
+    """The wire shape of the memory that no program can use."""
     return GpuMemoryDetail(reserved_mb=tenths(mib(memory.reserved_bytes)))
 
 

@@ -50,13 +50,13 @@ class MigSlice(BaseModel):
 
 
 def mig_slices_view(reading: GpuReading) -> list[MigSlice] | None:
-    """The wire shape of each instance; None: the driver does not tell them."""
+    """The wire shape of each instance; None: the driver does not report them."""
     instances = reading.mig.instances
     return None if instances is None else [_slice(instance) for instance in instances]
 
 
 def mig_instances_view(gpu: GpuSample) -> list[GpuMigInstance] | None:
-    """The wire shape of each instance; None: the driver does not tell, or the GPU cannot be read."""
+    """The wire shape of each instance; None: the driver does not report it, or the GPU cannot be read."""
     instances = None if gpu.reading is None else gpu.reading.mig.instances
     return None if instances is None else [_instance(instance) for instance in instances]
 

@@ -23,10 +23,11 @@ NOT_READ = "not_read"  # the GPU is lost, stuck, asleep or starting
 
 DESCRIPTION = (
     "names of what is null in this object, by reason: not_supported (this GPU has no such value), missing"
-    " (this driver has no such function), no_permission, failed, impossible (the driver told a number that"
-    " cannot be), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen yet),"
-    " not_read (the GPU could not be read). The name of an object or a list stands for all in it; where names"
-    " are very many, for the gravest reason, and the first of them"
+    " (this driver has no such function), no_permission, failed, impossible (the driver reported an"
+    " impossible number), needs_two_samples, nothing_is_remembered (HISTORY_INTERVAL is 0, or it was not seen"
+    " yet), not_read (the GPU could not be read). The name of an object or a list stands for all in it. Where"
+    " names are very many, an object with several reasons is named under the gravest, and only the first"
+    " names are listed"
 )
 FAILED_DESCRIPTION = "NVML's error for each name under failed; where there are many, for the first ones"
 BUDGET = 2048  # bytes of JSON for both, of one GPU
@@ -133,7 +134,7 @@ def _gravity(reason: str) -> int:
     return GRAVEST_FIRST.index(Reason(reason)) if reason in set(Reason) else len(GRAVEST_FIRST)
 
 
-# Fields of a list's entries that the driver does not tell.
+# Fields of a list's entries that the driver does not report.
 _OF_THE_HOST = frozenset(
     {
         "name",

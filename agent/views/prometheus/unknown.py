@@ -1,4 +1,4 @@
-"""What the driver failed to tell of each GPU; also of those that cannot be read."""
+"""What the driver failed to report of each GPU; also of those that cannot be read."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def health(unknown: dict[str, Unknown], **sample: Any) -> Health:
     ],
     ids=["memory", "utilization", "temperature", "power"],
 )
-def test_what_every_gpu_tells_is_missed_after_a_minute(
+def test_what_every_gpu_reports_is_missed_after_a_minute(
     unknown: dict[str, Unknown], what: str, todo: str
 ) -> None:
     found = health(unknown)
@@ -106,7 +106,7 @@ def test_it_is_offered_with_any_other_warning() -> None:
 
 
 @pytest.mark.parametrize("told_before", [False, True])
-def test_what_is_optional_is_judged_only_if_it_was_told_before(told_before: bool) -> None:
+def test_what_is_optional_is_judged_only_if_it_was_reported_before(told_before: bool) -> None:
     """Eight real V100s answer Unknown Error for one PCIe value for ever, and are well."""
     replays = failed("nvmlDeviceGetPcieReplayCounter", ago=1e6, told_before=told_before)
 
@@ -123,7 +123,7 @@ def test_no_other_reason_is_a_finding(reason: Reason) -> None:
     assert health(unknown) == Health(HealthVerdict.HEALTHY)
 
 
-def test_that_a_reset_is_required_is_told_by_a_finding_of_its_own() -> None:
+def test_that_a_reset_is_required_is_reported_by_a_finding_of_its_own() -> None:
     temperature = failed("nvmlDeviceGetTemperature", ago=1e6, told_before=True, error="RESET_REQUIRED")
 
     names = [finding.name for finding in health({"thermal.gpu_celsius": temperature}).findings]

@@ -62,5 +62,5 @@ def test_all_that_is_bad_is_one_finding() -> None:
     bad = HEALTHY | {"health_summary": FabricHealthSummary.UNHEALTHY, "route_unhealthy": True}
 
     assert [found.what for found in health(gpu(fabric=Fabric(**bad))).findings] == [
-        "The GPU's part of the NVLink fabric is unhealthy: unhealthy, a bad route"
+        "The GPU's part of the NVLink fabric is unhealthy: unhealthy, an unhealthy route"
     ]

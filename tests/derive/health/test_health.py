@@ -344,7 +344,7 @@ def test_a_harmless_xid_does_not_hide_a_grave_one_before_it() -> None:
     assert findings(sick) == [("xid_95", C), ("xid_31", W)]
     assert health(sick).reasons == [
         "XID 95 (Uncontained memory error); stop what runs on it and reset it",
-        "XID 31 (GPU memory page fault), 7 times; the program's fault most likely",
+        "XID 31 (GPU memory page fault), 7 times; most likely a fault of the program",
     ]
 
 

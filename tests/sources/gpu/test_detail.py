@@ -89,7 +89,7 @@ def details(reading: GpuReading) -> dict[str, Any]:
     return {name: value for name, value in leaves(reading).items() if name in DETAILS}
 
 
-def test_every_detail_is_told_exactly(one: OneGpu) -> None:
+def test_every_detail_is_reported_exactly(one: OneGpu) -> None:
     reading = one.read()
 
     told = details(reading)
@@ -249,7 +249,7 @@ def test_a_passing_fault_costs_no_detail_for_ever(one: OneGpu, symbol: str) -> N
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
-def test_every_model_on_every_driver_tells_finite_values(model: str, generation: str) -> None:
+def test_every_model_on_every_driver_reports_finite_values(model: str, generation: str) -> None:
     with one_gpu(model) as one:
         one.simulation.set_driver_generation(generation)
         one.read()

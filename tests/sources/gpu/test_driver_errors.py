@@ -52,7 +52,7 @@ def findings(one: OneGpu, seconds: float) -> list[str]:
 
 
 @pytest.mark.parametrize("symbol", sorted(VITAL))
-def test_what_matters_is_a_finding_after_a_minute_and_until_it_is_told(one: OneGpu, symbol: str) -> None:
+def test_what_matters_is_a_finding_after_a_minute_and_until_it_is_reported(one: OneGpu, symbol: str) -> None:
     one.gpu.fail(symbol, NvmlReturn.UNKNOWN)
     for field in (185, 186):  # power has other names
         one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=field)
@@ -97,14 +97,14 @@ def test_a_field_that_fails_from_the_first_call_on_is_not_judged(one: OneGpu, fi
     assert findings(one, 10) == []
 
 
-def test_what_is_optional_and_was_told_before_is_a_finding(one: OneGpu) -> None:
+def test_what_is_optional_and_was_reported_before_is_a_finding(one: OneGpu) -> None:
     assert findings(one, 10) == []
     one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=82)
     assert findings(one, 60) == []
     assert findings(one, 10) == ["warning driver_errors"]
 
 
-def test_a_metric_that_was_told_before_is_a_finding(one: OneGpu) -> None:
+def test_a_metric_that_was_reported_before_is_a_finding(one: OneGpu) -> None:
     assert findings(one, 10) == []
     one.gpu.fail(GPM_METRICS, NvmlReturn.UNKNOWN, entry=2)
     assert findings(one, 70) == ["warning driver_errors"]

@@ -65,7 +65,7 @@ def reasons(one: OneGpu) -> dict[str, Reason]:
     return {field.removeprefix(prefix): unknown[field].reason for field in unknown if prefix in field}
 
 
-def test_every_part_is_told_exactly(one: OneGpu) -> None:
+def test_every_part_is_reported_exactly(one: OneGpu) -> None:
     assert one.read().fabric == COMPLETED
     assert None not in astuple(COMPLETED)
     assert reasons(one) == {}
@@ -149,7 +149,7 @@ def test_a_state_that_is_newer_than_the_names_is_told_as_its_number(one: OneGpu)
         ("r535", NO_HEALTH, set(HEALTH)),
     ],
 )
-def test_an_older_driver_tells_what_its_form_has(
+def test_an_older_driver_reports_what_its_form_has(
     one: OneGpu, generation: str, told: Fabric, missing: set[str]
 ) -> None:
     one.simulation.set_driver_generation(generation)
@@ -169,7 +169,7 @@ def test_an_older_driver_tells_what_its_form_has(
     ],
 )
 @pytest.mark.parametrize("whole", [False, True], ids=["of the GPU", "of the library"])
-def test_what_stands_in_its_way_is_told_of_each_part(
+def test_what_stands_in_its_way_is_reported_of_each_part(
     one: OneGpu, code: NvmlReturn, reason: Reason, whole: bool
 ) -> None:
     faults: Faults = one.simulation if whole else one.gpu

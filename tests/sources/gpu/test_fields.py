@@ -74,7 +74,7 @@ TOLD, REFUSED = NvmlReturn.SUCCESS, NvmlReturn.UNKNOWN
         ),
     ],
 )
-def test_a_field_value_is_the_whole_number_that_the_driver_tells(
+def test_a_field_value_is_the_whole_number_that_the_driver_reports(
     code: int, kind: int, value: dict[str, float], expected: int | None
 ) -> None:
     with Simulation(1) as simulation:

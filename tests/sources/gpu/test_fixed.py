@@ -33,7 +33,7 @@ def test_what_is_written_on_the_board_stays_known(one: OneGpu, function: str) ->
     assert not [field for field in after.unknown if field.startswith("identity.")]
 
 
-def test_what_the_driver_failed_to_tell_is_asked_again_soon(one: OneGpu) -> None:
+def test_what_the_driver_failed_to_report_is_asked_again_soon(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetVbiosVersion", NvmlReturn.UNKNOWN)
     one.gpu.fail("nvmlDeviceGetPowerManagementLimitConstraints", NvmlReturn.UNKNOWN)
     first = one.read()

@@ -47,7 +47,7 @@ BY_PLACE = ErrorCounters(
 
 
 @pytest.mark.parametrize("generation", ["current", "r535"])
-def test_both_sums_of_sram_are_told_by_older_drivers_too(generation: str) -> None:
+def test_both_sums_of_sram_are_reported_by_older_drivers_too(generation: str) -> None:
     with one_gpu() as one:
         one.simulation.set_driver_generation(generation)
         one.gpu.error_counters = BY_PLACE
@@ -65,7 +65,7 @@ def test_both_sums_of_sram_are_told_by_older_drivers_too(generation: str) -> Non
         assert reading.unknown["memory_errors.sram_parity_volatile"].reason is Reason.MISSING
 
 
-def test_dram_of_a_gpu_that_tells_nothing_of_sram_is_told() -> None:
+def test_dram_of_a_gpu_that_tells_nothing_of_sram_is_reported() -> None:
     with one_gpu("k80") as one:
         one.gpu.error_counters = BY_PLACE
         reading = one.read()
@@ -75,7 +75,7 @@ def test_dram_of_a_gpu_that_tells_nothing_of_sram_is_told() -> None:
     assert reading.unknown["memory_errors.sram_uncorrected_volatile"].function == COUNTER
 
 
-def test_a_sum_of_which_a_part_is_not_told_is_unknown() -> None:
+def test_a_sum_of_which_a_part_is_not_reported_is_unknown() -> None:
     with one_gpu() as one:
         one.gpu.error_counters = replace(BY_PLACE, sram_parity_volatile=NvmlReturn.NOT_SUPPORTED)
         errors = one.read().memory_errors

@@ -69,7 +69,7 @@ def expected(one: OneGpu) -> tuple[MigInstance, ...]:
     )
 
 
-def test_instances_are_told_exactly(parted: OneGpu) -> None:
+def test_instances_are_reported_exactly(parted: OneGpu) -> None:
     assert parted.read().mig.instances == expected(parted)
 
 
@@ -156,7 +156,7 @@ UNKNOWN = [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOW
     "symbol",
     ["nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex"],
 )
-def test_where_instances_are_not_told_there_is_the_whole_gpu(
+def test_where_instances_are_not_reported_there_is_the_whole_gpu(
     parted: OneGpu, symbol: str, code: NvmlReturn
 ) -> None:
     parted.simulation.fail(symbol, code)
@@ -168,7 +168,7 @@ def test_where_instances_are_not_told_there_is_the_whole_gpu(
 
 
 @pytest.mark.parametrize("code", UNKNOWN, ids=lambda code: code.name)
-def test_processes_that_an_instance_does_not_tell_cost_neither_it_nor_the_gpu(
+def test_processes_that_an_instance_does_not_report_cost_neither_it_nor_the_gpu(
     parted: OneGpu, code: NvmlReturn
 ) -> None:
     parted.gpu.fail("nvmlDeviceGetComputeRunningProcesses_v3", code)
@@ -198,7 +198,7 @@ def test_where_every_list_is_forbidden_nothing_is_known(parted: OneGpu) -> None:
 @pytest.mark.parametrize("code", UNKNOWN, ids=lambda code: code.name)
 @pytest.mark.parametrize("symbol", ["nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex"])
 @pytest.mark.parametrize("running", [[], IN_MIG], ids=["an empty list", "the list of root"])
-def test_instances_that_are_not_told_may_have_processes_that_the_gpu_does_not_list(
+def test_instances_that_are_not_reported_may_have_processes_that_the_gpu_does_not_list(
     parted: OneGpu, running: list[SimulatedProcess], symbol: str, code: NvmlReturn
 ) -> None:
     parted.gpu.processes = running
@@ -278,7 +278,7 @@ def test_other_instances_in_the_same_places_have_their_own_ids(parted: OneGpu) -
     assert [(each.gpu_instance_id, each.compute_instance_id) for each in told] == [(1, 0), (1, 1)]
 
 
-def test_ids_that_a_driver_fails_to_tell_are_asked_again(parted: OneGpu) -> None:
+def test_ids_that_a_driver_fails_to_report_are_asked_again(parted: OneGpu) -> None:
     parted.simulation.fail("nvmlDeviceGetGpuInstanceId", NvmlReturn.UNKNOWN)
     before = parted.read()
     parted.simulation.heal()
@@ -290,7 +290,7 @@ def test_ids_that_a_driver_fails_to_tell_are_asked_again(parted: OneGpu) -> None
 
 
 @pytest.mark.parametrize("pending", [True, False])
-def test_the_mode_after_the_next_reset_is_told_beside_the_present_one(one: OneGpu, pending: bool) -> None:
+def test_the_mode_after_the_next_reset_is_reported_beside_the_present_one(one: OneGpu, pending: bool) -> None:
     one.gpu.mig_pending = pending
 
     assert (one.read().mig.enabled, one.read().mig.pending) == (False, pending)

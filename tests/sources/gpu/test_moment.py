@@ -55,7 +55,7 @@ def test_what_ten_minutes_cost_while_nobody_looks() -> None:
             "nvmlDeviceGetComputeRunningProcesses_v3": 2 * 60,
             "nvmlDeviceGetGraphicsRunningProcesses_v3": 60,
             "nvmlDeviceGetMPSComputeRunningProcesses_v3": 60,
-            "nvmlDeviceGetProcessUtilization": 2 * 60,
+            "nvmlDeviceGetProcessUtilization": 60,
             # bytes of PCIe and the state of links each time; once a minute their number, their speed, what
             # slowed the clocks, and what the driver wants done
             "nvmlDeviceGetFieldValues": 2 * 60 + 4 * 10,

@@ -52,7 +52,7 @@ def test_a_bridge_leads_to_the_other_gpu() -> None:
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
-def test_without_the_type_of_the_other_end_its_bus_id_is_told(code: NvmlReturn) -> None:
+def test_without_the_type_of_the_other_end_its_bus_id_is_reported(code: NvmlReturn) -> None:
     """Which is no GPU's, if it is a switch."""
     with one_gpu() as one:
         one.simulation.fail(TYPE, code)
@@ -67,7 +67,7 @@ def test_a_driver_that_knows_no_types_tells_the_bus_id() -> None:
         assert one.read().nvlink.peers == SWITCH_BUS_IDS
 
 
-def test_where_nothing_is_told_of_the_other_end_the_link_leads_nowhere() -> None:
+def test_where_nothing_is_reported_of_the_other_end_the_link_leads_nowhere() -> None:
     with one_gpu() as one:
         one.simulation.fail(TYPE, NvmlReturn.NOT_SUPPORTED)
         one.simulation.fail("nvmlDeviceGetNvLinkRemotePciInfo_v2", NvmlReturn.NOT_SUPPORTED)
@@ -325,7 +325,7 @@ def test_a_number_that_is_0_hides_no_link_that_is_up() -> None:
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.UNKNOWN])
-def test_where_the_number_is_not_told_the_driver_says_where_the_links_end(code: NvmlReturn) -> None:
+def test_where_the_number_is_not_reported_the_driver_says_where_the_links_end(code: NvmlReturn) -> None:
     with one_gpu() as one:
         one.gpu.fail(FIELD_VALUES, code, entry=FieldId.NVLINK_COUNT)
         one.gpu.nvlinks = one.gpu.nvlinks[:12]
@@ -345,7 +345,7 @@ def test_a_link_that_is_down_has_no_speed() -> None:
     assert (first.speed_megabytes_per_second, second.speed_megabytes_per_second) == (None, 26_562)
 
 
-def test_an_older_driver_tells_one_speed_of_all_links() -> None:
+def test_an_older_driver_reports_one_speed_of_all_links() -> None:
     with one_gpu() as one:
         one.gpu.unsupport(FieldId.NVLINK_SPEED)
 

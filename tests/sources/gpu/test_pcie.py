@@ -279,7 +279,7 @@ def test_the_most_lanes_under_load_are_remembered(one: OneGpu) -> None:
     assert widest == [None, 8, 8, 16, 16, 16]
 
 
-def test_the_port_of_a_gpu_whose_place_is_not_told_at_first_is_found_later(one: OneGpu) -> None:
+def test_the_port_of_a_gpu_whose_place_is_not_reported_at_first_is_found_later(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetPciInfo_v3", NvmlReturn.UNKNOWN, times=1)
     assert one.read().pcie.port_width is None
 

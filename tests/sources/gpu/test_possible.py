@@ -85,7 +85,7 @@ def test_what_cannot_be_is_unknown_and_nothing_else_is(path: str, garbage: float
         ("identity.compute_capability", (9, 65_535), "(9, 65535)"),
     ],
 )
-def test_the_reason_says_what_was_told(path: str, told: Any, words: str) -> None:
+def test_the_reason_says_what_was_reported(path: str, told: Any, words: str) -> None:
     assert only_possible(with_value(PLAIN, path, told)).unknown[noted_as(path)].words == words
 
 
@@ -103,7 +103,7 @@ def test_a_limit_that_cannot_be_limits_nothing() -> None:
     assert reading.power == Power(usage_watts=300.0)
 
 
-def test_the_reason_is_as_old_as_the_first_sample_of_a_row_and_knows_whether_it_was_told() -> None:
+def test_the_reason_is_as_old_as_the_first_sample_of_a_row_and_knows_whether_it_was_reported() -> None:
     path = "power.usage_watts"
     well, garbage = (with_value(PLAIN, path, told) for told in (300.0, 4.0e6))
 
@@ -138,14 +138,14 @@ def test_what_was_looked_through_is_not_looked_through_again() -> None:
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-def test_a_simulated_gpu_tells_nothing_impossible(model: str) -> None:
+def test_a_simulated_gpu_reports_nothing_impossible(model: str) -> None:
     with one_gpu(model) as one:
         reasons = {why.reason for _ in range(60) for why in one.read(after=5).unknown.values()}
 
     assert Reason.IMPOSSIBLE not in reasons
 
 
-def test_a_partitioned_gpu_tells_nothing_impossible() -> None:
+def test_a_partitioned_gpu_reports_nothing_impossible() -> None:
     with one_gpu("a100") as one:
         one.gpu.enable_mig()
         reading = one.read(after=5)
@@ -192,7 +192,7 @@ def test_no_more_fans_are_asked_than_there_can_be() -> None:
     assert (fans.count, fans.each) == (None, ())
 
 
-def test_a_number_of_mig_devices_that_cannot_be_is_the_reason_why_none_is_told() -> None:
+def test_a_number_of_mig_devices_that_cannot_be_is_the_reason_why_none_is_reported() -> None:
     with one_gpu("a100") as one:
         one.gpu.enable_mig()
         pynvml.nvmlLib = Garbage(one.simulation, 4_000_000_000, "nvmlDeviceGetMaxMigDeviceCount")

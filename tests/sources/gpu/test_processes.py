@@ -102,7 +102,7 @@ def one() -> Iterator[OneGpu]:
         ),
     ],
 )
-def test_processes_are_told_exactly(
+def test_processes_are_reported_exactly(
     one: OneGpu, running: list[SimulatedProcess], expected: tuple[GpuProcess, ...]
 ) -> None:
     one.gpu.processes = running
@@ -201,7 +201,7 @@ def test_idle_is_zero(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
-def test_a_utilization_that_is_not_told_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
+def test_a_utilization_that_is_not_reported_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
     one.gpu.fail(UTILIZATION, code)
     one.gpu.fail(UTILIZATION_R550, code)
@@ -320,12 +320,30 @@ def test_a_list_that_outgrows_its_array_is_asked_for_again(
     assert one.simulation.calls[COMPUTE_LIST] == calls
 
 
-def test_a_utilization_list_that_outgrows_its_array_is_unknown(one: OneGpu) -> None:
+@pytest.mark.parametrize(
+    ("fills", "told"),
+    [
+        pytest.param([1, 100, 100], 40, id="grew once: asked again"),
+        pytest.param([1, *range(2, 100)], None, id="grows each time: unknown"),
+    ],
+)
+def test_a_utilization_list_may_outgrow_its_array(one: OneGpu, fills: list[int], told: int | None) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
-    fills = iter([1, 100, 100])
-    one.gpu.churn = lambda processes: processes * next(fills)
+    sizes = iter(fills)
+    one.gpu.churn = lambda processes: processes * next(sizes)
 
-    assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
+    (process,) = one.read().processes or ()
+
+    assert process.sm_utilization_percent == told
+
+
+def test_the_driver_is_asked_once_for_utilization_whose_size_is_known(one: OneGpu) -> None:
+    one.gpu.processes = [SimulatedProcess(pid, "C", GIB, sm_utilization=40) for pid in (7, 8)]
+    one.read()
+    before = one.simulation.calls[UTILIZATION]
+
+    assert [process.sm_utilization_percent for process in one.read(after=2).processes or ()] == [40, 40]
+    assert one.simulation.calls[UTILIZATION] == before + 1
 
 
 def test_ceaseless_churn_costs_no_sample(one: OneGpu) -> None:
@@ -420,7 +438,7 @@ def test_where_the_older_function_finds_nothing_for_ever_the_newer_one_tells(one
     [(0, AT_REST), (4, AT_REST), (5, UNTOLD), (100, UNTOLD), (None, UNTOLD)],
     ids=["rests", "hardly works", "works", "works hard", "is not told"],
 )
-def test_where_nothing_is_told_only_a_gpu_at_rest_says_that_nothing_was_done(
+def test_where_nothing_is_reported_only_a_gpu_at_rest_says_that_nothing_was_done(
     one: OneGpu, gpu_percent: int | None, processes: tuple[GpuProcess, ...]
 ) -> None:
     one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)

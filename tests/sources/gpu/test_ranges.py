@@ -126,7 +126,7 @@ A_CARD = dataclasses.replace(
         ("pcie.rx_kib_per_second", 1.0e8),
     ],
 )
-def test_the_limits_that_a_gpu_tells_are_the_measure(path: str, told: float) -> None:
+def test_the_limits_that_a_gpu_reports_are_the_measure(path: str, told: float) -> None:
     unlimited = with_value(PLAIN, path, told)
 
     assert value_at(only_possible(with_value(A_CARD, path, told)), path) is None

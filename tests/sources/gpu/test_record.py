@@ -32,7 +32,7 @@ TEMPERATURE, CELSIUS = "nvmlDeviceGetTemperatureV", "thermal.gpu_celsius"
 SELDOM, STATE = "nvmlDeviceGetPerformanceState", "modes.performance_state"
 
 
-def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_told_again(one: OneGpu) -> None:
+def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_reported_again(one: OneGpu) -> None:
     one.read()
     one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
     began = one.read(after=SLOW_PACE).sampled_since_boot
@@ -79,7 +79,7 @@ def celsius_was_told_before(one: OneGpu) -> bool:
     return one.read(after=FIXED_PACE).unknown[CELSIUS].told_before
 
 
-def test_that_it_was_told_before_is_known_of_a_gpu_and_not_of_a_handle(one: OneGpu) -> None:
+def test_that_it_was_reported_before_is_known_of_a_gpu_and_not_of_a_handle(one: OneGpu) -> None:
     one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
     assert not celsius_was_told_before(one)
     one.gpu.heal()
@@ -169,7 +169,7 @@ def offer(reading: GpuReading) -> Offer:
         ("nvmlDeviceGetUtilizationRates", "its utilization is unknown: Unknown Error"),
     ],
 )
-def test_a_gpu_whose_use_the_driver_fails_to_tell_is_not_offered(
+def test_a_gpu_whose_use_the_driver_fails_to_report_is_not_offered(
     one: OneGpu, symbol: str, words: str
 ) -> None:
     one.gpu.processes = []

@@ -33,7 +33,7 @@ LIVE_FUNCTIONS = sorted(FEEDS.keys() - {"nvmlGpmSampleFree", "nvmlGpmSampleAlloc
 
 
 @pytest.mark.parametrize("symbol", LIVE_FUNCTIONS)
-def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_told(one: OneGpu, symbol: str) -> None:
+def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_reported(one: OneGpu, symbol: str) -> None:
     well = one.read()
     one.source.release()
     one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)

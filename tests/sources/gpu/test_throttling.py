@@ -53,7 +53,7 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-def test_each_counter_is_told_in_seconds(one: OneGpu) -> None:
+def test_each_counter_is_reported_in_seconds(one: OneGpu) -> None:
     assert one.read().throttling == SECONDS
 
 

@@ -171,7 +171,7 @@ def test_mig_instances_are_known_or_not_as_a_list(one: OneGpu) -> None:
     assert one.read().unknown["mig.instances"].reason is Reason.NO_PERMISSION
 
 
-def test_links_whose_number_the_driver_fails_to_tell_are_unknown_and_not_fewer(one: OneGpu) -> None:
+def test_links_whose_number_the_driver_fails_to_report_are_unknown_and_not_fewer(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetFieldValues", NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_STATE)
 
     reading = one.read()

@@ -59,7 +59,7 @@ def test_a_gpu_that_cannot_be_listened_to_joins_later(fault: str) -> None:
         assert simulation.calls["nvmlDeviceRegisterEvents"] == 2, "nobody is registered twice"
 
 
-def test_what_is_queued_is_told_before_the_loss_of_its_gpu() -> None:
+def test_what_is_queued_is_reported_before_the_loss_of_its_gpu() -> None:
     with Simulation(2) as simulation:
         source = XidEventSource()
         source.listen(2)

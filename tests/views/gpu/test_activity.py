@@ -9,7 +9,7 @@ from tests.views.gpu.test_gpu import view
 from tests.views.samples import HEALTHY
 
 
-def test_the_thresholds_in_force_decide_and_are_told() -> None:
+def test_the_thresholds_in_force_decide_and_are_reported() -> None:
     relaxed = Thresholds(
         gpu_percent=50, power_watts=200, memory_percent=90, clock_percent=95, temperature_celsius=80
     )

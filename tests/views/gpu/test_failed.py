@@ -28,7 +28,7 @@ def shown(unknown: dict[str, Unknown]) -> Any:
     return json.loads(view.model_dump_json(exclude_unset=True))
 
 
-def test_a_failure_is_told_by_the_name_of_each_value_that_it_leaves_unknown() -> None:
+def test_a_failure_is_reported_by_the_name_of_each_value_that_it_leaves_unknown() -> None:
     timeout = replace(FAILED, words="Timeout")
 
     assert shown({"power.usage_watts": FAILED, "thermal.gpu_celsius": timeout})["failed"] == {
@@ -39,7 +39,7 @@ def test_a_failure_is_told_by_the_name_of_each_value_that_it_leaves_unknown() ->
     }
 
 
-def test_an_object_of_which_nothing_is_told_is_named_as_a_whole() -> None:
+def test_an_object_of_which_nothing_is_reported_is_named_as_a_whole() -> None:
     unknown = {f"power.{field}": FAILED for field in ("usage_watts", "limit_watts")}
 
     assert shown(unknown)["failed"] == {"power": "Unknown Error"}

@@ -390,5 +390,5 @@ def test_only_a_link_of_nvlink_5_has_its_counters() -> None:
     assert first["speed_mbps"] == second["speed_mbps"] == 26_562
 
 
-def test_memory_that_nobody_can_have_is_told_beside_that_in_use_and_free() -> None:
+def test_memory_that_nobody_can_have_is_reported_beside_that_in_use_and_free() -> None:
     assert detail(memory_reserved_bytes=551 * MIB)["memory"] == {"reserved_mb": 551.0}

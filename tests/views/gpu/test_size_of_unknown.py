@@ -14,7 +14,9 @@ from tests.views.gpu.test_unknown import BUDGET, gpu_object, sample_of, size
 
 @pytest.mark.parametrize("told", [0, 12], ids=["nothing is told", "something is told"])
 @pytest.mark.parametrize("seed", range(5))
-def test_many_values_with_many_reasons_are_told_in_brief_and_the_gravest_first(seed: int, told: int) -> None:
+def test_many_values_with_many_reasons_are_reported_in_brief_and_the_gravest_first(
+    seed: int, told: int
+) -> None:
     chance = random.Random(seed)  # noqa: S311  (the same each time)
     fields = sorted({field for fields in FEEDS.values() for field in fields})
     reasons = {field: chance.choice([*Reason]) for field in fields}

@@ -110,7 +110,7 @@ def size(gpu: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
-def test_every_null_is_named_and_nothing_that_is_told(generation: str, model: str) -> None:
+def test_every_null_is_named_and_nothing_that_is_reported(generation: str, model: str) -> None:
     with one_gpu(model) as one:
         one.simulation.set_driver_generation(generation)
         check_names(gpu_object(sample_of(one.read())))
@@ -163,7 +163,7 @@ def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: boo
     assert set(named.values()) == {"not_read"}
 
 
-def test_the_memory_of_a_process_that_is_not_told_is_named() -> None:
+def test_the_memory_of_a_process_that_is_not_reported_is_named() -> None:
     with one_gpu() as one:
         one.gpu.processes = [SimulatedProcess(4_194_303, "C", None)]
         named = check_names(gpu_object(sample_of(one.read())))
@@ -179,7 +179,7 @@ def test_xids_are_null_where_nothing_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
-def test_a_driver_that_fails_at_everything_is_told_in_brief(code: int) -> None:
+def test_a_driver_that_fails_at_everything_is_reported_in_brief(code: int) -> None:
     with one_gpu() as one:
         one.read()
         functions = {*one.simulation.calls} - {"nvmlInitWithFlags", "nvmlDeviceGetHandleByIndex_v2"}
@@ -195,7 +195,7 @@ def test_a_driver_that_fails_at_everything_is_told_in_brief(code: int) -> None:
     assert set(gpu["detail"]["failed"].values()) == {str(pynvml.NVMLError(code))}
 
 
-def test_a_function_that_fails_is_told_by_the_names_of_its_values_in_nvmls_words() -> None:
+def test_a_function_that_fails_is_reported_by_the_names_of_its_values_in_nvmls_words() -> None:
     with one_gpu("a100") as one:
         one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.TIMEOUT)
         one.gpu.unsupport(FieldId.POWER_INSTANT, FieldId.POWER_AVERAGE)  # they would stand in

@@ -136,7 +136,7 @@ def test_a_gpu_that_cannot_be_read_has_no_live_series(gpu: GpuSample) -> None:
     assert in_order(f'nvidia_gpu_state{{{of_gpu},state="{gpu.state}"}} 1.0') in lines(snapshot(gpu))
 
 
-def test_what_the_driver_does_not_tell_is_absent() -> None:
+def test_what_the_driver_does_not_report_is_absent() -> None:
     values = [line.rpartition(" ")[2] for line in lines(snapshot(KNOWS_NOTHING))]
 
     assert "NaN" not in values

@@ -1,0 +1,18 @@
+// How time passes: a clock that nobody sets, and that goes on while the computer sleeps.
+const SKIP = 5000; // milliseconds that the two clocks of a browser may part without anything having happened
+
+const difference = () => Date.now() - performance.now(); // of the one that can be set, and the one that stands in a sleep
+let offset = difference();
+let total = 0;
+
+// Milliseconds by which the two have parted so far: more than before, and what was heard before is not of now.
+export function skipped() {
+  const before = offset;
+  offset = difference();
+  const apart = Math.abs(offset - before);
+  if (apart > SKIP) total += apart;
+  return total;
+}
+
+// Milliseconds since the page began.
+export const now = () => performance.now() + skipped();
