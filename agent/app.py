@@ -176,7 +176,7 @@ def _store(settings: Settings) -> Store | None:
         pass  # it may come: the store tries again, and says so
     # A demonstration leaves nothing for the real GPUs to be compared with.
     name = "simulated.sqlite3" if settings.simulate_gpus else "agent.sqlite3"
-    return Store(folder, name, days=settings.state_days, boot=boot_id())
+    return Store(folder, name, days=settings.state_days, boot=boot_id(), users=settings.state_users)
 
 
 async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
@@ -187,9 +187,7 @@ async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
     from agent.state.parts import keeper
     from agent.state.restore import restore
 
-    read = partial(
-        restore, now=time.time(), since_boot=seconds_since_boot(), boot=store.boot, users=settings.state_users
-    )
+    read = partial(restore, now=time.time(), since_boot=seconds_since_boot(), boot=store.boot)
     restored = await store.start(read) or Restored()
     history.restore(restored.history)
     max_gap = MAX_GAP_INTERVALS * max(settings.sample_interval, settings.history_interval)

@@ -84,7 +84,7 @@ def counted(sums: UsageSums, part: Part, seconds: float) -> UsageSums:
 class Usage(NamedTuple):
     """What sums say; None: nothing was reported. Nothing is scaled up to time without a report."""
 
-    hours_held: float
+    hours_held: float | None
     hours_told: float
     hours_used: float | None
     hours_idle: float | None
@@ -92,11 +92,11 @@ class Usage(NamedTuple):
     memory_peak_bytes: int | None
 
 
-def usage_of(sums: UsageSums) -> Usage:
-    """In hours."""
+def usage_of(sums: UsageSums, *, watched: bool) -> Usage:
+    """In hours. `watched`: whether all processes were told at any time, so that nobody means nobody."""
     is_told, knows_memory = sums.told_seconds > 0, sums.memory_seconds > 0
     return Usage(
-        sums.held_seconds / _SECONDS,
+        sums.held_seconds / _SECONDS if watched or sums.held_seconds > 0 else None,
         sums.told_seconds / _SECONDS,
         sums.used_seconds / _SECONDS if is_told else None,
         sums.idle_seconds / _SECONDS if is_told else None,

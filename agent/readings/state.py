@@ -32,7 +32,8 @@ class StateReading:
     trouble: StateTrouble | None = (
         None  # None: all that was handed over is written, or will be within a minute
     )
-    written_at: float | None = None  # of the last write, seconds since the epoch; None: none yet
+    # When all that there was had been written, seconds since the epoch; None: not yet. An XID alone is less.
+    written_at: float | None = None
     file_bytes: int | None = None  # as of the last write
     failures: int = 0  # writes that failed, since the agent started
     lost_batches: int = 0  # a minute's rows each, that could not be kept until they could be written

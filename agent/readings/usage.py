@@ -73,3 +73,4 @@ class UsageReading(NamedTuple):
     totals: tuple[UsageTotal, ...] = ()
     left_out: int = 0  # more of them, which are not in `totals`
     since: str | None = None  # the first day of which anything is kept; None: there is none
+    watched_seconds: float = 0.0  # of all GPUs on the days asked for, see GpuDay

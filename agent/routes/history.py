@@ -92,9 +92,12 @@ async def history(
             raise InvalidRequest(
                 f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g}, for STATE_DIR is not set"
             )
-        asked = partial(query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns)
+        interval = shared.settings.history_interval
+        asked = partial(
+            query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns, interval=interval
+        )
         kept = await stored(shared.store, asked)
-        return await _made(shared, kept, level_of(seconds).step, fields)
+        return await _made(shared, kept, max(level_of(seconds).step, interval), fields)
     if shared.history is None:
         return await _made(shared, HistoryReading(), None, fields)
     found = shared.history.read(snapshot, seconds, selected, columns)

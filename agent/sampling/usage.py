@@ -119,7 +119,10 @@ def _of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
 
 
 def _more(sum_so_far: float | None, before: float | None, now: float | None) -> float | None:
-    """An energy counter begins anew with the driver: from then on it is counted again."""
-    if before is None or now is None or now < before:
+    """An energy counter begins anew with the driver: from then on it is counted again.
+
+    One that has not moved may be an old value of the driver's: that says nothing of the time.
+    """
+    if before is None or now is None or now <= before:
         return sum_so_far
     return (sum_so_far or 0.0) + now - before

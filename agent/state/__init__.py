@@ -11,9 +11,10 @@ How a row comes into the file:
     Snapshot ─> Keeper, once a minute ─> `Rows(SUBJECT, rows)` ─> `Store.put(batch)` ─> thread: a transaction
 
 The Keeper (`keeper.py`) is called on the event loop with every Snapshot and asks each of its parts for rows
-once a minute, and once at the end. A part is a function `(Snapshot) -> Rows | None`. An urgent part (XIDs) is
-asked with each Snapshot, and what it has is put at once. Rows are tuples of what SQLite knows: int, float,
-str, bytes, None; once put, nobody changes them.
+once a minute, and once at the end. A part is a function `(Snapshot) -> Rows | None`. An urgent part (XIDs
+that have changed) is asked with each Snapshot, and what it has is put at once. That takes the place of an
+urgent batch that still waits, so each has all of those before, and so has the batch of the next minute. Rows
+are tuples of what SQLite knows: int, float, str, bytes, None; once put, nobody changes them.
 
 A batch is written again where it is not sure whether it was: `write` must come to the same whether it runs
 once or twice. So a sum is written as it stands, by UPSERT, never as what came on top. What this process has

@@ -12,6 +12,7 @@ from agent.state.file import code_of, is_damage
 from agent.state.folder import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _OF_ERRNO = {
@@ -48,6 +49,12 @@ def trouble(folder: Path, error: Exception) -> StateTrouble:
     fault = _fault(folder, error)
     why = str(error) if isinstance(error, Refused) else f"{_WORDS[fault]} ({_reason(error)})"
     return StateTrouble(fault, f"STATE_DIR {str(folder)!r} {why}")
+
+
+def refused_rows(folder: Path, faults: Mapping[str, Exception]) -> StateTrouble:
+    """What is lost while all else is written: rows of these subjects, which no file takes."""
+    why = "; ".join(f"{name} ({type(error).__name__}: {error})" for name, error in faults.items())
+    return StateTrouble(StateFault.FAILED, f"STATE_DIR {str(folder)!r} lacks {why}")
 
 
 def _fault(folder: Path, error: Exception) -> StateFault:

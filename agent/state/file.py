@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agent.state.schema import ForeignFile, NewerFile, migrate
+from agent.state.schema import ForeignFile, NewerFile, migrate, version_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,15 @@ def code_of(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is that has this name; None: there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether it says that the file is no longer what SQLite wrote."""
     return isinstance(error, Damaged) or code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -62,10 +71,13 @@ def put_aside(path: Path, why: str) -> None:
     aside = path.with_name(f"{path.name}.aside-{stamp}")
     while aside.exists():
         aside = aside.with_name(f"{aside.name}-again")
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)  # made anew from the write-ahead log
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        log.rename(aside.with_name(f"{aside.name}-wal"))
+    else:
+        log.unlink(missing_ok=True)
+    path.rename(aside)
     logger.warning(
         "The agent cannot use the file in STATE_DIR. %s; it is kept as %s, and a new file begins", why, aside
     )
@@ -76,6 +88,7 @@ def _open(path: Path) -> sqlite3.Connection:
     # not opened here: to close it would take away the locks that a reader in this process has on it.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+    _look_at(path)
     path.chmod(MODE)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
@@ -87,10 +100,20 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _look_at(path: Path) -> None:
+    """Whether it is the agent's, before anything in it is changed. Raises NewerFile, ForeignFile."""
+    with suppress(sqlite3.OperationalError):  # whoever opens it to write is told the same, or more
+        connection = open_to_read(path)
+        try:
+            version_of(connection)
+        finally:
+            connection.close()
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     # What is written outlives a kill at once, a loss of power within some minutes.
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA secure_delete = ON")  # names of users are not to be found in free pages
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: it may be of users
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise sqlite3.OperationalError(f"its journal is {mode}, and a write-ahead log is not possible")

@@ -11,8 +11,10 @@ from pathlib import Path
 MOUNTS = "/proc/self/mountinfo"
 # Where the shared memory of SQLite's WAL does not work: other hosts write the same files.
 NETWORK_FILE_SYSTEM = re.compile(
-    r"(fuse\.)?(9p|afs|beegfs|ceph|ceph-fuse|cephfs|cifs|coda|davfs2?|fhgfs|gcsfuse|gfs2?|glusterfs|gpfs|juicefs"
-    r"|lustre|ncpfs|nfs4?|ocfs2|orangefs|panfs|pvfs2|rclone|s3fs|smb3|smbfs|sshfs|vboxsf|weka|wekafs)"
+    r"9p|afs|beegfs(_nodev)?|ceph|cifs|coda|davfs2?|fhgfs|gfs2?|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|orangefs"
+    r"|panfs|pvfs2|quobyte|smb3|smbfs|vboxsf|virtiofs|vmhgfs|weka|wekafs"
+    # Those of programs: most are of the network, and new ones come. One that is not has its name here.
+    r"|fuse\.(?!fuse-overlayfs$).+"
 )
 # Seconds that a start waits for the agent before it to let go: it ends within two of its signal.
 PATIENCE = 4.0
@@ -46,13 +48,19 @@ class StateFolder:
         if kind is not None and NETWORK_FILE_SYSTEM.fullmatch(kind):
             raise Refused(f"is on a network file system ({kind}), where SQLite cannot share its memory")
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._lock(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def _lock(self, descriptor: int) -> None:
         deadline = time.monotonic() + self._patience
         while not _lock(descriptor):
             if time.monotonic() >= deadline:
-                os.close(descriptor)
                 raise Refused("is in use by another agent")
             time.sleep(PAUSE)
-        self._descriptor = descriptor
 
     @property
     def is_gone(self) -> bool:

@@ -23,11 +23,18 @@ def level_of(seconds: float) -> Level:
 
 
 def query(
-    connection: Connection, now: float, seconds: float, gpus: Sequence[GpuSample], fields: Sequence[str]
+    connection: Connection,
+    now: float,
+    seconds: float,
+    gpus: Sequence[GpuSample],
+    fields: Sequence[str],
+    *,
+    interval: float,
 ) -> HistoryReading:
     """The last `seconds` before `now` (since the epoch), of these GPUs and fields of History.
 
-    A moment is the beginning of the minute, or hour, that its values are the mean of.
+    A moment is the beginning of the minute, or hour, that its values are the mean of. `interval`, that of the
+    samples in seconds, may be longer.
     """
     level = level_of(seconds)
     span = (level.step, now - seconds, now)
@@ -48,7 +55,7 @@ def query(
     ):
         if uuid in by_uuid:
             by_uuid[uuid][at] = tuple(values)
-    moments = tuple(_with_gaps(hosts, level.step))
+    moments = tuple(_with_gaps(hosts, max(level.step, interval)))
     return HistoryReading(
         moments,
         tuple(
@@ -59,7 +66,7 @@ def query(
     )
 
 
-def _with_gaps(moments: Iterable[float], step: int) -> Iterator[float]:
+def _with_gaps(moments: Iterable[float], step: float) -> Iterator[float]:
     """With one at which nothing is known in each gap."""
     before: float | None = None
     for at in moments:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.state import gpus
+from agent.state.subject import Rows, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Protocol
 
     from agent.readings import Snapshot
-    from agent.state.subject import Batch, Rows
+    from agent.state.subject import Batch
+
+    class Put(Protocol):
+        """Has a batch written. An urgent one takes the place of those that still wait."""
+
+        def __call__(self, batch: Batch, *, urgent: bool) -> None: ...
 
     # A part of what is remembered: its rows, with this Snapshot the newest; None: none.
     Part = Callable[[Snapshot], Rows | None]
@@ -21,12 +28,11 @@ PACE = 60.0  # seconds from one batch to the next
 class Keeper:
     """Fed with every Snapshot in turn; its clock is theirs. `put` has the batches written.
 
-    `parts` are asked once a minute and at the end, `urgent` ones with every Snapshot.
+    `parts` are asked once a minute and at the end, `urgent` ones with every Snapshot. A part that raises is
+    left out, and its error goes along with the batch.
     """
 
-    def __init__(
-        self, put: Callable[[Batch], None], parts: Sequence[Part], urgent: Sequence[Part] = ()
-    ) -> None:
+    def __init__(self, put: Put, parts: Sequence[Part], urgent: Sequence[Part] = ()) -> None:
         self._put = put
         self._parts = parts
         self._urgent = urgent
@@ -40,17 +46,24 @@ class Keeper:
         if self._due is None:
             self._due = now + PACE
         is_due = now >= self._due
-        self._hand_over(snapshot, self._parts if is_due else ())
         if is_due:
             self._due = now + PACE
+        self._hand_over(snapshot, self._parts if is_due else (), urgent=not is_due)
 
     def end(self) -> None:
         """Hand over what has come since the last batch."""
         if self._newest is not None:
-            self._hand_over(self._newest, self._parts)
+            self._hand_over(self._newest, self._parts, urgent=False)
 
-    def _hand_over(self, snapshot: Snapshot, parts: Sequence[Part]) -> None:
-        found = (part(snapshot) for part in (*self._urgent, *parts))
+    def _hand_over(self, snapshot: Snapshot, parts: Sequence[Part], *, urgent: bool) -> None:
+        found = [_ask(part, snapshot) for part in (*self._urgent, *parts)]
         batch = tuple(rows for rows in found if rows is not None)
         if batch:
-            self._put((gpus.rows(snapshot), *batch))
+            self._put((gpus.rows(snapshot), *batch), urgent=urgent)
+
+
+def _ask(part: Part, snapshot: Snapshot) -> Rows | None:
+    try:
+        return part(snapshot)
+    except Exception as error:
+        return failed(error)

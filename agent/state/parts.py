@@ -28,8 +28,10 @@ def keeper(
     `max_gap` seconds apart, nothing is known of the time between.
     """
     meter = UsageMeter(max_gap)
+    xids = XidsPart(boot, users=users)
     parts: list[Part] = [
         HistoryPart(history, seconds_since_boot()),
+        xids.all,
         IdlePart(boot, restored.processes),
         seen.rows,
     ]
@@ -37,4 +39,4 @@ def keeper(
     if users:
         parts += [names.rows, lambda _: usage.user_rows(meter.days(), store.run)]
     # The meter counts with every Snapshot, and has nothing that would be urgent.
-    return Keeper(store.put, parts, urgent=[XidsPart(boot, users=users), meter.update])
+    return Keeper(store.put, parts, urgent=[xids.changed, meter.update])

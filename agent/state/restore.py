@@ -5,21 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.readings.restored import Restored
-from agent.state import history, idle, names, seen, usage, xids
+from agent.state import history, idle, names, seen, xids
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
 
-def restore(connection: Connection, *, now: float, since_boot: float, boot: str, users: bool) -> Restored:
-    """`now`, seconds since the epoch, is the same moment as `since_boot`; `boot` is the id of this boot.
-
-    `users`: whether names of users may be kept; those of before are deleted where not.
-    """
-    if not users:
-        names.forget(connection)
-        usage.forget_users(connection)
-        xids.forget_users(connection)
+def restore(connection: Connection, *, now: float, since_boot: float, boot: str) -> Restored:
+    """`now`, seconds since the epoch, is the same moment as `since_boot`; `boot` is the id of this boot."""
     gpu_count, cards = seen.restore(connection, now)
     return Restored(
         history=history.restore(connection, now, now - since_boot),

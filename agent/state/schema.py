@@ -39,15 +39,22 @@ class ForeignFile(Exception):
     """The file is a database, and not the agent's."""
 
 
-def migrate(connection: Connection, steps: Sequence[Sequence[str]] = STEPS) -> None:
-    """Bring the file to the newest version, in one transaction. Raises NewerFile, ForeignFile."""
+def version_of(connection: Connection, newest: int = VERSION) -> int:
+    """Of the file; 0: it is empty. Raises NewerFile, ForeignFile."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(steps):
-        raise NewerFile(f"It is of version {version}, and this agent knows up to {len(steps)}")
+    if version > newest:
+        raise NewerFile(f"It is of version {version}, and this agent knows up to {newest}")
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise ForeignFile("It holds tables that are not the agent's")
-    if version == len(steps):
-        return
+    return int(version)
+
+
+def migrate(connection: Connection, steps: Sequence[Sequence[str]] = STEPS) -> None:
+    """Bring the file to the newest version, in one transaction. Raises NewerFile, ForeignFile.
+
+    It is written in any case: whoever has opened it knows that it can be.
+    """
+    version = version_of(connection, len(steps))
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         for step in steps[version:]:

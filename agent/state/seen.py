@@ -76,6 +76,8 @@ def _write(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
+    # A clock that was ahead would keep them for as long.
+    connection.execute("UPDATE seen SET reached_at = ? WHERE reached_at > ?", (ageing.now, ageing.now))
     connection.execute("DELETE FROM seen WHERE reached_at < ?", (ageing.now - FORGOTTEN_AFTER,))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,7 +33,7 @@ END_SECONDS = 0.5  # that its end waits for the last write
 class Store:
     """From `start` to `close`. Lives on the event loop; what it keeps belongs to its thread.
 
-    `days`: STATE_DAYS; `boot`: the id of this boot.
+    `days`: STATE_DAYS; `boot`: the id of this boot; `users`: STATE_USERS.
     """
 
     def __init__(
@@ -42,15 +43,17 @@ class Store:
         *,
         days: int,
         boot: str,
+        users: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.boot = boot
         self.run = time.time_ns()  # which no other process on this folder has
         self._folder = folder
         self._clock = clock
-        self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, clock=clock)
+        self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, users=users, clock=clock)
         self._reader = Reader(folder.path / name)
-        self._queue: SimpleQueue[Batch | None] = SimpleQueue()
+        self._queue: SimpleQueue[Batch | None] = SimpleQueue()  # an empty one wakes the thread
+        self._urgent: deque[Batch] = deque(maxlen=1)
         self._busy_since: float | None = None  # seconds of the clock
         self._dropped = 0  # batches that the thread did not come to
         self._thread: threading.Thread | None = None
@@ -83,9 +86,13 @@ class Store:
             )
             return None
 
-    def put(self, batch: Batch) -> None:
-        """Write these rows; without waiting for it."""
-        if self._queue.qsize() < MAX_BATCHES:
+    def put(self, batch: Batch, *, urgent: bool = False) -> None:
+        """Write these rows; without waiting for it. Of urgent ones that still wait the newest is written."""
+        if urgent:
+            self._urgent.append(batch)
+            if self._queue.empty():
+                self._queue.put(())
+        elif self._queue.qsize() < MAX_BATCHES:
             self._queue.put(batch)
         else:
             self._dropped += 1
@@ -133,6 +140,6 @@ class Store:
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
             self._busy_since = self._clock()
-            self._writer.write(batch)
+            self._writer.write(batch, self._urgent.pop() if self._urgent else ())
             self._busy_since = None
         self._writer.close()

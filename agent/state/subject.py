@@ -40,3 +40,12 @@ class Rows(NamedTuple):
 
 
 Batch = tuple[Rows, ...]  # what is written in one transaction
+
+
+def failed(error: Exception) -> Rows:
+    """In the place of rows that could not be made: writing them raises the error."""
+
+    def write(_connection: Connection, _rows: Sequence[Row]) -> None:
+        raise error
+
+    return Rows(Subject("what could not be made", (), write), ())

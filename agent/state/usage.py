@@ -131,6 +131,9 @@ def totals(by: UsageBy, first: str, last: str) -> Callable[[Connection], UsageRe
     def query(connection: Connection) -> UsageReading:
         rows = connection.execute(_QUERIES[by], (first, last, MAX_ROWS)).fetchall()
         (since,) = connection.execute(f"SELECT min(day) FROM {_GPUS.name}").fetchone()
+        (of_all,) = connection.execute(
+            f"SELECT total(watched_seconds) FROM {_GPUS.name} WHERE day BETWEEN ? AND ?", (first, last)
+        ).fetchone()
         there_are = rows[0][-1] if rows else 0
         return UsageReading(
             tuple(
@@ -139,6 +142,7 @@ def totals(by: UsageBy, first: str, last: str) -> Callable[[Connection], UsageRe
             ),
             there_are - len(rows),
             since,
+            of_all,
         )
 
     return query

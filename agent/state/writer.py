@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from agent.state.fault import trouble
-from agent.state.file import open_file
-from agent.state.folder import Refused
-from agent.state.schema import SUBJECTS
+from agent.readings.state import StateFault
+from agent.state.fault import refused_rows, trouble
+from agent.state.file import identity, open_file
+from agent.state.forget import forget_users
 from agent.state.subject import Ageing
+from agent.state.transaction import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import sqlite3
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from agent.readings.state import StateTrouble
@@ -49,49 +50,47 @@ class Writer:
         days: int,
         boot: str,
         run: int,
+        users: bool = True,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.trouble: StateTrouble | None = None
-        self.written_at: float | None = None  # seconds since the epoch
+        self.written_at: float | None = None  # all that there was, in seconds since the epoch
         self.file_bytes: int | None = None
         self.failures = 0
         self.lost_batches = 0
         self._folder = folder
         self._path = folder.path / name
-        self._days, self._boot, self._run = days, boot, run
+        self._days, self._boot, self._run, self._users = days, boot, run, users
         self._now, self._clock = now, clock
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None  # which file
         self._pending: deque[Batch] = deque()
+        self._urgent: Batch = ()
         self._ageing_due = clock()
 
     def open(self) -> sqlite3.Connection | None:
         """The connection; None where there is none, see `trouble`."""
         try:
             return self._open()
-        except (OSError, sqlite3.Error, Refused) as error:
+        except Exception as error:
             self._fail(error)
             return None
 
-    def write(self, batch: Batch) -> None:
-        """This batch, and those that could not be written before it, in one transaction."""
-        self._pending.append(batch)
+    def write(self, batch: Batch, urgent: Batch = ()) -> None:
+        """These, and what could not be written before, at once. An urgent one has all of those before."""
+        if batch:
+            self._pending.append(batch)
         while len(self._pending) > MAX_BATCHES:
             self._pending.popleft()
             self.lost_batches += 1
+        self._urgent = urgent or self._urgent
         try:
-            self._write_all(self._open())
+            faults = self._write_all(self._open())
         except Exception as error:
-            if _is_of_the_file(error):
-                self._fail(error)
-                return
-            # A fault of ours: it would be the same with these rows each time.
-            logger.exception("Writing to STATE_DIR failed")
-            self.lost_batches += len(self._pending)
-            self._pending.clear()
-            self._close()
+            self._fail(error)
         else:
-            self._succeed()
+            self._succeed(faults)
 
     def close(self) -> None:
         """End with the connection; another agent may have the folder."""
@@ -103,50 +102,56 @@ class Writer:
             self._close()
             self._folder.release()
             self._folder.take()
+        elif self._connection is not None and identity(self._path) != self._opened:
+            logger.warning("STATE_DIR has another file, or none, in the place of %s", self._path)
+            self._close()
         if self._connection is None:
-            self._connection = open_file(self._path)
+            self._connection, self._opened = open_file(self._path), identity(self._path)
+            if not self._users:
+                forget_users(self._connection)
         return self._connection
 
-    def _write_all(self, connection: sqlite3.Connection) -> None:
-        with connection:
-            connection.execute("BEGIN IMMEDIATE")
-            for batch in self._pending:
-                for subject, rows in batch:
-                    subject.write(connection, rows)
-            if self._clock() >= self._ageing_due:
-                self._age(connection)
-        self._pending.clear()
+    def _write_all(self, connection: sqlite3.Connection) -> Mapping[str, Exception]:
+        is_due = self._clock() >= self._ageing_due
+        ageing = Ageing(self._now(), self._days, self._boot, self._run) if is_due else None
+        faults = write(connection, [*self._pending, self._urgent], ageing)
+        if is_due:
+            self._ageing_due = self._clock() + AGEING_PACE
         parts = (self._path, self._path.with_name(f"{self._path.name}-wal"))
-        self.file_bytes = sum(part.stat().st_size for part in parts)
+        self.file_bytes = sum(part.stat().st_size for part in parts if part.exists())
+        return faults
 
-    def _age(self, connection: sqlite3.Connection) -> None:
-        ageing = Ageing(self._now(), self._days, self._boot, self._run)
-        for subject in SUBJECTS:
-            if subject.age is not None:
-                subject.age(connection, ageing)
-        self._ageing_due = self._clock() + AGEING_PACE
-
-    def _succeed(self) -> None:
+    def _succeed(self, faults: Mapping[str, Exception]) -> None:
+        """With all, or with all but what no file takes."""
+        count = len(self._pending)
+        self._pending.clear()
+        self._urgent = ()
+        if faults:
+            self.lost_batches += count
+            self._tell(refused_rows(self._folder.path, faults), next(iter(faults.values())))
+            return
         if self.trouble is not None:
             logger.info("STATE_DIR can be written again")
-        self.trouble, self.written_at = None, self._now()
+        self.trouble = None
+        if count:
+            self.written_at = self._now()
 
     def _fail(self, error: Exception) -> None:
-        before, self.trouble = self.trouble, trouble(self._folder.path, error)
         self.failures += 1
-        if before is None or before.fault is not self.trouble.fault:
-            logger.warning(
-                "%s; the agent keeps its history in memory until it can write again", self.trouble.sentence
-            )
+        self._tell(trouble(self._folder.path, error), error)
         self._close()
+
+    def _tell(self, found: StateTrouble, error: Exception) -> None:
+        """Log it once, with where it is from if it is a fault of ours."""
+        before, self.trouble = self.trouble, found
+        if before is None or before.fault is not found.fault:
+            logger.warning(
+                "%s; the agent keeps its history in memory until it can write again",
+                found.sentence,
+                exc_info=error if found.fault is StateFault.FAILED else None,
+            )
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def _is_of_the_file(error: Exception) -> bool:
-    """Whether the same rows may be written another time."""
-    ours = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
-    return isinstance(error, (OSError, sqlite3.Error, Refused)) and not isinstance(error, ours)

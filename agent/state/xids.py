@@ -27,28 +27,37 @@ CREATE = (
 
 
 class XidsPart:
-    """Those that are new, or have happened again. `users`: whether their names may be kept."""
+    """All that are known: the file may begin anew at any time. `users`: whether their names may be kept."""
 
     def __init__(self, boot: str, *, users: bool) -> None:
         self._boot = boot
         self._users = users
         self._told: dict[tuple[str, int], XidCount] = {}
+        self._rows: dict[tuple[str, int], Row] = {}  # of a GPU that is not there now, as it was told last
 
-    def __call__(self, snapshot: Snapshot) -> Rows | None:
-        """The rows that the last call did not return yet."""
+    def all(self, snapshot: Snapshot) -> Rows | None:
+        """Each of them."""
+        self._take_in(snapshot)
+        return Rows(SUBJECT, tuple(self._rows.values())) if self._rows else None
+
+    def changed(self, snapshot: Snapshot) -> Rows | None:
+        """Each of them, if one is new, or has happened again, since either was called last."""
+        return self.all(snapshot) if self._take_in(snapshot) else None
+
+    def _take_in(self, snapshot: Snapshot) -> bool:
+        """Says whether anything has changed."""
         if not self._boot:
-            return None
+            return False
         now = {
             (gpu.identity.uuid, code): seen
             for gpu in snapshot.gpus
             if gpu.identity.uuid is not None
             for code, seen in (gpu.xids or {}).items()
         }
-        rows = tuple(
-            self._row(snapshot, *key, seen) for key, seen in now.items() if seen != self._told.get(key)
-        )
-        self._told = now
-        return Rows(SUBJECT, rows) if rows else None
+        changes = {key: seen for key, seen in now.items() if seen != self._told.get(key)}
+        self._told |= changes
+        self._rows |= {key: self._row(snapshot, *key, seen) for key, seen in changes.items()}
+        return bool(changes)
 
     def _row(self, snapshot: Snapshot, uuid: str, code: int, seen: XidCount) -> Row:
         blamed = seen.blamed or Blamed(None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,15 +31,14 @@ class Period(NamedTuple):
     first: str  # local dates of the host
     last: str
     zone: str  # of these dates
-    written_at: (
-        float | None
-    )  # up to when it is counted, seconds since the epoch; None: nothing is written yet
+    # Up to when it is counted, seconds since the epoch; None: this agent has written nothing yet.
+    written_at: float | None
 
 
 class _UsedHours(BaseModel):
-    hours_held: float = Field(
+    hours_held: float | None = Field(
         description="GPU hours with a process; a GPU counts once, however many processes there are, a MIG"
-        " instance by its share of the memory of its GPU"
+        " instance by its share of the memory of its GPU; null: no list of processes was reported"
     )
     hours_used: float | None = Field(
         description="hours_told multiplied by SM utilization; null: never reported, as on MIG instances"
@@ -105,6 +105,9 @@ class UsageHours(BaseModel):
         description="up to when it is counted, milliseconds since the epoch, at most a minute ago; null: the"
         " agent has not written anything since it started"
     )
+    hours_watched: float = Field(
+        description="GPU hours on these days for which all processes were told: 0 says that nothing is known"
+    )
     left_out: int = Field(description="number of rows beyond 5,000, those with the least hours_held")
     users: list[UserUsage] | None = Field(default=None, description="only by=user: most hours_held first")
     days: list[DayUsage] | None = Field(
@@ -132,6 +135,7 @@ def usage_json(
         zone=period.zone,
         since=found.since,
         written_at=None if period.written_at is None else whole(period.written_at * 1000),
+        hours_watched=thousandths(hours(found.watched_seconds)),
         left_out=found.left_out,
     )
     setattr(shell, _LISTS[by], [])
@@ -142,15 +146,16 @@ def usage_json(
 def usage_csv(
     by: UsageBy, period: Period, found: UsageReading, indices: Mapping[str, int]
 ) -> Iterator[bytes]:
-    """As RFC 4180 has it, with a line of names; the days asked for and their zone begin each line."""
-    yield _line(["first_day", "last_day", "zone", *_ROWS[by].model_fields])
+    """As RFC 4180 has it, with a line of names; each line begins with its days and what is counted."""
+    yield _line(["first_day", "last_day", "zone", "since", "written_at", *_ROWS[by].model_fields])
+    known = (period.first, period.last, period.zone, found.since, _utc(period.written_at))
     for total in found.totals:
         values = _row(by, total, indices).model_dump().values()
-        yield _line([period.first, period.last, period.zone, *map(_cell, values)])
+        yield _line([*known, *map(_cell, values)])
 
 
 def _row(by: UsageBy, total: UsageTotal, indices: Mapping[str, int]) -> BaseModel:
-    sums = usage_of(total.sums)
+    sums = usage_of(total.sums, watched=bool(total.watched_seconds))
     used = {
         "hours_held": thousandths(sums.hours_held),
         "hours_used": thousandths(sums.hours_used),
@@ -170,6 +175,11 @@ def _row(by: UsageBy, total: UsageTotal, indices: Mapping[str, int]) -> BaseMode
     index = indices.get(str(total.key))
     gpu = {"idx": index, "uuid": total.key, "name": total.name}
     return GpuUsage.model_validate({**gpu, **used, **watched})
+
+
+def _utc(at: float | None) -> str | None:
+    """As ISO 8601 has it."""
+    return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 def _cell(value: object) -> object:

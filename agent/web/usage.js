@@ -4,6 +4,7 @@ import { file, get, worded } from "./api.js";
 import { element } from "./draw.js";
 import { changed, state } from "./state.js";
 import { UNKNOWN, known, memory, number } from "./texts.js";
+import { moment } from "./usertable.js";
 import { WORDS } from "./words.js";
 
 const SPANS = ["7", "30"]; // days
@@ -94,12 +95,13 @@ function table(users) {
 function notes(days) {
   if (fault?.days === days) return [fault.text];
   if (!isOf(days)) return [];
-  const { users, since, first_day: first, last_day: last, zone, left_out: out } = told;
+  const { users, since, first_day: first, last_day: last, zone, left_out: out, hours_watched: watched, written_at: at } = told;
   const more = users.length + out - MOST;
   return [
     WORDS.days(first, last, zone),
     since > first ? WORDS.countedSince(since) : null,
-    users.length ? null : WORDS.noHours,
+    users.length ? null : watched ? WORDS.noHours : WORDS.nothingCounted,
+    since === null ? null : known(at) ? WORDS.countedUpTo(moment(at)) : WORDS.notCountedYet,
     more > 0 ? WORDS.others(more) : null,
     WORDS.hoursMean,
     saving,

@@ -135,6 +135,9 @@ export const WORDS = {
   meanAndMost: (mean, most) => `${mean}, at most ${most}`,
   days: (first, last, zone) => `${first} to ${last} (${zone}).`,
   countedSince: (day) => `Counted since ${day}.`,
+  countedUpTo: (moment) => `Counted up to ${moment}.`,
+  notCountedYet: "Nothing is counted since the agent started.",
+  nothingCounted: "Nothing is counted of these days yet.",
   noHours: "Nobody had a process on a GPU in these days.",
   hoursMean: "Held: GPU hours with a process, while the agent watched. Used: SM utilization times held time, where the driver reports it.",
   // one process

@@ -140,14 +140,14 @@ def test_sums_of_what_was_reported_and_of_what_was_not() -> None:
     sums = counted(UsageSums(), Part(1.0, 0.5, False, 4 * GIB), 1800)
     sums = counted(sums, Part(1.0, None, None, None), 3600)
     sums = counted(sums, Part(1.0, 0.0, True, 2 * GIB), 1800)
-    told = usage_of(sums)
+    told = usage_of(sums, watched=True)
     assert (told.hours_held, told.hours_told) == (2.0, 1.0)
     assert (told.hours_used, told.hours_idle) == (0.25, 0.5), "never scaled up"
     assert (told.memory_mean_bytes, told.memory_peak_bytes) == (3 * GIB, 4 * GIB)
 
 
 def test_what_was_never_reported_is_unknown() -> None:
-    told = usage_of(counted(UsageSums(), Part(0.125), 3600))
+    told = usage_of(counted(UsageSums(), Part(0.125), 3600), watched=False)
     assert told.hours_held == 0.125
     assert told[2:] == (None, None, None, None)
 

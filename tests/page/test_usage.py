@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,17 @@ def test_users_of_a_week_and_of_a_month_with_held_against_used(browser: Browser,
         assert bars == ["100%", "75%", "1.25%"]
         assert "hours=30" in page.url
         page.get_by_text(f"{ago(29)} to {ago(0)}").wait_for()
+        page.get_by_text(re.compile("Nothing is counted since the agent started|Counted up to")).wait_for()
+
+
+def test_where_nothing_is_known_nobody_is_not_told(browser: Browser, tmp_path: Path) -> None:
+    with (
+        Simulation(2),
+        agent_server(STATE_DIR=str(tmp_path), HISTORY_INTERVAL="10") as url,
+        opened(browser, f"{url}/#users") as page,
+    ):
+        page.get_by_text("Nothing is counted of these days yet.").wait_for()
+        assert page.get_by_text("Nobody had a process").count() == 0
 
 
 def test_hours_can_be_saved_for_a_spreadsheet_with_a_token_too(browser: Browser, tmp_path: Path) -> None:
@@ -102,7 +114,7 @@ def test_hours_can_be_saved_for_a_spreadsheet_with_a_token_too(browser: Browser,
             page.get_by_role("button", name="Save as CSV").click()
         assert download.value.suggested_filename == f"gpu-hours-{ago(29)}-{ago(0)}.csv"
         lines = download.value.path().read_text().splitlines()
-        assert lines[0].startswith("first_day,last_day,zone,username,uid,hours_held")
+        assert lines[0].startswith("first_day,last_day,zone,since,written_at,username,uid,hours_held")
         assert len(lines) == 4
 
 

@@ -224,3 +224,10 @@ def test_energy_is_what_the_counter_rose_by(watch: Watch) -> None:
     for joules in (1000.0, 1500.0, None, 1700.0, 20.0, 50.0):
         watch.see(gpu(joules=joules))
     assert watch.gpu().energy_joules == 530.0, "neither what was not told nor a counter that began anew"
+
+
+def test_energy_is_unknown_until_the_counter_has_moved(watch: Watch) -> None:
+    for joules, energy in ((1000.0, None), (1000.0, None), (1200.0, 200.0), (1200.0, 200.0)):
+        watch.see(gpu(joules=joules))
+        watch.see(gpu(joules=joules))
+        assert watch.gpu().energy_joules == energy

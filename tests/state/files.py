@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.state.forget import forget_users
 from agent.state.keeper import Keeper
 from agent.state.restore import restore
 from agent.state.schema import SUBJECTS
@@ -31,14 +32,16 @@ def write(file: Connection, *batches: Batch, times: int = 2) -> None:
 
 
 def kept(file: Connection, *parts: Part) -> Keeper:
-    return Keeper(lambda batch: write(file, batch), parts)
+    return Keeper(lambda batch, **_: write(file, batch), parts)
 
 
 def restored(
     file: Connection, at: float, *, boot: str = "boot", users: bool = True, booted_at: float = EPOCH
 ) -> Restored:
     """As an agent finds it that starts `at` seconds after the boot."""
-    return restore(file, now=booted_at + at, since_boot=at, boot=boot, users=users)
+    if not users:
+        forget_users(file)
+    return restore(file, now=booted_at + at, since_boot=at, boot=boot)
 
 
 def age(file: Connection, at: float, days: int = 400) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.state import names
 from agent.state.file import open_file
+from agent.state.forget import forget_users
 from agent.state.schema import STEPS, VERSION, ForeignFile, NewerFile, migrate
 
 if TYPE_CHECKING:
@@ -131,9 +133,34 @@ def test_a_database_of_another_program_is_put_aside(tmp_path: Path) -> None:
     with pytest.raises(ForeignFile):
         migrate(other)
     other.close()
+    path.chmod(0o640)
+    content = path.read_bytes()
 
     assert "gpus" in tables(open_file(path))
-    assert len(aside(path)) == 1
+    (kept,) = aside(path)
+    assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (content, 0o640)
+
+
+def test_who_has_opened_it_knows_that_it_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    begun(path)
+    connection = open_file(path)
+
+    assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+    connection.close()
+
+
+def test_what_is_forgotten_of_users_is_in_no_byte_of_the_files(tmp_path: Path) -> None:
+    connection = open_file(tmp_path / "agent.sqlite3")
+    rows = [(uid, f"somebody-{uid}", 0.0) for uid in range(500)]
+    names.SUBJECT.write(connection, rows)
+    connection.execute("PRAGMA wal_checkpoint")
+    names.SUBJECT.write(connection, rows[:9])
+    forget_users(connection)
+
+    assert not [one.name for one in tmp_path.iterdir() if b"somebody" in one.read_bytes()]
+    connection.close()
+    assert not [one.name for one in tmp_path.iterdir() if b"somebody" in one.read_bytes()]
 
 
 def test_each_step_is_made_once_and_keeps_what_there_is(tmp_path: Path) -> None:

@@ -47,14 +47,16 @@ def test_without_a_mount_above_it_the_file_system_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.ceph", "lustre", "9p", "fuse.sshfs"]
+    "kind",
+    ["nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "9p", "virtiofs", "vmhgfs", "quobyte", "beegfs_nodev"]
+    + [f"fuse.{name}" for name in ("ceph", "sshfs", "vmhgfs-fuse", "mfs", "blobfuse2", "one-of-tomorrow")],
 )
 def test_a_file_system_of_the_network_is_known_by_its_type(kind: str) -> None:
     assert NETWORK_FILE_SYSTEM.fullmatch(kind)
 
 
 @pytest.mark.parametrize(
-    "kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "fuse.fuse-overlayfs", "f2fs"]
+    "kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "fuse.fuse-overlayfs", "fuseblk", "f2fs"]
 )
 def test_a_disk_of_this_host_is_none(kind: str) -> None:
     assert not NETWORK_FILE_SYSTEM.fullmatch(kind)

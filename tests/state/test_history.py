@@ -90,8 +90,8 @@ def test_a_day_is_kept_by_the_minute_and_90_days_by_the_hour_as_means_of_what_wa
     keeper.end()
     gpus, fields = last.gpus, ["utilization.gpu_percent"]
 
-    by_minute = query(file, EPOCH + 7200, DAY, gpus, fields)
-    by_hour = query(file, EPOCH + 7200, LONGEST_SECONDS, gpus, fields)
+    by_minute = query(file, EPOCH + 7200, DAY, gpus, fields, interval=10)
+    by_hour = query(file, EPOCH + 7200, LONGEST_SECONDS, gpus, fields, interval=10)
 
     assert len(by_minute.taken_at) == 121
     assert set(utilization(by_minute.gpus[0])[:60]) == {10.0}
@@ -108,7 +108,7 @@ def test_a_minute_that_a_restart_parts_is_the_mean_of_both_parts(file: Connectio
             keeper.add(last)
         keeper.end()
 
-    found = query(file, EPOCH + 60, DAY, last.gpus, ["utilization.gpu_percent"])
+    found = query(file, EPOCH + 60, DAY, last.gpus, ["utilization.gpu_percent"], interval=10)
 
     (mean,) = utilization(found.gpus[0])
     assert mean == pytest.approx((2 * 20 + 2 * 40) / 4, abs=4)  # the first moment of each is the start
@@ -119,18 +119,28 @@ def test_a_gap_in_the_file_is_a_gap(file: Connection) -> None:
     run(file, History(10), 1200, 120)
     last = snapshot(1400, 1, 1)
 
-    found = query(file, EPOCH + 1400, DAY, last.gpus, ["utilization.gpu_percent"])
+    found = query(file, EPOCH + 1400, DAY, last.gpus, ["utilization.gpu_percent"], interval=10)
 
     assert [at - EPOCH for at in found.taken_at] == [0, 60, 120, 180, 1200, 1260, 1320]
     assert utilization(found.gpus[0])[3] is None
     assert None not in (*utilization(found.gpus[0])[:3], *utilization(found.gpus[0])[4:])
 
 
+def test_samples_that_are_rarer_than_a_minute_are_no_gaps(file: Connection) -> None:
+    run(file, History(300), 0, 1500, step=300)
+    last = snapshot(1500, 1, 1)
+
+    found = query(file, EPOCH + 1500, DAY, last.gpus, ["utilization.gpu_percent"], interval=300)
+
+    assert None not in utilization(found.gpus[0])
+    assert [at - EPOCH for at in found.taken_at][-3:] == [900, 1200, 1500]
+
+
 def test_a_gpu_that_the_file_does_not_know_was_not_known(file: Connection) -> None:
     run(file, History(10), 0, 120)
     other = snapshot(130, 1, uuids="x")
 
-    found = query(file, EPOCH + 130, DAY, other.gpus, ["power.usage_watts"])
+    found = query(file, EPOCH + 130, DAY, other.gpus, ["power.usage_watts"], interval=10)
 
     assert set(found.gpus[0].columns["power.usage_watts"]) == {None}
 
@@ -191,7 +201,7 @@ def test_a_wrong_clock_deletes_no_history_of_days(file: Connection, years: int) 
 def test_a_batch_is_handed_over_once_a_minute_and_at_the_end() -> None:
     batches: list[Batch] = []
     history = History(10)
-    keeper = Keeper(batches.append, [HistoryPart(history, 0)])
+    keeper = Keeper(lambda batch, **_: batches.append(batch), [HistoryPart(history, 0)])
     for at in range(10, 200, 10):
         history.add(last := snapshot(at, 1))
         keeper.add(last)

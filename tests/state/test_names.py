@@ -34,7 +34,7 @@ def test_names_of_users_are_known_again_and_looked_up_all_the_same(file: Connect
 def test_without_state_users_no_name_is_kept_and_those_of_before_are_deleted(
     file: Connection, tmp_path: Path
 ) -> None:
-    keeper = kept(file, names.rows, XidsPart("boot", users=True))
+    keeper = kept(file, names.rows, XidsPart("boot", users=True).all)
     blamed = XidCount(1, EPOCH + 5, blamed=Blamed(17, "python", "alice"))
     keeper.add(replace(on_gpu(10, sm=0), gpus=with_xids(10, x31=blamed).gpus))
     keeper.end()
@@ -45,6 +45,6 @@ def test_without_state_users_no_name_is_kept_and_those_of_before_are_deleted(
     assert "alice" not in "".join(file.iterdump())
     file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert b"alice" not in (tmp_path / "agent.sqlite3").read_bytes()
-    rows = XidsPart("boot", users=False)(with_xids(30, x31=blamed))
+    rows = XidsPart("boot", users=False).all(with_xids(30, x31=blamed))
     assert rows is not None
     assert "alice" not in rows.rows[0]

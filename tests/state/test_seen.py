@@ -57,3 +57,15 @@ def test_the_most_that_was_seen_is_known_for_14_days_after_it_was_last_reached(f
     assert restored(file, at + 120) == replace(Restored(), history=[])
     age(file, at + 120)
     assert file.execute("SELECT * FROM seen").fetchall() == []
+
+
+def test_a_clock_that_was_ahead_keeps_it_for_14_days_not_for_years(file: Connection) -> None:
+    keeper = kept(file, seen.rows)
+    keeper.add(card(3650 * DAY, links=4, most=4, width=16, widest=16, gpus=8))
+    keeper.end()
+
+    age(file, 0)
+    age(file, FORGOTTEN_AFTER - 60)
+    assert restored(file, FORGOTTEN_AFTER - 60).gpu_count == 8
+    age(file, FORGOTTEN_AFTER + 60)
+    assert file.execute("SELECT * FROM seen").fetchall() == []

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.state import gpus
+from agent.state import gpus, names
 from agent.state.file import open_file
 from agent.state.folder import Refused, StateFolder
+from agent.state.keeper import Keeper
 from agent.state.reader import MAX_WAITING, StoreBusy, StoreUnreadable
 from agent.state.store import SLOW_SECONDS, Store
-from agent.state.subject import Rows, Subject
+from agent.state.subject import Rows, Subject, failed
 from agent.state.writer import MAX_BATCHES, Writer
+from tests.sampling.test_history import snapshot
 from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from sqlite3 import Connection
 
+    from agent.readings import Snapshot
     from agent.state.subject import Batch, Row
 
 pytestmark = pytest.mark.anyio
@@ -130,18 +133,93 @@ def test_a_file_that_is_deleted_meanwhile_is_begun_anew_not_written_unseen(tmp_p
     assert in_file(tmp_path / "away") == ["a"]
 
 
-def test_rows_that_no_file_takes_are_lost_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(_connection: Connection, _rows: Sequence[Row]) -> None:
-        raise sqlite3.IntegrityError("NOT NULL constraint failed")
-
+@pytest.mark.parametrize("becomes", ["gone", "another"])
+def test_a_file_that_is_replaced_in_its_folder_is_noticed(tmp_path: Path, becomes: str) -> None:
     one = writer(StateFolder(str(tmp_path)))
-    one.write((*gpu("a"), Rows(Subject("wrong", (), refuse), ())))
+    one.write(gpu("a"))
+    (tmp_path / NAME).rename(tmp_path / "away")
+    if becomes == "another":
+        open_file(tmp_path / NAME).close()
     one.write(gpu("b"))
     one.close()
 
     assert in_file(tmp_path) == ["b"]
-    assert (one.lost_batches, one.trouble) == (1, None)
-    assert "Writing to STATE_DIR failed" in caplog.text
+
+
+def test_users_of_before_are_forgotten_also_where_the_file_comes_late(tmp_path: Path) -> None:
+    file = open_file(tmp_path / NAME)
+    names.SUBJECT.write(file, [(1000, "alice", 0.0)])
+    file.close()
+    folder = Folder(str(tmp_path))
+    folder.error = OSError(errno.EIO, "Input/output error")
+    one = Writer(folder, NAME, days=400, boot="boot", run=1, users=False)
+    assert one.open() is None
+    folder.error = None
+    one.write(gpu("a"))
+    one.close()
+
+    assert open_file(tmp_path / NAME).execute("SELECT * FROM names").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite3.IntegrityError("NOT NULL constraint failed"), OverflowError("int too large"), KeyError("a")],
+    ids=lambda error: type(error).__name__,
+)
+def test_rows_that_no_file_takes_are_lost_alone_and_told(
+    tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = writer(StateFolder(str(tmp_path)))
+    for uuid in "ab":
+        one.write((failed(error), *gpu(uuid)))
+        assert one.trouble is not None
+        assert one.trouble.fault == "failed"
+    assert (one.lost_batches, one.written_at) == (2, None)
+    assert caplog.text.count("could not be made") == 1
+    one.write(gpu("c"))
+    one.close()
+
+    assert in_file(tmp_path) == ["a", "b", "c"]
+    assert (one.lost_batches, one.trouble) == (2, None)
+
+
+def test_a_part_that_raises_ends_no_sampling(tmp_path: Path) -> None:
+    def crazy(_snapshot: Snapshot) -> Rows | None:
+        raise OverflowError("cannot convert float infinity to integer")
+
+    one = writer(StateFolder(str(tmp_path)))
+    keeper = Keeper(lambda batch, **_: one.write(batch), [gpus.rows], [crazy])
+    keeper.add(snapshot(0, 1))
+    keeper.end()
+    one.close()
+
+    assert in_file(tmp_path) == ["a"]
+    assert one.trouble is not None
+    assert "float infinity" in one.trouble.sentence
+
+
+def test_a_storm_of_urgent_batches_pushes_no_minute_out(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    one = writer(folder)
+    folder.error = OSError(errno.ENOSPC, "full")
+    one.write(gpu("a minute"))
+    for number in range(2 * MAX_BATCHES):
+        one.write((), gpu(f"{number}"))
+    folder.error = None
+    one.write((), gpu("the newest"))
+    one.close()
+
+    assert in_file(tmp_path) == ["a minute", "the newest"]
+    assert one.lost_batches == 0
+
+
+def test_an_urgent_write_does_not_say_that_all_is_written(tmp_path: Path) -> None:
+    one = writer(StateFolder(str(tmp_path)))
+    one.write((), gpu("a"))
+    assert one.written_at is None
+    one.write(gpu("b"))
+    assert one.written_at is not None
+    one.close()
 
 
 @asynccontextmanager
@@ -198,10 +276,12 @@ async def test_a_disk_that_does_not_answer_is_slow_and_holds_up_nobody(tmp_path:
     assert store.reading.trouble.fault == "slow"
     for number in range(MAX_BATCHES + 5):
         store.put(gpu(f"{number}"))
+        store.put(gpu("urgent"), urgent=True)
     assert store.reading.lost_batches == 5
     leave.set()
     wait_until(lambda: store.reading.trouble is None, "it is written")
     assert store.close()
+    assert {"urgent", "0", f"{MAX_BATCHES - 1}"} <= set(in_file(tmp_path))
 
 
 async def test_of_many_that_ask_some_wait_and_the_others_are_told_to_come_again(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from agent.readings import (
 )
 from agent.readings.restored import KeptXid
 from agent.state import gpus
+from agent.state.file import open_file
 from agent.state.keeper import Keeper
 from agent.state.xids import XidsPart
 from tests.sampling.test_history import EPOCH, snapshot
 from tests.state.files import age, restored, write
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from sqlite3 import Connection
 
     from agent.state.subject import Batch
@@ -37,7 +39,7 @@ def with_xids(at: float, **xids: XidCount) -> Snapshot:
 def test_xids_are_known_until_the_next_boot(file: Connection) -> None:
     blamed = Blamed(17, "python", "alice")
     part = XidsPart("boot", users=True)
-    keeper = Keeper(lambda batch: write(file, batch), (), [part])
+    keeper = Keeper(lambda batch, **_: write(file, batch), (), [part.changed])
     keeper.add(
         with_xids(50, x79=XidCount(1, EPOCH + 40), x31=XidCount(2, EPOCH + 45, XidSource.BOTH, blamed))
     )
@@ -56,7 +58,8 @@ def test_xids_are_known_until_the_next_boot(file: Connection) -> None:
 
 def test_an_xid_is_written_at_once_and_only_when_it_is_new() -> None:
     batches: list[Batch] = []
-    keeper = Keeper(batches.append, (), [XidsPart("boot", users=True)])
+    part = XidsPart("boot", users=True)
+    keeper = Keeper(lambda batch, urgent: batches.append(batch) if urgent else None, (), [part.changed])
     count = XidCount(1, EPOCH + 40)
     for at, xids in (
         (50, {}),
@@ -69,9 +72,22 @@ def test_an_xid_is_written_at_once_and_only_when_it_is_new() -> None:
     assert [[rows[2:4] for rows in batch[-1].rows] for batch in batches] == [[(79, 1)], [(79, 2)]]
 
 
+def test_each_minute_has_all_xids_for_the_file_may_have_begun_anew(tmp_path: Path, file: Connection) -> None:
+    part = XidsPart("boot", users=True)
+    keeper = Keeper(lambda batch, **_: write(file, batch), [part.all], [part.changed])
+    keeper.add(with_xids(50, x79=XidCount(1, EPOCH + 40)))
+    file = open_file(tmp_path / "another.sqlite3")
+    keeper.add(with_xids(60, x79=XidCount(1, EPOCH + 40), x31=XidCount(1, EPOCH + 55)))
+    assert set(restored(file, 60).xids["a"]) == {79, 31}, "an urgent batch has all"
+
+    file = open_file(tmp_path / "a third.sqlite3")
+    keeper.add(snapshot(120, 0))  # the GPU is not there
+    assert set(restored(file, 120).xids["a"]) == {79, 31}
+
+
 def test_counts_that_this_process_could_not_read_are_not_overwritten_by_less(file: Connection) -> None:
     def tell(at: float, times: int) -> None:
-        rows = XidsPart("boot", users=True)(with_xids(at, x79=XidCount(times, EPOCH + at)))
+        rows = XidsPart("boot", users=True).all(with_xids(at, x79=XidCount(times, EPOCH + at)))
         assert rows is not None
         write(file, (gpus.rows(snapshot(0, 1)), rows))
 

@@ -17,7 +17,9 @@ GIB = 2**30
 PERIOD = Period("2026-10-28", "2026-11-26", "Europe/Berlin", 1_795_690_000.0)
 SUMS = UsageSums(10 * HOUR, 8 * HOUR, 4 * HOUR, HOUR, 2 * HOUR, 6.0 * GIB * HOUR, 5 * GIB)
 UNTOLD = UsageSums(held_seconds=1.8)
-USERS = UsageReading((UsageTotal(1001, "alice", SUMS), UsageTotal(None, None, UNTOLD)), 3, "2026-11-01")
+USERS = UsageReading(
+    (UsageTotal(1001, "alice", SUMS), UsageTotal(None, None, UNTOLD)), 3, "2026-11-01", 40 * HOUR
+)
 GPU = UsageTotal("GPU-1", "H100", SUMS, 20 * HOUR, 7.2e6)
 SAID = {
     "hours_held": 10.0,
@@ -58,6 +60,7 @@ def test_users_with_the_days_they_are_of() -> None:
         "zone": "Europe/Berlin",
         "since": "2026-11-01",
         "written_at": 1_795_690_000_000,
+        "hours_watched": 40.0,
         "left_out": 3,
         "users": [
             {"username": "alice", "uid": 1001, **SAID},
@@ -86,9 +89,18 @@ def test_energy_that_was_never_reported_is_null() -> None:
     assert row["energy_kwh"] is None
 
 
+@pytest.mark.parametrize(("watched", "held"), [(0.0, None), (HOUR, 0.0)])
+def test_nobody_is_told_only_where_processes_were_told(watched: float, held: float | None) -> None:
+    found = UsageReading((GPU._replace(sums=UsageSums(), watched_seconds=watched),))
+    assert told(UsageBy.GPU, found)["gpus"][0]["hours_held"] == held
+
+
 def test_a_line_of_csv_says_of_which_days_it_is_and_what_is_unknown_is_empty() -> None:
     alice, nobody = table(UsageBy.USER, USERS)
-    days = {"first_day": "2026-10-28", "last_day": "2026-11-26", "zone": "Europe/Berlin"}
+    days = {
+        "first_day": "2026-10-28", "last_day": "2026-11-26", "zone": "Europe/Berlin",
+        "since": "2026-11-01", "written_at": "2026-11-26T10:46:40Z",
+    }  # fmt: skip
     assert alice == {
         **days,
         "username": "alice",
@@ -104,7 +116,7 @@ def test_a_line_of_csv_says_of_which_days_it_is_and_what_is_unknown_is_empty() -
 @pytest.mark.parametrize("by", UsageBy)
 def test_without_a_row_there_is_the_line_of_names(by: UsageBy) -> None:
     (line,) = b"".join(usage_csv(by, PERIOD, UsageReading(), {})).decode().splitlines()
-    assert line.startswith("first_day,last_day,zone,")
+    assert line.startswith("first_day,last_day,zone,since,written_at,")
     assert "hours_held" in line
 
 

@@ -1,0 +1,47 @@
+"""A transaction: where no file takes the rows of one subject, the others are written."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING
+
+from agent.state.schema import SUBJECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from sqlite3 import Connection
+
+    from agent.state.subject import Ageing, Batch
+
+# Errors of the rows, not of the file: they would be the same each time.
+_OF_THE_ROWS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
+
+
+def write(connection: Connection, batches: Iterable[Batch], ageing: Ageing | None) -> dict[str, Exception]:
+    """The batches, and what is too old goes; says which subjects no file takes, and why.
+
+    Raises OSError, and sqlite3.Error where the file is the reason: then nothing is written.
+    """
+    faults: dict[str, Exception] = {}
+
+    def apart(name: str, action: Callable[[], None]) -> None:
+        connection.execute("SAVEPOINT apart")
+        try:
+            action()
+        except Exception as error:
+            if isinstance(error, (OSError, sqlite3.Error)) and not isinstance(error, _OF_THE_ROWS):
+                raise
+            faults[name] = error
+            connection.execute("ROLLBACK TO apart")
+        connection.execute("RELEASE apart")
+
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for batch in batches:
+            for subject, rows in batch:
+                apart(subject.name, partial(subject.write, connection, rows))
+        for subject in SUBJECTS if ageing is not None else ():
+            if subject.age is not None and ageing is not None:
+                apart(subject.name, partial(subject.age, connection, ageing))
+    return faults
