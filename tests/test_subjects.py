@@ -61,6 +61,7 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
         "once",
         "paces",
         "possible",
+        "process_utilization",
         "ranges",
         "seen",
         "stand_ins",

@@ -224,7 +224,7 @@ def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> N
     pipe.reader.start()
     pipe.writer.emit(logging.makeLogRecord({"msg": "%d", "args": ("no number",), "pathname": "x.py"}))
     lines = pipe.end()
-    assert lines[0] == "What x.py, line 0, logs cannot be formatted"
+    assert lines[0] == "The log record of x.py, line 0, cannot be formatted"
     assert lines[-1] == "TypeError: %d format: a real number is required, not str"
 
 
