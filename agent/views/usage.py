@@ -102,11 +102,11 @@ class UsageHours(BaseModel):
     zone: str = Field(description="time zone of these dates, as in Europe/Berlin")
     since: str | None = Field(description="first day of which anything is kept; null: nothing is kept yet")
     written_at: int | None = Field(
-        description="up to when it is counted, milliseconds since the epoch, at most a minute ago; null: the"
-        " agent has not written anything since it started"
+        description="up to when hours are counted, milliseconds since the epoch: at most a minute ago, longer"
+        " while STATE_DIR cannot be written; null: the agent has written nothing since it started"
     )
     hours_watched: float = Field(
-        description="GPU hours on these days for which all processes were told: 0 says that nothing is known"
+        description="GPU hours on these days for which all processes were reported: 0 says that nothing is known"
     )
     left_out: int = Field(description="number of rows beyond 5,000, those with the least hours_held")
     users: list[UserUsage] | None = Field(default=None, description="only by=user: most hours_held first")

@@ -185,7 +185,7 @@ def _state(state: StateReading | None) -> Iterator[Family]:
     )
     yield gauge(
         "agent_state_last_write_timestamp_seconds",
-        "Unix time of the last write to STATE_DIR, in seconds.",
+        "Unix time up to which history and GPU hours are written to STATE_DIR, in seconds.",
         (),
         [((), state.written_at if state else None)],
     )
