@@ -122,11 +122,14 @@ def test_hosts_that_are_silent_are_asked_one_after_the_other(browser: Browser, f
             under_way.add(request)
             at_once.append(len(under_way))
 
+    def ended(request: Request) -> None:
+        under_way.discard(request)
+
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)  # now it is known which ones are
         page.on("request", begun)
-        page.on("requestfailed", under_way.discard)
-        page.on("requestfinished", under_way.discard)
+        page.on("requestfailed", ended)
+        page.on("requestfinished", ended)
         eventually(page, lambda: len(at_once) >= 3, "they are asked again")
         assert max(at_once) <= 2, "one, and one of which the browser has not told yet that it was given up"
 
