@@ -57,6 +57,7 @@ function head(pages) {
     pages > 1 ? TEXTS.page(page + 1, pages) : "",
   ];
   byId("age").textContent = parts.filter(Boolean).join(" · ");
+  byId("age").hidden = false; // the bar hides what is empty
   byId("host").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }
 
