@@ -106,7 +106,7 @@ class UsageHours(BaseModel):
         " while STATE_DIR cannot be written; null: the agent has written nothing since it started"
     )
     hours_watched: float = Field(
-        description="GPU hours on these days for which all processes were reported: 0 says that nothing is known"
+        description="GPU hours on these days for which all processes were reported; 0: nothing is known"
     )
     left_out: int = Field(description="number of rows beyond 5,000, those with the least hours_held")
     users: list[UserUsage] | None = Field(default=None, description="only by=user: most hours_held first")
