@@ -29,7 +29,7 @@ MENDED = "() => { Element.prototype.append = window.append; }"
 
 
 def test_an_answer_of_another_version_is_named_by_the_field_that_it_lacks(browser: Browser) -> None:
-    lacks = "The answer has no gpus[].power: the agent is of another version than this page."
+    lacks = "The answer has no gpus[].power: the agent has another version than this page."
     with Simulation(1), agent_server() as url:
         event = httpx.get(f"{url}/gpu").json()
         del event["gpus"][0]["power"]
