@@ -89,7 +89,7 @@ def test_of_many_hosts_the_tile_shows_no_number(browser: Browser) -> None:
         agent_server(URL_PREFIX="one", FLEET="one=/one") as url,
         opened(browser, f"{url}/one/") as page,
     ):
-        page.locator(".tile").nth(1).locator(".load").get_by_text("–", exact=True).wait_for()
+        page.locator(".tile").nth(1).locator(".load").get_by_text("\u2013", exact=True).wait_for()
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
