@@ -182,7 +182,7 @@ def test_what_is_needed_is_looked_for_and_what_is_awaited_is_told(browser: Firef
             assert "need=1" in page.evaluate("location.search")
             page.click("#tell-me")
             page.click("#tell-offers [data-kind=need]")
-            page.wait_for("document.querySelector('#tell-list').innerText.startsWith('1 GPU can be had.')")
+            page.wait_for("document.querySelector('#tell-list').innerText.startsWith('I can have 1 GPU.')")
             page.reload()
             page.wait_for("document.querySelector('#tell-me').innerText.includes('(1)')")
             simulation.gpus[1].processes = []

@@ -85,7 +85,7 @@ def test_users_of_a_week_and_of_a_month_with_held_against_used(browser: Browser,
         page.get_by_role("link", name="30 days").click()
         page.locator(".people").get_by_text("bob").wait_for()
         bob, alice, nobody = hours(page)
-        assert (bob["User"], bob["Held"], bob["Used"]) == ("bob", "80.0 h", "20.0 h 50 % of 40.0 h told")
+        assert (bob["User"], bob["Held"], bob["Used"]) == ("bob", "80.0 h", "20.0 h 50 % of 40.0 h known")
         assert (alice["User"], alice["Held"]) == ("alice", "60.0 h")
         assert (nobody["User"], nobody["Used"], nobody["Held idle"]) == ("owner unknown", UNKNOWN, UNKNOWN)
         bars = page.locator("svg.hours .held").evaluate_all("all => all.map((one) => one.getAttribute('x2'))")
