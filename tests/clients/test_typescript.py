@@ -91,8 +91,8 @@ export const day: Past = { seconds: 86400, fields: 'power_watts,host' };
 export const table = (csv: Csv): string[] => csv.split('\\n');
 
 export function wasted({ data }: Usage): string[] {
-  return (data.users ?? []).map(
-    (user) => `${user.username ?? user.uid ?? 'unknown'} ${user.hours_held - (user.hours_used ?? 0)} h`,
+  return (data.users ?? []).map(({ username, uid, hours_held: held, hours_used: used }) =>
+    held === null ? 'unknown' : `${username ?? uid ?? 'unknown'} ${held - (used ?? 0)} h`,
   );
 }
 

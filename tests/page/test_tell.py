@@ -242,7 +242,7 @@ def test_muted_trouble_of_a_host_is_counted_and_calls_nobody(browser: Browser, f
         page.wait_for_function(f"() => document.title === '{UP} of {HOSTS} hosts'")
         assert page.locator("#counts .trouble b").inner_text() == f"{LOST + 1}", "it is trouble all the same"
         green = page.locator("#icon").get_attribute("href") or ""
-        page.get_by_text(f"{LOST + 1} muted, until it changes").click()
+        page.get_by_text(f"{LOST + 1} muted, until a change").click()
         page.locator("#troubles .critical").get_by_role("button", name="Unmute").click()
         page.wait_for_function("() => document.title.startsWith('✖ critical · ')")
         assert page.locator("#icon").get_attribute("href") != green
