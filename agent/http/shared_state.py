@@ -10,7 +10,7 @@ from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
 from agent.http.errors import TryAgainLater
-from agent.http.short_queue import ShortQueue
+from agent.http.short_queue import long_answers
 from agent.http.tokens import Tokens
 from agent.http.turnstile import TimeSlices, Turnstile
 from agent.readings import AgentReading
@@ -73,7 +73,7 @@ class SharedState:
         self.turnstile = Turnstile()
         self.time_slices = TimeSlices()
         self.render_limiter = CapacityLimiter(1)  # threads that write an exposition
-        self.history_queue = ShortQueue()  # apart: an exposition must not wait behind hours of history
+        self.history_queue = long_answers()  # apart: an exposition must not wait behind hours of history
         self._json: SnapshotJson | None = None
 
     def limiter_of(self, path: str) -> CapacityLimiter:

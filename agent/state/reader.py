@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from anyio import CapacityLimiter, to_thread
-
 from agent.state.file import code_of, open_to_read
+from agent.state.short_queue import MAX_WAITING, ShortQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_WAITING = 4
 PATIENCE = 1.0  # seconds that each waits for its turn
 QUERY_SECONDS = 5.0  # that a question takes at most
 STEPS = 10_000  # of SQLite's machine, from one look at the clock to the next
@@ -36,30 +34,16 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn = asyncio.Lock()
-        self._thread = CapacityLimiter(1)
-        self._waiting = 0
+        self._queue = ShortQueue(
+            StoreBusy,
+            full=f"{MAX_WAITING} requests wait for the file in STATE_DIR; try again later",
+            late="The file in STATE_DIR is busy; try again later",
+            patience=PATIENCE,
+        )
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """What `query` finds. Raises StoreBusy and StoreUnreadable."""
-        await self._wait()
-        try:
-            return await to_thread.run_sync(self._ask, query, limiter=self._thread)
-        finally:
-            self._turn.release()
-
-    async def _wait(self) -> None:
-        """For one's turn."""
-        if self._waiting >= MAX_WAITING:
-            raise StoreBusy(f"{MAX_WAITING} requests wait for the file in STATE_DIR; try again later")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise StoreBusy("The file in STATE_DIR is busy; try again later") from None
-        finally:
-            self._waiting -= 1
+        return await self._queue.run(partial(self._ask, query))
 
     def _ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """In a thread."""

@@ -8,13 +8,14 @@ import threading
 import pytest
 
 from agent.http.errors import TryAgainLater
-from agent.http.short_queue import MAX_WAITING, ShortQueue
+from agent.http.short_queue import long_answers
+from agent.state.short_queue import MAX_WAITING
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
-    queue, gate = ShortQueue(), threading.Event()
+    queue, gate = long_answers(), threading.Event()
     first = asyncio.create_task(queue.run(gate.wait))
     await asyncio.sleep(0)
     others = [asyncio.create_task(queue.run(lambda: True)) for _ in range(MAX_WAITING)]
@@ -27,7 +28,7 @@ async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
 
 
 async def test_who_waits_for_too_long_is_told_so() -> None:
-    queue, gate = ShortQueue(patience=0.01), threading.Event()
+    queue, gate = long_answers(patience=0.01), threading.Event()
     first = asyncio.create_task(queue.run(gate.wait))
     await asyncio.sleep(0)
     with pytest.raises(TryAgainLater, match="too much time"):

@@ -1,0 +1,48 @@
+"""What takes long to answer: one at a time, in a thread of its own, and few wait."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+MAX_WAITING = 4
+
+
+class ShortQueue:
+    """Lives on the event loop. `limiter` is of its thread, for what else is made of these answers.
+
+    `refusal` makes the error of who is sent away: with `full` where MAX_WAITING wait already, with `late`
+    after `patience` seconds.
+    """
+
+    def __init__(self, refusal: Callable[[str], Exception], *, full: str, late: str, patience: float) -> None:
+        self._refusal = refusal
+        self._full, self._late = full, late
+        self._patience = patience
+        self.limiter = CapacityLimiter(1)
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns, in the thread. Raises the refusal."""
+        if self._waiting >= MAX_WAITING:
+            raise self._refusal(self._full)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise self._refusal(self._late) from None
+        finally:
+            self._waiting -= 1
+        try:
+            return await to_thread.run_sync(work, limiter=self.limiter)
+        finally:
+            self._turn.release()
