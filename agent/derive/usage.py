@@ -142,15 +142,6 @@ def _part(places: Sequence[_Place]) -> Part:
     return Part(
         share,
         min(share, percent / 100) if percent is not None and is_told else None,
-        not any(map(_works, processes)) if is_told else None,
+        not any(process.works for process in processes) if is_told else None,
         None if memory is None or not processes else int(memory),
-    )
-
-
-def _works(process: GpuProcess) -> bool:
-    return bool(
-        process.sm_utilization_percent
-        or process.memory_utilization_percent
-        or process.encoder_utilization_percent
-        or process.decoder_utilization_percent
     )

@@ -57,20 +57,14 @@ class _Process:
         `booted_at` makes the time of day of a moment since boot.
         """
         sm = now.sm_utilization_percent
-        works = (
-            sm
-            or now.memory_utilization_percent
-            or now.encoder_utilization_percent
-            or now.decoder_utilization_percent
-        )
         self.held += seconds
         if sm is not None:
             self.used = (self.used or 0.0) + sm / 100 * seconds
-        if works or now.gpu_memory_bytes == 0:
+        if now.works or now.gpu_memory_bytes == 0:
             self.idle = 0.0
         elif sm is not None:
             self.idle += seconds
-        is_told = works or sm is not None
+        is_told = now.works or sm is not None
         return ProcessUse(
             booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None, self.uid
         )

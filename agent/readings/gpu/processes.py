@@ -31,3 +31,13 @@ class GpuProcess:
     encoder_utilization_percent: int | None = None
     decoder_utilization_percent: int | None = None
     mps: bool = False  # it is listed as a client of MPS
+
+    @property
+    def works(self) -> bool:
+        """Whether any work is reported; False is no sign of idleness where nothing is reported."""
+        return bool(
+            self.sm_utilization_percent
+            or self.memory_utilization_percent
+            or self.encoder_utilization_percent
+            or self.decoder_utilization_percent
+        )
