@@ -17,6 +17,14 @@ function storage(name) {
 }
 export const tab = storage("sessionStorage");
 export const browser = storage("localStorage");
+// The list that is kept there in JSON; none where there is no storage, or something else in it.
+export function kept(place, key) {
+  try {
+    return [...JSON.parse(place.getItem(key))];
+  } catch {
+    return [];
+  }
+}
 let inMemory = null; // the token, where there is no storage
 // Several agents share an origin behind one proxy, and the browser's storage with it: each has a token of its own.
 export const storageKey = (path = location.pathname) => `agent-token ${path}`;

@@ -1,6 +1,6 @@
 // The list of what is awaited, kept over a reload; asks the hosts for it, and tells what came, once.
 // One of it has {id, kind, hosts: [{name, url}], seen, and what its kind needs}; see kinds.js.
-import { Refused, tab } from "./api.js";
+import { Refused, kept, tab } from "./api.js";
 import { KINDS } from "./kinds.js";
 import { ask } from "./lanes.js";
 import { GATHER, give } from "./notices.js";
@@ -13,20 +13,12 @@ const HIDDEN_PACE = 60_000; // in a tab that nobody sees: a browser lets no more
 const REFUSED = 55_000; // milliseconds until a host is asked again that wants a token
 const FED = 25_000; // milliseconds for which what the page itself was told by a host counts
 
-let watches = kept();
+let watches = kept(tab, KEY).filter((watch) => watch?.kind in KINDS);
 const askedAt = new Map(); // by host, and by host and question: when it was asked, by performance.now()
 const fedAt = new Map(); // by host: when the page itself was told its /summary
 const faults = new Map(); // by host: the error with which it told nothing the last time
 const busy = new Set(); // hosts that are being asked
 const always = new AbortController().signal; // of questions that nobody ends
-
-function kept() {
-  try {
-    return JSON.parse(tab?.getItem(KEY)).filter(({ kind }) => kind in KINDS);
-  } catch {
-    return [];
-  }
-}
 
 function save() {
   tab?.setItem(KEY, JSON.stringify(watches.filter(({ firedAt }) => !firedAt)));

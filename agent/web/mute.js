@@ -1,5 +1,5 @@
 // Trouble that is known already: in this browser its line is put aside until it changes.
-import { browser } from "./api.js";
+import { browser, kept } from "./api.js";
 import { element } from "./draw.js";
 import { TEXTS } from "./texts.js";
 
@@ -7,16 +7,8 @@ const KEY = "agent-muted";
 // Time goes on and a temperature moves: that alone is no change.
 const MOVES = /\d+(?= (?:s|minutes|degrees)\b)/g;
 
-let muted = kept();
+let muted = kept(browser, KEY);
 let isOpen = false; // whether what is put aside is shown
-
-function kept() {
-  try {
-    return JSON.parse(browser?.getItem(KEY)) ?? [];
-  } catch {
-    return [];
-  }
-}
 
 function keep(marks) {
   if (marks.length === muted.length) return;
@@ -59,7 +51,7 @@ export function prepare(changed) {
   });
   addEventListener("storage", ({ key }) => { // another tab did
     if (key !== KEY) return;
-    muted = kept();
+    muted = kept(browser, KEY);
     changed();
   });
 }

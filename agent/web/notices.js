@@ -1,6 +1,6 @@
 // What came that was awaited: a banner that stays until it is seen, the title and icon, a sound, a notice of the system.
 import { notify, ring } from "./alarm.js";
-import { tab } from "./api.js";
+import { kept, tab } from "./api.js";
 import { element, show } from "./draw.js";
 import { changed, state } from "./state.js";
 import { WORDS } from "./words.js";
@@ -8,17 +8,9 @@ import { WORDS } from "./words.js";
 const KEY = "agent-notices";
 export const GATHER = 10_000; // milliseconds in which all that comes is one notice
 
-let notices = kept(); // {when, lines}: the time of day in words, and what came
+let notices = kept(tab, KEY); // {when, lines}: the time of day in words, and what came
 let begunAt = -Infinity; // when the last of them began, by performance.now()
 let place = null;
-
-function kept() {
-  try {
-    return JSON.parse(tab?.getItem(KEY)) ?? [];
-  } catch {
-    return [];
-  }
-}
 
 function drawn({ when, lines }) {
   return element(
