@@ -121,8 +121,12 @@ async def test_a_bad_request_is_refused_even_before_first_contact(
 
 async def test_health_never_touches_the_driver(simulation: Simulation) -> None:
     """Whoever restarts a dead process asks often, and must hear from it when the driver hangs."""
-    async with agent_client() as client:
+    # Nothing is sampled meanwhile for anybody else.
+    async with agent_client(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="0") as client:
         await client.get("/count")
+        before = 0
+        while before < (before := simulation.total_calls):  # noqa: ASYNC110  (threads end the first sample)
+            await asyncio.sleep(0.2)
         simulation.hang()
         simulation.reset_calls()
         for _ in range(20):
