@@ -35,10 +35,15 @@ export function ring() {
 // Over plain HTTP there are none.
 export const isNoticeable = () => window.isSecureContext && "Notification" in window;
 
-// "granted", "denied", "default": not asked yet; null: there are none.
-export const permission = () => (isNoticeable() ? Notification.permission : null);
+// "granted", "denied", "default": not asked yet; null: there are none. Kept, for the browser asks another process of its own.
+let permitted = null;
+const look = () => (permitted = isNoticeable() ? Notification.permission : null);
+look();
+navigator.permissions?.query({ name: "notifications" }).then((status) => (status.onchange = look), () => null);
+export const permission = () => permitted;
 
-export const askPermission = () => (permission() === "default" ? Notification.requestPermission().catch(() => null) : null);
+export const askPermission = () =>
+  permission() === "default" ? Notification.requestPermission().catch(() => null).finally(look) : null;
 
 // One at a time: a later one takes the place of the one before.
 export function notify(text) {

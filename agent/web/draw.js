@@ -20,7 +20,7 @@ export function element(name, attributes = {}, ...children) {
 }
 
 // Makes the children of `parent` look like `wanted` and touches only what differs: focus and selection stay. Those with
-// `data-key` are found again by it, wherever they stand: a row never becomes its neighbour.
+// `data-key` are found again by it: a row never becomes its neighbour.
 export function show(parent, ...wanted) {
   const nodes = wanted.map((one) => (typeof one === "string" ? new Text(one) : one));
   if (nodes[0]?.dataset?.key || parent.firstElementChild?.dataset?.key) return showKeyed(parent, nodes);
@@ -60,13 +60,13 @@ function move(parent, node, next) {
 
 // The same for one node, in its place.
 export function update(had, wanted) {
-  if (had === wanted) return;
+  if (had.isEqualNode(wanted)) return;
   if (had.nodeName !== wanted.nodeName) {
     had.replaceWith(wanted);
   } else if (had.nodeType === Node.TEXT_NODE) {
-    if (had.data !== wanted.data) had.data = wanted.data;
+    had.data = wanted.data;
   } else {
-    for (const { name } of [...had.attributes]) {
+    for (const name of had.getAttributeNames()) {
       if (!wanted.hasAttribute(name)) had.removeAttribute(name);
     }
     for (const { name, value } of wanted.attributes) {
