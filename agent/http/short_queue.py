@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agent.http.errors import TryAgainLater
-from agent.state.short_queue import MAX_WAITING, ShortQueue
+from agent.state.short_queue import ShortQueue
 
+MAX_WAITING = 32  # requests: a room full of people who open the page at once
 PATIENCE = 2.0  # seconds that each waits for its turn
 
 
@@ -12,6 +13,7 @@ def long_answers(patience: float = PATIENCE) -> ShortQueue:
     """Whoever it sends away gets a 503."""
     return ShortQueue(
         TryAgainLater,
+        most=MAX_WAITING,
         full=f"{MAX_WAITING} requests wait for an answer as long; try again later",
         late="Answers as long take too much time now; try again later",
         patience=patience,

@@ -81,7 +81,7 @@ async def history(
     More than an hour is read from the file in STATE_DIR, up to its last write a minute ago. At most four
     requests wait for it, a second each; then the answer is 503.
 
-    It is made in a thread, one at a time: an hour of many GPUs takes most of a second. At most four requests
+    It is made in a thread, one at a time: an hour of many GPUs takes most of a second. At most 32 requests
     wait for that, two seconds each; then the answer is 503.
     """
     driver_of(snapshot)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from agent.state.file import code_of, open_to_read
-from agent.state.short_queue import MAX_WAITING, ShortQueue
+from agent.state.short_queue import ShortQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 1.0  # seconds that each waits for its turn
+MAX_WAITING = 4  # requests
 QUERY_SECONDS = 5.0  # that a question takes at most
 STEPS = 10_000  # of SQLite's machine, from one look at the clock to the next
 
@@ -36,6 +37,7 @@ class Reader:
         self._path = path
         self._queue = ShortQueue(
             StoreBusy,
+            most=MAX_WAITING,
             full=f"{MAX_WAITING} requests wait for the file in STATE_DIR; try again later",
             late="The file in STATE_DIR is busy; try again later",
             patience=PATIENCE,

@@ -12,18 +12,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_WAITING = 4
-
 
 class ShortQueue:
     """Lives on the event loop. `limiter` is of its thread, for what else is made of these answers.
 
-    `refusal` makes the error of who is sent away: with `full` where MAX_WAITING wait already, with `late`
-    after `patience` seconds.
+    `refusal` makes the error of who is sent away: with `full` where `most` wait already, with `late` after
+    `patience` seconds.
     """
 
-    def __init__(self, refusal: Callable[[str], Exception], *, full: str, late: str, patience: float) -> None:
+    def __init__(
+        self, refusal: Callable[[str], Exception], *, most: int, full: str, late: str, patience: float
+    ) -> None:
         self._refusal = refusal
+        self._most = most
         self._full, self._late = full, late
         self._patience = patience
         self.limiter = CapacityLimiter(1)
@@ -32,7 +33,7 @@ class ShortQueue:
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` returns, in the thread. Raises the refusal."""
-        if self._waiting >= MAX_WAITING:
+        if self._waiting >= self._most:
             raise self._refusal(self._full)
         self._waiting += 1
         try:

@@ -8,8 +8,7 @@ import threading
 import pytest
 
 from agent.http.errors import TryAgainLater
-from agent.http.short_queue import long_answers
-from agent.state.short_queue import MAX_WAITING
+from agent.http.short_queue import MAX_WAITING, long_answers
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ import pytest
 from agent.readings import GpuDay, UserDay
 from agent.simulation import Simulation
 from agent.simulation.processes import SimulatedProcess
-from agent.state.short_queue import MAX_WAITING
+from agent.state.reader import MAX_WAITING
 from tests.http.schema import faults, response_schema
 from tests.http.wire import error_in
 from tests.support.agents import agent_client

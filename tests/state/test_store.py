@@ -16,8 +16,7 @@ from agent.state import gpus, names
 from agent.state.file import open_file
 from agent.state.folder import Refused, StateFolder
 from agent.state.keeper import Keeper
-from agent.state.reader import StoreBusy, StoreUnreadable
-from agent.state.short_queue import MAX_WAITING
+from agent.state.reader import MAX_WAITING, StoreBusy, StoreUnreadable
 from agent.state.store import SLOW_SECONDS, Store
 from agent.state.subject import Rows, Subject, failed
 from agent.state.writer import MAX_BATCHES, Writer
