@@ -172,7 +172,7 @@ def test_a_click_on_a_count_filters_and_stands_in_the_address(browser: Browser, 
         page.wait_for_function(f"() => document.querySelectorAll('.host').length === {LOST}")
         page.locator(BAR.format("free")).click()
         page.locator(".host .tile.other").first.wait_for()
-        assert page.locator(".tile.free:not(.other)").count() == UP
+        page.wait_for_function(f"() => document.querySelectorAll('.tile.free:not(.other)').length === {UP}")
         assert page.locator(".host").count() == HOSTS, "of those that are down it is not known"
         page.go_back()
         page.wait_for_function(f"() => document.querySelectorAll('.host').length === {LOST}")
