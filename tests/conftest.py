@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,11 @@ from agent.simulation import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# httpx imports it at each request to an app, to see whether trio runs. Where it is not installed, each import
+# searches every folder: a tenth of the time of tests/http. This entry ends the search at once.
+if importlib.util.find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment]  # as the import system documents it
 
 pytest_plugins = ["tests.packaging.ci_skips"]
 

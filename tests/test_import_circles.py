@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.test_imports import FILES, OURS, ROOT
+from tests.test_imports import FILES, ROOT, ours
 
 BY_NAME = "agent.routes"  # it imports the files in it by their names, which no import statement shows
 
@@ -15,7 +15,7 @@ def imported_modules() -> dict[str, set[str]]:
     Who imports a module loads its packages too, apart from those that the importer is in itself.
     """
     graph: dict[str, set[str]] = {}
-    for found in OURS:
+    for found in ours():
         parts = found.module.split(".")
         packages = {".".join(parts[:length]) for length in range(1, len(parts))}
         graph.setdefault(found.importer, set()).update(

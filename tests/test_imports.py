@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -115,21 +116,34 @@ def is_module(name: str) -> bool:
 
 
 FILES = sorted((ROOT / "agent").rglob("*.py"))
-IMPORTS = [found for path in FILES for found in imports_of(path)]
-OURS = [found for found in IMPORTS if found.module.partition(".")[0] == "agent"]
-THEIRS = [found for found in IMPORTS if found not in OURS]
 
 
-def violations(imports: list[Import], why: str) -> str:
+@cache
+def imports() -> tuple[Import, ...]:
+    """Every import in agent/."""
+    return tuple(found for path in FILES for found in imports_of(path))
+
+
+def ours() -> list[Import]:
+    """Those of modules of agent/."""
+    return [found for found in imports() if found.module.partition(".")[0] == "agent"]
+
+
+def theirs() -> list[Import]:
+    """Those of the standard library and of what is installed."""
+    return [found for found in imports() if found.module.partition(".")[0] != "agent"]
+
+
+def violations(wrong: list[Import], why: str) -> str:
     """One line for each."""
-    return "\n".join(f"{found.file} imports {found.module}: {why}" for found in imports)
+    return "\n".join(f"{found.file} imports {found.module}: {why}" for found in wrong)
 
 
 def test_the_walk_sees_the_imports() -> None:
-    assert Import("agent/app.py", "agent.http.openapi", typing_only=False) in IMPORTS
-    assert Import("agent/app.py", "agent.simulation", typing_only=False) in IMPORTS
-    assert Import("agent/app.py", "agent.settings", typing_only=True) in IMPORTS
-    assert Import("agent/sources/nvml.py", "pynvml", typing_only=False) in IMPORTS
+    assert Import("agent/app.py", "agent.http.openapi", typing_only=False) in imports()
+    assert Import("agent/app.py", "agent.simulation", typing_only=False) in imports()
+    assert Import("agent/app.py", "agent.settings", typing_only=True) in imports()
+    assert Import("agent/sources/nvml.py", "pynvml", typing_only=False) in imports()
 
 
 def test_every_part_has_its_place() -> None:
@@ -142,7 +156,7 @@ def test_every_part_has_its_place() -> None:
 def test_imports_point_one_way() -> None:
     wrong = [
         found
-        for found in OURS
+        for found in ours()
         if (target := part_of(found.module))
         and target not in {found.part, *MAY_IMPORT.get(found.part, set())}
     ]
@@ -152,7 +166,7 @@ def test_imports_point_one_way() -> None:
 
 @pytest.mark.parametrize("library", KNOWN_TO)
 def test_a_library_is_known_in_its_place_alone(library: str) -> None:
-    users = [found for found in THEIRS if found.module.partition(".")[0] == library]
+    users = [found for found in theirs() if found.module.partition(".")[0] == library]
     wrong = [found for found in users if found.part not in KNOWN_TO[library]]
 
     assert users, f"{library} is used nowhere; remove it from KNOWN_TO (tests/test_imports.py)"
@@ -163,7 +177,9 @@ def test_a_library_is_known_in_its_place_alone(library: str) -> None:
 
 
 def test_the_web_framework_is_unknown_beneath_the_routes() -> None:
-    wrong = [found for found in THEIRS if found.part in WITHOUT_WEB and found.module.partition(".")[0] in WEB]
+    wrong = [
+        found for found in theirs() if found.part in WITHOUT_WEB and found.module.partition(".")[0] in WEB
+    ]
 
     assert not wrong, violations(wrong, "a web framework has no business here")
 
@@ -171,7 +187,7 @@ def test_the_web_framework_is_unknown_beneath_the_routes() -> None:
 def test_what_is_measured_knows_nothing_of_how_it_is_shown() -> None:
     wrong = [
         found
-        for found in THEIRS
+        for found in theirs()
         if found.part in WITHOUT_PYDANTIC and found.module.partition(".")[0] == "pydantic"
     ]
 
@@ -182,7 +198,7 @@ def test_only_declared_libraries_are_imported() -> None:
     declared = KNOWN_TO.keys() | WEB | {"anyio", "pydantic", "typing_extensions"}
     wrong = [
         found
-        for found in THEIRS
+        for found in theirs()
         if (library := found.module.partition(".")[0]) not in sys.stdlib_module_names
         and library not in declared
     ]
