@@ -153,6 +153,7 @@ def test_one_message_lists_every_fault_of_every_source(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_more_streams_than_files_may_be_open_are_refused(tmp_path: Path) -> None:
     status, said = outcome(tmp_path, before="ulimit -n 256", MAX_STREAMS="193")
     assert status == 2
@@ -162,6 +163,7 @@ def test_more_streams_than_files_may_be_open_are_refused(tmp_path: Path) -> None
     assert expected in said
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_replayed_is_one_sentence_and_status_2(tmp_path: Path) -> None:
     status, said = outcome(tmp_path, "--simulate", "main.xml")
     assert status == 2
@@ -172,6 +174,7 @@ def test_a_file_that_cannot_be_replayed_is_one_sentence_and_status_2(tmp_path: P
     )
 
 
+@pytest.mark.slow
 def test_a_scenario_that_does_not_exist_is_reported_before_a_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -198,6 +201,7 @@ def test_a_start_that_fails_is_one_sentence_and_status_3(tmp_path: Path) -> None
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_crash_is_status_1_and_the_log_says_where(tmp_path: Path) -> None:
     status, said = outcome(tmp_path, URL_PREFIX="crash", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
     assert status == 1
@@ -205,6 +209,7 @@ def test_a_crash_is_status_1_and_the_log_says_where(tmp_path: Path) -> None:
     assert said.endswith("RuntimeError: unforeseen\n")
 
 
+@pytest.mark.slow
 def test_uvicorn_main_app_stops_at_wrong_settings_too(tmp_path: Path) -> None:
     status, said = outcome(tmp_path, code=UVICORN, PORT="abc")
     assert (status, said.splitlines()[1]) == (2, "  PORT is 'abc'; accepted: a whole number from 1 to 65535")
@@ -267,6 +272,7 @@ def test_an_env_file_of_the_working_directory_is_read_in_place_of_it(checkout: P
         assert "/lab/" not in agent.said[0]
 
 
+@pytest.mark.slow
 def test_a_named_env_file_is_read_in_place_of_both(checkout: Path, elsewhere: Path) -> None:
     for folder in (checkout, elsewhere):
         (folder / ".env").write_text("URL_PREFIX=lab\n")
@@ -278,6 +284,7 @@ def test_a_named_env_file_is_read_in_place_of_both(checkout: Path, elsewhere: Pa
         assert "/lab/" not in agent.said[0]
 
 
+@pytest.mark.slow
 def test_uvicorn_main_app_reads_an_env_file_beside_main_py(checkout: Path, elsewhere: Path) -> None:
     (checkout / ".env").write_text("TOKEN=hunter2\nURL_PREFIX=lab\n")
     status, said = outcome(elsewhere, code=UVICORN, PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8")
@@ -353,6 +360,7 @@ def test_one_line_says_what_has_started_and_one_warns_of_an_open_port(
         assert not [said for said in agent.said if "hunter" in said]
 
 
+@pytest.mark.slow
 def test_the_soft_limit_of_open_files_does_not_bound_the_streams(tmp_path: Path) -> None:
     with running(tmp_path, lines=2, before="ulimit -Sn 128") as agent:
         assert agent.get("/") == 200
@@ -384,6 +392,7 @@ TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 REFUSED = [TLS_HELLO, b"GET /" + b"a" * 9000, b"GET / HTTP/1.1\r\nX: " + b"x" * 50_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "told"), [("info", 0), ("debug", len(REFUSED))])
 def test_what_is_refused_does_not_fill_the_log(tmp_path: Path, level: str, told: int) -> None:
     with running(tmp_path, TOKEN="hunter2", LOG_LEVEL=level) as agent:  # noqa: S106  made up
@@ -406,6 +415,7 @@ def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, s
         assert agent.child.wait(DEADLINE) == 0
 
 
+@pytest.mark.slow
 def test_uvicorn_main_app_finds_the_app_configured_by_the_environment(tmp_path: Path) -> None:
     code = f"{UVICORN}; assert main.app._app is app; assert main.app is main.app"
     code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host needs none of it

@@ -95,7 +95,13 @@ def test_no_command_is_left_unshown() -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-@pytest.mark.parametrize("start", SHOWN, ids=lambda start: start)
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(start, marks=pytest.mark.slow if place else (), id=start)
+        for place, start in enumerate(SHOWN)
+    ],
+)
 def test_a_start_command_and_its_requests_work_as_they_are_written(start: str) -> None:
     """Port apart; without a GPU here, what the agent answers is at least its own sentence."""
     words = shlex.split(start.split("&& ")[-1])

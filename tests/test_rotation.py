@@ -194,6 +194,7 @@ def test_a_hangup_that_nohup_has_switched_off_stays_off(tmp_path: Path) -> None:
         assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_without_a_terminal_a_hangup_ends_nothing_even_without_a_file() -> None:
     with agent_process("--simulate", "1") as process:
         process.popen.send_signal(signal.SIGHUP)
@@ -217,9 +218,10 @@ def test_a_closed_standard_input_is_no_terminal() -> None:
         assert process.stop() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seconds",
-    [pytest.param(step * 0.05, marks=pytest.mark.slow if step else ()) for step in range(13)],
+    [step * 0.05 for step in range(13)],
 )
 def test_a_hangup_during_the_start_ends_nothing(tmp_path: Path, seconds: float) -> None:
     """As `systemctl reload` right after the start: from the moment on when the first lines have run."""

@@ -258,6 +258,7 @@ def dropped_after_some_requests(client: httpx.Client) -> float:
     return float(line.partition(" ")[2])
 
 
+@pytest.mark.slow
 def test_a_second_signal_changes_nothing() -> None:
     situation = Situation("nvmlDeviceGetPowerUsage", streams=5)
     with agent_on(situation.hanging) as agent, Crowd(agent.url, situation.clients()) as crowd:

@@ -48,6 +48,7 @@ def test_a_healthy_host_is_one_screen_status_0_and_shows_no_secret(tmp_path: Pat
     assert sum(line.startswith("gpu ") for line in lines) == 8
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_gpu_is_status_1_and_stands_in_the_report() -> None:
     found = reached("--simulate", "4", "--scenario", "sick", "--json", TOKEN="x")  # noqa: S106  made up
     assert (found.status, found.log) == (1, "")
@@ -70,6 +71,7 @@ def test_what_is_wrong_with_a_gpu_is_status_1_and_stands_in_the_report() -> None
     ]
 
 
+@pytest.mark.slow
 def test_wrong_settings_are_status_2_with_the_same_keys_and_without_a_secret(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("TOKEN=hunter2\t3\nSAMPLE_INTERVAL=0\n")
     found = check("--json", "--env-file", "env", "--port", "abc", cwd=tmp_path, API_KEYS="hunter\t4")

@@ -73,6 +73,7 @@ def test_each_question_has_a_file_and_each_file_a_question() -> None:
     )
 
 
+@pytest.mark.slow
 async def test_every_field_of_the_reading_shows_in_some_answer(agent: ExactAgent) -> None:
     """Each is changed alone, and some answer must change with it."""
     questions = [*((path, "*/*") for path in LIKELY), *QUESTIONS.values()]

@@ -24,7 +24,7 @@ from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.processes import process_families
 from tests.exact.reading import OF_PACKETS
 from tests.sources.gpu.numbers import value_at, with_value
-from tests.sources.gpu.test_unknown import ALL_ANEW, CODES, FIELDS, GRAPHICS_LIST
+from tests.sources.gpu.test_unknown import ALL_ANEW, CODES, EACH_IN_EACH, FIELDS, GRAPHICS_LIST
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -183,8 +183,7 @@ def not_offered(reading: GpuReading) -> str | None:
     return why_not(candidates(snapshot_of(reading))[0], Wish())
 
 
-@pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize("symbol", FIELDS)
+@pytest.mark.parametrize(("symbol", "code"), EACH_IN_EACH)
 def test_what_follows_from_each_function_in_each_class(one: OneGpu, symbol: str, code: int) -> None:
     reason = CODES[code]
     afresh(one)

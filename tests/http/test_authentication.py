@@ -175,12 +175,14 @@ def paths() -> set[str]:
         return every_path(httpx.get(f"{url}/openapi.json").json())
 
 
-# Quick: every configuration without a prefix, every layout with both secrets. The rest of the matrix is slow.
+# Quick: every configuration without a prefix, and both secrets with prefix and ROOT_PATH. The rest is slow.
 COMBINATIONS = [
     pytest.param(
         layout,
         configured,
-        marks=() if layout == "no prefix" or configured == "both" else pytest.mark.slow,
+        marks=()
+        if layout == "no prefix" or (layout, configured) == ("prefix and ROOT_PATH", "both")
+        else pytest.mark.slow,
         id=f"{layout}-{configured}",
     )
     for layout in LAYOUTS

@@ -395,6 +395,7 @@ async def test_who_waits_keeps_the_sampler_going_until_he_leaves(four: Simulatio
         assert four.total_calls == before
 
 
+@pytest.mark.slow
 def test_a_signal_ends_those_who_wait_with_an_answer() -> None:
     with (
         agent_process("--simulate", "2", MAX_STREAMS="8") as agent,  # both GPUs work

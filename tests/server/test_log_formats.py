@@ -87,6 +87,7 @@ def test_the_journal_reads_only_the_file_that_systemd_names(tmp_path: Path) -> N
     assert not is_journal(closed, named)
 
 
+@pytest.mark.slow
 def test_an_agent_of_systemd_logs_with_priorities_and_without_a_time() -> None:
     with agent_process("--simulate", "1", inside=JOURNAL) as process:
         lines = process.log.splitlines()

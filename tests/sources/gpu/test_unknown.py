@@ -89,8 +89,15 @@ def lacks(symbol: str, reason: Reason) -> tuple[str, ...]:
     return ("processes",) if may_have_some else FIELDS[symbol]
 
 
-@pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize("symbol", FIELDS)
+# Quick: each function in one class, each class with a quarter of the functions. The rest is slow.
+EACH_IN_EACH = [
+    pytest.param(symbol, code, marks=() if (row + column) % len(CODES) == 0 else pytest.mark.slow)
+    for row, symbol in enumerate(FIELDS)
+    for column, code in enumerate(CODES)
+]
+
+
+@pytest.mark.parametrize(("symbol", "code"), EACH_IN_EACH)
 def test_each_function_in_each_class_is_the_reason_for_its_fields_alone(
     one: OneGpu, symbol: str, code: int
 ) -> None:
