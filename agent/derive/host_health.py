@@ -41,7 +41,7 @@ HOST_KINDS = (
     ),
     SXID := critical(
         "sxid_N",
-        "an NVSwitch had the fatal error SXID N",
+        "an NVSwitch reported the fatal error SXID N",
         "a day, or until its reset",
         "the kernel log (KERNEL_LOG)",
     ),

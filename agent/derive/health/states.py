@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     LOST := critical(
-        "lost", "the driver refuses to let the GPU be read, and says why", AT_ONCE, "any NVML function"
+        "lost", "the driver refuses to read the GPU, and says why", AT_ONCE, "any NVML function"
     ),
     STUCK := critical(
         "stuck", "a driver call has not returned for SAMPLE_TIMEOUT", AT_ONCE, "the agent's clock"
