@@ -98,7 +98,7 @@ def app_from_environment(main_file: str) -> ASGIApp:
     _announce(settings, "", env_file)
     unused = [name for name in ("UDS", "TLS_CERT", "TLS_KEY") if getattr(settings, name.lower())]
     if unused:
-        logger.warning("%s: not used here; the server has options of its own for it", ", ".join(unused))
+        logger.warning("%s: not used under this server, which has its own options for it", ", ".join(unused))
     return SingleWorker(app) if is_supervised() else app
 
 
@@ -120,7 +120,7 @@ class _Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         self.epilog = "\n".join(
             [
-                "settings, by argument, else environment variable, else env file, else default:",
+                "settings, by precedence: argument, environment variable, env file, default:",
                 *(
                     f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}."
                     for row in documented()
@@ -136,7 +136,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(argv)
     if not options.check and (options.json or options.url):
-        parser.error("--json and --url go with --check")
+        parser.error("--json and --url need --check")
     return options
 
 
@@ -152,7 +152,7 @@ def _url(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=NAME,
-        description="Shows over HTTP, live, what each NVIDIA GPU of this host is doing.",
+        description="Shows live over HTTP what each NVIDIA GPU of this host is doing.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -162,24 +162,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--env-file",
         metavar="PATH",
-        help="File of NAME=value lines. Default: .env of the working directory, else .env beside main.py.",
+        help="File of NAME=value lines. Default: .env of the working directory, else .env next to main.py.",
     )
     checking = parser.add_argument_group(
         "check",
-        "Shows what is in force on this host and what is wrong with it; works beside a running agent.",
+        "Shows the settings in force and what is wrong on this host; an agent may be running meanwhile.",
     )
     checking.add_argument(
         "--check",
         action="store_true",
-        help="Show settings, driver, GPUs and what is missing, within 10 seconds, and end."
+        help="Check settings, driver and GPUs, show what is wrong, and end within 10 seconds."
         " Exit status: 0 all is well, 1 something is wrong, 2 wrong settings.",
     )
-    checking.add_argument("--json", action="store_true", help="With --check: write it as one JSON object.")
+    checking.add_argument(
+        "--json", action="store_true", help="With --check: write the report as one JSON object."
+    )
     checking.add_argument(
         "--url",
         type=_url,
         metavar="URL",
-        help="With --check: compare with the agent that runs at URL; it is sent the token of the settings.",
+        help="With --check: compare with the agent at URL, which is sent the token of the settings.",
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser

@@ -32,8 +32,8 @@ SECOND_SAMPLE = 1.1  # seconds after the first: what is a rate needs two
 PAUSE = 0.25  # seconds between two looks
 
 NO_ANSWER = (
-    "The driver has not answered in the time of this check: nvmlInit hangs, or takes long without persistence"
-    " mode; see dmesg, and whether nvidia-smi answers"
+    "The driver has not answered within the time of this check: nvmlInit hangs, or takes long without"
+    " persistence mode; see dmesg, and whether nvidia-smi answers"
 )
 
 
@@ -159,13 +159,13 @@ def driver_problems(snapshot: Snapshot) -> Iterator[Problem]:
             yield Problem(
                 name="gpu_silent",
                 level="wrong",
-                what=f"GPU {gpu.index} has not answered in the time of this check",
+                what=f"GPU {gpu.index} has not answered within the time of this check",
                 todo="check again; if it persists, look for its XID in dmesg",
             )
     if snapshot.host is None or snapshot.processes is None:
         yield Problem(
             name="host_silent",
             level="wrong",
-            what="/proc has not been read in the time of this check",
+            what="/proc has not been read within the time of this check",
             todo="look at the load of the host, and for processes that hang (state D)",
         )

@@ -48,7 +48,7 @@ def port_problems(port: Port) -> list[Problem]:
                 name="port_unknown",
                 level="wrong",
                 what=f"It was not known in time whether an agent can listen on {port.address}",
-                todo="see whether HOST is a name that no name server answers for",
+                todo="check whether HOST is a name that no name server resolves",
             )
         ]
     if port.state == "other":

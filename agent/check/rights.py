@@ -38,7 +38,8 @@ def process_rights(*, simulated: bool, proc_root: str = PROC) -> Iterator[Proble
         yield Problem(
             name="pid_namespace",
             level="wrong",
-            what="This is a PID namespace of its own: processes outside it, and their users, are unknown",
+            what="The agent has a PID namespace of its own: processes outside it, and their users, are"
+            " unknown",
             todo="start the container with --pid=host (compose: pid: host; Kubernetes: hostPID: true)",
         )
 
@@ -56,7 +57,7 @@ def nvml_rights(snapshot: Snapshot) -> Iterator[Problem]:
             name="no_permission",
             level="note",
             what=f"The driver refuses this user some values: {', '.join(sorted(functions))}",
-            todo="if they are wanted: some are only for root, others while the module parameter"
+            todo="if you need them: some are only for root, others while the module parameter"
             " NVreg_RestrictProfilingToAdminUsers is 1",
         )
 

@@ -116,7 +116,7 @@ def _version(url: str) -> str:
 
 def silent_agent(url: str) -> RunningAgent:
     """One that has not answered in time."""
-    error = f"{url} gave no whole answer in the time of this check"
+    error = f"{url} gave no complete answer within the time of this check"
     return RunningAgent(url=url, version=None, simulated=None, gpus=None, error=error)
 
 
@@ -134,18 +134,20 @@ def _get(url: str, path: str, token: str | None = None) -> bytes:
             " (SSL_CERT_FILE may name a file of more authorities)"
         ) from error
     except ssl.SSLError as error:
-        raise Refused(f"does not speak TLS as it should: {error.reason}; is it http://?") from error
+        raise Refused(f"does not speak TLS properly: {error.reason}; is it http://?") from error
     except TimeoutError as error:
         raise Refused(f"gave no answer within {TIMEOUT:g} s") from error
     except (http.client.HTTPException, ConnectionResetError) as error:
         raise Refused(f"does not answer in HTTP ({type(error).__name__}); is it https://?") from error
     except (OSError, ValueError) as error:
-        raise Refused(f"cannot be asked: {' '.join(str(error).split())[:MAX_REASON]}") from error
+        raise Refused(f"cannot be reached: {' '.join(str(error).split())[:MAX_REASON]}") from error
     finally:
         connection.close()
     if response.status == HTTPStatus.UNAUTHORIZED:
         raise Refused(
-            "refuses the token of these settings" if token else "wants a token, and these settings have none"
+            "refuses the token of these settings"
+            if token
+            else "requires a token, and these settings have none"
         )
     if response.status != HTTPStatus.OK:
         raise Refused(f"answered {response.status} to {path}{_reason(body)}")
@@ -163,7 +165,7 @@ def _read(shape: type[Shape], body: bytes) -> Shape:
     try:
         return TypeAdapter(shape).validate_json(body)
     except ValidationError:
-        raise Refused("answered something that is not the agent's") from None
+        raise Refused("sent an answer that is not an agent's") from None
 
 
 def differences(agent: RunningAgent, gpus: list[Gpu], *, simulated: bool) -> Iterator[Problem]:
@@ -185,7 +187,7 @@ def differences(agent: RunningAgent, gpus: list[Gpu], *, simulated: bool) -> Ite
             name="agent_simulated",
             level="wrong",
             what=f"{agent.url} has {there} GPUs, and here they are {here}",
-            todo="compare with and without --simulate",
+            todo="run the check with or without --simulate, as the agent",
         )
         return
     yield from _other_gpus(agent.url, agent.gpus, gpus)
@@ -232,7 +234,7 @@ def _other_state(url: str, there: RunningGpu, here: Gpu) -> Iterator[Problem]:
             name="agent_finding",
             level="wrong",
             what=f"{url} says of GPU {there.idx}: {'; '.join(there.reasons)}",
-            todo="the agent has watched for longer than this check: see its /status for what to do",
+            todo="the agent has run for longer than this check: see its /status for what to do",
         )
 
 

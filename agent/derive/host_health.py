@@ -76,7 +76,7 @@ def _fallen(snapshot: Snapshot) -> Iterator[Finding]:
         yield FELL_OFF.found(
             f"The kernel log reports that the {'GPU' if one else 'GPUs'} at {', '.join(places)} fell off the"
             f" bus, and the driver does not list {'it' if one else 'them'}",
-            "power-cycle the host, and reseat or replace what stays away",
+            "power-cycle the host, and reseat or replace GPUs that stay missing",
         )
 
 
@@ -95,7 +95,7 @@ def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
             f"sxid_{code}",
             SXID.verdicts[0],
             f"The kernel log reports the fatal error SXID {code}: {', '.join(switches)}",
-            "see the log of the Fabric Manager; end what runs, then reset the GPUs and switches, or reboot",
+            "see the log of the Fabric Manager; stop all jobs, then reset the GPUs and switches, or reboot",
         )
 
 
@@ -103,7 +103,8 @@ def _not_offered(snapshot: Snapshot) -> Iterator[Finding]:
     if names := named_in_vain(snapshot):
         yield NOT_OFFERED_UNKNOWN.found(
             f"NOT_OFFERED names {', '.join(names)}, and the driver lists no such GPU",
-            "correct NOT_OFFERED, and restart the agent; if that GPU was there, see why it is gone",
+            "correct NOT_OFFERED, and restart the agent; if that GPU was there before, find out why it is"
+            " gone",
         )
 
 
@@ -132,7 +133,7 @@ def _judge_count(snapshot: Snapshot) -> Health:
                 if census.expected == 1
                 else f"{missing} of the {census.expected} expected GPUs {_are(missing)} missing",
                 "see lspci and dmesg, and in a container NVIDIA_VISIBLE_DEVICES; power-cycle the host, and"
-                " reseat or replace what stays away",
+                " reseat or replace GPUs that stay missing",
             )
         )
     gone = census.seen - count

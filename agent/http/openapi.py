@@ -39,7 +39,7 @@ class Tag(StrEnum):
 
 
 TAGS = {
-    Tag.GPUS: "What the GPUs do, how they are, and which can be taken.",
+    Tag.GPUS: "Values, health and availability of the GPUs.",
     Tag.PROCESSES: "Who uses the GPUs.",
     Tag.MONITORING: "For programs that monitor hosts and services.",
 }
@@ -55,7 +55,7 @@ TOKEN = [
         APIKeyHeader(
             name="Authorization",
             scheme_name="Token",
-            description="TOKEN as it is, where set; for /metrics METRICS_TOKEN too",
+            description="TOKEN itself, if set; for /metrics also METRICS_TOKEN",
             auto_error=False,
         )
     ),
@@ -67,7 +67,7 @@ API_KEY = [
         APIKeyHeader(
             name="X-API-Key",
             scheme_name="ApiKey",
-            description="one of API_KEYS, where set",
+            description="one of API_KEYS, if set",
             auto_error=False,
         )
     ),
@@ -84,7 +84,7 @@ API_KEY = [
 _REASONS = {
     400: "A parameter is wrong (code 1)",
     401: "The credential is missing or wrong (code 401)",
-    404: "The agent keeps no usage: the setting is not set (code 1)",
+    404: "The agent keeps no GPU hours: STATE_DIR is not set (code 1)",
     500: "No NVIDIA driver, or the agent failed (code 2)",
     503: "Not ready, or too many streams; try again (code 2)",
 }

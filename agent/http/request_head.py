@@ -54,7 +54,7 @@ def checked_target(
     Raises InvalidHead.
     """
     if version not in ("1.1", "1.0"):
-        raise InvalidHead(f"HTTP/{version} is not spoken here; accepted: HTTP/1.1 and HTTP/1.0")
+        raise InvalidHead(f"HTTP/{version} is not supported; accepted: HTTP/1.1 and HTTP/1.0")
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1:
         raise InvalidHead("There is more than one Host header; accepted: one")

@@ -14,7 +14,7 @@ def long_answers(patience: float = PATIENCE) -> ShortQueue:
     return ShortQueue(
         TryAgainLater,
         most=MAX_WAITING,
-        full=f"{MAX_WAITING} requests wait for an answer as long; try again later",
-        late="Answers as long take too much time now; try again later",
+        full=f"{MAX_WAITING} requests already wait for such an answer; try again later",
+        late="Such an answer takes too long at present; try again later",
         patience=patience,
     )

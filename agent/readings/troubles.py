@@ -65,7 +65,7 @@ def silent_gpu(seconds: float) -> Trouble:
 def unknown_sleep(seconds: float) -> Trouble:
     """The kernel last told whether the GPUs sleep `seconds` ago, and nobody asks the GPU meanwhile."""
     return Trouble(
-        f"Whether the GPU is asleep is unknown: the kernel last said so {seconds:.0f} s ago",
+        f"Whether the GPU is asleep is unknown: the kernel last reported it {seconds:.0f} s ago",
         "look at dmesg, and whether /sys/bus/pci/devices/*/power can be read",
     )
 
@@ -94,7 +94,7 @@ class _Row:
     """One return code. `{words}`: NVML's own, which say little of those that are newer than the library."""
 
     todo: str
-    gpu: str = "The driver does not let the GPU be read: {words}"
+    gpu: str = "The driver refuses to read the GPU: {words}"
     driver: str = "The NVIDIA driver does not answer: {words}"
     in_container: str | None = None  # what to do instead where the agent runs in a container
 
@@ -157,8 +157,8 @@ _ROWS: Mapping[str, _Row] = {
     "RESET_REQUIRED": _Row(RESET, gpu="The GPU requires a reset", driver="A GPU requires a reset"),
     "OPERATING_SYSTEM": _Row(
         "see dmesg and the audit log for what forbids it: DeviceAllow=, SELinux or AppArmor",
-        gpu="The operating system does not let the GPU be read",
-        driver="The operating system does not let the NVIDIA driver be used",
+        gpu="The operating system denies access to the GPU",
+        driver="The operating system denies access to the NVIDIA driver",
         in_container=_GIVE_GPUS,
     ),
     "LIB_RM_VERSION_MISMATCH": _Row(
@@ -169,7 +169,7 @@ _ROWS: Mapping[str, _Row] = {
         " container, which has the old library",
     ),
     "IN_USE": _Row(
-        "see whether a reset, a change of its mode or a virtual machine holds the GPU, and let that end",
+        "check whether a reset, a change of its mode or a virtual machine holds the GPU, and let that end",
         gpu="Something else uses the GPU exclusively",
         driver="Something else uses a GPU exclusively",
     ),
@@ -188,8 +188,8 @@ _ROWS: Mapping[str, _Row] = {
     "FREQ_NOT_SUPPORTED": _Row(_UPGRADE),
     "ARGUMENT_VERSION_MISMATCH": _Row(
         _UPGRADE,
-        gpu="The driver and the agent do not agree on how the GPU is read",
-        driver="The NVIDIA driver and the agent do not agree on how it is asked",
+        gpu="The driver and the agent use different versions of the interface to read the GPU",
+        driver="The NVIDIA driver and the agent use different versions of its interface",
     ),
     "DEPRECATED": _Row(_UPGRADE, driver=_NO_COUNT),
     "NOT_READY": _Row(
@@ -198,7 +198,7 @@ _ROWS: Mapping[str, _Row] = {
         driver="The NVIDIA driver is not ready",
     ),
     "GPU_NOT_FOUND": _Row(
-        "see in lspci whether it is there, and in dmesg why the driver does not take it",
+        "check in lspci whether it is there, and in dmesg why the driver does not use it",
         gpu="The driver does not find the GPU",
         driver="The NVIDIA driver finds no GPU",
         in_container=_GIVE_GPUS,

@@ -37,7 +37,7 @@ MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
 LOOK_INTERVAL = 1.0  # seconds between two looks of a request that waits
 
 Count = Annotated[
-    int, Query(ge=1, le=MAX_COUNT, description="how many GPUs, or with mig=1 instances and GPUs")
+    int, Query(ge=1, le=MAX_COUNT, description="number of GPUs, with mig=1 of instances and GPUs")
 ]
 MinFreeMemory = Annotated[str, Query(description=f"free memory of each: {ACCEPTED}; empty: any")]
 MaxUtilization = Annotated[
@@ -46,19 +46,19 @@ MaxUtilization = Annotated[
         ge=0,
         le=100,
         allow_inf_nan=False,
-        description="percent that the utilization of each must not have exceeded in the last 60 s;"
+        description="utilization in percent that each GPU has not exceeded in the last 60 s;"
         " GPUs with compute processes are then offered too, after those without",
     ),
 ]
 ExcludeUsers = Annotated[
     tuple[str, ...],
     Query(
-        description="names or numbers of users, joined by commas: no GPU on which one of them has a process."
-        " Given more than once, each is one whole name, which may have commas in it"
+        description="names or uids of users, joined by commas; GPUs with a process of one of them are left"
+        " out. If given more than once, each value is one whole name, which may contain commas"
     ),
 ]
 Model = Annotated[
-    str, Query(description="a part of the product name of each, upper or lower case, as in h100; empty: any")
+    str, Query(description="part of the product name, upper or lower case, for example h100; empty: any")
 ]
 Wait = Annotated[
     float,
@@ -81,7 +81,7 @@ Mig = Annotated[
 ]
 Format = Annotated[
     Literal["json", "plain", ""],
-    Query(description="plain: only the string for CUDA_VISIBLE_DEVICES; status 409 where there are too few"),
+    Query(description="plain: only the string for CUDA_VISIBLE_DEVICES; status 409 if there are too few"),
 ]
 
 
@@ -157,7 +157,7 @@ async def _wait(
             async with asyncio.timeout(seconds):
                 client_is_there = await _satisfied_or_ended(request, shared, entry, admission)
         if admission.is_withdrawn():
-            raise Unauthorized("The token has been withdrawn while the request waited")
+            raise Unauthorized("The token was revoked while the request waited")
         entry.delivered = client_is_there
         return entry.offer
 

@@ -19,9 +19,7 @@ class Health(BaseModel):
     """The process is alive."""
 
     status: Literal["ok"] = Field(description="always ok: a process that has failed does not answer")
-    simulated: bool | None = Field(
-        default=None, description="only when true: no real GPU is behind the numbers"
-    )
+    simulated: bool | None = Field(default=None, description="only present when true: the GPUs are simulated")
 
 
 @router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)

@@ -36,8 +36,8 @@ Seconds = Annotated[
         gt=0,
         le=LONGEST_SECONDS,
         allow_inf_nan=False,
-        description="how far back; where STATE_DIR is set more than an hour: up to a day (86400) by the"
-        " minute, up to 90 days (7776000) by the hour, each value the mean of what was known",
+        description="how far back; with STATE_DIR up to a day (86400) with one value a"
+        " minute, up to 90 days (7776000) with one an hour, each the mean of the known values",
     ),
 ]
 
@@ -65,7 +65,7 @@ Fields = Annotated[frozenset[str], Depends(the_fields)]
 
 @router.get(
     HISTORY_PATH,
-    summary="What the GPUs and the host did in the last hour, or up to 90 days",
+    summary="Values of the GPUs and the host over the last hour, or up to 90 days",
     response_model=Success[HistoryColumns],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
@@ -90,7 +90,8 @@ async def history(
     if seconds > HISTORY_SECONDS:
         if shared.store is None:
             raise InvalidRequest(
-                f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g}, for STATE_DIR is not set"
+                f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g},"
+                " because STATE_DIR is not set"
             )
         interval = shared.settings.history_interval
         asked = partial(

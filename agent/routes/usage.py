@@ -29,7 +29,7 @@ MAX_DAYS = 4000  # that STATE_DAYS can be
 
 Days = Annotated[
     int,
-    Query(ge=1, le=MAX_DAYS, description="how many days, of which today is the last; STATE_DAYS are kept"),
+    Query(ge=1, le=MAX_DAYS, description="number of days up to today; STATE_DAYS are kept"),
 ]
 By = Annotated[UsageBy, Query(description="what each row is about")]
 Format = Annotated[
@@ -46,7 +46,7 @@ Format = Annotated[
     dependencies=[Depends(refuse_unknown_parameters)],
     responses={
         200: {
-            "description": "the hours by user, by day or by GPU",
+            "description": "the GPU hours by user, by day or by GPU",
             "content": {"text/csv": {"schema": {"type": "string"}}},
         }
     },

@@ -96,13 +96,13 @@ def ask(connection: http.client.HTTPConnection, path: str) -> None:
         raise Unhealthy(f"gave no answer within {TIMEOUT:g} s") from error
     except (OSError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split())[:MAX_REASON]  # may repeat what another server said
-        raise Unhealthy(f"cannot be asked: {reason or type(error).__name__}") from error
+        raise Unhealthy(f"cannot be reached: {reason or type(error).__name__}") from error
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
         raise Unhealthy(f"answered {response.status}")
     if not says_ok(body):
-        raise Unhealthy("answered something that is not the agent's")
+        raise Unhealthy("sent an answer that is not an agent's")
 
 
 def says_ok(body: bytes) -> bool:

@@ -31,7 +31,7 @@ def stamp_at(path: str) -> Stamp:
 
 
 def stamp_of(found: os.stat_result) -> Stamp:
-    """Raises ValueError for what is no regular file."""
+    """Raises ValueError for what is not a regular file."""
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError("is no regular file")
+        raise ValueError("is not a regular file")
     return Stamp(found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)

@@ -77,4 +77,4 @@ def _reason(error: OSError, otherwise: str) -> str:
 
 def _no_passphrase() -> str:
     """Instead of OpenSSL's question on the terminal."""
-    raise ValueError("wants a passphrase")
+    raise ValueError("needs a passphrase")

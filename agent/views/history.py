@@ -97,7 +97,7 @@ class HistoryColumns(BaseModel):
         " null: no history"
     )
     longest_seconds: float | None = Field(
-        description="the most that can be asked for: an hour, with STATE_DIR 90 days; null: no history"
+        description="maximum of the parameter seconds: an hour, with STATE_DIR 90 days; null: no history"
     )
     ts: list[int] = Field(description="moments of all columns, milliseconds since the epoch")
     host: HostHistory | None = Field(default=None, description="only where fields names host")

@@ -64,8 +64,8 @@ class StatusDevice(BaseModel):
     memory_utilization: IntegerOrNA = Field(description="used of total memory, percent")
     ts: IntegerOrNA = Field(description="when this GPU was sampled, milliseconds since the epoch")
     uuid: str = Field(description="NVML UUID")
-    state: GpuState = Field(description="how far the values can be trusted")
-    age_ms: IntegerOrNA = Field(description="age of the last reading when this was assembled, milliseconds")
+    state: GpuState = Field(description="whether the values are live, old or missing")
+    age_ms: IntegerOrNA = Field(description="age of the last reading when the answer was made, milliseconds")
     health: StatusHealth
     error: str | None = Field(default=None, description="only where the GPU could not be read: why")
     mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")

@@ -70,7 +70,7 @@ class SummaryGpu(BaseModel):
     model: str | None = Field(
         default=None, description="product name; only where the GPUs are of several models"
     )
-    state: GpuState = Field(description="how far the values can be trusted")
+    state: GpuState = Field(description="whether the values are live, old or missing")
     verdict: Verdict | None = Field(description="null: not known yet")
     reason: str | None = Field(
         description="the gravest thing that is wrong; null: nothing is known to be wrong"

@@ -67,7 +67,7 @@ class _Watched(BaseModel):
 
 class _User(BaseModel):
     username: str | None = Field(description="last known name; null: unknown")
-    uid: int | None = Field(description="number of the user; null: all processes whose owner is unknown")
+    uid: int | None = Field(description="uid of the user; null: all processes whose owner is unknown")
 
 
 class _Day(BaseModel):
@@ -75,7 +75,7 @@ class _Day(BaseModel):
 
 
 class _Gpu(BaseModel):
-    idx: int | None = Field(description="NVML index now; null: it is not there now")
+    idx: int | None = Field(description="NVML index now; null: the GPU is not there now")
     uuid: str | None = Field(description="NVML UUID")
     name: str | None = Field(description="model; null: unknown")
 
@@ -100,7 +100,7 @@ class UsageHours(BaseModel):
     first_day: str = Field(description="first of the days asked for, a local date of the host")
     last_day: str = Field(description="last of them: today")
     zone: str = Field(description="time zone of these dates, as in Europe/Berlin")
-    since: str | None = Field(description="first day of which anything is kept; null: nothing is kept yet")
+    since: str | None = Field(description="first day for which data are kept; null: nothing is kept yet")
     written_at: int | None = Field(
         description="up to when hours are counted, milliseconds since the epoch: at most a minute ago, longer"
         " while STATE_DIR cannot be written; null: the agent has written nothing since it started"

@@ -36,7 +36,7 @@ class UserRow(BaseModel):
     """One user. Unknown values are null."""
 
     username: str | None = Field(description="owner; null: all processes whose owner is unknown")
-    uid: int | None = Field(description="number of the user; null: unknown, or several have this name")
+    uid: int | None = Field(description="uid of the user; null: unknown, or several have this name")
     processes: int = Field(description="number of processes on GPUs now; one on several GPUs counts once")
     gpus: list[int] = Field(description="NVML indices of the GPUs with a process of this user")
     gpu_memory_mb: float | None = Field(

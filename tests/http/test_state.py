@@ -54,7 +54,7 @@ async def test_without_it_nothing_is_said_of_a_file_and_an_hour_is_all(simulated
         answer = await client.get("/history?seconds=86400")
 
     assert answer.status_code == 400
-    assert error_in(answer) == "Invalid seconds: 86400; accepted: up to 3600, for STATE_DIR is not set"
+    assert error_in(answer) == "Invalid seconds: 86400; accepted: up to 3600, because STATE_DIR is not set"
 
 
 @pytest.mark.usefixtures("simulated")

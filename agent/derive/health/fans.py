@@ -18,7 +18,7 @@ HOT_CELSIUS = 75
 KINDS = (
     FAN_STOPPED := critical(
         "fan_stopped",
-        "a fan stands still while the GPU has 75 °C or more",
+        "a fan does not turn while the GPU has 75 °C or more",
         AT_ONCE,
         "nvmlDeviceGetFanSpeedRPM, nvmlDeviceGetFanSpeed_v2 and nvmlDeviceGetFanSpeed",
     ),

@@ -135,5 +135,5 @@ def judge(patient: Patient) -> Iterator[Finding]:
         times = "once" if recoveries == 1 else f"{recoveries} times"
         yield NVLINK_RECOVERY.found(
             f"The NVLinks had to recover {times} in the last hour",
-            "see nvidia-smi nvlink --errorcounters; if it goes on, look at the seat of the board",
+            "see nvidia-smi nvlink --errorcounters; if it continues, check the seat of the board",
         )

@@ -47,7 +47,7 @@ _BY_REMEDY: Mapping[Remedy, str] = {
 }
 # Where NVIDIA's action says more than what helps.
 _BY_ACTION: Mapping[Action | None, str] = {
-    Action.CHECK_MECHANICALS: "switch the host off, and look at the power cables and the seat of the card",
+    Action.CHECK_MECHANICALS: "switch the host off, and check the power cables and the seat of the card",
     Action.RESTART_VM: "restart the virtual machine that has it",
     Action.UPDATE_SWFW: "update the driver, and the vGPU software of guest and host",
     Action.CONTACT_SUPPORT: "if it comes back, ask the GPU's vendor",

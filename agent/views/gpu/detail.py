@@ -69,10 +69,10 @@ class GpuDetail(BaseModel):
         description="whether the checksum of the InfoROM is right; read every hour"
     )
     xids: list[GpuXid] | None = Field(
-        description="the latest first; null: the agent does not listen for them"
+        description="XID errors, the latest first; null: the agent does not listen for them"
     )
     mig_instances: list[GpuMigInstance] | None = Field(
-        description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
+        description="MIG instances; empty: MIG is off, or there is none yet; null: the GPU cannot be read"
     )
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
     unknown: dict[str, list[str]] = Field(description=DESCRIPTION)

@@ -35,8 +35,8 @@ class Gpu(BaseModel):
     uuid: str | None = Field(description="NVML UUID")
     timestamp: str | None = Field(description="when this GPU was sampled, ISO 8601 UTC")
     name: str | None = Field(description="product name")
-    state: GpuState = Field(description="how far the values can be trusted")
-    age_ms: int | None = Field(description="age of the last reading when this was assembled, milliseconds")
+    state: GpuState = Field(description="whether the values are live, old or missing")
+    age_ms: int | None = Field(description="age of the last reading when the answer was made, milliseconds")
     error: str | None = Field(description="why the GPU could not be read, else null")
     memory: GpuMemory
     utilization: GpuUtilization

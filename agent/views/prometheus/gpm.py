@@ -18,7 +18,7 @@ GAUGES: ReadingValues = (
     ),
     (
         "sm_occupancy_ratio",
-        "SM occupancy: warps in flight, of the most that fit (GPM), 0 to 1.",
+        "SM occupancy: warps in flight as a share of the maximum (GPM), 0 to 1.",
         lambda r: ratio(r.gpm.sm_occupancy_percent),
     ),
     (
