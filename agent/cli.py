@@ -46,12 +46,12 @@ _ARGUMENTS = {
 
 
 def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], main_file: str) -> int:
-    """Runs the agent until a signal ends it, or itself to be started again.
+    """Runs the agent until a signal ends it, or until it ends itself in order to be restarted.
 
-    The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings; with --check
-    0 all is well, 1 something is wrong, 2 wrong settings.
-    `main_file` is the path of main.py, beside which an env file may be. `end` ends the process with a status,
-    at once: the server calls it EXIT_DEADLINE after a signal. Raises SystemExit(3) if the app does not start.
+    The exit status: 0 after a signal, 75 for a restart, 1 cannot listen, 2 wrong settings; with --check 0 all
+    is well, 1 something is wrong, 2 wrong settings. `main_file` is the path of main.py; an env file may be in
+    the same folder. `end` ends the process at once with the given status: the server calls it EXIT_DEADLINE
+    after a signal. Raises SystemExit(3) if the app does not start.
     """
     options = _parse(argv)
     arguments = {name: text for name in _ARGUMENTS.values() if (text := getattr(options, name)) is not None}
@@ -83,7 +83,8 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], mai
 def app_from_environment(main_file: str) -> ASGIApp:
     """The app for `uvicorn main:app`, whose own options set address and protocol; `main_file` as in `main`.
 
-    Wrong settings end the process as in `main`, or with FAILED_START: its supervisor would start it for ever.
+    Wrong settings end the process as in `main`; under a supervisor with FAILED_START, because it would
+    otherwise restart the process for ever.
     """
     env_file = find_env_file(main_file)
     try:
@@ -110,10 +111,10 @@ def _refuse(error: SettingsError) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Makes the long part of its help when it is asked for: no start needs the scenarios loaded."""
+    """Builds the long part of the help only for `--help`: a normal start loads no scenarios."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Whoever closes the pipe has read enough."""
+        """A closed pipe is not an error: the reader has read enough."""
         with suppress(OSError):
             super()._print_message(message, file)
 
@@ -197,9 +198,10 @@ def _address(settings: Settings) -> str:
 def _announce(
     settings: Settings, address: str, env_file: str | None, *, host_from_environment: bool = False
 ) -> None:
-    """One line that says what has started, and a warning where everybody may read.
+    """Log one line that says what has started, and a warning if everybody can read the data.
 
-    It names the env file, and a HOST that came from the environment: some shells have one that is not for us.
+    It names the env file, and HOST if it comes from the environment: some shells set a HOST that is not meant
+    for the agent.
     """
     tokens, keys = len(settings.tokens), len(settings.api_keys)
     credentials = [
@@ -238,7 +240,7 @@ def _serve(
     end: Callable[[int], object],
     restart: RestartRequest,
 ) -> int:
-    """Until the server ends; returns the exit status."""
+    """Runs until the server ends; returns the exit status."""
     from uvicorn import Config
 
     from agent.server.agent_server import AgentServer
@@ -263,10 +265,10 @@ def _serve(
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
-    gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
+    gc.freeze()  # modules loaded so far stay: collecting garbage among them would halt everything for 0.1 s
     manager = ServiceManager(os.environ)
     if manager.watches:
-        faulthandler.enable()  # systemd ends a loop that stands still by SIGABRT: the log says where it stood
+        faulthandler.enable()  # systemd ends a hung event loop by SIGABRT: the log then has its traceback
     server = AgentServer(
         config,
         exit_deadline=EXIT_DEADLINE,
@@ -280,7 +282,7 @@ def _serve(
 
 
 def _handshakes(settings: Settings) -> Handshakes:
-    """With the certificate, which is watched from here on."""
+    """The TLS handshakes, with the certificate; changes of its files are followed from here on."""
     from agent.server.handshakes import Certificate, Handshakes
     from agent.settings.tls_pair import TlsPair
 

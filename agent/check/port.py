@@ -1,4 +1,4 @@
-"""The address to listen on: free, or in use by an agent, which is no fault, or by something else."""
+"""The address to listen on: free, in use by an agent (no problem), or by something else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def look_at_port(settings: Settings) -> Port:
-    """Asks whoever listens there already. Waits as long as `probe.ask` does, and for a name server."""
+    """Sends a request to the program that already listens there.
+
+    Waits as long as `probe.ask` does, and for name resolution.
+    """
     try:
         if settings.uds:
             may_listen_at(settings.uds)

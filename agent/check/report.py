@@ -14,7 +14,7 @@ EXIT_STATUS: dict[Outcome, int] = {"well": 0, "wrong": 1, "settings": 2}
 
 
 class Problem(BaseModel):
-    """One thing that is not as it should be, beside the findings about the GPUs and the host."""
+    """One problem that is not a finding about the GPUs or the host."""
 
     name: str = Field(description="name of the problem for programs, as in token_file_readable")
     level: Literal["wrong", "note"] = Field(description="note: only information, the exit status stays 0")
@@ -23,7 +23,7 @@ class Problem(BaseModel):
 
 
 class Setting(BaseModel):
-    """One setting; of wrong settings, its text as it was given."""
+    """One setting; if the settings are wrong, its text as given."""
 
     name: str = Field(description="name of the setting")
     value: str = Field(description="its value in force; empty: not set; *** for a secret")
@@ -55,7 +55,7 @@ class Gpu(BaseModel):
 
 
 class Host(BaseModel):
-    """The host beside its GPUs."""
+    """The host without its GPUs."""
 
     hostname: str | None = Field(description="name of the host")
     verdict: Verdict | None = Field(description="verdict on whether all its GPUs are there; null: not known")
@@ -77,7 +77,7 @@ class Port(BaseModel):
 
 
 class RunningGpu(BaseModel):
-    """One GPU, as a running agent tells."""
+    """One GPU, as a running agent reports it."""
 
     idx: int = Field(description="NVML index")
     uuid: str | None = Field(description="NVML UUID")

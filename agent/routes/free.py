@@ -34,7 +34,7 @@ ENDPOINT = Endpoint(router, failures=(500, 503), waits=True)
 
 MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
-LOOK_INTERVAL = 1.0  # seconds between two looks of a request that waits
+LOOK_INTERVAL = 1.0  # seconds between two checks of a waiting request
 
 Count = Annotated[
     int, Query(ge=1, le=MAX_COUNT, description="number of GPUs, with mig=1 of instances and GPUs")
@@ -93,7 +93,7 @@ async def the_wish(
     model: Model = "",
     mig: Mig = False,
 ) -> Wish:
-    """What the parameters ask for. Raises InvalidRequest."""
+    """The wish that the parameters express. Raises InvalidRequest."""
     return Wish(
         count=count,
         min_free_memory_bytes=_parse_memory(min_free_memory),
@@ -127,12 +127,13 @@ async def free(
 ) -> Success[FreeGpus] | Response:
     """First those without a compute process, then those with the most free memory, then the coolest.
 
-    With more than one, NVLink neighbours are kept together. By default no GPU has a compute process.
+    Several GPUs are NVLink neighbours where possible. By default only GPUs without a compute process are
+    offered.
     """
     snapshot = await shared.sampler.latest()
-    await shared.turnstile.wait()  # many may have waited for the same sample
+    await shared.turnstile.wait()  # many requests may have waited for the same sample
     driver_of(snapshot)
-    if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without telling anyone which
+    if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without reporting which
         offer = await _wait(request, shared, wish, snapshot, wait)
     else:
         offer = shared.queue.offer_now(wish, snapshot)
@@ -146,9 +147,9 @@ async def free(
 async def _wait(
     request: Request, shared: SharedState, wish: Wish, snapshot: Snapshot, seconds: float
 ) -> Offer:
-    """What there is once the wish is satisfied, the time is up, or the agent ends.
+    """The offer once the wish is satisfied, the time is up, or the agent ends.
 
-    Raises TryAgainLater, and Unauthorized once the client's token is withdrawn.
+    Raises TryAgainLater, and Unauthorized once the client's token is revoked.
     """
     admission: Admission = request.scope[ADMISSION_KEY]
     with shared.stream(), shared.queue.join(wish, snapshot) as entry:
@@ -165,7 +166,7 @@ async def _wait(
 async def _satisfied_or_ended(
     request: Request, shared: SharedState, entry: QueueEntry, admission: Admission
 ) -> bool:
-    """False once the client has hung up."""
+    """Returns False once the client has disconnected."""
     async with contextlib.aclosing(
         shared.sampler.watch(LOOK_INTERVAL, MAX_WAIT, admission.is_withdrawn)
     ) as snapshots:

@@ -24,5 +24,5 @@ class Health(BaseModel):
 
 @router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
 async def health(settings: AgentSettings) -> Health:
-    """Always ok, and never touches the driver: for a supervisor that restarts a dead process."""
+    """Always ok; never calls the driver. For a supervisor that restarts a failed process."""
     return Health(status="ok", simulated=True) if settings.simulate_gpus else Health(status="ok")

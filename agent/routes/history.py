@@ -48,7 +48,7 @@ async def the_fields(
         Query(description=f"columns joined by commas: {', '.join(FIELDS)}; empty: {', '.join(DEFAULT)}"),
     ] = "",
 ) -> frozenset[str]:
-    """The columns wanted. Raises InvalidRequest."""
+    """The requested columns. Raises InvalidRequest."""
     if not fields.strip():
         return frozenset(DEFAULT)
     wanted = [field.strip() for field in fields.split(",")]
@@ -78,11 +78,11 @@ async def history(
 ) -> Response:
     """Columns over time, the oldest first. Unknown values are null; without history the columns are empty.
 
-    More than an hour is read from the file in STATE_DIR, up to its last write a minute ago. At most four
-    requests wait for it, a second each; then the answer is 503.
+    More than an hour is read from the file in STATE_DIR, up to its last write, a minute ago at most. At most
+    four requests wait for the file, a second each; others are answered 503.
 
-    It is made in a thread, one at a time: an hour of many GPUs takes most of a second. At most 32 requests
-    wait for that, two seconds each; then the answer is 503.
+    Answers are made in a thread, one at a time: an hour of many GPUs takes most of a second. At most 32
+    requests wait for their turn, two seconds each; others are answered 503.
     """
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))

@@ -50,7 +50,7 @@ async def processes(
 ) -> Response:
     """Every process on every GPU. Unknown values are null."""
     driver_of(snapshot)
-    if idle and snapshot.ledger is None:  # an empty list would say that nobody is
+    if idle and snapshot.ledger is None:  # an empty list would mean that no process is idle
         raise InvalidRequest("Invalid idle: with HISTORY_INTERVAL=0 it is not known who is idle")
     selected = select(snapshot.gpus, idx)
     pids = parse_numbers(pid, "Invalid pid: pid", "numbers joined by commas, as in 4711,4712")

@@ -192,7 +192,7 @@ class Settings:
     log_format: str = _setting("text", one_of("text", "json"), "Format of the log: lines of text or of JSON.")
 
     def __post_init__(self) -> None:
-        """API_KEY is one of the API_KEYS from here on, and TOKEN one of the TOKENS."""
+        """Adds API_KEY to the API_KEYS, and TOKEN to the TOKENS."""
         keys = dict.fromkeys(key for key in (self.api_key, *self.api_keys) if key)
         object.__setattr__(self, "api_keys", tuple(keys))
         tokens = dict.fromkeys(token for token in (self.token, *self.tokens) if token)
@@ -200,11 +200,11 @@ class Settings:
 
     @property
     def wants_token(self) -> bool:
-        """Whether the data want a token, whatever TOKEN_FILE holds by now."""
+        """Whether the data require a token, whatever TOKEN_FILE holds by now."""
         return bool(self.tokens or self.token_file)
 
     def in_force(self) -> dict[str, str]:
-        """The value of each setting by its name, as one would write it behind the `=`; a secret is `***`."""
+        """The value of each setting by its name, as written after the `=`; a secret is `***`."""
         values = {item.name.upper(): _written(getattr(self, item.name)) for item in fields(self)}
         return {name: masked(name, text) for name, text in values.items()}
 
@@ -219,7 +219,7 @@ class Settings:
     def from_mapping(cls, environ: Mapping[str, str], *, reads_files: bool = True) -> Self:
         """Settings from environment variables: an empty one counts as not set, an unknown one is ignored.
 
-        Without `reads_files`, what TLS_CERT, TLS_KEY and SIMULATE_GPUS lead to is not looked at.
+        Without `reads_files`, the files of TLS_CERT, TLS_KEY and SIMULATE_GPUS are not checked.
 
         Raises SettingsError with every fault at once.
         """
@@ -250,7 +250,7 @@ class Settings:
 
 
 class Documented(NamedTuple):
-    """One setting as documents show it; `default` is what one would write after the `=`."""
+    """One setting as documents show it; `default` is the text after the `=`."""
 
     name: str
     default: str
@@ -269,7 +269,7 @@ def documented() -> list[Documented]:
 
 
 def scenarios() -> dict[str, str]:
-    """What SIMULATE_SCENARIO accepts: each name, and in one line what happens."""
+    """The names that SIMULATE_SCENARIO accepts, each with one line of description."""
     from agent.simulation import SCENARIOS  # not loaded on a GPU host
 
     return {name: scenario.description for name, scenario in SCENARIOS.items()}
@@ -291,7 +291,7 @@ SECRET_NAMES = frozenset(item.name.upper() for item in fields(Settings) if item.
 
 
 def masked(name: str, text: str) -> str:
-    """The text of a variable as anybody may see it: `***` for one of the secret settings."""
+    """The text of a variable without secrets: `***` for a secret setting."""
     return "***" if text and name in SECRET_NAMES else text
 
 
@@ -318,7 +318,7 @@ def _document_faults(simulated: object) -> list[str]:
 
 
 def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:
-    """What is wrong with TLS_CERT and TLS_KEY together, and beside UDS."""
+    """What is wrong with TLS_CERT and TLS_KEY together, and with UDS."""
     paths = {name: path for name in ("TLS_CERT", "TLS_KEY") if (path := environ.get(name))}
     if len(paths) == 1:
         (name,) = paths
@@ -340,7 +340,7 @@ def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:
 
 
 def _token_faults(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with TOKEN_FILE, and with METRICS_TOKEN beside the other tokens."""
+    """What is wrong with TOKEN_FILE, and with METRICS_TOKEN and the other tokens."""
     faults: list[str] = []
     tokens = {environ.get("TOKEN", ""), *(token.strip() for token in environ.get("TOKENS", "").split(","))}
     if path := environ.get("TOKEN_FILE"):
