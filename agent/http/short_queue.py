@@ -5,12 +5,12 @@ from __future__ import annotations
 from agent.http.errors import TryAgainLater
 from agent.state.short_queue import ShortQueue
 
-MAX_WAITING = 32  # requests: a room full of people who open the page at once
+MAX_WAITING = 32  # requests: enough for many people who open the page at once
 PATIENCE = 2.0  # seconds that each waits for its turn
 
 
 def long_answers(patience: float = PATIENCE) -> ShortQueue:
-    """Whoever it sends away gets a 503."""
+    """Requests that it refuses are answered 503."""
     return ShortQueue(
         TryAgainLater,
         most=MAX_WAITING,

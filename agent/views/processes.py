@@ -103,7 +103,7 @@ class Processes(BaseModel):
 
 
 class _Row(NamedTuple):
-    """A row, and what it is selected by."""
+    """A row, and the values that it is selected by."""
 
     owner: tuple[str | None, str | None]  # name and number
     pid: int
@@ -112,7 +112,7 @@ class _Row(NamedTuple):
 
 
 class ProcessesJson:
-    """The JSON of `/processes` out of one Snapshot, in its envelope."""
+    """The JSON of `/processes` from one Snapshot, in its envelope."""
 
     def __init__(self, snapshot: Snapshot, idle_holder_seconds: float) -> None:
         self._snapshot = snapshot
@@ -127,7 +127,7 @@ class ProcessesJson:
         pids: Container[int] | None = None,
         idle_only: bool = False,
     ) -> Iterator[bytes]:
-        """`selected` are the GPUs to look at; `user` keeps one owner's rows, by name or number."""
+        """`selected` are the GPUs to list; `user` keeps the rows of one owner, by name or uid."""
         return filled(
             success(Processes(processes=[], unknown_idx=indices_with_unknown_processes(selected))),
             processes=(

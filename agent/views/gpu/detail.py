@@ -80,7 +80,7 @@ class GpuDetail(BaseModel):
 
 
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
-    """The wire shape of what one reading tells beyond the plain answer."""
+    """The part of a GPU's object that only detail=1 shows."""
     reading = gpu.values
     return GpuDetail(
         board=board_view(reading.identity),
@@ -107,6 +107,6 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         xids=xids_view(gpu),
         mig_instances=mig_instances_view(gpu),
         findings=findings_view(health),
-        unknown={},  # what is null can be said when all is together
+        unknown={},  # last, when all nulls are known
         failed={},
     )

@@ -1,4 +1,4 @@
-"""One GPU of the rich API, put together from its subjects. An unknown value is null, never 0."""
+"""One GPU of `/gpu`, combined from its subjects. An unknown value is null, never 0."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def gpu_view(
         debug_info=debug_info_view(judgement),
         top_processes=top_processes_view(reading, described),
     )
-    if reading.mig.enabled:  # what is not set is left out
+    if reading.mig.enabled:  # fields that are not set are left out
         view.mig = mig_slices_view(reading)
     if failed := failed_view(view, gpu):
         view.failed = failed

@@ -1,4 +1,4 @@
-"""How busy SMs, tensor cores and DRAM of each GPU really are."""
+"""Activity of SMs, tensor cores and DRAM of each GPU, from GPM."""
 
 from __future__ import annotations
 
