@@ -1,4 +1,4 @@
-"""Whether the host itself is well: whether its GPUs are all there."""
+"""The health of the host: whether all its GPUs are there."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ HOST_KINDS = (
 )
 
 
-# A fatal error of a switch is held against the host as an XID is against a GPU: see health/xid.py.
+# A fatal error of a switch stays a finding for as long as an XID of a GPU: see health/xid.py.
 SXID_SECONDS = 86_400.0
 
 
@@ -81,9 +81,9 @@ def _fallen(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
-    """One for each code, whatever the switches that report it: a finding is told from others by its name.
+    """One finding for each code, because findings are distinguished by name.
 
-    Without their number and the link of the last: what is found about the host is logged whenever it changes.
+    The text has no counts and no link, because every change of a finding is logged.
     """
     reports: dict[int, list[str]] = {}
     for switch in snapshot.kernel_log.switches if snapshot.kernel_log else ():
