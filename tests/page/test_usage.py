@@ -101,7 +101,7 @@ def test_where_nothing_is_known_nobody_is_not_told(browser: Browser, tmp_path: P
         agent_server(STATE_DIR=str(tmp_path), HISTORY_INTERVAL="10") as url,
         opened(browser, f"{url}/#users") as page,
     ):
-        page.get_by_text("Nothing is counted of these days yet.").wait_for()
+        page.get_by_text("Nothing has been counted for these days yet.").wait_for()
         assert page.get_by_text("Nobody had a process").count() == 0
 
 
@@ -137,7 +137,7 @@ def test_a_day_and_ninety_days_in_the_charts_of_a_gpu(browser: Browser, tmp_path
         chart.locator(".spread").get_by_text("250").wait_for()
         assert page.get_by_role("button", name="24 h").get_attribute("aria-pressed") == "true"
         assert "range=1440" in page.url
-        slider = page.get_by_role("slider", name="Moment of the values shown")
+        slider = page.get_by_role("slider", name="Time of the shown values")
         slider.focus()
         slider.evaluate(
             "(one) => { one.value = -7200; one.dispatchEvent(new Event('input', { bubbles: true })); }"
