@@ -114,7 +114,7 @@ def _counted(metrics: httpx.Response) -> list[float]:
 
 
 def test_what_keeps_nothing_in_memory_keeps_nothing_in_a_file() -> None:
-    with pytest.raises(SettingsError, match="STATE_DIR is '/var/lib/x', which has nothing to keep while"):
+    with pytest.raises(SettingsError, match="STATE_DIR is '/var/lib/x', which cannot keep anything while"):
         Settings.from_mapping({"HISTORY_INTERVAL": "0", "STATE_DIR": "/var/lib/x"})
 
 
