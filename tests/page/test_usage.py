@@ -92,7 +92,9 @@ def test_users_of_a_week_and_of_a_month_with_held_against_used(browser: Browser,
         assert bars == ["100%", "75%", "1.25%"]
         assert "hours=30" in page.url
         page.get_by_text(f"{ago(29)} to {ago(0)}").wait_for()
-        page.get_by_text(re.compile("Nothing has been counted since the agent started|Counted up to")).wait_for()
+        page.get_by_text(
+            re.compile("Nothing has been counted since the agent started|Counted up to")
+        ).wait_for()
 
 
 def test_where_nothing_is_known_nobody_is_not_told(browser: Browser, tmp_path: Path) -> None:
