@@ -201,7 +201,7 @@ def test_a_start_that_fails_is_one_sentence_and_status_3(tmp_path: Path) -> None
 def test_a_crash_is_status_1_and_the_log_says_where(tmp_path: Path) -> None:
     status, said = outcome(tmp_path, URL_PREFIX="crash", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
     assert status == 1
-    assert " CRITICAL The agent ends because of a fault of its own\nTraceback" in said
+    assert " CRITICAL The agent ends because of a bug\nTraceback" in said
     assert said.endswith("RuntimeError: unforeseen\n")
 
 
