@@ -1,5 +1,5 @@
-# The agent as an image. Not a CUDA base: the NVIDIA container runtime brings the driver's libraries
-# from the host, and they need glibc (no Alpine).
+# The agent as an image. It needs no CUDA base image: the NVIDIA container runtime adds the driver's libraries from the
+# host. They need glibc (no Alpine).
 FROM python:3.12-slim-bookworm
 
 # Both are read by the NVIDIA container runtime, not by the agent: all GPUs, with NVML ("utility").
@@ -9,22 +9,22 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
 
 WORKDIR /app
 
-# In a layer of its own, which stays cached until a version changes.
+# A layer of its own, which stays cached until a version changes.
 COPY requirements.txt ./
 RUN python -m pip install --no-cache-dir --require-hashes --requirement requirements.txt
 
 COPY main.py ./
 COPY agent/ agent/
-# The user below may write nothing, so byte code is made now; and a checkout may be closed to other users.
+# The user below may not write, so byte code is compiled now; and files of a checkout may be unreadable for it.
 RUN python -m compileall -q main.py agent && chmod -R a+rX .
 
-# A number, not a name: a compose file may mount the host's /etc/passwd over the image's own.
+# A number, because a compose file may mount the host's /etc/passwd over the image's own.
 USER 10001:10001
 
 # The default of PORT. Set another one with `--env PORT=…` rather than `--port`: HEALTHCHECK sees only the former.
 EXPOSE 8000
 
-# Asks /health at PORT under URL_PREFIX, with the image's own Python: there is no curl in it.
+# Requests /health at PORT under URL_PREFIX with the image's Python, because the image has no curl.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s --retries=3 \
     CMD ["python", "-m", "agent.server.probe"]
 

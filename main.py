@@ -1,6 +1,6 @@
-"""`uv run main.py` and the command `nvidia-smi-web-agent` run the agent; `uvicorn main:app` finds its app.
+"""`uv run main.py` and the command `nvidia-smi-web-agent` run the agent; `uvicorn main:app` uses its app.
 
-Only here is the process ended by force: whoever imports `agent` keeps theirs.
+Only this module ends the process by force; importing `agent` never does.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
 
-FLUSH_DEADLINE = 0.5  # seconds; the log itself waits less, but another thread may hold one of its locks
+FLUSH_DEADLINE = 0.5  # seconds; the log waits less, but another thread may hold one of its locks
 
 
 def __getattr__(name: str) -> object:
-    """Makes `app` when it is asked for: `uv run main.py` makes its own."""
+    """Makes `app` on access, because `uv run main.py` makes its own."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from agent.cli import app_from_environment
@@ -26,9 +26,9 @@ def __getattr__(name: str) -> object:
 
 
 def run(argv: Sequence[str] | None = None) -> NoReturn:
-    """Runs the agent and ends the process.
+    """Run the agent and end the process.
 
-    The status: 0 after a signal, 75 to be started again, 2 wrong settings, 3 failed start, 1 all else.
+    The status: 0 after a signal, 75 for a restart, 2 wrong settings, 3 failed start, 1 everything else.
     """
     status: object = 1
     try:
@@ -46,15 +46,15 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
     except BaseException:
         import logging
 
-        logging.getLogger("agent").critical("The agent ends because of a fault of its own", exc_info=True)
+        logging.getLogger("agent").critical("The agent ends because of a bug", exc_info=True)
     finally:
         end(status if isinstance(status, int) else 1)
 
 
 def end(status: int) -> NoReturn:
-    """Ends the process now, whatever its threads do; what was logged has a moment left to be read.
+    """End the process now, whatever its threads do; the log gets a moment to be written.
 
-    Python's own end takes long on a busy machine, gives signals back their power to kill meanwhile, and runs
+    Python's normal exit takes long on a busy machine, restores default signal handlers meanwhile, and runs
     the exit hooks of the driver's libraries while threads may still be in a call. It has nothing left to do.
     """
     try:
@@ -73,7 +73,7 @@ def end(status: int) -> NoReturn:
 
 
 def _open_closed_streams() -> None:
-    """A program started with `>&-` would else have its sockets where others expect standard output."""
+    """Without this, a program started with `>&-` would get a socket as its standard output."""
     for name, mode in [("stdin", "r"), ("stdout", "w"), ("stderr", "w")]:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  (as long as the process)

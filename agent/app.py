@@ -1,4 +1,4 @@
-"""The only wiring: settings in, ASGI app out."""
+"""Builds the app from the settings; everything is connected here."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 
 
 class _InItsPlace(NamedTuple):
-    """What a simulated host has instead of the real one's."""
+    """Substitutes for parts of the real host in a simulation."""
 
     processes: Processes
     kernel_log: str | None  # None: it has none
@@ -90,10 +90,10 @@ def create_app(
 ) -> Starlette:
     """The whole agent as one ASGI app. A function, so that tests make as many as they like.
 
-    With SIMULATE_GPUS the simulated driver takes the real one's place from here on. Raises ValueError for a
+    With SIMULATE_GPUS the simulated driver replaces the real one from here on. Raises ValueError for a
     scenario that does not exist, and SettingsError for a file that can no longer be replayed. `restart` ends
-    the process for the reason given, to be started again; None: there is no such way. `contained`: whether it
-    runs in a container; None: look. `kernel_log`: for tests, what KERNEL_LOG reads instead of /dev/kmsg.
+    the process with a reason, so that it is started again; None: not possible. `contained`: whether the agent
+    runs in a container; None: detect it. `kernel_log`: for tests, what KERNEL_LOG reads instead of /dev/kmsg.
     """
     simulated = _simulate(settings) if settings.simulate_gpus else None
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
@@ -132,7 +132,7 @@ def create_app(
 
 
 def _simulate(settings: Settings) -> _InItsPlace:
-    """Put a simulated driver in place of the real one; returns what else its host has."""
+    """Replace the real driver by a simulated one; returns the other substitutes of its host."""
     from agent.simulation import Simulation  # not loaded on a GPU host
     from agent.simulation.replay import DocumentError, replay
 
@@ -142,7 +142,7 @@ def _simulate(settings: Settings) -> _InItsPlace:
     else:
         try:
             simulation = replay(settings.simulate_gpus)
-        except DocumentError as why:  # it was another when the settings were read
+        except DocumentError as why:  # the file has changed since the settings were read
             raise SettingsError([fault("SIMULATE_GPUS", settings.simulate_gpus, why=str(why))]) from why
         reads_log = False  # a document has none
     simulation.install()
@@ -153,7 +153,7 @@ def _simulate(settings: Settings) -> _InItsPlace:
 
 
 def _kernel_log(path: str | None, simulated: _InItsPlace | None) -> KernelLogSource | None:
-    """That of this host, of a simulated one, or at `path`. None: what is simulated has none."""
+    """The kernel log of this host, of a simulated host, or at `path`. None: the simulated host has none."""
     if path is None and simulated is None:
         return KernelLogSource()
     path = path or (simulated.kernel_log if simulated else None)
@@ -161,10 +161,10 @@ def _kernel_log(path: str | None, simulated: _InItsPlace | None) -> KernelLogSou
 
 
 def _store(settings: Settings) -> Store | None:
-    """What outlives a restart. Raises SettingsError for a folder that must not be used."""
+    """The store in STATE_DIR. Raises SettingsError for a folder that must not be used."""
     if not settings.state_dir:
         return None
-    from agent.state.folder import Refused, StateFolder  # and with it sqlite3, only where something is kept
+    from agent.state.folder import Refused, StateFolder  # imports sqlite3, so only if STATE_DIR is set
     from agent.state.store import Store
 
     folder = StateFolder(settings.state_dir)
@@ -173,14 +173,14 @@ def _store(settings: Settings) -> Store | None:
     except Refused as why:
         raise SettingsError([fault("STATE_DIR", settings.state_dir, why=str(why))]) from why
     except OSError:
-        pass  # it may come: the store tries again, and says so
-    # A demonstration leaves nothing for the real GPUs to be compared with.
+        pass  # it may become available: the store tries again, and logs it
+    # Values of simulated GPUs must not be compared with those of real ones.
     name = "simulated.sqlite3" if settings.simulate_gpus else "agent.sqlite3"
     return Store(folder, name, days=settings.state_days, boot=boot_id(), users=settings.state_users)
 
 
 async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
-    """What an agent before this one knew, and who has it kept from here on."""
+    """The state of the previous run of the agent, and the keeper that saves it from here on."""
     store, history, settings = shared.store, shared.history, shared.settings
     if store is None or history is None:
         return Restored(), None
@@ -239,11 +239,12 @@ def _middleware(settings: Settings) -> Iterator[Middleware]:
             Cors,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD"],
-            # The last two come from EventSource in JavaScript; the browser's own needs no leave for them.
+            # The last two are sent by EventSource libraries in JavaScript; the browser's own needs no
+            # permission for them.
             allow_headers=["Authorization", "X-API-Key", "Cache-Control", "Last-Event-ID"],
             expose_headers=[BUILD_HEADER],
             allow_private_network=True,
-            # What a proxy in front of us wants of a user; never for any page that comes along.
+            # For credentials of a proxy in front of the agent; never for every origin.
             allow_credentials="*" not in settings.cors_origins,
         )
     streams = frozenset(prefix + path for endpoint in ENDPOINTS for path in endpoint.streams)
@@ -291,7 +292,7 @@ async def _lifespan(
         connections=TopologySource(),
         ledger=_ledger(settings, restored),
         history=shared.history,
-        # Without samples in the background nothing runs while nobody looks, this neither.
+        # Without samples in the background nothing runs while no client asks, so this does not either.
         xids=XidWatch(XidEventSource(), logged=logged.tally if logged else Tally)
         if settings.history_interval
         else None,
@@ -300,7 +301,7 @@ async def _lifespan(
         expected_gpus=settings.expected_gpus,
         not_offered=settings.not_offered,
         recount=new_process.count_gpus,
-        # A simulated driver is not replaced, and what a new process finds is not it.
+        # A simulated driver is never replaced, and a new process would find the real one.
         runtime_power=runtime_power.in_place,
         replaced_driver=None
         if restart is None or shared.simulated
@@ -314,7 +315,7 @@ async def _lifespan(
         if logged is not None:
             logged.start()
         shared.sampler.start()
-        # The server waits for open streams before it tells us to stop: they must end at the signal itself.
+        # The server waits for open streams before it shuts the app down: they must end at the signal itself.
         loop = asyncio.get_running_loop()
         when_stopped(lambda: loop.call_soon_threadsafe(shared.sampler.end_streams))
         watching = asyncio.create_task(shared.tokens.watch(shared.sampler.wake_streams))
@@ -334,7 +335,7 @@ async def _lifespan(
 
 
 def _ledger(settings: Settings, restored: Restored) -> Ledger | None:
-    """None: without samples in the background nothing could be remembered truly."""
+    """The ledger; None: without samples in the background it would be wrong."""
     if not settings.history_interval:
         return None
     return Ledger(

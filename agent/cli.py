@@ -46,12 +46,12 @@ _ARGUMENTS = {
 
 
 def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], main_file: str) -> int:
-    """Runs the agent until a signal ends it, or itself to be started again.
+    """Runs the agent until a signal ends it, or until it ends itself in order to be restarted.
 
-    The exit status: 0 after a signal, 75 to be started again, 1 cannot listen, 2 wrong settings; with --check
-    0 all is well, 1 something is wrong, 2 wrong settings.
-    `main_file` is the path of main.py, beside which an env file may be. `end` ends the process with a status,
-    at once: the server calls it EXIT_DEADLINE after a signal. Raises SystemExit(3) if the app does not start.
+    The exit status: 0 after a signal, 75 for a restart, 1 cannot listen, 2 wrong settings; with --check 0 all
+    is well, 1 something is wrong, 2 wrong settings. `main_file` is the path of main.py; an env file may be in
+    the same folder. `end` ends the process at once with the given status: the server calls it EXIT_DEADLINE
+    after a signal. Raises SystemExit(3) if the app does not start.
     """
     options = _parse(argv)
     arguments = {name: text for name in _ARGUMENTS.values() if (text := getattr(options, name)) is not None}
@@ -83,7 +83,8 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], mai
 def app_from_environment(main_file: str) -> ASGIApp:
     """The app for `uvicorn main:app`, whose own options set address and protocol; `main_file` as in `main`.
 
-    Wrong settings end the process as in `main`, or with FAILED_START: its supervisor would start it for ever.
+    Wrong settings end the process as in `main`; under a supervisor with FAILED_START, because it would
+    otherwise restart the process for ever.
     """
     env_file = find_env_file(main_file)
     try:
@@ -98,7 +99,7 @@ def app_from_environment(main_file: str) -> ASGIApp:
     _announce(settings, "", env_file)
     unused = [name for name in ("UDS", "TLS_CERT", "TLS_KEY") if getattr(settings, name.lower())]
     if unused:
-        logger.warning("%s: not used here; the server has options of its own for it", ", ".join(unused))
+        logger.warning("%s: not used under this server, which has its own options for it", ", ".join(unused))
     return SingleWorker(app) if is_supervised() else app
 
 
@@ -110,17 +111,17 @@ def _refuse(error: SettingsError) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Makes the long part of its help when it is asked for: no start needs the scenarios loaded."""
+    """Builds the long part of the help only for `--help`: a normal start loads no scenarios."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Whoever closes the pipe has read enough."""
+        """A closed pipe is not an error: the reader has read enough."""
         with suppress(OSError):
             super()._print_message(message, file)
 
     def format_help(self) -> str:
         self.epilog = "\n".join(
             [
-                "settings, by argument, else environment variable, else env file, else default:",
+                "settings, by precedence: argument, environment variable, env file, default:",
                 *(
                     f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}."
                     for row in documented()
@@ -136,7 +137,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(argv)
     if not options.check and (options.json or options.url):
-        parser.error("--json and --url go with --check")
+        parser.error("--json and --url need --check")
     return options
 
 
@@ -152,7 +153,7 @@ def _url(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=NAME,
-        description="Shows over HTTP, live, what each NVIDIA GPU of this host is doing.",
+        description="Shows live over HTTP what each NVIDIA GPU of this host is doing.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -162,24 +163,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--env-file",
         metavar="PATH",
-        help="File of NAME=value lines. Default: .env of the working directory, else .env beside main.py.",
+        help="File of NAME=value lines. Default: .env of the working directory, else .env next to main.py.",
     )
     checking = parser.add_argument_group(
         "check",
-        "Shows what is in force on this host and what is wrong with it; works beside a running agent.",
+        "Shows the settings in force and what is wrong on this host; an agent may be running meanwhile.",
     )
     checking.add_argument(
         "--check",
         action="store_true",
-        help="Show settings, driver, GPUs and what is missing, within 10 seconds, and end."
+        help="Check settings, driver and GPUs, show what is wrong, and end within 10 seconds."
         " Exit status: 0 all is well, 1 something is wrong, 2 wrong settings.",
     )
-    checking.add_argument("--json", action="store_true", help="With --check: write it as one JSON object.")
+    checking.add_argument(
+        "--json", action="store_true", help="With --check: write the report as one JSON object."
+    )
     checking.add_argument(
         "--url",
         type=_url,
         metavar="URL",
-        help="With --check: compare with the agent that runs at URL; it is sent the token of the settings.",
+        help="With --check: compare with the agent at URL, which is sent the token of the settings.",
     )
     parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
     return parser
@@ -195,9 +198,10 @@ def _address(settings: Settings) -> str:
 def _announce(
     settings: Settings, address: str, env_file: str | None, *, host_from_environment: bool = False
 ) -> None:
-    """One line that says what has started, and a warning where everybody may read.
+    """Log one line that says what has started, and a warning if everybody can read the data.
 
-    It names the env file, and a HOST that came from the environment: some shells have one that is not for us.
+    It names the env file, and HOST if it comes from the environment: some shells set a HOST that is not meant
+    for the agent.
     """
     tokens, keys = len(settings.tokens), len(settings.api_keys)
     credentials = [
@@ -236,7 +240,7 @@ def _serve(
     end: Callable[[int], object],
     restart: RestartRequest,
 ) -> int:
-    """Until the server ends; returns the exit status."""
+    """Runs until the server ends; returns the exit status."""
     from uvicorn import Config
 
     from agent.server.agent_server import AgentServer
@@ -261,10 +265,10 @@ def _serve(
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
-    gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
+    gc.freeze()  # modules loaded so far stay: collecting garbage among them would halt everything for 0.1 s
     manager = ServiceManager(os.environ)
     if manager.watches:
-        faulthandler.enable()  # systemd ends a loop that stands still by SIGABRT: the log says where it stood
+        faulthandler.enable()  # systemd ends a hung event loop by SIGABRT: the log then has its traceback
     server = AgentServer(
         config,
         exit_deadline=EXIT_DEADLINE,
@@ -278,7 +282,7 @@ def _serve(
 
 
 def _handshakes(settings: Settings) -> Handshakes:
-    """With the certificate, which is watched from here on."""
+    """The TLS handshakes, with the certificate; changes of its files are followed from here on."""
     from agent.server.handshakes import Certificate, Handshakes
     from agent.settings.tls_pair import TlsPair
 

@@ -144,8 +144,8 @@ def test_one_message_lists_every_fault_of_every_source(tmp_path: Path) -> None:
         "nvidia-smi-web-agent cannot start: 5 settings are wrong",
         "  PORT is 'abc'; accepted: a whole number from 1 to 65535",
         (
-            "  URL_PREFIX is 'a b'; accepted: segments of A-Z a-z 0-9 . _ ~ - with one / between them,"
-            " none of them . or .. alone"
+            "  URL_PREFIX is 'a b'; accepted: segments of A-Z a-z 0-9 . _ ~ - separated by single slashes,"
+            " none of them . or .."
         ),
         "  TOKEN is ***; accepted: printable latin-1 without blanks at either end",
         "  API_KEYS is ***; accepted: one or more keys, comma-separated, each as API_KEY",
@@ -205,7 +205,7 @@ def test_a_start_that_fails_is_one_sentence_and_status_3(tmp_path: Path) -> None
 def test_a_crash_is_status_1_and_the_log_says_where(tmp_path: Path) -> None:
     status, said = outcome(tmp_path, URL_PREFIX="crash", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
     assert status == 1
-    assert " CRITICAL The agent ends because of a fault of its own\nTraceback" in said
+    assert " CRITICAL The agent ends because of a bug\nTraceback" in said
     assert said.endswith("RuntimeError: unforeseen\n")
 
 

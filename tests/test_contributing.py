@@ -22,7 +22,7 @@ def named(row: str) -> set[str]:
 
 
 def test_the_example_value_is_followed_through_every_file_that_mentions_it() -> None:
-    rows = re.findall(r"^\| `.*$", section("One value through the house"), re.MULTILINE)
+    rows = re.findall(r"^\| `.*$", section("How one value passes through the code"), re.MULTILINE)
     followed = set().union(*map(named, rows))
     mentions = {
         str(path.relative_to(ROOT))
@@ -31,7 +31,9 @@ def test_the_example_value_is_followed_through_every_file_that_mentions_it() -> 
         if path.suffix in {".py", ".js", ".h", ".md", ".json", ".txt"} and VALUE.search(path.read_text())
     } - {"tests/test_contributing.py"}
 
-    assert followed == mentions, "CONTRIBUTING.md, One value through the house, needs a row for each file"
+    assert followed == mentions, (
+        "CONTRIBUTING.md, How one value passes through the code, needs a row for each file"
+    )
 
 
 def test_every_file_that_it_names_exists() -> None:

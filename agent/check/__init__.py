@@ -1,7 +1,7 @@
-"""`--check`: what holds on this host, and what is wrong with it, without listening.
+"""`--check`: the settings in force on this host and what is wrong with it, without listening on a port.
 
-`command.py` runs it and `run.py` brings it together; `report.py` is the shape of the outcome (`--json`), and
-`text.py` shows it to people. `settings.py`, `rights.py`, `port.py`, `driver.py` and `running.py` each look at
-one thing. What the driver and the GPUs say comes from the agent itself, which `driver.py` runs for a moment
-without a port.
+`command.py` runs the check and `run.py` combines its parts. `report.py` defines the report (`--json`), and
+`text.py` formats it for people. `settings.py`, `rights.py`, `port.py`, `driver.py` and `running.py` each
+check one thing. `driver.py` runs the agent itself for a moment, without a port, to read the driver and the
+GPUs.
 """

@@ -1,4 +1,4 @@
-"""A daemon thread for what may hang, and is left behind then."""
+"""A daemon thread for a call that may hang; if it hangs, the thread is abandoned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Aside(Generic[T]):
-    """Begins with `work` at once."""
+    """Starts `work` in the thread at once."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -22,7 +22,7 @@ class Aside(Generic[T]):
         self._thread.start()
 
     def result(self, deadline: float) -> T | None:
-        """What `work` returned; None where it has not by `deadline`, seconds of the monotonic clock."""
+        """What `work` returned; None if not by `deadline`, in seconds of the monotonic clock."""
         self._thread.join(max(0.0, deadline - time.monotonic()))
         return self._found
 

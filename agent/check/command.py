@@ -19,9 +19,9 @@ from agent.sources.agent import AgentSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DEADLINE = 9.5  # seconds since the process began; only a fault, or a file system that hangs, takes so long
-LEAST = 8.5  # seconds of them, where a busy host took long to load the agent
-BY_SIGNAL = 128  # plus its number, as a shell has it: 0 would say that all is well
+DEADLINE = 9.5  # seconds since the process started; only a bug or a hung file system takes so long
+LEAST = 8.5  # seconds that the check gets at least, if a busy host took long to load the agent
+BY_SIGNAL = 128  # plus the number of the signal, as in a shell: 0 would mean that all is well
 
 
 def run_check(
@@ -32,10 +32,10 @@ def run_check(
     as_json: bool,
     end: Callable[[int], object],
 ) -> int:
-    """Writes the report; returns the exit status. `end` ends the process with one, at once."""
+    """Writes the report; returns the exit status. `end` ends the process at once with the given status."""
     started = _process_start()
     handle_stop_signals(lambda number, _: end(BY_SIGNAL + number))
-    configure_logging("error")  # what is wrong stands in the report
+    configure_logging("error")  # the report says what is wrong
     from agent.check.run import Sources, check, wrong_settings  # the whole agent
     from agent.check.text import text_of
 
@@ -50,25 +50,25 @@ def run_check(
         report = wrong_settings(error.faults, sources, started=started)
     else:
         report = check(settings, sources, url=url, started=started)
-    deadline.cancel()  # whoever reads the report may take their time
+    deadline.cancel()  # the reader of the report may be slow
     _write(f"{report.model_dump_json(indent=2)}\n" if as_json else text_of(report))
     return report.exit_status
 
 
 def _process_start() -> float:
-    """When this process began, seconds of the monotonic clock: a busy host takes seconds to load it."""
+    """When this process started, in seconds of the monotonic clock; loading can take seconds."""
     started_at = AgentSource().read().started_at
     return time.monotonic() - (max(0.0, time.time() - started_at) if started_at is not None else 0.0)
 
 
 def _give_up(end: Callable[[int], object]) -> None:
     say("The check did not end in time: the host or a file system hangs")
-    time.sleep(FLUSH_TIMEOUT)  # `end` does not wait for it in another thread than the main one
+    time.sleep(FLUSH_TIMEOUT)  # outside the main thread, `end` does not wait for it
     end(1)
 
 
 def _write(text: str) -> None:
-    """Whatever the encoding is; whoever closes the pipe has read enough."""
+    """Write whatever the encoding of the output is; a closed pipe is not an error."""
     with suppress(OSError):
         sys.stdout.buffer.write(text.encode(sys.stdout.encoding, errors="backslashreplace"))
         sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""What the driver and each GPU say: the agent itself, run for a moment without a port.
+"""Reads the driver and each GPU by running the agent itself for a moment, without a port.
 
-So the check sees what the agent would: the same sources, rules and views.
+So the check uses the same sources, rules and views as the agent.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from agent.views.gpu.device import Gpu as GpuDevice
 
 STUCK_AFTER = 2.0  # seconds, at most: SAMPLE_TIMEOUT may be longer than the check
-SECOND_SAMPLE = 1.1  # seconds after the first: what is a rate needs two
-PAUSE = 0.25  # seconds between two looks
+SECOND_SAMPLE = 1.1  # seconds after the first sample: rates need two samples
+PAUSE = 0.25  # seconds between two polls
 
 NO_ANSWER = (
-    "The driver has not answered in the time of this check: nvmlInit hangs, or takes long without persistence"
-    " mode; see dmesg, and whether nvidia-smi answers"
+    "The driver has not answered within the time of this check: nvmlInit hangs, or takes long without"
+    " persistence mode; see dmesg, and whether nvidia-smi answers"
 )
 
 
 class Told(NamedTuple):
-    """All that is known, and each GPU as `/gpu?detail=1` shows it."""
+    """The Snapshot, and each GPU as `/gpu?detail=1` shows it."""
 
     snapshot: Snapshot
     gpus: list[Gpu]
@@ -47,7 +47,7 @@ class Told(NamedTuple):
 async def ask_driver(
     settings: Settings, deadline: float, *, in_container: bool, second_sample: float = SECOND_SAMPLE
 ) -> Told:
-    """What is known `second_sample` seconds after everything has answered, or by `deadline`.
+    """The state `second_sample` seconds after everything has answered, or at `deadline` at the latest.
 
     `deadline` is in seconds of the monotonic clock.
     """
@@ -79,7 +79,7 @@ async def _settled(sampler: Sampler, deadline: float, second_sample: float) -> S
 
 
 def _is_settled(snapshot: Snapshot) -> bool:
-    """Whether everything has answered; a call that is out for long may still return."""
+    """Whether everything has answered; a call that takes long may still return."""
     if snapshot.driver is None:
         return snapshot.driver_error is not None
     waiting = {GpuState.STARTING, GpuState.STUCK}
@@ -136,7 +136,7 @@ def host_view(snapshot: Snapshot, *, in_container: bool) -> Host:
 
 
 def driver_problems(snapshot: Snapshot) -> Iterator[Problem]:
-    """What no finding says, for an agent that runs on would wait for it."""
+    """Problems that are not findings, because a running agent would go on waiting."""
     if snapshot.driver is None:
         return
     if not snapshot.driver.gpu_count and not snapshot.census.expected:
@@ -159,13 +159,13 @@ def driver_problems(snapshot: Snapshot) -> Iterator[Problem]:
             yield Problem(
                 name="gpu_silent",
                 level="wrong",
-                what=f"GPU {gpu.index} has not answered in the time of this check",
+                what=f"GPU {gpu.index} has not answered within the time of this check",
                 todo="check again; if it persists, look for its XID in dmesg",
             )
     if snapshot.host is None or snapshot.processes is None:
         yield Problem(
             name="host_silent",
             level="wrong",
-            what="/proc has not been read in the time of this check",
+            what="/proc has not been read within the time of this check",
             todo="look at the load of the host, and for processes that hang (state D)",
         )

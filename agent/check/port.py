@@ -1,4 +1,4 @@
-"""The address to listen on: free, or in use by an agent, which is no fault, or by something else."""
+"""The address to listen on: free, in use by an agent (no problem), or by something else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def look_at_port(settings: Settings) -> Port:
-    """Asks whoever listens there already. Waits as long as `probe.ask` does, and for a name server."""
+    """Sends a request to the program that already listens there.
+
+    Waits as long as `probe.ask` does, and for name resolution.
+    """
     try:
         if settings.uds:
             may_listen_at(settings.uds)
@@ -48,7 +51,7 @@ def port_problems(port: Port) -> list[Problem]:
                 name="port_unknown",
                 level="wrong",
                 what=f"It was not known in time whether an agent can listen on {port.address}",
-                todo="see whether HOST is a name that no name server answers for",
+                todo="check whether HOST is a name that no name server resolves",
             )
         ]
     if port.state == "other":

@@ -14,16 +14,16 @@ EXIT_STATUS: dict[Outcome, int] = {"well": 0, "wrong": 1, "settings": 2}
 
 
 class Problem(BaseModel):
-    """One thing that is not as it should be, beside the findings about the GPUs and the host."""
+    """One problem that is not a finding about the GPUs or the host."""
 
     name: str = Field(description="name of the problem for programs, as in token_file_readable")
-    level: Literal["wrong", "note"] = Field(description="note: worth knowing, and the exit status stays 0")
+    level: Literal["wrong", "note"] = Field(description="note: only information, the exit status stays 0")
     what: str = Field(description="what is wrong")
     todo: str | None = Field(description="what to do; null: `what` says it")
 
 
 class Setting(BaseModel):
-    """One setting; of wrong settings, its text as it was given."""
+    """One setting; if the settings are wrong, its text as given."""
 
     name: str = Field(description="name of the setting")
     value: str = Field(description="its value in force; empty: not set; *** for a secret")
@@ -48,21 +48,21 @@ class Gpu(BaseModel):
     name: str | None = Field(description="product name")
     state: str = Field(description="ok, asleep, stale, stuck, lost or starting")
     error: str | None = Field(description="why the GPU could not be read")
-    verdict: Verdict | None = Field(description="how well it is; null: not known")
+    verdict: Verdict | None = Field(description="verdict on its health; null: not known")
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
     unknown: dict[str, list[str]] = Field(description="names of the values that are null, by reason")
-    failed: dict[str, str] = Field(description="what the driver says of the names under failed")
+    failed: dict[str, str] = Field(description="the driver's error for each name under failed")
 
 
 class Host(BaseModel):
-    """The host beside its GPUs."""
+    """The host without its GPUs."""
 
     hostname: str | None = Field(description="name of the host")
-    verdict: Verdict | None = Field(description="whether its GPUs are all there; null: not known")
+    verdict: Verdict | None = Field(description="verdict on whether all its GPUs are there; null: not known")
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
     in_container: bool = Field(description="whether this is a container")
-    uid: int = Field(description="number of the user who checks; rights are those of this user")
-    open_files: int | None = Field(description="most files that may be open; null: any number")
+    uid: int = Field(description="uid that runs the check; rights are those of this user")
+    open_files: int | None = Field(description="maximum number of open files; null: no limit")
 
 
 class Port(BaseModel):
@@ -73,15 +73,15 @@ class Port(BaseModel):
         description="free; agent: one with these settings answers there; other: something else listens there;"
         " unusable: it cannot be listened on; unknown: no answer in time"
     )
-    error: str | None = Field(description="what an attempt to use or ask it said")
+    error: str | None = Field(description="error of the attempt to listen there or to query it")
 
 
 class RunningGpu(BaseModel):
-    """One GPU, as a running agent tells."""
+    """One GPU, as a running agent reports it."""
 
     idx: int = Field(description="NVML index")
     uuid: str | None = Field(description="NVML UUID")
-    state: str = Field(description="how far its values can be trusted")
+    state: str = Field(description="whether its values are live, old or missing")
     verdict: str | None = Field(description="how well it is")
     reasons: list[str] = Field(description="everything that is wrong with it")
 
@@ -101,7 +101,7 @@ class Report(BaseModel):
 
     version: str = Field(description="version of the agent that is installed here")
     outcome: Outcome = Field(
-        description="well, wrong, or settings: they are wrong, and all that was looked at"
+        description="well, wrong, or settings: a setting is wrong, and nothing else was checked"
     )
     exit_status: int = Field(description="0 well, 1 wrong, 2 settings")
     seconds: float = Field(description="time that the check took")
@@ -110,12 +110,12 @@ class Report(BaseModel):
     settings: list[Setting] = Field(description="every setting")
     driver: Driver | None = Field(description="the driver as a whole; null: the settings are wrong")
     gpus: list[Gpu] = Field(description="every GPU that the driver counts")
-    host: Host | None = Field(description="the host beside its GPUs; null: the settings are wrong")
+    host: Host | None = Field(description="the host without its GPUs; null: the settings are wrong")
     port: Port | None = Field(description="the address to listen on; null: the settings are wrong")
     agent: RunningAgent | None = Field(
-        description="the agent of --url; null: without, or the settings are wrong"
+        description="the agent of --url; null: no --url, or the settings are wrong"
     )
-    problems: list[Problem] = Field(description="what is wrong, or worth a note, beside the findings")
+    problems: list[Problem] = Field(description="problems and notes in addition to the findings")
 
 
 def is_wrong(driver: Driver, gpus: list[Gpu], host: Host, problems: list[Problem]) -> bool:

@@ -1,4 +1,4 @@
-"""What the agent lacks on this host, and who may read its secrets."""
+"""Rights that the agent lacks on this host, and secrets that other users can read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def process_rights(*, simulated: bool, proc_root: str = PROC) -> Iterator[Problem]:
-    """Whether the processes that the driver lists are seen here. A simulation has its own."""
+    """Whether the agent can see the processes that the driver lists.
+
+    A simulation has processes of its own.
+    """
     if simulated:
         return
     if hides_processes(proc_root):
@@ -38,13 +41,14 @@ def process_rights(*, simulated: bool, proc_root: str = PROC) -> Iterator[Proble
         yield Problem(
             name="pid_namespace",
             level="wrong",
-            what="This is a PID namespace of its own: processes outside it, and their users, are unknown",
+            what="The agent has a PID namespace of its own: processes outside it, and their users, are"
+            " unknown",
             todo="start the container with --pid=host (compose: pid: host; Kubernetes: hostPID: true)",
         )
 
 
 def nvml_rights(snapshot: Snapshot) -> Iterator[Problem]:
-    """Which functions of NVML refuse this user."""
+    """NVML functions that fail for this user with no permission."""
     functions = {
         unknown.function
         for gpu in snapshot.gpus
@@ -56,13 +60,13 @@ def nvml_rights(snapshot: Snapshot) -> Iterator[Problem]:
             name="no_permission",
             level="note",
             what=f"The driver refuses this user some values: {', '.join(sorted(functions))}",
-            todo="if they are wanted: some are only for root, others while the module parameter"
+            todo="if you need them: some are only for root, others while the module parameter"
             " NVreg_RestrictProfilingToAdminUsers is 1",
         )
 
 
 def kernel_log_rights(settings: Settings, snapshot: Snapshot) -> Iterator[Problem]:
-    """Whether the kernel log is read, where it is wanted."""
+    """Whether the kernel log can be read, if KERNEL_LOG is on."""
     log = snapshot.kernel_log
     if settings.kernel_log and log is not None and log.error:
         yield Problem(name="kernel_log", level="wrong", what=log.error, todo=log.todo)
@@ -78,9 +82,9 @@ def kernel_log_rights(settings: Settings, snapshot: Snapshot) -> Iterator[Proble
 def secrets_at_risk(
     settings: Settings, given: Mapping[str, Given], env_file: str | None, *, in_container: bool
 ) -> Iterator[Problem]:
-    """Which file with secrets every user of this machine may read.
+    """Files with secrets that every user of this machine may read.
 
-    In a container that is a note: Kubernetes mounts secrets so, and nobody else is there.
+    In a container this is only a note: Kubernetes mounts secrets that way, and there are no other users.
     """
     level: Literal["wrong", "note"] = "note" if in_container else "wrong"
     if settings.token_file and is_readable_by_all(settings.token_file):
@@ -108,7 +112,7 @@ def secrets_at_risk(
 
 
 def is_readable_by_all(path: str) -> bool:
-    """Whether every user may: the file itself, and each folder on the way to it."""
+    """Whether every user may read the file and enter each folder above it."""
     try:
         file = Path(path).resolve()
         return bool(file.stat().st_mode & stat.S_IROTH) and all(
@@ -119,7 +123,7 @@ def is_readable_by_all(path: str) -> bool:
 
 
 def open_access(settings: Settings) -> Iterator[Problem]:
-    """That nobody is asked for a token."""
+    """A note if no token is required."""
     if not settings.wants_token:
         yield Problem(
             name="no_token",

@@ -1,4 +1,4 @@
-"""Brings the check together: what holds and what is wrong, within ten seconds whatever hangs."""
+"""Combines the parts of the check, within ten seconds whatever hangs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from agent.settings import Settings
     from agent.settings.environment import Given
 
-PATIENCE = 6.0  # seconds from the start of the process to the last answer; the end takes one more
-LEAST = 5.0  # seconds for what is asked, where the host took long to start
+PATIENCE = 6.0  # seconds from the start of the process to the last answer; ending takes one more
+LEAST = 5.0  # seconds for the requests at least, if the host took long to start
 
 
 class Sources(NamedTuple):
@@ -37,7 +37,7 @@ class Sources(NamedTuple):
 
 
 def check(settings: Settings, sources: Sources, *, url: str | None, started: float) -> Report:
-    """Looks at everything. `url`: compare with this agent; `started`: seconds of the monotonic clock."""
+    """Runs every check. `url`: compare with this agent; `started`: in seconds of the monotonic clock."""
     deadline = max(started + PATIENCE, time.monotonic() + LEAST)
     simulated, contained = bool(settings.simulate_gpus), in_container()
     asking_port = Aside(lambda: look_at_port(settings))
@@ -77,7 +77,7 @@ def check(settings: Settings, sources: Sources, *, url: str | None, started: flo
 
 
 def wrong_settings(faults: Iterable[str], sources: Sources, *, started: float) -> Report:
-    """The report where nothing can be looked at, because the settings do not say how."""
+    """The report for wrong settings, with which nothing else can be checked."""
     return Report(
         version=__version__,
         outcome="settings",
@@ -96,7 +96,7 @@ def wrong_settings(faults: Iterable[str], sources: Sources, *, started: float) -
 
 
 def _token(settings: Settings) -> str | None:
-    """One of those that open everything; None: there is none, or the file has become unreadable."""
+    """A token that grants access to everything; None: there is none, or TOKEN_FILE is no longer readable."""
     if settings.tokens:
         return settings.tokens[0]
     try:

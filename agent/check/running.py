@@ -1,4 +1,4 @@
-"""Comparing what is found here with what a running agent says."""
+"""Compares the findings of this check with those of a running agent."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 NAME = "nvidia-smi-web-agent"
 TIMEOUT = 4.0  # seconds for each step of a request
 MAX_BYTES = 16 * 1024**2
-MAX_REASON = 200  # characters of what another program said
-PAUSE = 0.25  # seconds until an agent that has just been woken is asked again
+MAX_REASON = 200  # characters of another program's answer that are shown
+PAUSE = 0.25  # seconds until an agent whose GPUs are still starting is asked again
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Refused(Exception):
-    """The agent did not tell; the sentence continues its address."""
+    """The agent gave no answer; the text continues a sentence that starts with its address."""
 
 
 class _Info(BaseModel):
@@ -56,14 +56,14 @@ class _Gpu(BaseModel):
 
 
 class _Gpus(BaseModel):
-    """/gpu, of which every version has at least this."""
+    """The part of /gpu that every version has."""
 
     simulated: bool = False
     gpus: list[_Gpu]
 
 
 class _Envelope(BaseModel):
-    """Every answer that fails."""
+    """The envelope of every failing answer."""
 
     error: str
 
@@ -82,7 +82,7 @@ def agent_url(text: str) -> str:
 
 
 def ask_agent(url: str, token: str | None, deadline: float) -> RunningAgent:
-    """What the agent at `url` says, or why it does not; by `deadline` on the monotonic clock.
+    """The answer of the agent at `url`, or why there is none; by `deadline` on the monotonic clock.
 
     `url` is as `agent_url` gives it. `token` is sent there; redirects are not followed.
     """
@@ -96,7 +96,7 @@ def ask_agent(url: str, token: str | None, deadline: float) -> RunningAgent:
                 break
             time.sleep(PAUSE)
     except Refused as error:
-        reason = str(error).replace(token, "***") if token else str(error)  # it may repeat what it was sent
+        reason = str(error).replace(token, "***") if token else str(error)  # the answer may repeat the token
         return RunningAgent(url=url, version=version, simulated=None, gpus=None, error=f"{url} {reason}")
     gpus = [
         RunningGpu(
@@ -115,8 +115,8 @@ def _version(url: str) -> str:
 
 
 def silent_agent(url: str) -> RunningAgent:
-    """One that has not answered in time."""
-    error = f"{url} gave no whole answer in the time of this check"
+    """An agent that has not answered in time."""
+    error = f"{url} gave no complete answer within the time of this check"
     return RunningAgent(url=url, version=None, simulated=None, gpus=None, error=error)
 
 
@@ -134,18 +134,20 @@ def _get(url: str, path: str, token: str | None = None) -> bytes:
             " (SSL_CERT_FILE may name a file of more authorities)"
         ) from error
     except ssl.SSLError as error:
-        raise Refused(f"does not speak TLS as it should: {error.reason}; is it http://?") from error
+        raise Refused(f"does not speak TLS properly: {error.reason}; is it http://?") from error
     except TimeoutError as error:
         raise Refused(f"gave no answer within {TIMEOUT:g} s") from error
     except (http.client.HTTPException, ConnectionResetError) as error:
         raise Refused(f"does not answer in HTTP ({type(error).__name__}); is it https://?") from error
     except (OSError, ValueError) as error:
-        raise Refused(f"cannot be asked: {' '.join(str(error).split())[:MAX_REASON]}") from error
+        raise Refused(f"cannot be reached: {' '.join(str(error).split())[:MAX_REASON]}") from error
     finally:
         connection.close()
     if response.status == HTTPStatus.UNAUTHORIZED:
         raise Refused(
-            "refuses the token of these settings" if token else "wants a token, and these settings have none"
+            "refuses the token of these settings"
+            if token
+            else "requires a token, and these settings have none"
         )
     if response.status != HTTPStatus.OK:
         raise Refused(f"answered {response.status} to {path}{_reason(body)}")
@@ -163,11 +165,11 @@ def _read(shape: type[Shape], body: bytes) -> Shape:
     try:
         return TypeAdapter(shape).validate_json(body)
     except ValidationError:
-        raise Refused("answered something that is not the agent's") from None
+        raise Refused("sent an answer that is not an agent's") from None
 
 
 def differences(agent: RunningAgent, gpus: list[Gpu], *, simulated: bool) -> Iterator[Problem]:
-    """What the running agent says otherwise than this check, and what it knows to be wrong besides."""
+    """Where the running agent and this check differ, and findings that only the agent has."""
     if agent.error is not None:
         yield Problem(name="agent_silent", level="wrong", what=agent.error, todo=None)
     if agent.version not in (None, __version__):
@@ -185,7 +187,7 @@ def differences(agent: RunningAgent, gpus: list[Gpu], *, simulated: bool) -> Ite
             name="agent_simulated",
             level="wrong",
             what=f"{agent.url} has {there} GPUs, and here they are {here}",
-            todo="compare with and without --simulate",
+            todo="run the check with or without --simulate, as the agent",
         )
         return
     yield from _other_gpus(agent.url, agent.gpus, gpus)
@@ -196,7 +198,7 @@ def differences(agent: RunningAgent, gpus: list[Gpu], *, simulated: bool) -> Ite
 
 
 def _other_gpus(url: str, there: list[RunningGpu], here: list[Gpu]) -> Iterator[Problem]:
-    """Which GPU each index is; one whose UUID is unknown on either side may be the same."""
+    """Indices with different GPUs; a GPU whose UUID is unknown on either side may be the same."""
     names_there = {gpu.idx: gpu.uuid for gpu in there}
     names_here = {gpu.idx: gpu.uuid for gpu in here}
     differing = [
@@ -232,10 +234,10 @@ def _other_state(url: str, there: RunningGpu, here: Gpu) -> Iterator[Problem]:
             name="agent_finding",
             level="wrong",
             what=f"{url} says of GPU {there.idx}: {'; '.join(there.reasons)}",
-            todo="the agent has watched for longer than this check: see its /status for what to do",
+            todo="the agent has run for longer than this check: see its /status for what to do",
         )
 
 
 def _rough(state: str) -> str:
-    """A reading that came a moment late makes no difference."""
+    """`stale` counts as `ok`: a late reading is not a difference."""
     return "ok" if state == "stale" else state

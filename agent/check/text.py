@@ -1,4 +1,4 @@
-"""The report for people: aligned, without colour, and on one screen where all is well."""
+"""The report as text for people: aligned, without colour, one screen if nothing is wrong."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _PORTS = {
     "unusable": "cannot be listened on",
     "unknown": "gave no answer in time",
 }
-# What a check of two samples cannot know, and is no lack.
+# Reasons that a check with two samples always has; they are not a problem.
 _PASSING = frozenset({"needs_two_samples", "nothing_is_remembered"})
 
 
 def text_of(report: Report) -> str:
-    """Every line of it, each with what a terminal would obey made visible."""
+    """The report as lines; control characters are shown as visible escapes."""
     return "".join(f"{plain(line)}\n" for line in _lines(report))
 
 
@@ -54,7 +54,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _settings(settings: Iterable[Setting], env_file: str | None) -> Iterator[str]:
-    """By where they come from: those that somebody has set first, those that are not set last."""
+    """Grouped by origin: values that were set come first, settings without a value last."""
     by_origin: dict[str, list[str]] = defaultdict(list)
     for setting in settings:
         is_set = setting.value or setting.origin is not Origin.DEFAULT

@@ -1,4 +1,4 @@
-"""Understanding: pure functions over readings, without clock, thread or I/O.
+"""Derived values: pure functions over readings, without clock, thread or I/O.
 
 Whether a GPU is active (`activity.py`) and healthy (`health/`, with a file of rules for each subject), what
 slows it down (`throttling.py`), who holds it (`holdings.py`) and which GPUs are free (`free.py`).

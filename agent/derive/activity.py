@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Activity(StrEnum):
-    """What a GPU does."""
+    """Whether a GPU is active."""
 
     ACTIVE = "active"
     IDLE = "idle"
@@ -23,7 +23,7 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From which values on a GPU counts as active. The defaults suit desktop cards."""
+    """The thresholds at which a GPU counts as active. The defaults suit desktop cards."""
 
     gpu_percent: float = 5.0  # at and above
     power_watts: float = 10.0  # above; data-centre GPUs idle far above this
@@ -53,11 +53,11 @@ class ActivityJudgement:
 
 
 def judge_activity(reading: GpuReading | None, thresholds: Thresholds) -> ActivityJudgement:
-    """Judge one reading; `unavailable` where nothing is known that could tell."""
+    """Judge one reading; `unavailable` if all five criteria are unknown."""
     if reading is None:
         return ActivityJudgement(Activity.UNAVAILABLE)
     max_clock = reading.clocks.max_graphics_mhz
-    # Clocks are whole MHz: above 931.5 is above 931, and the words tell that without a decimal.
+    # Clocks are whole MHz: above 931.5 is above 931, and the text shows it without a decimal.
     clock_limit = None if max_clock is None else math.floor(max_clock * thresholds.clock_percent / 100)
     criteria = (
         _at_least(reading.utilization.gpu_percent, thresholds.gpu_percent, "%"),
@@ -91,5 +91,5 @@ def _above(value: float | None, limit: float | None, unit: str) -> Criterion:
 
 
 def _text(value: float, unit: str) -> str:
-    """With the decimal that the fields of the answer have, rounded as they are; clocks have none."""
+    """The value with the same rounding as in the answer: one decimal, clocks without."""
     return f"{value}{unit}" if unit == "MHz" else f"{tenths(value):.1f}{unit}"

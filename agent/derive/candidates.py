@@ -1,4 +1,4 @@
-"""Each GPU and each MIG instance of a Snapshot, as somebody who looks for one sees it."""
+"""Each GPU and each MIG instance of a Snapshot, as a candidate for `/free`."""
 
 from __future__ import annotations
 
@@ -32,32 +32,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A GPU, or a MIG instance, as somebody who looks for one sees it. None: unknown."""
+    """A GPU, or a MIG instance, that `/free` may offer. None: unknown."""
 
     index: int  # of the GPU, also for an instance on it
     uuid: str | None
     name: str | None
-    obstacle: str | None  # why nobody can be offered it, whatever the wish
+    obstacle: str | None  # why it is not offered for any wish
     memory_total_bytes: int | None
     memory_free_bytes: int | None
     temperature_celsius: int | None
     peak_utilization_percent: int | None  # maximum GPU utilization of the last 60 s
     compute_processes: int | None
-    users: frozenset[str | None]  # of all its processes, graphics too; None among them: one is unknown
-    uids: frozenset[str | None] = frozenset()  # their numbers as text, likewise; of some this is known alone
+    users: frozenset[str | None]  # users of all its processes, graphics too; None among them: one is unknown
+    # Their uids as text, likewise; for some users only the uid is known.
+    uids: frozenset[str | None] = frozenset()
     nvlink_neighbours: frozenset[int] = frozenset()  # indices
     holds_unlisted_memory: bool = False  # memory is in use that no listed process accounts for
     works_unlisted: bool = False  # it works, and no process is listed
-    has_ghost_utilization: bool = False  # it only seems to work
-    is_asleep: bool = False  # it does nothing, and wakes for a program that takes it
-    is_held_exclusively: bool = False  # its compute mode lets one process in, and one is there
+    has_ghost_utilization: bool = False  # it reports high utilization that nothing explains
+    is_asleep: bool = False  # it is idle, and wakes for a program that uses it
+    is_held_exclusively: bool = False  # its compute mode allows one process, and one is there
     mig_index: int | None = None  # of an instance on its GPU; None: it is a GPU
-    # In MIG mode: what stands in its place for whoever takes instances; where it has none, itself, and why.
+    # In MIG mode: the candidates for a wish for instances; if it has none, the GPU itself with the reason.
     instances: tuple[Candidate, ...] = ()
 
 
 KEPT_OUT = "kept out by the operator"
-# Where it is not known whether it is: nobody is offered what may be.
+# If it is unknown whether it is kept out, it is not offered either.
 MAY_BE_KEPT_OUT = "the UUID of the GPU is unknown, and NOT_OFFERED names some"
 
 
@@ -74,7 +75,7 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
 
 
 def _heeding(is_out: bool | None, whole: Candidate) -> Candidate:
-    """As NOT_OFFERED wants it and its instances. That it is kept out goes before whatever else is wrong."""
+    """The candidate and its instances after NOT_OFFERED, whose reason comes before all others."""
     if is_out is False:
         return whole
 
@@ -90,7 +91,7 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
     described = snapshot.host_processes
     owners = [described.get(process.pid) or HostProcess(process.pid) for process in processes or ()]
     present = reading.utilization.gpu_percent if reading else None
-    # Where nothing is remembered (HISTORY_INTERVAL=0) the present is all there is.
+    # Without a history (HISTORY_INTERVAL=0) only the present sample counts.
     ledger = snapshot.ledger or LedgerReading()
     uuid = identity.uuid or ""
     is_ghost = ledger.ghost_utilization.get(uuid, False)
@@ -119,7 +120,10 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
 
 
 def _is_held_exclusively(reading: GpuReading) -> bool:
-    """Not where MPS has clients: then its server is the one process, and takes more of them."""
+    """Whether exclusive compute mode blocks it.
+
+    Not if MPS has clients: its server is the one process, and accepts more clients.
+    """
     held = [process for process in reading.processes or () if process.type is not ProcessType.GRAPHICS]
     one_alone = (ComputeMode.EXCLUSIVE_THREAD, ComputeMode.EXCLUSIVE_PROCESS)
     return reading.modes.compute_mode in one_alone and bool(held) and not any(process.mps for process in held)
@@ -136,7 +140,7 @@ def _instances(
     for instance in told:
         alone = _as_gpu(instance, reading)
         one = _candidate(replace(gpu, reading=alone), snapshot, health, neighbours=frozenset())
-        # Memory that several have together is accounted for by the processes on any of them.
+        # Memory that several instances share is accounted for by the processes on any of them.
         together = [other.processes for other in told if _share(instance, other)]
         if None in together and one.obstacle is None:
             one = replace(one, obstacle="the processes of an instance that shares its memory are unknown")
@@ -147,12 +151,12 @@ def _instances(
 
 
 def _share(one: MigInstance, other: MigInstance) -> bool:
-    """Whether they are in one GPU instance, whose memory they have together."""
+    """Whether they are in one GPU instance, whose memory they share."""
     return one is other or (one.gpu_instance_id is not None and one.gpu_instance_id == other.gpu_instance_id)
 
 
 def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
-    """As the GPU that it is for a program. Its utilization is not reported."""
+    """The instance as a GPU, which it is for a program. Its utilization is not reported."""
     unknown = {field: why for field, why in reading.unknown.items() if field in _OF_THE_WHOLE}
     is_told = None not in (instance.memory_total_bytes, instance.memory_used_bytes)
     if not is_told and "mig.instances" in reading.unknown:
@@ -169,9 +173,9 @@ def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
     )
 
 
-# What holds for a GPU and each instance on it, and tells whether CUDA starts there.
+# Values that apply to a GPU and its instances, and show whether CUDA starts there.
 _OF_THE_WHOLE = {"modes.compute_mode": "compute mode", "fabric.state": "state in the NVLink fabric"}
-# What tells whether a GPU can be used, or is in use, where it can tell at all.
+# Values that show whether a GPU can be used, or is in use, if the driver can report them.
 _MUST_BE_TOLD = {
     "memory.used_bytes": "memory in use",
     "utilization.gpu_percent": "utilization",
@@ -202,7 +206,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
 
 
 def _untold(reading: GpuReading) -> str | None:
-    """What of _MUST_BE_TOLD the driver could tell, and does not."""
+    """The value of _MUST_BE_TOLD that the driver could report, but does not."""
     for field, name in _MUST_BE_TOLD.items():
         unknown = reading.unknown.get(field)
         if unknown is not None and unknown.reason is Reason.FAILED:
@@ -213,7 +217,7 @@ def _untold(reading: GpuReading) -> str | None:
 
 
 def _neighbours(gpus: Sequence[GpuSample]) -> dict[int, frozenset[int]]:
-    """By index, the GPUs that NVLink leads to, directly or through a switch; one end's word is enough."""
+    """By index, the GPUs connected by NVLink, directly or through a switch; one end's report is enough."""
     indices = {gpu.identity.pci_bus_id: gpu.index for gpu in gpus}
     peers = {gpu.index: gpu.values.nvlink.peers or frozenset[str]() for gpu in gpus}
     switched = {index for index, buses in peers.items() if NVSWITCH in buses}

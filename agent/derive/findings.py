@@ -1,4 +1,4 @@
-"""A finding about the health of a GPU or the host, the verdict it leads to, and what both are judged by."""
+"""A finding about the health of a GPU or the host, its verdict, and the values that rules judge by."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class HealthVerdict(IntEnum):
-    """How well a GPU or the host is; the greater, the worse."""
+    """The health of a GPU or the host; greater is worse."""
 
     HEALTHY = 0
     WARNING = 1  # it works; somebody should have a look
-    CRITICAL = 2  # it does not, or not for long
+    CRITICAL = 2  # it does not work, or not for long
 
     @property
     def word(self) -> Literal["healthy", "warning", "critical"]:
@@ -32,7 +32,7 @@ _WORDS: dict[HealthVerdict, Literal["healthy", "warning", "critical"]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be."""
+    """One thing that is wrong."""
 
     name: str  # for machines: remapping_pending
     verdict: HealthVerdict
@@ -45,13 +45,13 @@ class Kind:
     """A kind of finding, and its row in docs/findings.md, word for word."""
 
     name: str
-    verdicts: tuple[HealthVerdict, ...]  # all that it can lead to; the usual one first
-    when: str  # what has to be so
-    how_long: str  # for what time, until it is a finding, or for what time it stays one
-    source: str  # who tells
+    verdicts: tuple[HealthVerdict, ...]  # possible verdicts; the usual one first
+    when: str  # the condition
+    how_long: str  # how long the condition must last, or how long the finding stays
+    source: str  # the source of the values
 
     def found(self, what: str, todo: str, *, verdict: HealthVerdict | None = None) -> Finding:
-        """Of this kind; the usual verdict, unless another is given."""
+        """A finding of this kind, with the usual verdict unless another is given."""
         return Finding(self.name, self.verdicts[0] if verdict is None else verdict, what, todo)
 
 
@@ -67,19 +67,19 @@ def critical(name: str, when: str, how_long: str, source: str) -> Kind:
 
 AT_ONCE = "while it lasts"
 
-# What to do, of findings of several subjects.
+# What to do, for findings of several subjects.
 RESET_LATER = "reset the GPU when its work is done"
 COOL = "look at airflow, fans and heat sink"
 
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What the rules judge by."""
+    """The values of one GPU that the rules judge."""
 
     gpu: GpuSample
-    reading: GpuReading  # with every live value unknown where none may be shown
+    reading: GpuReading  # with every live value unknown if none is current
     now: float  # seconds since the epoch
     expected_nvlinks: int = 0  # see agent/derive/health/nvlink.py
-    expected_nvlink_megabytes: int = 0  # a second, of a link to an NVSwitch; see there
+    expected_nvlink_megabytes: int = 0  # MB/s of a link to an NVSwitch; see there
     has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py
     lately: Lately | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0

@@ -1,6 +1,6 @@
 """Which GPUs can be taken, best first.
 
-Unknown values are never estimated: a GPU that does not report what a wish asks about is not offered for it.
+Unknown values are never estimated: a GPU is not offered for a wish with a condition on an unknown value.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants; None: does not matter."""
+    """The conditions of a request; None: no condition."""
 
     count: int = 1
     min_free_memory_bytes: int | None = None
-    max_utilization_percent: float | None = None  # with it, GPUs with compute processes are welcome too
+    max_utilization_percent: float | None = None  # if set, GPUs with compute processes are offered too
     exclude_users: frozenset[str] = frozenset()  # names, or user numbers as text
     model: str | None = None  # a part of the product name, lower case
-    mig: bool = False  # MIG instances are welcome, instead of the GPUs that they are on
+    mig: bool = False  # MIG instances are offered, instead of the GPUs that they are on
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The GPUs for a wish, best first, and why each of the others is not among them."""
+    """The GPUs for a wish, best first, and the reason why each other GPU is not offered."""
 
     wish: Wish
     gpus: tuple[Candidate, ...]  # at most as many as wished for
-    unavailable: tuple[Candidate, ...]  # would do, but are reserved or withheld for others
+    unavailable: tuple[Candidate, ...]  # suitable GPUs that are reserved or withheld for others
     unsuitable: tuple[tuple[Candidate, str], ...]  # with the reason
 
     @property
@@ -46,7 +46,7 @@ class Offer:
 
     @property
     def uuids(self) -> tuple[str, ...]:
-        """Of the GPUs offered; each has one."""
+        """The UUIDs of the offered GPUs."""
         return tuple(gpu.uuid for gpu in self.gpus if gpu.uuid is not None)
 
 
@@ -55,7 +55,7 @@ def choose(gpus: Sequence[Candidate], wish: Wish, unavailable: Collection[str] =
     reasons = [(gpu, why_not(gpu, wish)) for gpu in _on_offer(gpus, wish)]
     suitable = sorted((gpu for gpu, reason in reasons if reason is None), key=_rank)
     available = [gpu for gpu in suitable if gpu.uuid not in unavailable]
-    # One without a compute process comes before any neighbour that has some, and a ghost after all others.
+    # GPUs without a compute process come before neighbours that have one, and ghosts after all others.
     chosen: list[Candidate] = []
     for _, equals in groupby(available, key=_class):
         chosen += _together([*equals], wish.count - len(chosen))
@@ -68,7 +68,7 @@ def choose(gpus: Sequence[Candidate], wish: Wish, unavailable: Collection[str] =
 
 
 def why_not(gpu: Candidate, wish: Wish) -> str | None:
-    """Why this GPU is not for this wish; None: it is."""
+    """Why this GPU does not suit this wish; None: it does."""
     return (
         gpu.obstacle
         or _another_model(gpu, wish.model)
@@ -111,7 +111,7 @@ def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
 
 
 def _used_unlisted(gpu: Candidate, limit_percent: float | None) -> str | None:
-    works = gpu.works_unlisted and limit_percent is None  # with a limit, that alone says what is too much
+    works = gpu.works_unlisted and limit_percent is None  # with max_utilization, only that limit counts
     return "in use by a process that is not listed" if works or gpu.holds_unlisted_memory else None
 
 
@@ -124,7 +124,7 @@ def _too_full(gpu: Candidate, wanted_bytes: int | None) -> str | None:
 
 
 def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
-    """Whether the host has enough GPUs that would do, were nothing running on them."""
+    """Whether the host has enough GPUs that would suit the wish if nothing ran on them."""
     wanted = wish.min_free_memory_bytes
     fit = (
         gpu.obstacle is None
@@ -136,35 +136,36 @@ def could_ever(gpus: Sequence[Candidate], wish: Wish) -> bool:
 
 
 def _on_offer(gpus: Sequence[Candidate], wish: Wish) -> Iterator[Candidate]:
-    """What can be taken by itself."""
+    """The candidates for a wish: GPUs, or instances instead of their GPUs."""
     for gpu in gpus:
         yield from (gpu.instances if wish.mig and gpu.instances else (gpu,))
 
 
 def _class(gpu: Candidate) -> tuple[bool, bool, bool, bool]:
-    """Less is better, whatever else: no ghost utilization, awake, no compute process, a MIG instance.
+    """The class; less is better: no ghost utilization, awake, no compute process, a MIG instance.
 
-    Who asks for instances spares the whole GPUs for those who need them.
+    A request for instances gets instances first, so that whole GPUs stay free.
     """
     return gpu.has_ghost_utilization, gpu.is_asleep, bool(gpu.compute_processes), gpu.mig_index is None
 
 
 def _rank(gpu: Candidate) -> tuple[tuple[bool, bool, bool, bool], int, float, int, int]:
-    """Less is better: its class, most free memory, coolest, lowest index; the unknown is last."""
+    """The rank; less is better: class, most free memory, coolest, lowest index; unknown values last."""
     memory = -1 if gpu.memory_free_bytes is None else gpu.memory_free_bytes
     temperature = float("inf") if gpu.temperature_celsius is None else gpu.temperature_celsius
     return (_class(gpu), -memory, temperature, gpu.index, gpu.mig_index or 0)
 
 
 def _together(gpus: Sequence[Candidate], count: int) -> list[Candidate]:
-    """`count` of these GPUs, which come best first, in groups of NVLink neighbours as large as can be had."""
+    """`count` of these GPUs, which are in order of rank, in groups of NVLink neighbours."""
     if count < 2 or len(gpus) < 2:
         return [*gpus[: max(count, 0)]]
     chosen = _grouped(tuple((gpu.index, gpu.nvlink_neighbours) for gpu in gpus), count)
     return [gpus[position] for position in chosen]
 
 
-@lru_cache(maxsize=64)  # those who wait ask again with each Snapshot, and many for as many GPUs
+# Waiting requests ask again with each Snapshot, many of them for the same number of GPUs.
+@lru_cache(maxsize=64)
 def _grouped(gpus: tuple[tuple[int, frozenset[int]], ...], count: int) -> tuple[int, ...]:
     """The positions of `count` GPUs, each given by its index and those of its neighbours."""
     bits = {index: 1 << position for position, (index, _) in enumerate(gpus)}

@@ -1,8 +1,8 @@
 """Groups of GPUs that are all linked to each other: the largest first, in bounded work.
 
-The largest such group of a graph is its maximum clique, and to find it can take exponential time. Real hosts
-are easy: a switch links everyone, or a few links everyone's neighbours. For whatever else a driver may tell,
-the search counts its steps, and once they are used up it is content with the best group found so far.
+The largest such group is the maximum clique of a graph, and finding it can take exponential time. Real hosts
+are easy: a switch links all GPUs, or each GPU is linked to a few neighbours. For any other graph the search
+counts its steps, and when they are used up it returns the best group found so far.
 
 GPUs are numbered by rank, 0 is the best; a set of them is an int that has their bits.
 """
@@ -19,7 +19,7 @@ MOST_STARTS = 16  # how many GPUs the search for a first large group starts from
 
 
 class OutOfStepsError(Exception):
-    """The search has looked at as many GPUs as it may."""
+    """The search has used all its steps."""
 
 
 class GroupSearch:
@@ -29,10 +29,10 @@ class GroupSearch:
         self._links = links
         self._others = [~(neighbours | 1 << gpu) for gpu, neighbours in enumerate(links)]
         self._steps_left = max_steps
-        self.steps = 0  # GPUs looked at so far
+        self.steps = 0  # GPUs examined so far
 
     def together(self, count: int) -> list[int]:
-        """`count` GPUs, or all there are, in groups as large as can be had, each the best of its size."""
+        """`count` GPUs, or all if fewer, in groups as large as possible, each the best of its size."""
         chosen: list[int] = []
         among = (1 << len(self._links)) - 1
         while count - len(chosen) > 1 and (linked := self._linked(among)):
@@ -42,7 +42,7 @@ class GroupSearch:
         return [*chosen, *members(among)][:count]
 
     def _linked(self, among: int) -> int:
-        """Those that are linked to any other among these."""
+        """The GPUs among these that are linked to another of them."""
         linked = 0
         for gpu in members(among):
             linked |= self._links[gpu]
@@ -50,7 +50,7 @@ class GroupSearch:
         return linked & among
 
     def _largest(self, among: int, at_most: int) -> int:
-        """The best of the largest groups among these; spends at most half of the steps that are left."""
+        """The best of the largest groups among these; uses at most half of the remaining steps."""
         reserve = self._steps_left // 2
         self._steps_left -= reserve
         best = self._greedy(among, at_most)
@@ -82,7 +82,7 @@ class GroupSearch:
         return group
 
     def _colours(self, among: int, enough: int) -> int:
-        """A number, `enough` at most, that no group among these exceeds.
+        """An upper bound, at most `enough`, of the size of any group among these.
 
         GPUs of one colour are not linked, so a group has one of each colour at most.
         """
@@ -98,13 +98,13 @@ class GroupSearch:
         return colours
 
     def _starts(self, among: int) -> list[int]:
-        """Those with most neighbours, the better first of those with as many."""
+        """The GPUs with most neighbours; with equal numbers, the better first."""
         self._spend(among.bit_count())
         by_links = sorted(members(among), key=lambda gpu: -(self._links[gpu] & among).bit_count())
         return by_links[:MOST_STARTS]
 
     def _grown(self, start: int, among: int, at_most: int) -> int:
-        """A group with `start`, each time with the GPU that leaves most to choose from."""
+        """A group with `start`, extended each time by the GPU that leaves the largest choice."""
         group = 1 << start
         among &= self._links[start]
         while among and group.bit_count() < at_most:
@@ -136,12 +136,12 @@ class GroupSearch:
 
 
 def lowest(gpus: int) -> int:
-    """The best of a set."""
+    """The best GPU of a set."""
     return (gpus & -gpus).bit_length() - 1
 
 
 def members(gpus: int) -> Iterator[int]:
-    """The best first."""
+    """The GPUs of a set, the best first."""
     while gpus:
         yield lowest(gpus)
         gpus &= gpus - 1

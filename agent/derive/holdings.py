@@ -1,4 +1,4 @@
-"""Who holds what: the processes on the GPUs, and what each user has of them."""
+"""The processes on the GPUs, and what each user holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One process on one GPU, or on one MIG instance of it, with all that is known of it."""
+    """One process on one GPU, or on one MIG instance of it, with all that is known about it."""
 
     gpu: GpuSample
     mig_index: int | None
@@ -29,10 +29,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class UserHoldings:
-    """What one user holds now, and has held. None: unknown."""
+    """What one user holds now, and the GPU time. None: unknown."""
 
     username: str | None  # None: those whose owner is unknown
-    uid: int | None  # None also where several users have had the name
+    uid: int | None  # None also if several users have had the name
     processes: int
     gpus: tuple[int, ...]  # indices
     gpu_memory_bytes: int | None
@@ -64,12 +64,12 @@ def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: 
 
 
 def indices_with_unknown_processes(gpus: Iterable[GpuSample]) -> list[int]:
-    """The indices of the GPUs of which not all processes are known now."""
+    """The indices of the GPUs on which a process may be unknown now."""
     return [gpu.index for gpu in gpus if gpu.reading is None or not gpu.reading.knows_all_processes]
 
 
 def by_user(held: Iterable[Holding], uses: Mapping[str | None, UserUse] | None) -> list[UserHoldings]:
-    """Every user who holds or has held something, by name; last, if there are any, those of unknown owners.
+    """Every user who holds or has held GPUs, by name; last, if there are any, the unknown owners.
 
     `uses` are the totals since the start; None: nothing is remembered.
     """
@@ -85,7 +85,7 @@ def by_user(held: Iterable[Holding], uses: Mapping[str | None, UserUse] | None) 
 
 
 def memory_bytes(held: Iterable[Holding]) -> int | None:
-    """GPU memory of all of them; unknown if any's is."""
+    """GPU memory of all of them; unknown if that of any is unknown."""
     total = sum_if_all_known(*(holding.process.gpu_memory_bytes for holding in held))
     return None if total is None else int(total)
 
@@ -107,11 +107,11 @@ def _user(name: str | None, held: Sequence[Holding], use: UserUse | None) -> Use
     uids = {*(use.uids if use else ()), *(holding.host.uid for holding in held)}
     for holding in held:
         by_gpu.setdefault(holding.gpu.index, []).append(holding.process.sm_utilization_percent)
-    # Each process has its newest sample, which need not be of the same moment: the sum may pass 100.
+    # The newest samples of processes need not be of the same moment: the sum may exceed 100.
     sums = [sum_if_all_known(*percents) for percents in by_gpu.values()]
     utilizations = [min(100, percent) for percent in sums if percent is not None]
     idle = tuple(holding for holding in held if holding.idle_holder)
-    # That there is none is only known where every process tells.
+    # That none is idle is known only if it is known for every process.
     is_told = use is not None and (idle or all(holding.idle_holder is not None for holding in held))
     return UserHoldings(
         username=name,

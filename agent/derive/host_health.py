@@ -1,4 +1,4 @@
-"""Whether the host itself is well: whether its GPUs are all there."""
+"""The health of the host: whether all its GPUs are there."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HOST_KINDS = (
     ),
     SXID := critical(
         "sxid_N",
-        "an NVSwitch had the fatal error SXID N",
+        "an NVSwitch reported the fatal error SXID N",
         "a day, or until its reset",
         "the kernel log (KERNEL_LOG)",
     ),
@@ -54,7 +54,7 @@ HOST_KINDS = (
 )
 
 
-# A fatal error of a switch is held against the host as an XID is against a GPU: see health/xid.py.
+# A fatal error of a switch stays a finding for as long as an XID of a GPU: see health/xid.py.
 SXID_SECONDS = 86_400.0
 
 
@@ -76,14 +76,14 @@ def _fallen(snapshot: Snapshot) -> Iterator[Finding]:
         yield FELL_OFF.found(
             f"The kernel log reports that the {'GPU' if one else 'GPUs'} at {', '.join(places)} fell off the"
             f" bus, and the driver does not list {'it' if one else 'them'}",
-            "power-cycle the host, and reseat or replace what stays away",
+            "power-cycle the host, and reseat or replace GPUs that stay missing",
         )
 
 
 def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
-    """One for each code, whatever the switches that report it: a finding is told from others by its name.
+    """One finding for each code, because findings are distinguished by name.
 
-    Without their number and the link of the last: what is found about the host is logged whenever it changes.
+    The text has no counts and no link, because every change of a finding is logged.
     """
     reports: dict[int, list[str]] = {}
     for switch in snapshot.kernel_log.switches if snapshot.kernel_log else ():
@@ -95,7 +95,7 @@ def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
             f"sxid_{code}",
             SXID.verdicts[0],
             f"The kernel log reports the fatal error SXID {code}: {', '.join(switches)}",
-            "see the log of the Fabric Manager; end what runs, then reset the GPUs and switches, or reboot",
+            "see the log of the Fabric Manager; stop all jobs, then reset the GPUs and switches, or reboot",
         )
 
 
@@ -103,7 +103,8 @@ def _not_offered(snapshot: Snapshot) -> Iterator[Finding]:
     if names := named_in_vain(snapshot):
         yield NOT_OFFERED_UNKNOWN.found(
             f"NOT_OFFERED names {', '.join(names)}, and the driver lists no such GPU",
-            "correct NOT_OFFERED, and restart the agent; if that GPU was there, see why it is gone",
+            "correct NOT_OFFERED, and restart the agent; if that GPU was there before, find out why it is"
+            " gone",
         )
 
 
@@ -132,7 +133,7 @@ def _judge_count(snapshot: Snapshot) -> Health:
                 if census.expected == 1
                 else f"{missing} of the {census.expected} expected GPUs {_are(missing)} missing",
                 "see lspci and dmesg, and in a container NVIDIA_VISIBLE_DEVICES; power-cycle the host, and"
-                " reseat or replace what stays away",
+                " reseat or replace GPUs that stay missing",
             )
         )
     gone = census.seen - count

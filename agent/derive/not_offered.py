@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def is_kept_out(gpu: GpuSample, snapshot: Snapshot) -> bool | None:
-    """Whether this GPU is one of them; None: its UUID is unknown, and some are named by theirs."""
+    """Whether this GPU is kept out; None: its UUID is unknown, and NOT_OFFERED has UUIDs."""
     named = snapshot.not_offered
     if str(gpu.index) in named or gpu.identity.uuid in named:
         return True
@@ -18,7 +18,7 @@ def is_kept_out(gpu: GpuSample, snapshot: Snapshot) -> bool | None:
 
 
 def named_in_vain(snapshot: Snapshot) -> tuple[str, ...]:
-    """What NOT_OFFERED names and the driver does not list; nothing while that is not known."""
+    """Entries of NOT_OFFERED that match no GPU of the driver; empty while that is unknown."""
     if snapshot.driver is None:
         return ()
     uuids = {gpu.identity.uuid for gpu in snapshot.gpus}

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 def once_per_snapshot(function: Callable[[Snapshot], Result]) -> Callable[[Snapshot], Result]:
-    """The same function, which remembers its result for the last Snapshot that it was asked about."""
+    """The same function, with a cache of the result for the last Snapshot."""
     last: tuple[Snapshot, Result] | None = None
 
     @wraps(function)

@@ -1,4 +1,4 @@
-"""PCIe: what the link could carry, and how much of that it does."""
+"""PCIe: the bandwidth of the link, and its utilization."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LANE_MBPS = {1: 250, 2: 500, 3: 985, 4: 1969, 5: 3938, 6: 7563}
 
 
 def expected_width(pcie: Pcie) -> int | None:
-    """The most lanes of this GPU in this slot: many cards of 16 lanes are in a slot of 8 for ever.
+    """The highest number of lanes of this GPU in this slot: many cards with 16 lanes are in a slot with 8.
 
-    The lesser of the card's and of the port's above it. Where no real port is known, as in a virtual machine,
-    the most that were seen under load; unknown until some were.
+    The smaller number of the card and of the port above it. If no real port is known, as in a virtual
+    machine, the most lanes seen under load; unknown before that.
     """
     if pcie.max_width is None or pcie.port_width is None:
         return pcie.widest_under_load
@@ -41,7 +41,7 @@ def total_mbps(reading: GpuReading) -> float | None:
 
 
 def utilization_percent(reading: GpuReading) -> float | None:
-    """Total throughput over the best that this GPU in this slot can do in one direction; at most 100."""
+    """Total throughput in percent of the best of this GPU in this slot in one direction; at most 100."""
     best = max_bandwidth_mbps(reading.pcie.max_generation, expected_width(reading.pcie))
     share = percent(total_mbps(reading), best)
     return None if share is None else min(share, 100.0)

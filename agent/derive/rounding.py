@@ -1,4 +1,4 @@
-"""Rounding as people do it: halves go up. Python's `round` sends 2048.5 to 2048."""
+"""Rounding with halves up. Python's `round` sends 2048.5 to 2048."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amounts of memory as people write them: 20GiB, 20000MiB, 1.5 TB, 21474836480."""
+"""Amounts of memory as text: 20GiB, 20000MiB, 1.5 TB, 21474836480."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from fractions import Fraction
 
-# In the case that the standards give them: `gb` could be a gigabit, and `M` either of two.
+# Upper and lower case as in the standards: `gb` could be a gigabit, and `M` is ambiguous.
 UNITS = {
     "B": 1,
     "KB": 1000,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Unknown where no GPU reports a value."""
+    """Sums and means; a value that no GPU reports is unknown."""
 
     total_memory_bytes: int | None
     total_used_memory_bytes: int | None
@@ -26,7 +26,7 @@ class Summary:
 
 
 def summarize(readings: Sequence[GpuReading]) -> Summary:
-    """Memory counts the GPUs that tell both total and use, so that the percentage compares like with like."""
+    """Memory counts only GPUs that report both total and used memory, so that the percentage is right."""
     memories = [
         (reading.memory.total_bytes, reading.memory.used_bytes)
         for reading in readings

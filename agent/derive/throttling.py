@@ -1,4 +1,4 @@
-"""What holds a GPU's clocks back: NVML's clocks event reasons in words, and the bottlenecks they point to."""
+"""NVML's clocks event reasons by name, and the bottlenecks that they indicate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class ClocksEventReason(IntEnum):
-    """nvml.h: nvmlClocksEventReason*. Bits of a plain number: an IntFlag makes an object at each step."""
+    """nvml.h: nvmlClocksEventReason*.
+
+    Bits of a plain int, because an IntFlag creates an object for each operation.
+    """
 
     GPU_IDLE = 0x1
     APPLICATIONS_CLOCKS_SETTING = 0x2
@@ -28,7 +31,7 @@ class ClocksEventReason(IntEnum):
 
 THERMAL = ClocksEventReason.SW_THERMAL_SLOWDOWN | ClocksEventReason.HW_THERMAL_SLOWDOWN
 
-# The others are how the clocks were set, or that there is nothing to do: no slowdown.
+# The other reasons are settings of the clocks or idleness: no slowdown.
 SLOWDOWN = (
     THERMAL
     | ClocksEventReason.SW_POWER_CAP
@@ -39,7 +42,7 @@ SLOWDOWN = (
 _NAMES = [(int(reason), reason.name.lower()) for reason in ClocksEventReason]
 _NAMED = sum(ClocksEventReason)
 
-# A hardware slowdown this near to the limit is the limit's work; below it the board's.
+# A hardware slowdown this near to the power limit is caused by the limit; below it, by the board.
 NEAR_POWER_LIMIT_PERCENT = 95.0
 HIGH_MEMORY_PERCENT = 80.0
 MEMORY_BOUND_MEMORY_PERCENT = 60.0
@@ -53,7 +56,7 @@ def is_throttled(reasons: int | None) -> bool | None:
 
 
 def reason_names(reasons: int | None) -> list[str] | None:
-    """The bits in words, lowest first; a bit this table does not know is named by its value."""
+    """The names of the bits, lowest first; an unknown bit is named by its value."""
     if reasons is None:
         return None
     names = [name for bit, name in _NAMES if reasons & bit]
@@ -62,7 +65,7 @@ def reason_names(reasons: int | None) -> list[str] | None:
 
 
 def bottlenecks(reading: GpuReading) -> list[str]:
-    """What limits this GPU, as far as it can be known; the seed's names in the seed's order."""
+    """What limits this GPU, as far as it is known, in a fixed order."""
     reasons = reading.clocks.event_reasons or 0
     power = percent(reading.power.usage_watts, reading.power.limit_watts)
     memory = percent(reading.memory.used_bytes, reading.memory.total_bytes)

@@ -47,7 +47,7 @@ def _connection(snapshot: Snapshot, one: GpuSample, other: GpuSample, links: int
 
 
 def _links_to(peers: Counter[str | None], other: GpuSample, is_behind_switch: bool) -> int:
-    """How many of the active NVLinks with these peers lead to `other`, or to switches that lead to it too."""
+    """The number of active NVLinks with these peers that lead to `other`, directly or through switches."""
     bus_id = other.identity.pci_bus_id
     direct = 0 if bus_id is None else peers[bus_id]
     return direct or (peers[NVSWITCH] if is_behind_switch else 0)

@@ -1,7 +1,7 @@
-"""What uses a GPU without being listed as a process: a container's list may lack those of the others.
+"""Use of a GPU by processes that are not listed: in a container the list may lack processes of others.
 
-Also the contrary, ghost utilization: a GPU that reports high utilization while nothing uses it. It is known
-of Blackwell after a suspend.
+Also the opposite, ghost utilization: a GPU that reports high utilization while nothing uses it. It happens on
+Blackwell after a suspend.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from agent.derive.rounding import sum_if_all_known
 if TYPE_CHECKING:
     from agent.readings import GpuReading
 
-# From so much memory on, in bytes or in percent of all, something holds it: what the driver takes for itself
-# is less. Where it does not tell what it reserves, that is part of what is in use.
+# From this much unexplained memory on, in bytes or in percent, a process holds it: the driver takes less for
+# itself. If the driver does not report reserved memory, that memory counts as used.
 UNLISTED_BYTES, UNLISTED_PERCENT = 1 << 30, 5
 UNLISTED_BYTES_WITH_RESERVED, UNLISTED_PERCENT_WITH_RESERVED = 2 << 30, 10
-# Utilization above which something works.
+# Utilization in percent above which a process works.
 UNLISTED_UTILIZATION_PERCENT = 10
-# The least utilization of a ghost, and the memory in use below which there is nothing: a CUDA context takes
+# The minimum utilization of a ghost, and the memory in use below which there is no CUDA context, which takes
 # 100 MiB and more.
 GHOST_PERCENT = 90
 GHOST_BYTES = 64 << 20
@@ -45,14 +45,14 @@ def lists_no_process(reading: GpuReading) -> bool:
 
 
 def works_unlisted(reading: GpuReading, peak_percent: int | None) -> bool:
-    """Whether it works and lists no process; `peak_percent`: its highest utilization without one."""
+    """Whether the GPU works with no listed process; `peak_percent`: its highest utilization then."""
     return (
         lists_no_process(reading) and peak_percent is not None and peak_percent > UNLISTED_UTILIZATION_PERCENT
     )
 
 
 def looks_like_ghost(reading: GpuReading) -> bool:
-    """Whether it reports high utilization, lists no process and has nothing in memory."""
+    """Whether the GPU reports high utilization with no process and no memory in use."""
     used, percent = reading.memory.used_bytes, reading.utilization.gpu_percent
     return (
         lists_no_process(reading)

@@ -1,4 +1,4 @@
-"""What each user has of one GPU at one moment, how that adds up over time, and what the sums say."""
+"""The share of each user in one GPU at one moment, the sums over time, and the hours from these sums."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _JOULES = 3.6e6  # of a kWh
 
 
 class Part(NamedTuple):
-    """What somebody holds of one GPU at one moment."""
+    """The part of one GPU that a user holds at one moment."""
 
     share: float  # of the GPU: 1.0, or that of MIG instances
-    used: float | None = None  # of its SM time, at most `share`; None: not told
-    is_idle: bool | None = None  # no process does any work; None: not told
+    used: float | None = None  # SM time in use, at most `share`; None: not reported
+    is_idle: bool | None = None  # no process does any work; None: not reported
     memory_bytes: int | None = None  # None: not told
 
 
 class Parts(NamedTuple):
-    """Who holds what of one GPU. `is_whole`: all who hold some of it are known, each with the share."""
+    """The parts of one GPU by user. `is_whole`: all users of it are known, each with the share."""
 
     by_owner: Mapping[int | None, Part]  # by uid; None: unknown owners together
-    all: Part  # what they hold together, with all memory that is in use
+    all: Part  # what they hold together, with all memory in use
     is_whole: bool
 
     @property
     def nobody(self) -> Part:
-        """What is left of `all` where nobody holds any of it."""
+        """The total of a GPU that no user holds."""
         return Part(0.0, memory_bytes=self.all.memory_bytes)
 
 
@@ -47,9 +47,9 @@ class _Place(NamedTuple):
 
 
 def parts_of(reading: GpuReading, owners: Mapping[int, int | None]) -> Parts | None:
-    """Who holds what; `owners` has the uid of each process by pid. None: no process list is told.
+    """The parts by user; `owners` has the uid of each process by pid. None: no list of processes is reported.
 
-    Where the share of a MIG instance is not reported, what is on it counts for nobody.
+    If the share of a MIG instance is not reported, its processes count for nobody.
     """
     if reading.processes is None:
         return None
@@ -66,7 +66,7 @@ def parts_of(reading: GpuReading, owners: Mapping[int, int | None]) -> Parts | N
 
 
 def counted(sums: UsageSums, part: Part, seconds: float) -> UsageSums:
-    """The sums after `seconds` more, at the end of which somebody had this part."""
+    """The sums after further `seconds`, at the end of which a user had this part."""
     held = part.share * seconds
     is_told, knows_memory = part.used is not None, part.memory_bytes is not None
     memory = part.memory_bytes or 0
@@ -82,7 +82,7 @@ def counted(sums: UsageSums, part: Part, seconds: float) -> UsageSums:
 
 
 class Usage(NamedTuple):
-    """What sums say; None: nothing was reported. Nothing is scaled up to time without a report."""
+    """Hours from sums; None: nothing was reported. Hours are never scaled up to time without a report."""
 
     hours_held: float | None
     hours_told: float
@@ -93,7 +93,7 @@ class Usage(NamedTuple):
 
 
 def usage_of(sums: UsageSums, *, watched: bool) -> Usage:
-    """In hours. `watched`: whether all processes were told at any time, so that nobody means nobody."""
+    """The sums in hours. `watched`: whether all processes were known at any time, so that 0 means 0."""
     is_told, knows_memory = sums.told_seconds > 0, sums.memory_seconds > 0
     return Usage(
         sums.held_seconds / _SECONDS if watched or sums.held_seconds > 0 else None,
@@ -106,12 +106,12 @@ def usage_of(sums: UsageSums, *, watched: bool) -> Usage:
 
 
 def hours(seconds: float) -> float:
-    """Of seconds."""
+    """Hours from seconds."""
     return seconds / _SECONDS
 
 
 def kwh(joules: float | None) -> float | None:
-    """Of joules; unknown stays unknown."""
+    """kWh from joules; unknown stays unknown."""
     return None if joules is None else joules / _JOULES
 
 
@@ -120,7 +120,7 @@ def _places(reading: GpuReading) -> Iterator[_Place]:
         for instance in reading.mig.instances or ():
             share = _share(instance, reading.memory.total_bytes)
             if share is not None:
-                # Compute instances of one GPU instance have its memory together.
+                # Compute instances of one GPU instance share its memory.
                 number = instance.gpu_instance_id
                 which = ("of NVML", instance.mig_index) if number is None else number
                 yield from (_Place(process, which, share) for process in instance.processes or ())

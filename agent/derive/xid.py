@@ -1,4 +1,4 @@
-"""What an XID error means, and what is to be done about it: how the rows of the catalogue are read."""
+"""The meaning of an XID error and its remedy, from the rows of the catalogue."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ AMPERE = (8, 0)  # compute capability; NVIDIA's catalogue is for these and newer
 
 
 class Remedy(StrEnum):
-    """The most likely cause of an XID, by the action that helps."""
+    """The action that most likely helps against an XID."""
 
-    NONE = "none"  # for the record, or the driver has helped itself
-    APPLICATION = "application"  # the program that ran; start it again, and look for its fault
+    NONE = "none"  # informational, or the driver has recovered by itself
+    APPLICATION = "application"  # a fault of the program; restart it, and look for its bug
     RESET = "reset"  # the GPU works again after a reset, or a restart of the virtual machine
     REPLACE = "replace"  # hardware: a reboot first, the GPU's vendor if it comes back
     UNKNOWN = "unknown"  # NVIDIA names no action, or the code is not in this catalogue
@@ -43,7 +43,7 @@ _BY_ACTION: Mapping[Action | None, Remedy] = {
     None: Remedy.UNKNOWN,
 }
 
-# By code, what is judged otherwise than its immediate action says, and why.
+# By code, the XIDs that are judged differently from their immediate action, and why.
 OF_OUR_OWN: Mapping[int, tuple[Remedy, str]] = {
     43: (Remedy.APPLICATION, "a program has crashed, as with 13 and 31, which NVIDIA lets restart"),
     137: (Remedy.APPLICATION, "a program has crashed: it is 31 by way of NVLink"),
@@ -55,7 +55,7 @@ OF_OUR_OWN: Mapping[int, tuple[Remedy, str]] = {
     172: (Remedy.RESET, "NVIDIA names no action, but it is 48 in more detail"),
 }
 
-# After these, other error counts are no longer what they were.
+# XIDs after which other error counts have changed.
 ABOUT_MEMORY = frozenset({48, 63, 64, 92, 94, 95, 140, 156, 157, 160, 161, 171, 172})
 
 _UNKNOWN = Xid("not in NVIDIA's catalogue as this agent knows it", None, None)
@@ -78,7 +78,7 @@ def remedy(code: int, row: Xid) -> Remedy:
 
 
 def blame(seen: XidCount) -> str:
-    """Whom the driver blames for the last one: "python3 (pid 512) of alice in trainer"; empty: nobody."""
+    """The program that the driver blames: "python3 (pid 512) of alice in trainer"; empty: none."""
     blamed = seen.blamed
     if blamed is None:
         return ""

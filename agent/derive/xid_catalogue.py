@@ -1,4 +1,4 @@
-"""NVIDIA's catalogue of XID errors, as far as it says more than "unused".
+"""NVIDIA's catalogue of XID errors, without the codes that it calls unused.
 
 Source: https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html, its columns "Applies to",
 "Immediate Action" and "Investigatory Action"; the meanings are in our words.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What NVIDIA lets do about an XID, by the names that its catalogue gives and explains."""
+    """An action that NVIDIA's catalogue names and explains."""
 
     IGNORE = "IGNORE"
     RESTART_APP = "RESTART_APP"
@@ -53,7 +53,7 @@ class Xid(NamedTuple):
     """A row of the catalogue."""
 
     meaning: str
-    immediate: Action | None  # to be in service again; None: no action is named
+    immediate: Action | None  # to bring the GPU back into service; None: no action is named
     investigatory: Action | None  # if it comes back, or was not expected; None: no action is named
     listed_for: frozenset[str] = _ALL  # among PRODUCTS
 
@@ -178,8 +178,8 @@ CATALOGUE: Mapping[int, Xid] = {
     172: Xid("Uncorrectable error in SRAM", None, None),
 }
 
-# For Volta and older, and what the catalogue above has no longer. NVIDIA's list of these has causes in the
-# place of actions; the actions here are this agent's, by the causes.
+# For Volta and older, and what the catalogue above has no longer. NVIDIA's list of these has causes instead
+# of actions; the actions here are chosen by the causes.
 OLDER: Mapping[int, Xid] = {
     16: Xid("Display engine hung", _DO.RESET_GPU, None, frozenset()),
     38: Xid("Driver firmware error", _DO.RESET_GPU, None, frozenset()),

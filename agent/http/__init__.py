@@ -1,4 +1,4 @@
-"""What every request passes between the server and its route.
+"""What every request passes through between the server and its route.
 
 Authentication, middleware, parameters, failures (`errors.py`), the OpenAPI document, and the cache that
 makes an answer once per Snapshot (`response_cache.py`). `shared_state.py` is the object that all routes

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from agent.http.tokens import Tokens
 
 _BEARER = b"bearer "
-ADMISSION_KEY = "agent.admission"  # where what lasts finds in its scope whether it may go on
+# In the scope of a request whose answer may last: with it the answer checks whether it may go on.
+ADMISSION_KEY = "agent.admission"
 
 
 class Admission:
-    """That a request was let in; whether it still would be is asked again when other tokens are in force."""
+    """The admission of a request; checked again whenever the tokens in force change."""
 
     def __init__(self, tokens: Tokens, admits: Callable[[], bool]) -> None:
         self._tokens = tokens
@@ -38,7 +39,7 @@ class Admission:
         self._is_withdrawn = False
 
     def is_withdrawn(self) -> bool:
-        """Costs next to nothing while no token changes."""
+        """Whether the credential is no longer valid. Cheap while no token changes."""
         if self._generation != self._tokens.generation:
             self._generation = self._tokens.generation
             self._is_withdrawn = not self._admits()
@@ -46,7 +47,7 @@ class Admission:
 
 
 class Authentication:
-    """Lets a request through to `app`, or answers 401."""
+    """Passes a request on to `app`, or answers 401."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Authentication:
             scope[ADMISSION_KEY] = Admission(self._tokens, partial(self._admits, brought, path))
         if scope["type"] == "http" and not self._admits(scope, path):
             await response_to(Unauthorized(self._advice(path)))(scope, receive, send)
-        elif path.endswith("\n"):  # the router's patterns end in `$`, which would see the path without it
+        elif path.endswith("\n"):  # the router's patterns end in `$`, which matches before it too
             await not_found(scope["path"])(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -126,18 +127,18 @@ def _paths(endpoints: Iterable[Endpoint], access: Access) -> frozenset[str]:
 
 
 def _header(scope: Mapping[str, Any], name: bytes) -> bytes | None:
-    """The header's value, without the blanks that HTTP allows around it; two are nobody's credential."""
+    """The header's value without surrounding blanks; a repeated header is no valid credential."""
     values = [value.strip(b" \t") for key, value in scope["headers"] if key == name]
     return values[0] if len(values) == 1 else None
 
 
 def _query_value(scope: Mapping[str, Any], name: str) -> bytes | None:
-    query = scope["query_string"].decode(errors="surrogateescape")  # what is no UTF-8 stays as it came
+    query = scope["query_string"].decode(errors="surrogateescape")  # keeps bytes that are not UTF-8
     pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     values = [value for key, value in pairs if key == name]
     return values[0].encode(errors="surrogateescape") if len(values) == 1 else None
 
 
 def _matches(given: Iterable[bytes], secrets: Sequence[bytes]) -> bool:
-    """In constant time: every pair is compared, whatever the ones before said."""
+    """Compares in constant time: every pair is compared, whatever the earlier results."""
     return any([hmac.compare_digest(one, secret) for one in given for secret in secrets])  # noqa: C419  (see above)

@@ -1,9 +1,9 @@
-"""The cache key of a request: what the answer depends on, out of what its route takes.
+"""The cache key of a request: the values that its answer depends on.
 
-Everything is read off the routes themselves, so that a new endpoint or parameter joins by itself: a route
-that takes the Snapshot is answered from it and from its parameters alone; one that takes the settings and
-nothing else has the same answer as long as the agent runs. The key holds the values that the
-route receives, so the order of names, blanks, a default that is given, and unknown names make no difference.
+The routes themselves are inspected, so a new endpoint or parameter needs nothing here. The answer of a route
+that takes the Snapshot depends only on the Snapshot and its parameters; the answer of a route that takes only
+the settings never changes while the agent runs. The key has the values that the route receives, so the order
+of names, blanks, explicit defaults and unknown names do not change it.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from agent.http.endpoint import Endpoint
 
 _MAX_REMEMBERED = 256  # keys by their requests
-_MAX_LENGTH = 512  # bytes of such a request: longer ones are looked at anew each time
+_MAX_LENGTH = 512  # bytes of a request whose key is remembered; the key of a longer one is made each time
 
 
 class WrongParameter(Exception):
-    """There is no key: the route refuses the request."""
+    """The request has no key, because the route refuses it."""
 
 
 class RouteCacheKey:
-    """Keys of the requests for one route."""
+    """Makes the keys of the requests for one route."""
 
     def __init__(self, route: APIRoute) -> None:
         self._path = route.path
@@ -65,7 +65,7 @@ class RouteCacheKey:
         return self._remembered.get(self._request(scope))
 
     async def of(self, scope: Scope) -> Hashable | None:
-        """The key; None: the request is wrong, and its route says why."""
+        """The key; None: the request is invalid, and its route says why."""
         query: dict[str, str] = {}
         for name, value in _pairs(scope["query_string"]):
             if name in query or (self._is_strict and name not in self._known):
@@ -91,12 +91,12 @@ class RouteCacheKey:
         return (scope["query_string"], *told)
 
 
-# They see the request, but only take from it what is the same for all.
+# They receive the request, but use only what is the same for all requests.
 _HARMLESS = {the_settings, the_shared_state, the_snapshot, refuse_unknown_parameters}
 
 
 def cache_keys(endpoints: Iterable[Endpoint]) -> dict[str, RouteCacheKey]:
-    """The paths that are answered from one Snapshot, each with what makes its keys."""
+    """The paths that are answered from one Snapshot, each with the object that makes its keys."""
     return {
         route.path: RouteCacheKey(route)
         for endpoint in endpoints
@@ -106,7 +106,7 @@ def cache_keys(endpoints: Iterable[Endpoint]) -> dict[str, RouteCacheKey]:
 
 
 def constant_paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
-    """The paths whose answers are the same as long as the agent runs."""
+    """The paths whose answers never change while the agent runs."""
     return frozenset(
         path
         for endpoint in endpoints
@@ -124,9 +124,9 @@ def _is_constant(route: APIRoute) -> bool:
 
 
 def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
-    """Names, and values as they came.
+    """Names and raw values, split as `urllib.parse.parse_qsl` does.
 
-    As `urllib.parse.parse_qsl` splits them, which decodes everything: of 8 KiB that takes 5 ms.
+    That function decodes everything, which takes 5 ms for 8 KiB.
     """
     for pair in query_string.decode("latin-1").split("&"):
         if pair:
@@ -139,7 +139,10 @@ def _sees_request(dependant: Dependant) -> bool:
 
 
 async def _values(dependant: Dependant, query: Mapping[str, str], headers: Headers) -> tuple[Hashable, ...]:
-    """What its function is called with, but for the shared state and the Snapshot. Raises WrongParameter."""
+    """The arguments of the route's function, except the shared state and the Snapshot.
+
+    Raises WrongParameter.
+    """
     return tuple((await _arguments(dependant, query, headers)).items())
 
 
@@ -157,7 +160,7 @@ async def _arguments(dependant: Dependant, query: Mapping[str, str], headers: He
 
 
 def _value(field: Any, given: str | None) -> Any:
-    """The parameter's value; an empty one is as none. Raises WrongParameter.
+    """The parameter's value; an empty one counts as absent. Raises WrongParameter.
 
     `field` is one of a Dependant; FastAPI gives its type no public name.
     """

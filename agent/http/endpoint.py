@@ -1,4 +1,4 @@
-"""What an endpoint declares: its file in agent/routes/ says it once, and everything else reads it here."""
+"""The declaration of an endpoint, made in its file in agent/routes/ and read by everything else."""
 
 from __future__ import annotations
 
@@ -48,17 +48,18 @@ class Endpoint:
     _: KW_ONLY
     access: Access = Access.TOKEN
     failures: tuple[int, ...] = ()  # statuses of its failing answers, besides 400 and 401
-    waits: bool = False  # its answers may take so long that meanwhile a token can be withdrawn
-    is_probe: bool = False  # probes come by address, which ALLOWED_HOSTS does not list
+    waits: bool = False  # its answers may take so long that a token can be revoked meanwhile
+    is_probe: bool = False  # probes use an IP address as host, which ALLOWED_HOSTS does not list
     documents: tuple[str, ...] = ()  # paths that FastAPI answers by itself; the answers never change
-    folder: str = ""  # path of the files that its page loads; whoever may read the page may read them
-    files: KeptFiles | None = None  # answers below `folder`; None: FastAPI does
+    folder: str = ""  # path of the files that its page loads; they need the same access as the page
+    files: KeptFiles | None = None  # the ASGI app below `folder`; None: FastAPI's
 
     @property
     def routes(self) -> Sequence[APIRoute]:
-        """What answers. Raises TypeError for one that is not a GET of one exact path.
+        """The routes.
 
-        Authentication, HEAD and the kept answers go by the path alone.
+        Raises TypeError for a route that is not a GET of one exact path, because authentication, HEAD and
+        kept answers look only at the path.
         """
         routes: list[APIRoute] = []
         for route in self.router.routes:
@@ -69,12 +70,12 @@ class Endpoint:
 
     @property
     def paths(self) -> frozenset[str]:
-        """All that it answers, but for the files."""
+        """All its paths, except those of files."""
         return frozenset(route.path for route in self.routes).union(self.documents)
 
     @property
     def file_paths(self) -> frozenset[str]:
-        """Of its own files, which are the same as long as the agent runs."""
+        """The paths of its files, which never change while the agent runs."""
         return frozenset(self.folder + path for path in self.files.paths) if self.files else frozenset()
 
     @property
@@ -96,7 +97,7 @@ class Endpoint:
 
     @property
     def dependencies(self) -> Sequence[Dependency]:
-        """What its routes depend on besides their own dependencies."""
+        """Dependencies of its routes in addition to those that they declare."""
         once = [Depends(refuse_repeated_parameters)] if self.takes_parameters else []
         credential = [] if self.access is Access.OPEN else openapi.TOKEN
         return [*once, *credential]
@@ -110,5 +111,5 @@ class Endpoint:
 
 
 def calls(route: APIRoute) -> set[Callable[..., Any] | None]:
-    """The functions that make its answer: itself, and whatever it depends on."""
+    """The functions that make its answer: the route itself and its dependencies."""
     return {dependant.call for dependant in flattened(route.dependant)}

@@ -8,8 +8,8 @@
     └── TryAgainLater       code 2,   HTTP 503   not ready yet, or too many streams
 
 The exception is the wire contract: code and status are on the class, and `failure` writes them. `install`
-gives Starlette's own 404 and 405 and FastAPI's validation the same envelope. What the server itself refuses
-(agent/server/protocol.py) is written with `envelope`.
+gives Starlette's own 404 and 405 and FastAPI's validation the same envelope. Refusals of the server itself
+(agent/server/protocol.py) are written with `envelope`.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def envelope(code: int, message: str) -> bytes:
     body = {"code": code, "data": None, "error": message}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(
         "utf-8",
-        errors="replace",  # a lone surrogate out of a client's bytes must not become our fault
+        errors="replace",  # a lone surrogate in a client's bytes must not make the agent fail
     )
 
 
@@ -107,12 +107,12 @@ def failure(code: int, status: int, message: str, headers: Mapping[str, str] | N
 
 
 def response_to(error: AgentError) -> Response:
-    """The answer to a failure of ours."""
+    """The answer for an AgentError."""
     return failure(error.code, error.status, error.message, error.headers)
 
 
 def not_found(path: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer where no route is."""
+    """The answer for a path without a route."""
     message = f"No such path: {path}; /docs, under URL_PREFIX if one is set, lists the paths"
     return failure(CLIENT_FAULT, 404, message, headers)
 
@@ -156,7 +156,7 @@ async def _unexpected(_request: Request, _error: Exception) -> Response:
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
-    """One validation fault of pydantic: the parameter, what it got, what it takes."""
+    """The sentence for a validation error of pydantic: parameter, given value, accepted values."""
     place: Sequence[object] = fault["loc"]
     name = place[-1] if len(place) > 1 else "request"
     given = str(fault.get("input"))[:80]

@@ -1,4 +1,4 @@
-"""A finished answer, which can be sent any number of times: as it is, packed, or as "not modified"."""
+"""A finished answer, which can be sent any number of times: plain, compressed, or as "not modified"."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OF_A_BODY = frozenset({b"content-type", b"content-length", b"content-encoding"}
 class KeptResponse:
     """A finished answer.
 
-    `tag` is its entity tag, by which a client asks whether what it has is still the same; empty: it has none.
+    `tag` is its entity tag, with which a client revalidates its copy; empty: it has none.
     """
 
     status: int = 0
@@ -42,11 +42,11 @@ class KeptResponse:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
+        """The memory that it takes, in bytes."""
         return len(self.body) + (len(self._packed.body) if self._packed else 0)
 
     def pack(self) -> None:
-        """At once, with its tag: for what is whole from the start and never changes."""
+        """Compress it and set its tag at once: for content that is complete and never changes."""
         self.set_tag()
         if self._can_be_packed:
             _add_to_list(self.headers, b"vary", b"Accept-Encoding")
@@ -62,13 +62,13 @@ class KeptResponse:
                 _add_to_list(self.headers, b"vary", b"Accept-Encoding")
 
     def set_tag(self) -> None:
-        """Of the body's content, packed or not; what must not be stored needs none."""
+        """Set the tag, which depends on the body alone; an answer that must not be stored needs none."""
         if not any(name == b"cache-control" and b"no-store" in value for name, value in self.headers):
             self.tag = b'W/"%s"' % sha256(self.body).hexdigest()[:32].encode()
             self.headers = [*_without(self.headers, {b"etag"}), (b"etag", self.tag)]
 
     def suited(self, request: Headers) -> KeptResponse | None:
-        """This answer as a client with these request headers wants it; None: `packed` has to make that."""
+        """This answer in the form that suits these request headers; None: `packed` has to make it first."""
         if self.tag and names_tag(request, self.tag):
             return KeptResponse(304, _without(self.headers, _OF_A_BODY))
         if self._can_be_packed and compression.takes_gzip(request):
@@ -76,7 +76,7 @@ class KeptResponse:
         return self
 
     async def send(self, send: Send) -> None:
-        """Send it; a new message each time, for middleware further out may write into it."""
+        """Send it, each time as a new message, because outer middleware may modify it."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         last = max(len(self.body) - 1, 0) // PORTION * PORTION
         for start in range(0, last, PORTION):
@@ -89,14 +89,14 @@ class KeptResponse:
         return len(self.body) > compression.TINY
 
     async def packed(self, limiter: CapacityLimiter) -> KeptResponse:
-        """Packed once, however many want it at the same time; a long one in a thread."""
+        """The compressed form, made once for all clients; a long body is compressed in a thread."""
         if len(self.body) <= compression.QUICK:
             self._packed = self._made_packed()
             return self._packed
         if self._packing is None:
             self._packing = asyncio.ensure_future(to_thread.run_sync(self._made_packed, limiter=limiter))
             self._packing.add_done_callback(self._keep_packed)
-        return await asyncio.shield(self._packing)  # others want it too
+        return await asyncio.shield(self._packing)  # other clients wait for it too
 
     def _keep_packed(self, packing: asyncio.Future[KeptResponse]) -> None:
         """If no thread was available, the next client tries again."""

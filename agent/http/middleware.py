@@ -1,4 +1,4 @@
-"""What every request passes before it reaches its route: pure ASGI, nothing is buffered."""
+"""What every request passes through before it reaches its route: pure ASGI, without buffering."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 class RootPath:
-    """Puts back the path that a reverse proxy has stripped, as ASGI wants it: `root_path` leads `path`."""
+    """Restores the prefix that a proxy has stripped: in ASGI `path` starts with `root_path`."""
 
     def __init__(self, app: ASGIApp, *, root_path: str) -> None:
         self._app = app
@@ -40,10 +40,10 @@ class RootPath:
 
 
 class TrailingSlash:
-    """Takes one slash off the end of a path of ours: clients of other agents were led there by a redirect.
+    """Removes one slash from the end of a path of the agent: older agents redirected such paths.
 
-    All that decides by path comes after it and sees the path without the slash. What is no path of ours with
-    exactly one slash too many stays as it came, and is not found.
+    Everything that looks at the path comes later and sees it without the slash. Any other path is left
+    unchanged, and is not found.
     """
 
     def __init__(self, app: ASGIApp, *, paths: frozenset[str]) -> None:
@@ -57,7 +57,7 @@ class TrailingSlash:
 
 
 class AllowedHosts:
-    """Refuses a Host header that is not ours, so that no foreign name can be pointed at the agent."""
+    """Refuses a Host header that ALLOWED_HOSTS does not list, to stop DNS rebinding."""
 
     def __init__(self, app: ASGIApp, *, hosts: Sequence[str], exempt: frozenset[str]) -> None:
         self._app = app
@@ -77,7 +77,7 @@ class AllowedHosts:
         host = host_of(values[0]) if len(values) == 1 else None
         if host is None:
             return False
-        name = host.removesuffix(".")  # which says that nothing follows: the same name
+        name = host.removesuffix(".")  # a dot at the end makes it fully qualified: the same name
         if name in self._names:
             return True
         labels = name.split(".")
@@ -86,10 +86,10 @@ class AllowedHosts:
 
 
 class DataHeaders:
-    """Forbids caches to keep data, and clients to guess its media type.
+    """Forbids caches to store data, and clients to guess its media type.
 
-    Stands behind the answers that are kept, so that its headers are made once. An answer that says by itself
-    how long it may be kept goes on to say so; the documents and the files of an endpoint are no data.
+    It is inside the response cache, so that its headers are added once. An answer that has a Cache-Control of
+    its own keeps it; documents and files of an endpoint are not data.
     """
 
     def __init__(self, app: ASGIApp, *, endpoints: Iterable[Endpoint]) -> None:
@@ -122,7 +122,7 @@ class DataHeaders:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with our envelope for a preflight that is refused, and not a word to other origins."""
+    """Starlette's CORS, with our envelope for a refused preflight; other origins get no CORS headers."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
         answer = super().preflight_response(request_headers)
@@ -147,9 +147,9 @@ class Cors(CORSMiddleware):
 
 
 class Mounted:
-    """Hands what lies beneath `prefix` to `mounted`, as Starlette's Mount does.
+    """Passes requests below `prefix` to `mounted`, as Starlette's Mount does.
 
-    Measured, router and Mount took half of the time of an answer that was made before.
+    Measured: router and Mount took half of the time of a cached answer.
     """
 
     def __init__(self, app: ASGIApp, *, prefix: str, mounted: ASGIApp) -> None:
@@ -167,9 +167,9 @@ class Mounted:
 
 
 class WholeFiles:
-    """Forgets a Range header: the files are small, and a bad range would be refused without our envelope.
+    """Ignores a Range header: the files are small, and a bad range would be refused without our envelope.
 
-    A file has one path. Starlette would find it by others too, as with a slash at the end.
+    A file has exactly one path; Starlette would accept others too, such as one with a slash at the end.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -183,7 +183,7 @@ class WholeFiles:
 
 
 class HeadAsGet:
-    """Answers HEAD wherever GET is answered: the same header, no body. A stream has no end to wait for."""
+    """Answers HEAD like GET, with the same headers and no body; except for streams, which have no end."""
 
     def __init__(self, app: ASGIApp, *, streams: frozenset[str]) -> None:
         self._app = app

@@ -1,7 +1,7 @@
-"""Scripts that come as one: a browser asks for six files at a time, and each round takes a round trip.
+"""Joins the page's scripts into one: a browser loads six files at a time, and each batch takes a round trip.
 
-The files in agent/web/ stay as they are, and a page made of them would do the same. What is joined follows a
-few forms, each on a line of its own: `import { one, other } from "./file.js";`, `import * as name from
+The files in agent/web/ are not changed, and also work without joining. A script that is joined uses only
+these forms, each on a line of its own: `import { one, other } from "./file.js";`, `import * as name from
 "./file.js";`, and `export` before a const, a function or a class.
 """
 
@@ -19,13 +19,13 @@ _OTHER = re.compile(r"^\s*(?:import\b(?!\s*[(.])|export\b).*", re.MULTILINE)
 
 
 def joined(entries: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
-    """The same files; that of each entry has in it all that it imports, but for what an earlier one has.
+    """The same files; each entry contains the scripts that it imports and no earlier entry has.
 
-    What is in one is only passed on by its own file. A name is that of a file without `.js`. Raises
-    ValueError for a form that is none of those, or a circle.
+    The own file of a contained script only re-exports its names. A name is a file name without `.js`.
+    Raises ValueError for any other form, or for a circular import.
     """
     made = dict(files)
-    homes: dict[str, str] = {}  # by the name of a script that is in another: that of the other
+    homes: dict[str, str] = {}  # by the name of a contained script: the name of the entry that contains it
     for entry in entries:
         made |= _joined(entry, files, homes)
     return made
@@ -33,7 +33,7 @@ def joined(entries: Sequence[str], files: Mapping[str, str]) -> dict[str, str]:
 
 def _joined(entry: str, files: Mapping[str, str], homes: dict[str, str]) -> dict[str, str]:
     parts: dict[str, str] = {}
-    borrowed: dict[str, list[str]] = {}  # by the file that has them: names of scripts
+    borrowed: dict[str, list[str]] = {}  # by the name of an entry: names of the scripts that it contains
 
     def take(name: str, way: tuple[str, ...]) -> None:
         if name in way:
@@ -62,7 +62,7 @@ def _joined(entry: str, files: Mapping[str, str], homes: dict[str, str]) -> dict
 
 
 def _needed(name: str, files: Mapping[str, str]) -> Iterator[str]:
-    """The scripts that one imports, which are there and have what it takes of them."""
+    """The scripts that one imports; checks that they exist and export what it imports."""
     for names, _, needed in _IMPORT.findall(files[name]):
         if needed not in files:
             raise ValueError(f"{name}.js imports {needed}.js, and there is none")

@@ -1,4 +1,4 @@
-"""What a client accepts, by RFC 9110: lists of names with a quality, of which 0 is a refusal."""
+"""What a client accepts, by RFC 9110: lists of names with a quality; a quality of 0 is a refusal."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MAX_ELEMENTS = 64  # of a header that are looked at; a browser sends a dozen
-MAX_PARAMETERS = 8  # of an element
+MAX_ELEMENTS = 64  # elements of a header that are read; a browser sends a dozen
+MAX_PARAMETERS = 8  # of an element that are read
 _TAG = re.compile(rb'"[\x21\x23-\x7e\x80-\xff]*"')
 _QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
 def best_type(accept: str, offered: Sequence[str]) -> str:
-    """The one of the `offered` media types (`type/subtype`) that a client likes best.
+    """The one of the `offered` media types (`type/subtype`) that a client prefers.
 
-    `offered` are the plainest first. Of types that the client names and likes alike it gets the last, of
-    those that it merely does not refuse the first; and the first, too, where it refuses all.
+    `offered` starts with the simplest type. Of the types that the client names with the same quality, the
+    last is chosen; of those that it only accepts by a wildcard, the first; and if it refuses all, the first
+    too.
     """
     ranges = dict(_elements(accept))
     if not ranges:
@@ -36,12 +37,12 @@ def best_type(accept: str, offered: Sequence[str]) -> str:
 
 
 def names_type(accept: str, media_type: str) -> bool:
-    """Whether a client asks for this very type, and not merely for any."""
+    """Whether a client names this type explicitly, not only by a wildcard."""
     return dict(_elements(accept)).get(media_type, 0.0) > 0
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether a client takes gzip, and does not rather have the plain bytes."""
+    """Whether a client accepts gzip and does not prefer the plain bytes."""
     codings = dict(_elements(accept_encoding))
     gzip = codings.get("gzip", codings.get("x-gzip", codings.get("*", 0.0)))
     return gzip > 0 and gzip >= codings.get("identity", 0.0)
@@ -57,7 +58,7 @@ def names_tag(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> bool:
 
 
 def _elements(header: str) -> Iterator[tuple[str, float]]:
-    """Names in lower case and their quality, the best of each last; what is malformed is left out."""
+    """Names in lower case with their quality, the best of each last; malformed elements are left out."""
     found = []
     for element in header.lower().split(",", MAX_ELEMENTS)[:MAX_ELEMENTS]:
         name, *parameters = (part.strip() for part in element.split(";", MAX_PARAMETERS))

@@ -31,7 +31,7 @@ CONTACT = {"name": "nvidia-smi-web-agent", "url": "https://github.com/nvidia-smi
 
 
 class Tag(StrEnum):
-    """What an operation is about; generated clients make a module of each."""
+    """The subject of an operation; client generators make a module for each tag."""
 
     GPUS = "gpus"
     PROCESSES = "processes"
@@ -39,23 +39,23 @@ class Tag(StrEnum):
 
 
 TAGS = {
-    Tag.GPUS: "What the GPUs do, how they are, and which can be taken.",
+    Tag.GPUS: "Values, health and availability of the GPUs.",
     Tag.PROCESSES: "Who uses the GPUs.",
     Tag.MONITORING: "For programs that monitor hosts and services.",
 }
 
-# Where FastAPI itself answers.
+# Paths that FastAPI itself answers.
 DOCS_PATH = "/docs"
 DOCUMENT_PATH = "/openapi.json"
 DOCS_FOLDER = "/static-offline-docs"
 
-# Authentication itself happens in front of the routes (authentication.py); these only say so in the document.
+# Authentication happens before the routes (authentication.py); these only describe it in the document.
 TOKEN = [
     Security(
         APIKeyHeader(
             name="Authorization",
             scheme_name="Token",
-            description="TOKEN as it is, where set; for /metrics METRICS_TOKEN too",
+            description="TOKEN itself, if set; for /metrics also METRICS_TOKEN",
             auto_error=False,
         )
     ),
@@ -67,7 +67,7 @@ API_KEY = [
         APIKeyHeader(
             name="X-API-Key",
             scheme_name="ApiKey",
-            description="one of API_KEYS, where set",
+            description="one of API_KEYS, if set",
             auto_error=False,
         )
     ),
@@ -84,7 +84,7 @@ API_KEY = [
 _REASONS = {
     400: "A parameter is wrong (code 1)",
     401: "The credential is missing or wrong (code 401)",
-    404: "The agent keeps no usage: the setting is not set (code 1)",
+    404: "The agent keeps no GPU hours: STATE_DIR is not set (code 1)",
     500: "No NVIDIA driver, or the agent failed (code 2)",
     503: "Not ready, or too many streams; try again (code 2)",
 }
@@ -96,12 +96,15 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def operation_id(route: APIRoute) -> str:
-    """`get_gpu_stream`: what generated clients call the operation."""
+    """The name of the operation in generated clients, for example `get_gpu_stream`."""
     return f"get{route.path.replace('/', '_')}"
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The document, made once: validation answers 400 in our envelope, so FastAPI's own 422 is left out."""
+    """The document, made once.
+
+    Validation errors are 400 in our envelope, so FastAPI's own 422 is left out.
+    """
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,
@@ -120,9 +123,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 _correct_parameters(operation.get("parameters", []))
                 _correct_responses(operation["responses"])
-                operation.setdefault(
-                    "security", []
-                )  # says that it needs none: an absent entry could be an oversight
+                operation.setdefault("security", [])  # says explicitly that no credential is needed
         for schema in schemas.values():
             _simplify(schema)
         app.openapi_schema = document
@@ -130,7 +131,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
-    """`StatusAnswer`: pydantic's own `Success_Status_` is no name for generated code."""
+    """Names such as `StatusAnswer` instead of pydantic's `Success_Status_`, for generated code."""
 
     def plain(name: re.Match[str]) -> str:
         return f"{name[1][0].upper()}{name[1][1:]}Answer"
@@ -160,12 +161,12 @@ def _correct_responses(responses: dict[str, Any]) -> None:
 
 
 def _simplify(schema: dict[str, Any]) -> None:
-    """The same in words that every generator of clients understands.
+    """Rewrite the schema so that every client generator understands it.
 
-    A title of a field would name a class like one of the components. A constant is an enum with one value.
-    Options of which one alone can fit are `oneOf`. Without a format many take 32 bits, which hold neither
-    bytes nor milliseconds. A field that is not required is left out where it has no value, and is never null
-    unless it says what it is otherwise.
+    Titles of fields are removed, because they would name classes like components. A constant becomes an enum
+    with one value. Exclusive options become `oneOf`. Integers get a format, because many generators use 32
+    bits by default, too few for bytes or milliseconds. An optional field is left out if it has no value, so
+    null is dropped from its type.
     """
     schema.pop("title", None)
     if "const" in schema:
@@ -186,7 +187,7 @@ def _simplify(schema: dict[str, Any]) -> None:
 
 
 def _drop_null(schema: dict[str, Any]) -> None:
-    """Whatever has one option besides null is that option."""
+    """A schema with one option besides null becomes that option."""
     for option in schema.pop("anyOf", ()):
         if option != _NULL:
             schema.update(option)
@@ -197,7 +198,7 @@ _FORMATS = {"integer": "int64", "number": "double"}
 
 
 class DescribedInThread:
-    """The same app. Its document takes a fifth of a second: it is made in a thread when it is asked for."""
+    """The same app, whose document is made in a thread, because that takes a fifth of a second."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app

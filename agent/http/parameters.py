@@ -29,7 +29,7 @@ async def the_shared_state(request: Request) -> SharedState:
 
 
 async def the_settings(request: Request) -> Settings:
-    """The settings, which stay as they are as long as the agent runs."""
+    """The settings, which never change while the agent runs."""
     return cast("SharedState", request.app.state.shared).settings
 
 
@@ -48,14 +48,14 @@ def driver_of(snapshot: Snapshot) -> DriverReading:
 
 
 def flattened(dependant: Dependant) -> Iterator[Dependant]:
-    """A route, or a dependency, and all that it depends on."""
+    """A route, or a dependency, with all its dependencies."""
     yield dependant
     for needed in dependant.dependencies:
         yield from flattened(needed)
 
 
 def known_parameters(dependant: Dependant) -> frozenset[str]:
-    """The names of the query that a route looks at."""
+    """The names of the query parameters that a route reads."""
     names: set[str] = set()
     for one in flattened(dependant):
         names.update(field.alias for field in one.query_params)
@@ -65,7 +65,7 @@ def known_parameters(dependant: Dependant) -> frozenset[str]:
 
 
 async def refuse_repeated_parameters(request: Request) -> None:
-    """Refuse a parameter that comes twice, unless it is a list: which of the two is meant?"""
+    """Refuse a parameter that is given twice, unless it is a list."""
     dependants = flattened(request.scope["route"].dependant)
     lists = {
         field.alias
@@ -84,7 +84,7 @@ async def refuse_repeated_parameters(request: Request) -> None:
 async def refuse_unknown_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not take, where a misspelt one would do harm.
 
-    Elsewhere unknown names are ignored: clients append them so that nothing between keeps an answer.
+    Elsewhere unknown names are ignored: clients append them to bypass caches.
     """
     known = _known_to(request)
     for name in request.query_params:
@@ -125,7 +125,7 @@ def select(gpus: Sequence[GpuSample], indices: frozenset[int] | None) -> Sequenc
 
 
 def _parse_switch(value: object) -> object:
-    """Whether it is on; empty is off, as where it is not given. `True` is how some clients write true."""
+    """Whether it is on; an empty value is off. Some clients write `True`."""
     match value:
         case "1" | "true" | "True":
             return True

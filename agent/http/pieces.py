@@ -1,4 +1,4 @@
-"""Answers that are put together of pieces of JSON."""
+"""Answers that are joined from pieces of JSON."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 async def json_response(shared: SharedState, pieces: Iterable[bytes]) -> Response:
-    """The pieces as one answer; between them the event loop goes on with other things."""
+    """The pieces as one answer; between two pieces the event loop does other work."""
     return Response(await shared.time_slices.join(pieces), media_type="application/json")

@@ -1,4 +1,4 @@
-"""What the parser leaves open about a request's head: version, target and Host (RFC 9112, 2.3 and 3.2)."""
+"""Checks that the parser does not make: version, target and Host (RFC 9112, 2.3 and 3.2)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 # uri-host of RFC 3986 and a port: no user, no path, no blank, and where a colon is, a number behind it.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::([0-9]{1,5}))?")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]+)(.*)")
-# The parser takes their request lines too, as those of HTTP with the same version, and does not tell.
+# The parser accepts their request lines too, as HTTP of the same version, without reporting it.
 _OTHER_PROTOCOL = re.compile(rb"(?:^|\n)[A-Z_-]+ [^\r\n]* (?:RTSP|ICE)/[0-9]\.[0-9]\r\n")
 
-MAX_HOST = 512  # bytes: no DNS name, and no address, comes near
+MAX_HOST = 512  # bytes: every DNS name and address is far shorter
 
 
 class InvalidHead(Exception):
     """The head is no HTTP/1.1 or HTTP/1.0; one sentence says why."""
 
 
-@lru_cache(maxsize=64)  # nearly all requests name the same few
+@lru_cache(maxsize=64)  # nearly all requests have one of a few hosts
 def host_of(value: bytes) -> str | None:
-    """The host in `host[:port]`, in lower case, an IPv6 address in brackets and as short as it gets.
+    """The host in `host[:port]`, in lower case, an IPv6 address in brackets and in its shortest form.
 
     None: the value is something else.
     """
@@ -54,13 +54,13 @@ def checked_target(
     Raises InvalidHead.
     """
     if version not in ("1.1", "1.0"):
-        raise InvalidHead(f"HTTP/{version} is not spoken here; accepted: HTTP/1.1 and HTTP/1.0")
+        raise InvalidHead(f"HTTP/{version} is not supported; accepted: HTTP/1.1 and HTTP/1.0")
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) > 1:
         raise InvalidHead("There is more than one Host header; accepted: one")
     if not hosts and version == "1.1":
         raise InvalidHead("The Host header is missing, which HTTP/1.1 requires")
-    # An empty one is what a client has to send that does not know the host's name.
+    # A client that does not know the host's name has to send an empty one.
     if hosts and hosts[0] and host_of(hosts[0]) is None:
         raise InvalidHead("The Host header is not a host; accepted: host or host:port")
     _check_coding(version, headers)
@@ -68,7 +68,7 @@ def checked_target(
 
 
 def _check_coding(version: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Where the body ends must be told in the one way that everybody reads alike."""
+    """Check that the end of the body is given in a way that every program reads alike."""
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     if codings and version == "1.0":
         raise InvalidHead("HTTP/1.0 has no Transfer-Encoding")
@@ -88,7 +88,7 @@ def _origin_form(method: bytes, target: bytes, hosts: list[bytes]) -> tuple[byte
         raise InvalidHead("The request target is not a path; accepted: /path and http://host/path")
     if not absolute:
         return target, None
-    # RFC 9112 has a server believe the target; where both differ, somebody on the way saw only the other one.
+    # By RFC 9112 the target counts; if both differ, a proxy may have checked only the Host header.
     if any(host.lower() != absolute[1].lower() for host in hosts):
         raise InvalidHead("The request target names another host than the Host header")
     path = absolute[2]

@@ -1,10 +1,10 @@
-"""Bytes already made: the same request about the same Snapshot is answered without making the answer again.
+"""The response cache: repeats of a request about the same Snapshot get the bytes that are already made.
 
-A dashboard on every desk asks the same every second. Measured, of a raw ASGI answer's throughput a
-typed route under a mount reaches a fifth to a third; what is made once a second may cost what it likes.
+Many dashboards send the same request every second. Measured: a typed route under a mount reaches a fifth to a
+third of the throughput of a raw ASGI answer; an answer that is made once a second may be expensive.
 
-An answer is made once per Snapshot, however many ask at the same time: the first starts the making, the
-others wait for it. It is given up when every client that waits for it has hung up.
+An answer is made once per Snapshot, however many clients ask at the same time: the first request starts it,
+the others wait for it. It is cancelled when every client that waits for it has disconnected.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
     from agent.http.turnstile import Turnstile
     from agent.readings import Snapshot
 
-# Bounds on memory: a client may invent any number of valid requests.
+# Limits on memory: a client can send any number of different valid requests.
 MAX_ANSWERS = 64
 MAX_BYTES = 32 * 1024**2
 MAX_MAKINGS = 8  # at once; the others wait in order
 
 SNAPSHOT_KEY = "agent.snapshot"  # where a route finds the Snapshot in its scope
-HEAD_KEY = "agent.head"  # there if a GET is really a HEAD: nobody will read the body
+HEAD_KEY = "agent.head"  # in the scope if a GET stands for a HEAD: the body is not sent
 
 
 class CacheKey(Protocol):
     """Makes the cache key of each request for one path."""
 
-    headers: frozenset[bytes]  # the only ones that the answer may depend on
+    headers: frozenset[bytes]  # the only headers that the answer may depend on
 
     def remembered(self, scope: Scope) -> Hashable | None:
-        """The key, if it was made before: that costs next to nothing."""
+        """The key, if it was made before; this is cheap."""
 
     def of(self, scope: Scope) -> Awaitable[Hashable | None]:
-        """The key; None: the request is wrong, and its route says why."""
+        """The key; None: the request is invalid, and its route says why."""
 
 
 class KeptResponses:
-    """Answers about the newest Snapshot asked for; a newer one drops them all.
+    """Answers about the newest Snapshot that was used; a newer one drops them all.
 
-    Beyond MAX_ANSWERS or MAX_BYTES, those that nobody has asked for longest are forgotten.
+    Above MAX_ANSWERS or MAX_BYTES, the least recently used answers are dropped.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class KeptResponses:
         return response
 
     def put(self, snapshot: Snapshot | None, key: Hashable, response: KeptResponse) -> None:
-        """Keep an answer; an older Snapshot's is of no more use."""
+        """Keep an answer, unless it is of an older Snapshot."""
         if snapshot is not None and (
             self._snapshot is None or snapshot.taken_monotonic > self._snapshot.taken_monotonic
         ):
@@ -75,7 +75,7 @@ class KeptResponses:
         if snapshot is not self._snapshot or key in self._responses:
             return
         self._responses[key] = response
-        size = sum(kept.size for kept in self._responses.values())  # grows as they are packed
+        size = sum(kept.size for kept in self._responses.values())  # grows when answers are compressed
         while len(self._responses) > MAX_ANSWERS or size > MAX_BYTES:
             _, forgotten = self._responses.popitem(last=False)
             size -= forgotten.size
@@ -83,22 +83,22 @@ class KeptResponses:
 
 @dataclass(eq=False)
 class _Making:
-    """An answer under way. `snapshot` is None until its turn has come."""
+    """An answer that is being made. `snapshot` is None until its turn has come."""
 
     snapshot: Snapshot | None = None
     has_begun: bool = False
     task: SharedTask[KeptResponse] = field(init=False)
 
     def serves(self, snapshot: Snapshot | None) -> bool:
-        """Whether it will do for somebody who asks now."""
+        """Whether a request that comes now may wait for this answer."""
         return not self.task.abandoned and (not self.has_begun or self.snapshot is snapshot)
 
 
 class ResponseCache:
-    """Stands between authentication and the routes.
+    """The middleware between authentication and the routes.
 
-    `keys` are of the paths that are answered from one Snapshot each. The answers at the paths of `constant`
-    never change. All else passes through.
+    `keys` has the paths that are answered from one Snapshot each. Answers at the paths of `constant` never
+    change. Other requests pass through.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class ResponseCache:
                 key = await cache_key.of(scope)
             snapshot = await self._shared.sampler.latest()
             if key is None:
-                await self._turnstile.wait()  # many may have waited for the same sample
+                await self._turnstile.wait()  # many requests may have waited for the same sample
                 await self._app({**scope, SNAPSHOT_KEY: snapshot}, receive, send)
                 return
             cached = self._kept.get(snapshot, key)
@@ -143,8 +143,8 @@ class ResponseCache:
         if cached is None:
             cached = await self._made(key, snapshot, scope, headers, receive)
             if cached is None:
-                return  # the client has hung up
-            await self._turnstile.wait()  # all who waited are told at the same moment
+                return  # the client has disconnected
+            await self._turnstile.wait()  # all waiting requests continue at the same moment
         elif len(cached.body) > PORTION:
             await self._turnstile.wait()
         suited = cached.suited(scope["headers"]) or await cached.packed(self._shared.limiter_of(path))
@@ -158,10 +158,10 @@ class ResponseCache:
         headers: frozenset[bytes],
         receive: Receive,
     ) -> KeptResponse | None:
-        """What is made for all who ask now; None once this client has hung up."""
+        """The answer that is made for all present requests; None once this client has disconnected."""
         hung_up = asyncio.create_task(_hung_up(receive))
         try:
-            await asyncio.sleep(0)  # it may have hung up while it waited for its turn
+            await asyncio.sleep(0)  # it may have disconnected while it waited for its turn
             if hung_up.done():
                 return None
             return await self._making(key, snapshot, scope, headers).task.result(unless=hung_up)
@@ -171,11 +171,11 @@ class ResponseCache:
     def _making(
         self, key: Hashable, snapshot: Snapshot | None, scope: Scope, headers: frozenset[bytes]
     ) -> _Making:
-        """The making of this answer that is under way, or a new one."""
+        """The task that makes this answer: a running one, or a new one."""
         making = self._makings.get(key)
         if making is None or not making.serves(snapshot):
             making = self._makings[key] = _Making()
-            # What the answer is made from, and nothing else of the client who happened to be the first.
+            # Only what the answer is made from, nothing else of the client that happened to be the first.
             lines: dict[bytes, list[bytes]] = {}
             for name, value in scope["headers"]:
                 if name in headers:
@@ -194,7 +194,7 @@ class ResponseCache:
                     making.snapshot = scope[SNAPSHOT_KEY] = await self._shared.sampler.latest()
                 kept = self._kept_for_ever if is_constant else self._kept
                 cached = kept.get(making.snapshot, key)
-                if cached is not None:  # somebody else was faster
+                if cached is not None:  # another request was faster
                     return cached
                 self._shared.answers_made[get_route_path(scope)] += 1
                 response = KeptResponse()

@@ -1,7 +1,7 @@
-"""The path of a request as the router sees it: without what is mounted in front of it.
+"""The path of a request as the router sees it: without the mount's prefix.
 
-Whoever decides by path must see the same one as the router, or a request could be let through as one thing
-and answered as another. Starlette has no public name for it, so its own function is taken, here alone.
+Code that decides by path must see the same path as the router, or a request could be admitted as one path and
+answered as another. Starlette has no public function for it, so its private one is used, only here.
 """
 
 from starlette._utils import get_route_path

@@ -1,4 +1,4 @@
-"""What the routes share: the settings, the sampler, and the counters of the running agent."""
+"""The object that all routes share: the settings, the sampler, and the counters of the running agent."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ HISTORY_PATH = "/history"
 
 
 class SharedState:
-    """What all requests to one running agent have in common. `sampler` exists from start-up to shutdown.
+    """The state that all requests to one running agent share. `sampler` exists from start-up to shutdown.
 
-    `dropped_log_lines` says how many lines of the log were dropped since the start, `read_agent` what the
-    kernel says of our own process.
+    `dropped_log_lines` returns the number of log lines dropped since the start, `read_agent` what the kernel
+    reports about the agent's process.
     """
 
     sampler: Sampler
@@ -65,23 +65,25 @@ class SharedState:
         )
         interval = settings.history_interval
         self.history = History(interval) if interval else None  # None: nothing is remembered
-        self.store: Store | None = None  # what outlives a restart; None: STATE_DIR is not set
-        self.queue = WaitingQueue()  # of requests that wait for GPUs
+        self.store: Store | None = None  # the file that survives a restart; None: STATE_DIR is not set
+        self.queue = WaitingQueue()  # the requests that wait for GPUs
         self.open_streams = 0
-        self.answers_made: Counter[str] = Counter()  # since the start, by path; those sent again do not count
+        # Answers made since the start, by path; cached ones do not count.
+        self.answers_made: Counter[str] = Counter()
         self.idle_holder_seconds = settings.idle_holder_minutes * 60
         self.turnstile = Turnstile()
         self.time_slices = TimeSlices()
-        self.render_limiter = CapacityLimiter(1)  # threads that write an exposition
-        self.history_queue = long_answers()  # apart: an exposition must not wait behind hours of history
+        self.render_limiter = CapacityLimiter(1)  # threads that write expositions
+        # A separate one: an exposition must not wait behind hours of history.
+        self.history_queue = long_answers()
         self._json: SnapshotJson | None = None
 
     def limiter_of(self, path: str) -> CapacityLimiter:
-        """Of the thread that packs a long answer at this path."""
+        """The limiter of the threads that compress long answers at this path."""
         return self.history_queue.limiter if path == HISTORY_PATH else self.render_limiter
 
     def json_of(self, snapshot: Snapshot) -> SnapshotJson:
-        """What is made of this Snapshot, which all answers and events share; of the newest one it is kept."""
+        """The JSON of this Snapshot, which all answers and events share; kept for the newest Snapshot."""
         kept = self._json
         if kept is not None and kept.snapshot is snapshot:
             return kept
@@ -92,7 +94,7 @@ class SharedState:
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """Count a stream while it is open. Raises TryAgainLater past MAX_STREAMS."""
+        """Count a stream while it is open. Raises TryAgainLater above MAX_STREAMS."""
         if self.open_streams >= self.settings.max_streams:
             raise TryAgainLater(
                 f"All {self.settings.max_streams} streams are taken (MAX_STREAMS); try again later"

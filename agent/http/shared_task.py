@@ -1,4 +1,4 @@
-"""Work that several wait for."""
+"""A task that several callers wait for."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Result = TypeVar("Result")
 
 
 class SharedTask(Generic[Result]):
-    """Goes on as long as anyone waits for it, and is cancelled when nobody is left.
+    """Runs as long as a caller waits for it, and is cancelled when none is left.
 
-    Its exception reaches all who wait.
+    Its exception is raised in every caller.
     """
 
     def __init__(self, work: Coroutine[Any, Any, Result]) -> None:
@@ -23,11 +23,14 @@ class SharedTask(Generic[Result]):
 
     @property
     def abandoned(self) -> bool:
-        """Whether everybody who waited has gone before it was done: it will have no result."""
+        """Whether all callers left before it was done, so that it will have no result."""
         return self._task.cancelling() > 0 or self._task.cancelled()
 
     async def result(self, unless: asyncio.Future[Any]) -> Result | None:
-        """Wait for it; None if `unless` comes first. A cancelled caller leaves the others their result."""
+        """Wait for the result; None if `unless` completes first.
+
+        Cancelling one caller does not affect the others.
+        """
         self._waiting += 1
         try:
             await asyncio.wait((self._task, unless), return_when=asyncio.FIRST_COMPLETED)

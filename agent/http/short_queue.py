@@ -5,16 +5,16 @@ from __future__ import annotations
 from agent.http.errors import TryAgainLater
 from agent.state.short_queue import ShortQueue
 
-MAX_WAITING = 32  # requests: a room full of people who open the page at once
+MAX_WAITING = 32  # requests: enough for many people who open the page at once
 PATIENCE = 2.0  # seconds that each waits for its turn
 
 
 def long_answers(patience: float = PATIENCE) -> ShortQueue:
-    """Whoever it sends away gets a 503."""
+    """Requests that it refuses are answered 503."""
     return ShortQueue(
         TryAgainLater,
         most=MAX_WAITING,
-        full=f"{MAX_WAITING} requests wait for an answer as long; try again later",
-        late="Answers as long take too much time now; try again later",
+        full=f"{MAX_WAITING} requests already wait for such an answer; try again later",
+        late="Such an answer takes too long at present; try again later",
         patience=patience,
     )

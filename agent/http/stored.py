@@ -1,4 +1,4 @@
-"""Answers out of the file in STATE_DIR."""
+"""Answers from the file in STATE_DIR."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Found = TypeVar("Found")
 
 
 async def stored(store: Store, query: Callable[[Any], Found]) -> Found:
-    """What `query` finds on a connection of sqlite3's.
+    """The result of `query` on a connection of sqlite3.
 
-    Raises TryAgainLater where too many ask, or the file cannot be read now.
+    Raises TryAgainLater if too many requests wait, or the file cannot be read now.
     """
     from agent.state.reader import StoreBusy, StoreUnreadable  # with sqlite3: who has a store has it already
 

@@ -1,4 +1,4 @@
-"""The tokens in force: those of the settings, and those of TOKEN_FILE, which is looked at every 5 seconds."""
+"""The tokens in force: those of the settings, and those of TOKEN_FILE, which is checked every 5 seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent.settings.token_file import Content, TokenFile
 
 LOOK_INTERVAL = 5.0  # seconds
-PATIENCE = 2.0  # seconds; a file on a server that is gone may never answer
+PATIENCE = 2.0  # seconds; reading a file on a dead file server may never return
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +33,8 @@ class TokenFileHealth(NamedTuple):
 class Tokens:
     """The tokens in force. Lives on the event loop.
 
-    A file that cannot be read, or holds no valid token, changes nothing; nor does one that holds
-    `metrics_token`, which is to open /metrics alone. One that never could be read leaves the data closed, not
-    open.
+    A file that cannot be read, has no valid token, or has `metrics_token`, which may open only /metrics,
+    changes nothing. If the file could never be read, the data stay closed.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Tokens:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.are_wanted = bool(fixed or file)
-        self.generation = 0  # another one whenever the tokens in force have changed
+        self.generation = 0  # another number whenever the tokens in force change
         self._fixed = tuple(fixed)
         self._file = file
         self._metrics_token = metrics_token
@@ -57,10 +56,10 @@ class Tokens:
         self._patience = patience
         self._clock = clock
         self._put_in_force(())
-        self._stamp: Stamp | None = None  # None: the file must be read, whatever its stamp is
+        self._stamp: Stamp | None = None  # None: read the file whatever its stamp is
         self._read_at: float | None = None
         self._failure = ""
-        self._reading: asyncio.Future[Callable[[], Content | None]] | None = None  # it may never come back
+        self._reading: asyncio.Future[Callable[[], Content | None]] | None = None  # it may never return
         self._look_asked = asyncio.Event()
         if file is not None:
             try:
@@ -74,7 +73,7 @@ class Tokens:
         return TokenFileHealth(not self._failure, self._read_at) if self._file else None
 
     async def watch(self, when_changed: Callable[[], object]) -> None:
-        """Looks at the file until it is cancelled; calls `when_changed` when other tokens are in force."""
+        """Check the file until cancelled; calls `when_changed` when the tokens in force change."""
         while self._file is not None:
             generation = self.generation
             await self.look()
@@ -88,14 +87,14 @@ class Tokens:
                 self._stamp = None
 
     def look_now(self) -> None:
-        """Lets `watch` read the file at once, whatever its stamp is."""
+        """Make `watch` read the file at once, whatever its stamp is."""
         if self._file:
             self._look_asked.set()
         else:
             logger.info("SIGHUP has no effect, because TOKEN_FILE is not set")
 
     async def look(self) -> None:
-        """Reads the file if it has changed, without holding up the event loop."""
+        """Read the file if it has changed, without blocking the event loop."""
         file = self._file
         if file is None:
             return
@@ -107,7 +106,7 @@ class Tokens:
                 self._take(reading.result()())
             else:
                 self._fail(file, f"has not been read within {self._patience:g} s")
-        except Exception as why:  # the next look may do better
+        except Exception as why:  # the next check may succeed
             self._fail(file, str(why))
 
     def _take(self, content: Content | None) -> None:
@@ -128,24 +127,24 @@ class Tokens:
 
     def _put_in_force(self, of_file: Iterable[str]) -> None:
         self.in_force = frozenset((*self._fixed, *of_file))
-        self.encoded = encodings(self.in_force)  # what a credential is compared with
+        self.encoded = encodings(self.in_force)  # the bytes that a credential is compared with
 
     def _fail(self, file: TokenFile, why: str) -> None:
-        self._stamp = None  # what mends it, as a change of mode, need not change the stamp
+        self._stamp = None  # a repair, such as a change of mode, need not change the stamp
         if why != self._failure:
             self._failure = why
             logger.error("TOKEN_FILE is %r, which %s; the tokens in force stay", file.path, why)
 
 
 def encodings(secrets: Iterable[str]) -> tuple[bytes, ...]:
-    """As a client may write a secret into a header: most send UTF-8, RFC 9110 means latin-1."""
+    """The encodings of a secret in a header: most clients send UTF-8, RFC 9110 means latin-1."""
     return tuple({encoded for secret in secrets for encoded in (secret.encode(), secret.encode("latin-1"))})
 
 
 def _in_thread(read: Callable[[], Content | None]) -> asyncio.Future[Callable[[], Content | None]]:
-    """Reads in a daemon thread: one that hangs keeps nobody from ending the process.
+    """Call `read` in a daemon thread, which does not block the end of the process if it hangs.
 
-    The outcome is a function that returns what `read` has returned, or raises what it has raised.
+    The outcome is a function that returns or raises what `read` did.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Callable[[], Content | None]] = loop.create_future()

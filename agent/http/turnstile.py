@@ -1,4 +1,4 @@
-"""Requests that make the event loop compute take turns, so that it never computes long at a stretch."""
+"""Limits how long the event loop computes without a pause: expensive requests take turns."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-AT_ONCE = 8  # requests let through in one turn of the loop
-SLICE = 0.004  # seconds at a stretch for an answer that is made in pieces
+AT_ONCE = 8  # requests that start in one turn of the loop
+SLICE = 0.004  # seconds of computing before the loop does other work
 
 
 class Turnstile:
-    """Lets a few through in each turn of the event loop, in the order in which they came."""
+    """Lets a few requests start in each turn of the event loop, in order of arrival."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._passed = 0  # in this turn of the loop
 
     async def wait(self) -> None:
-        """Until it is one's turn; at once if nobody is in front."""
+        """Wait for one's turn; returns at once if nobody waits."""
         loop = asyncio.get_running_loop()
         if not self._passed:
             loop.call_soon(self._next_turn)
@@ -41,7 +41,7 @@ class Turnstile:
         self._passed = 0
         while self._waiting and self._passed < AT_ONCE:
             turn = self._waiting.popleft()
-            if not turn.done():  # a client that hangs up may have cancelled it
+            if not turn.done():  # a client that disconnected may have cancelled it
                 turn.set_result(None)
                 self._passed += 1
         if self._passed:
@@ -49,7 +49,7 @@ class Turnstile:
 
 
 class InTurn:
-    """Lets requests pass a turnstile; a GET of a path whose answers are kept looks after itself."""
+    """Makes requests wait at a turnstile, except a GET of a path whose answers are cached."""
 
     def __init__(self, app: ASGIApp, *, turnstile: Turnstile, except_paths: Collection[str]) -> None:
         self._app = app
@@ -65,13 +65,16 @@ class InTurn:
 
 
 class TimeSlices:
-    """Shares out the time of the event loop among all who make something in pieces."""
+    """Divides the time of the event loop among all answers that are made in pieces."""
 
     def __init__(self) -> None:
         self._at_work = asyncio.Lock()  # its queue is in order of arrival
 
     async def join(self, pieces: Iterable[bytes]) -> bytes:
-        """The pieces together; each is made when its time has come. Can be cancelled between two slices."""
+        """The joined pieces; each is made when its time slice has come.
+
+        Can be cancelled between two slices.
+        """
         rest = iter(pieces)
         made: list[bytes] = []
         while True:
@@ -83,4 +86,4 @@ class TimeSlices:
                         break
                 else:
                     return b"".join(made)
-            await asyncio.sleep(0)  # the loop sees to everything else, whoever works next
+            await asyncio.sleep(0)  # the loop does all other work before the next slice

@@ -1,6 +1,6 @@
-"""The files of the page as they were when the agent started, and the name of this set of files.
+"""The files of the page as they were when the agent started, and the hash that names this set of files.
 
-What lies on the disk later, as after an upgrade, belongs to another agent: a page never gets parts of two.
+Files that change later on disk, for example in an upgrade, are not served: a page never mixes two versions.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 WEB = Path(__file__).parents[1] / "web"
 SHELL_NAME = "index.html"
-ENTRIES = ("page", "overview")  # the script of the shell, and what it needs besides for all hosts
-# Not from the machine's own table: a browser runs no module that comes as plain text.
+ENTRIES = ("page", "overview")  # the script of the shell, and the scripts that the overview needs in addition
+# Not from the machine's own table: browsers do not run a module that is served as plain text.
 TYPES = {".css": "text/css", ".js": "text/javascript"}
-BUILD_HEADER = "X-Agent-Build"  # of the stream: by it an open page notices that the agent is another one now
+BUILD_HEADER = "X-Agent-Build"  # of the stream: an open page sees in it that the agent has another build
 
 
 def build_of(files: Mapping[str, bytes]) -> str:
-    """Twelve hexadecimal digits: other files, other names or another content have another build."""
+    """Twelve hexadecimal digits of a hash over the names and contents of all files."""
     parts = (b"%b\0%d\0%b" % (name.encode(), len(files[name]), files[name]) for name in sorted(files))
     return sha256(b"".join(parts)).hexdigest()[:12]
 
 
-# A comment on lines of its own, which are for those who read the code.
+# A comment on lines of its own, which browsers do not need.
 _COMMENTS = {
     ".js": re.compile(r"^ *//.*\n", re.MULTILINE),
     ".css": re.compile(r"^ */\*[^*]*\*/\n", re.MULTILINE),
@@ -43,7 +43,7 @@ _COMMENTS = {
 
 
 def _served(files: Mapping[str, str]) -> dict[str, str]:
-    """Of the files as they are written, what a browser gets."""
+    """The files as they are sent to a browser."""
     modules = {name.removesuffix(".js"): text for name, text in files.items() if name.endswith(".js")}
     served = {**files, **{f"{name}.js": text for name, text in joined(ENTRIES, modules).items()}}
     for name, text in served.items():
@@ -52,7 +52,7 @@ def _served(files: Mapping[str, str]) -> dict[str, str]:
     return served
 
 
-# And nothing that an editor or a file manager has left beside them.
+# Nothing that an editor or a file manager has left there.
 _WRITTEN = {
     file.name: file.read_text("utf-8")
     for file in sorted(WEB.iterdir())
@@ -67,7 +67,7 @@ ASSETS = {name: content for name, content in _SERVED.items() if name != SHELL_NA
 class KeptFiles:
     """An ASGI app below a folder: each file under `/BUILD/name`, and nothing else.
 
-    A file is packed when it is first asked for: all of them at the start would delay it.
+    A file is compressed at its first request: compressing all at the start would delay it.
     """
 
     def __init__(self, build: str, files: Mapping[str, bytes], headers: Mapping[str, str]) -> None:

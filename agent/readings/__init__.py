@@ -1,4 +1,4 @@
-"""What was measured: frozen dataclasses, with the unit in the name of each field. `None`: unknown.
+"""Readings: frozen dataclasses of measured values, with the unit in the name of each field. `None`: unknown.
 
 `gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes, `agent.py`
 the agent's own process, `snapshot.py` the Snapshot: all that is known at one moment, which every view and
@@ -138,8 +138,8 @@ __all__ = [
 class SourceError(Exception):
     """A source could not be read; the message is one sentence for people.
 
-    `todo`: what to do about it, where the message does not say it. `code`: nvmlReturn_t, where NVML refused.
-    `lasting`: what is known all the same of a GPU that cannot be read.
+    `todo`: what to do about it, if the message does not say it. `code`: nvmlReturn_t, if NVML failed.
+    `lasting`: values that stay known for a GPU that cannot be read.
     """
 
     def __init__(

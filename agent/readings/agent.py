@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AgentReading:
-    """As the kernel accounts for it."""
+    """Values that the kernel reports about the agent's process."""
 
     started_at: float | None = None  # seconds of Unix time
     resident_bytes: int | None = None  # memory in RAM

@@ -1,4 +1,4 @@
-"""The clocks: the one that moments are kept by, and the host's own, by which a day begins and ends."""
+"""Clocks: the one that times are stored by, and the host's local time, which defines days."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ZONES = "/zoneinfo/"  # the folder that names of zones are below
 
 
 def seconds_since_boot() -> float:
-    """CLOCK_BOOTTIME: goes on while the machine is suspended, and nobody can set it."""
+    """CLOCK_BOOTTIME: continues while the machine is suspended, and cannot be set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -22,7 +22,7 @@ def local_day(at: float, zone: dt.tzinfo | None = None) -> str:
 
 
 def local_zone(local_time: Path = _LOCAL_TIME) -> str:
-    """The zone of the host's dates, as in Europe/Berlin; where it has no such name, as tzset(3) calls it."""
+    """The time zone of the host, as in Europe/Berlin; if it has no such name, that of tzset(3)."""
     if given := os.environ.get("TZ", "").lstrip(":"):
         return given
     _, _, name = os.path.realpath(local_time).partition(_ZONES)

@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class GpuCensus:
-    """What the driver's number of GPUs is judged by."""
+    """The values that the driver's number of GPUs is judged by."""
 
     expected: int = 0  # as set; 0: any number will do
     seen: int = 0  # the most that were counted at once since the agent started
-    is_confirmed: bool = True  # False: fewer than these are counted, and a new contact may find more
+    is_confirmed: bool = True  # False: fewer are counted, and a new contact with the driver may find more
 
 
 @dataclass(frozen=True, slots=True)
 class DriverReading:
-    """What the driver says about itself (NVML: nvmlSystemGet*, nvmlDeviceGetCount_v2)."""
+    """What the driver reports about itself (NVML: nvmlSystemGet*, nvmlDeviceGetCount_v2)."""
 
     gpu_count: int
     driver_version: str | None = None
@@ -27,7 +27,7 @@ class DriverReading:
 
 
 class RuntimePower(NamedTuple):
-    """Whether the GPUs of a host sleep whose GPUs all may (/sys/bus/pci/devices/*/power)."""
+    """Whether the GPUs of a host sleep, if all of them may (/sys/bus/pci/devices/*/power)."""
 
     bus_ids: tuple[str, ...]  # as NVML writes them, in its order
     are_suspended: bool  # all of them

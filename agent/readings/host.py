@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Scheduler(Enum):
-    """What runs jobs on many hosts."""
+    """A batch scheduler."""
 
     SLURM = "slurm"
     PBS = "pbs"  # OpenPBS, PBS Professional, Torque
@@ -22,7 +22,7 @@ class Scheduler(Enum):
 
 
 class Job(NamedTuple):
-    """A job of a scheduler. `id`: of Nomad the allocation, of HTCondor the slot, which the job has alone."""
+    """A job of a scheduler. `id`: for Nomad the allocation, for HTCondor the slot of the job."""
 
     scheduler: Scheduler
     id: str
@@ -31,7 +31,7 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """Where a process belongs, by /proc/PID/cgroup; a job also by the environment, where that may be read."""
+    """The container, pod, unit, job and session of a process, by its cgroup and environment."""
 
     container_id: str | None = None  # of LXC the name, of a machine what machinectl calls it
     container_name: str | None = None  # by the cgroup (LXC, machines), the kubelet, or Podman's monitor
@@ -51,10 +51,10 @@ class Belonging:
 
 @dataclass(frozen=True, slots=True)
 class HostProcess:
-    """A process as /proc describes it; None: unknown. If it is not seen here, `command` says so."""
+    """A process as in /proc; None: unknown. If the process is not visible here, `command` says so."""
 
     pid: int
-    username: str | None = None  # the owner's name as last known; None also while it is looked up
+    username: str | None = None  # the last known name of the owner; None also while it is looked up
     name: str | None = None
     command: str | None = None
     cpu_percent: float | None = None  # of one core; needs two readings

@@ -1,4 +1,4 @@
-"""Lines of the kernel log, understood. What they come to is in kernel_log.py and gpu/xid.py."""
+"""Parsed lines of the kernel log. kernel_log.py and gpu/xid.py have the results."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class XidLine(NamedTuple):
     code: int
     pid: int | None = None
     name: str | None = None
-    recovered: bool = False  # XID 154 which says that the GPU needs no recovery any more
+    recovered: bool = False  # XID 154 that reports that the GPU no longer needs recovery
 
 
 class UuidLine(NamedTuple):
-    """Which GPU is at a place."""
+    """The UUID of the GPU at a PCI bus id."""
 
     bus: str
     uuid: str
@@ -56,7 +56,7 @@ class Logged(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one reading of the log gave."""
+    """The lines of one read of the log."""
 
     lines: list[Logged]
     oldest_at: float | None  # seconds since boot: the first record of all that were read; None: none was yet

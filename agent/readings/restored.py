@@ -1,4 +1,4 @@
-"""What an agent before this one remembered; empty where nothing is kept (STATE_DIR)."""
+"""The state that a previous run of the agent kept in STATE_DIR; empty without it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class KeptMoment(NamedTuple):
-    """GPUs and host at one moment, in the fields of History; None: not known then."""
+    """Values of GPUs and host at one moment, in the fields of History; None: unknown then."""
 
     since_boot: float  # seconds; negative before the present boot
     gpus: Mapping[str, tuple[float | None, ...]]  # by UUID
@@ -34,11 +34,11 @@ class KeptProcess(NamedTuple):
 
     start_ticks: int  # since boot: with the pid it names the process
     first_seen: float  # seconds since boot
-    idle: float  # seconds, up to the last of the agent before
+    idle: float  # seconds, as counted by the previous run
 
 
 class KeptCard(NamedTuple):
-    """The best that one GPU was seen to do in its slot."""
+    """The highest values of one GPU in its slot."""
 
     nvlinks: int = 0  # active at once
     lanes: int | None = None  # of PCIe, under load
@@ -46,7 +46,7 @@ class KeptCard(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """All of it."""
+    """The whole restored state."""
 
     history: Sequence[KeptMoment] = ()  # of the last hour, the oldest first
     xids: Mapping[str, Mapping[int, KeptXid]] = field(default_factory=dict)  # by GPU UUID and code

@@ -1,4 +1,4 @@
-"""Everything known at one moment, and what is remembered from the moments before."""
+"""The Snapshot: everything known at one moment, with the results of earlier moments."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class GpuState(StrEnum):
-    """How far a GPU's values can be trusted."""
+    """Whether a GPU's values are live, old or missing."""
 
     STARTING = "starting"  # no reading yet
-    ASLEEP = "asleep"  # suspended by runtime power management; nobody wakes it to look
+    ASLEEP = "asleep"  # suspended by runtime power management; the agent does not wake it
     OK = "ok"
     STALE = "stale"  # no answer for two sample intervals; past three of the longest interval without values
     STUCK = "stuck"  # a driver call has not returned for SAMPLE_TIMEOUT
@@ -40,30 +40,30 @@ class GpuSample:
     index: int
     state: GpuState
     reading: GpuReading | None = None
-    lasting: GpuReading | None = None  # what is known of the GPU without a reading
+    lasting: GpuReading | None = None  # values that are known without a reading
     sampled_at: float | None = None  # seconds since the epoch, of the last reading, shown or not
     age_ms: int | None = None  # of the last reading, shown or not, when the Snapshot was assembled
     error: str | None = None  # one sentence, only for a GPU that could not be read
     seconds: float | None = None  # that `reading` took in the driver
     todo: str | None = None  # what to do about `error`
-    # By code, since the agent started, or as far back as the kernel log reaches; None: nobody listens.
+    # By code, since the agent started, or as far back as the kernel log reaches; None: not observed.
     xids: Mapping[int, XidCount] | None = None
 
     @property
     def values(self) -> GpuReading:
-        """What may be shown as current; without a reading, one in which every live value is unknown."""
+        """The values that are current; without a reading, one in which every live value is unknown."""
         return self.reading or self.lasting or _NOTHING
 
     @property
     def identity(self) -> GpuIdentity:
-        """Which GPU it is, also while it cannot be read."""
+        """The identity of the GPU, also while it cannot be read."""
         return self.values.identity
 
 
 class ProcessUse(NamedTuple):
-    """What a process did with one GPU, as far as it was watched.
+    """The use of one GPU by a process, as far as it was observed.
 
-    A tuple, for one is made for each process and Snapshot: a frozen dataclass takes three times as long.
+    A tuple, because one is made for each process and Snapshot: a frozen dataclass takes three times as long.
     """
 
     first_seen_at: float  # seconds since the epoch
@@ -77,7 +77,7 @@ class ProcessUse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UserUse:
-    """What a user's processes did with all GPUs since the agent started."""
+    """The use of all GPUs by a user's processes since the agent started."""
 
     gpu_seconds_held: float  # a GPU counts once, however many processes of the user are on it
     gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never reported
@@ -86,7 +86,7 @@ class UserUse:
 
 @dataclass(frozen=True, slots=True)
 class Lately:
-    """What one GPU did over time, as far as it was watched; see agent/sampling/lately.py."""
+    """Conditions of one GPU over time, as far as it was observed; see agent/sampling/lately.py."""
 
     low_margin_seconds: float = 0.0  # its margin has been too low for the hardware, up to now
     slowed_by_heat_seconds: float = 0.0  # of the last five minutes
@@ -97,7 +97,7 @@ class Lately:
 
 @dataclass(frozen=True, slots=True)
 class LedgerReading:
-    """What needs memory across Snapshots."""
+    """Values that depend on earlier Snapshots."""
 
     processes: Mapping[tuple[str, int], ProcessUse] = field(default_factory=dict)  # by GPU UUID and pid
     users: Mapping[str | None, UserUse] = field(default_factory=dict)  # by name; None: owner unknown
@@ -125,7 +125,7 @@ class Topology:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every pair is told."""
+        """Whether every pair is known."""
         return all(
             level is not None
             for one, row in enumerate(self.levels)
@@ -138,13 +138,13 @@ class Topology:
 class Snapshot:
     """Everything known at one moment; immutable, shared by every view.
 
-    All its times of day are by the wall clock as it was set then: in their order, and true to each other.
+    All its times of day use the wall clock as it was set at that moment, so they are consistent.
     """
 
     taken_at: float  # seconds since the epoch
     taken_monotonic: float  # start of the sampling round, seconds of the monotonic clock
     driver: DriverReading | None = None  # None: no contact
-    driver_error: str | None = None  # one sentence: what is missing and what to do; None before first contact
+    driver_error: str | None = None  # one sentence: what is wrong and what to do; None before first contact
     gpus: tuple[GpuSample, ...] = ()
     census: GpuCensus = field(default_factory=GpuCensus)
     host: HostReading | None = None  # None: not read, or too long ago
@@ -154,23 +154,23 @@ class Snapshot:
     not_offered: tuple[str, ...] = ()  # indices and UUIDs of GPUs that the operator keeps out of /free
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
-    ledger: LedgerReading | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+    ledger: LedgerReading | None = None  # None: HISTORY_INTERVAL is 0
     taken_since_boot: float = 0.0  # `taken_at`, in seconds since the machine booted, suspended or not
 
     @property
     def booted_at(self) -> float:
-        """When the machine booted, seconds since the epoch; with a moment since boot, its time of day."""
+        """When the machine booted, seconds since the epoch; plus a time since boot: a time of day."""
         return self.taken_at - self.taken_since_boot
 
     @property
     def host_processes(self) -> Mapping[int, HostProcess]:
-        """The processes on GPUs as the host describes them, by pid; empty while it does not."""
+        """The processes on GPUs as the host reports them, by pid; empty if it does not."""
         return self.processes.gpu_processes if self.processes else {}
 
 
 @dataclass(frozen=True, slots=True)
 class GpuSeries:
-    """One GPU over time: a value for each moment of its HistoryReading; None: not known then."""
+    """One GPU over time: a value for each moment of its HistoryReading; None: unknown then."""
 
     index: int
     uuid: str | None
@@ -179,7 +179,7 @@ class GpuSeries:
 
 @dataclass(frozen=True, slots=True)
 class HistoryReading:
-    """What is remembered of GPUs and host, the oldest first."""
+    """The history of GPUs and host, the oldest first."""
 
     taken_at: tuple[float, ...] = ()  # seconds since the epoch
     gpus: Sequence[GpuSeries] = ()  # each is put together when it is asked for

@@ -1,4 +1,4 @@
-"""How it stands with what outlives a restart (STATE_DIR)."""
+"""The condition of the file in STATE_DIR."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class StateFault(StrEnum):
-    """Why nothing is written now."""
+    """Why the file cannot be written now."""
 
     FULL = "full"  # no space, or no quota, is left
     SLOW = "slow"  # a write has been out for too long
@@ -19,7 +19,7 @@ class StateFault(StrEnum):
 
 
 class StateTrouble(NamedTuple):
-    """What stands in the way, for people."""
+    """What is wrong, as text for people."""
 
     fault: StateFault
     sentence: str
@@ -27,13 +27,12 @@ class StateTrouble(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StateReading:
-    """Of the file in STATE_DIR."""
+    """The condition of the file in STATE_DIR."""
 
-    trouble: StateTrouble | None = (
-        None  # None: all that was handed over is written, or will be within a minute
-    )
-    # When all that there was had been written, seconds since the epoch; None: not yet. An XID alone is less.
+    trouble: StateTrouble | None = None  # None: everything is written, or will be within a minute
+    # When everything was last written, seconds since the epoch; None: not yet. Writing only an XID does not
+    # count.
     written_at: float | None = None
     file_bytes: int | None = None  # as of the last write
     failures: int = 0  # writes that failed, since the agent started
-    lost_batches: int = 0  # a minute's rows each, that could not be kept until they could be written
+    lost_batches: int = 0  # batches of a minute that were dropped before they could be written

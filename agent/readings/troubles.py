@@ -1,4 +1,4 @@
-"""What can be wrong with the driver or a GPU, in words, and what to do about it: the one table of both.
+"""The table of what can be wrong with the driver or a GPU as a whole, and what to do.
 
 An `error` is NVML's symbol of a return code, as in nvml.h: NVML_ERROR_TIMEOUT.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LIB_RM_VERSION_MISMATCH = 18  # nvmlReturn_t
 _PREFIX = "NVML_ERROR_"
-_OTHER = "UNKNOWN"  # and whatever a later driver may say
+_OTHER = "UNKNOWN"  # also for codes of newer drivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,18 @@ class Trouble:
 
     @property
     def sentence(self) -> str:
-        """Both, where there is one place for them."""
+        """Both in one sentence."""
         return f"{self.what}; {self.todo}"
 
 
 def driver_trouble(error: str, words: str, *, in_container: bool) -> Trouble:
-    """Of the driver as a whole: nvmlInit or nvmlDeviceGetCount failed with `error`, in NVML's `words`."""
+    """The trouble of the driver: nvmlInit or nvmlDeviceGetCount failed with `error`, in NVML's `words`."""
     row = _row(error)
     return Trouble(row.driver.format(words=words.rstrip(".")), row.advice(in_container=in_container))
 
 
 def gpu_trouble(error: str, words: str, *, in_container: bool) -> Trouble:
-    """Of one GPU as a whole: a call on it failed with `error`, in NVML's `words`."""
+    """The trouble of one GPU: a call on it failed with `error`, in NVML's `words`."""
     row = _row(error)
     return Trouble(row.gpu.format(words=words.rstrip(".")), row.advice(in_container=in_container))
 
@@ -47,7 +47,7 @@ def todo_about_value(error: str) -> str:
 
 
 def stuck_gpu(seconds: float) -> Trouble:
-    """A call on the GPU has been out for `seconds`."""
+    """A call on the GPU has not returned for `seconds`."""
     return Trouble(
         f"A driver call on this GPU has not returned for {seconds:.0f} s",
         "look for its XID in dmesg; if it persists, reboot",
@@ -55,7 +55,7 @@ def stuck_gpu(seconds: float) -> Trouble:
 
 
 def silent_gpu(seconds: float) -> Trouble:
-    """The GPU's last reading is `seconds` old, and no call on it is out for long."""
+    """The GPU's last reading is `seconds` old, and no call on it hangs."""
     return Trouble(
         f"The GPU has not answered; its last reading is {seconds:.0f} s old",
         "look at the load of the host, and for its XID in dmesg",
@@ -63,16 +63,16 @@ def silent_gpu(seconds: float) -> Trouble:
 
 
 def unknown_sleep(seconds: float) -> Trouble:
-    """The kernel last told whether the GPUs sleep `seconds` ago, and nobody asks the GPU meanwhile."""
+    """The kernel last reported `seconds` ago whether the GPUs sleep; meanwhile the GPU is not read."""
     return Trouble(
-        f"Whether the GPU is asleep is unknown: the kernel last said so {seconds:.0f} s ago",
+        f"Whether the GPU is asleep is unknown: the kernel last reported it {seconds:.0f} s ago",
         "look at dmesg, and whether /sys/bus/pci/devices/*/power can be read",
     )
 
 
-# While the GPUs sleep, which nobody asks, the kernel lists one of them no longer.
+# While the GPUs sleep, and are not read, the kernel no longer lists one of them.
 UNPLUGGED = Trouble("The GPU is no longer on the PCI bus", "see lspci and dmesg; connect or reseat it")
-# A source whose code fails, and a GPU of which nothing more is told.
+# A source whose code fails, and a GPU about which nothing more is known.
 AGENT_FAULT = Trouble("The agent failed while reading it; its log says why", "report what the log says")
 UNREADABLE = Trouble("The GPU cannot be read", "see the log of the agent, and dmesg for its XID")
 
@@ -91,18 +91,18 @@ _NO_COUNT = "The NVIDIA driver does not report how many GPUs there are: {words}"
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One return code. `{words}`: NVML's own, which say little of those that are newer than the library."""
+    """One return code. `{words}`: NVML's error text, which is generic for codes newer than the library."""
 
     todo: str
-    gpu: str = "The driver does not let the GPU be read: {words}"
+    gpu: str = "The driver refuses to read the GPU: {words}"
     driver: str = "The NVIDIA driver does not answer: {words}"
-    in_container: str | None = None  # what to do instead where the agent runs in a container
+    in_container: str | None = None  # what to do instead if the agent runs in a container
 
     def advice(self, *, in_container: bool) -> str:
         return self.in_container if in_container and self.in_container else self.todo
 
 
-# By what nvml.h calls the return code behind NVML_ERROR_.
+# By the name in nvml.h after NVML_ERROR_.
 _ROWS: Mapping[str, _Row] = {
     "UNINITIALIZED": _Row(_MAKE_CONTACT),
     "INVALID_ARGUMENT": _Row(_MAKE_CONTACT),  # a handle from before a reset
@@ -157,8 +157,8 @@ _ROWS: Mapping[str, _Row] = {
     "RESET_REQUIRED": _Row(RESET, gpu="The GPU requires a reset", driver="A GPU requires a reset"),
     "OPERATING_SYSTEM": _Row(
         "see dmesg and the audit log for what forbids it: DeviceAllow=, SELinux or AppArmor",
-        gpu="The operating system does not let the GPU be read",
-        driver="The operating system does not let the NVIDIA driver be used",
+        gpu="The operating system denies access to the GPU",
+        driver="The operating system denies access to the NVIDIA driver",
         in_container=_GIVE_GPUS,
     ),
     "LIB_RM_VERSION_MISMATCH": _Row(
@@ -169,7 +169,7 @@ _ROWS: Mapping[str, _Row] = {
         " container, which has the old library",
     ),
     "IN_USE": _Row(
-        "see whether a reset, a change of its mode or a virtual machine holds the GPU, and let that end",
+        "check whether a reset, a change of its mode or a virtual machine holds the GPU, and let that end",
         gpu="Something else uses the GPU exclusively",
         driver="Something else uses a GPU exclusively",
     ),
@@ -188,8 +188,8 @@ _ROWS: Mapping[str, _Row] = {
     "FREQ_NOT_SUPPORTED": _Row(_UPGRADE),
     "ARGUMENT_VERSION_MISMATCH": _Row(
         _UPGRADE,
-        gpu="The driver and the agent do not agree on how the GPU is read",
-        driver="The NVIDIA driver and the agent do not agree on how it is asked",
+        gpu="The driver and the agent use different versions of the interface to read the GPU",
+        driver="The NVIDIA driver and the agent use different versions of its interface",
     ),
     "DEPRECATED": _Row(_UPGRADE, driver=_NO_COUNT),
     "NOT_READY": _Row(
@@ -198,7 +198,7 @@ _ROWS: Mapping[str, _Row] = {
         driver="The NVIDIA driver is not ready",
     ),
     "GPU_NOT_FOUND": _Row(
-        "see in lspci whether it is there, and in dmesg why the driver does not take it",
+        "check in lspci whether it is there, and in dmesg why the driver does not use it",
         gpu="The driver does not find the GPU",
         driver="The NVIDIA driver finds no GPU",
         in_container=_GIVE_GPUS,

@@ -1,4 +1,4 @@
-"""Who used the GPUs how much on one day: sums, which only grow while the day lasts."""
+"""GPU use by day: sums, which only grow during the day."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 
 class UsageSums(NamedTuple):
-    """What somebody had of GPUs. A MIG instance counts by its share of the memory of its GPU.
+    """The use of GPUs.
 
-    A sum says nothing of the time in which the driver did not tell: `told_seconds` is the part of
-    `held_seconds` that `used_seconds` and `idle_seconds` are of; `memory_seconds` is the time for which the
-    memory was reported, and is not counted by shares.
+    A MIG instance counts by its share of the memory of its GPU. Time without a report of the driver is not in
+    a sum: `told_seconds` is the part of `held_seconds` that `used_seconds` and `idle_seconds` cover;
+    `memory_seconds` is the time for which the memory was reported, without shares.
     """
 
     held_seconds: float = 0.0  # of GPUs with a process; a GPU counts once, however many there are
@@ -24,7 +24,7 @@ class UsageSums(NamedTuple):
 
 
 class UserDay(NamedTuple):
-    """What one user had of all GPUs on one day."""
+    """The use of all GPUs by one user on one day."""
 
     day: str  # local date of the host: "2026-11-26"
     uid: int | None  # None: all processes whose owner is unknown
@@ -32,7 +32,7 @@ class UserDay(NamedTuple):
 
 
 class GpuDay(NamedTuple):
-    """What all users together had of one GPU on one day; its memory is all that was in use."""
+    """The use of one GPU by all users on one day; its memory is all memory in use."""
 
     day: str
     uuid: str
@@ -43,14 +43,14 @@ class GpuDay(NamedTuple):
 
 
 class UsageDays(NamedTuple):
-    """The sums of these days, as far as this process of the agent counted them."""
+    """The sums of these days, as counted by this process."""
 
     users: tuple[UserDay, ...] = ()
     gpus: tuple[GpuDay, ...] = ()
 
 
 class UsageBy(StrEnum):
-    """Of what the totals are."""
+    """What a row of totals is about."""
 
     USER = "user"
     DAY = "day"
@@ -58,7 +58,7 @@ class UsageBy(StrEnum):
 
 
 class UsageTotal(NamedTuple):
-    """The sums of one user, one day or one GPU, over all that was asked for."""
+    """The sums of one user, one day or one GPU over the selected days."""
 
     key: int | str | None  # uid, day or UUID; None: unknown owners
     name: str | None  # last known name of the user or of the GPU; None: unknown, or a day
@@ -68,9 +68,9 @@ class UsageTotal(NamedTuple):
 
 
 class UsageReading(NamedTuple):
-    """What is kept, of the days asked for."""
+    """The totals of the selected days."""
 
     totals: tuple[UsageTotal, ...] = ()
-    left_out: int = 0  # more of them, which are not in `totals`
-    since: str | None = None  # the first day of which anything is kept; None: there is none
+    left_out: int = 0  # the number of rows that are not in `totals`
+    since: str | None = None  # the first day with data; None: there is none
     watched_seconds: float = 0.0  # of all GPUs on the days asked for, see GpuDay

@@ -1,7 +1,7 @@
 """Endpoints, one file each: parameters in, view out; each declares as ENDPOINT who may read it.
 
-A route whose answer depends on one Snapshot and its parameters alone takes `CurrentSnapshot`: its answer is
-then made once for all clients who ask.
+A route whose answer depends only on one Snapshot and its parameters takes `CurrentSnapshot`: its answer is
+then made once for all clients.
 """
 
 from importlib import import_module

@@ -15,5 +15,5 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
 
 @router.get("/count", summary="Number of visible GPUs")
 async def count(snapshot: CurrentSnapshot) -> Success[int]:
-    """How many GPUs the driver shows to this host, readable or not."""
+    """The number of GPUs that the driver counts, readable or not."""
     return success(driver_of(snapshot).gpu_count)

@@ -22,5 +22,5 @@ class FleetHost(BaseModel):
 
 @router.get("/fleet", include_in_schema=False)  # the page's own
 async def fleet(settings: AgentSettings) -> Success[list[FleetHost]]:
-    """The hosts in FLEET; none: the page shows this host alone."""
+    """The hosts in FLEET; an empty list: the page shows only this host."""
     return success([FleetHost(name=name, path=f"{path}/") for name, path in settings.fleet])

@@ -34,10 +34,10 @@ ENDPOINT = Endpoint(router, failures=(500, 503), waits=True)
 
 MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
-LOOK_INTERVAL = 1.0  # seconds between two looks of a request that waits
+LOOK_INTERVAL = 1.0  # seconds between two checks of a waiting request
 
 Count = Annotated[
-    int, Query(ge=1, le=MAX_COUNT, description="how many GPUs, or with mig=1 instances and GPUs")
+    int, Query(ge=1, le=MAX_COUNT, description="number of GPUs, with mig=1 of instances and GPUs")
 ]
 MinFreeMemory = Annotated[str, Query(description=f"free memory of each: {ACCEPTED}; empty: any")]
 MaxUtilization = Annotated[
@@ -46,19 +46,19 @@ MaxUtilization = Annotated[
         ge=0,
         le=100,
         allow_inf_nan=False,
-        description="percent that the utilization of each must not have exceeded in the last 60 s;"
+        description="utilization in percent that each GPU has not exceeded in the last 60 s;"
         " GPUs with compute processes are then offered too, after those without",
     ),
 ]
 ExcludeUsers = Annotated[
     tuple[str, ...],
     Query(
-        description="names or numbers of users, joined by commas: no GPU on which one of them has a process."
-        " Given more than once, each is one whole name, which may have commas in it"
+        description="names or uids of users, joined by commas; GPUs with a process of one of them are left"
+        " out. If given more than once, each value is one whole name, which may contain commas"
     ),
 ]
 Model = Annotated[
-    str, Query(description="a part of the product name of each, upper or lower case, as in h100; empty: any")
+    str, Query(description="part of the product name, upper or lower case, for example h100; empty: any")
 ]
 Wait = Annotated[
     float,
@@ -81,7 +81,7 @@ Mig = Annotated[
 ]
 Format = Annotated[
     Literal["json", "plain", ""],
-    Query(description="plain: only the string for CUDA_VISIBLE_DEVICES; status 409 where there are too few"),
+    Query(description="plain: only the string for CUDA_VISIBLE_DEVICES; status 409 if there are too few"),
 ]
 
 
@@ -93,7 +93,7 @@ async def the_wish(
     model: Model = "",
     mig: Mig = False,
 ) -> Wish:
-    """What the parameters ask for. Raises InvalidRequest."""
+    """The wish that the parameters express. Raises InvalidRequest."""
     return Wish(
         count=count,
         min_free_memory_bytes=_parse_memory(min_free_memory),
@@ -127,12 +127,13 @@ async def free(
 ) -> Success[FreeGpus] | Response:
     """First those without a compute process, then those with the most free memory, then the coolest.
 
-    With more than one, NVLink neighbours are kept together. By default no GPU has a compute process.
+    Several GPUs are NVLink neighbours where possible. By default only GPUs without a compute process are
+    offered.
     """
     snapshot = await shared.sampler.latest()
-    await shared.turnstile.wait()  # many may have waited for the same sample
+    await shared.turnstile.wait()  # many requests may have waited for the same sample
     driver_of(snapshot)
-    if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without telling anyone which
+    if wait and HEAD_KEY not in request.scope:  # HEAD would take GPUs without reporting which
         offer = await _wait(request, shared, wish, snapshot, wait)
     else:
         offer = shared.queue.offer_now(wish, snapshot)
@@ -146,9 +147,9 @@ async def free(
 async def _wait(
     request: Request, shared: SharedState, wish: Wish, snapshot: Snapshot, seconds: float
 ) -> Offer:
-    """What there is once the wish is satisfied, the time is up, or the agent ends.
+    """The offer once the wish is satisfied, the time is up, or the agent ends.
 
-    Raises TryAgainLater, and Unauthorized once the client's token is withdrawn.
+    Raises TryAgainLater, and Unauthorized once the client's token is revoked.
     """
     admission: Admission = request.scope[ADMISSION_KEY]
     with shared.stream(), shared.queue.join(wish, snapshot) as entry:
@@ -157,7 +158,7 @@ async def _wait(
             async with asyncio.timeout(seconds):
                 client_is_there = await _satisfied_or_ended(request, shared, entry, admission)
         if admission.is_withdrawn():
-            raise Unauthorized("The token has been withdrawn while the request waited")
+            raise Unauthorized("The token was revoked while the request waited")
         entry.delivered = client_is_there
         return entry.offer
 
@@ -165,7 +166,7 @@ async def _wait(
 async def _satisfied_or_ended(
     request: Request, shared: SharedState, entry: QueueEntry, admission: Admission
 ) -> bool:
-    """False once the client has hung up."""
+    """Returns False once the client has disconnected."""
     async with contextlib.aclosing(
         shared.sampler.watch(LOOK_INTERVAL, MAX_WAIT, admission.is_withdrawn)
     ) as snapshots:

@@ -19,12 +19,10 @@ class Health(BaseModel):
     """The process is alive."""
 
     status: Literal["ok"] = Field(description="always ok: a process that has failed does not answer")
-    simulated: bool | None = Field(
-        default=None, description="only when true: no real GPU is behind the numbers"
-    )
+    simulated: bool | None = Field(default=None, description="only present when true: the GPUs are simulated")
 
 
 @router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
 async def health(settings: AgentSettings) -> Health:
-    """Always ok, and never touches the driver: for a supervisor that restarts a dead process."""
+    """Always ok; never calls the driver. For a supervisor that restarts a failed process."""
     return Health(status="ok", simulated=True) if settings.simulate_gpus else Health(status="ok")

@@ -36,8 +36,8 @@ Seconds = Annotated[
         gt=0,
         le=LONGEST_SECONDS,
         allow_inf_nan=False,
-        description="how far back; where STATE_DIR is set more than an hour: up to a day (86400) by the"
-        " minute, up to 90 days (7776000) by the hour, each value the mean of what was known",
+        description="how far back; with STATE_DIR up to a day (86400) with one value a"
+        " minute, up to 90 days (7776000) with one an hour, each the mean of the known values",
     ),
 ]
 
@@ -48,7 +48,7 @@ async def the_fields(
         Query(description=f"columns joined by commas: {', '.join(FIELDS)}; empty: {', '.join(DEFAULT)}"),
     ] = "",
 ) -> frozenset[str]:
-    """The columns wanted. Raises InvalidRequest."""
+    """The requested columns. Raises InvalidRequest."""
     if not fields.strip():
         return frozenset(DEFAULT)
     wanted = [field.strip() for field in fields.split(",")]
@@ -65,7 +65,7 @@ Fields = Annotated[frozenset[str], Depends(the_fields)]
 
 @router.get(
     HISTORY_PATH,
-    summary="What the GPUs and the host did in the last hour, or up to 90 days",
+    summary="Values of the GPUs and the host over the last hour, or up to 90 days",
     response_model=Success[HistoryColumns],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
@@ -78,11 +78,11 @@ async def history(
 ) -> Response:
     """Columns over time, the oldest first. Unknown values are null; without history the columns are empty.
 
-    More than an hour is read from the file in STATE_DIR, up to its last write a minute ago. At most four
-    requests wait for it, a second each; then the answer is 503.
+    More than an hour is read from the file in STATE_DIR, up to its last write, a minute ago at most. At most
+    four requests wait for the file, a second each; others are answered 503.
 
-    It is made in a thread, one at a time: an hour of many GPUs takes most of a second. At most 32 requests
-    wait for that, two seconds each; then the answer is 503.
+    Answers are made in a thread, one at a time: an hour of many GPUs takes most of a second. At most 32
+    requests wait for their turn, two seconds each; others are answered 503.
     """
     driver_of(snapshot)
     selected = tuple(select(snapshot.gpus, idx))
@@ -90,7 +90,8 @@ async def history(
     if seconds > HISTORY_SECONDS:
         if shared.store is None:
             raise InvalidRequest(
-                f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g}, for STATE_DIR is not set"
+                f"Invalid seconds: {seconds:g}; accepted: up to {HISTORY_SECONDS:g},"
+                " because STATE_DIR is not set"
             )
         interval = shared.settings.history_interval
         asked = partial(

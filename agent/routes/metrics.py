@@ -20,7 +20,7 @@ CONTENT_TYPES = {content_type.partition(";")[0]: content_type for content_type i
 
 
 async def the_media_type(accept: Annotated[str, Header(include_in_schema=False)] = "") -> str:
-    """The format that the client likes best."""
+    """The format that the client prefers."""
     return best_type(accept, tuple(CONTENT_TYPES))
 
 
@@ -43,9 +43,10 @@ async def metrics(
     snapshot: CurrentSnapshot,
     media_type: Annotated[str, Depends(the_media_type)],
 ) -> Response:
-    """Every value by name, unit and GPU; what is unknown is absent. 200 also without a driver, and says so.
+    """Every value by name, unit and GPU; an unknown value is absent. Without a driver the status is 200 too.
 
-    Made in a thread, one at a time: the text of many GPUs takes milliseconds, in which streams go on.
+    The text is made in a thread, one at a time: for many GPUs it takes milliseconds, during which streams go
+    on.
     """
     process = await to_thread.run_sync(shared.read_agent)  # it counts open files, one by one
     exposition = Exposition(

@@ -1,4 +1,4 @@
-"""GET / and what it is made of"""
+"""GET / and the files of the page"""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ router = APIRouter()
 
 FOLDER = "/web"
 HEADERS = {
-    # Nothing inline but the icon, nothing from another origin: a process named <script> is only ever text.
+    # Nothing inline except the icon, nothing from another origin: a process named <script> is shown as text.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-# The shell is kept, but asked for again: the agent may be another build now. A file of a build never changes.
+# Browsers cache the shell but revalidate it, because the agent may be another build. A build's files never
+# change.
 SHELL_HEADERS = {**HEADERS, "Cache-Control": "no-cache"}
 FILE_HEADERS = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
-# Relative, so that any prefix works; what a file imports lies beside it, in the same build.
+# Relative, so that any prefix works; a file imports only files of the same build.
 _SHELL = SHELL.replace("<html", f'<html data-build="{BUILD}"', 1).replace('"web/', f'"web/{BUILD}/')
 
 
 @router.get("/", include_in_schema=False)
 async def page(settings: AgentSettings) -> HTMLResponse:
-    """The shell of the page; it holds no data of the host, so that it can ask for the token.
+    """The shell of the page.
 
-    Its build stands in it, and whether there is a FLEET, so that the page of a single host need not ask.
+    It needs no token, because it has no data of the host; it asks the user for the token.
+
+    It contains the build, and whether there is a FLEET, so that the page of a single host sends no request
+    for it.
     """
     html = _SHELL.replace("<html", "<html data-fleet", 1) if settings.fleet else _SHELL
     return HTMLResponse(html, headers=SHELL_HEADERS)

@@ -26,9 +26,7 @@ from agent.views.processes import Processes
 router = APIRouter(tags=[Tag.PROCESSES])
 ENDPOINT = Endpoint(router, failures=(500, 503))
 
-User = Annotated[
-    str, Query(description="only processes of this user, by name or number; empty: of all users")
-]
+User = Annotated[str, Query(description="only processes of this user, by name or uid; empty: of all users")]
 Pids = Annotated[str, Query(description="only these processes: pids joined by commas; empty: all")]
 Idle = Annotated[
     Switch,
@@ -38,7 +36,7 @@ Idle = Annotated[
 
 @router.get(
     "/processes",
-    summary="Processes on GPUs: whose they are, where they belong, who idles",
+    summary="Processes on GPUs: their user, their container, pod or job, and which are idle",
     response_model=Success[Processes],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
@@ -52,7 +50,7 @@ async def processes(
 ) -> Response:
     """Every process on every GPU. Unknown values are null."""
     driver_of(snapshot)
-    if idle and snapshot.ledger is None:  # an empty list would say that nobody is
+    if idle and snapshot.ledger is None:  # an empty list would mean that no process is idle
         raise InvalidRequest("Invalid idle: with HISTORY_INTERVAL=0 it is not known who is idle")
     selected = select(snapshot.gpus, idx)
     pids = parse_numbers(pid, "Invalid pid: pid", "numbers joined by commas, as in 4711,4712")

@@ -62,9 +62,9 @@ class Readiness(BaseModel):
 
 @router.get("/ready", summary="Whether there is live data")
 async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
-    """Ready while at least one GPU is in state ok or asleep: for whoever sends clients here.
+    """Ready while at least one GPU is in state ok or asleep.
 
-    With require=healthy it is for checks that see the status alone, and call somebody.
+    require=healthy is for checks that see only the HTTP status and alert somebody.
     """
     states = Counter(gpu.state for gpu in snapshot.gpus)
     if not (states[GpuState.OK] or states[GpuState.ASLEEP]):
@@ -93,7 +93,7 @@ def _state_word(shared: SharedState) -> StateWord | None:
 
 
 def _refuse_critical(gpus: int, host: Health) -> None:
-    """Raises TryAgainLater, which names no GPU: everybody may read it."""
+    """Raises TryAgainLater, which names no GPU, because everybody may read it."""
     critical = [f"{gpus} GPU{'s' if gpus > 1 else ''}"] if gpus else []
     critical += [f"the host ({one.name})" for one in host.findings if one.verdict is HealthVerdict.CRITICAL]
     if critical:

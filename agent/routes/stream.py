@@ -45,7 +45,10 @@ Interval = Annotated[
 
 
 class EventStream(StreamingResponse):
-    """Server-Sent Events; an open stream while they are sent. Raises TryAgainLater past MAX_STREAMS."""
+    """A response of Server-Sent Events, which counts as an open stream.
+
+    Raises TryAgainLater above MAX_STREAMS.
+    """
 
     media_type = EVENT_STREAM
 
@@ -65,7 +68,7 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
-        """As the inherited one, without a generator of bytes between: a thousand come here each second."""
+        """Like the inherited method, without a generator in between: it runs a thousand times a second."""
         shared = self._shared
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if self._begin:
@@ -105,16 +108,16 @@ async def gpu_stream(
     interval: Interval = None,
     accept: Annotated[tuple[str, ...], Header(include_in_schema=False)] = (),
 ) -> EventStream:
-    """One event at once and one each `interval`, as near as the samples that all viewers share come to it.
+    """One event at once, then one for each `interval`, with the nearest sample.
 
-    Each is `data: {json}` with the object of `/gpu`. Where Accept names `text/event-stream`, as that of an
-    EventSource does, the stream first says when to connect again: `retry: 10000`, in milliseconds, ± 20 %.
+    Each event is `data: {json}` with the object of `/gpu`. If Accept names `text/event-stream`, as an
+    EventSource does, the stream first says when to reconnect: `retry: 10000`, in milliseconds, ± 20 %.
 
-    While there is no driver the events say so (`status` is `error`), and the stream goes on.
+    While there is no driver, `status` of the events is `error`, and the stream goes on.
     """
     snapshot = await shared.sampler.latest()
     if snapshot.driver is not None:
-        select(snapshot.gpus, idx)  # a GPU that is not there is the client's fault, now that it can be told
+        select(snapshot.gpus, idx)  # with a driver, an index that does not exist is the client's fault
     return EventStream(
         shared,
         interval or shared.settings.default_stream_interval,
@@ -124,13 +127,13 @@ async def gpu_stream(
 
 
 def _retry() -> bytes:
-    """A block without an event: milliseconds until the client may come back. Without it browsers choose."""
-    seconds = RETRY * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311  (nothing is secret about it)
+    """A block without an event: milliseconds until the client reconnects. Without it the browser chooses."""
+    seconds = RETRY * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311  (it is no secret)
     return b"retry: %d\n\n" % round(seconds * 1000)
 
 
 async def _event(shared: SharedState, snapshot: Snapshot, indices: frozenset[int] | None) -> bytes:
-    """The event's bytes, made once for all who watch the same GPUs."""
+    """The bytes of the event, made once for all streams of the same GPUs."""
     json = shared.json_of(snapshot)
     event = json.event(indices)
     if event is None:

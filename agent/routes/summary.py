@@ -19,9 +19,10 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
 
 @router.get("/summary", summary="The host at a glance", response_model=Success[HostSummary])
 async def summary(shared: Shared, snapshot: CurrentSnapshot) -> Response:
-    """One small answer for overviews and home dashboards: verdicts, what to do, values, who uses what.
+    """One small answer for overviews and home dashboards: verdicts, what to do, values, users of each GPU.
 
-    What is free is so as of this sample: a GPU that is given to a request which waits is free until the next.
+    Which GPUs are free is as of this sample: a GPU that is given to a waiting request is shown as free until
+    the next sample.
     """
     driver_of(snapshot)
     offer = shared.queue.offer_now(Wish(count=max(1, len(snapshot.gpus))), snapshot)

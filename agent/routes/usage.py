@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 router = APIRouter(tags=[Tag.PROCESSES])
 ENDPOINT = Endpoint(router, failures=(404, 503))
 
-MAX_DAYS = 4000  # that STATE_DAYS can be
+MAX_DAYS = 4000  # the maximum of STATE_DAYS
 
 Days = Annotated[
     int,
-    Query(ge=1, le=MAX_DAYS, description="how many days, of which today is the last; STATE_DAYS are kept"),
+    Query(ge=1, le=MAX_DAYS, description="number of days up to today; STATE_DAYS are kept"),
 ]
 By = Annotated[UsageBy, Query(description="what each row is about")]
 Format = Annotated[
@@ -46,7 +46,7 @@ Format = Annotated[
     dependencies=[Depends(refuse_unknown_parameters)],
     responses={
         200: {
-            "description": "the hours by user, by day or by GPU",
+            "description": "the GPU hours by user, by day or by GPU",
             "content": {"text/csv": {"schema": {"type": "string"}}},
         }
     },
@@ -57,9 +57,11 @@ async def usage(
     by: By = UsageBy.USER,
     format: Format = "json",  # noqa: A002  (the parameter's name on the wire)
 ) -> Response:
-    """Out of the file in STATE_DIR, by the host's local dates. What is unknown is null, never scaled up.
+    """Read from the file in STATE_DIR, by the host's local dates.
 
-    At most 5,000 rows. At most four requests wait for the file, a second each; then the answer is 503.
+    Unknown values are null, and hours are never scaled up.
+
+    At most 5,000 rows. At most four requests wait for the file, a second each; others are answered 503.
     """
     store = _store(shared, by)
     now = time.time()
@@ -81,7 +83,7 @@ async def usage(
 
 
 def _store(shared: SharedState, by: UsageBy) -> Store:
-    """What the answer is in. Raises NotSet, and InvalidRequest."""
+    """The store that has the answer. Raises NotSet, and InvalidRequest."""
     if shared.store is None:
         raise NotSet("GPU hours are not kept: STATE_DIR is not set")
     if by is UsageBy.USER and not shared.settings.state_users:

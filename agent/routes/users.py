@@ -17,7 +17,7 @@ ENDPOINT = Endpoint(router, failures=(500, 503))
 
 @router.get(
     "/users",
-    summary="What each user holds and has used of the GPUs",
+    summary="GPUs and GPU time of each user",
     response_model=Success[Users],
     dependencies=[Depends(refuse_unknown_parameters)],
 )

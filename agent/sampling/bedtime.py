@@ -1,5 +1,4 @@
-"""Decides when GPUs that may sleep, such as those of laptops, are let sleep: pure, times in monotonic
-seconds."""
+"""Decides when GPUs with runtime power management may sleep: pure, times in monotonic seconds."""
 
 from __future__ import annotations
 
@@ -9,21 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agent.readings import RuntimePower
 
-LET_GO_AFTER = 30.0  # that nobody has looked
-LOOK_PACE = 300.0  # between two samples of GPUs that are awake for others, while nobody looks
+LET_GO_AFTER = 30.0  # seconds without demand
+LOOK_PACE = 300.0  # seconds between two samples of GPUs that another program keeps awake, without demand
 
 
 class Round(Enum):
-    """What a round of sampling does."""
+    """The action of a sampling round."""
 
     SAMPLE = auto()
-    LOOK = auto()  # a sample, after which NVML is let go at once if the GPUs turn out to be idle
+    LOOK = auto()  # a sample, after which NVML is released at once if the GPUs are idle
     LET_GO = auto()  # of NVML, whose open handle alone keeps a GPU awake
-    REST = auto()  # nothing is asked
+    REST = auto()  # nothing is read
 
 
 class Bedtime:
-    """Decides it for each round in turn."""
+    """Decides for each round in turn."""
 
     def __init__(self) -> None:
         self._watched_at = self._sampled_at = float("-inf")
@@ -33,11 +32,12 @@ class Bedtime:
     ) -> Round:
         """`power` is None where not every GPU may sleep.
 
-        `watched`: somebody looks; `is_held`: NVML is; `is_idle`: nobody computes, and each GPU is at 0 %.
+        `watched`: there is demand; `is_held`: NVML is initialised; `is_idle`: no compute process, and each
+        GPU is at 0 %.
         """
         if watched:
             self._watched_at = now
-        if power is not None and power.are_suspended:  # nobody wakes them, not even a viewer
+        if power is not None and power.are_suspended:  # they are not woken, not even for a client
             return Round.LET_GO if is_held else Round.REST
         if power is None or watched:
             due = True

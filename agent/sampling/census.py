@@ -1,4 +1,4 @@
-"""Whether there are as many GPUs as there should be; too low a count is made again before it is judged."""
+"""Whether all expected GPUs are there; a low count is confirmed in a new process before it is judged."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ if TYPE_CHECKING:
     from agent.sampling.worker import Worker
     from agent.sampling.workers import Workers
 
-# Seconds from one recount to the next, doubled each time: each initializes a broken GPU in vain, and holds up
-# the driver meanwhile.
+# Seconds from one recount to the next, doubled each time: a recount tries to initialize a broken GPU, which
+# blocks the driver meanwhile.
 RECOUNT_PACE = 60.0
 SLOWEST_PACE = 960.0
-# Seconds after which a recount that does not end no longer keeps the count from being judged.
+# Seconds after which an unfinished recount no longer delays the verdict.
 PATIENCE = 60.0
 
 
 class Census:
     """Counts again in a new process while GPUs are missing. Lives on the event loop.
 
-    `expected` GPUs there should be, 0 for any number; then as many as an agent before this one has `seen` may
-    be missed. `recount` gives the number of GPUs, or None if it
-    cannot; without one, the driver's count is taken as it is.
+    `expected`: number of GPUs, 0 for any number. `seen`: the highest number that a previous run counted.
+    `recount` returns the number of GPUs, or None on failure; without it, the driver's count is not confirmed.
     """
 
     def __init__(
@@ -50,17 +49,17 @@ class Census:
 
     @property
     def workers(self) -> list[Worker[int | None]]:
-        """Those that there are to wait for."""
+        """The workers to wait for."""
         return [self._worker] if self._worker is not None else []
 
     @property
     def reading(self) -> GpuCensus:
-        """What the number of GPUs is judged by."""
+        """The values that the number of GPUs is judged by."""
         return GpuCensus(self._expected, self._seen, is_confirmed=self._is_confirmed)
 
     @property
     def is_outdated(self) -> bool:
-        """Whether GPUs are missing that a new contact would find."""
+        """Whether a new contact with the driver would find missing GPUs."""
         worker = self._worker
         result = worker.result if worker is not None else None
         return (
@@ -71,7 +70,7 @@ class Census:
         )
 
     def follow(self, count: int | None) -> None:
-        """The driver counts this many GPUs; None while there is no contact."""
+        """Take the driver's count of GPUs; None: there is no contact."""
         now = self._clock()
         if count != self._count:
             self._count, self._counted_from, self._due_at = count, now, now
@@ -85,7 +84,7 @@ class Census:
                 self._pace = min(2 * self._pace, SLOWEST_PACE)
 
     def renewed(self) -> None:
-        """Contact is made anew: what was counted before has been acted upon."""
+        """Forget the recount, because contact is made anew."""
         self._renewed_at = self._clock()
 
     @property

@@ -1,4 +1,4 @@
-"""The log of what changes: one line per change of state, never one per attempt."""
+"""Logs changes: one line per change of state, never one per attempt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class ChangeLog:
-    """Compares each Snapshot with what the log knows."""
+    """Compares each Snapshot with the state that was logged last."""
 
     def __init__(self) -> None:
         self._driver: DriverReading | str | None = None
@@ -26,7 +26,7 @@ class ChangeLog:
         self._stuck: set[str] = set()
 
     def note(self, snapshot: Snapshot) -> None:
-        """Log what changed about the driver, the host and each GPU."""
+        """Log changes of the driver, the host and each GPU."""
         driver = snapshot.driver_error or snapshot.driver
         if driver is not None and driver != self._driver:
             self._driver = driver
@@ -73,7 +73,7 @@ class ChangeLog:
 
 
 def _name(gpu: GpuSample) -> str:
-    """By its index, and by UUID or PCI bus id where one is known."""
+    """The name of a GPU: its index, and its UUID or PCI bus id if known."""
     known = gpu.identity.uuid or gpu.identity.pci_bus_id
     return f"GPU {gpu.index} ({known})" if known else f"GPU {gpu.index}"
 

@@ -1,4 +1,4 @@
-"""One round of sampling: asks every worker, waits a moment, and assembles what there is."""
+"""One sampling round: asks every worker, waits briefly, and makes a Snapshot of the results."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from agent.sampling.worker import Worker
     from agent.sampling.xid_watch import XidWatch
 
-# Seconds; no request waits longer than this. The processes have what is left of it after the GPUs.
+# Seconds; no request waits longer than this. Processes get the time that is left after the GPUs.
 MAX_WAIT = 0.25
 NOTHING_RESTORED = Restored()
 
 
 class Collector:
-    """Owns every worker. Lives on the event loop: no method may be called from elsewhere."""
+    """Owns every worker. Lives on the event loop: its methods may only be called there."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Collector:
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
-        """`restored` is what an agent before this one knew; `keep` has every Snapshot, for the one after."""
+        """`restored`: the state of the previous run; `keep` is called with every Snapshot, to save it."""
         self._driver_source = driver
         self._host_source = host
         self._process_source = processes
@@ -112,7 +112,7 @@ class Collector:
         self._change_log = ChangeLog()
 
     async def collect(self, *, watched: bool = True) -> Snapshot:
-        """One round; never takes longer than MAX_WAIT, whatever hangs. `watched`: whether somebody looks."""
+        """One round; never takes longer than MAX_WAIT, whatever hangs. `watched`: whether there is demand."""
         async with self._one_at_a_time:
             started = self._clock()
             self._host.request(self._host_source.read)
@@ -133,16 +133,19 @@ class Collector:
 
     @property
     def gpus_may_sleep(self) -> bool:
-        """Whether they do once NVML is let go, as those of laptops."""
+        """Whether the GPUs may sleep once NVML is released, as on laptops."""
         return self._sleep.is_allowed
 
     async def release(self) -> bool:
-        """Let go of NVML unless a call is out, and say whether it was; the next round makes contact anew."""
+        """Release NVML unless a call is running; returns whether it was released.
+
+        The next round makes contact anew.
+        """
         async with self._one_at_a_time:
             return await self._contact.release()
 
     def close(self) -> bool:
-        """End every worker; says whether all of them did, or some driver call is still out."""
+        """End every worker; returns whether all have ended, or a driver call still runs."""
         return self._workers.close(self._xids, self._kernel_log)
 
     def _assemble(self, started: float) -> Snapshot:

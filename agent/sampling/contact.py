@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 # Seconds; a round waits no longer than this for the driver.
 MAX_WAIT_FOR_GPUS = 0.2
-# Seconds between two looks at the number of GPUs while all is well.
+# Seconds between two reads of the number of GPUs without errors.
 DRIVER_PACE = 5.0
 
 
 class Contact:
-    """Lives on the event loop: no method may be called from elsewhere."""
+    """Lives on the event loop: its methods may only be called there."""
 
     def __init__(
         self,
@@ -42,9 +42,10 @@ class Contact:
         self._workers = workers
         self._clock = clock
         self.driver: Worker[DriverReading | None] = workers.start("driver")
-        self.reading: DriverReading | None = None  # what the driver last said, until it fails or goes
+        # The last reading of the driver, until it fails or is released.
+        self.reading: DriverReading | None = None
         self._topology = topology
-        self._slots: list[GpuSlot] = []  # as many as there ever were GPUs
+        self._slots: list[GpuSlot] = []  # one for each GPU that there ever was
         self._asked_at = float("-inf")  # seconds of the monotonic clock
 
     @property
@@ -54,33 +55,33 @@ class Contact:
 
     @property
     def gpu_count(self) -> int | None:
-        """As the driver counts them; None: no contact."""
+        """The driver's count of GPUs; None: no contact."""
         return self.reading.gpu_count if self.reading else None
 
     @property
     def is_made(self) -> bool:
-        """Whether the driver has answered, and was not let go since."""
+        """Whether the driver has answered and was not released since."""
         return self.driver.result is not None and self.driver.result.reading is not None
 
     @property
     def some_are_busy(self) -> bool:
-        """Whether some call of the driver is out."""
+        """Whether a driver call is running."""
         workers: list[Worker[Any]] = [self.driver, self._topology, *(slot.worker for slot in self._slots)]
         return any(worker.busy_since is not None for worker in workers)
 
     @property
     def are_idle(self) -> bool:
-        """Whether nobody uses any of the GPUs; False: unknown of one of them."""
+        """Whether all GPUs are idle; False if it is unknown for one of them."""
         return all(slot.is_idle for slot in self.gpus)
 
     @property
     def error(self) -> str | None:
-        """Why there is none, in one sentence; None: there is, or it is not known yet."""
+        """Why there is no contact, in one sentence; None: there is contact, or it is not known yet."""
         return self.driver.result.error if self.driver.result else None
 
     @property
     def mismatched_at(self) -> float | None:
-        """When the latest read began whose answer was that library and kernel module do not fit."""
+        """When the latest read began that failed because library and module have different versions."""
         results = [self.driver.result, *(slot.result for slot in self.gpus)]
         return max(
             (result.started_at for result in results if result and result.code == LIB_RM_VERSION_MISMATCH),
@@ -88,7 +89,7 @@ class Contact:
         )
 
     async def look(self, started: float) -> None:
-        """Make it or look after it, in a round that `started` then: waits for the driver while in doubt."""
+        """Make or check contact in the round that began at `started`; waits if contact is in doubt."""
         if self._is_in_doubt:
             self._ask(started)
             await self._workers.wait([self.driver], started + MAX_WAIT_FOR_GPUS)
@@ -97,7 +98,7 @@ class Contact:
         self._follow()
 
     async def read_gpus(self, started: float, *, watched: bool) -> None:
-        """Ask each GPU for a reading, and wait a moment for all of them. `watched`: somebody looks."""
+        """Ask each GPU for a reading, and wait briefly for all of them. `watched`: there is demand."""
         for slot in self.gpus:
             slot.request(watched=watched)
         await self._workers.wait((slot.worker for slot in self.gpus), started + MAX_WAIT_FOR_GPUS)
@@ -105,7 +106,7 @@ class Contact:
     def judge_states(
         self, now: float, *, since_boot: float, booted_at: float, patience: Patience
     ) -> tuple[GpuSample, ...]:
-        """The GPUs as a Snapshot taken at `now` shows them; see states.py."""
+        """The GPUs in a Snapshot taken at `now`; see states.py."""
         gpus = [
             slot.judge_state(now, since_boot=since_boot, booted_at=booted_at, patience=patience)
             for slot in self.gpus
@@ -113,7 +114,10 @@ class Contact:
         return with_the_last_one_named(gpus, self.reading.pci_bus_ids if self.reading else ())
 
     async def release(self) -> bool:
-        """Let go of NVML unless a call is out, and say whether it was; `look` makes contact anew."""
+        """Release NVML unless a call is running; returns whether it was released.
+
+        `look` makes contact anew.
+        """
         deadline = self._clock() + MAX_WAIT_FOR_GPUS
         if not self.is_made or self.some_are_busy:
             return not self.is_made
@@ -125,7 +129,7 @@ class Contact:
             slot.released(now)
         if self.some_are_busy:
             return False
-        self.driver.result = None  # nobody is in contact from here on
+        self.driver.result = None  # there is no contact from here on
         self.driver.request(self._source.release)
         await self._workers.wait([self.driver], deadline)
         return True
@@ -139,10 +143,10 @@ class Contact:
         self._asked_at = now
 
     def _follow(self) -> None:
-        """As many slots as the driver has GPUs, and none of another contact."""
+        """Make one slot for each GPU of the driver, with nothing of a previous contact."""
         result = self.driver.result
         if result is None or (result.reading is None and result.error is None):
-            return  # no contact yet, or let go: the GPUs are expected back as they were
+            return  # no contact yet, or released: the same GPUs are expected again
         before, self.reading = self.reading, result.reading
         if before is not None and (result.reading is None or result.reading.gpu_count != before.gpu_count):
             now = self._clock()

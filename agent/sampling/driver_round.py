@@ -1,4 +1,4 @@
-"""A round with the driver: asks it and each GPU, makes contact anew where that finds more, or lets it go."""
+"""A round with the driver: reads it and each GPU, renews contact if GPUs are missing, or releases NVML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class DriverRound:
-    """Lives on the event loop: no method may be called from elsewhere."""
+    """Lives on the event loop: its methods may only be called there."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class DriverRound:
         self._is_look = False  # the present round
 
     async def take(self, started: float, *, watched: bool) -> None:
-        """Take the round that `started` then. `watched`: whether somebody looks."""
+        """Run the round that began at `started`. `watched`: whether there is demand."""
         todo = await self._sleep.decide(started, watched=watched)
         self._is_look = todo is Round.LOOK
         if todo in (Round.SAMPLE, Round.LOOK):
@@ -57,7 +57,7 @@ class DriverRound:
             await self._let_go()
 
     async def end(self) -> None:
-        """The round is over, and its Snapshot made: after a mere look an idle GPU may sleep at once."""
+        """End the round, after its Snapshot was made: after a check, idle GPUs may sleep at once."""
         if self._is_look and self._contact.are_idle:
             await self._let_go()
 
@@ -81,9 +81,9 @@ class DriverRound:
             self._replaced_driver.follow(self._new_process, self._contact.mismatched_at, self._clock())
 
     async def _renew_contact(self) -> bool:
-        """Let go of NVML, so that this round makes contact anew; not while a call is out.
+        """Release NVML, so that this round makes contact anew; not while a call is running.
 
-        Says whether that is settled, or XidWatch is waited for until the next round.
+        Returns False if XidWatch must be waited for until the next round.
         """
         if self._contact.some_are_busy:
             return True

@@ -1,4 +1,4 @@
-"""Which GPU it is that could never be read: the only one that is left."""
+"""Identifies a GPU that could never be read, by elimination."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def with_the_last_one_named(gpus: Sequence[GpuSample], bus_ids: Sequence[str]) -> tuple[GpuSample, ...]:
-    """The GPUs, of which one without a bus id has that of the only device that no other has.
+    """The GPUs; if exactly one has no bus id, it gets the one that no other GPU has.
 
-    `bus_ids`: of all NVIDIA GPUs on the PCI buses. Of two that are left nobody knows which is which.
+    `bus_ids`: of all NVIDIA GPUs on the PCI buses. With two or more left it is unknown which is which.
     """
     nameless = [gpu for gpu in gpus if gpu.identity.pci_bus_id is None]
     left = set(bus_ids) - {gpu.identity.pci_bus_id for gpu in gpus}

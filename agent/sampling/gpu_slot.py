@@ -1,7 +1,7 @@
-"""One GPU as the collector keeps it: by index, with a worker of its own that lasts as long as the agent.
+"""One GPU of the collector: by index, with a worker of its own that lasts as long as the agent.
 
-A worker is never thrown away, for its thread may be inside a driver call that does not return; what is thrown
-away is the contact: the NVML handle, and every result that came through it.
+A worker is never discarded, because its thread may be in a driver call that does not return. Only the contact
+is discarded: the NVML handle, and every result that it gave.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Gpu(Protocol):
-    """What is needed of a GPU's source."""
+    """The interface of a GPU's source."""
 
     def read(self, *, watched: bool = True) -> GpuReading: ...
     def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading: ...
@@ -30,13 +30,13 @@ class Gpu(Protocol):
 
 
 class GpuSlot:
-    """The GPU with this index: its source, its worker and what is known of it."""
+    """The GPU with this index: its source, its worker and its last results."""
 
     def __init__(self, index: int, source: Gpu, worker: Worker[GpuReading | None]) -> None:
         self.index = index
         self.worker = worker
         self._source = source
-        self._last: GpuReading | None = None  # the latest there was, for age and for what lasts
+        self._last: GpuReading | None = None  # the latest reading, for its age and lasting values
         # Seconds of the monotonic clock; older results are of another contact.
         self._contact_from = float("-inf")
         self._renewing = False
@@ -51,19 +51,19 @@ class GpuSlot:
 
     @property
     def processes(self) -> tuple[GpuProcess, ...]:
-        """Those of the latest result."""
+        """The processes of the latest result."""
         return (self.result.reading.processes or ()) if self.result and self.result.reading else ()
 
     @property
     def last(self) -> GpuReading | None:
-        """The latest reading there was, which may be no longer current."""
+        """The latest reading, which may no longer be current."""
         return self._last
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody computes on the GPU, as its latest result tells; False: unknown.
+        """Whether no process computes on the GPU, by its latest result; False if unknown.
 
-        A display server has an entry for as long as it runs, also while it shows nothing by this GPU.
+        A display server is listed as long as it runs, even if it shows nothing with this GPU.
         """
         reading = self.result.reading if self.result else None
         if reading is None or not reading.knows_all_processes:
@@ -73,7 +73,7 @@ class GpuSlot:
         return reading.utilization.gpu_percent == 0
 
     def request(self, *, watched: bool = True) -> None:
-        """Ask for a reading; through a new contact if that was wished for. `watched`: somebody looks."""
+        """Ask for a reading, through a new contact if one was requested. `watched`: there is demand."""
         if self._renewing:
             read = partial(self._read_anew, watched=watched)
         elif self._errors_are_old:
@@ -84,29 +84,29 @@ class GpuSlot:
             self._renewing = self._errors_are_old = False
 
     def follow_xids(self, about_memory: Callable[[str | None], int]) -> None:
-        """Let the error counts be read anew after an XID that speaks of memory, counted by GPU UUID."""
+        """Read the error counts again after an XID about memory, counted by GPU UUID."""
         before = self._memory_xids
         self._memory_xids = about_memory(self._last.identity.uuid if self._last else None)
         self._errors_are_old |= self._memory_xids > before
 
     def renew(self, now: float) -> None:
-        """The driver went away, or counts its GPUs anew: this index may be another GPU now."""
+        """Renew the contact: the driver was gone, so this index may be another GPU now."""
         self._renewing = True
         self._contact_from = now
         self._last = None
 
     def release(self) -> None:
-        """Let go of the handle; the GPU is expected to be the same when it is asked again."""
+        """Release the handle; the same GPU is expected when it is read again."""
         self.worker.request(self._source.release)
 
     def released(self, now: float) -> None:
-        """It has been let go: what was read before is no longer current."""
+        """Mark it as released: earlier results are no longer current."""
         self._contact_from = now
 
     def judge_state(
         self, now: float, *, since_boot: float, booted_at: float, patience: Patience
     ) -> GpuSample:
-        """The GPU as a Snapshot taken at `now` shows it; see states.py."""
+        """The GPU in a Snapshot taken at `now`; see states.py."""
         result = self.result
         if result is not None and result.reading is not None:
             self._last = result.reading

@@ -1,4 +1,4 @@
-"""What the GPUs and the host did in the last hour: a bounded ring in memory, fine for the last minutes."""
+"""The history of GPUs and host over the last hour: a bounded ring in memory, finer for the last minutes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from agent.readings import GpuSample, Snapshot
 
 HISTORY_SECONDS = 3600.0
-FINE_SECONDS = 300.0  # in which every Snapshot is kept; before, one for each interval
-# Moments further apart than this many intervals have a gap between them, in which nothing is known.
+FINE_SECONDS = 300.0  # seconds for which every Snapshot is kept; before that, one for each interval
+# Moments further apart than this many intervals have a gap of unknown values between them.
 GAP_INTERVALS = 3
 
 # Fields of a GpuReading and of a HostReading, each a number.
@@ -54,7 +54,7 @@ class _Moment(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """What a GPU is recognised by. An index alone may mean another one after a reset."""
+    """The identity of a GPU. An index alone may mean another GPU after a reset."""
 
     uuid: str | None
     bus_id: str | None
@@ -78,7 +78,7 @@ class _Run(NamedTuple):
     rows: list[array[float]]
 
     def begin(self, name: _Name) -> int | None:
-        """Where the numbers of this GPU begin in each row; None: it was not there."""
+        """The position of this GPU's numbers in each row; None: it was not there."""
         for place, other in enumerate(self.gpus):
             if name.means(other):
                 return len(HOST_FIELDS) + place * len(GPU_FIELDS)
@@ -86,7 +86,7 @@ class _Run(NamedTuple):
 
 
 class History:
-    """Fed with every Snapshot in turn; its clock is theirs."""
+    """Fed with every Snapshot in turn; uses their clock."""
 
     def __init__(self, interval: float) -> None:
         self.interval = interval  # seconds between two moments, before the fine part
@@ -95,7 +95,7 @@ class History:
         self._gpus: tuple[_Name, ...] = ()
 
     def add(self, snapshot: Snapshot) -> None:
-        """Remember this Snapshot, and forget what is too old."""
+        """Add this Snapshot, and drop what is too old."""
         now = snapshot.taken_since_boot
         gpus = tuple(_name(gpu) for gpu in snapshot.gpus)
         if gpus != self._gpus:
@@ -107,7 +107,7 @@ class History:
             self._coarse.popleft()
 
     def restore(self, moments: Iterable[KeptMoment]) -> None:
-        """Begin with what an agent before this one remembered, the oldest first."""
+        """Start with the history of the previous run, the oldest first."""
         gpus: tuple[_Name, ...] = ()
         for moment in moments:
             names = tuple(_Name(uuid, None, -1) for uuid in moment.gpus)
@@ -116,9 +116,9 @@ class History:
             self._coarse.append(_Moment(moment.since_boot, gpus, _array(values)))
 
     def since(self, began: float, last: float | None) -> list[KeptMoment]:
-        """What came after the moment `began`, one for each interval, of GPUs that are known by their UUID.
+        """The moments after `began`, one for each interval, of GPUs with a known UUID.
 
-        `last` is the last one that was reported before. Both are seconds since boot.
+        `last` is the last moment that was returned before. Both are seconds since boot.
         """
         kept: list[KeptMoment] = []
         for moment in (*self._coarse, *self._fine):
@@ -165,7 +165,7 @@ class History:
 
 
 class _AllSeries(Sequence[GpuSeries]):
-    """Of each GPU its values at these moments, put together when they are asked for: an hour is long."""
+    """The values of each GPU at these moments, assembled only when they are used, because an hour is long."""
 
     def __init__(self, gpus: tuple[GpuSample, ...], runs: list[_Run], fields: Sequence[str]) -> None:
         self._gpus = gpus
@@ -192,7 +192,7 @@ def _name(gpu: GpuSample) -> _Name:
 def _row(snapshot: Snapshot) -> array[float]:
     values: list[float | None] = [*(_NO_HOST if snapshot.host is None else _of_host(snapshot.host))]
     for gpu in snapshot.gpus:
-        # Values that are told again, because the driver is late, are not those of now.
+        # Values that are repeated because the driver is late are not current.
         reading = gpu.reading if gpu.state is GpuState.OK else None
         values += _NO_GPU if reading is None else _of_gpu(reading)
     return _array(values)

@@ -1,4 +1,4 @@
-"""Since when a GPU has had nothing to do."""
+"""Since when a GPU has been idle."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class Idleness:
-    """Of one GPU; its clock is that of the Snapshots."""
+    """The idleness of one GPU; uses the clock of the Snapshots."""
 
     def __init__(self) -> None:
         self._since: float | None = None
 
     def add(self, reading: GpuReading | None, at: float, *, is_continued: bool) -> float | None:
-        """Since when it is idle, with this reading; None: it works, or does not tell.
+        """Since when it is idle, with this reading; None: it works, or it is unknown.
 
-        `at`: seconds since boot. Unless the watch over it `is_continued`, the time before is unknown.
+        `at`: seconds since boot. Unless the observation `is_continued`, the time before is unknown.
         """
         if reading is None or _works(reading) is not False:
             self._since = None

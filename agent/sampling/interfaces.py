@@ -1,4 +1,4 @@
-"""What the collector needs of its sources; of a GPU's source, see gpu_slot.py."""
+"""The interfaces of the collector's sources; for a GPU's source, see gpu_slot.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Host(Protocol):
 
 
 class Processes(Protocol):
-    """The host's processes; `pids` are those on GPUs; `watched`: whether somebody looks."""
+    """The host's processes; `pids` are those on GPUs; `watched`: whether there is demand."""
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading: ...
 
@@ -38,7 +38,7 @@ class Connections(Protocol):
 class SleepOfGpus(Protocol):
     """Whether the GPUs of the host may sleep, and do; None: not every one of them may.
 
-    Raises SourceError where that is not told.
+    Raises SourceError if that is unknown.
     """
 
     def read(self) -> RuntimePower | None: ...

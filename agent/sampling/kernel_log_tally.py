@@ -1,7 +1,7 @@
-"""What the lines of the kernel log come to, for each GPU and NVSwitch; every table has a bound.
+"""Counts events of the kernel log for each GPU and NVSwitch; every table is bounded.
 
-Lines name a GPU by its place on the PCI bus. In front of a GPU's first XID the driver writes which GPU is
-there, so that a card that moves, or gives its place to another, keeps its own XIDs.
+Lines name a GPU by its place on the PCI bus. Before a GPU's first XID the driver writes its UUID, so a card
+keeps its own XIDs even if it is moved or replaced.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from agent.readings.kernel_lines import FallenLine, ResetLine, SxidLine, UuidLin
 if TYPE_CHECKING:
     from agent.readings.kernel_lines import Line
 
-# There are not more; so nothing grows without end, whatever the log says.
+# An upper bound, so that nothing grows without limit, whatever is in the log.
 MAX_GPUS, MAX_SWITCHES, MAX_CODES = 256, 64, 256
-# Of the same fault the driver writes several lines at once, of which not each names the program.
+# For one fault the driver writes several lines at once, and not every line names the program.
 SAME_FAULT_SECONDS = 1.0
 # After the line that a device did not come back, the "reset done" of the same reset. Without one, the device
 # did not come back from a suspension.
@@ -35,7 +35,7 @@ class LoggedXid(NamedTuple):
     was_reset: bool = False
 
     def and_also(self, other: LoggedXid) -> LoggedXid:
-        """Both together."""
+        """The sum of both."""
         last = max(self, other, key=lambda one: one.last_at)
         return last._replace(times=self.times + other.times)
 
@@ -56,7 +56,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._cards: dict[tuple[str, str | None], _Card] = {}
-        self._uuids: dict[str, str] = {}  # by place, which GPU is there
+        self._uuids: dict[str, str] = {}  # UUID of the GPU by place
         self._switches: dict[tuple[int, str], dict[int, SxidCount]] = {}
         self._failed_at: dict[str, float] = {}  # by place, when a device did not come back
 
@@ -81,7 +81,7 @@ class Tally:
         return deepcopy(self)
 
     def xids(self, uuid: str | None, bus: str | None) -> dict[int, LoggedXid]:
-        """Those of one GPU by code; `bus`: its place, as in 0000:3b:00. Either may be unknown."""
+        """The XIDs of one GPU by code; `bus`: its place, as in 0000:3b:00. UUID or place may be unknown."""
         found: dict[int, LoggedXid] = {}
         for card in self._of(uuid, bus):
             for code, seen in card.xids.items():
@@ -97,7 +97,7 @@ class Tally:
         return sorted({card.bus for card in self._cards.values() if card.has_fallen})
 
     def switches(self, booted_at: float) -> tuple[NvSwitch, ...]:
-        """Those that reported SXIDs. `booted_at` makes the time of day of a moment since boot."""
+        """The switches that reported SXIDs. `booted_at` converts times since boot to times of day."""
         return tuple(
             NvSwitch(
                 number,
@@ -115,7 +115,7 @@ class Tally:
         ]
 
     def _is_there(self, card: _Card) -> bool:
-        """Whether it is the card that is at its place now, as far as the log says which one is."""
+        """Whether it is the card that is at its place now, as far as the log shows."""
         return card.uuid is None or self._uuids.get(card.bus) == card.uuid
 
     def _card(self, bus: str) -> _Card | None:
@@ -148,7 +148,7 @@ class Tally:
             self._reset(at, line.bus)
 
     def _reset(self, at: float, bus: str) -> None:
-        """What was held against the card at this place, or the switch there, has ended."""
+        """Mark the events of the card or switch at this place as ended by a reset."""
         for card in self._cards.values():
             if card.bus == bus and self._is_there(card):
                 card.has_fallen, card.reset_at = False, at

@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 
 RETRY = 30.0  # seconds until a log that could not be opened, or broke off, is tried again
 WAIT = 0.4  # seconds; the end of the agent waits for it
-PAUSE = 0.05  # seconds between two readings while there is more: of a flood, 20,000 lines a second are read
+PAUSE = 0.05  # seconds between two reads while there is more: at most 20,000 lines a second are read
 
 
 _NOT_YET = SourceError("The kernel log has not been read to its end yet")
 
 
 class KernelLog(Protocol):
-    """What is needed of the source."""
+    """The interface of the source."""
 
     def begin(self) -> None: ...
     def wait(self, seconds: float) -> None: ...
@@ -34,7 +34,7 @@ class KernelLog(Protocol):
 
 
 class KernelLogWatch:
-    """What the log reports of each GPU and NVSwitch. Any thread may ask."""
+    """The events of the log for each GPU and NVSwitch. Any thread may call it."""
 
     def __init__(self, source: KernelLog, *, retry: float = RETRY) -> None:
         self._source = source
@@ -73,16 +73,16 @@ class KernelLogWatch:
         return self._has_begun and self._error is None
 
     def tally(self) -> Tally:
-        """What is known now: a copy, which stays as it is, and which nobody may change."""
+        """The present state, as a copy that must not be modified."""
         with self._lock:
             if self._copy is None:
                 self._copy = self._tally.copy()
             return self._copy
 
     def reading(self, booted_at: float, listed: Collection[str] | None) -> KernelLogReading:
-        """What is not of a GPU that the driver lists, by their places `listed`; None: they are not all known.
+        """The events of none of the GPUs whose places are `listed`; None: not all places are known.
 
-        `booted_at` makes the time of day of a moment since boot.
+        `booted_at` converts times since boot to times of day.
         """
         with self._lock:
             error = self._error or (None if self._has_begun else _NOT_YET)
@@ -103,7 +103,7 @@ class KernelLogWatch:
                 self._follow()
             except SourceError as error:
                 self._fail(error)
-            except Exception as error:  # the thread must outlive a fault of ours
+            except Exception as error:  # a bug must not end the thread
                 logger.exception("Reading the kernel log failed")
                 self._fail(SourceError(f"Reading the kernel log failed: {type(error).__name__}"))
             self._source.close()
@@ -111,7 +111,7 @@ class KernelLogWatch:
                 self._ending.wait(self._retry)
 
     def _follow(self) -> None:
-        """Until it breaks off or the agent ends. Raises SourceError."""
+        """Read until an error, or until the agent ends. Raises SourceError."""
         self._source.begin()
         while not self._ending.is_set():
             batch = self._source.read()

@@ -1,8 +1,8 @@
 """The XIDs of each GPU from NVML's events and from the kernel log, each of them counted once.
 
-The driver reports an XID in both, or in one: events begin with the agent, and the log may have been
-overwritten. From the moment at which a GPU is listened to, the greater of both counts holds; what the log had
-before comes on top. So none counts twice, whichever of the two is late.
+The driver reports an XID in both or in one of them: events start with the agent, and the log may have been
+overwritten. From the time at which events of a GPU are read, the greater of both counts is used; earlier ones
+of the log are added. So no XID counts twice, even if one source is late.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent.readings.restored import KeptXid
     from agent.sampling.kernel_log_tally import LoggedXid
 
-# A program that dies of an XID is gone in the next sample, and its line may be read after that one.
+# A program that ends because of an XID is missing in the next sample, and its line may be read later.
 SAMPLES_OF_PROCESSES = 4
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Seconds by which the kernel log's clock may differ from any other: it follows none.
@@ -36,7 +36,7 @@ NONE_RESTORED: Mapping[str, Mapping[int, KeptXid]] = MappingProxyType({})
 
 
 class Events(Protocol):
-    """What is needed of XidWatch."""
+    """The interface of XidWatch."""
 
     def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None: ...
     def about_memory(self, uuid: str | None) -> int: ...
@@ -45,7 +45,7 @@ class Events(Protocol):
 
 
 class Log(Protocol):
-    """What is needed of KernelLogWatch."""
+    """The interface of KernelLogWatch."""
 
     @property
     def is_read(self) -> bool: ...
@@ -53,10 +53,10 @@ class Log(Protocol):
 
 
 class KnownXids:
-    """Puts both together for each sample. Lives on the event loop.
+    """Combines both for each sample.
 
-    `pids_are_the_hosts`: whether processes have the numbers here that the kernel log gives them. `restored`
-    are those of this boot that an agent before this one counted, by GPU UUID and code.
+    Lives on the event loop. `pids_are_the_hosts`: whether pids here equal those in the kernel log.
+    `restored`: the XIDs of this boot that the previous run counted, by GPU UUID and code.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class KnownXids:
     def of(
         self, gpus: Sequence[GpuSample], booted_at: float, processes: ProcessesReading | None
     ) -> tuple[GpuSample, ...]:
-        """The GPUs with their XIDs. `booted_at` makes the time of day of a moment since boot."""
+        """The GPUs with their XIDs. `booted_at` converts times since boot to times of day."""
         if (
             processes is not None
             and self._pids_are_the_hosts
@@ -93,10 +93,7 @@ class KnownXids:
         return known
 
     def about_memory(self, uuid: str | None) -> int:
-        """A number that grows with each XID of one GPU that speaks of its memory.
-
-        It grows once for each: at an event, or in the sample after, where the log alone tells of it.
-        """
+        """A number that grows with each XID of one GPU about its memory: at the event or a sample later."""
         heard = self._events.about_memory(uuid) if self._events is not None else 0
         return max(heard, self._about_memory.get(uuid, 0))
 
@@ -128,7 +125,7 @@ class KnownXids:
                 ended = reset_at is not None and count.last_at < booted_at + reset_at
                 xids[code] = count._replace(was_reset=ended)
         if restored:
-            # Before it is listened to, all lines are of before.
+            # Until its events are read, all lines count as earlier ones.
             known = {code: seen.times for code, seen in (lines if events is None else before).items()}
             xids = with_restored(xids, restored, known, booted_at, reset_at)
         return replace(gpu, xids=xids)
@@ -140,7 +137,7 @@ class KnownXids:
         return replace(gpu, reading=replace(gpu.reading, unknown={**gpu.reading.unknown, "xids": why_not}))
 
     def _described(self, seen: LoggedXid, described: Mapping[tuple[int, float], HostProcess]) -> LoggedXid:
-        """With what the host says, or said, of the program that is blamed."""
+        """Adds what the host reports, or reported, about the blamed program."""
         if seen.blamed is None or seen.blamed.pid is None:
             return seen
         key = (seen.blamed.pid, seen.last_at)
@@ -152,7 +149,7 @@ class KnownXids:
         return seen._replace(blamed=blamed)
 
     def _find(self, pid: int, at: float) -> HostProcess | None:
-        """The process with this pid that ran at that time: a pid is used again."""
+        """The process with this pid that ran at that time, because pids are reused."""
         for processes in reversed(self._processes):
             host = processes.get(pid)
             if host is None or host.start_ticks is None:
@@ -176,7 +173,7 @@ def place_of(pci_bus_id: str | None) -> str | None:
 
 
 def places_of(gpus: Iterable[GpuSample]) -> frozenset[str] | None:
-    """The places of these GPUs on the PCI bus; None: one of them is unknown, and may be any."""
+    """The places of these GPUs on the PCI bus; None: one of them is unknown."""
     places = {place_of(gpu.identity.pci_bus_id) for gpu in gpus}
     return None if None in places else frozenset(filter(None, places))
 
@@ -184,7 +181,7 @@ def places_of(gpus: Iterable[GpuSample]) -> frozenset[str] | None:
 def _of_log(
     line: LoggedXid, before: int, event: XidCount | None, booted_at: float, reset_at: float | None
 ) -> XidCount:
-    """An XID that the log has. `before`: how often it had, when the events began."""
+    """An XID in the log. `before`: its count in the log when reading events began."""
     last_at = booted_at + line.last_at
     if event is None:
         return XidCount(line.times, last_at, XidSource.KERNEL_LOG, line.blamed, line.was_reset)

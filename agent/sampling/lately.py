@@ -1,6 +1,6 @@
-"""What one GPU did over the last minutes, which one reading cannot tell.
+"""Conditions of one GPU over the last minutes, which one reading cannot show.
 
-Nothing is estimated: time without a reading counts for nothing, and too long a pause ends what lasted.
+Nothing is estimated: time without a reading is not counted, and too long a pause ends a condition.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 SLOWED_WINDOW = 300.0  # seconds
 RECOVERY_WINDOW = 3600.0
 KEPT_VALUES = 60  # of a counter, in its window
-MIN_MAX_GAP = 60.0  # seconds between two readings of which nothing is concluded about the time between
+MIN_MAX_GAP = 60.0  # seconds between two readings above which the time between is unknown
 
 
 class Lasting:
-    """For how long a condition has held. All moments are seconds since boot."""
+    """The time for which a condition has held. All times are seconds since boot."""
 
     def __init__(self, max_gap: float) -> None:
         self._max_gap = max_gap
@@ -31,7 +31,10 @@ class Lasting:
         self._at = float("-inf")
 
     def add(self, is_so: bool | None, at: float) -> float:
-        """Seconds up to now; 0 where it is not so. An unknown (None) changes nothing for `max_gap`."""
+        """Add a reading; returns the seconds up to now, 0 if the condition does not hold.
+
+        An unknown value (None) changes nothing for `max_gap`.
+        """
         if at - self._at > self._max_gap:
             self._since = None
         if is_so is not None:
@@ -44,10 +47,10 @@ class Lasting:
 
 
 class Increase:
-    """By how much a counter has grown in the last `window` seconds.
+    """The increase of a counter in the last `window` seconds.
 
-    `of_seconds`: it counts seconds, of which there is one a second at most. So what is sure of the window is
-    known from a value before it, too.
+    `of_seconds`: it counts seconds, so it grows by at most one a second. So a value from before the window
+    gives a lower bound.
     """
 
     def __init__(self, window: float, *, of_seconds: bool = False) -> None:
@@ -56,7 +59,7 @@ class Increase:
         self._values: deque[tuple[float, float]] = deque()  # when, and what; the newest last
 
     def add(self, value: float | None, at: float) -> float:
-        """With this value; None: it is not reported. A counter that falls has begun anew."""
+        """Add this value; None: not reported. A counter that decreased has restarted."""
         values = self._values
         if value is not None:
             if values and value < values[-1][1]:
@@ -88,12 +91,12 @@ class LatelyWatch:
         self._recovered = 0
 
     def add(self, reading: GpuReading) -> Lately:
-        """What there is, with this reading."""
+        """The conditions, with this reading."""
         at, slowed = reading.sampled_since_boot, reading.throttling
         by_heat = (slowed.software_thermal_seconds, slowed.hardware_thermal_seconds, slowed.thermal_seconds)
         return Lately(
             low_margin_seconds=self._low_margin.add(_has_low_margin(reading), at),
-            # The kinds of heat may be at the same time: the longest is what is sure.
+            # The kinds of heat may overlap in time: the longest is the lower bound.
             slowed_by_heat_seconds=max(_grown(self._heat, by_heat, at)),
             slowed_by_brake_seconds=self._brake.add(slowed.power_brake_seconds, at),
             fabric_pending_seconds=self._fabric_pending.add(_is_pending(reading), at),

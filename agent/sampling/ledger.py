@@ -1,7 +1,7 @@
-"""What needs memory across Snapshots: who idles since when, and GPU-seconds by process and by user.
+"""Values across Snapshots: idle times, and GPU-seconds by process and by user.
 
 Nothing is estimated: time between Snapshots too far apart, or without a report of the driver, is not counted.
-What is gone is forgotten with the first Snapshot without it; only the users' totals stay.
+A process that is gone is dropped with the first Snapshot without it; only the users' totals stay.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from agent.readings import GpuProcess, GpuReading, Lately, Snapshot
     from agent.readings.restored import KeptProcess
 
-# Snapshots further apart than this many intervals say nothing about the time between them.
+# If Snapshots are further apart than this many intervals, the time between them is unknown.
 MAX_GAP_INTERVALS = 3
-# Users come and go without end where containers bring their own numbers.
+# The number of users is unbounded where containers have uids of their own.
 MAX_USERS = 1000
 
 _UNKNOWN = HostProcess(0)
@@ -42,11 +42,11 @@ class _Process:
     idle: float = 0.0
 
     def is_other_than(self, host: HostProcess) -> bool:
-        """Whether the pid was used again; that a start is not known now does not say so."""
+        """Whether the pid was reused; a start that is unknown now does not count."""
         return self.start_ticks != host.start_ticks and None not in (self.start_ticks, host.start_ticks)
 
     def go_on(self, kept: KeptProcess) -> None:
-        """It was known before this agent started; what it did while none ran is not counted."""
+        """Continue a process of the previous run; the time without an agent is not counted."""
         self.first_seen = min(self.first_seen, kept.first_seen)
         if self.idle >= self.held:  # it has not worked since
             self.idle += kept.idle
@@ -75,7 +75,7 @@ class _Gpu:
     """One GPU: the processes on it by pid, and their users by number."""
 
     lately: LatelyWatch
-    # What an agent before this one knew of processes, by pid, until they are found.
+    # Processes of the previous run, by pid, until they are found.
     kept: dict[int, KeptProcess] = field(default_factory=dict)
     processes: dict[int, _Process] = field(default_factory=dict)
     # Known SM utilization of theirs; under None, of all whose name is unknown.
@@ -91,7 +91,7 @@ class _Gpu:
         named: Container[int | None],
         seconds: float,
     ) -> dict[int, ProcessUse]:
-        """Take in the list of processes as it is now; `named` are the users whose names are known."""
+        """Take the present list of processes; `named` are the users with known names."""
         listed = reading.processes or ()
         before, self.processes, self.users = self.processes, {}, {}
         uses = {}
@@ -117,7 +117,8 @@ class _Gpu:
                 if now.sm_utilization_percent is not None:
                     utilization.append(now.sm_utilization_percent)
         if not reading.knows_all_processes:
-            # What is not reported is not gone. Those never on a full list may come and go without end.
+            # A process that is not reported is not gone. Those never on a complete list would grow without
+            # limit.
             unlisted = before.keys() - self.processes.keys()
             self.processes |= {pid: before[pid] for pid in unlisted if before[pid].was_on_full_list}
         return uses
@@ -161,7 +162,7 @@ class Ledger:
         self._users: dict[int | None, _User] = {}
 
     def update(self, snapshot: Snapshot) -> LedgerReading:
-        """Take in what has happened since the Snapshot before, and tell what there is."""
+        """Add the time since the previous Snapshot, and return the totals."""
         now = snapshot.taken_monotonic
         self._began = snapshot.taken_since_boot if self._began is None else self._began
         seconds = self._seconds_until(now)
@@ -171,7 +172,7 @@ class Ledger:
         }
         named = names.keys() | {uid for uid, user in self._users.items() if user.name}
         before = self._gpus
-        # What is not reported is not gone: while the driver is away, or a GPU has not said who it is.
+        # Processes are kept while the driver does not answer, or the UUID of a GPU is unknown.
         all_are_told = snapshot.driver is not None and all(gpu.identity.uuid for gpu in snapshot.gpus)
         self._gpus = {} if all_are_told else dict(before)
         processes: dict[tuple[str, int], ProcessUse] = {}
@@ -216,7 +217,7 @@ class Ledger:
         return _Gpu(LatelyWatch(self._max_gap), self._kept.pop(uuid, {}))
 
     def _uses(self) -> dict[str | None, UserUse]:
-        """By name; users who share one have the sum."""
+        """The totals by name; users with the same name are added up."""
         uses: dict[str | None, UserUse] = {}
         for uid, user in self._users.items():
             if uid is None or user.name:
@@ -230,12 +231,12 @@ class Ledger:
         return uses
 
     def _seconds_until(self, now: float) -> float:
-        """Seconds to count since the Snapshot before."""
+        """The seconds to count since the previous Snapshot."""
         before, self._updated_at = self._updated_at, now
         return now - before if before is not None and 0 < now - before <= self._max_gap else 0.0
 
     def _forget_users(self) -> None:
-        """Past MAX_USERS, the smallest totals of those who hold nothing now."""
+        """Above MAX_USERS, drop the smallest totals of users who hold nothing now."""
         if len(self._users) <= MAX_USERS:
             return
         holders = {None, *(uid for gpu in self._gpus.values() for uid in gpu.users)}

@@ -10,9 +10,9 @@ from agent.sampling.bedtime import LET_GO_AFTER
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# A poll is taken for the first of several: sampling goes on for this many intervals after it.
+# After a poll, more are expected: sampling continues for this many intervals.
 POLL_LINGER_INTERVALS = 3
-# Seconds without demand after which the driver is let go, where there is no history to keep.
+# Seconds without demand after which the driver is released, if there is no history.
 RELEASE_AFTER = 60.0
 # A tick this little too late for the end of a poll's linger still belongs to it.
 TOLERANCE = 0.01
@@ -33,9 +33,9 @@ class Pace:
         *,
         gpus_may_sleep: bool = False,
     ) -> float | None:
-        """Seconds from the tick at `last_tick` to the next; None: sample only when somebody asks.
+        """Seconds from the tick at `last_tick` to the next; None: sample only on request.
 
-        GPUs that may sleep are let go at a tick, which must not be an hour away.
+        GPUs that may sleep are released at a tick, so it must come soon.
         """
         intervals = list(stream_intervals)
         if self.lingers(polled_at, last_tick + self.sample_interval):
@@ -47,14 +47,14 @@ class Pace:
         return min(intervals, default=None)
 
     def lingers(self, polled_at: float, at: float) -> bool:
-        """Whether a poll is still taken for the first of several."""
+        """Whether more polls are still expected after the last one."""
         return at <= polled_at + POLL_LINGER_INTERVALS * self.sample_interval + TOLERANCE
 
 
 def next_due(due: float, taken: float, interval: float) -> float:
-    """When a stream wants its event after the one that was due at `due` and shows a Snapshot of `taken`.
+    """When the next event is due, after the one that was due at `due` with a Snapshot of `taken`.
 
-    The grid is kept as long as the reader keeps up; one that fell behind starts a new one.
+    The grid is kept as long as the reader keeps up; a reader that fell behind starts a new one.
     """
     return due + interval if taken < due + interval else taken + interval
 

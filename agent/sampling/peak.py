@@ -9,13 +9,19 @@ PEAK_SECONDS = 60.0
 
 
 class Peak:
-    """Of a percentage. Keeps what can still become the highest: at most 101 values, each below the last."""
+    """The peak of a percentage.
+
+    Keeps only values that can still become the highest: at most 101, each below the last.
+    """
 
     def __init__(self) -> None:
         self._values: deque[tuple[float, int]] = deque()
 
     def add(self, at: float, percent: int | None) -> int | None:
-        """The highest now, with this value; None: none is known. `at`: seconds of the monotonic clock."""
+        """Add this value; returns the present peak; None: none is known.
+
+        `at`: seconds of the monotonic clock.
+        """
         values = self._values
         if percent is not None:
             while values and values[-1][1] <= percent:

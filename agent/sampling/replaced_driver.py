@@ -1,4 +1,4 @@
-"""Finds that the driver was replaced beneath the agent, so that only a new process can use it.
+"""Detects that the driver was replaced, so that only a new process can use it.
 
 After an upgrade without a reboot, kernel module and library match again, but the agent has the old library in
 memory. It cannot be unloaded: threads may be inside.
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from agent.sampling.worker import Worker
 
-PACE = 60.0  # seconds between two looks
+PACE = 60.0  # seconds between two checks
 WHY = "The NVIDIA driver has been replaced, and only a new process can use it"
 
 
 class ReplacedDriver:
-    """Looks whether a new process can use the driver while this one has a library of another version.
+    """Checks whether a new process can use the driver, while this one has a library of another version.
 
-    `count_in_new_process` gives the number of GPUs, or None if that process cannot use the driver either,
-    and may take its time; `restart` is called once, with the reason.
+    `count_in_new_process` returns the number of GPUs, or None if that process cannot use the driver either;
+    it may be slow. `restart` is called once, with the reason.
     """
 
     def __init__(
@@ -34,9 +34,9 @@ class ReplacedDriver:
         self._is_told = False
 
     def follow(self, worker: Worker[int | None], mismatched_at: float | None, now: float) -> None:
-        """The latest read that failed by a mismatch began `mismatched_at`; None: the latest did not.
+        """`mismatched_at`: when the latest read began, if it failed by a version mismatch; else None.
 
-        All by the monotonic clock. `worker` is where a new process may be waited for.
+        All times are monotonic. `worker` is where a new process may be waited for.
         """
         if mismatched_at is None or self._is_told:
             self._mismatched_from = None
@@ -45,7 +45,8 @@ class ReplacedDriver:
             self._mismatched_from = now
         result = worker.result
         if result is not None and result.reading is not None and result.started_at >= self._mismatched_from:
-            # This process has its try after the new one: the module may have been changed just before both.
+            # This process tries again after the new one, because the module may have changed just before
+            # both.
             if mismatched_at >= result.started_at + (result.seconds or 0):
                 self._is_told = True
                 self._restart(WHY)

@@ -1,4 +1,4 @@
-"""XIDs that an agent before this one counted, together with those that this one knows of."""
+"""Combines XIDs of the previous run with those of this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides when to sample and hands out Snapshots; every viewer shares one sample."""
+"""Decides when to sample and hands out Snapshots; all clients share one sample."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Sampler:
-    """Samples when someone looks, or for history, from `start` to `stop`. Lives on the event loop."""
+    """Samples on demand, or for history, from `start` to `stop`. Lives on the event loop."""
 
     def __init__(
         self, collector: Collector, pace: Pace, *, clock: Callable[[], float] = time.monotonic
@@ -40,18 +40,18 @@ class Sampler:
         self._waiting: set[asyncio.Future[bool]] = set()  # streams, for the next tick
         self._demand_changed = asyncio.Event()
         self._ending = False
-        self.late_samples = 0  # since the start: those that came a whole interval late, or more
+        self.late_samples = 0  # samples since the start that were late by an interval or more
         self._ticker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Make first contact, and tick from here on."""
+        """Make first contact, and sample from here on."""
         self._round = asyncio.create_task(self._run_round(watched=True))
         self._ticker = asyncio.create_task(self._tick_for_ever())
 
     async def stop(self) -> bool:
-        """End everything; says whether every worker ended, or some driver call is still out.
+        """End everything; returns whether every worker has ended, or a driver call still runs.
 
-        The workers end too if a round fails at this very moment, or whoever stops is cancelled meanwhile.
+        The workers end too if a round fails meanwhile, or the caller is cancelled.
         """
         self.end_streams()
         tasks = [task for task in (self._ticker, self._round) if task is not None]
@@ -66,12 +66,12 @@ class Sampler:
         return all_ended
 
     def end_streams(self) -> None:
-        """Let every stream end after its present event, and no new one begin."""
+        """End every stream after its present event, and start no new one."""
         self._ending = True
         self.wake_streams()
 
     def wake_streams(self) -> None:
-        """Let every stream ask at once whether it is over."""
+        """Make every stream check at once whether it is over."""
         waiting, self._waiting = self._waiting, set()
         for waiter in waiting:
             _settle(waiter, True)
@@ -79,8 +79,8 @@ class Sampler:
     async def latest(self, max_age: float | None = None) -> Snapshot:
         """The newest Snapshot if it is at most `max_age` seconds old, else a new one.
 
-        `max_age` defaults to SAMPLE_INTERVAL. Those who ask together share one sample. Never takes longer
-        than the collector's MAX_WAIT, or twice that where a sample in the background is under way.
+        `max_age` defaults to SAMPLE_INTERVAL. Simultaneous callers share one sample. Never takes longer than
+        the collector's MAX_WAIT, or twice that while a background sample is running.
         """
         now = self._clock()
         self._polled_at = now
@@ -100,8 +100,8 @@ class Sampler:
     ) -> AsyncGenerator[Snapshot | None]:
         """A Snapshot now and then one each `interval` seconds; None after `heartbeat` seconds of silence.
 
-        It ends when `is_over()`, which is asked at each tick and at `wake_streams`. A reader that is slow to
-        come back gets the newest Snapshot, never the ones it missed.
+        It ends when `is_over()`, which is checked at each tick and at `wake_streams`. A slow reader gets the
+        newest Snapshot, never the missed ones.
         """
         self._stream_intervals[interval] += 1
         self._demand_changed.set()
@@ -119,7 +119,7 @@ class Sampler:
                 elif not await self._ticks_before(spoken_at + heartbeat):
                     yield None
                 else:
-                    continue  # a tick for other viewers is silence here
+                    continue  # a tick for other streams is silence for this one
                 spoken_at = self._clock()
         finally:
             self._stream_intervals[interval] -= 1
@@ -128,7 +128,7 @@ class Sampler:
             self._demand_changed.set()
 
     async def _ticks_before(self, due: float) -> bool:
-        # Every stream comes here at every tick: a bare future, not asyncio.timeout around an Event.
+        # Every stream runs this at every tick: a bare future is faster than asyncio.timeout around an Event.
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
         timer = loop.call_later(due - self._clock(), _settle, waiter, False)
@@ -148,7 +148,7 @@ class Sampler:
         return await asyncio.shield(self._round)  # a client that hangs up must not cancel the others' sample
 
     def _is_watched(self) -> bool:
-        """Whether anybody looks; False where samples are taken for history only."""
+        """Whether there is demand; False if samples are taken for history only."""
         return bool(self._stream_intervals) or self._pace.lingers(self._polled_at, self._clock())
 
     async def _run_round(self, *, watched: bool) -> Snapshot:
@@ -181,7 +181,7 @@ class Sampler:
     async def _tick(self, due: float, demand_since: float) -> None:
         try:
             snapshot = await self._sample(watched=self._is_watched())
-        except Exception:  # the next tick may do better; without ticks the streams would fall silent
+        except Exception:  # the next tick may succeed; without ticks the streams would stop
             logger.exception("A sample failed")
             self._last_tick = self._clock()
             return
@@ -193,13 +193,13 @@ class Sampler:
             self._last_tick = due
 
     async def _rest(self) -> None:
-        """Nobody looks and there is no history to keep: after a while even NVML is let go."""
+        """Without demand and history, release even NVML after a while."""
         patience = LET_GO_AFTER if self._collector.gpus_may_sleep else RELEASE_AFTER
         due = max(self._last_tick, self._polled_at) + patience
         while not await self._demand_changes_before(due):
             if await self._let_go():
                 await self._demand_changed.wait()
-            due = self._clock() + patience  # a call is out: it may be back by then
+            due = self._clock() + patience  # a call is running: it may have returned by then
 
     async def _let_go(self) -> bool:
         try:

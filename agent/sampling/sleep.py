@@ -1,4 +1,4 @@
-"""Lets GPUs that may sleep, as those of laptops do, sleep while nobody looks, and shows them meanwhile."""
+"""Lets the GPUs of laptops sleep without demand, and reports them meanwhile."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from agent.sampling.worker import Worker
     from agent.sampling.workers import Workers
 
-# Seconds between two looks at whether the GPUs of a host may sleep that may not: an administrator, or a tool
-# that saves power on battery, can allow it at any time.
+# Seconds between two checks whether GPUs that may not sleep may do so now: an administrator, or a
+# power-saving tool, can allow it at any time.
 ALLOWED_PACE = 60.0
 
 logger = logging.getLogger(__name__)
 
 
 class Sleep:
-    """Lives on the event loop: no method may be called from elsewhere. `source` None: no GPU may sleep.
+    """Lives on the event loop: its methods may only be called there.
 
-    What the kernel said more than `stale_after` seconds ago is not believed any more.
+    `source` None: no GPU may sleep. A report of the kernel that is older than `stale_after` seconds is no
+    longer used.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Sleep:
         self._clock = clock
         self._bedtime = Bedtime()
         self._worker: Worker[RuntimePower | None] = workers.start("runtime power")
-        self._power: RuntimePower | None = None  # as the kernel last told it; None: not every GPU may sleep
+        self._power: RuntimePower | None = None  # the kernel's last report; None: not every GPU may sleep
         # Seconds of the monotonic clock.
         self._told_at = self._asked_at = float("-inf")
         self._is_unknown = False
@@ -61,13 +62,13 @@ class Sleep:
         return self._power is not None
 
     async def decide(self, started: float, *, watched: bool) -> Round:
-        """What the round that `started` then is for. `watched`: whether somebody looks."""
+        """The action of the round that began at `started`. `watched`: whether there is demand."""
         await self._follow(started)
         is_held, power = self._contact.is_made, self._power
         if self._has_never_answered or (self._is_unknown and not is_held):
-            return Round.REST  # a call might wake them
+            return Round.REST  # a call could wake them
         if power is not None and self._is_unknown:
-            power = power._replace(are_suspended=False)  # for NVML is held
+            power = power._replace(are_suspended=False)  # because NVML is held
         return self._bedtime.decide(
             power, started, watched=watched, is_held=is_held, is_idle=self._contact.are_idle
         )
@@ -75,7 +76,7 @@ class Sleep:
     def shown(
         self, now: float, *, since_boot: float, booted_at: float
     ) -> tuple[DriverReading, tuple[GpuSample, ...]] | None:
-        """The driver as it was last known, and the GPUs that nobody asks, for they sleep or may do so.
+        """The last known driver, and the GPUs that are not read because they sleep or may sleep.
 
         None: they are awake. The clocks are those of `states.judge_state`.
         """
@@ -104,7 +105,7 @@ class Sleep:
         return replace(driver, gpu_count=len(power.bus_ids), pci_bus_ids=power.bus_ids), gpus
 
     def _places(self, bus_ids: tuple[str, ...]) -> Iterator[tuple[str | None, GpuReading | None]]:
-        """By index: where the GPU is now (None: nowhere), and its latest reading; new ones come last."""
+        """By index: the place of the GPU now (None: gone), and its latest reading; new GPUs come last."""
         known = [slot.last for slot in self._contact.gpus]
         named = {last.identity.pci_bus_id for last in known if last is not None}
         new = iter([bus_id for bus_id in bus_ids if bus_id not in named])
@@ -119,12 +120,12 @@ class Sleep:
 
     @property
     def _has_never_answered(self) -> bool:
-        """Whether the first read is still out, and may come back."""
+        """Whether the first read is still running."""
         first_is_out = self._worker.result is None and self._worker.busy_since is not None
         return first_is_out and not self._workers.is_stuck(self._worker)
 
     async def _follow(self, started: float) -> None:
-        """Ask the kernel, each time while the GPUs may sleep. An error is no answer."""
+        """Read the kernel's state, each time while the GPUs may sleep. An error gives no answer."""
         if self._source is None:
             return
         if self.is_allowed or self._worker.result is None or started - self._asked_at >= ALLOWED_PACE:
@@ -137,7 +138,7 @@ class Sleep:
         self._judge()
 
     def _judge(self) -> None:
-        """Whether what the kernel last told still holds; said once."""
+        """Whether the kernel's last report is still valid; a change is logged once."""
         seconds = self._clock() - self._told_at
         is_old = seconds > self._stale_after or self._workers.is_stuck(self._worker)
         is_unknown = self.is_allowed and is_old

@@ -1,4 +1,4 @@
-"""How far the values of a GPU can be trusted. Pure, so that every case is a line in a table."""
+"""The state of a GPU: whether its values are current. Pure, so that tests can be tables."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from agent.sampling.worker import ReadResult
 
 # A GPU whose reading came just too late for this round is `ok`, with its true age. Past two sample intervals
-# it is `stale`. Past three of the longest interval in force its values are no longer shown: a GPU that takes
-# longer than a request waits must not be unknown for ever to somebody who looks seldom.
+# it is `stale`. After three of the longest interval in force its values are no longer shown. That is long
+# enough for a slow GPU and a client that asks seldom.
 OK_INTERVALS = 2
 STALE_INTERVALS = 3
 NOT_YET = "The GPU has not answered yet"
@@ -40,10 +40,10 @@ def judge_state(
     booted_at: float,
     patience: Patience,
 ) -> GpuSample:
-    """The GPU as a Snapshot taken at `now` shows it; `now` and `busy_since` are of the monotonic clock.
+    """The GPU in a Snapshot taken at `now`; `now` and `busy_since` are monotonic.
 
-    `since_boot` is the same moment in seconds since boot, and `booted_at` makes the time of day of it.
-    `result` is how the latest read ended, `last` the latest reading there ever was, for age and what lasts.
+    `since_boot` is the same moment in seconds since boot, and `booted_at` converts it to a time of day.
+    `result` is the result of the latest read, `last` the latest reading, for its age and lasting values.
     """
     sampled_at = None if last is None else booted_at + last.sampled_since_boot
     age = None if last is None else since_boot - last.sampled_since_boot
@@ -81,9 +81,9 @@ def unread(
     booted_at: float,
     trouble: Trouble | None = None,
 ) -> GpuSample:
-    """A GPU that nobody asks, for that would wake it: which one it is, and nothing else.
+    """A GPU that is not read, because that would wake it: only its identity.
 
-    `last` is the latest reading there ever was; where there was none, `bus_id` is known of it.
+    `last` is the latest reading; without one, its `bus_id` is known.
     """
     error, todo = (trouble.what, trouble.todo) if trouble is not None else (None, None)
     if last is None:
@@ -101,7 +101,7 @@ def unread(
 
 
 def _lasting(last: GpuReading | None, result: ReadResult[GpuReading | None] | None) -> GpuReading | None:
-    """What is known of a GPU without a reading: what lasts, and what the failed read found."""
+    """The values of a GPU without a reading: lasting ones, and those of the failed read."""
     found = None if result is None else result.lasting
     if last is None or found is None:
         return found if last is None else last.lasting()

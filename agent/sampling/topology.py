@@ -1,4 +1,4 @@
-"""How the GPUs are connected: asked once, and again while some of it is not reported. Nobody waits for it."""
+"""How the GPUs are connected: read once, and again while a part is unknown. No request waits for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RETRY = 60.0
 
 
 class KnownTopology:
-    """Lives on the event loop. `connections` None: it is never known."""
+    """Lives on the event loop. `connections` None: the topology is never known."""
 
     def __init__(
         self, connections: Connections | None, worker: Worker[Topology], clock: Callable[[], float]
@@ -27,13 +27,13 @@ class KnownTopology:
         self._asked_at = float("-inf")  # seconds of the monotonic clock
 
     def of(self, gpu_count: int) -> Topology | None:
-        """Of so many GPUs, as far as it is known; None: it is not."""
+        """The topology of this many GPUs, as far as it is known; None: unknown."""
         result = self.worker.result
         known = result.reading if result is not None else None
         return known if known is not None and len(known.levels) == gpu_count else None
 
     def ask(self, gpu_count: int) -> None:
-        """Ask for what is not known of so many GPUs, unless that was tried a moment ago."""
+        """Read the unknown part for this many GPUs, unless that was tried recently."""
         known, now, connections = self.of(gpu_count), self._clock(), self._connections
         if connections is None or (known is not None and known.is_complete):
             return

@@ -1,4 +1,4 @@
-"""How busy one GPU was while no process was listed on it, over the last minute."""
+"""The utilization of one GPU while no process was listed, over the last minute."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The utilization of a job can be seen for a moment after its process has left the list.
 SETTLING_SECONDS = 3.0
-# One sample alone may be the last trace of a job, or the first of another.
+# A single sample may belong to the end of one job or the start of another.
 MIN_SAMPLES = 2
 
 
@@ -28,7 +28,7 @@ class Unlisted:
         self._ghost_from: float | None = None  # all readings since then look like a ghost's
 
     def add(self, reading: GpuReading) -> None:
-        """Take in a reading; one that was taken in before counts once."""
+        """Add a reading; one that was added before counts once."""
         before, at = self._read_at, reading.sampled_since_boot
         if at <= before:
             return
@@ -49,10 +49,10 @@ class Unlisted:
             self._ghost_from = at
 
     def peak(self, now: float) -> int | None:
-        """The highest utilization of the readings that count, percent; None: too few do.
+        """The highest utilization of the readings that count, percent; None: too few count.
 
-        One counts that lists no process, is at most PEAK_SECONDS old, and was taken SETTLING_SECONDS or more
-        after the last process that was listed had left.
+        A reading counts if it lists no process, is at most PEAK_SECONDS old, and was taken at least
+        SETTLING_SECONDS after the last listed process had left.
         """
         enough = len(self._counted) == MIN_SAMPLES and self._counted[0] >= now - PEAK_SECONDS
         return self._peak.add(now, None) if enough else None

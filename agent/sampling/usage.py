@@ -1,4 +1,4 @@
-"""Who used the GPUs how much, by day: fed with every Snapshot in turn, it counts what is kept for `/usage`.
+"""Counts GPU use by day for `/usage`, from every Snapshot in turn.
 
 Nothing is estimated. Time counts where the same user, or the same GPU, was reported at both of its ends, and
 these are not too far apart; it counts for the day of its middle, by the host's local date.
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _Key = TypeVar("_Key")
 _Sum = TypeVar("_Sum")
 
-# Users come and go without end where containers bring their own numbers. What more of them have in one day
-# counts as that of unknown owners.
+# The number of users is unbounded where containers have uids of their own. Above this number in one day, use
+# counts for unknown owners.
 MAX_USERS_A_DAY = 1000
 # Today, and the day that ended after it was last written.
 _DAYS = 2
@@ -30,7 +30,7 @@ _DAYS = 2
 
 @dataclass(slots=True)
 class _Gpu:
-    """One GPU as it was reported last."""
+    """The last report of one GPU."""
 
     at: float  # seconds of the monotonic clock
     parts: Parts | None
@@ -38,7 +38,10 @@ class _Gpu:
 
 
 class UsageMeter:
-    """Counts by day; `zone` is that of the dates, None: the host's. Its clock is that of the Snapshots."""
+    """Counts by day; `zone` is the time zone of the dates, None: the host's.
+
+    Uses the clock of the Snapshots.
+    """
 
     def __init__(self, max_gap: float, zone: dt.tzinfo | None = None) -> None:
         self._max_gap = max_gap  # seconds; what is reported further apart says nothing of the time between
@@ -48,12 +51,12 @@ class UsageMeter:
         self._days: dict[str, dict[str, GpuDay]] = {}  # by day and UUID
 
     def update(self, snapshot: Snapshot) -> None:
-        """Take in what has happened since the Snapshot before."""
+        """Add the time since the previous Snapshot."""
         owners = _owners(snapshot)
         before, self._gpus = self._gpus, {}
         for gpu in snapshot.gpus:
             uuid = gpu.identity.uuid
-            # Values that are told again, because the driver is late, are not those of now.
+            # Values that are repeated because the driver is late are not current.
             if uuid is None or gpu.reading is None or gpu.state is not GpuState.OK:
                 continue
             now = _Gpu(
@@ -70,7 +73,7 @@ class UsageMeter:
                 self._gpus[uuid] = before[uuid]  # it may be back in time
 
     def days(self) -> UsageDays:
-        """What was counted, of today and of the day before."""
+        """The counts of today and of the day before."""
         return UsageDays(
             tuple(
                 UserDay(day, uid, sums) for day, users in self._users.items() for uid, sums in users.items()
@@ -111,7 +114,7 @@ def _owners(snapshot: Snapshot) -> dict[str, dict[int, int | None]]:
 
 
 def _of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
-    """What was counted of this day; the one that was counted least lately makes room for a new one."""
+    """The counts of this day; the day that was counted longest ago is dropped for a new one."""
     days[day] = found = days.pop(day, {})
     for other in list(days)[:-_DAYS]:
         del days[other]
@@ -119,9 +122,9 @@ def _of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
 
 
 def _more(sum_so_far: float | None, before: float | None, now: float | None) -> float | None:
-    """An energy counter begins anew with the driver: from then on it is counted again.
+    """The increase of an energy counter; it restarts with the driver.
 
-    One that has not moved may be an old value of the driver's: that says nothing of the time.
+    A value that has not changed may be an old one, and is not counted.
     """
     if before is None or now is None or now <= before:
         return sum_so_far

@@ -5,7 +5,7 @@ that leaves goes to the next at once:
 
 - A GPU that was given to a request is withheld from all others for WITHHOLD_SECONDS: a job takes some time to
   show on its GPU, and until then the next request would be given the same one.
-- GPUs that would do are reserved for an entry that cannot be satisfied yet, so that a later, smaller wish
+- Suitable GPUs are reserved for an entry that cannot be satisfied yet, so that a later, smaller wish
   never overtakes an earlier, larger one. They stay reserved while the request waits: less than a minute.
 - Nothing is reserved for a wish that this host could never satisfy.
 
@@ -33,7 +33,7 @@ WITHHOLD_SECONDS = 30.0
 
 
 class QueueEntry:
-    """A request in the queue; `offer` is what the newest Snapshot has for it.
+    """A request in the queue; `offer` is its offer from the newest Snapshot.
 
     GPUs given to an entry are free again when it leaves the queue, unless `delivered` says that the client
     was there to get them.
@@ -46,7 +46,7 @@ class QueueEntry:
 
 
 class WaitingQueue:
-    """Lives on the event loop: no method may be called from elsewhere. `clock`: seconds, monotonic."""
+    """Lives on the event loop: its methods may only be called there. `clock`: seconds, monotonic."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -56,7 +56,7 @@ class WaitingQueue:
         self._gpus: Sequence[Candidate] = ()
 
     def offer_now(self, wish: Wish, snapshot: Snapshot) -> Offer:
-        """What a request that does not wait is offered."""
+        """The offer for a request that does not wait."""
         self.update(snapshot)
         return choose(self._gpus, wish, self._unavailable())
 

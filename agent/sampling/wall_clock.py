@@ -1,4 +1,4 @@
-"""What time of day a moment since boot was, by the wall clock as it is set now."""
+"""Converts times since boot to times of day, by the present wall clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds by which the wall clock has been set: less is the time between reading one clock and the other.
+# Seconds by which the wall clock was set: a smaller difference comes from reading the two clocks one after
+# the other.
 WALL_CLOCK_STEP = 0.01
 
 
@@ -19,7 +20,7 @@ class WallClock:
         self.booted_at = float("-inf")  # seconds since the epoch
 
     def follow(self, since_boot: float) -> None:
-        """It is read in another instant than the other clock, so a moment moves only when it has been set."""
+        """Update the offset only if the clock was set, because the two clocks are not read at once."""
         booted_at = self._now() - since_boot
         if abs(booted_at - self.booted_at) > WALL_CLOCK_STEP:
             self.booted_at = booted_at

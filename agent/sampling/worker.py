@@ -1,8 +1,8 @@
 """One daemon thread that owns one source and publishes its newest reading.
 
-A driver call can hang for good, and a thread inside it cannot be killed. So each source has a thread of its
-own, nothing else ever calls it, and nobody waits for it without a limit: `busy_since` says how long it has
-been away. It is a daemon thread and not an executor's: the interpreter joins those at exit, and never ends.
+A driver call can hang for ever, and a thread inside it cannot be killed. So each source has a thread of its
+own, which is its only caller, and every wait for it has a limit: `busy_since` is the start of the running
+call. It is a daemon thread, because the interpreter joins the threads of an executor at exit and would hang.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Reading = TypeVar("Reading")
 
 @dataclass(frozen=True, slots=True)
 class ReadResult(Generic[Reading]):
-    """How the latest read ended: with a reading, or with one sentence that says why there is none."""
+    """The result of the latest read: a reading, or one sentence that says why there is none."""
 
     reading: Reading | None
     error: str | None
@@ -36,7 +36,7 @@ class ReadResult(Generic[Reading]):
     seconds: float | None = None  # that the read took; None: it failed
     todo: str | None = None  # what to do about `error`
     code: int | None = None  # nvmlReturn_t, where NVML refused
-    lasting: GpuReading | None = None  # what is known all the same of a GPU that could not be read
+    lasting: GpuReading | None = None  # values that stay known for a GPU that could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Job(Generic[Reading]):
 
 
 class Worker(Generic[Reading]):
-    """Runs reads one after the other; each result replaces the one before.
+    """Runs reads one after the other; each result replaces the previous one.
 
     `answered` is called in the worker's thread after each read: it must only hand over to the event loop.
     """
@@ -70,9 +70,10 @@ class Worker(Generic[Reading]):
         return result.reading if result is not None and result.started_at >= earliest else None
 
     def request(self, read: Callable[[], Reading], after_read: Callable[[], None] | None = None) -> bool:
-        """Ask for a reading; says whether it will be read, or an earlier read is still out.
+        """Ask for a reading; returns False if an earlier read is still running.
 
-        `after_read` runs in the same thread once the result is out: what takes long and nobody waits for.
+        `after_read` runs in the same thread after the result is published: for slow work that no caller waits
+        for.
         """
         if self.busy_since is not None:
             return False
@@ -108,7 +109,7 @@ class Worker(Generic[Reading]):
             self.result = ReadResult(
                 None, str(error), started_at, todo=error.todo, code=error.code, lasting=error.lasting
             )
-        except Exception as error:  # the thread must outlive a fault of ours
+        except Exception as error:  # a bug must not end the thread
             self.result = ReadResult(None, AGENT_FAULT.what, started_at, todo=AGENT_FAULT.todo)
             self._log(error)
         self.busy_since = None
@@ -121,7 +122,7 @@ class Worker(Generic[Reading]):
             self._log(error)
 
     def _log(self, error: Exception) -> None:
-        """Once per kind of fault: it may come back every second."""
+        """Log each kind of error once, because it may occur every second."""
         if repr(error) != self._logged:
             self._logged = repr(error)
             logger.error("Reading %s failed", self.name, exc_info=error)

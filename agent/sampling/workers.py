@@ -19,9 +19,9 @@ JOIN_TIMEOUT = 0.5
 
 
 class Workers:
-    """Lives on the event loop: no method may be called from elsewhere.
+    """Lives on the event loop: its methods may only be called there.
 
-    A worker that has been busy for `sample_timeout` seconds is stuck, and nobody waits for it.
+    A worker that has been busy for `sample_timeout` seconds is stuck, and is not waited for.
     """
 
     def __init__(self, sample_timeout: float, clock: Callable[[], float]) -> None:
@@ -33,7 +33,7 @@ class Workers:
         self._all_answered = asyncio.Event()
 
     def start(self, name: str) -> Worker[Any]:
-        """One more, which lasts until `close`."""
+        """Start a worker, which lasts until `close`."""
         worker: Worker[Any] = Worker(name, self._answered, self._clock)
         self._all.append(worker)
         return worker
@@ -44,7 +44,7 @@ class Workers:
         return busy_since is not None and self._clock() - busy_since >= self._sample_timeout
 
     async def wait(self, workers: Iterable[Worker[Any]], deadline: float) -> None:
-        """Until each has answered, those apart that are stuck; or until `deadline` on the clock."""
+        """Wait until each worker that is not stuck has answered, or until `deadline` on the clock."""
         self._waiting_for = {
             worker for worker in workers if worker.busy_since is not None and not self.is_stuck(worker)
         }
@@ -55,7 +55,7 @@ class Workers:
                     await self._all_answered.wait()
 
     def close(self, *watches: XidWatch | KernelLogWatch | None) -> bool:
-        """End every worker and these; says whether all of them did, or some call is still out."""
+        """End every worker, and these; returns whether all have ended, or a call still runs."""
         threads = [*self._all, *(watch for watch in watches if watch is not None)]
         for thread in threads:
             thread.stop()
@@ -65,7 +65,7 @@ class Workers:
         return all(thread.ended for thread in threads)
 
     def _answered(self, worker: Worker[Any]) -> None:
-        """In the worker's thread."""
+        """Called in the worker's thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: a hung call came back during exit
             self._loop.call_soon_threadsafe(self._count_off, worker)
 

@@ -1,4 +1,4 @@
-"""Listens for XID errors in a thread of its own: the driver reports each once, to whoever waits for it."""
+"""Reads XID events in a thread of its own, because the driver reports each event only once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Seconds until a GPU that could not be listened to, or the driver, is tried again.
+# Seconds until the driver, or a GPU without events, is tried again.
 RETRY = 5.0
-# Seconds in which a GPU that reports the same XID again and again is not logged again.
+# Seconds in which the same XID of a GPU is not logged again.
 LOG_PACE = 60.0
 
 
 class XidEvents(Protocol):
-    """What is needed of the source of events."""
+    """The interface of the source of events."""
 
     @property
     def uuids(self) -> frozenset[str]: ...
@@ -56,7 +56,7 @@ class XidWatch:
         self._gpu_count = 0
         # By GPU UUID and code, how often, and when last in seconds since boot; replaced, not changed.
         self._counts: dict[str, Mapping[int, tuple[int, float]]] = {}
-        self._logged_before: dict[str, Tally] = {}  # by GPU UUID, when it began to be listened to
+        self._logged_before: dict[str, Tally] = {}  # by GPU UUID, the time since which its events are read
         self._logged_at: dict[tuple[str, int], float] = {}
         self._awake = threading.Event()  # set to end a pause
         self._at_rest = threading.Event()  # set while the source is not in use
@@ -65,7 +65,7 @@ class XidWatch:
         self._thread = threading.Thread(target=self._work, name="xid", daemon=True)
 
     def follow(self, gpu_count: int) -> None:
-        """The driver counts this many GPUs now; the first time, begin."""
+        """Take the driver's number of GPUs; the first call starts the thread."""
         if gpu_count == self._gpu_count:
             return
         self._gpu_count = gpu_count
@@ -74,15 +74,15 @@ class XidWatch:
             self._thread.start()
 
     def pause(self) -> bool:
-        """Listen to nobody until the next `follow`; says whether that is so by now."""
+        """Stop reading events until the next `follow`; returns whether it has stopped by now."""
         self._gpu_count = 0
         self._awake.set()
         return self._at_rest.is_set()
 
     def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None:
-        """The XIDs of one GPU by code, since the agent listens; None while nobody has listened to it.
+        """The XIDs of one GPU by code, since its events are read; None: they never were.
 
-        `booted_at` makes the time of day of a moment since boot.
+        `booted_at` converts times since boot to times of day.
         """
         counts = None if uuid is None else self._counts.get(uuid)
         if counts is None:
@@ -90,16 +90,16 @@ class XidWatch:
         return {xid: XidCount(times, booted_at + last) for xid, (times, last) in counts.items()}
 
     def about_memory(self, uuid: str | None) -> int:
-        """How many XIDs of one GPU have spoken of its memory, since the agent listens."""
+        """The number of XIDs of one GPU about its memory, since its events are read."""
         counts = self._counts.get(uuid or "", {})
         return sum(times for xid, (times, _) in counts.items() if xid in ABOUT_MEMORY)
 
     def logged_before(self, uuid: str | None) -> Tally:
-        """What the kernel log reported before the GPU was listened to: none of it is counted here."""
+        """The XIDs of the kernel log from before the GPU's events were read; they are not counted here."""
         return self._logged_before.get(uuid or "") or Tally()
 
     def why_not(self, uuid: str | None) -> Unknown | None:
-        """Why the GPU is not listened to; None: it is, or nobody has tried."""
+        """Why events of the GPU are not read; None: they are, or it was not tried yet."""
         return self._source.why_not(uuid)
 
     def stop(self) -> None:
@@ -125,21 +125,22 @@ class XidWatch:
                 self._listen()
             except SourceError as error:  # the driver is away, or a GPU fell off the bus
                 logger.debug("%s", error)
-            except Exception:  # the thread must outlive a fault of ours
+            except Exception:  # a bug must not end the thread
                 logger.exception("Listening for XID errors failed")
             self._source.close()
             self._at_rest.set()
-            if self._clock() - began_at < RETRY:  # else begin at once: meanwhile nobody listens to the others
+            # Else start again at once: meanwhile no GPU's events are read.
+            if self._clock() - began_at < RETRY:
                 self._awake.wait(RETRY)
 
     def _listen(self) -> None:
-        """Until the number of GPUs changes, or the driver does not let us."""
+        """Read events until the number of GPUs changes, or the driver fails."""
         self._awake.clear()
         tried_at = float("-inf")
         while not (self._awake.is_set() or self._stopping):
             if len(self._source.uuids) < self._gpu_count and self._clock() - tried_at >= RETRY:
                 tried_at = self._clock()
-                logged = self._logged()  # first: what happens from here on may be told twice
+                logged = self._logged()  # first: later XIDs may be in both sources
                 self._source.listen(self._gpu_count)
                 for uuid in self._source.uuids - self._counts.keys():
                     self._logged_before[uuid] = logged

@@ -1,4 +1,4 @@
-"""What uvicorn's server does not do by itself: end in time, with status 0 after a signal or with RESTART."""
+"""uvicorn's server, extended: it ends in time, with status 0 after a signal or with RESTART."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class RestartRequest:
-    """Ends the server as SIGTERM does, but with status RESTART: its supervisor starts the agent again.
+    """Ends the server like SIGTERM, but with status RESTART, so that its supervisor starts the agent again.
 
     To be called in the main thread.
     """
@@ -36,16 +36,16 @@ class RestartRequest:
         self.is_made = False
 
     def __call__(self, why: str) -> None:
-        """Make it, for this reason, which stands without a full stop."""
+        """Request the restart; `reason` has no full stop."""
         logger.warning("%s: the agent ends with status %d, to be started again", why, RESTART)
         self.is_made = True
         signal.raise_signal(signal.SIGTERM)
 
 
 class AgentServer(Server):
-    """uvicorn's server, for which a signal is an orderly end: it is not raised again afterwards."""
+    """uvicorn's server, which ends in order at a signal and does not raise it again."""
 
-    start_grace = 0.5  # seconds that a start under way has left when a signal comes
+    start_grace = 0.5  # seconds that an unfinished start gets when a signal comes
 
     def __init__(
         self,
@@ -57,14 +57,16 @@ class AgentServer(Server):
         manager: ServiceManager | None = None,
         handshakes: Handshakes | None = None,
     ) -> None:
-        """`manager` is told that it serves and that it ends. With `handshakes` it speaks TLS on its socket.
+        """`manager` is notified when the server serves and when it ends.
+
+        With `handshakes` the server speaks TLS.
 
         `end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
 
-        It must end the process from within a signal handler, whatever is under way. None: no bound.
+        It must end the process from within a signal handler, whatever else runs. None: no deadline.
         """
         super().__init__(config)
-        self.status = 0  # to end the process with
+        self.status = 0  # the exit status
         self._restart = restart
         self._manager = manager
         self._handshakes = handshakes
@@ -77,7 +79,7 @@ class AgentServer(Server):
         try:
             super().run(sockets)
         finally:
-            if self._end is not None:  # what comes now has a status of its own
+            if self._end is not None:  # an exception from here on has its own status
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
     @contextmanager
@@ -89,7 +91,7 @@ class AgentServer(Server):
             yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  a signal handler's shape
-        """Unlike uvicorn's, a second Ctrl-C cuts nothing short: a shell and `uv run` each send one."""
+        """Unlike in uvicorn, a second Ctrl-C changes nothing, because a shell and `uv run` each send one."""
         if not self.should_exit and self._restart is not None and self._restart.is_made:
             self.status = RESTART
         end = self._end
@@ -102,13 +104,13 @@ class AgentServer(Server):
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Every 0.1 s from the moment on when it accepts connections."""
+        """Called every 0.1 s once the server accepts connections."""
         if self._manager is not None:
             self._manager.serves()
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts, unless a signal comes first: then what has not yet started is given up."""
+        """Starts; a signal that comes first cancels the rest of the start."""
         starting = asyncio.create_task(self._start(sockets))
         while not starting.done() and not self.should_exit:
             await asyncio.wait([starting], timeout=0.05)
@@ -122,7 +124,7 @@ class AgentServer(Server):
         if self._handshakes is None:
             await super().startup(sockets)
             return
-        await super().startup([])  # all but its own way to accept, which bounds no handshakes
+        await super().startup([])  # except uvicorn's own way to accept, which has no limits for handshakes
         for listener in sockets or []:
             accepting = self._handshakes.accept(listener, self._make_protocol)
             task = asyncio.create_task(accepting)
@@ -130,14 +132,14 @@ class AgentServer(Server):
             self._accepting.append(task)
 
     def _end_without(self, accepting: asyncio.Task[None]) -> None:
-        """An agent that accepts nothing any more ends, so that it is started again."""
+        """End an agent that no longer accepts connections, so that it is started again."""
         if not accepting.cancelled() and (fault := accepting.exception()) is not None:
             logger.error("The agent no longer accepts connections", exc_info=fault)
             self.should_exit = True
             self.status = FAULT
 
     def _make_protocol(self) -> asyncio.Protocol:
-        """As uvicorn makes it for a connection."""
+        """The protocol of a connection, made as in uvicorn."""
         protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as in uvicorn
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )

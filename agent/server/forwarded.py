@@ -1,4 +1,4 @@
-"""Whom a request comes from where a reverse proxy passes it on: for the access log."""
+"""The client of a request that a reverse proxy passes on, for the access log."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 # An IPv4 address or a bracketed IPv6 address, with or without a port; or an IPv6 address as it is.
 _ENTRY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?|([0-9A-Fa-f:.]+)")
 
-MAX_PROXIES = 32  # between client and agent; a longer list is nobody's but a client's
+MAX_PROXIES = 32  # proxies between client and agent; only a client would send a longer list
 
 LOCAL = "127.0.0.1", 0
 
 
 class ForwardedFor:
-    """Sets a request's client from X-Forwarded-For where a trusted proxy has sent it.
+    """Sets a request's client from X-Forwarded-For if a trusted proxy sent the request.
 
     Replaces uvicorn's own middleware, which takes any text for an address and does not know
     that ::ffff:192.0.2.1 is 192.0.2.1. `trusted` is what FORWARDED_ALLOW_IPS accepts.
     """
 
     def __init__(self, app: ASGIApp, *, trusted: Sequence[str], on_unix_socket: bool = False) -> None:
-        """A peer without an address is on this host if it came `on_unix_socket`; else it is unknown."""
+        """With `on_unix_socket`, a peer without an address is on this host; else it is unknown."""
         self._app = app
         self._nameless = LOCAL if on_unix_socket else None
         self._anybody = "*" in trusted
@@ -39,7 +39,7 @@ class ForwardedFor:
         await self._app(scope, receive, send)
 
     def _client(self, peer: tuple[str, int], headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, int]:
-        """The nearest address that is not trusted, or the farthest; the peer where that is no address."""
+        """The nearest address that is not trusted, or the farthest; the peer if it is no address."""
         values = [value for name, value in headers if name == b"x-forwarded-for"]
         if not values or not self._trusts(_unmapped(ip_address(peer[0]))):
             return peer
@@ -47,7 +47,7 @@ class ForwardedFor:
         if self._anybody:
             return _parsed(entries[0]) or peer
         client = peer
-        for entry in reversed(entries[-MAX_PROXIES:]):  # each proxy appends whom it was asked by
+        for entry in reversed(entries[-MAX_PROXIES:]):  # each proxy appends the address of its client
             parsed = _parsed(entry)
             if parsed is None:
                 return peer
@@ -61,7 +61,7 @@ class ForwardedFor:
 
 
 def _parsed(entry: str) -> tuple[str, int] | None:
-    """Address and port (0: not told) of one entry; None: it is neither."""
+    """Address and port (0: not given) of one entry; None: it is not an address."""
     found = _ENTRY.fullmatch(entry.strip(" \t"))
     if found is None:
         return None
@@ -74,5 +74,5 @@ def _parsed(entry: str) -> tuple[str, int] | None:
 
 
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """An IPv4 address as itself, as which a socket that listens on :: does not show it."""
+    """An IPv4-mapped IPv6 address, as a socket on :: reports it, as an IPv4 address."""
     return getattr(address, "ipv4_mapped", None) or address

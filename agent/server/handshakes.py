@@ -1,4 +1,4 @@
-"""TLS: the newest certificate for each new connection, and handshakes that hold up nobody else."""
+"""TLS: the newest certificate for each new connection, and handshakes that do not block other clients."""
 
 from __future__ import annotations
 
@@ -37,10 +37,7 @@ class Certificate:
         self.context: SSLContext = pair.context()
 
     def watch(self) -> None:
-        """Looks at the files for as long as the process lives.
-
-        In a daemon thread: a file on a server that is gone holds up nobody else.
-        """
+        """Check the files as long as the process lives, in a daemon thread that may hang."""
 
         def work() -> None:
             never = threading.Event()
@@ -49,16 +46,16 @@ class Certificate:
                     self.look()
                 except (
                     Exception
-                ):  # the next look may do better; without any the certificate would end unnoticed
+                ):  # the next check may succeed; without checks the certificate would expire unnoticed
                     logger.exception("Looking for changes of TLS_CERT and TLS_KEY failed")
 
         threading.Thread(target=work, name="certificate", daemon=True).start()
 
     def look(self) -> None:
-        """Takes the pair, for the connections from now on, if the files have changed."""
+        """Load the pair for new connections if the files have changed."""
         try:
             stamps = self._pair.stamps()
-            # What mends a failure, as a change of mode, need not change the stamps.
+            # A repair, such as a change of mode, need not change the stamps.
             if stamps == self._stamps and self._are_settled and not self._failure:
                 return
             self.context = self._pair.context()
@@ -81,16 +78,15 @@ class Certificate:
 
 
 class Handshakes:
-    """Accepts connections and shakes hands with clients that have sent something, a few in each turn of the
-    loop.
+    """Accepts connections, and starts a few handshakes in each turn of the loop.
 
-    The answer to a client's first message is a millisecond of computing; the rest costs next to nothing.
+    The answer to a client's first message takes a millisecond of computing; the rest is cheap.
     """
 
     timeout = 10.0  # seconds, to the client's first byte, and from there to the end of the handshake
-    at_once = 256  # under way: whoever finds all of these places taken waits for one
-    patience = 3.0  # seconds, after which a handshake gives up its place while none is free
-    shutdown_timeout = 30.0  # seconds, for a client that does not read what closes the connection
+    at_once = 256  # handshakes at a time; further clients wait for one to end
+    patience = 3.0  # seconds after which a handshake is aborted if other clients wait
+    shutdown_timeout = 30.0  # seconds for a client to read the end of the connection
 
     def __init__(self, certificate: Certificate) -> None:
         self._certificate = certificate
@@ -99,14 +95,14 @@ class Handshakes:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
-        """Until it is cancelled; `make` makes the protocol that speaks on a connection."""
+        """Accept connections until cancelled; `make` makes the protocol of a connection."""
         loop = asyncio.get_running_loop()
         listener.setblocking(False)
         try:
             while True:
                 try:
                     connection, _ = await loop.sock_accept(listener)
-                except OSError as error:  # as asyncio does where no file may be opened
+                except OSError as error:  # as asyncio does if no file can be opened
                     logger.error("No connection can be accepted: %s", error.strerror)  # noqa: TRY400
                     await asyncio.sleep(1)
                     continue
@@ -128,7 +124,7 @@ class Handshakes:
         try:
             await self._turnstile.wait()
             await self._shake_hands(connection, make)
-        except OSError as error:  # no TLS, a version or cipher of the past, a client that is gone or too slow
+        except OSError as error:  # no TLS, an old version or cipher, or a client that is gone or too slow
             logger.debug("A TLS handshake failed: %s", error)
         finally:
             self._places.release()
@@ -156,7 +152,7 @@ class Handshakes:
 
 
 async def _first_byte(connection: socket.socket) -> None:
-    """Until there is one to be read, or the end."""
+    """Wait until there is a byte to read, or the end."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(connection, readable.set)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
-SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+SEND_TIMEOUT_MS = 30_000  # a connection without an acknowledgement for so long is dropped
 SOCKET_MODE = 0o666  # open to all, as a port is: the folder decides who can reach it
 
 
@@ -26,7 +26,7 @@ class CannotListen(Exception):
 def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.socket:
     """A listening socket at the first address of `host` that this machine has. Raises CannotListen.
 
-    `backlog`: None to bind it alone. Until it listens, another may take the address all the same.
+    `backlog`: None to bind without listening. Until it listens, another socket may still take the address.
     """
     try:
         addresses = _addresses(host, port)
@@ -52,7 +52,7 @@ def may_listen(host: str, port: int) -> None:
 
 @contextmanager
 def listening_at(path: str) -> Iterator[socket.socket]:
-    """A listening Unix socket, instead of one that nobody listens on. Raises CannotListen.
+    """A listening Unix socket, which replaces a dead one. Raises CannotListen.
 
     It is removed in the end.
     """
@@ -88,7 +88,7 @@ def may_listen_at(path: str) -> None:
 
 
 def _is_stale(path: str) -> bool:
-    """Whether an agent that was ended by force has left it. Raises OSError for anything else there."""
+    """Whether the socket was left by a killed agent. Raises OSError for anything else there."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -96,7 +96,7 @@ def _is_stale(path: str) -> bool:
     if not stat.S_ISSOCK(found.st_mode):
         raise OSError(errno.EEXIST, "something that is not a socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.setblocking(False)  # a full backlog is somebody who listens
+        client.setblocking(False)  # a full backlog means that a process listens
         try:
             client.connect(path)
         except ConnectionRefusedError:
@@ -107,12 +107,12 @@ def _is_stale(path: str) -> bool:
 
 
 def url_host(host: str) -> str:
-    """As a URL writes it: an IPv6 address in brackets."""
+    """A host as in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
-    """As `socket.getaddrinfo` tells them: in a thread, or a silent name server would keep signals waiting."""
+    """The addresses from `socket.getaddrinfo`, in a thread: a silent name server must not delay signals."""
     found: SimpleQueue[list[tuple[Any, ...]] | OSError] = SimpleQueue()
 
     def resolve() -> None:
@@ -135,7 +135,8 @@ def _listen_at(listener: socket.socket, address: tuple[object, ...], backlog: in
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_TIMEOUT_MS)
         listener.bind(address)
         if backlog is not None:
-            listener.listen(backlog)  # at once: two sockets may share a port until one of them listens
+            # At once, because two sockets may share a port until one of them listens.
+            listener.listen(backlog)
     except OSError:
         listener.close()
         raise

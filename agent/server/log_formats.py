@@ -1,4 +1,4 @@
-"""How a line of the log is written: as text, as JSON, and with its priority for the journal."""
+"""Formats of the log: text, JSON, and text with a priority for the journal."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _DEBUG = 7
 
 
 def formatter(log_format: str, *, to_journal: bool) -> logging.Formatter:
-    """Of LOG_FORMAT. The journal gives each line its time, so that text for it has none."""
+    """The formatter for LOG_FORMAT. The journal adds a time to each line, so text for it has none."""
     time = "" if to_journal else "%(asctime)s "
     inner = JsonFormatter() if log_format == "json" else PlainFormatter(f"{time}%(levelname)s %(message)s")
     return JournalFormatter(inner) if to_journal else inner
 
 
 def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
-    """Whether the journal reads it: systemd.exec(5) says by which file JOURNAL_STREAM tells.
+    """Whether the journal reads this stream: JOURNAL_STREAM names the file, see systemd.exec(5).
 
-    The variable alone says little: a child inherits it, and may have been redirected to a file.
+    The variable alone is not enough: a child process inherits it, and may write to a file instead.
     """
     try:
         found = os.fstat(descriptor)
@@ -38,13 +38,13 @@ def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
 
 
 def for_journal(text: str, level: int) -> str:
-    """Each line with the priority of the level: the journal takes each for an entry of its own."""
+    """Each line gets the priority of the level, because the journal makes an entry of each line."""
     priority = next((number for least, number in _PRIORITIES if level >= least), _DEBUG)
     return "\n".join(f"<{priority}>{line}" for line in text.split("\n"))
 
 
 class JournalFormatter(logging.Formatter):
-    """What another formatter writes, for the journal."""
+    """Wraps another formatter, for the journal."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()

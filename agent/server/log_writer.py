@@ -1,4 +1,4 @@
-"""Writes the log in a thread of its own: a pipe that nobody reads must not stop the agent."""
+"""Writes the log in a thread of its own, so that a full pipe never blocks the agent."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from queue import SimpleQueue
 
 from agent.server.plain_text import PlainFormatter
 
-MAX_WAITING = 2000  # lines; past that, or past so many bytes, they are dropped
+MAX_WAITING = 2000  # lines; above that, or above so many bytes, lines are dropped
 MAX_WAITING_BYTES = 1024 * 1024
 FLUSH_TIMEOUT = 0.2  # seconds that the end waits for what is not yet written
 
 
 class LogWriter(logging.Handler):
-    """Formats a record where it is logged; its thread writes the lines as fast as the descriptor takes them.
+    """Formats a record in the thread that logs it; a thread of its own writes the lines.
 
-    The descriptor stays as it is: O_NONBLOCK would hold for everybody who shares it, as the shell does.
+    The descriptor stays in blocking mode: O_NONBLOCK would affect every process that shares it, such as the
+    shell.
     """
 
     def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
@@ -27,8 +28,9 @@ class LogWriter(logging.Handler):
         self._descriptor = descriptor
         self._encoding = encoding
         self._closed = False
-        self._overflowed = 0  # lines that found the queue full; each count has one thread that writes it
-        self._failed = 0  # lines that the descriptor refused: its reader is gone, or its disk is full
+        # Lines dropped because the queue was full; each counter is written by one thread.
+        self._overflowed = 0
+        self._failed = 0  # lines that could not be written: the reader is gone, or the disk is full
         self._waiting: SimpleQueue[bytes | None] = SimpleQueue()  # None: the end
         self._put_bytes = 0
         self._taken_bytes = 0
@@ -40,7 +42,7 @@ class LogWriter(logging.Handler):
         return self._overflowed + self._failed
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never waits. Python calls it under the handler's lock."""
+        """Queue the record without waiting. Python calls this with the handler's lock held."""
         line = self._line(record)
         if self._closed or not self._is_working() or not self._has_room(len(line)):
             self._overflowed += 1
@@ -49,7 +51,7 @@ class LogWriter(logging.Handler):
             self._waiting.put(line)
 
     def close(self) -> None:
-        """Waits a moment for the last lines. Called by `logging.shutdown`, also when Python ends."""
+        """Wait a moment for the last lines. Called by `logging.shutdown`, also when Python ends."""
         if not self._closed:
             self._closed = True
             if self._thread is not None and self._thread.is_alive():
@@ -60,7 +62,7 @@ class LogWriter(logging.Handler):
     def _line(self, record: logging.LogRecord) -> bytes:
         try:
             text = self.format(record)
-        except Exception:  # as with every handler, a fault in a log call goes no further
+        except Exception:  # as in every handler, an error in a log call is not raised
             what = {"msg": f"The log record of {record.pathname}, line {record.lineno}, cannot be formatted"}
             text = PlainFormatter().format(logging.makeLogRecord({**what, "exc_info": sys.exc_info()}))
         return f"{text}\n".encode(self._encoding, "backslashreplace")
@@ -70,10 +72,10 @@ class LogWriter(logging.Handler):
         return self._waiting.qsize() < MAX_WAITING and waiting_bytes + size <= MAX_WAITING_BYTES
 
     def _is_working(self) -> bool:
-        """Says whether there is a thread; starts it, at first and in a forked worker."""
+        """Whether there is a thread; starts it at first, and again in a forked worker."""
         if self._thread is not None and self._thread.is_alive():
             return True
-        self._waiting = SimpleQueue()  # after a fork the lines in the old one are the parent's
+        self._waiting = SimpleQueue()  # after a fork, lines in the old queue belong to the parent
         self._put_bytes = self._taken_bytes = 0
         self._thread = threading.Thread(
             target=self._work, args=(self._waiting,), name=f"log{self._descriptor}", daemon=True
@@ -102,19 +104,19 @@ class LogWriter(logging.Handler):
                     told = dropped
 
     def _notice(self, dropped: int) -> bytes:
-        """Not through a logger: whoever waits for the end has this handler's lock."""
+        """Not through a logger, because `close` holds this handler's lock."""
         what = {"name": "agent", "levelno": logging.ERROR, "levelname": "ERROR", "args": (dropped,)}
         msg = "%d log lines were dropped because nobody read them"
         return self._line(logging.makeLogRecord({**what, "msg": msg}))
 
     def _write(self, lines: list[bytes]) -> bool:
-        """Writes and forgets them; says whether all of it was taken."""
+        """Write the lines and drop them; returns whether all were written."""
         rest, number = b"".join(lines), len(lines)
         lines.clear()
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # somebody else who shares it has set O_NONBLOCK
+            except BlockingIOError:  # another process that shares it has set O_NONBLOCK
                 poll = select.poll()
                 poll.register(self._descriptor, select.POLLOUT)
                 poll.poll()

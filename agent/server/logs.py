@@ -1,4 +1,4 @@
-"""The log: to stderr, without waiting for its reader, and no credential in it."""
+"""The log: written to stderr without waiting for its reader, and without credentials."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from agent.server.plain_text import plain
 # Loggers that may have handlers before ours, from a server that loads the app.
 LOGGERS = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "gunicorn.error", "gunicorn.access")
 _CREDENTIAL = re.compile(r"(?i)(key|token|secret|password|auth)[^=]*=")
-_MAX_DECODINGS = 16  # more layers are only an attempt to keep us busy
+_MAX_DECODINGS = 16  # more layers of encoding are only an attack
 
 
 def configure_logging(level: str, log_format: str = "text") -> None:
-    """Everything from `level` on goes to stderr; the access log too where it is on, credentials masked.
+    """Log everything from `level` on to stderr, and the access log if it is on, with credentials masked.
 
-    `log_format` is LOG_FORMAT. Where the journal reads stderr, each line has its priority.
+    `log_format` is LOG_FORMAT. If the journal reads stderr, each line has a priority.
 
-    Whatever logs to stdout or stderr by now, as uvicorn's own loggers do under `uvicorn main:app`, keeps its
-    format but never waits for its reader.
+    Existing handlers for stdout or stderr, such as uvicorn's under `uvicorn main:app`, keep their format but
+    no longer wait for their reader.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(log_format, to_journal=_stderr_is_journal()))
     logging.basicConfig(handlers=[handler])
     logging.getLogger().setLevel(level.upper())
     logging.captureWarnings(True)
-    # uvicorn tells of each step of its start and end, and warns of each request that is none: only for those
-    # who ask for detail.
+    # uvicorn logs each step of its start and end, and warns of each invalid request: only with
+    # LOG_LEVEL=debug.
     logging.getLogger("uvicorn.error").setLevel(logging.INFO if level == "debug" else logging.ERROR)
     access = logging.getLogger("uvicorn.access")
-    access.setLevel(logging.INFO)  # whoever switched it on wants it at every LOG_LEVEL
+    access.setLevel(logging.INFO)  # it was switched on explicitly, so it is independent of LOG_LEVEL
     if not any(isinstance(known, RedactCredentials) for known in access.filters):
         access.addFilter(RedactCredentials())
     for name in LOGGERS:
@@ -45,7 +45,7 @@ def configure_logging(level: str, log_format: str = "text") -> None:
 
 
 def say(text: str) -> None:
-    """Writes the text of an error to stderr as it is, without waiting for its reader."""
+    """Write the text of an error to stderr unchanged, without waiting for its reader."""
     text = for_journal(text, logging.ERROR) if _stderr_is_journal() else text
     handler = _never_waiting(logging.StreamHandler(sys.stderr))
     handler.setFormatter(None)
@@ -60,7 +60,7 @@ def _stderr_is_journal() -> bool:
 
 
 def dropped_lines() -> int:
-    """How many lines of the log were dropped since the start."""
+    """The number of log lines dropped since the start."""
     return sum(writer.dropped for writer in _writers())
 
 
@@ -87,11 +87,11 @@ def _never_waiting(handler: logging.Handler) -> logging.Handler:
 class RedactCredentials(logging.Filter):
     """Masks `?api_key=` in the records of uvicorn's access log, whose third argument is path and query.
 
-    Makes their texts plain too: under `uvicorn main:app` the handler is uvicorn's own.
+    Also escapes control characters, because under `uvicorn main:app` the handler is uvicorn's own.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Lets every record pass."""
+        """Let every record pass."""
         if isinstance(record.args, tuple):
             record.args = tuple(
                 plain(redacted(value)) if isinstance(value, str) else value for value in record.args
@@ -100,10 +100,9 @@ class RedactCredentials(logging.Filter):
 
 
 def redacted(target: str) -> str:
-    """A request target in which the value of whatever looks like a credential is `***`.
+    """The request target with `***` for the value of everything that looks like a credential.
 
-    A name may be percent-encoded, more than once too, and so may the `?` and `=` around it; an encoded `&` is
-    part of the value.
+    The name, `?` and `=` may be percent-encoded, even several times; an encoded `&` is part of the value.
     """
     return "&".join(_redacted_part(part) for part in target.split("&"))
 

@@ -1,4 +1,4 @@
-"""What our protocol checks, for `uvicorn main:app` and gunicorn, which bring a protocol of their own."""
+"""The checks of our protocol, for `uvicorn main:app` and gunicorn, which have their own protocol."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class OtherServer:
-    """Refuses a head that is not exactly HTTP, and a body in chunks; a client that is no address is unknown.
+    """Refuses a head that is not valid HTTP, and a chunked body.
 
-    uvicorn appends the trailer fields behind such a body to the headers, where nobody can tell them apart. It
-    takes any text of X-Forwarded-For for an address.
+    A client that is not an address is unknown. uvicorn adds the trailer fields of a chunked body to the
+    headers, where they cannot be distinguished. It accepts any text in X-Forwarded-For as an address.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""Foreign text for a log: on one line, without anything that a terminal would obey."""
+"""Untrusted text for the log: on one line, with control characters escaped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 import re
 from typing import Any
 
-# C0, C1; what ends a line, turns the direction of writing or cannot be seen; half a surrogate pair. Not the
-# zero-width joiner, which emoji need.
+# C0 and C1 controls; characters that end a line, change the direction of writing or are invisible; half a
+# surrogate pair. Not the zero-width joiner, which emoji need.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )

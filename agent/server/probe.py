@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     from agent.settings import Settings
 
 MAIN_FILE = str(Path(__file__).parents[2] / "main.py")
-# A fault in any other, as a TOKEN_FILE that cannot be read by now, leaves a running agent well.
+# A fault in any other setting, such as a TOKEN_FILE that cannot be read any more, does not affect a running
+# agent.
 SETTINGS = ("HOST", "PORT", "UDS", "TLS_CERT", "TLS_KEY", "URL_PREFIX")
 TIMEOUT = 3.0  # seconds; /health never waits for the driver
-MAX_ANSWER_BYTES = 4096  # another server on that port may have no end
+MAX_ANSWER_BYTES = 4096  # the answer of another server on that port may be endless
 MAX_REASON = 200  # characters
 
 
 class Unhealthy(Exception):
-    """The agent gave no answer, or not the one it gives when it is well; says so in one line."""
+    """The agent gave no answer, or another answer than a healthy agent; says so in one line."""
 
 
 def main() -> int:
-    """Writes one line that says what was asked and what came of it. The exit status."""
+    """Write one line with the request and its result; returns the exit status."""
     try:
         settings = load_settings(os.environ, env_file=find_env_file(MAIN_FILE), only=SETTINGS)
     except SettingsError as error:
@@ -53,13 +54,13 @@ def main() -> int:
 
 
 def _say(line: str) -> None:
-    """To standard output, which may be closed or full: the exit status counts."""
+    """Write to standard output, which may be closed or full: the exit status counts."""
     with contextlib.suppress(OSError):
         os.write(1, f"{line}\n".encode(errors="backslashreplace"))
 
 
 def connection_to(settings: Settings) -> tuple[http.client.HTTPConnection, str]:
-    """A connection, not yet made, and how its address is written."""
+    """A connection that is not open yet, and its address as text."""
     if settings.uds:
         return _UnixConnection(settings.uds), f"http://unix:{settings.uds}:"
     host = reachable(settings.host)
@@ -96,17 +97,17 @@ def ask(connection: http.client.HTTPConnection, path: str) -> None:
         raise Unhealthy(f"gave no answer within {TIMEOUT:g} s") from error
     except (OSError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split())[:MAX_REASON]  # may repeat what another server said
-        raise Unhealthy(f"cannot be asked: {reason or type(error).__name__}") from error
+        raise Unhealthy(f"cannot be reached: {reason or type(error).__name__}") from error
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
         raise Unhealthy(f"answered {response.status}")
     if not says_ok(body):
-        raise Unhealthy("answered something that is not the agent's")
+        raise Unhealthy("sent an answer that is not an agent's")
 
 
 def says_ok(body: bytes) -> bool:
-    """Whether that is the agent's answer, and not that of another server on its port."""
+    """Whether this is the answer of the agent, not of another server on its port."""
     try:
         answer = json.loads(body)
     except ValueError:
@@ -115,7 +116,7 @@ def says_ok(body: bytes) -> bool:
 
 
 def reachable(host: str) -> str:
-    """Where to connect to what listens on `host`: the loopback address for "every address"."""
+    """The address to connect to for a listener on `host`: the loopback address for "every address"."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What uvicorn's protocol does not do by itself: bounds on what a client may send."""
+"""uvicorn's protocol with limits on what a client may send."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Refused(Exception):
 
 
 class _UnchunkedCycle(RequestResponseCycle):
-    """An answer in HTTP/1.0, which knows no chunks: the end of the connection is the end of the body."""
+    """An answer in HTTP/1.0, which has no chunks: the end of the connection is the end of the body."""
 
     async def send(self, message: Any) -> None:  # uvicorn gives its type no public name
         self.chunked_encoding = False
@@ -38,16 +38,17 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits on a request's head, an envelope for each refusal, and no upgrades."""
 
     head_timeout = 10.0  # seconds to the complete head, from the connection or from its first byte
-    linger_timeout = 1.0  # seconds a refused client may go on sending: a reset would take the answer from it
+    linger_timeout = 1.0  # seconds a refused client may go on sending: a reset would discard the answer
     send_timeout = (
         SEND_TIMEOUT_MS / 1000
-    )  # seconds that a Unix socket's client may read nothing; else the kernel's
+    )  # seconds without reading for a client of a Unix socket; for TCP the kernel has a timeout
     answer_timeout = 60.0  # seconds that the answers before a refusal may take: all but streams are quicker
     max_request_line = 8 * 1024  # bytes
-    max_headers = 32 * 1024  # bytes of all header lines together, and of what follows a chunked body
-    max_header_lines = 200  # each is a call; a thousand clients with thousands would stop the event loop
+    max_headers = 32 * 1024  # bytes of all header lines together, and of the trailer of a chunked body
+    # Each line is a callback; many clients with thousands of lines would block the event loop.
+    max_header_lines = 200
     max_chunks = 1000  # of a body, for the same reason; nobody reads it
-    max_waiting = 8  # requests sent ahead, before the answer to the first is complete
+    max_waiting = 8  # pipelined requests, sent before the answer to the first is complete
 
     def __init__(
         self,
@@ -62,9 +63,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_begun = False
         self._header_bytes = self._header_lines = self._chunks = 0
         self._in_trailer = False
-        self._line_begun = b""  # the end of what was received, to find what is split between two pieces
-        self._unanswered: list[RequestResponseCycle] = []  # the one under way, and those that wait for it
-        self._undigested = 0  # bytes fed to the parser since it last handed on a head or a piece of body
+        # The end of the received bytes, to find a match that is split between two pieces.
+        self._line_begun = b""
+        # The request that is being answered, and those that wait for it.
+        self._unanswered: list[RequestResponseCycle] = []
+        self._undigested = 0  # bytes fed to the parser since it last reported a head or a piece of a body
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
         self._refused = False
 
@@ -95,7 +98,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._refuse(*self._refusal)
             return
         self._line_begun = received[received.rfind(b"\n") + 1 :][-self.max_request_line :]
-        # httptools keeps a header until its line ends, so a bound on whole headers alone would come too late.
+        # httptools buffers a header until its line ends, so a limit on complete headers would come too late.
         self._undigested += len(data)
         super().data_received(data)
         if self._undigested > self.max_request_line + self.max_headers:
@@ -119,7 +122,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             )
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """As uvicorn's, but that what follows a chunked body is none of the request's headers."""
+        """As in uvicorn, except that trailer fields of a chunked body are not headers of the request."""
         self._header_bytes += len(name) + len(value) + len(": \r\n")
         if self._header_bytes > self.max_headers:
             raise self._because(431, self._headers_too_long())
@@ -129,7 +132,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 431, f"The request has more than the {self.max_header_lines} headers accepted"
             )
         if not self._in_trailer:
-            super().on_header(name, value.rstrip(b" \t"))  # llhttp takes away the blanks before it only
+            super().on_header(name, value.rstrip(b" \t"))  # llhttp removes only the blanks before the value
 
     def on_headers_complete(self) -> None:
         self._undigested = 0
@@ -152,13 +155,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete]
         self._unanswered.append(self.cycle)
-        if self.parser.should_upgrade():  # to h2c: answered in HTTP/1.1, but the parser takes nothing more
+        # An upgrade to h2c: answered in HTTP/1.1, but the parser accepts nothing more.
+        if self.parser.should_upgrade():
             self.cycle.keep_alive = False
         if version == "1.0":
-            self.cycle.__class__ = _UnchunkedCycle  # uvicorn offers no way to say what it makes
-            self.cycle.waiting_for_100_continue = False  # an interim answer that HTTP/1.0 does not know
+            self.cycle.__class__ = _UnchunkedCycle  # uvicorn has no hook for the class of the cycle
+            self.cycle.waiting_for_100_continue = False  # an interim answer, which HTTP/1.0 does not have
         if self.pipeline:
-            self.flow.resume_reading()  # uvicorn paused it, and would not notice that the client goes
+            # Uvicorn paused reading, and would not notice that the client disconnects.
+            self.flow.resume_reading()
 
     def on_chunk_header(self) -> None:
         self._chunks += 1
@@ -177,7 +182,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's sentence gives way to ours
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  our sentence replaces uvicorn's
         self._refuse(*self._refusal)
 
     def _because(self, status: int, error: str) -> _Refused:
@@ -189,10 +194,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return f"The request's {what} longer than the {self.max_headers} bytes accepted"
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Says nothing, for uvicorn's advice to install a WebSocket library would mislead."""
+        """Log nothing, because uvicorn's advice to install a WebSocket library would mislead."""
 
     def _give_up_answers(self) -> None:
-        """uvicorn would only tell the newest request that nobody listens any more."""
+        """Disconnect every request; uvicorn would notify only the newest one."""
         for cycle in self._unanswered:
             if not cycle.response_complete:
                 cycle.disconnected = True
@@ -217,11 +222,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _on_head_timeout(self) -> None:
         if self._head_begun:
             self._refuse(408, f"The request's head was not complete within {self.head_timeout:g} seconds")
-        else:  # browsers connect ahead of need and would take a 408 for the answer to their next request
+        else:  # browsers connect in advance, and would take a 408 as the answer to their next request
             self.transport.close()
 
     def _refuse(self, status: int, error: str) -> None:
-        """Says no and closes the connection, once the answers to the requests before are complete."""
+        """Send a refusal and close the connection, once the answers to earlier requests are complete."""
         if self._refused or self.transport.is_closing():
             return
         logger.debug("Refused %s: %d, %s", self.client, status, error)
@@ -230,13 +235,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._cancel_head_timer()
         self._give_up_request_under_way()
         if self._is_answering():
-            self.flow.resume_reading()  # or nobody would notice that the client goes
+            self.flow.resume_reading()  # otherwise a disconnect would not be noticed
             self._head_timer = self.loop.call_later(self.answer_timeout, self._give_up)
         else:
             self._write_refusal()
 
     def _give_up_request_under_way(self) -> None:
-        """A request that broke off in its body gets the refusal, unless it has begun to get its answer."""
+        """A request whose body was interrupted gets the refusal, unless its answer has begun."""
         if not self._unanswered or not (cycle := self._unanswered[-1]).more_body or cycle.response_started:
             return
         self._unanswered.pop()
@@ -264,7 +269,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             + b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             + (b"" if self.parser.get_method() == b"HEAD" else body)
         )
-        if self.transport.can_write_eof():  # TLS has no such end: there the close that follows is the end
+        if self.transport.can_write_eof():  # TLS has no half-close: the close that follows is the end
             self.transport.write_eof()
         self._head_timer = self.loop.call_later(self.linger_timeout, self.transport.close)
 

@@ -1,4 +1,4 @@
-"""What systemd is told of the agent (sd_notify(3)): that it serves, that it still does, that it ends."""
+"""Notifications to systemd (sd_notify(3)): the agent serves, still serves, ends."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class ServiceManager:
-    """The systemd that has started this process with `Type=notify`, or nobody: then nothing is sent.
+    """The systemd that has started this process with `Type=notify`; without it nothing is sent.
 
-    `watches` says whether it ends a service that is silent for WATCHDOG_USEC.
+    `watches`: whether systemd ends a service that sends nothing for WATCHDOG_USEC.
     """
 
     def __init__(self, environ: Mapping[str, str], *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,7 +29,7 @@ class ServiceManager:
         self.watches = bool(self._address) and self._feed_interval > 0
 
     def serves(self) -> None:
-        """To be called by the event loop again and again, as long as the agent serves."""
+        """Called by the event loop regularly, as long as the agent serves."""
         if not self._is_ready_told:
             self._is_ready_told = self._send(b"READY=1")
         elif (
@@ -38,11 +38,11 @@ class ServiceManager:
             self._fed_at = self._clock()
 
     def stops(self) -> None:
-        """To be called once, when the end begins; in a signal handler too."""
+        """Called once when the end begins, possibly in a signal handler."""
         self._send(b"STOPPING=1")
 
     def _send(self, state: bytes) -> bool:
-        """Whether there is nothing left to do. It never waits: a full socket is tried again."""
+        """Send without waiting; False: the socket is full, try again later."""
         if not self._address:
             return True
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -53,7 +53,7 @@ class ServiceManager:
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float:
-    """0: no watchdog is meant for this process."""
+    """The watchdog's interval in seconds; 0: there is none for this process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0
     text = environ.get("WATCHDOG_USEC", "")

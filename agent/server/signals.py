@@ -1,4 +1,4 @@
-"""Which signals end the agent or let it read TOKEN_FILE, and how a handler is put in their way."""
+"""The signals that end the agent or make it read TOKEN_FILE, and how their handlers are installed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, FrameType | None], object]
 
-# Only a terminal can hang up. Asked once, at the start: later descriptor 0 may be another file.
+# Only a terminal can hang up. Checked once, at the start: later, descriptor 0 may be another file.
 HANGUP_ENDS = os.isatty(0)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if HANGUP_ENDS else []))
 
 
 def handle_stop_signals(handler: Handler) -> Mapping[signal.Signals, object]:
-    """Calls `handler` on each of STOP_SIGNALS; a SIGHUP that nohup has switched off stays off.
+    """Install `handler` for each of STOP_SIGNALS; a SIGHUP that nohup ignores stays ignored.
 
-    Where SIGHUP is none of them, it does nothing from here on, except within `hangup_handled`. Returns the
-    handlers so far.
+    If SIGHUP is not among them, it has no effect from here on, except within `hangup_handled`. Returns the
+    previous handlers.
     """
     handlers: dict[signal.Signals, Handler] = dict.fromkeys(STOP_SIGNALS, handler)
     handlers.setdefault(signal.SIGHUP, _do_nothing)
@@ -33,7 +33,7 @@ def handle_stop_signals(handler: Handler) -> Mapping[signal.Signals, object]:
 
 @contextmanager
 def handled_signals(handler: Handler) -> Iterator[None]:
-    """The same for as long as the context lasts."""
+    """The same, as long as the context lasts."""
     previous = handle_stop_signals(handler)
     try:
         yield
@@ -43,11 +43,11 @@ def handled_signals(handler: Handler) -> Iterator[None]:
 
 
 def when_stopped(action: Callable[[], object]) -> None:
-    """Calls `action` at each of STOP_SIGNALS that the server handles, before the server does."""
+    """Call `action` at each of STOP_SIGNALS that the server handles, before its handler."""
     for sig in STOP_SIGNALS:
         previous = signal.getsignal(sig)
         if not callable(previous):
-            continue  # nobody handles it: it is not a graceful exit
+            continue  # without a handler there is no graceful exit
 
         def handle(sig: int, frame: FrameType | None, then: Handler = previous) -> None:
             action()
@@ -55,15 +55,15 @@ def when_stopped(action: Callable[[], object]) -> None:
 
         try:
             signal.signal(sig, handle)
-        except ValueError:  # not in the main thread, as in tests: there are no signals to follow
+        except ValueError:  # not in the main thread, as in tests: signals cannot be handled here
             return
 
 
 @contextmanager
 def hangup_handled(action: Callable[[], object]) -> Iterator[None]:
-    """Calls `action` at a SIGHUP that does not end the agent, for as long as the context lasts.
+    """Call `action` at a SIGHUP that does not end the agent, as long as the context lasts.
 
-    Under another server, which handles none of ours, SIGHUP keeps the meaning that it has there.
+    Under another server SIGHUP keeps the meaning that it has there.
     """
     if signal.getsignal(signal.SIGHUP) is not _do_nothing:
         yield
@@ -76,4 +76,4 @@ def hangup_handled(action: Callable[[], object]) -> Iterator[None]:
 
 
 def _do_nothing(sig: int, frame: FrameType | None) -> None:
-    """SIGHUP before the app runs, which begins with a look at TOKEN_FILE, or after it."""
+    """SIGHUP before or after the app runs; the app reads TOKEN_FILE when it starts."""

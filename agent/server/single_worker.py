@@ -1,4 +1,4 @@
-"""Only one worker may serve: two would promise each GPU twice, and each would know half of the history."""
+"""Only one worker may serve: two would offer each GPU twice, and each would have half of the history."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ REFUSAL = (
 
 
 def is_supervised() -> bool:
-    """Whether a server may have other workers: gunicorn, or one that starts them by `multiprocessing`.
+    """Whether the server may have other workers: gunicorn, or a server that starts them by `multiprocessing`.
 
-    An app alone shares no socket with another, unless the program that started both left one open.
+    Without workers, an app shares a socket only if a parent process left it open.
     """
     return parent_process() is not None or "gunicorn.arbiter" in sys.modules
 
 
 class SingleWorker:
-    """Lets the app start unless another worker of its server has; then the start fails with one sentence.
+    """Lets the app start unless another worker of its server has started; else the start fails.
 
-    Workers of one server share its listening sockets, and nobody else does: each locks those that it finds
-    open when it starts. The lock belongs to the process, ends with it, and needs no file.
+    Only workers of one server share its listening sockets: each worker locks those that are open when it
+    starts. The lock belongs to the process, ends with it, and needs no file.
     """
 
     def __init__(self, app: ASGIApp, *, patience: float = PATIENCE) -> None:
@@ -57,7 +57,8 @@ class SingleWorker:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         listeners = _listening_sockets()
-        when_stopped(lambda: _unlock(listeners))  # the next one need not wait for this one's last answers
+        # The next worker need not wait for the last answers of this one.
+        when_stopped(lambda: _unlock(listeners))
         while not all(map(_lock, listeners)):
             if loop.time() >= deadline:
                 return False
@@ -66,14 +67,14 @@ class SingleWorker:
 
 
 def _listening_sockets() -> list[int]:
-    """File descriptors of the sockets to accept connections from, in an order that all workers share.
+    """File descriptors of the server's sockets, in an order that all workers share.
 
-    Those of uvicorn are bound by now, but do not listen yet.
+    uvicorn's sockets are bound at this time, but do not listen yet.
     """
     found = {}
     for path in Path("/proc/self/fd").iterdir():
         descriptor = int(path.name)
-        with contextlib.suppress(OSError):  # the one that lists them is closed by now
+        with contextlib.suppress(OSError):  # the descriptor that listed them is closed already
             status = os.fstat(descriptor)
             if stat.S_ISSOCK(status.st_mode) and _is_bound(descriptor):
                 found[status.st_ino] = descriptor
@@ -81,7 +82,7 @@ def _listening_sockets() -> list[int]:
 
 
 def _is_bound(descriptor: int) -> bool:
-    """Whether it has an address of its own, and no peer."""
+    """Whether the socket has a local address and no peer."""
     bound = socket.socket(fileno=descriptor)
     try:
         if bound.type != socket.SOCK_STREAM or bound.getsockname() in ("", b""):
@@ -94,14 +95,14 @@ def _is_bound(descriptor: int) -> bool:
     else:
         return False
     finally:
-        bound.detach()  # to close it would also give up the lock
+        bound.detach()  # closing it would release the lock
 
 
 def _lock(descriptor: int) -> bool:
-    """Says whether no other process has it: a POSIX lock, which is not inherited with the descriptor."""
+    """Whether no other process holds the lock: a POSIX lock, which is not inherited with the descriptor."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:  # of others: a kernel without such locks cannot tell
+    except OSError as error:  # other errors: a kernel without such locks
         return error.errno not in (errno.EACCES, errno.EAGAIN)
     return True
 

@@ -73,9 +73,11 @@ class Settings:
     root_path: str = _setting("", URL_PATH, "Path that a reverse proxy strips before it forwards a request.")
 
     token: str = _setting(
-        "", SECRET, "Token that clients send as Authorization; empty: none is needed.", secret=True
+        "", SECRET, "Token that clients send in the Authorization header; empty: none is needed.", secret=True
     )
-    tokens: tuple[str, ...] = _setting((), TOKENS, "More tokens, each as good as TOKEN.", secret=True)
+    tokens: tuple[str, ...] = _setting(
+        (), TOKENS, "More tokens; each grants the same access as TOKEN.", secret=True
+    )
     token_file: str = _setting(
         "", FILE, "File with more tokens, one on each line; read again when it changes."
     )
@@ -90,7 +92,7 @@ class Settings:
         (), SECRETS, "More keys that grant access to the stream.", secret=True
     )
     allowed_hosts: tuple[str, ...] = _setting(
-        (), ALLOWED_HOSTS, "Host headers that are answered; empty: any."
+        (), ALLOWED_HOSTS, "Host names that a Host header may have; empty: any."
     )
     cors_origins: tuple[str, ...] = _setting(
         (), ORIGINS, "Origins whose pages may read answers; empty: none."
@@ -103,7 +105,7 @@ class Settings:
     pod_logs: str = _setting(
         "/var/log",
         FOLDER,
-        "Folder of the kubelet's folders pods and containers; their entries name the Kubernetes pods.",
+        "Folder with the kubelet's folders pods and containers, whose entries name the Kubernetes pods.",
     )
 
     kernel_log: bool = _setting(
@@ -117,10 +119,10 @@ class Settings:
     metrics_nvlink: bool = _setting(True, SWITCH, "Export series about NVLinks in /metrics.")
 
     default_stream_interval: float = _setting(
-        2.0, number(0.5, 60, "seconds"), "Interval of a stream that does not ask for one."
+        2.0, number(0.5, 60, "seconds"), "Interval of a stream whose request has no interval."
     )
     stream_heartbeat: float = _setting(
-        15.0, number(1, 300, "seconds"), "Silence after which a stream sends a comment line."
+        15.0, number(1, 300, "seconds"), "Time without an event after which a stream sends a comment line."
     )
     max_streams: int = _setting(1000, whole_number(1, 100_000), "Maximum number of open streams.")
 
@@ -137,10 +139,10 @@ class Settings:
     )
 
     state_dir: str = _setting(
-        "", STATE_FOLDER, "Folder for the file that outlives a restart; empty: everything is only in memory."
+        "", STATE_FOLDER, "Folder for the file that keeps state across restarts; empty: only in memory."
     )
     state_days: int = _setting(
-        400, whole_number(1, 4000), "Number of days for which the file in STATE_DIR keeps who used the GPUs."
+        400, whole_number(1, 4000), "Number of days for which the file in STATE_DIR keeps GPU hours by user."
     )
     state_users: bool = _setting(True, SWITCH, "Keep the names of users in STATE_DIR; else only totals.")
 
@@ -179,7 +181,7 @@ class Settings:
         SIMULATED,
         "Simulated GPUs to serve instead of real ones: a number, or a file to replay.",
     )
-    simulate_scenario: str = _setting("", SCENARIO, "What happens to the simulated GPUs.")
+    simulate_scenario: str = _setting("", SCENARIO, "Scenario for the simulated GPUs, for example a fault.")
     access_log: bool = _setting(False, SWITCH, "Log every request; halves the throughput.")
     forwarded_allow_ips: tuple[str, ...] = _setting(
         ("127.0.0.1", "::1"), FORWARDED_ALLOW_IPS, "Proxies whose X-Forwarded-For is logged as the client."
@@ -190,7 +192,7 @@ class Settings:
     log_format: str = _setting("text", one_of("text", "json"), "Format of the log: lines of text or of JSON.")
 
     def __post_init__(self) -> None:
-        """API_KEY is one of the API_KEYS from here on, and TOKEN one of the TOKENS."""
+        """Adds API_KEY to the API_KEYS, and TOKEN to the TOKENS."""
         keys = dict.fromkeys(key for key in (self.api_key, *self.api_keys) if key)
         object.__setattr__(self, "api_keys", tuple(keys))
         tokens = dict.fromkeys(token for token in (self.token, *self.tokens) if token)
@@ -198,11 +200,11 @@ class Settings:
 
     @property
     def wants_token(self) -> bool:
-        """Whether the data want a token, whatever TOKEN_FILE holds by now."""
+        """Whether the data require a token, whatever TOKEN_FILE holds by now."""
         return bool(self.tokens or self.token_file)
 
     def in_force(self) -> dict[str, str]:
-        """The value of each setting by its name, as one would write it behind the `=`; a secret is `***`."""
+        """The value of each setting by its name, as written after the `=`; a secret is `***`."""
         values = {item.name.upper(): _written(getattr(self, item.name)) for item in fields(self)}
         return {name: masked(name, text) for name, text in values.items()}
 
@@ -217,7 +219,7 @@ class Settings:
     def from_mapping(cls, environ: Mapping[str, str], *, reads_files: bool = True) -> Self:
         """Settings from environment variables: an empty one counts as not set, an unknown one is ignored.
 
-        Without `reads_files`, what TLS_CERT, TLS_KEY and SIMULATE_GPUS lead to is not looked at.
+        Without `reads_files`, the files of TLS_CERT, TLS_KEY and SIMULATE_GPUS are not checked.
 
         Raises SettingsError with every fault at once.
         """
@@ -240,15 +242,15 @@ class Settings:
                 accepted = f"{', '.join(names)}, together with a number in SIMULATE_GPUS"
                 faults.append(fault("SIMULATE_SCENARIO", scenario, accepted=accepted))
         if environ.get("STATE_DIR") and values.get("history_interval") == 0:
-            why = "has nothing to keep while HISTORY_INTERVAL is 0"
-            faults.append(fault("STATE_DIR", environ["STATE_DIR"], why=why, accepted="either, and not both"))
+            why = "cannot keep anything while HISTORY_INTERVAL is 0"
+            faults.append(fault("STATE_DIR", environ["STATE_DIR"], why=why, accepted="one of them, not both"))
         if faults:
             raise SettingsError(faults)
         return cls(**values)  # type: ignore[arg-type]  # each value comes from its own field's parser
 
 
 class Documented(NamedTuple):
-    """One setting as documents show it; `default` is what one would write after the `=`."""
+    """One setting as documents show it; `default` is the text after the `=`."""
 
     name: str
     default: str
@@ -267,7 +269,7 @@ def documented() -> list[Documented]:
 
 
 def scenarios() -> dict[str, str]:
-    """What SIMULATE_SCENARIO accepts: each name, and in one line what happens."""
+    """The names that SIMULATE_SCENARIO accepts, each with one line of description."""
     from agent.simulation import SCENARIOS  # not loaded on a GPU host
 
     return {name: scenario.description for name, scenario in SCENARIOS.items()}
@@ -289,7 +291,7 @@ SECRET_NAMES = frozenset(item.name.upper() for item in fields(Settings) if item.
 
 
 def masked(name: str, text: str) -> str:
-    """The text of a variable as anybody may see it: `***` for one of the secret settings."""
+    """The text of a variable without secrets: `***` for a secret setting."""
     return "***" if text and name in SECRET_NAMES else text
 
 
@@ -316,7 +318,7 @@ def _document_faults(simulated: object) -> list[str]:
 
 
 def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:
-    """What is wrong with TLS_CERT and TLS_KEY together, and beside UDS."""
+    """What is wrong with TLS_CERT and TLS_KEY together, and with UDS."""
     paths = {name: path for name in ("TLS_CERT", "TLS_KEY") if (path := environ.get(name))}
     if len(paths) == 1:
         (name,) = paths
@@ -325,7 +327,7 @@ def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:
             fault(name, paths[name], why="has no effect alone", accepted=f"a path together with {missing}")
         ]
     if paths and environ.get("UDS"):
-        no_use = "is of no use on a Unix socket"
+        no_use = "has no effect on a Unix socket"
         return [
             fault("TLS_CERT", paths["TLS_CERT"], why=no_use, accepted="either UDS, or TLS_CERT and TLS_KEY")
         ]
@@ -338,7 +340,7 @@ def _tls_faults(environ: Mapping[str, str], *, reads_files: bool) -> list[str]:
 
 
 def _token_faults(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with TOKEN_FILE, and with METRICS_TOKEN beside the other tokens."""
+    """What is wrong with TOKEN_FILE, and with METRICS_TOKEN and the other tokens."""
     faults: list[str] = []
     tokens = {environ.get("TOKEN", ""), *(token.strip() for token in environ.get("TOKENS", "").split(","))}
     if path := environ.get("TOKEN_FILE"):
@@ -347,7 +349,7 @@ def _token_faults(environ: Mapping[str, str]) -> list[str]:
         except ValueError as why:
             faults.append(fault("TOKEN_FILE", path, why=str(why)))
     if token := environ.get("METRICS_TOKEN"):
-        accepted = "a token of its own beside TOKEN, TOKENS or TOKEN_FILE"
+        accepted = "a token that differs from TOKEN, TOKENS and TOKEN_FILE, one of which is set"
         if not any(environ.get(name) for name in ("TOKEN", "TOKENS", "TOKEN_FILE")):
             no_use = "restricts nothing while no other token is set"
             faults.append(fault("METRICS_TOKEN", token, why=no_use, accepted=accepted))

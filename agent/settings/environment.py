@@ -1,4 +1,7 @@
-"""Where settings come from: arguments over environment over env file. And the limit of open files."""
+"""Where settings come from: an argument wins over the environment, that over the env file.
+
+Also raises the limit of open files.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,14 @@ class Given(NamedTuple):
 
 
 def find_env_file(main_file: str) -> str | None:
-    """The env file to read where none is named: `.env` of the working directory, else beside `main_file`.
+    """The env file to read if none is given: `.env` of the working directory, else next to `main_file`.
 
-    Only the first is read: of two files, each half of a configuration, nobody could tell what holds. One that
-    is there counts even where it cannot be read, as a link to what is not mounted: its TOKEN must not be
-    missed. A directory of that name is a virtual environment.
+    Only the first is read: with two files, each with half of a configuration, it would be hard to see which
+    value holds. A file that exists but cannot be read, such as a link to something that is not mounted, is
+    returned too: its TOKEN must not be ignored. A directory of that name is a virtual environment.
     """
     for path in (Path(".env"), Path(main_file).with_name(".env")):
-        # Not is_dir(): where a link leads into a folder that is closed to us, it raises.
+        # Not is_dir(): it raises for a link into a folder that the agent may not enter.
         if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112
             return str(path.absolute())
     return None
@@ -61,9 +64,9 @@ def load_settings(
 ) -> Settings:
     """Settings by name, from `arguments` over `environ` over the env file, if there is one.
 
-    With `only`, these alone, and without a look at the certificate; all others have their defaults.
+    With `only`, reads only these settings, without checking the certificate; all others have their defaults.
 
-    Raises the limit of open files as far as it may. Raises SettingsError with every fault at once.
+    Raises the limit of open files as far as permitted. Raises SettingsError with every fault at once.
     """
     texts, faults = given_texts(environ, arguments=arguments, env_file=env_file)
     given = {name: text for name, (text, _) in texts.items() if only is None or name in only}
@@ -83,7 +86,8 @@ def given_texts(
 ) -> tuple[dict[str, Given], list[str]]:
     """Every variable that is given, settings or not, by name, and what is wrong with the env file.
 
-    An empty value hides nothing: in an environment it may be what is left of a secret that was not passed on.
+    An empty value does not override another source: in an environment it may be a secret that was not passed
+    on.
     """
     faults: list[str] = []
     from_file: dict[str, str] = {}
@@ -98,7 +102,7 @@ def given_texts(
 
 
 def _file_limit_faults(max_streams: str) -> list[str]:
-    """MAX_STREAMS wants more files than may be open; a value that is wrong anyway has its fault elsewhere."""
+    """The fault if MAX_STREAMS needs more files than may be open; an invalid value is reported elsewhere."""
     files = raise_file_limit()
     try:
         streams = Settings.from_mapping({"MAX_STREAMS": max_streams}).max_streams
@@ -131,7 +135,7 @@ def read_env_file(path: str) -> dict[str, str]:
 
 
 def _line_number(binding: Binding) -> str:
-    """As an editor counts: dotenv takes the empty lines before a statement for part of it."""
+    """The line number as an editor counts: dotenv treats the empty lines before a statement as part of it."""
     text = binding.original.string
     return str(binding.original.line + text[: len(text) - len(text.lstrip())].count("\n"))
 

@@ -1,4 +1,4 @@
-"""What a setting can accept: each kind says so in words and parses the text of an environment variable."""
+"""The kinds of values of settings: each describes and parses the texts that it accepts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Kind(Generic[T]):
 
 
 def whole_number(low: int, high: int, *, zero: str = "") -> Kind[int]:
-    """A whole number within the range; `zero` says what 0 means where it is accepted beside the range."""
+    """A whole number within the range; `zero` says what 0 means, if it is accepted too."""
 
     def parse(text: str) -> int:
         value = int(text) if _WHOLE_NUMBER.fullmatch(text) else -1
@@ -55,7 +55,7 @@ def whole_number(low: int, high: int, *, zero: str = "") -> Kind[int]:
 
 
 def _simulated(text: str) -> int | str:
-    """A number of GPUs; anything but digits is the path of a document."""
+    """A number of GPUs; any text other than digits is the path of a document."""
     return whole_number(1, 128, zero="for the real driver").parse(text) if text.isdecimal() else text
 
 
@@ -76,7 +76,7 @@ def _range(what: str, low: float, high: float, zero: str) -> str:
 
 
 def one_of(*words: str) -> Kind[str]:
-    """One of the words, in any case."""
+    """One of the words, in upper or lower case."""
 
     def parse(text: str) -> str:
         if text.lower() in words:
@@ -116,7 +116,7 @@ def _node_name(text: str) -> str:
 
 
 def _host_header(text: str) -> str:
-    """As it stands in a Host header, without the port: an IPv6 address in brackets."""
+    """A host as in a Host header, without the port: an IPv6 address in brackets."""
     host = _host(text)
     if "%" in host:
         raise ValueError("no zone is ever sent")
@@ -135,7 +135,7 @@ def _allowed_host(text: str) -> str:
 
 
 def _proxy(text: str) -> str:
-    """An address or a network, as short as it gets; ::ffff:192.0.2.1 is 192.0.2.1."""
+    """An address or a network in its shortest form; ::ffff:192.0.2.1 is 192.0.2.1."""
     network = ip_network(text)
     if "%" in text:
         raise ValueError("a zone is no part of an address that is compared")
@@ -149,7 +149,7 @@ def _proxies(text: str) -> tuple[str, ...]:
 
 
 def _origin(text: str) -> str:
-    """As a browser sends it: lower case, without the port that the scheme implies."""
+    """An origin as a browser sends it: lower case, without the default port of its scheme."""
     if text == "*":
         return text
     parts = urlsplit(text.lower())
@@ -179,7 +179,7 @@ def _list_of(parse_one: Callable[[str], str]) -> Callable[[str], tuple[str, ...]
     def parse(text: str) -> tuple[str, ...]:
         entries = (entry.strip() for entry in text.split(","))
         parsed = tuple(dict.fromkeys(parse_one(entry) for entry in entries if entry))
-        if not parsed:  # "," must not pass for "not set", which means open
+        if not parsed:  # "," must not count as "not set", which would mean open access
             raise ValueError("no entry")
         return parsed
 
@@ -226,7 +226,7 @@ STATE_FOLDER = Kind(
 )
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(
-    "segments of A-Z a-z 0-9 . _ ~ - with one / between them, none of them . or .. alone", _url_path
+    "segments of A-Z a-z 0-9 . _ ~ - separated by single slashes, none of them . or ..", _url_path
 )
 HOST = Kind("a host name or an IP address", _host)
 NODE_NAME = Kind("letters, digits, . _ and -, at most 253 of them", _node_name)

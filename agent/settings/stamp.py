@@ -10,7 +10,7 @@ SETTLED_AFTER = 2.0  # seconds; two writes within one tick of a file system's cl
 
 
 class Stamp(NamedTuple):
-    """What changes with the content of a file, or with the file that a path leads to."""
+    """Values that change when the content of a file changes, or when the path leads to another file."""
 
     mtime_ns: int
     size: int
@@ -18,12 +18,15 @@ class Stamp(NamedTuple):
     device: int
 
     def is_settled(self, now: float) -> bool:
-        """Whether a later write has another stamp. `now` is Unix time in seconds."""
+        """Whether every later write will give another stamp. `now` is Unix time in seconds."""
         return self.mtime_ns / 1e9 < now - SETTLED_AFTER
 
 
 def stamp_at(path: str) -> Stamp:
-    """The stamp of the regular file that the path leads to. Raises ValueError that says why there is none."""
+    """The stamp of the regular file that the path leads to.
+
+    Raises ValueError, which says why there is none.
+    """
     try:
         return stamp_of(os.stat(path))  # noqa: PTH116  (the path as it was given)
     except OSError as error:
@@ -31,7 +34,7 @@ def stamp_at(path: str) -> Stamp:
 
 
 def stamp_of(found: os.stat_result) -> Stamp:
-    """Raises ValueError for what is no regular file."""
+    """The stamp of a file from its stat. Raises ValueError if it is not a regular file."""
     if not stat.S_ISREG(found.st_mode):
-        raise ValueError("is no regular file")
+        raise ValueError("is not a regular file")
     return Stamp(found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)

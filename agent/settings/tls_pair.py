@@ -1,4 +1,4 @@
-"""TLS_CERT and TLS_KEY: what of two files can serve TLS, and what of it has changed."""
+"""TLS_CERT and TLS_KEY: a TLS context from the two files, and whether the files have changed."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class TlsPair(NamedTuple):
     key: str
 
     def stamps(self) -> tuple[Stamp, Stamp]:
-        """Of both files. Raises UnusablePair."""
+        """The stamps of both files. Raises UnusablePair."""
         return _stamp("TLS_CERT", self.certificate), _stamp("TLS_KEY", self.key)
 
     def context(self) -> SSLContext:
-        """For connections of clients, with TLS 1.2 and newer. Raises UnusablePair."""
+        """The server's TLS context, for TLS 1.2 and newer. Raises UnusablePair."""
         import ssl  # takes 10 ms, and most agents speak plain HTTP
 
         self.stamps()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_RENEGOTIATION  # in TLS 1.2 a client could ask for one after the other
+        context.options |= ssl.OP_NO_RENEGOTIATION  # in TLS 1.2 a client could renegotiate again and again
         context.set_alpn_protocols(["http/1.1"])
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(self.certificate)
@@ -64,7 +64,7 @@ def _stamp(name: str, path: str) -> Stamp:
 
 
 def _reason(error: OSError, otherwise: str) -> str:
-    """Without a word of the content."""
+    """The reason, without any of the file's content."""
     if not hasattr(error, "reason"):  # as OpenSSL's errors have it, be it None
         return f"cannot be read ({error.strerror})"
     reason = error.reason
@@ -76,5 +76,5 @@ def _reason(error: OSError, otherwise: str) -> str:
 
 
 def _no_passphrase() -> str:
-    """Instead of OpenSSL's question on the terminal."""
-    raise ValueError("wants a passphrase")
+    """Called by OpenSSL for a passphrase, instead of its prompt on the terminal."""
+    raise ValueError("needs a passphrase")

@@ -1,4 +1,4 @@
-"""TOKEN_FILE: a token a line, read within bounds and without ever waiting for a writer."""
+"""TOKEN_FILE: one token on each line, read up to a maximum size and without waiting for a writer."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class TokenFile:
         self.path = path
 
     def read_if_changed(self, known: Stamp | None) -> Content | None:
-        """None if its stamp still is `known`. Raises ValueError as `read_token_file` does."""
+        """The content; None if its stamp is still `known`. Raises ValueError as `read_token_file` does."""
         if known is not None and stamp_at(self.path) == known:
             return None
         return read_token_file(self.path)
 
 
 def read_token_file(path: str) -> Content:
-    """The content of the file. Raises ValueError that says why not, without a word of the content.
+    """The content of the file. Raises ValueError, which gives the reason without any of the content.
 
-    The file counts as a whole: one line that is no token makes all of it invalid, so that a slip of the pen
-    withdraws nobody's token.
+    One line that is not a token makes the whole file invalid, so that a typing error does not revoke other
+    tokens.
     """
     stamp_at(path)  # before it is opened: to open a device may do something
     try:
-        # Should it be a FIFO by now, to open it does not wait for a writer.
+        # If it has become a FIFO meanwhile, opening it does not wait for a writer.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
             stamp = stamp_of(os.fstat(file.fileno()))
             content = file.read(MAX_BYTES + 1)

@@ -1,9 +1,9 @@
-"""A simulated NVML library: a Python object instead of `pynvml.nvmlLib`; all above it runs for real.
+"""A simulated NVML library: a Python object instead of `pynvml.nvmlLib`; all code above it is the real one.
 
-From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, what one GPU reports; `lab`, who uses
-it (`programs`, `tenants`) and what the host says of them; `library`, the driver and its GPUs; `nvml`, the
-functions that ask them, a file a subject; `simulation`, which takes the place of the real library; `replay`,
-a simulation after a document of nvidia-smi.
+From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, the values of one GPU; `lab`, its
+users (`programs`, `tenants`) and their processes on the host; `library`, the driver and its GPUs; `nvml`, the
+NVML functions, a file for each subject; `simulation`, which replaces the real library; `replay`, a simulation
+from a document of nvidia-smi.
 """
 
 from agent.simulation.call_faults import Faults

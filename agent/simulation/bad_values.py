@@ -1,6 +1,6 @@
-"""Single bad values: a GPU that fails to tell some of them, or tells what cannot be.
+"""Bad values: a GPU that fails to report some values, or reports impossible ones.
 
-Each GPU but the first has a trouble of its own; a single GPU has the first of them.
+Each GPU except the first has a different fault; a single GPU has the first fault.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PROCESS_UTILIZATION = ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcess
 
 
 def begin_anew(library: SimulatedLibrary) -> None:
-    """All is well; the second GPU in trouble never tells one optional value, as eight real V100s."""
+    """No faults; the second faulty GPU never reports one optional value, like eight real V100s."""
     library.heal()
     for number, gpu in enumerate(_in_trouble(library)):
         gpu.heal()
@@ -32,20 +32,20 @@ def begin_anew(library: SimulatedLibrary) -> None:
 
 
 def fail_values(library: SimulatedLibrary) -> None:
-    """Let each GPU in trouble fail to tell something."""
+    """Make each faulty GPU fail to report something."""
     for gpu, trouble in zip(_in_trouble(library), cycle(_ERRORS), strict=False):
         trouble(gpu)
 
 
 def heal_temperature(library: SimulatedLibrary) -> None:
-    """Let every temperature be told again."""
+    """Make every temperature succeed again."""
     for gpu in _in_trouble(library):
         for symbol in _TEMPERATURE:
             gpu.heal(symbol)
 
 
 def tell_garbage(library: SimulatedLibrary) -> None:
-    """Let each GPU in trouble tell something that cannot be."""
+    """Make each faulty GPU report an impossible value."""
     for gpu, trouble in zip(_in_trouble(library), cycle(_GARBAGE), strict=False):
         trouble(gpu)
 
@@ -68,7 +68,7 @@ def _fail_memory_and_utilization(gpu: SimulatedGpu) -> None:
 
 
 def _nothing_more(_: SimulatedGpu) -> None:
-    """What it does not report, it never reported."""
+    """Values that it does not report now, it never reports."""
 
 
 def _fail_power(gpu: SimulatedGpu) -> None:

@@ -1,4 +1,4 @@
-"""Faults on purpose: calls that hang or fail. The library has them as a whole, and each GPU has its own."""
+"""Injected faults: calls that hang or fail, for the whole library or for one GPU."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from agent.simulation.codes import NvmlFailure
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-POLL_SECONDS = 0.05  # a scenario may end a hang while nobody else calls
+POLL_SECONDS = 0.05  # a scenario may end a hang while no other call is made
 
-# These answer many questions at once, each with a return code of its own: by field id, by GPM metric.
+# These functions return many entries, each with its own return code: by field id, by GPM metric.
 FIELD_VALUES = "nvmlDeviceGetFieldValues"
 GPM_METRICS = "nvmlGpmMetricsGet"
 
@@ -22,7 +22,7 @@ GPM_METRICS = "nvmlGpmMetricsGet"
 class Faults:
     """Calls of an NVML function, by symbol, can be made to hang or to fail.
 
-    `symbols`: the functions that there are. ValueError for a fault of any other: it would never show.
+    `symbols`: the existing functions. ValueError for a fault of any other, which would have no effect.
     """
 
     def __init__(self, symbols: Container[str]) -> None:
@@ -45,14 +45,14 @@ class Faults:
             return self._changed.wait_for(lambda: self._blocked >= calls, timeout)
 
     def hang(self, symbol: str | None = None) -> None:
-        """Calls of `symbol`, or all calls, do not return until released. Other threads go on."""
+        """Calls of `symbol`, or all calls, do not return until released. Other threads are not affected."""
         if symbol is not None:
             self._check_symbol(symbol)
         with self._changed:
             self._hung.add(symbol)
 
     def release(self, symbol: str | None = None) -> None:
-        """End the hang of `symbol`, or every hang; calls that hung go on as if nothing had been."""
+        """End the hang of `symbol`, or every hang; hung calls continue normally."""
         with self._changed:
             if symbol is None:
                 self._hung.clear()
@@ -61,9 +61,9 @@ class Faults:
             self._changed.notify_all()
 
     def join_held_up(self, timeout: float) -> None:
-        """Wait up to `timeout` seconds for the threads to end that once called what hung.
+        """Wait up to `timeout` seconds for threads that were in a hung call to end.
 
-        One that has been told to end asks on until its reading is done, and would ask the next library.
+        Such a thread makes calls until its reading is done, and would call the next library.
         """
         deadline = time.monotonic() + timeout
         with self._changed:
@@ -92,7 +92,7 @@ class Faults:
                 del self._failing[key]
 
     def block_while_hung(self, symbol: str, tick: Callable[[], None]) -> None:
-        """Return at once unless `symbol` hangs; `tick` lets a scenario's time go on meanwhile."""
+        """Return at once unless `symbol` hangs; `tick` advances the scenario meanwhile."""
         if not self._hung or not self._hangs(symbol):
             return
         with self._changed:
@@ -116,7 +116,7 @@ class Faults:
         return bool(self._failing)
 
     def raise_if_failing(self, symbol: str, entry: int | None = None) -> None:
-        """Raise the failure that `fail` asked for, and count it."""
+        """Raise the failure that `fail` requested, and count it."""
         key = symbol, entry
         if key not in self._failing:
             return
@@ -134,6 +134,6 @@ class Faults:
         return None in self._hung or symbol in self._hung
 
     def _check_symbol(self, symbol: str) -> None:
-        """ValueError for what is no simulated function."""
+        """ValueError if it is not a simulated function."""
         if symbol not in self._symbols:
             raise ValueError(f"{symbol!r} is not a simulated NVML function.")

@@ -1,4 +1,4 @@
-"""What errors a simulated GPU has counted; set at will."""
+"""Error counters of a simulated GPU, which can be set freely."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ErrorCounters:
-    """Counts since the driver was loaded, but for what is reported otherwise. A new GPU has none.
+    """Counts since the driver was loaded, unless noted. A new GPU has none.
 
     As values of a GPU, each can be an NvmlReturn.
     """

@@ -1,4 +1,4 @@
-"""The part of one simulated GPU in the NVLink fabric; set at will."""
+"""The part of one simulated GPU in the NVLink fabric, which can be set freely."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HEALTHY, UNHEALTHY, LIMITED_CAPACITY = 1, 2, 3  # NVML_GPU_FABRIC_HEALTH_SUMMARY
 
 @dataclass
 class Fabric:
-    """What nvmlDeviceGetGpuFabricInfoV tells. As values of a GPU, the state can be an NvmlReturn."""
+    """The values of nvmlDeviceGetGpuFabricInfoV. As values of a GPU, the state can be an NvmlReturn."""
 
     state: int = NOT_SUPPORTED
     status: int = 0  # nvmlReturn_t of the registration
@@ -41,7 +41,7 @@ class Fabric:
 
 
 def well() -> Fabric:
-    """The part of a GPU that works."""
+    """The values of a healthy GPU."""
     return Fabric(
         state=COMPLETED,
         health_summary=HEALTHY,

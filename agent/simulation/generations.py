@@ -1,4 +1,4 @@
-"""Older drivers: which functions their libraries lack. Newer ones add functions, so each lacks more."""
+"""Older drivers: the functions that their libraries lack. Each older one lacks more."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NONE = 0  # no field
 
 @dataclass(frozen=True, slots=True)
 class DriverGeneration:
-    """A driver release, by what can be seen of it through NVML."""
+    """A driver release, by its differences in NVML."""
 
     driver_version: str
     cuda_version: int  # 1000 * major + 10 * minor
     absent: frozenset[str] = frozenset()  # NVML symbols
     pcie_counters: bool = True  # field values of cumulative PCIe bytes
-    recovery_action: bool = True  # field value of what the driver wants done
-    field_ids: Mapping[int, int] = field(default_factory=dict)  # what ids stand for, where not for themselves
+    recovery_action: bool = True  # field value of the recovery action
+    field_ids: Mapping[int, int] = field(default_factory=dict)  # ids with another meaning in this release
     fabric_info: int = 3  # the newest form of nvmlDeviceGetGpuFabricInfoV that it knows
 
 

@@ -15,7 +15,7 @@ _FIRST_SAMPLE = 0x6000_0000  # the pointers handed out are numbers, far from tho
 
 @dataclass(frozen=True, slots=True)
 class GpmSample:
-    """What one nvmlGpmSampleGet put into a sample."""
+    """The values that nvmlGpmSampleGet stored in a sample."""
 
     gpu: SimulatedGpu
     elapsed: float
@@ -24,7 +24,7 @@ class GpmSample:
 
 @dataclass
 class GpmSamples:
-    """The samples allocated and not freed; None for one that was never filled."""
+    """The allocated samples; None for one that was never filled."""
 
     by_pointer: dict[int, GpmSample | None] = field(default_factory=dict)
     pointers: itertools.count[int] = field(default_factory=lambda: itertools.count(_FIRST_SAMPLE, 16))

@@ -1,4 +1,4 @@
-"""One simulated GPU: what it tells, what runs on it, and what is wrong with it."""
+"""One simulated GPU: its values, its processes and its faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
 _FIXABLE = frozenset(field.name for field in fields(load_curves.GpuValues))
-# What is as another value is, unless it is fixed itself.
+# Values that follow another value unless they are fixed themselves.
 _FOLLOWS = {
     "power_average": "power_usage",
     "power_instant": "power_usage",
@@ -37,8 +37,8 @@ _FOLLOWS = {
 class SimulatedGpu(Faults):
     """A GPU of a `Simulation`. `elapsed` gives the simulation's seconds since its start.
 
-    `symbols`: the NVML functions that there are, which can be made to hang, to fail or to be not supported.
-    `residents`: the processes on a GPU to which none are assigned.
+    `symbols`: the existing NVML functions, which can be made to hang, to fail or to be not supported.
+    `residents`: the processes of a GPU without assigned ones.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class SimulatedGpu(Faults):
         self._lost = False
 
     def vanish(self) -> None:
-        """Be gone from the bus: lost for those in contact, and not counted at the next first nvmlInit."""
+        """Disappear from the bus: lost for present handles, and not counted at the next first nvmlInit."""
         self._present = False
         self._lost = True
 
@@ -144,7 +144,7 @@ class SimulatedGpu(Faults):
         self._log("nvidia {place}.0: reset done")
 
     def wake(self) -> None:
-        """Somebody calls it: the kernel resumes it if it is suspended."""
+        """A call resumes it if it is suspended."""
         if self.runtime_status == "suspended":
             self.runtime_status = "active"
             self.wakes += 1
@@ -161,7 +161,7 @@ class SimulatedGpu(Faults):
         self._unsupported.difference_update(symbols)
 
     def supports(self, symbol: str | int) -> bool:
-        """Whether this NVML symbol or field id is answered at all."""
+        """Whether this NVML symbol or field id is supported."""
         return symbol not in self._unsupported
 
     def fix(self, **values: float | str | tuple[int, ...] | None) -> None:
@@ -186,12 +186,12 @@ class SimulatedGpu(Faults):
 
     @property
     def values(self) -> GpuValues:
-        """What the GPU reports now."""
+        """The present values."""
         return self.now[1]
 
     @property
     def now(self) -> tuple[float, GpuValues]:
-        """What the GPU reports now, and since when: seconds of the simulation."""
+        """The present values, and their time in seconds of the simulation."""
         tick = int(self._elapsed() / UPDATE_SECONDS)
         moment = (tick, self._fixings)  # taken first: a `fix` meanwhile makes what is computed here stale
         held = self._held
@@ -201,7 +201,7 @@ class SimulatedGpu(Faults):
 
     @property
     def processes(self) -> list[SimulatedProcess]:
-        """What was assigned; else those of the residents now."""
+        """The assigned processes; else those of the residents."""
         return self._residents(self) if self._processes is None else self._processes
 
     @processes.setter
@@ -209,7 +209,7 @@ class SimulatedGpu(Faults):
         self._processes = processes
 
     def processes_to_fill(self) -> list[SimulatedProcess]:
-        """The list a fill call sees: `processes`, or what `churn` made of them since the size call."""
+        """The list for a fill call: `processes`, or their change by `churn` since the size call."""
         processes = self.processes
         if callable(self.churn):
             return self.churn(processes)
@@ -219,7 +219,7 @@ class SimulatedGpu(Faults):
         return churned(processes, self._churn_turn - 1)
 
     def enable_mig(self, *profiles: str) -> None:
-        """Partition the GPU ("3g.40gb", "1g.10gb", ...). ValueError when it cannot be partitioned so."""
+        """Partition the GPU ("3g.40gb", "1g.10gb", ...). ValueError for an impossible partition."""
         values = self.values
         self.mig_instances = mig.partition(self.model, values.uuid, values.memory_total or 0, profiles)
         self.mig_enabled = True
@@ -234,14 +234,14 @@ class SimulatedGpu(Faults):
         self.mig_instances = []
 
     def raise_xid(self, code: int) -> None:
-        """Report an XID error in the kernel log, and to whoever has registered for events of this GPU."""
+        """Report an XID error in the kernel log, and to registered event sets."""
         self._log("NVRM: GPU at PCI:{place}: {uuid}")
         self._log(f"NVRM: Xid (PCI:{{place}}): {code}, {self._blamed()}, simulated")
         for listener in list(self.xid_listeners):
             listener(self, code)
 
     def _blamed(self) -> str:
-        """As the driver names the program whose channel failed."""
+        """The program whose channel failed, as the driver names it."""
         first = next(iter(self.processes), None)
         return f"pid={first.pid}, name={first.comm}" if first else "pid='<unknown>', name=<unknown>"
 
@@ -256,7 +256,7 @@ class SimulatedGpu(Faults):
         self.nvlinks, other.nvlinks = [other] * links, [self] * links
 
     def raise_if_faulty(self, symbol: str, tick: Callable[[], None]) -> None:
-        """Block while hung, then raise NvmlFailure for what is wrong with calls of `symbol` on this GPU."""
+        """Block while hung, then raise NvmlFailure for faults of `symbol` on this GPU."""
         self.block_while_hung(symbol, tick)
         if self._lost:
             raise NvmlFailure(NvmlReturn.GPU_IS_LOST)

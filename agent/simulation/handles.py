@@ -1,4 +1,4 @@
-"""Handles: opaque to callers, here a number that says which load of the driver gave it out, and for what."""
+"""Handles: opaque to callers; here a number that encodes the driver load and the device."""
 
 from __future__ import annotations
 

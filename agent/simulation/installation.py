@@ -1,4 +1,4 @@
-"""Replaces the library that nvidia-ml-py loads, and restores it without a trace."""
+"""Replaces the library that nvidia-ml-py loads, and restores it completely."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent.sources import new_process, runtime_power, slots
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What both modules remember of the library they talk to. nvitop names its own with two underscores at module
+# The state of both modules about their library. nvitop names its own with two underscores at module
 # level, where Python does not mangle them.
 _PYNVML_NAMES = ("nvmlLib", "_nvmlLib_refcount")
 _NVITOP_FRESH: dict[str, object] = {"__initialized": False, "__shutting_down": False}
@@ -39,7 +39,7 @@ def put_in_place(
     its_power: runtime_power.RuntimePowerSource | None = None,
     its_recount: Callable[[], int | None] | None = None,
 ) -> Before:
-    """Let nvidia-ml-py and nvitop find `library`, uninitialised, as in a process that has just started.
+    """Make nvidia-ml-py and nvitop use `library`, uninitialised, as in a new process.
 
     `its_slots` are those that its GPUs are plugged into, and `its_power` says whether they sleep; None: those
     of this host. `its_recount` counts its GPUs as a new process would; None: a new process does.
@@ -76,7 +76,7 @@ def take_away(before: Before) -> None:
 
 
 def forget_functions() -> None:
-    """Let both modules look again for functions: which exist, and in which version."""
+    """Make both modules look up functions and their versions again."""
     vars(pynvml)["_nvmlGetFunctionPointer_cache"].clear()
     libnvml.UNKNOWN_FUNCTIONS.clear()
     vars(libnvml).update(dict.fromkeys(_suffix_names()))

@@ -9,11 +9,11 @@ from collections import deque
 from contextlib import suppress
 from itertools import count
 
-MAX_KEPT = 200  # lines from before somebody reads
+MAX_KEPT = 200  # lines from before the reader attaches
 
 
 class SimulatedKernelLog:
-    """Takes lines, and keeps the latest until a reader attaches. Any thread may write."""
+    """Accepts lines, and keeps the latest until a reader attaches. Any thread may write."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class SimulatedKernelLog:
         self._ends: tuple[int, int] | None = None  # of the pipe
 
     def write(self, text: str) -> None:
-        """One line of the kernel's. What nobody reads is lost, as when the real one is overwritten."""
+        """Write one line of the kernel. An unread line is lost, as when the real log is overwritten."""
         with self._lock:
             micros = time.monotonic_ns() // 1000
             record = f"4,{next(self._numbers)},{micros},-;{text}\n".encode()
@@ -43,7 +43,7 @@ class SimulatedKernelLog:
             return f"/dev/fd/{self._ends[0]}"
 
     def close(self) -> None:
-        """Nobody reads it any more."""
+        """Detach the reader."""
         with self._lock:
             for end in self._ends or ():
                 os.close(end)

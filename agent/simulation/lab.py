@@ -1,6 +1,6 @@
-"""A lab that uses the simulated GPUs: people, their programs, and jobs that come and go.
+"""A simulated lab that uses the GPUs: users, their programs, and jobs that come and go.
 
-All of it follows from the simulation's clock: nothing is remembered, and no process of this machine is in it.
+Everything follows from the simulation's clock: there is no state, and no process of this machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Lab:
     """Lists the processes on GPUs, and has a table of all of them."""
 
     def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
-        """They have all the memory in use, and share the work; there are none while nothing is in use."""
+        """They hold all memory in use, and share the work; without memory in use there are none."""
         at, values = gpu.now
         has_desktop, used = gpu.model.graphics_processes, values.memory_used
         listed = []
@@ -52,7 +52,7 @@ class Lab:
         hide_command_args: bool,
         pod_logs: str,  # noqa: ARG002  (the lab knows the names of its pods)
     ) -> LabTable:
-        """What the lab's host tells of them."""
+        """The process table of the lab's host."""
         return LabTable(gpus, elapsed, hide_command_args=hide_command_args)
 
 
@@ -92,13 +92,13 @@ def _on_instances(
 
 
 def _used_of(instance: MigInstance, values: GpuValues, used: int) -> int:
-    """As nvmlDeviceGetMemoryInfo has it."""
+    """The used memory as in nvmlDeviceGetMemoryInfo."""
     if instance.memory_used is not None:
         return instance.memory_used
     return int(used * instance.memory_total / (values.memory_total or instance.memory_total))
 
 
 def _parts(whole: int, weights: Sequence[int]) -> list[int]:
-    """Whole MiB; the first has what is left."""
+    """Parts in whole MiB; the first gets the remainder."""
     parts = [whole * weight // sum(weights) // MIB * MIB for weight in weights]
     return [whole - sum(parts[1:]), *parts[1:]] if parts else []

@@ -1,6 +1,6 @@
-"""What the host of the simulated lab tells of its processes, instead of /proc.
+"""The processes of the lab's simulated host, instead of /proc.
 
-The files are texts, which those parse that parse /proc.
+The files are texts, parsed by the code that parses /proc.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LabTable:
         self._memory = slow(read_memory, HostMemory())
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:  # noqa: ARG002  (costs little)
-        """As the lab is now; a process that is not there has ended."""
+        """The present state of the lab; a missing process has ended."""
         at = self._elapsed()
         total = self._memory.get(time.monotonic()).total
         tenants = {tenant.pid: tenant for tenant in self._tenants(at)}
@@ -64,7 +64,7 @@ class LabTable:
             yield from tenants_on(gpu.index, at, len(gpu.mig_instances))
 
     def _of_host(self, tenant: Tenant, at: float, total: int | None) -> HostProcess:
-        """What is told of the largest."""
+        """The largest processes."""
         one = _described(tenant, at, total, hide_arguments=self._hide_command_args)
         return HostProcess(
             one.pid, one.username, one.name, None, None, one.memory_rss_bytes, one.memory_percent, uid=one.uid
@@ -85,7 +85,7 @@ def _described(tenant: Tenant, at: float, total: int | None, *, hide_arguments: 
 
 @lru_cache(maxsize=4096)
 def _lasting(tenant: Tenant, *, hide_arguments: bool) -> HostProcess:
-    """What stays as it is while the process runs."""
+    """The values that are constant while the process runs."""
     program = tenant.program
     arguments = parse_cmdline(_file(tenant.fill_in(program.command)))
     comm = arguments[0].rpartition("/")[2].encode()[:COMM_BYTES]
@@ -112,5 +112,5 @@ def _lasting(tenant: Tenant, *, hide_arguments: bool) -> HostProcess:
 
 
 def _file(words: str) -> Content:
-    """As /proc has a list of words: each ended by a zero byte."""
+    """A list of words as in /proc: each ends with a zero byte."""
     return Content("".join(f"{word}\0" for word in words.split(" ") if word).encode())

@@ -1,4 +1,4 @@
-"""The simulated library as its functions find it: the driver, its GPUs and the handles that it gave out."""
+"""The state of the simulated library: the driver, its GPUs and its handles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _INIT_FAILURES: dict[Driver, NvmlReturn] = {
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a handle names: a GPU, or one of its MIG instances."""
+    """The device of a handle: a GPU, or one of its MIG instances."""
 
     library: SimulatedLibrary
     gpu: SimulatedGpu
@@ -42,12 +42,12 @@ class Device:
 
     @property
     def values(self) -> GpuValues:
-        """What the GPU reports now."""
+        """The present values of the GPU."""
         return self.gpu.values
 
 
 class SimulatedLibrary(Faults):
-    """One GPU of each model, and their driver; `Simulation` adds the functions that ask it, and time.
+    """One GPU for each model, and their driver; `Simulation` adds the functions, and time.
 
     `symbols`: the NVML functions that there are. `clock` moves the values; `wall_clock` (seconds since the
     epoch) stamps process samples. Each call takes `call_seconds`, and each reading of PCIe throughput
@@ -104,37 +104,37 @@ class SimulatedLibrary(Faults):
         return self._clock() - self._started
 
     def process_table(self, *, hide_command_args: bool, pod_logs: str) -> ProcessTable:
-        """What its host tells of processes, instead of what reads /proc."""
+        """The process table of its host, instead of /proc."""
         return self.residents.process_table(
             self.gpus, self.elapsed, hide_command_args=hide_command_args, pod_logs=pod_logs
         )
 
     def advance(self) -> None:
-        """Let happen what is due by now. Nothing is, without a scenario."""
+        """Run the due steps of the scenario, if there is one."""
 
     # The driver
 
     def remove_driver(self, kind: Literal["absent", "not_loaded", "mismatched"] = "absent") -> None:
-        """Let nvmlInit fail: no library, driver not loaded, or library and driver not of one version."""
+        """Make nvmlInit fail: no library, driver not loaded, or library and driver of different versions."""
         if kind not in _INIT_FAILURES:
             raise ValueError(f"{kind!r}: a driver can be {', '.join(_INIT_FAILURES)}.")
         self.reload_driver()
         self.driver = kind
 
     def restore_driver(self) -> None:
-        """Load the driver, afresh."""
+        """Load the driver again."""
         if self.driver != "present":
             self.reload_driver()
         self.driver = "present"
 
     def reload_driver(self) -> None:
-        """The driver is loaded anew beneath us: nvmlInit is needed, handles of before are stale for good."""
+        """The driver is reloaded: nvmlInit is needed, and earlier handles are stale for ever."""
         self._epoch += 1
         self._initialised = 0
         self.event_sets.close_all()
 
     def shutdown_nvml(self) -> None:
-        """Somebody called nvmlShutdown: every call is UNINITIALIZED until nvmlInit. Handles stay good."""
+        """Act as after nvmlShutdown: every call is UNINITIALIZED until nvmlInit. Handles stay valid."""
         self._initialised = 0
 
     def initialise(self) -> None:
@@ -147,7 +147,7 @@ class SimulatedLibrary(Faults):
             self._initialised += 1
 
     def shut_down(self) -> None:
-        """NVML: nvmlShutdown; the last of as many as there were nvmlInit takes effect."""
+        """NVML: nvmlShutdown; takes effect when there were as many as nvmlInit."""
         with self._initialising:
             self._initialised -= 1
             if self._initialised == 0:
@@ -159,7 +159,7 @@ class SimulatedLibrary(Faults):
         return self._initialised > 0
 
     def count_in_new_process(self) -> int | None:
-        """How many GPUs a process finds whose nvmlInit is now; None where that fails."""
+        """The number of GPUs after nvmlInit in a new process; None if that fails."""
         self.advance()
         return len(self._present()) if self.driver == "present" else None
 
@@ -169,7 +169,7 @@ class SimulatedLibrary(Faults):
     # Its functions
 
     def set_driver_generation(self, name: str) -> None:
-        """Be a driver of DRIVER_GENERATIONS; as with a new process, functions are looked for again."""
+        """Behave like a driver of DRIVER_GENERATIONS; functions are looked up again, as in a new process."""
         if name not in DRIVER_GENERATIONS:
             raise ValueError(
                 f"{name!r} is no driver generation; accepted are {', '.join(DRIVER_GENERATIONS)}."
@@ -186,7 +186,7 @@ class SimulatedLibrary(Faults):
         self._functions_changed()
 
     def remove_function(self, symbol: str) -> None:
-        """Let the library lack an NVML symbol (FunctionNotFound). ValueError for one it never had."""
+        """Remove an NVML symbol (FunctionNotFound). ValueError for a symbol that it never had."""
         self._check_symbol(symbol)
         self._removed.add(symbol)
         self._functions_changed()
@@ -207,7 +207,7 @@ class SimulatedLibrary(Faults):
     # Its handles
 
     def device(self, handle: int, symbol: str) -> Device:
-        """The GPU or MIG instance behind a handle, with what is wrong with it raised as NvmlFailure."""
+        """The GPU or MIG instance of a handle; raises its faults as NvmlFailure."""
         epoch, index, mig_index = handles.decode(handle)
         if epoch != self._epoch or index >= len(self.gpus):
             raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)

@@ -1,7 +1,7 @@
-"""How values move: pure functions of elapsed time, GPU index and model. No random state, nothing remembered.
+"""How values change: pure functions of elapsed time, GPU index and model, without random numbers or state.
 
-One signal, the load of the GPU (0 to 1), drives everything. It and its integral have closed forms, so
-cumulative counters are exact integrals of the rates and any moment can be computed without those before it.
+One signal, the load of the GPU (0 to 1), drives everything. The signal and its integral have closed forms, so
+counters are exact integrals of the rates, and any moment can be computed by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DESKTOP_BYTES = 24 * MIB  # in use on each GPU that has a desktop
 class Workload:
     """A periodic load: `high` with ripples (steps) for most of each epoch, then `low` (checkpoint).
 
-    Where `low` is nothing, an epoch is a job, and the GPU is free until the next.
+    If `low` is 0, an epoch is a job, and the GPU is free until the next one.
     """
 
     epoch_seconds: float
@@ -63,7 +63,7 @@ class Workload:
         return whole + phase * self.high + self.ripple * (1 - math.cos(turns * phase)) / turns
 
     def seconds_above(self, load: float, t: float) -> float:
-        """For how long the load was higher, from the start of an epoch before `t` = 0; grows with `t`."""
+        """Seconds with a higher load, from the start of an epoch before `t` = 0; grows with `t`."""
         busy, phase = self._phase(t)
         epochs = math.floor((t + self.offset_seconds) / self.epoch_seconds)
         return epochs * self._busy_above(load, busy) + self._busy_above(load, min(phase, busy))
@@ -127,7 +127,7 @@ def job_at(index: int, elapsed: float) -> tuple[int, float] | None:
 class GpuValues:
     """Everything a GPU reports at one moment, in NVML's units.
 
-    None: NOT_SUPPORTED. A value can be an NvmlReturn, too: whoever asks for it gets that code.
+    None: NOT_SUPPORTED. A value can also be an NvmlReturn, which its function then returns.
     """
 
     name: str | None
@@ -216,7 +216,7 @@ class GpuValues:
 
 
 def memory_left(total: int | None, reserved: int | None, used: int | None) -> int | None:
-    """Bytes that are neither used nor reserved."""
+    """Bytes that are neither used nor reserved: free memory."""
     return None if total is None or used is None else max(0, total - used - (reserved or 0))
 
 
@@ -239,7 +239,7 @@ def energy_mj(model: GpuModel, index: int, elapsed: float) -> float:
 
 
 def slowed_ns(model: GpuModel, index: int, elapsed: float) -> tuple[int, int]:
-    """For how long the power limit held the clocks back, and heat as if it came at once with the load."""
+    """The time for which the power limit reduced the clocks, or heat, which here follows the load at once."""
     capped = hot = float("inf")  # the load from which it does
     if model.power_limit_watts is not None and model.full_power_watts > model.idle_power_watts:
         above_idle = POWER_CAP_SHARE * model.power_limit_watts - model.idle_power_watts
@@ -252,7 +252,7 @@ def slowed_ns(model: GpuModel, index: int, elapsed: float) -> tuple[int, int]:
 
 
 def pcie_capacity_kib(model: GpuModel) -> int | None:
-    """What the link can carry per direction, KiB/s; None where the model tells no PCIe values."""
+    """The bandwidth of the link per direction, KiB/s; None if the model has no PCIe values."""
     if model.pcie_generations is None or model.pcie_width is None:
         return None
     return PCIE_KIB_PER_LANE[model.pcie_generations[1]] * model.pcie_width
@@ -264,12 +264,12 @@ def pcie_bytes(model: GpuModel, index: int, elapsed: float, share: float) -> flo
 
 
 def nvlink_kib(index: int, elapsed: float) -> float:
-    """The integral of what one NVLink carries in one direction, from a moment before the start."""
+    """The integral of the throughput of one NVLink in one direction, from a moment before the start."""
     return NVLINK_KIB * workload(index).integral(elapsed)
 
 
 def lagged_load(work: Workload, elapsed: float) -> float:
-    """The load as the heat sink feels it: its recent means, weighted by how much of each is still there."""
+    """The load with the lag of the heat sink: recent means, weighted by their remaining effect."""
     total = weights = 0.0
     newer = work.integral(elapsed)
     for step in range(1, LAG_STEPS + 1):

@@ -1,4 +1,4 @@
-"""A cumulative counter that never goes back, whatever becomes of the rate beneath it."""
+"""A cumulative counter that never decreases, however its rate changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """The integral of a rate: of the signal's own, or of one that is held."""
+    """The integral of a rate: that of the signal, or a fixed one."""
 
     def __init__(self, integral: Callable[[float], float], elapsed: Callable[[], float]) -> None:
         self._integral = integral

@@ -17,7 +17,7 @@ _PROFILE = re.compile(r"((?P<compute>[1-7])c\.)?(?P<gpu>(?P<slices>[1-7])g\.(?P<
 
 @dataclass(frozen=True, slots=True)
 class MigInstance:
-    """A compute instance of a GPU instance, whose memory all its compute instances have together.
+    """A compute instance of a GPU instance; compute instances of one GPU instance share its memory.
 
     The ids and the bytes can be an NvmlReturn, as values of a GPU can.
     """

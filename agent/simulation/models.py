@@ -1,4 +1,4 @@
-"""The GPU models that can be simulated, with real-world figures. None: the model does not tell."""
+"""The GPU models that can be simulated, with real figures. None: the model does not report the value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIB = 1024**2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuModel:
-    """What never changes about a kind of GPU."""
+    """The constant properties of a GPU model."""
 
     name: str
     compute_capability: tuple[int, int]

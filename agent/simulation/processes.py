@@ -28,7 +28,7 @@ class SimulatedProcess:
 
 
 def churned(processes: list[SimulatedProcess], turn: int) -> list[SimulatedProcess]:
-    """What a list may have become between its size call and its fill call: shrunk, grown, or grown far."""
+    """Changes of a list between its size call and its fill call: shrunk, grown, or grown much."""
     arrivals = (1, 3 * len(processes) + 6, 0)[turn % 3]
     if not arrivals:
         return processes[:-1]

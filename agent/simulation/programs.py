@@ -1,4 +1,4 @@
-"""What runs in the simulated lab: who runs which program, where it belongs, and what it takes.
+"""The programs of the simulated lab: their user, container or job, and resources.
 
 Eight GPUs are one block, with the same programs as the next, run by others.
 """
@@ -24,9 +24,9 @@ class Pod(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program as somebody runs it.
+    """A program of a user.
 
-    In the texts stand {user} and {uid} for who that is, {tag} for four hexadecimal digits that no other has,
+    Its texts have {user} and {uid} for the user, {tag} for four hexadecimal digits that no other has,
     {session} for a number, {rank} for that in the training of its block, and {job} for that of a job.
     """
 

@@ -1,4 +1,4 @@
-"""A GPU that requires a reset: which NVML functions it still answers."""
+"""A GPU that requires a reset: the NVML functions that still succeed."""
 
 from __future__ import annotations
 

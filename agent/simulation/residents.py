@@ -1,4 +1,4 @@
-"""Who uses the simulated GPUs, and what their host tells of it. Never the processes of this machine."""
+"""The users of the simulated GPUs, and the process table of their host; never processes of this machine."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class ProcessTable(Protocol):
-    """In the place of what reads /proc."""
+    """The interface that replaces reading /proc."""
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
-        """What the host tells of these processes, and its largest; `watched`: whether somebody looks."""
+        """The host's data about these processes, and its largest ones; `watched`: whether there is demand."""
 
 
 class Residents(Protocol):
-    """Those who use the GPUs of one host."""
+    """The processes that use the GPUs of one host."""
 
     def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
-        """The processes on a GPU to which none were assigned."""
+        """The processes of a GPU without assigned ones."""
 
     def process_table(
         self,
@@ -35,7 +35,7 @@ class Residents(Protocol):
         hide_command_args: bool,
         pod_logs: str,
     ) -> ProcessTable:
-        """What the host of these GPUs tells of its processes; the settings are the agent's."""
+        """The process table of the host of these GPUs; the settings are those of the agent."""
 
 
 # Tests of what /proc tells put others in this place, whose processes there are.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedRuntimePower:
-    """That of the GPUs of this library; see agent/sources/runtime_power.py."""
+    """Runtime power of the GPUs of this library; see agent/sources/runtime_power.py."""
 
     def __init__(self, library: SimulatedLibrary) -> None:
         self._library = library

@@ -1,4 +1,4 @@
-"""Ready-made trouble: a scenario is a few steps in time, taken when the simulation's clock reaches them."""
+"""Scenarios: a scenario is a list of timed steps, which run when the simulation's clock reaches them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Step = tuple[float, "Callable[[SimulatedLibrary], None]"]  # seconds since the s
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What goes wrong, and when."""
+    """The steps of a scenario, by time."""
 
     description: str  # one line
     steps: tuple[Step, ...] = ()  # by time
@@ -43,7 +43,7 @@ def scenario_named(name: str) -> Scenario:
 
 
 def _second(library: SimulatedLibrary) -> SimulatedGpu:
-    """The GPU in trouble: the second one, so that the first shows what healthy looks like."""
+    """The faulty GPU: the second one, so that the first is healthy."""
     return library.gpus[min(1, len(library.gpus) - 1)]
 
 
@@ -101,7 +101,7 @@ def _enable_mig(library: SimulatedLibrary) -> None:
 
 
 def _fall_ill(library: SimulatedLibrary) -> None:
-    """All but the first GPU, each with a trouble of its own."""
+    """Every GPU except the first, each with a different fault."""
     troubles = cycle(
         (
             _remapping_pending,

@@ -72,7 +72,7 @@ class Simulation(SimulatedLibrary):
     # Being in place of the real library
 
     def install(self) -> Self:
-        """Take the place of the NVML library in nvidia-ml-py and nvitop."""
+        """Replace the NVML library in nvidia-ml-py and nvitop."""
         if self._before is not None:
             raise RuntimeError("This simulation is installed already.")
         self._before = put_in_place(
@@ -81,7 +81,7 @@ class Simulation(SimulatedLibrary):
         return self
 
     def uninstall(self) -> None:
-        """Give the place back as it was, and let every hanging call go to its end."""
+        """Restore the previous library, and release every hung call."""
         if self._before is not None:
             take_away(self._before)
             self._before = None
@@ -103,7 +103,7 @@ class Simulation(SimulatedLibrary):
     # The scenario
 
     def advance(self) -> None:
-        """Take the scenario's steps that are due."""
+        """Run the due steps of the scenario."""
         if not self.scenario.steps:
             return
         steps = self.scenario.steps

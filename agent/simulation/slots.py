@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SimulatedSlots:
-    """Those of the GPUs of this library; see agent/sources/slots.py."""
+    """Slots of the GPUs of this library; see agent/sources/slots.py."""
 
     def __init__(self, library: SimulatedLibrary) -> None:
         self._library = library

@@ -1,4 +1,4 @@
-"""Who runs what on which simulated GPU at a moment."""
+"""The programs on each simulated GPU at a moment."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Tenant:
         return self.program.command.split()[0].rpartition("/")[2][:COMM_BYTES]
 
     def fill_in(self, text: str) -> str:
-        """One of the texts of its program."""
+        """A text of its program, with the placeholders filled in."""
         return text.format_map(self.texts)
 
 

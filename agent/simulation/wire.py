@@ -24,7 +24,10 @@ def number(argument: Any) -> int:
 
 
 def told(value: _T | None) -> _T:
-    """The value. NvmlFailure where the GPU does not report it: the code in its place, else NOT_SUPPORTED."""
+    """The value.
+
+    Raises NvmlFailure if the GPU does not report it: with the given code, else NOT_SUPPORTED.
+    """
     if value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     if isinstance(value, NvmlReturn):

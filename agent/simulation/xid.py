@@ -1,4 +1,4 @@
-"""XID errors wait in event sets until somebody asks for them."""
+"""Event sets in which XID errors wait until they are read."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class EventSet:
     queue: deque[tuple[int, int]] = field(default_factory=deque)  # handle and XID
 
     def register(self, handle: int, gpu: SimulatedGpu) -> None:
-        """Let XIDs of this GPU wait here from now on."""
+        """Collect XIDs of this GPU from now on."""
         if handle not in self.gpus:
             self.gpus[handle] = gpu
             gpu.xid_listeners.append(self.put)
 
     def put(self, gpu: SimulatedGpu, code: int) -> None:
-        """An XID happened."""
+        """Add an XID."""
         with self.changed:
             self.queue.extend((handle, code) for handle, one in self.gpus.items() if one is gpu)
             self.changed.notify_all()
@@ -55,18 +55,18 @@ class EventSet:
 
     @property
     def has_lost_one(self) -> bool:
-        """Whether a GPU fell off the bus that is registered here."""
+        """Whether a registered GPU has fallen off the bus."""
         return any(gpu.is_lost for gpu in self.gpus.values())
 
     def close(self) -> None:
-        """No XID waits here any more."""
+        """Drop all waiting XIDs."""
         for gpu in self.gpus.values():
             gpu.xid_listeners.remove(self.put)
         self.gpus.clear()
 
 
 class EventSets:
-    """Those created and not freed."""
+    """The existing event sets."""
 
     def __init__(self) -> None:
         self.by_pointer: dict[int, EventSet] = {}
@@ -74,13 +74,13 @@ class EventSets:
         self._changed = threading.Condition()
 
     def create(self) -> int:
-        """A new one, by pointer."""
+        """Create an event set; returns its pointer."""
         pointer = next(self._pointers)
         self.by_pointer[pointer] = EventSet(self._changed)
         return pointer
 
     def close_all(self) -> None:
-        """The driver is gone, and all sets with it."""
+        """Close all sets, because the driver is gone."""
         for event_set in self.by_pointer.values():
             event_set.close()
         self.by_pointer.clear()

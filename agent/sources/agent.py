@@ -1,4 +1,4 @@
-"""The agent's own process, out of /proc/self."""
+"""The agent's own process, from /proc/self."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from agent.sources.attempt import attempt
 
 
 class AgentSource:
-    """Read by whoever asks: all of it is the kernel's account of ourselves, which never hangs."""
+    """Can be read by any thread: the kernel's files about the own process never hang."""
 
     def __init__(self, proc_root: str = procfs.PROC) -> None:
         self._proc_root = proc_root
-        # Once: the time of day may be set meanwhile, and one start has one time.
+        # Once, because the clock may be set later, and the start time must not change.
         self._started_at = attempt(self._read_start, None)
 
     def read(self) -> AgentReading:
-        """What cannot be read is unknown."""
+        """The reading; a value that cannot be read is None."""
         root, pid = self._proc_root, os.getpid()
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return AgentReading(

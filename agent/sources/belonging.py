@@ -1,6 +1,6 @@
-"""Where a process belongs, read from /proc: container, pod, systemd unit, job, login session.
+"""The container, pod, systemd unit, job and login session of a process, from /proc.
 
-Every runtime puts its processes into control groups of their own, with its ids in their names.
+Every runtime puts its processes into control groups whose names have its ids.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SESSION = re.compile(r"session-(\w+)\.scope", re.ASCII)
 
 
 def belonging_of(cgroup: Content | None, environ: Content | None) -> Belonging:
-    """Where a process with these files belongs; a file that may not be read is None."""
+    """The belonging from these files; a file that may not be read is None."""
     belonging = parse_cgroup(cgroup.up_to(b"\n").decode(errors="replace") if cgroup else "")
     if environ is None:
         return belonging
@@ -68,11 +68,11 @@ def parse_cgroup(text: str) -> Belonging:
 
 
 def _place(path: str) -> Belonging:
-    """What one path tells. Of containers within containers the innermost is told, with its pod."""
+    """The belonging from one path. Of nested containers the innermost, with its pod."""
     segments = _LXC.sub(r"/lxc:\1", path).split("/")
     containers = _matches(_CONTAINER, segments)
     container_id, container_name = _names(containers[-1][1]) if containers else (None, None)
-    # Below a user's manager that user names the groups: none is a pod, or anybody's could be claimed.
+    # Below a user's manager that user chooses the names of groups, so none is read as a pod.
     pods = _matches(_POD, takewhile(lambda name: not _USER_MANAGER.fullmatch(name), segments))
     # Units and sessions within a container are not the host's; units below a user's manager are the user's.
     on_host = segments[: containers[0][0] + 1] if containers else segments

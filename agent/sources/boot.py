@@ -1,4 +1,4 @@
-"""Which boot of the machine this is."""
+"""The id of the present boot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_BYTES = 64  # a UUID and a newline
 
 
 def boot_id(proc_root: str = PROC) -> str:
-    """The kernel's id of this boot, random(4); empty where it cannot be read, which is no boot's id."""
+    """The kernel's id of this boot, random(4); empty if it cannot be read, which equals no boot's id."""
     try:
         return (
             read_beginning(f"{proc_root}/sys/kernel/random/boot_id", MAX_BYTES).data.decode("ascii").strip()

@@ -1,4 +1,4 @@
-"""The name and the command line of a process as text: harmless, and of a bounded length."""
+"""The name and the command line of a process as safe text of bounded length."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _TITLE_END = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
-    r"""Without blanks around it, and with each harmful character as its escape, as in `\n` or `\u202e`."""
+    r"""The text without surrounding blanks, each harmful character as an escape, as in `\n` or `\u202e`."""
     return _HARMFUL.sub(lambda found: found[0].encode("unicode_escape").decode(), text.strip(" "))
 
 
 def parse_cmdline(cmdline: Content) -> list[str]:
     """The arguments in /proc/PID/cmdline; where the file was cut, the last ends in an ellipsis.
 
-    Each is ended by a zero byte. What is not is a title that the process wrote over them: one word, with
-    whatever is in it. Kernel threads and zombies have no arguments.
+    Each argument ends with a zero byte. A text without one is a title that the process wrote over them: one
+    word. Kernel threads and zombies have no arguments.
     """
     data = cmdline.data
     if cmdline.is_cut:
@@ -44,7 +44,7 @@ def parse_cmdline(cmdline: Content) -> list[str]:
 
 
 def full_name(comm: bytes, arguments: Sequence[str] | None, *, hide_arguments: bool) -> str | None:
-    """The kernel's name of a process, completed by the name of its program where the kernel has cut it."""
+    """The kernel's name of a process, completed from the name of its program if the kernel has cut it."""
     name = _decode(comm, is_cut=len(comm) >= COMM_BYTES)
     if len(comm) >= COMM_BYTES and arguments:
         program = _program(arguments).rpartition("/")[2]
@@ -55,7 +55,7 @@ def full_name(comm: bytes, arguments: Sequence[str] | None, *, hide_arguments: b
 
 
 def command_text(arguments: Sequence[str] | None, name: str | None, *, hide_arguments: bool) -> str | None:
-    """The command line as `ps` prints it, cut if endless; [name] where empty, None where not readable."""
+    """The command line as `ps` prints it, cut if too long; [name] if empty, None if not readable."""
     if arguments is None:
         return None
     text = _program(arguments) if hide_arguments else " ".join(arguments)
@@ -76,5 +76,5 @@ def _program(arguments: Sequence[str]) -> str:
 
 
 def _decode(data: bytes, *, is_cut: bool = False) -> str:
-    """UTF-8; without the character in which the bytes were cut."""
+    """Decode UTF-8, without a character that was cut."""
     return codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=not is_cut)

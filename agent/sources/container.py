@@ -1,4 +1,4 @@
-"""Whether the agent runs in a container: there other things go wrong, and other things help."""
+"""Whether the agent runs in a container, where faults have other causes and cures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOUNTS_BYTES = 64 * 1024  # that at / is among the first, and an overlay of man
 
 
 def in_container(root: str = "/") -> bool:
-    """Whether `root` is the root of a container: marked as one, or put together of layers."""
+    """Whether `root` is the root of a container: it has a marker file, or an overlay mount."""
     return any(Path(root, mark).exists() for mark in _MARKS) or (_has_layers(root) and not _is_host(root))
 
 

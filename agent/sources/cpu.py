@@ -1,4 +1,4 @@
-"""Processors: how busy they are and how fast they run."""
+"""Processors: utilization and frequency."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def core_time(
 
 
 def busy_percent(before: CoreTime, after: CoreTime) -> float | None:
-    """Share of the time between two readings; None when no time passed or it went backwards."""
+    """Utilization between two readings; None if no time passed or the counter went backwards."""
     busy = after.busy - before.busy
     idle = max(0.0, after.idle - before.idle)  # the kernel corrects iowait downwards now and then
     return 100.0 * busy / (busy + idle) if busy >= 0 and busy + idle > 0 else None
 
 
 def cpu_percent(before: Sequence[CoreTime], after: Sequence[CoreTime]) -> CpuPercent:
-    """None when a core came or went between the two readings: the others have changed places."""
+    """Utilization of all cores; None if a core was added or removed, because the indices have changed."""
     if not after or len(before) != len(after):
         return CpuPercent()
     cores = [busy_percent(*pair) for pair in zip(before, after, strict=True)]

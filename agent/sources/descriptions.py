@@ -1,9 +1,9 @@
-"""What a process is: who runs what, and where it belongs.
+"""Descriptions of processes: user, program, container, pod and job.
 
-Read when it may have changed. A title changes soon after a start, if at all (ray, vLLM, setproctitle): so a
-process is described when it is new, 10 and 60 seconds later, and then once a minute while somebody watches. A
-file that hangs is unknown, and so is what comes from it, even where it was known before: a process can have
-become another program since. It is known again with the first reading after the file has come back.
+Read when they may have changed. A title changes soon after the start, if at all (ray, vLLM, setproctitle). So
+a process is described when it is new, 10 and 60 seconds later, and then once a minute while there is demand.
+If a file hangs, its values are unknown, even if they were known before, because the process may have become
+another program. They are known again with the first reading after the read has returned.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from agent.readings import Belonging
 
 FIRST_LOOKS = (10.0, 60.0)  # seconds since a process was new
-LOOK_SECONDS = 60.0  # between the looks after those
-CGROUP_SECONDS = 10.0  # between two looks at a control group, which is cheap to read
+LOOK_SECONDS = 60.0  # seconds between the readings after those
+CGROUP_SECONDS = 10.0  # seconds between two reads of the control group, which is cheap
 
 GONE = (FileNotFoundError, ProcessLookupError)
 
 
 class Description(NamedTuple):
-    """Who runs what, and where it belongs; None for what may not be read, or hangs."""
+    """The description of a process; None for values that may not be read, or hang."""
 
     uid: int | None
     name: str | None
     command: str | None
     belonging: Belonging
     cgroup: Content | None
-    is_whole: bool  # nothing of it hangs
+    is_whole: bool  # no read hangs
 
 
 def look(pid: int, known_since: float, at: float) -> int:
@@ -60,7 +60,7 @@ def cgroup_window(pid: int, at: float) -> int:
 
 
 class Descriptions:
-    """Reads them; owned by one thread, beside which another waits for what may hang."""
+    """Reads descriptions; owned by one thread. A second thread makes the reads that may hang."""
 
     def __init__(
         self, proc_root: str, *, hide_command_args: bool, pod_logs: str, clock: Callable[[], float]
@@ -73,7 +73,7 @@ class Descriptions:
         self._podman_names = PodmanNames(proc_root)
 
     def begin_round(self) -> None:
-        """What hangs has a deadline, and all of a round together."""
+        """Start a round: all reads that may hang share a deadline."""
         self._side_thread.begin_round()
 
     def read(self, pid: int, stat: Stat) -> Description:

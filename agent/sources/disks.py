@@ -1,4 +1,4 @@
-"""Disks: what the physical ones transferred (/proc/diskstats) and how full the mounted ones are (statvfs)."""
+"""Disks: transfers of physical disks (/proc/diskstats), and space on mounted ones (statvfs)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class DiskTotals(NamedTuple):
 
 
 def physical_disks(devices: Iterable[str], sys_root: Path) -> frozenset[str]:
-    """Those with hardware behind them: no partitions, loop, ram, zram, device mapper or md.
+    """The physical disks: no partitions, loop, ram, zram, device mapper or md.
 
     Only a whole device is listed in /sys/block, and only one with hardware has a `device` link there.
     """
@@ -49,7 +49,7 @@ def physical_disks(devices: Iterable[str], sys_root: Path) -> frozenset[str]:
 
 
 def add_up(counters: Mapping[str, Counters], physical: Collection[str], at: float) -> DiskTotals | None:
-    """The physical disks together; None where there are none."""
+    """The sum over the physical disks; None if there are none."""
     disks = {name: counters[name] for name in physical if name in counters}
     for path in filter(NVME_PATH.fullmatch, tuple(disks)):
         # Before Linux 6.4 a multipath NVMe disk stays at zero and its paths count, since then both do.

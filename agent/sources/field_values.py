@@ -1,4 +1,4 @@
-"""NVML's field values, many in one call, packed and unpacked at once.
+"""NVML's field values, many in one call, packed and unpacked as a whole.
 
 pynvml's structs run a Python function for each member that is read or written, which for the hundred fields
 of a GPU's links takes longer than the driver.
@@ -46,7 +46,7 @@ _COUNTERS = (pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG, pynvml.NVML_VALUE_TYPE_UNSIGN
 
 
 def ask_field_values(raw: Any, fields: Sequence[FieldKey]) -> Any:
-    """NVML's answer, for `told`. Raises `pynvml.NVMLError`."""
+    """NVML's answer, to be decoded by `told`. Raises `pynvml.NVMLError`."""
     answer = _question(tuple(fields))()
     call_c_function(FUNCTION, raw, c_int(len(fields)), byref(answer))
     return answer
@@ -77,7 +77,7 @@ def _whole_number(kind: int, value: int) -> int | None:
 
 @lru_cache(_MOST_QUESTIONS)
 def _question(fields: tuple[FieldKey, ...]) -> Any:
-    """Makes an array for the answer, with the question in it.
+    """The array for NVML's answer, filled with the query.
 
     NVML may write one entry more than it was asked for (nvitop's own function leaves room for it, too).
     """

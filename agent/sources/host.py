@@ -1,6 +1,6 @@
-"""The host, as /proc, /sys and the mounted file systems tell it.
+"""The host, from /proc, /sys and the mounted file systems.
 
-A part that cannot be read is None and the rest carries on. What is expensive to read and slow to change is
+A part that cannot be read is None; the others are read. What is expensive to read and slow to change is
 read about every ten seconds, whatever the pace of the calls.
 """
 
@@ -30,7 +30,7 @@ class HostSource:
     """Reads /proc, /sys and mounted file systems, mostly through psutil; owned by one worker thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, name: str = "") -> None:
-        """`name`: that of the host, where the system's host name is only that of a container."""
+        """`name`: the name of the host, if the system's host name is that of a container."""
         self._clock = clock
         self._name = name
         self._cpu = CpuMeter()

@@ -1,7 +1,7 @@
 """The job of a batch scheduler that a process belongs to.
 
-Its control group tells which, if the scheduler makes one for each job. The environment is the process's own
-claim: it tells the job only where no group does, and beside a group what the same job is called.
+Its control group names the job, if the scheduler makes one for each job. The environment is the process's own
+claim: it is used only if no group names a job, or for the name of the same job.
 """
 
 from __future__ import annotations
@@ -81,16 +81,16 @@ class JobStep(NamedTuple):
 
 
 def unescape(name: str) -> str:
-    r"""A name as it was before systemd made a unit's of it: `\x2d` stands for a hyphen."""
+    r"""A name as it was before systemd escaped it: `\x2d` stands for a hyphen."""
     data = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), name.encode(errors="replace"))
     return clean(data.decode(errors="replace"))
 
 
 def job_of_group(path: str) -> JobStep:
-    """The job that has this control group.
+    """The job of this control group.
 
-    Of jobs within jobs the outermost: what is below it, the job has made itself. And below a user's manager,
-    that user.
+    Of nested jobs the outermost, because the job itself made the inner ones. Not below a user's manager,
+    where that user chooses the names.
     """
     if not any(word in path for word in _WORDS):
         return JobStep()
@@ -111,7 +111,7 @@ def job_of_group(path: str) -> JobStep:
 
 
 def jobs_of_environ(environ: bytes) -> dict[Scheduler, JobStep]:
-    """/proc/PID/environ: NAME=VALUE, each ended by a zero byte. What it claims, by scheduler."""
+    """/proc/PID/environ: NAME=VALUE, each ended by a zero byte. The jobs that it claims, by scheduler."""
     found: dict[str, str] = {}
     for entry in environ.split(b"\0"):
         if entry.startswith(_PREFIXES):
@@ -129,7 +129,7 @@ def jobs_of_environ(environ: bytes) -> dict[Scheduler, JobStep]:
 
 
 def completed(by_group: JobStep, claims: Mapping[Scheduler, JobStep]) -> JobStep:
-    """The job by its control groups, completed by what the environment claims, which never overrules them."""
+    """The job by its control groups, completed from the environment, which never overrides them."""
     if by_group.job is None:
         return next(iter(claims.values()), by_group)
     job, claim = by_group.job, claims.get(by_group.job.scheduler)

@@ -1,4 +1,4 @@
-"""What the lines of the NVIDIA driver and of the PCI core in the kernel log say. A text in, an event out.
+"""Parses lines of the NVIDIA driver and of the PCI core in the kernel log: a text in, an event out.
 
 Their forms, by the driver's open kernel modules (kernel_rc.c, osapi.c, nv-linux.h, error_nvswitch.h) and by
 what drivers from R310 to R610 have written:
@@ -27,7 +27,7 @@ _PLACE = r"(?P<bus>[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2})"
 _BUS = rf"{_PLACE}(?:\.[0-7])?"
 _DEVICE = rf"[\w-]+ {_PLACE}\.0"  # after its driver; the other functions of a card are sound and USB
 _XID = re.compile(rf"NVRM: Xid \((?:PCI:)?{_BUS}[^)]{{0,40}}\): (?P<code>\d{{1,5}})(?=,|\s|$)(?P<rest>.*)")
-# The name goes up to the next comma: what a program calls itself may hold one, and nothing is read behind it.
+# The name ends at the next comma: a program's name may contain one, and nothing is read after it.
 _PROGRAM = re.compile(r", pid='?(?P<pid>\d{1,10}|<unknown>)'?(?:, name=(?P<name>.*?)(?:, |$))?")
 _RECOVERED = re.compile(r"recovery action changed from 0x[124] .*\bto 0x0 ")
 _UUID = re.compile(rf"NVRM: GPU at (?:PCI:)?{_BUS}: (?P<uuid>GPU-[0-9a-fA-F-]{{36}})\b")
@@ -35,7 +35,7 @@ _FALLEN = re.compile(rf"NVRM: .{{0,40}}?GPU (?:at )?(?:PCI:)?{_BUS}.{{0,120}}?fa
 _SXID = re.compile(
     rf"nvidia-nvswitch(?P<index>\d{{1,4}}):? SXid \(PCI:{_BUS}\): (?P<code>\d{{1,5}}), (?P<rest>.*)"
 )
-# One SXID takes several lines, of which the first says how grave it is.
+# One SXID takes several lines; the first has its severity.
 _MORE_OF_SXID = ("Severity ", "Data {")
 _LINK = re.compile(r"\bLink (?P<link>\d{1,4})\b")
 _RESET = re.compile(rf"{_DEVICE}: reset done$")
@@ -43,9 +43,9 @@ _NOT_RESET = re.compile(rf"{_DEVICE}: not ready \d+ms after .*; giving up$")
 
 
 def parse(text: str) -> Line | None:
-    """What a line says; None: nothing of interest.
+    """The event of a line; None: nothing of interest.
 
-    Only how it begins counts: further on may stand what a program calls itself.
+    Only the beginning counts, because the rest may contain a program's name.
     """
     first = text.partition("\n")[0]
     if found := _XID.match(first):
@@ -54,7 +54,7 @@ def parse(text: str) -> Line | None:
         return _sxid(found)
     if found := _UUID.match(first):
         return UuidLine(_bus(found), found["uuid"])
-    # of a GPU that falls while the driver begins, the sentence goes on in the next lines
+    # if the GPU is lost while the driver starts, the sentence continues in the next lines
     if found := _FALLEN.match(text.replace("\nNVRM:", "").replace("\n", " ")):
         return FallenLine(_bus(found))
     if found := _RESET.match(first):
@@ -65,7 +65,7 @@ def parse(text: str) -> Line | None:
 
 
 def _bus(found: re.Match[str]) -> str:
-    """The domain has four digits here and eight in NVML: as few as there can be."""
+    """The bus id with the shortest domain: four digits in the log, eight in NVML."""
     domain, _, rest = found["bus"].partition(":")
     return f"{int(domain, 16):04x}:{rest.lower()}"
 

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KMSG = "/dev/kmsg"
-DEVICE = os.makedev(1, 11)  # what stands there in many containers is /dev/null, the console or an empty file
+DEVICE = os.makedev(1, 11)  # in many containers the path is /dev/null, the console or an empty file
 MAX_RECORD_BYTES = 16 * 1024  # the kernel's own are at most 8 KiB
-MAX_RECORDS = 1000  # that one reading takes in, so that a flood leaves the processor to others
-END_OF_FILE_SECONDS = 0.2  # between two looks at a file that has ended, which only a test's does
+MAX_RECORDS = 1000  # records of one read, so that a flood does not use all CPU time
+END_OF_FILE_SECONDS = 0.2  # seconds between two reads at the end of a file, which happens only in tests
 _HEAD = re.compile(rb"(\d{1,4}),(\d{1,20}),(\d{1,20}),[^;]{0,200};")
 _OF_INTEREST = (b"NVRM: ", b"SXid", b": reset done", b"; giving up")
 _ESCAPE = re.compile(rb"\\x([0-9a-f]{2})")
 _FACILITIES = 8  # a program that writes to /dev/kmsg gets another facility than the kernel, which has 0
-_TODO = "see docs/kernel-log.md: it takes CAP_SYSLOG and the device /dev/kmsg; or leave KERNEL_LOG off"
+_TODO = "see docs/kernel-log.md: the agent needs CAP_SYSLOG and the device /dev/kmsg; or leave KERNEL_LOG off"
 
 
 class KernelLogSource:
@@ -62,7 +62,7 @@ class KernelLogSource:
         self._has_ended = False  # a file, or a pipe that nobody writes to: never true of the kernel's
 
     def begin(self) -> None:
-        """From the oldest record on that was not read yet. Raises SourceError."""
+        """Open the log, from the oldest record that was not read yet. Raises SourceError."""
         self.close()
         try:
             file = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -77,7 +77,7 @@ class KernelLogSource:
         self._file = file
 
     def wait(self, seconds: float) -> None:
-        """Until there is something to read, or this long."""
+        """Wait until there is something to read, at most this long."""
         poll = select.poll()
         if self._has_ended:
             seconds = min(seconds, END_OF_FILE_SECONDS)
@@ -86,7 +86,7 @@ class KernelLogSource:
         poll.poll(seconds * 1000)
 
     def read(self) -> Batch:
-        """What has been written since the last reading, about MAX_RECORDS at most. Raises SourceError."""
+        """The records since the last read, about MAX_RECORDS at most. Raises SourceError."""
         lines: list[Logged] = []
         suspended = self._since_boot() - self._monotonic()
         taken = 0
@@ -113,7 +113,7 @@ class KernelLogSource:
         return Batch(lines, self._oldest_at, self._lost, is_all=False)
 
     def close(self) -> None:
-        """Let go of it; begun again, it goes on behind the last record that was read."""
+        """Close the log; after the next `begin` reading continues after the last record."""
         if self._file >= 0:
             os.close(self._file)
         self._file, self._half = -1, b""

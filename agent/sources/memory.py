@@ -23,5 +23,5 @@ def read_memory() -> HostMemory:
 
 
 def percent_of(part: int | None, whole: int | None) -> float | None:
-    """None where either is unknown."""
+    """The percentage; None if either is unknown."""
     return 100.0 * part / whole if part is not None and whole else None

@@ -1,9 +1,9 @@
-"""The number of GPUs as a process that has just begun counts them, and whether it can use the driver at all.
+"""Counts the GPUs in a new process, and shows whether a new process can use the driver.
 
-NVML may settle its list of GPUs at nvmlInit, and look again only after nvmlShutdown. That closes every handle
-of the agent; where nothing else holds a GPU, the driver then forgets its counters and has to start it anew.
-And this process may have in memory the library of a driver that was replaced. So a new process tries beside
-the agent, and says whether a new contact, or a new agent, is worth it.
+NVML may fix its list of GPUs at nvmlInit until nvmlShutdown. That closes every handle of the agent; if no
+other program holds a GPU, the driver then resets its counters and has to initialize the GPU again. Also, this
+process may have the library of a replaced driver in memory. So a new process tries first, and shows whether a
+new contact, or a new agent, would help.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SECONDS = 30  # without persistence mode nvmlInit initializes each GPU that nobody holds
-# It ends by itself, too: whoever started it may end meanwhile.
+# It also ends by itself, because the agent may end meanwhile.
 _PROGRAM = (
     f"import signal; signal.alarm({SECONDS}); import pynvml; pynvml.nvmlInit();"
     " print(pynvml.nvmlDeviceGetCount())"
 )
-# -P: a file of this name in the working directory is not what is meant.
+# -P: ignores modules in the working directory.
 COMMAND = (sys.executable, "-P", "-c", _PROGRAM)
 
 
@@ -37,11 +37,11 @@ class NewProcess:
     def count_gpus(self) -> int | None:
         """NVML: nvmlInit and nvmlDeviceGetCount_v2, within `seconds`; None where they fail or take longer.
 
-        None too while an earlier process hangs in the kernel.
+        Also None while an earlier process hangs in the kernel.
         """
         if self._child is not None and self._child.poll() is None:
             return None
-        with suppress(OSError, ValueError):  # no memory, no process left; what it says is no number
+        with suppress(OSError, ValueError):  # no memory, no process left; or its output is not a number
             return self._count()
         return None
 
@@ -53,10 +53,10 @@ class NewProcess:
             said, _ = child.communicate(timeout=self._seconds)
             return int(said) if child.returncode == 0 else None
         child.kill()
-        with suppress(subprocess.TimeoutExpired):  # a call in the kernel ends when it likes
+        with suppress(subprocess.TimeoutExpired):  # a call in the kernel cannot be interrupted
             child.wait(1)
         return None
 
 
-# The simulation puts its own count in this place.
+# The simulation replaces this.
 count_gpus: Callable[[], int | None] = NewProcess().count_gpus

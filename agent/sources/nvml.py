@@ -1,8 +1,8 @@
-"""The driver through nvitop's NVML layer: one way to ask, and the life of the library.
+"""The driver through nvitop's NVML layer: calls of NVML functions, and the lifecycle of the library.
 
 `nvitop.libnvml` is used rather than `nvitop.Device`: it keeps nvitop's choice of struct and function versions
-for every driver generation, and leaves out what a sampler must not have: values cached for ever because the
-first call failed, errors folded into "N/A", host memory instead of GPU memory.
+for every driver generation, and avoids what a sampler must not have: values cached for ever after a failed
+first call, errors turned into "N/A", host memory instead of GPU memory.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from agent.readings import GpuReading
 
 # nvitop logs CRITICAL at every attempt to find a driver, and ERROR for every missing function. Both are
-# answers here, told once per change of state by the collector.
+# results here, and the collector logs them once per change of state.
 logging.getLogger("nvitop").setLevel(logging.CRITICAL + 1)
 logging.getLogger(libnvml.__name__).setLevel(logging.CRITICAL + 1)
 
-# What NVML writes where it has no value (nvml.h: NVML_VALUE_NOT_AVAILABLE is -1), read as unsigned.
+# NVML's marker for no value (nvml.h: NVML_VALUE_NOT_AVAILABLE is -1), read as unsigned.
 NOT_AVAILABLE = frozenset({0xFFFF_FFFF, 0xFFFF_FFFF_FFFF_FFFF})
 
-# By thread: nobody writes another's number, so that none is lost and nobody waits for a lock.
+# By thread: each thread writes only its own number, so no lock is needed.
 _calls: dict[int, int] = {}
 
 
 def query_or_none(function: str | Callable[..., Any], *arguments: Any) -> Any:
-    """Call an NVML function of no GPU alone; None where the driver or this user's rights do not give a value.
+    """Call an NVML function that is not about one GPU; None if the driver reports no value.
 
-    Raises `pynvml.NVMLError` only for what concerns the whole driver (`FATAL`). Of a GPU its GpuHandle asks.
+    Raises `pynvml.NVMLError` only for errors of the whole driver (`FATAL`). For a GPU, use its GpuHandle.
     """
     try:
         return query(function, *arguments)
@@ -51,7 +51,7 @@ def query_or_none(function: str | Callable[..., Any], *arguments: Any) -> Any:
 
 
 def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
-    """Call an NVML function; None where it succeeds, and says that it has no value.
+    """Call an NVML function; None if it succeeds with NVML's marker for no value.
 
     Raises `pynvml.NVMLError` for everything else: not supported, missing, lost, no permission ...
     """
@@ -78,7 +78,7 @@ _begin = libnvml._lazy_init  # noqa: SLF001  (nvmlInit unless it was called: not
 
 @cache
 def _function(name: str) -> Callable[..., Any]:
-    """The function of nvitop or, where it has none of its own, of nvidia-ml-py.
+    """The function of nvitop, or else of nvidia-ml-py.
 
     Called as it is: `libnvml.nvmlQuery` takes two locks around each call for nvitop's exit hook, which we do
     not need (see `abandon`), and costs more than most calls.
@@ -110,7 +110,7 @@ member: Callable[[Any, str], Any] = object.__getattribute__
 
 
 def number(struct: Any, field: str) -> int | None:
-    """A whole number out of an NVML struct; None where it has no such field, or no value in it."""
+    """A whole number from an NVML struct; None if it has no such field, or no value in it."""
     try:
         value = member(struct, field)
     except AttributeError:
@@ -121,12 +121,12 @@ def number(struct: Any, field: str) -> int | None:
 
 
 def flag(number: int | None) -> bool | None:
-    """A number of NVML that says yes or no."""
+    """A boolean from NVML."""
     return None if number is None else bool(number)
 
 
 class DriverSource:
-    """The driver as a whole: starts NVML, counts the GPUs, and lets go of it again. One thread owns it."""
+    """The driver as a whole: initializes NVML, counts the GPUs, and releases NVML. One thread owns it."""
 
     def __init__(
         self, pci_bus_ids: Callable[[], tuple[str, ...]] = tuple, *, in_container: bool = False
@@ -159,7 +159,7 @@ class DriverSource:
         except pynvml.NVMLError as error:
             if self._reading is None:
                 raise self._refusal(error) from error
-            # A passing fault of one call does not take the GPUs away.
+            # A passing error of one call does not remove the GPUs.
         return self._reading
 
     def release(self) -> None:
@@ -178,7 +178,8 @@ class DriverSource:
         try:
             count = query("nvmlDeviceGetCount")
         except pynvml.NVMLError_Uninitialized:
-            # NVML was shut down beneath nvitop, which still believes in it: only the raw call repairs that.
+            # NVML was shut down without nvitop, which still considers it initialised: only the raw call
+            # repairs that.
             pynvml.nvmlInit()
             self._reading = None  # it may be another driver by now
             count = query("nvmlDeviceGetCount")
@@ -190,7 +191,7 @@ class DriverSource:
 def unreadable_gpu(
     error: pynvml.NVMLError, *, in_container: bool, lasting: GpuReading | None = None
 ) -> SourceError:
-    """What a call said that is about the GPU as a whole, in words; `lasting` is known all the same."""
+    """The SourceError for an error of the GPU as a whole; `lasting` stays known."""
     trouble = gpu_trouble(symbol_of(error.value), str(error), in_container=in_container)
     return SourceError(trouble.what, todo=trouble.todo, code=error.value, lasting=lasting)
 

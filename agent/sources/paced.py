@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-HOST_SLOW_PACE = 10.0  # seconds; for what of the host is expensive to read and slow to change
-JITTER = 0.1  # seconds; samples come on a grid, and one some milliseconds early must not miss its turn
+HOST_SLOW_PACE = 10.0  # seconds; for values of the host that are expensive to read and change slowly
+JITTER = 0.1  # seconds; samples are on a grid, and one that is some milliseconds early must count
 
 
 class Paced(Generic[Value]):
-    """Reads anew only when the last value is `pace` seconds old."""
+    """Reads again only when the last value is `pace` seconds old."""
 
     def __init__(self, pace: float, read: Callable[[], Value]) -> None:
         self._read = read
@@ -32,10 +32,10 @@ class Paced(Generic[Value]):
         return self._value
 
     def forget(self) -> None:
-        """The value is no longer true: read anew at the next `get`."""
+        """The value is no longer valid: read it again at the next `get`."""
         self._read_at = float("-inf")
 
 
 def slow(read: Callable[[], Value], otherwise: Value) -> Paced[Value]:
-    """Read about every ten seconds, whatever the pace of the calls; `otherwise` where it cannot be."""
+    """Read about every ten seconds, however often it is called; `otherwise` if it cannot be read."""
     return Paced(HOST_SLOW_PACE, lambda: attempt(read, otherwise))

@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs on the PCI buses of this host, as /sys tells, also of those that NVML cannot read."""
+"""The NVIDIA GPUs on the PCI buses of this host, from /sys, including those that NVML cannot read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BUS_ID = re.compile(r"([0-9A-F]{4,8}):([0-9A-F]{2}:[0-9A-F]{2}\.[0-7])", re.IGN
 
 
 def nvidia_gpus(sys_root: str = SYS) -> tuple[str, ...]:
-    """Their bus ids, as NVML writes them; none where there are more devices than are looked at."""
+    """Their bus ids in NVML's form; none if there are more devices than are read."""
     folder = f"{sys_root}/{DEVICES}"
     try:
         with os.scandir(folder) as entries:

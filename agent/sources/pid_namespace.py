@@ -1,8 +1,8 @@
-"""Whether the process that has a number here is the one that the driver means by it.
+"""Whether a pid of the driver is the same process in this PID namespace.
 
-NVML counts processes as the initial PID namespace does, with newer kernel modules as the caller's does: for
-an agent in the initial one that is the same. In another (a container without --pid=host) the number may be an
-unrelated local process's, and only one that has an NVIDIA device open can be the one that is meant.
+NVML uses pids of the initial PID namespace, with newer kernel modules those of the caller's: for an agent in
+the initial one they are equal. In another namespace (a container without --pid=host) the pid may belong to an
+unrelated local process. Only a process that has an NVIDIA device open can be the right one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEVICES = (
 
 
 def is_initial(proc_root: str) -> bool:
-    """Whether we are in the initial PID namespace, where every process of the host is seen."""
+    """Whether the agent is in the initial PID namespace, where every process of the host is visible."""
     try:
         return str(Path(proc_root, "self/ns/pid").readlink()) == INITIAL
     except FileNotFoundError:  # a kernel without PID namespaces
@@ -31,7 +31,7 @@ def is_initial(proc_root: str) -> bool:
 
 
 def has_gpu_open(proc_root: str, pid: int) -> bool | None:
-    """Whether the process has an NVIDIA device open; None where that may not be seen.
+    """Whether the process has an NVIDIA device open; None: no permission to see that.
 
     Always False for the agent itself: it has them open too, but runs nothing on them.
     """

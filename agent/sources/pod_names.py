@@ -1,4 +1,4 @@
-"""The names of Kubernetes pods and containers, out of the names that the kubelet gives to their logs.
+"""The names of Kubernetes pods and containers, from the names of their log files.
 
 No API and no socket: `/var/log/pods/NAMESPACE_POD_UID/CONTAINER/` and, for the container runtime's id,
 `/var/log/containers/POD_NAMESPACE_CONTAINER-ID.log`. Only the names of files are read, none is opened. Names
@@ -57,7 +57,7 @@ class PodNames:
         self._listed_at = float("-inf")
 
     def named(self, belonging: Belonging) -> Belonging:
-        """With the names of its pod and container, where there are any."""
+        """The belonging with the names of its pod and container, if known."""
         uid, container_id = belonging.pod_uid, belonging.container_id
         if not self._root or uid is None:
             return belonging
@@ -77,7 +77,7 @@ class PodNames:
         if self._clock() - self._listed_at < RENEW_SECONDS:
             return
         self._listed_at = self._clock()
-        # All names or none: while the disk hangs, those of before are kept.
+        # All names or none: while the disk hangs, the previous ones are kept.
         for names in self._side_thread.read("names", self._read()):
             self._names = names or self._names
 
@@ -105,6 +105,6 @@ def _entries(folder: str, limit: int = MAX_ENTRIES) -> list[str]:
 
 
 def _the_only_entry(folder: str) -> str | None:
-    """The container of a pod that has one; of several it is not known which is meant."""
+    """The container of a pod that has exactly one; with several it is unknown which."""
     names = _entries(folder, 2)
     return names[0] if len(names) == 1 and re.fullmatch(_NAME, names[0]) else None

@@ -1,8 +1,8 @@
-"""The names of Podman's containers, out of the command line of their monitor.
+"""The names of Podman's containers, from the command line of their monitor.
 
 Each container has a monitor, conmon, that Podman starts with the container's id and name, and that every
-process of the container descends from. So no socket of Podman's is needed, and containers of a user's own
-(rootless) have their names too. A container that is renamed has its new name with its next start.
+process of the container descends from. So Podman's socket is not needed, and rootless containers have names
+too. A container that is renamed has its new name with its next start.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PodmanNames:
     def named(
         self, belonging: Belonging, cgroup: Content | None, stat: Stat, read_cmdline: ReadCmdline
     ) -> Belonging:
-        """With the name of its container, if that is one of Podman's.
+        """The belonging with the name of its container, if it is one of Podman's.
 
         `read_cmdline` reads that of a process; None where it hangs or is refused.
         """

@@ -1,4 +1,4 @@
-"""The processes that matter: those on GPUs, and the host's largest."""
+"""The processes on GPUs, and the host's largest processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOP_PROCESSES = 5
 
 
 class ProcessSource:
-    """Reads /proc; owned by one worker thread, apart from the host's: a process can make it wait."""
+    """Reads /proc; owned by a worker thread of its own, because a process can make it wait."""
 
     def __init__(
         self,
@@ -52,10 +52,10 @@ class ProcessSource:
         self._top_processes: Paced[tuple[HostProcess, ...] | None] = slow(self._read_top_processes, None)
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
-        """The processes; `pids` are those on GPUs; `watched`: whether somebody looks.
+        """The processes; `pids` are those on GPUs; `watched`: whether there is demand.
 
-        They are read as often as the driver's lists of them, and at once where those have changed, where
-        another process has one of the numbers, or where somebody looks again.
+        They are read as often as the driver's lists, and at once if those have changed, if a pid was reused,
+        or if there is demand again.
         """
         at = self._clock()
         is_due = at - self._read_at >= PROCESS_PACE - JITTER or (watched and not self._was_watched)

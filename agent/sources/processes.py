@@ -1,6 +1,6 @@
-"""Processes: who runs what, and what it uses.
+"""Processes: their description, and their use of CPU and memory.
 
-What moves is read at every call; what stays, when it may have changed: see descriptions.py.
+Usage is read at every call; descriptions when they may have changed: see descriptions.py.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
     from agent.sources.descriptions import Description
 
-# The command of a process that the driver lists and that is not, or may not be, one of those seen here.
+# The command of a process that the driver lists, and that is not, or may not be, visible here.
 ELSEWHERE = "[ended, or in another PID namespace]"
 
 
 class Stranger(Exception):
-    """The process that has this number here is not the one that the driver means."""
+    """The process with this pid here is not the one of the driver."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A process as it was last read."""
+    """The last reading of a process."""
 
     stat: Stat
     read_at: float  # seconds of the monotonic clock
@@ -69,9 +69,9 @@ def hides_processes(proc_root: str = PROC, exists: Callable[[int], bool] = exist
 
 
 class ProcessReader:
-    """Describes processes; remembers the ones of the previous call and no others.
+    """Reads processes; keeps only those of the previous call.
 
-    `pids_are_ours`: the driver's pids are known to be those of `proc_root`; else it is found out. `pod_logs`
+    `pids_are_ours`: the driver's pids are known to be those of `proc_root`; else this is checked. `pod_logs`
     has the kubelet's folders; "": pods have no names.
     """
 
@@ -101,7 +101,7 @@ class ProcessReader:
     def read(
         self, pids: frozenset[int], memory_total_bytes: int | None, *, watched: bool = True
     ) -> dict[int, HostProcess]:
-        """What is known of each process, by pid; of one that is not seen here, only that (ELSEWHERE).
+        """The processes by pid; one that is not visible here has only that as its command (ELSEWHERE).
 
         Begins a round: what hangs has a deadline, and all of a round together, `largest` after it too.
         Unless somebody `watched`, a process is described again only where it is known to be another program.
@@ -122,7 +122,7 @@ class ProcessReader:
         return processes
 
     def are_the_same(self) -> bool:
-        """Whether each process of the previous call still has its number."""
+        """Whether each pid of the previous call still belongs to the same process."""
         return all(self._is_the_same(pid, known.stat) for pid, known in self._known.items())
 
     def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...] | None:
@@ -157,7 +157,7 @@ class ProcessReader:
         return tuple(found)
 
     def with_username(self, process: HostProcess) -> HostProcess:
-        """As read before, with the name that its user has now."""
+        """The previous reading, with the present name of its user."""
         return replace(process, username=self._user_names.get(process.uid))
 
     def _read_one(
@@ -208,7 +208,7 @@ class ProcessReader:
         return (stat.start_ticks, stat.comm) == (known.start_ticks, known.comm)
 
     def _prove(self, pid: int) -> None:
-        """That the driver means the process that has the number here."""
+        """Check that the driver means the process with this pid here."""
         match has_gpu_open(self._proc_root, pid):
             case None:
                 raise PermissionError(f"Whether the driver means the local process {pid} cannot be told")

@@ -1,9 +1,9 @@
-"""The only reader of /proc, and of files in /sys; every read has a bound.
+"""The only reader of /proc, and of files in /sys; every read has a maximum size.
 
-Any local user decides how long the files of a process are: a command line can be stretched to hundreds of
-megabytes, an environment holds two, `fd` a million entries. So a few KiB are read, and cut as bytes.
-psutil reads all of it, and even what is small five times slower (it opens `stat` twice, to notice a reused
-pid); this is read for every process on a GPU every second.
+A local user controls the size of a process's files: a command line can have hundreds of megabytes, an
+environment two, `fd` a million entries. So only a few KiB are read. psutil reads everything, and even small
+files five times slower (it opens `stat` twice, to detect a reused pid); these files are read for every
+process on a GPU every second.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ MAX_BYTES_OF = {
 }
 MAX_OPEN_FILES = 4096  # of one process, that are looked at
 MAX_COUNTED_FILES = 131_072  # as many as MAX_STREAMS may be, and more
-# With more, none is called the largest: looking at only some of them would name the wrong ones.
+# With more processes, the largest ones are unknown: reading only some would give the wrong ones.
 MAX_PROCESSES = 65_536
 OVERFLOW_UID = 65534  # the kernel's default for /proc/sys/kernel/overflowuid
-SPARE = 5  # processes more than asked for: one that ends before it is described gives its place to the next
+SPARE = 5  # spare processes: they replace those that end before they are read
 # The numbers are real, effective, saved and of the file system; the tab after the first proves it whole.
 _UID = re.compile(rb"^Uid:\t(\d+)\t", re.MULTILINE)
 
 
 class Content(NamedTuple):
-    """The beginning of a file, and whether there was more."""
+    """The beginning of a file, and whether it was cut."""
 
     data: bytes
     is_cut: bool = False
 
     def up_to(self, separator: bytes) -> bytes:
-        """Without the entry in which the file was cut: half a number is another number."""
+        """The content without the entry in which it was cut: half a number is another number."""
         return self.data.rpartition(separator)[0] if self.is_cut else self.data
 
 
@@ -80,7 +80,7 @@ def parse_uid(status: bytes) -> int:
 
 
 def read_stat(proc_root: str, pid: int) -> Stat:
-    """Who has this pid, and what it used."""
+    """The name, CPU time, start and parent of this pid."""
     return parse_stat(_read(f"{proc_root}/{pid}/stat", MAX_BYTES))
 
 
@@ -95,7 +95,7 @@ def read_uid(proc_root: str, pid: int) -> int:
 
 
 def unmapped_uid(proc_root: str) -> int | None:
-    """The number that stands for every user who has none in our user namespace; None: each has one.
+    """The uid that stands for users without a uid in this user namespace; None: every user has one.
 
     user_namespaces(7): as in a container of a user's own (rootless), where it is called nobody.
     """
@@ -107,7 +107,7 @@ def unmapped_uid(proc_root: str) -> int | None:
 
 
 def read_file(proc_root: str, pid: int, name: str) -> Content:
-    """What a process says of itself: `cmdline`, `environ`, `cgroup`. May hang: see SideThread."""
+    """A file whose content the process can set: `cmdline`, `environ`, `cgroup`. May hang: see SideThread."""
     return read_beginning(f"{proc_root}/{pid}/{name}", MAX_BYTES_OF.get(name, MAX_BYTES))
 
 
@@ -139,7 +139,7 @@ def exists(pid: int) -> bool:
 
 
 def open_files(proc_root: str, pid: int, limit: int = MAX_OPEN_FILES) -> Iterator[str]:
-    """Where the descriptors of a process lead, the first of them."""
+    """The targets of the first descriptors of a process."""
     with os.scandir(f"{proc_root}/{pid}/fd") as entries:
         for entry in islice(entries, limit):
             with suppress(FileNotFoundError):  # closed meanwhile
@@ -164,7 +164,7 @@ def _resident(proc_root: str, numbers: list[int]) -> Iterator[tuple[int, int]]:
     for pid in numbers:
         try:
             resident = read_resident_bytes(proc_root, pid)
-        except OSError:  # it has ended, or is not ours to see
+        except OSError:  # it has ended, or is hidden
             continue
         if resident:
             yield resident, pid

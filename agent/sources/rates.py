@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# A scrape may come every few minutes, and the mean since the last one is what it wants. After a longer pause
-# the difference is an average over a time in which nobody looked, and that is not what happens now.
+# A scrape may come every few minutes, and needs the mean since the last one. After a longer pause the mean
+# would cover a time without demand, and would not describe the present.
 MAX_GAP_SECONDS = 300.0
 
 

@@ -1,4 +1,4 @@
-"""NVML's return codes: what each one says of the value that was asked for. The one table of them."""
+"""The table of NVML's return codes: the reason that each gives for an unknown value."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from agent.readings import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SUCCESS = "NVML_SUCCESS"  # stands for an error where the call succeeded, and told no value
+SUCCESS = "NVML_SUCCESS"  # stands for an error if the call succeeded without a value
 
 # Every code of nvml.h but success. Codes that a later driver may add are FAILED.
 _REASONS: Mapping[int, Reason] = {
     pynvml.NVML_ERROR_UNINITIALIZED: Reason.FAILED,
-    pynvml.NVML_ERROR_INVALID_ARGUMENT: Reason.NOT_SUPPORTED,  # so do GPUs answer that lack a sensor or link
+    # Also returned by GPUs that lack a sensor or link.
+    pynvml.NVML_ERROR_INVALID_ARGUMENT: Reason.NOT_SUPPORTED,
     pynvml.NVML_ERROR_NOT_SUPPORTED: Reason.NOT_SUPPORTED,
     pynvml.NVML_ERROR_NO_PERMISSION: Reason.NO_PERMISSION,
     pynvml.NVML_ERROR_ALREADY_INITIALIZED: Reason.FAILED,
@@ -52,8 +53,8 @@ _SYMBOLS: Mapping[int, str] = {pynvml.NVML_SUCCESS: SUCCESS} | {
     getattr(pynvml, symbol): symbol for symbol in dir(pynvml) if symbol.startswith("NVML_ERROR_")
 }
 
-# After one of these no other call on the same handle can succeed. RESET_REQUIRED is none of them: memory and
-# processes are told all the same.
+# After one of these no other call on the same handle can succeed. RESET_REQUIRED is not among them: memory
+# and processes are still reported.
 FATAL = (
     pynvml.NVMLError_Uninitialized,
     pynvml.NVMLError_DriverNotLoaded,
@@ -64,15 +65,15 @@ FATAL = (
 
 
 def reason_of(code: int) -> Reason:
-    """Why there is no value after this return code; success with no value in it is not supported."""
+    """The reason for this return code; success without a value counts as not supported."""
     return Reason.NOT_SUPPORTED if code == pynvml.NVML_SUCCESS else _REASONS.get(code, Reason.FAILED)
 
 
 def symbol_of(code: int) -> str:
-    """As in nvml.h; a code that nvidia-ml-py does not know stands as a number behind NVML_ERROR_."""
+    """The symbol in nvml.h; a code that nvidia-ml-py does not know is a number after NVML_ERROR_."""
     return _SYMBOLS.get(code, f"NVML_ERROR_{code}")
 
 
 def words_of(code: int) -> str:
-    """NVML's own words for a return code."""
+    """NVML's error text for a return code."""
     return "no value" if code == pynvml.NVML_SUCCESS else str(pynvml.NVMLError(code))

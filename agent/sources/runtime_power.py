@@ -1,7 +1,7 @@
 """Whether the GPUs of this host may sleep, as those of laptops do, and whether they sleep now.
 
-The kernel suspends a device that nobody uses, where its runtime power management is on; an open NVML handle
-is use. To read these files wakes no device.
+The kernel suspends an unused device if its runtime power management is on; an open NVML handle counts as use.
+Reading these files wakes no device.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from agent.sources.procfs import MAX_BYTES, read_beginning
 
 
 class RuntimePowerSource(Protocol):
-    """What tells of the GPUs of this machine."""
+    """The interface of the source."""
 
     def read(self) -> RuntimePower | None:
-        """None: there is no GPU, or not every one of them may sleep. Raises SourceError: it is not told."""
+        """None: there is no GPU, or not every one of them may sleep.
+
+        Raises SourceError if it cannot be read.
+        """
 
 
 class HostRuntimePower:
-    """That of the host, from /sys/bus/pci/devices."""
+    """The state of the host, from /sys/bus/pci/devices."""
 
     def __init__(self, sys_root: str = SYS) -> None:
         self._sys_root = sys_root
@@ -47,5 +50,5 @@ class HostRuntimePower:
         return read_beginning(f"{self._sys_root}/{DEVICES}/{device}/power/{name}", MAX_BYTES).data.strip()
 
 
-# A simulation puts its own in this place, as it does with the NVML library.
+# A simulation replaces this, as it does with the NVML library.
 in_place: RuntimePowerSource = HostRuntimePower()

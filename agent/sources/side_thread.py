@@ -1,7 +1,7 @@
-"""A thread for reads that may hang: left behind when one does, so that everything else goes on.
+"""A thread for reads that may hang; a hung thread is abandoned.
 
 /proc/PID/cmdline and environ take the lock of that process's memory map, cgroup one of the kernel's: a reader
-waits as long as a process that is stuck in the driver holds it, and nothing can call it back.
+waits as long as a process that is stuck in the driver holds the lock, and cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SideThread:
             self._jobs.put(None)
 
     def begin_round(self) -> None:
-        """From now on reads have PATIENCE together."""
+        """Start a round, in which all reads together have PATIENCE."""
         self._patient_until = time.monotonic() + self._patience
 
     def read(self, key: Hashable, reads: Iterator[T]) -> list[T]:
@@ -66,7 +66,7 @@ class SideThread:
         self._jobs.put(job)
         if not job.done.wait(self._deadline):
             self._out[key] = job.done
-            self._jobs.put(None)  # should it ever come back, the thread ends
+            self._jobs.put(None)  # if the read ever returns, the thread ends
             self._jobs = None
         if job.error is not None:
             raise job.error

@@ -1,4 +1,4 @@
-"""The slots that GPUs are plugged into, as /sys tells, which NVML does not."""
+"""The slots of the GPUs, from /sys; NVML does not report them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GENERATIONS = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6, 128.0: 7}  # 
 
 
 class Slots(Protocol):
-    """What is known of the slots of this machine."""
+    """The interface: slots of this machine."""
 
     def port_width(self, bus_id: str, /) -> int | None:
         """The most lanes of the port above the GPU at this PCI bus id of NVML; None: unknown."""
@@ -28,14 +28,14 @@ class Slots(Protocol):
 
 
 class HostSlots:
-    """Those of the host."""
+    """The slots of the host."""
 
     def __init__(self, sys_root: str = SYS, proc_root: str = PROC) -> None:
         self._sys_root = sys_root
         self._proc_root = proc_root
 
     def port_width(self, bus_id: str) -> int | None:
-        """From `max_link_width`: what the port can do, whatever of it is wired."""
+        """From `max_link_width`: the capability of the port, not its wiring."""
         try:
             width = int(self._of_port(bus_id, "max_link_width"))
         except (OSError, ValueError):
@@ -67,5 +67,5 @@ class HostSlots:
         return b"hypervisor" in flags.partition(b":")[2].split()
 
 
-# A simulation puts its own in this place, as it does with the NVML library.
+# A simulation replaces this, as it does with the NVML library.
 in_place: Slots = HostSlots()

@@ -11,10 +11,10 @@ from agent.sources.nvml import query_or_none
 
 
 class TopologySource:
-    """One thread owns it, with handles of its own: a GPU that hangs keeps nobody from reading the others."""
+    """One thread owns it, with handles of its own, so that a hung GPU does not block the others."""
 
     def read(self, gpu_count: int) -> Topology:
-        """Each pair is asked for once, for it is the same both ways. A lost GPU's are None.
+        """Each pair is read once, because it is symmetric. Pairs of a lost GPU are None.
 
         NVML: nvmlDeviceGetTopologyCommonAncestor.
         """

@@ -1,8 +1,8 @@
-"""The names of users: at once where /etc/passwd has them; from a directory when its answer has arrived.
+"""The names of users: at once from /etc/passwd; from a directory when its answer has arrived.
 
-A directory (LDAP, by sssd) can take seconds for an answer, and while it is away the C library says of its
-users just what it says of one that does not exist. So look-ups have a thread of their own and nobody waits
-for one, and one that finds nothing changes nothing: the last known name stays, and it is asked again soon.
+A directory (LDAP, by sssd) can take seconds for an answer, and while it does not answer, the C library
+reports its users as non-existent. So look-ups run in a thread of their own, no reading waits for them, and
+one that finds nothing changes nothing: the last known name stays, and the look-up is repeated soon.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RENEW_SECONDS = 600.0  # until a name is looked up again
 # Until a look-up that found nothing is made again; longer each time, for some numbers have no name at all.
 RETRY_SECONDS = 10.0
 MAX_RETRY_SECONDS = 60.0
-_END = -1  # instead of a user: the thread ends
+_END = -1  # in the queue instead of a user: ends the thread
 
 
 def parse_passwd(content: Content) -> dict[int, str]:
@@ -53,7 +53,7 @@ def look_up(uid: int) -> str:
 
 @dataclass(slots=True)
 class _User:
-    """A user as last known."""
+    """The last known state of a user."""
 
     name: str | None = None
     failures: int = 0  # of look-ups in a row
@@ -72,7 +72,7 @@ class UserNames:
         local_users: str = LOCAL_USERS,
         known: Mapping[int, str] | None = None,
     ) -> None:
-        """`known`: names by number that an agent before this one knew; they are looked up all the same."""
+        """`known`: names by uid from the previous run; they are looked up too."""
         self.waiting = 0  # look-ups that are not answered yet
         self._clock = clock
         self._look_up = look_up
@@ -88,7 +88,7 @@ class UserNames:
         self._questions.put((False, _END))
 
     def refresh(self) -> None:
-        """Take in what has been answered meanwhile, and /etc/passwd if it has changed."""
+        """Take the answers of the thread, and read /etc/passwd if it has changed."""
         self._local.refresh()
         while not self._answers.empty():
             self.waiting -= 1
@@ -131,7 +131,7 @@ class UserNames:
 
 
 class _PasswdFile:
-    """The users of /etc/passwd, read again when it has changed; while it cannot be read, those of before."""
+    """The users of /etc/passwd, read again when it has changed; kept while it cannot be read."""
 
     def __init__(self, path: str) -> None:
         self.names: dict[int, str] = {}
@@ -159,6 +159,6 @@ def _work(
     while (uid := questions.get()[1]) != _END:
         try:
             name = clean(look_up(uid))
-        except Exception:  # a module of the C library's may raise anything; the thread must outlive it
+        except Exception:  # a name service module may raise anything; it must not end the thread
             name = None
         answers.put((uid, name))

@@ -1,4 +1,4 @@
-"""Why nothing can be written now, as one word and one sentence."""
+"""Why the file cannot be written now, as one word and one sentence."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _WORDS = {
 
 
 def trouble(folder: Path, error: Exception) -> StateTrouble:
-    """What stands in the way, by the error with which a write ended."""
+    """The trouble, from the error of a write."""
     fault = _fault(folder, error)
     why = str(error) if isinstance(error, Refused) else f"{_WORDS[fault]} ({_reason(error)})"
     return StateTrouble(fault, f"STATE_DIR {str(folder)!r} {why}")
 
 
 def refused_rows(folder: Path, faults: Mapping[str, Exception]) -> StateTrouble:
-    """What is lost while all else is written: rows of these subjects, which no file takes."""
+    """The trouble if only rows of these subjects cannot be written, and are lost."""
     why = "; ".join(f"{name} ({type(error).__name__}: {error})" for name, error in faults.items())
     return StateTrouble(StateFault.FAILED, f"STATE_DIR {str(folder)!r} lacks {why}")
 
@@ -68,7 +68,7 @@ def _fault(folder: Path, error: Exception) -> StateFault:
 
 
 def _by_looking(folder: Path) -> StateFault:
-    """SQLite says of most that fails only that it cannot open, or not write."""
+    """Checks the folder, because SQLite's error is often only that it cannot open or write."""
     try:
         space = os.statvfs(folder)
     except OSError as error:

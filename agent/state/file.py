@@ -1,4 +1,4 @@
-"""Opening the file: its mode, its version, and what becomes of one that cannot be read."""
+"""Opens the file: its mode, its version, and how an unreadable one is set aside."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MODE = 0o600
-BUSY_SECONDS = 1.0  # that a connection waits for another's transaction
-WAL_BYTES = 4 * 1024**2  # of the write-ahead log; longer ones are cut when they have been taken in
+BUSY_SECONDS = 1.0  # seconds that a connection waits for another transaction
+WAL_BYTES = 4 * 1024**2  # of the write-ahead log; a longer one is truncated after a checkpoint
 
 
 class Damaged(sqlite3.DatabaseError):
@@ -26,7 +26,7 @@ class Damaged(sqlite3.DatabaseError):
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """A connection to write with; a file that is damaged or newer is put aside, and a new one begun.
+    """A connection for writing; a damaged or newer file is set aside, and a new one is created.
 
     Raises OSError and sqlite3.Error.
     """
@@ -47,12 +47,12 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def code_of(error: sqlite3.Error) -> int:
-    """What SQLite says, without the detail in the higher bits; 0: the error is not SQLite's own."""
+    """SQLite's primary error code; 0: the error is not from SQLite."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is that has this name; None: there is none."""
+    """The identity of the file with this name; None: there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -61,12 +61,12 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether it says that the file is no longer what SQLite wrote."""
+    """Whether the error means that the file is damaged."""
     return isinstance(error, Damaged) or code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def put_aside(path: Path, why: str) -> None:
-    """Rename the file, and those that belong to it, out of the way. It is never deleted."""
+    """Set the file and its companions aside by renaming them. It is never deleted."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = path.with_name(f"{path.name}.aside-{stamp}")
     while aside.exists():
@@ -101,7 +101,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _look_at(path: Path) -> None:
-    """Whether it is the agent's, before anything in it is changed. Raises NewerFile, ForeignFile."""
+    """Check that the file is the agent's, before anything in it is changed. Raises NewerFile, ForeignFile."""
     with suppress(sqlite3.OperationalError):  # whoever opens it to write is told the same, or more
         connection = open_to_read(path)
         try:
@@ -111,9 +111,10 @@ def _look_at(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    # What is written outlives a kill at once, a loss of power within some minutes.
+    # Written data survive a kill at once, and a loss of power after some minutes.
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: it may be of users
+    # Deleted data are overwritten, because they may be about users.
+    connection.execute("PRAGMA secure_delete = ON")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise sqlite3.OperationalError(f"its journal is {mode}, and a write-ahead log is not possible")

@@ -1,4 +1,4 @@
-"""STATE_DIR: whether it may be used, and the lock by which one agent at a time has it."""
+"""STATE_DIR: whether it may be used, and the lock that lets only one agent use it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import time
 from pathlib import Path
 
 MOUNTS = "/proc/self/mountinfo"
-# Where the shared memory of SQLite's WAL does not work: other hosts write the same files.
+# File systems on which the shared memory of SQLite's WAL does not work, because other hosts write the same
+# files.
 NETWORK_FILE_SYSTEM = re.compile(
     r"9p|afs|beegfs(_nodev)?|ceph|cifs|coda|davfs2?|fhgfs|gfs2?|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|orangefs"
     r"|panfs|pvfs2|quobyte|smb3|smbfs|vboxsf|virtiofs|vmhgfs|weka|wekafs"
-    # Those of programs: most are of the network, and new ones come. One that is not has its name here.
+    # FUSE file systems: most are network file systems, and new ones appear. These exceptions are local.
     r"|fuse\.(?!fuse-overlayfs$).+"
 )
-# Seconds that a start waits for the agent before it to let go: it ends within two of its signal.
+# Seconds that a start waits for the previous agent to release the folder: it ends within two of its signal.
 PATIENCE = 4.0
 PAUSE = 0.05
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 class Refused(Exception):
-    """The folder must not be used; the sentence goes on where its path stands."""
+    """The folder must not be used; the text continues a sentence that starts with its path."""
 
 
 class StateFolder:
-    """The folder, which this process alone uses from `take` to `release`."""
+    """The folder, which only this process uses from `take` to `release`."""
 
     def __init__(self, path: str, *, mounts: str = MOUNTS, patience: float = PATIENCE) -> None:
         self.path = Path(path)
@@ -36,10 +37,10 @@ class StateFolder:
         self._descriptor: int | None = None
 
     def take(self) -> None:
-        """Make it if need be, and lock it. Raises Refused, and OSError if it cannot be used now.
+        """Make it if necessary, and lock it. Raises Refused, and OSError if it cannot be used now.
 
-        The lock is on the folder itself: it needs no file, ends with the process, and works on a file system
-        that is read-only.
+        The lock is on the folder itself: it needs no file, ends with the process, and works on a read-only
+        file system.
         """
         if self._descriptor is not None:
             return
@@ -64,7 +65,7 @@ class StateFolder:
 
     @property
     def is_gone(self) -> bool:
-        """Whether another folder, or none, is at the path by now."""
+        """Whether the path leads to another folder by now, or to none."""
         try:
             return self._descriptor is None or not os.path.samestat(
                 os.fstat(self._descriptor),
@@ -74,7 +75,7 @@ class StateFolder:
             return True
 
     def release(self) -> None:
-        """Let another agent have it."""
+        """Release the lock for another agent."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -84,7 +85,7 @@ class StateFolder:
 
 
 def file_system(path: str, mounts: str = MOUNTS) -> str | None:
-    """The type of the file system at a path, as proc(5) has it in mountinfo; None: not known."""
+    """The type of the file system at a path, from mountinfo, proc(5); None: unknown."""
     try:
         lines = Path(mounts).read_bytes().splitlines()
     except OSError:
@@ -108,7 +109,7 @@ def parse_mountinfo(lines: list[bytes], path: str) -> str | None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Says whether nobody else has it."""
+    """Whether no other process holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""STATE_USERS=0: nothing of single users stays in the file."""
+"""STATE_USERS=0: removes all data about single users from the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def forget_users(connection: Connection) -> None:
-    """Their names and hours, also in the write-ahead log; `secure_delete` overwrites the file's."""
+    """Delete names and hours, also in the write-ahead log; `secure_delete` overwrites the file's."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         for forget in (names.forget, usage.forget_users, xids.forget_users):

@@ -17,7 +17,7 @@ CREATE = ("CREATE TABLE gpus (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE)
 
 
 def rows(snapshot: Snapshot) -> Rows:
-    """The GPUs of this Snapshot of which it is known who they are."""
+    """The GPUs of this Snapshot with a known UUID."""
     uuids = (gpu.identity.uuid for gpu in snapshot.gpus)
     return Rows(SUBJECT, tuple((uuid,) for uuid in uuids if uuid is not None))
 

@@ -1,4 +1,4 @@
-"""What GPUs and host did: an hour as it was sampled, a day by the minute, 90 days by the hour."""
+"""The history of GPUs and host: an hour of samples, a day by the minute, 90 days by the hour."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DAY_SECONDS = 24 * 3600.0
 LONGEST_SECONDS = 90 * DAY_SECONDS
 
-# Columns, by the fields of History in their order. They are part of the file: a further field takes a step of
+# Columns, by the fields of History in their order. They are part of the file: a new field needs a step in
 # schema.py.
 GPU_COLUMNS = (
     "utilization_percent",
@@ -41,7 +41,7 @@ HOST_COLUMNS = ("cpu_percent", "memory_used_bytes")
 class Level(NamedTuple):
     """How finely history is kept, and for how long."""
 
-    step: int  # seconds that one row is the mean of; 0: as it was sampled
+    step: int  # seconds that one row is the mean of; 0: a sample
     kept: float  # seconds
 
 
@@ -49,7 +49,7 @@ SAMPLED = Level(0, HISTORY_SECONDS)
 BY_MINUTE = Level(60, DAY_SECONDS)
 BY_HOUR = Level(3600, LONGEST_SECONDS)
 
-# By time first: what is written together lies together.
+# By time first, so that rows that are written together are stored together.
 CREATE = (
     """
     CREATE TABLE gpu_history (
@@ -67,7 +67,7 @@ CREATE = (
 
 
 class HistoryPart:
-    """What was added to the History since the last call, or since `began` (seconds since boot)."""
+    """The rows that were added to the History since the last call, or since `began` (seconds since boot)."""
 
     def __init__(self, history: History, began: float) -> None:
         self._history = history
@@ -121,7 +121,7 @@ def _write(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _roll_up(connection: Connection, finer: Level, level: Level, since: float, until: float) -> None:
-    """The means of every step of this level that the span touches, of all that is known of it."""
+    """Write the means of every step of this level that the span touches."""
     step = level.step
     span = (finer.step, since // step * step, until // step * step + step)
     for table, key, columns in (
@@ -138,7 +138,7 @@ def _roll_up(connection: Connection, finer: Level, level: Level, since: float, u
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
-    """Keep the samples of an hour. Minutes and hours are counted: a wrong clock deletes none of these."""
+    """Keep the samples of an hour. Minutes and hours are kept by number, so a wrong clock deletes none."""
     for table in ("gpu_history", "host_history"):
         connection.execute(
             f"DELETE FROM {table} WHERE step = ? AND at NOT BETWEEN ? AND ?",  # noqa: S608  our own name

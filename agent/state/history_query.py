@@ -1,4 +1,4 @@
-"""The history of more than an hour, out of the file: a day by the minute, 90 days by the hour."""
+"""The history of more than an hour, from the file: means of a minute for a day, of an hour for 90 days."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def level_of(seconds: float) -> Level:
-    """The finest that reaches back so far."""
+    """The finest level that reaches back this far."""
     return BY_MINUTE if seconds <= BY_MINUTE.kept else BY_HOUR
 
 
@@ -67,7 +67,7 @@ def query(
 
 
 def _with_gaps(moments: Iterable[float], step: float) -> Iterator[float]:
-    """With one at which nothing is known in each gap."""
+    """Adds a moment without values in each gap."""
     before: float | None = None
     for at in moments:
         if before is not None and at - before > GAP_INTERVALS * step:

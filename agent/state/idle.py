@@ -1,4 +1,4 @@
-"""How long each process on a GPU has been idle, so that a restart does not begin its time anew."""
+"""The idle time of each process on a GPU, so that it continues after a restart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
     from agent.state.subject import Row
 
-# Replaced as a whole: what is not among the newest rows is gone.
+# Replaced as a whole: processes that are not among the newest rows are gone.
 CREATE = (
     """
     CREATE TABLE idle (
@@ -26,9 +26,9 @@ CREATE = (
 
 
 class IdlePart:
-    """The rows of each process of which it is known when it began, and whether it works.
+    """The rows of each process with a known start and a known idle time.
 
-    What a Snapshot does not tell is not gone: it stays as it was told last, or as the agent before knew it.
+    A process that a Snapshot does not report is kept as it was last, or as restored.
     """
 
     def __init__(self, boot: str, known: Mapping[tuple[str, int], KeptProcess]) -> None:

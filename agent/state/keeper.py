@@ -1,4 +1,4 @@
-"""Decides when what is remembered goes to the file: once a minute, at the end, and at once what is urgent."""
+"""Decides when state is written to the file: once a minute, at the end, and urgent rows at once."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from agent.state.subject import Batch
 
     class Put(Protocol):
-        """Has a batch written. An urgent one takes the place of those that still wait."""
+        """Writes a batch later. An urgent batch replaces urgent ones that still wait."""
 
         def __call__(self, batch: Batch, *, urgent: bool) -> None: ...
 
-    # A part of what is remembered: its rows, with this Snapshot the newest; None: none.
+    # A part of the state: its rows as of this Snapshot; None: nothing to write.
     Part = Callable[[Snapshot], Rows | None]
 
 PACE = 60.0  # seconds from one batch to the next
 
 
 class Keeper:
-    """Fed with every Snapshot in turn; its clock is theirs. `put` has the batches written.
+    """Fed with every Snapshot in turn; uses their clock. `put` writes the batches.
 
     `parts` are asked once a minute and at the end, `urgent` ones with every Snapshot. A part that raises is
-    left out, and its error goes along with the batch.
+    left out, and its error is put in the batch.
     """
 
     def __init__(self, put: Put, parts: Sequence[Part], urgent: Sequence[Part] = ()) -> None:
@@ -51,7 +51,7 @@ class Keeper:
         self._hand_over(snapshot, self._parts if is_due else (), urgent=not is_due)
 
     def end(self) -> None:
-        """Hand over what has come since the last batch."""
+        """Put the rows since the last batch."""
         if self._newest is not None:
             self._hand_over(self._newest, self._parts, urgent=False)
 

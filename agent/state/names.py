@@ -1,4 +1,4 @@
-"""The last known name of each user, for while the directory that knows them is away."""
+"""The last known name of each user, for times when the user directory does not answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _write(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
-    # As long as a user has hours in the file these have a name, whatever the clock says.
+    # A name is kept as long as its user has hours in the file, whatever the clock.
     connection.execute(
         "DELETE FROM names WHERE seen_at < ? AND uid NOT IN (SELECT uid FROM user_days)",
         (ageing.now - ageing.days * DAY_SECONDS,),

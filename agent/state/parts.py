@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def keeper(
     store: Store, history: History, restored: Restored, *, boot: str, users: bool, max_gap: float
 ) -> Keeper:
-    """All of them, to be written by `store`, in which `restored` was found.
+    """The Keeper with all parts, written by `store`, from which `restored` was read.
 
-    `boot` is the id of this boot; `users`: whether users may be kept. Of Snapshots that are more than
-    `max_gap` seconds apart, nothing is known of the time between.
+    `boot` is the id of this boot; `users`: whether users may be kept. If Snapshots are more than `max_gap`
+    seconds apart, the time between is unknown.
     """
     meter = UsageMeter(max_gap)
     xids = XidsPart(boot, users=users)
@@ -38,5 +38,5 @@ def keeper(
     parts.append(lambda _: usage.gpu_rows(meter.days(), store.run))
     if users:
         parts += [names.rows, lambda _: usage.user_rows(meter.days(), store.run)]
-    # The meter counts with every Snapshot, and has nothing that would be urgent.
+    # The meter counts with every Snapshot, and never has urgent rows.
     return Keeper(store.put, parts, urgent=[xids.changed, meter.update])

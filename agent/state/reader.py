@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 PATIENCE = 1.0  # seconds that each waits for its turn
 MAX_WAITING = 4  # requests
-QUERY_SECONDS = 5.0  # that a question takes at most
-STEPS = 10_000  # of SQLite's machine, from one look at the clock to the next
+QUERY_SECONDS = 5.0  # seconds that a query may take
+STEPS = 10_000  # instructions of SQLite's virtual machine between two checks of the clock
 
 
 class StoreBusy(Exception):
-    """Too many ask, or the disk is too slow; the same question may be answered later."""
+    """Too many queries wait, or the disk is too slow; the same query may succeed later."""
 
 
 class StoreUnreadable(Exception):
@@ -44,11 +44,11 @@ class Reader:
         )
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """What `query` finds. Raises StoreBusy and StoreUnreadable."""
+        """The result of `query`. Raises StoreBusy and StoreUnreadable."""
         return await self._queue.run(partial(self._ask, query))
 
     def _ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """In a thread."""
+        """Runs in a thread."""
         deadline = time.monotonic() + QUERY_SECONDS
         try:
             connection = open_to_read(self._path)

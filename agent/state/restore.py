@@ -1,4 +1,4 @@
-"""All that the agent before this one remembered, out of the file."""
+"""The state of the previous run, from the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The subjects in the file, its version, and the steps that make a file of one version one of the next."""
+"""The subjects in the file, its version, and the migration steps from each version to the next."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUBJECTS: tuple[Subject, ...] = (
     usage.GPUS,
 )
 
-# What makes a file of version N one of version N + 1, at place N. Once released, a step stays as it is.
+# The step at position N migrates a file of version N to N + 1. A released step never changes.
 STEPS: tuple[tuple[str, ...], ...] = (
     tuple(statement for subject in SUBJECTS for statement in subject.create),
 )
@@ -32,15 +32,15 @@ VERSION = len(STEPS)
 
 
 class NewerFile(Exception):
-    """The file is of a later version of the agent, which alone can read it."""
+    """The file was written by a newer version of the agent, which alone can read it."""
 
 
 class ForeignFile(Exception):
-    """The file is a database, and not the agent's."""
+    """The file is a database of another program."""
 
 
 def version_of(connection: Connection, newest: int = VERSION) -> int:
-    """Of the file; 0: it is empty. Raises NewerFile, ForeignFile."""
+    """The version of the file; 0: it is empty. Raises NewerFile, ForeignFile."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > newest:
         raise NewerFile(f"It is of version {version}, and this agent knows up to {newest}")
@@ -52,7 +52,7 @@ def version_of(connection: Connection, newest: int = VERSION) -> int:
 def migrate(connection: Connection, steps: Sequence[Sequence[str]] = STEPS) -> None:
     """Bring the file to the newest version, in one transaction. Raises NewerFile, ForeignFile.
 
-    It is written in any case: whoever has opened it knows that it can be.
+    It writes in any case, which proves that the file is writable.
     """
     version = version_of(connection, len(steps))
     with connection:

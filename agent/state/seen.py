@@ -1,6 +1,6 @@
-"""The most that was seen: GPUs of the host, and NVLinks and PCIe lanes of each card in its slot.
+"""The highest numbers seen: GPUs of the host, and NVLinks and PCIe lanes of each card in its slot.
 
-A lower value later on means a fault, or a part taken out on purpose: after 14 days it counts as normal.
+A lower number later means a fault, or a part that was removed on purpose: after 14 days it counts as normal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent.readings import GpuReading, Snapshot
     from agent.state.subject import Ageing, Row
 
-FORGOTTEN_AFTER = 14 * 24 * 3600.0  # seconds since it was reached last
+FORGOTTEN_AFTER = 14 * 24 * 3600.0  # seconds since the number was last reached
 
 # `uuid` and `bus` are empty where it is about the host.
 CREATE = (
@@ -30,8 +30,10 @@ CREATE = (
 
 
 def rows(snapshot: Snapshot) -> Rows | None:
-    """The highest values that are reached now. A value that is not reached has no row, so that it ages in the
-    file."""
+    """The highest numbers that are reached now.
+
+    A number that is not reached has no row, so that it expires in the file.
+    """
     found: list[Row] = []
     if snapshot.driver is not None and snapshot.driver.gpu_count >= max(snapshot.census.seen, 1):
         found.append(("gpus", "", "", snapshot.driver.gpu_count, snapshot.taken_at))
@@ -66,7 +68,8 @@ def _reached(reading: GpuReading) -> Iterator[tuple[str, int]]:
 
 
 def _write(connection: Connection, rows: Sequence[Row]) -> None:
-    # A process that could not read the file at its start has seen less: that overwrites nothing.
+    # A process that could not read the file at its start has lower numbers, which must not overwrite higher
+    # ones.
     connection.executemany(
         "INSERT INTO seen VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET most = excluded.most, reached_at = excluded.reached_at"
@@ -76,7 +79,7 @@ def _write(connection: Connection, rows: Sequence[Row]) -> None:
 
 
 def _age(connection: Connection, ageing: Ageing) -> None:
-    # A clock that was ahead would keep them for as long.
+    # A clock that was ahead would keep them too long.
     connection.execute("UPDATE seen SET reached_at = ? WHERE reached_at > ?", (ageing.now, ageing.now))
     connection.execute("DELETE FROM seen WHERE reached_at < ?", (ageing.now - FORGOTTEN_AFTER,))
 

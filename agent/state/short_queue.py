@@ -1,4 +1,4 @@
-"""What takes long to answer: one at a time, in a thread of its own, and few wait."""
+"""A short queue for slow answers: one at a time, in a thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class ShortQueue:
     """Lives on the event loop. `limiter` is of its thread, for what else is made of these answers.
 
-    `refusal` makes the error of who is sent away: with `full` where `most` wait already, with `late` after
+    `refusal` makes the error of a refused request: with `full` if `most` wait already, with `late` after
     `patience` seconds.
     """
 
@@ -32,7 +32,7 @@ class ShortQueue:
         self._waiting = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns, in the thread. Raises the refusal."""
+        """The result of `work`, which runs in the thread. Raises the refusal."""
         if self._waiting >= self._most:
             raise self._refusal(self._full)
         self._waiting += 1

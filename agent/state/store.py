@@ -1,4 +1,4 @@
-"""The file as the event loop sees it: batches in, answers out; a thread writes."""
+"""The interface of the file for the event loop: batches in, query results out; a thread writes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ END_SECONDS = 0.5  # that its end waits for the last write
 
 
 class Store:
-    """From `start` to `close`. Lives on the event loop; what it keeps belongs to its thread.
+    """Used from `start` to `close`. Lives on the event loop; the connection belongs to its thread.
 
     `days`: STATE_DAYS; `boot`: the id of this boot; `users`: STATE_USERS.
     """
@@ -47,7 +47,7 @@ class Store:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.boot = boot
-        self.run = time.time_ns()  # which no other process on this folder has
+        self.run = time.time_ns()  # unique among all processes on this folder
         self._folder = folder
         self._clock = clock
         self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, users=users, clock=clock)
@@ -55,11 +55,11 @@ class Store:
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()  # an empty one wakes the thread
         self._urgent: deque[Batch] = deque(maxlen=1)
         self._busy_since: float | None = None  # seconds of the clock
-        self._dropped = 0  # batches that the thread did not come to
+        self._dropped = 0  # batches that the thread has not started yet
         self._thread: threading.Thread | None = None
 
     async def start(self, restore: Callable[[Connection], T]) -> T | None:
-        """Begin, with what `restore` reads; None where the file cannot be read, or not in time."""
+        """Start; returns what `restore` reads; None if the file cannot be read, or not in time."""
         loop = asyncio.get_running_loop()
         restored: asyncio.Future[T | None] = loop.create_future()
 
@@ -87,7 +87,10 @@ class Store:
             return None
 
     def put(self, batch: Batch, *, urgent: bool = False) -> None:
-        """Write these rows; without waiting for it. Of urgent ones that still wait the newest is written."""
+        """Write these rows, without waiting.
+
+        Of urgent batches that still wait, only the newest is written.
+        """
         if urgent:
             self._urgent.append(batch)
             if self._queue.empty():
@@ -98,12 +101,12 @@ class Store:
             self._dropped += 1
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """What `query` finds; in a thread. Raises StoreBusy, and StoreUnreadable."""
+        """The result of `query`, which runs in a thread. Raises StoreBusy, and StoreUnreadable."""
         return await self._reader.read(query)
 
     @property
     def reading(self) -> StateReading:
-        """How it stands."""
+        """The condition of the store."""
         writer, busy_since = self._writer, self._busy_since
         trouble = writer.trouble
         if busy_since is not None and self._clock() - busy_since >= SLOW_SECONDS:
@@ -118,7 +121,7 @@ class Store:
         )
 
     def close(self) -> bool:
-        """Write what was put, and end; says whether it did in time."""
+        """Write what was put, and end; returns whether it ended in time."""
         if self._thread is None:
             self._folder.release()
             return True
@@ -131,7 +134,7 @@ class Store:
         try:
             connection = self._writer.open()
             return None if connection is None else restore(connection)
-        except Exception:  # it is lost, and the agent starts all the same
+        except Exception:  # the restored state is lost, but the agent starts
             logger.exception("Reading STATE_DIR failed")
             return None
         finally:

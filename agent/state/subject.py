@@ -1,4 +1,4 @@
-"""What a subject declares of its part of the file, and in what form its rows travel."""
+"""What a subject declares about its tables, and the form of its rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Ageing(NamedTuple):
-    """What a subject needs to know to keep its tables within bounds."""
+    """The parameters with which a subject limits its tables."""
 
     now: float  # seconds since the epoch
     days: int  # for which days are kept: STATE_DAYS
@@ -27,9 +27,10 @@ class Subject(NamedTuple):
 
     name: str
     create: tuple[str, ...]  # statements that make its tables, as they were in version 1 of the file
-    # Both within a transaction. `write` with the same rows twice comes to the same.
+    # Both run within a transaction. `write` is idempotent.
     write: Callable[[Connection, Sequence[Row]], None]
-    age: Callable[[Connection, Ageing], None] | None = None  # once an hour; None: it never grows
+    # Called once an hour; None: the tables never grow.
+    age: Callable[[Connection, Ageing], None] | None = None
 
 
 class Rows(NamedTuple):
@@ -43,7 +44,7 @@ Batch = tuple[Rows, ...]  # what is written in one transaction
 
 
 def failed(error: Exception) -> Rows:
-    """In the place of rows that could not be made: writing them raises the error."""
+    """Stands for rows that could not be made: writing them raises the error."""
 
     def write(_connection: Connection, _rows: Sequence[Row]) -> None:
         raise error

@@ -1,4 +1,4 @@
-"""A transaction: where no file takes the rows of one subject, the others are written."""
+"""A transaction that writes all other rows if those of one subject are invalid."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _OF_THE_ROWS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataEr
 
 
 def write(connection: Connection, batches: Iterable[Batch], ageing: Ageing | None) -> dict[str, Exception]:
-    """The batches, and what is too old goes; says which subjects no file takes, and why.
+    """Write the batches, and delete old rows; returns the subjects that failed, with the reason.
 
-    Raises OSError, and sqlite3.Error where the file is the reason: then nothing is written.
+    Raises OSError, and sqlite3.Error if the file is the reason: then nothing is written.
     """
     faults: dict[str, Exception] = {}
 

@@ -1,9 +1,9 @@
 # ruff: noqa: S608  (names of tables and columns are ours; values are parameters)
 """GPU hours: of each user on each day, and of each GPU on each day.
 
-Sums are written as they stand, so that a row written twice counts once. The rows of this process stand beside
-those of earlier ones, which ageing adds up into one row (run 0). A sum never falls: where a clock was set to
-and fro, and a day began anew in memory, the greater one stays.
+Sums are written as a whole, so that a row that is written twice counts once. Each process has rows of its
+own; `age` adds up those of earlier processes into one row (run 0). A sum never decreases: if the clock was
+set back and forth and a day restarted in memory, the greater sum is kept.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _EARLIER = 0  # run of what earlier processes left
 
 
 class _Table(NamedTuple):
-    """Sums by day, by whose they are, and by the process that counted them. All names are ours."""
+    """Sums by day, by user or GPU, and by the process that counted them. All names are constants."""
 
     name: str
-    key: str  # the column that says whose they are
+    key: str  # the column of the user or GPU
     values: tuple[str, ...]  # the other columns, behind day, key and run
 
     @property
@@ -54,9 +54,9 @@ class _Table(NamedTuple):
         )
 
     def age(self, connection: Connection, ageing: Ageing) -> None:
-        """Keep the newest STATE_DAYS days, and make one row of what several earlier processes left.
+        """Keep the newest STATE_DAYS days, and combine rows of earlier processes.
 
-        Days are counted, and those to come are not: a clock that is wrong for a day costs at most one day.
+        The number of days counts, without future ones: a clock that is wrong for a day costs at most one day.
         """
         connection.execute(
             f"DELETE FROM {self.name} WHERE day < (SELECT DISTINCT day FROM {_GPUS.name} WHERE day <= ?"
@@ -74,7 +74,7 @@ class _Table(NamedTuple):
 
 
 def _together(values: Sequence[str]) -> str:
-    """What the values of several rows come to."""
+    """The SQL that combines the values of several rows."""
     greatest = {"name", "memory_peak_bytes"}
     return ", ".join(f"{'max' if name in greatest else 'sum'}({name})" for name in values)
 
@@ -98,18 +98,18 @@ GPUS = Subject(_GPUS.name, (_GPUS.create,), _write_gpus, _GPUS.age)
 
 
 def forget_users(connection: Connection) -> None:
-    """All that is kept of single users."""
+    """Delete all data about single users."""
     connection.execute(f"DELETE FROM {_USERS.name}")
 
 
 def user_rows(days: UsageDays, run: int) -> Rows:
-    """What each user had, as this run counted it."""
+    """The use by each user, as counted by this run."""
     owned = ((_NOBODY if one.uid is None else one.uid, one) for one in days.users)
     return Rows(USERS, tuple((one.day, uid, run, *one.sums) for uid, one in owned))
 
 
 def gpu_rows(days: UsageDays, run: int) -> Rows:
-    """What each GPU was used for, as this run counted it."""
+    """The use of each GPU, as counted by this run."""
     return Rows(
         GPUS,
         tuple(
@@ -120,13 +120,13 @@ def gpu_rows(days: UsageDays, run: int) -> Rows:
 
 
 def first_day(now: float, days: int) -> str:
-    """The first of so many days, of which that of `now` (seconds since the epoch) is the last."""
+    """The first of this many days up to the day of `now` (seconds since the epoch)."""
     today = dt.date.fromisoformat(local_day(now))
     return (today - dt.timedelta(days=days - 1)).isoformat()
 
 
 def totals(by: UsageBy, first: str, last: str) -> Callable[[Connection], UsageReading]:
-    """A question to the file: what was used from the first to the last of these days."""
+    """The query for the use from the first to the last of these days."""
 
     def query(connection: Connection) -> UsageReading:
         rows = connection.execute(_QUERIES[by], (first, last, MAX_ROWS)).fetchall()
@@ -149,7 +149,7 @@ def totals(by: UsageBy, first: str, last: str) -> Callable[[Connection], UsageRe
 
 
 def _select(what: str, table: _Table, watched: Sequence[str], *, group: str, order: str) -> str:
-    """Totals; its parameters are the first day, the last, and how many of them at most."""
+    """The SQL for totals; its parameters are the first day, the last day, and the maximum number of rows."""
     values = ", ".join([what, *watched, _together(UsageSums._fields)])
     return (
         f"SELECT {values}, count(*) OVER () FROM {table.name} WHERE day BETWEEN ? AND ? "
@@ -161,7 +161,7 @@ _NOT_WATCHED = ("NULL", "NULL")
 _MOST_FIRST = "sum(held_seconds) DESC"
 _NAME = f"(SELECT name FROM names WHERE names.uid = {_USERS.name}.uid)"
 _UUID = f"(SELECT uuid FROM gpus WHERE id = {_GPUS.name}.gpu)"
-# By what a row begins with: its key and its name.
+# The first columns of a row: its key and its name.
 _QUERIES = {
     UsageBy.USER: _select(
         f"nullif(uid, {_NOBODY}), {_NAME}", _USERS, _NOT_WATCHED, group="uid", order=f"{_MOST_FIRST}, uid"

@@ -1,4 +1,4 @@
-"""The only connection that writes: opened when there is something to write, and again when it has failed."""
+"""The only connection that writes: opened at the first write, and again after a failure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AGEING_PACE = 3600.0  # seconds; the first is with the first write, for an agent that keeps restarting
-MAX_BATCHES = 60  # that wait until they can be written: an hour; then the oldest is lost
+AGEING_PACE = 3600.0  # seconds; the first time with the first write, for an agent that keeps restarting
+MAX_BATCHES = 60  # batches that wait until they can be written: an hour; then the oldest is dropped
 
 
 class Folder(Protocol):
-    """What is needed of StateFolder."""
+    """The interface of StateFolder."""
 
     path: Path
 
@@ -40,7 +40,7 @@ class Folder(Protocol):
 
 
 class Writer:
-    """Owned by one thread. `trouble` says what stands in the way, and `write` tries again each time."""
+    """Owned by one thread. `trouble` says why writing fails, and `write` tries again each time."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Writer:
         self._ageing_due = clock()
 
     def open(self) -> sqlite3.Connection | None:
-        """The connection; None where there is none, see `trouble`."""
+        """The connection; None on failure, see `trouble`."""
         try:
             return self._open()
         except Exception as error:
@@ -78,7 +78,10 @@ class Writer:
             return None
 
     def write(self, batch: Batch, urgent: Batch = ()) -> None:
-        """These, and what could not be written before, at once. An urgent one has all of those before."""
+        """Write these batches, and those that could not be written before.
+
+        An urgent batch includes the earlier ones.
+        """
         if batch:
             self._pending.append(batch)
         while len(self._pending) > MAX_BATCHES:
@@ -93,12 +96,12 @@ class Writer:
             self._succeed(faults)
 
     def close(self) -> None:
-        """End with the connection; another agent may have the folder."""
+        """Close the connection, and release the folder for another agent."""
         self._close()
         self._folder.release()
 
     def _open(self) -> sqlite3.Connection:
-        if self._folder.is_gone:  # SQLite would go on in a file that nobody sees
+        if self._folder.is_gone:  # SQLite would continue in a deleted file
             self._close()
             self._folder.release()
             self._folder.take()
@@ -122,7 +125,7 @@ class Writer:
         return faults
 
     def _succeed(self, faults: Mapping[str, Exception]) -> None:
-        """With all, or with all but what no file takes."""
+        """Record success, possibly without the rows that failed."""
         count = len(self._pending)
         self._pending.clear()
         self._urgent = ()
@@ -142,7 +145,7 @@ class Writer:
         self._close()
 
     def _tell(self, found: StateTrouble, error: Exception) -> None:
-        """Log it once, with where it is from if it is a fault of ours."""
+        """Log the trouble once, with a traceback if it is a bug."""
         before, self.trouble = self.trouble, found
         if before is None or before.fault is not found.fault:
             logger.warning(

@@ -27,13 +27,16 @@ CREATE = (
 
 
 class XidsPart:
-    """All that are known: the file may begin anew at any time. `users`: whether their names may be kept."""
+    """Writes all known XIDs, because the file may be replaced at any time.
+
+    `users`: whether names of users may be kept.
+    """
 
     def __init__(self, boot: str, *, users: bool) -> None:
         self._boot = boot
         self._users = users
         self._told: dict[tuple[str, int], XidCount] = {}
-        self._rows: dict[tuple[str, int], Row] = {}  # of a GPU that is not there now, as it was told last
+        self._rows: dict[tuple[str, int], Row] = {}  # of GPUs that are gone, as last reported
 
     def all(self, snapshot: Snapshot) -> Rows | None:
         """Each of them."""
@@ -41,11 +44,11 @@ class XidsPart:
         return Rows(SUBJECT, tuple(self._rows.values())) if self._rows else None
 
     def changed(self, snapshot: Snapshot) -> Rows | None:
-        """Each of them, if one is new, or has happened again, since either was called last."""
+        """All XIDs, if one is new or has happened again since the last call of either method."""
         return self.all(snapshot) if self._take_in(snapshot) else None
 
     def _take_in(self, snapshot: Snapshot) -> bool:
-        """Says whether anything has changed."""
+        """Returns whether anything has changed."""
         if not self._boot:
             return False
         now = {
@@ -95,7 +98,7 @@ def forget_users(connection: Connection) -> None:
 
 
 def _write(connection: Connection, rows: Sequence[Row]) -> None:
-    # A process that could not read them at its start does not overwrite what was counted before it.
+    # A process that could not read them at its start must not overwrite earlier counts.
     connection.executemany(
         "INSERT INTO xids VALUES (?, (SELECT id FROM gpus WHERE uuid = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET times = max(times, excluded.times), last_at = excluded.last_at,"

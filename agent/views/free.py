@@ -63,7 +63,7 @@ class FreeGpus(BaseModel):
 
 
 def free_view(offer: Offer) -> FreeGpus:
-    """What an offer says."""
+    """The answer for an offer."""
     return FreeGpus(
         count=offer.wish.count,
         satisfied=offer.satisfied,
@@ -77,7 +77,7 @@ def free_view(offer: Offer) -> FreeGpus:
 
 
 def cuda_visible_devices(offer: Offer) -> str:
-    """UUIDs, for CUDA's default order of GPUs is not NVML's."""
+    """UUIDs, because CUDA's default order of GPUs is not NVML's."""
     return ",".join(offer.uuids)
 
 
@@ -91,7 +91,7 @@ def _on_gpu(gpu: Candidate, view: View) -> View:
 def _gpu(gpu: Candidate) -> FreeGpu:
     return FreeGpu(
         idx=gpu.index,
-        uuid=gpu.uuid or "",  # nobody is offered a GPU without
+        uuid=gpu.uuid or "",  # a GPU without a UUID is never offered
         name=gpu.name,
         free_memory_mb=tenths(mib(gpu.memory_free_bytes)),
         temperature_celsius=gpu.temperature_celsius,

@@ -1,4 +1,4 @@
-"""How well a GPU and the host are, as the rich API shows it."""
+"""The health of a GPU and of the host, as in `/gpu`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 if TYPE_CHECKING:
     from agent.derive.health import Health
 
-# With a name of its own, so that it is one schema of the OpenAPI document and not one for each use.
+# With a name of its own, so that the OpenAPI document has one schema for it, not one for each use.
 Verdict = TypeAliasType(
     "Verdict",
     Annotated[

@@ -20,10 +20,10 @@ NOT_KNOWN = "null: unknown at that time"
 
 
 class _Column(NamedTuple):
-    """Of which field of a reading a column is made, and how."""
+    """The field of a reading that a column is made from, and how."""
 
     field: str
-    scale: float = 1.0  # of what is shown, in the unit of the reading
+    scale: float = 1.0  # one shown unit, in the unit of the reading
     whole: bool = False  # else it has a decimal
 
 
@@ -90,14 +90,14 @@ class HostHistory(BaseModel):
 
 
 class HistoryColumns(BaseModel):
-    """The remembered samples, the oldest first."""
+    """The samples of the history, the oldest first."""
 
     interval: float | None = Field(
         description="seconds between two moments; the last 5 minutes have every sample, up to an hour;"
         " null: no history"
     )
     longest_seconds: float | None = Field(
-        description="the most that can be asked for: an hour, with STATE_DIR 90 days; null: no history"
+        description="maximum of the parameter seconds: an hour, with STATE_DIR 90 days; null: no history"
     )
     ts: list[int] = Field(description="moments of all columns, milliseconds since the epoch")
     host: HostHistory | None = Field(default=None, description="only where fields names host")
@@ -128,7 +128,7 @@ def history_json(
 
 
 def _device(gpu: GpuSeries, wanted: Mapping[str, _Column]) -> DeviceHistory:
-    # Not validated: half a million values of 128 GPUs are right by their making.
+    # Not validated, because of the cost: 128 GPUs have half a million values.
     return DeviceHistory.model_construct(None, idx=gpu.index, uuid=gpu.uuid, **_columns(wanted, gpu.columns))
 
 
@@ -139,7 +139,7 @@ def _columns(
 
 
 def _shown(values: Sequence[float | None], column: _Column) -> list[Any]:
-    """Whole, or rounded to a decimal as `tenths` does: one by one that would take several times as long."""
+    """Rounded to whole numbers, or to a decimal as `tenths` does; much faster than value by value."""
     if column.whole:
         return [None if value is None else floor(value + 0.5) for value in values]
     scale = column.scale * 10

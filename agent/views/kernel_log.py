@@ -43,7 +43,7 @@ class KernelLog(BaseModel):
 
 
 def kernel_log_view(log: KernelLogReading | None) -> KernelLog | None:
-    """The wire shape; None: it is not wanted."""
+    """The wire shape; None: KERNEL_LOG is off."""
     if log is None:
         return None
     return KernelLog(

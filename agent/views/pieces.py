@@ -1,6 +1,6 @@
-"""JSON in pieces: what is long is put together of parts that are each made once.
+"""JSON in pieces: a long answer is joined from parts that are each made once.
 
-The bytes are those that pydantic makes of the whole object.
+The bytes equal those that pydantic makes of the whole object.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ Piece = TypeVar("Piece")
 
 
 def to_json(model: BaseModel) -> bytes:
-    """What was set of the model."""
+    """The JSON of the fields that were set."""
     return model.model_dump_json(exclude_unset=True).encode()
 
 
 def filled(shell: BaseModel, **lists: Iterable[bytes]) -> Iterator[bytes]:
-    """The JSON of `shell`, whose lists of these names are empty, with these items in them.
+    """The JSON of `shell`, with these items in its lists of these names, which are empty in `shell`.
 
-    The names come in the order of its fields. An item is made when it is asked for.
+    The names are in the order of its fields. An item is made only when it is needed.
     """
     rest = to_json(shell)
     for name, items in lists.items():
-        # A quotation mark inside a text is escaped, so that nothing else can look like this.
+        # A quotation mark inside a text is escaped, so nothing else can match this.
         before, _, rest = rest.partition(f'"{name}":[]'.encode())
         yield before + f'"{name}":['.encode()
         comma = b""
@@ -45,7 +45,7 @@ class MadeOnce(Generic[Piece]):
         self._made: dict[Hashable, list[Piece]] = {}
 
     def of(self, key: Hashable, make: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
-        """The pieces for this key; unless they were made before, each is made when it is asked for."""
+        """The pieces for this key; a piece that was not made before is made when it is needed."""
         made = self._made.get(key)
         if made is not None:
             yield from made

@@ -24,13 +24,13 @@ class JobJson(BaseModel):
     """The job of a scheduler."""
 
     scheduler: Literal["slurm", "pbs", "lsf", "oar", "nomad", "htcondor"] = Field(
-        description="which scheduler; pbs: OpenPBS, PBS Professional or Torque"
+        description="the scheduler; pbs: OpenPBS, PBS Professional or Torque"
     )
     id: str = Field(
-        description="id of the job; of Nomad the allocation, of HTCondor the slot, which the job has alone"
+        description="id of the job; for Nomad of the allocation, for HTCondor the slot of the job"
     )
     name: str | None = Field(
-        description="name of the job, by the environment of the process; of Nomad the task"
+        description="name of the job, from the environment of the process; for Nomad of the task"
     )
 
 
@@ -42,7 +42,7 @@ class ProcessRow(BaseModel):
     mig_index: int | None = Field(description="index of the MIG instance on its GPU; null: not on one")
     pid: int = Field(description="process id as reported by the driver")
     username: str | None = Field(description="user who owns the process")
-    uid: int | None = Field(description="number of that user")
+    uid: int | None = Field(description="uid of that user")
     name: str | None = Field(description="name of the program")
     command: str | None = Field(description="command line")
     type: Literal["C", "G", "C+G"] = Field(description="compute, graphics, or both")
@@ -61,7 +61,7 @@ class ProcessRow(BaseModel):
         description="when it was first seen on this GPU, milliseconds since the epoch"
     )
     gpu_seconds_held: float | None = Field(
-        description="time for which the process was watched on this GPU, seconds"
+        description="time for which the process was observed on this GPU, seconds"
     )
     gpu_seconds_used: float | None = Field(
         description="gpu_seconds_held multiplied by SM utilization, seconds"
@@ -103,7 +103,7 @@ class Processes(BaseModel):
 
 
 class _Row(NamedTuple):
-    """A row, and what it is selected by."""
+    """A row, and the values that it is selected by."""
 
     owner: tuple[str | None, str | None]  # name and number
     pid: int
@@ -112,7 +112,7 @@ class _Row(NamedTuple):
 
 
 class ProcessesJson:
-    """The JSON of `/processes` out of one Snapshot, in its envelope."""
+    """The JSON of `/processes` from one Snapshot, in its envelope."""
 
     def __init__(self, snapshot: Snapshot, idle_holder_seconds: float) -> None:
         self._snapshot = snapshot
@@ -127,7 +127,7 @@ class ProcessesJson:
         pids: Container[int] | None = None,
         idle_only: bool = False,
     ) -> Iterator[bytes]:
-        """`selected` are the GPUs to look at; `user` keeps one owner's rows, by name or number."""
+        """`selected` are the GPUs to list; `user` keeps the rows of one owner, by name or uid."""
         return filled(
             success(Processes(processes=[], unknown_idx=indices_with_unknown_processes(selected))),
             processes=(

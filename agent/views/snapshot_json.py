@@ -1,4 +1,4 @@
-"""The JSON of one Snapshot, of which each GPU's part is made once for all answers and events."""
+"""The JSON of one Snapshot; each GPU's part is made once for all answers and events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
 
 
-# Each stream may watch another set of GPUs; an event that is not kept is put together anew.
+# Each stream may select other GPUs; an event that is not kept is joined again.
 MAX_EVENT_BYTES = 32 * 1024**2
 
 
@@ -29,7 +29,7 @@ class SnapshotJson:
         self._event_bytes = 0
 
     def event(self, indices: frozenset[int] | None) -> bytes | None:
-        """The event of the stream for those who watch these GPUs, if it was made before and is kept."""
+        """The event for streams of these GPUs, if it was made before and is kept."""
         return self._events.get(indices)
 
     def keep_event(self, indices: frozenset[int] | None, event: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The envelope API's `/status`: strings with units, and "N/A" for what is unknown (here and only here)."""
+"""`/status`: strings with units, and "N/A" for an unknown value (only here)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NA: Literal["N/A"] = "N/A"
 NotAvailable = Literal["N/A"]
-# Each is a schema of its own in the OpenAPI document, and so one type in a generated client.
+# Each is a schema of its own in the OpenAPI document, and so a type of its own in a generated client.
 IntegerOrNA = TypeAliasType(
     "IntegerOrNA", Annotated[int | NotAvailable, Field(description="a whole number; N/A: unknown")]
 )
@@ -64,8 +64,8 @@ class StatusDevice(BaseModel):
     memory_utilization: IntegerOrNA = Field(description="used of total memory, percent")
     ts: IntegerOrNA = Field(description="when this GPU was sampled, milliseconds since the epoch")
     uuid: str = Field(description="NVML UUID")
-    state: GpuState = Field(description="how far the values can be trusted")
-    age_ms: IntegerOrNA = Field(description="age of the last reading when this was assembled, milliseconds")
+    state: GpuState = Field(description="whether the values are live, old or missing")
+    age_ms: IntegerOrNA = Field(description="age of the last reading when the answer was made, milliseconds")
     health: StatusHealth
     error: str | None = Field(default=None, description="only where the GPU could not be read: why")
     mig_index: int | None = Field(default=None, description="only for a MIG instance: its index on its GPU")
@@ -105,7 +105,7 @@ class Status(BaseModel):
 
 
 class StatusJson:
-    """The JSON of `/status` out of one Snapshot, in its envelope; what is not set is left out."""
+    """The JSON of `/status` from one Snapshot, in its envelope; fields that are not set are left out."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

@@ -70,7 +70,7 @@ class SummaryGpu(BaseModel):
     model: str | None = Field(
         default=None, description="product name; only where the GPUs are of several models"
     )
-    state: GpuState = Field(description="how far the values can be trusted")
+    state: GpuState = Field(description="whether the values are live, old or missing")
     verdict: Verdict | None = Field(description="null: not known yet")
     reason: str | None = Field(
         description="the gravest thing that is wrong; null: nothing is known to be wrong"
@@ -149,7 +149,7 @@ def summary_json(snapshot: Snapshot, free: Collection[int], *, build: str) -> It
     held: list[Holding] = []
     for gpu in gpus:
         held += holdings(snapshot, [gpu], idle_after_seconds=0)
-        yield b""  # nothing yet, but the event loop may go on with something else
+        yield b""  # an empty piece: the event loop can do other work here
     users = _users(held, gpus)
     models = {gpu.identity.name for gpu in gpus}
     model = models.pop() if len(models) == 1 else None
@@ -245,7 +245,7 @@ def _users_on(gpu: GpuSample, snapshot: Snapshot) -> list[str | None] | None:
 
 
 def _users(held: Sequence[Holding], gpus: Sequence[GpuSample]) -> list[SummaryUser] | None:
-    """By name; the last stands for all that is unknown. None: no GPU reports its processes."""
+    """The users by name; the last entry stands for all unknown ones. None: no GPU reports its processes."""
     untold = indices_with_unknown_processes(gpus)
     if untold and len(untold) == len(gpus) and not held:
         return None
@@ -262,7 +262,7 @@ def _users(held: Sequence[Holding], gpus: Sequence[GpuSample]) -> list[SummaryUs
 
 
 def _count(users: Sequence[SummaryUser] | None) -> int | None:
-    """The known; None: none is, and there may be some."""
+    """The number of known users; None: none is known, and there may be some."""
     if users is None:
         return None
     known = sum(user.username is not None for user in users)
@@ -270,7 +270,7 @@ def _count(users: Sequence[SummaryUser] | None) -> int | None:
 
 
 def _worst(all_health: Iterable[Health]) -> Verdict | None:
-    """All are healthy only where each is known to be."""
+    """The worst verdict; healthy only if each is known to be healthy."""
     verdicts = [health.verdict for health in all_health]
     worst = max((verdict for verdict in verdicts if verdict is not None), default=None)
     if worst is None or (worst is HealthVerdict.HEALTHY and None in verdicts):
@@ -279,7 +279,7 @@ def _worst(all_health: Iterable[Health]) -> Verdict | None:
 
 
 def _gravest(health: Health) -> tuple[str | None, str | None]:
-    """What is wrong, and what to do."""
+    """The gravest reason, and what to do."""
     if not health.findings:
         return None, None
     return health.findings[0].what, health.findings[0].todo

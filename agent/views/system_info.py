@@ -1,4 +1,4 @@
-"""The host in the rich API. An unknown value is null, never 0."""
+"""The host in `/gpu`. An unknown value is null, never 0."""
 
 from __future__ import annotations
 

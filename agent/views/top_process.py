@@ -6,7 +6,10 @@ from pydantic import BaseModel, Field
 
 
 class TopProcess(BaseModel):
-    """A process and the memory it holds. Both names are whole, as in `/processes`: clients filter by them."""
+    """A process and the memory it holds.
+
+    Both names are never shortened, as in `/processes`, because clients filter by them.
+    """
 
     pid: int = Field(description="process id")
     name: str | None = Field(description="name of the program")

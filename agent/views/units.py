@@ -1,4 +1,4 @@
-"""Units as the wire shows them."""
+"""Units as the answers show them."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def mib(value: float | None) -> float | None:
 
 
 def gib(value: int | None) -> float | None:
-    """Bytes in GiB, which the rich API calls GB."""
+    """Bytes in GiB, which `/gpu` calls GB."""
     return None if value is None else value / 1024**3

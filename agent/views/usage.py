@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from agent.readings import UsageReading, UsageTotal
 
-# With what a spreadsheet takes a text for a formula.
+# Characters at which a spreadsheet takes a text for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -31,7 +31,7 @@ class Period(NamedTuple):
     first: str  # local dates of the host
     last: str
     zone: str  # of these dates
-    # Up to when it is counted, seconds since the epoch; None: this agent has written nothing yet.
+    # Time up to which hours are counted, seconds since the epoch; None: this agent has written nothing yet.
     written_at: float | None
 
 
@@ -67,7 +67,7 @@ class _Watched(BaseModel):
 
 class _User(BaseModel):
     username: str | None = Field(description="last known name; null: unknown")
-    uid: int | None = Field(description="number of the user; null: all processes whose owner is unknown")
+    uid: int | None = Field(description="uid of the user; null: all processes whose owner is unknown")
 
 
 class _Day(BaseModel):
@@ -75,12 +75,12 @@ class _Day(BaseModel):
 
 
 class _Gpu(BaseModel):
-    idx: int | None = Field(description="NVML index now; null: it is not there now")
+    idx: int | None = Field(description="NVML index now; null: the GPU is not there now")
     uuid: str | None = Field(description="NVML UUID")
     name: str | None = Field(description="model; null: unknown")
 
 
-# The fields of the last class named come first.
+# The fields of the last base class come first.
 class UserUsage(_UsedHours, _User):
     """One user."""
 
@@ -100,7 +100,7 @@ class UsageHours(BaseModel):
     first_day: str = Field(description="first of the days asked for, a local date of the host")
     last_day: str = Field(description="last of them: today")
     zone: str = Field(description="time zone of these dates, as in Europe/Berlin")
-    since: str | None = Field(description="first day of which anything is kept; null: nothing is kept yet")
+    since: str | None = Field(description="first day for which data are kept; null: nothing is kept yet")
     written_at: int | None = Field(
         description="up to when hours are counted, milliseconds since the epoch: at most a minute ago, longer"
         " while STATE_DIR cannot be written; null: the agent has written nothing since it started"
@@ -146,7 +146,7 @@ def usage_json(
 def usage_csv(
     by: UsageBy, period: Period, found: UsageReading, indices: Mapping[str, int]
 ) -> Iterator[bytes]:
-    """As RFC 4180 has it, with a line of names; each line begins with its days and what is counted."""
+    """CSV by RFC 4180, with a line of names; each line begins with its days and the kind of row."""
     yield _line(["first_day", "last_day", "zone", "since", "written_at", *_ROWS[by].model_fields])
     known = (period.first, period.last, period.zone, found.since, _utc(period.written_at))
     for total in found.totals:
@@ -178,12 +178,12 @@ def _row(by: UsageBy, total: UsageTotal, indices: Mapping[str, int]) -> BaseMode
 
 
 def _utc(at: float | None) -> str | None:
-    """As ISO 8601 has it."""
+    """The time in ISO 8601."""
     return None if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
 
 
 def _cell(value: object) -> object:
-    """A name that a spreadsheet would take for a formula has an apostrophe in front."""
+    """A cell; a name that a spreadsheet would take for a formula gets an apostrophe in front."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

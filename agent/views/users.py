@@ -1,4 +1,4 @@
-"""`/users`: what each user holds on the GPUs, and has used of them; unknown is null."""
+"""`/users`: the GPUs that each user holds, and the GPU time; unknown is null."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class UserRow(BaseModel):
     """One user. Unknown values are null."""
 
     username: str | None = Field(description="owner; null: all processes whose owner is unknown")
-    uid: int | None = Field(description="number of the user; null: unknown, or several have this name")
+    uid: int | None = Field(description="uid of the user; null: unknown, or several have this name")
     processes: int = Field(description="number of processes on GPUs now; one on several GPUs counts once")
     gpus: list[int] = Field(description="NVML indices of the GPUs with a process of this user")
     gpu_memory_mb: float | None = Field(
@@ -77,11 +77,11 @@ class Users(BaseModel):
 def users_json(
     snapshot: Snapshot, idle_holder_seconds: float, usage_days: int | None = None
 ) -> Iterator[bytes]:
-    """Every user, over all GPUs, in the envelope; `usage_days`: those for which hours are kept."""
+    """Every user, over all GPUs, in the envelope; `usage_days`: days for which hours are kept."""
     held: list[Holding] = []
     for gpu in snapshot.gpus:
         held += holdings(snapshot, [gpu], idle_holder_seconds)
-        yield b""  # nothing yet, but the event loop may go on with something else
+        yield b""  # an empty piece: the event loop can do other work here
     ledger = snapshot.ledger
     began_at = ledger.began_at if ledger else None
     shell = Users(

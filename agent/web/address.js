@@ -1,7 +1,7 @@
-// What is shown stands in the address, so that it can be reloaded, shared and left by "Back": the view behind "#",
-// how it is shown behind "?".
+// The address contains what is shown, so that it can be reloaded, shared and left by "Back": the view after "#", its
+// filters and options after "?".
 const VIEWS = /^#(?:gpu(\d+)|(processes|users|gpus))?$/;
-// By the name in the address: what it may be; anything else counts as not given.
+// The parameters of the address, each with its valid values; any other value counts as not given.
 const CHOICES = {
   user: /./, // whose GPUs and processes
   gpu: /^\d+$/, // of which GPU the processes are
@@ -16,10 +16,11 @@ const CHOICES = {
   hours: /^(?:7|30)$/, // days of which GPU hours are shown
 };
 
-// For a screen that nobody touches.
+// ?wall: for a screen without keyboard and mouse.
 export const WALL = new URLSearchParams(location.search).has("wall");
 
-// {name: "host", "gpu", "gpus", "processes" or "users"; index: of the GPU in view; and the choices, null where not made}
+// {name: "host", "gpu", "gpus", "processes" or "users"; index: of the GPU in view; and the choices, null where not
+// made}
 export function read() {
   const [, index, name] = VIEWS.exec(location.hash) ?? [];
   const given = new URLSearchParams(location.search);
@@ -34,7 +35,7 @@ export function read() {
   };
 }
 
-// The address with these choices, for a link; null takes one back. `hash`: "" is the host.
+// The address with these parameters, for a link; null removes one. `hash`: "" is the host.
 export function to(choices, hash = location.hash) {
   const given = new URLSearchParams(location.search);
   for (const [choice, value] of Object.entries(choices)) {
@@ -45,5 +46,5 @@ export function to(choices, hash = location.hash) {
   return `${location.pathname}${query && `?${query}`}${hash}`;
 }
 
-// The same without a step for "Back": a filter that is typed is no place where one was.
+// The same without a history entry: typing a filter is not a step for "Back".
 export const replace = (choices) => history.replaceState(null, "", to(choices));

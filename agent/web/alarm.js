@@ -1,4 +1,4 @@
-// A sound, and a notice of the system: what a browser does only for who asked for it with a click.
+// A sound and a system notification, which browsers allow only after a click.
 import { WORDS } from "./words.js";
 
 const TONES = [660, 880]; // Hz
@@ -21,7 +21,7 @@ function tones() {
   });
 }
 
-// In a click, or while a key is pressed.
+// To be called while a click or a key press is handled.
 export async function wake() {
   if (!window.AudioContext) return;
   audio ??= new AudioContext();
@@ -32,10 +32,11 @@ export function ring() {
   if (audio?.state === "running") tones();
 }
 
-// Over plain HTTP there are none.
+// Not available over plain HTTP.
 export const isNoticeable = () => window.isSecureContext && "Notification" in window;
 
-// "granted", "denied", "default": not asked yet; null: there are none. Kept, for the browser asks another process of its own.
+// "granted", "denied", "default": not asked yet; null: there are none. Kept, for the browser asks another process of
+// its own.
 let permitted = null;
 const look = () => (permitted = isNoticeable() ? Notification.permission : null);
 look();
@@ -45,13 +46,13 @@ export const permission = () => permitted;
 export const askPermission = () =>
   permission() === "default" ? Notification.requestPermission().catch(() => null).finally(look) : null;
 
-// One at a time: a later one takes the place of the one before.
+// One at a time: a new one replaces the previous one.
 export function notify(text) {
   if (permission() !== "granted") return;
   try {
     const notice = new Notification(WORDS.noticeTitle, { body: text, tag: "agent", requireInteraction: true });
     notice.onclick = () => window.focus();
   } catch {
-    // On a phone only a service worker may; the banner says it.
+    // On a phone only a service worker may notify; the banner is shown anyway.
   }
 }

@@ -1,4 +1,4 @@
-// Says to those who hear the page what became of a GPU or a host: gathered, so that it never talks all the time.
+// Announces changes of GPUs and hosts to screen readers, gathered so that announcements are rare.
 import { byId } from "./draw.js";
 import { TEXTS } from "./texts.js";
 
@@ -8,7 +8,7 @@ const MOST = 8; // that are named in one
 let told = new Map(); // by name: the word that was said, or that it had at first
 let saidAt = -Infinity;
 
-// `present`: by name, the word for how each is; `now`: milliseconds of a clock that nobody sets.
+// `present`: the state of each, by name; `now`: milliseconds of a monotonic clock.
 export function announce(present, now) {
   const isFirst = !told.size;
   const gone = [...told.keys()].filter((name) => !present.has(name)).map((name) => [name, TEXTS.gone]);
@@ -22,7 +22,7 @@ export function announce(present, now) {
   byId("said").textContent = [...named, ...(others > 0 ? [TEXTS.andMore(others)] : [])].join(". ");
 }
 
-// Of the GPUs of this host.
+// Announces changes of the GPUs of this host.
 export function render({ event, phase, now }) {
   if (phase !== "live") { // that it is lost is a status of its own
     byId("said").textContent = "";

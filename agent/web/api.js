@@ -1,13 +1,13 @@
-// Asks the agent: paths are relative, so that any prefix works; the token never stands in a URL.
+// Requests to the agent: paths are relative, so that any prefix works; the token is never part of a URL.
 import { TEXTS } from "./texts.js";
 
 const MAX_PAUSE = 30; // seconds between two tries at most
 const SILENCE = 10_000; // milliseconds without an event after which a stream counts as broken
 const PATIENCE = 4000; // milliseconds for an answer: less than between two looks, so that few wait at once
-// What `fetch` takes as the value of a header: on anything else it throws an error that names no cause.
+// The characters that `fetch` accepts in a header; for others it throws an error without a cause.
 const FIT_FOR_A_HEADER = /^[\x20-\x7e\xa0-\xff]+$/;
 
-// null where the browser keeps nothing: the token is then asked for each time.
+// null if the browser has no storage: the token is then asked for each time.
 function storage(name) {
   try {
     return window[name];
@@ -17,7 +17,7 @@ function storage(name) {
 }
 export const tab = storage("sessionStorage");
 export const browser = storage("localStorage");
-// The list that is kept there in JSON; none where there is no storage, or something else in it.
+// The list that is stored there as JSON; empty if there is no storage, or no list in it.
 export function kept(place, key) {
   try {
     return [...JSON.parse(place.getItem(key))];
@@ -26,7 +26,7 @@ export function kept(place, key) {
   }
 }
 let inMemory = null; // the token, where there is no storage
-// Several agents share an origin behind one proxy, and the browser's storage with it: each has a token of its own.
+// Agents behind one proxy share an origin, and so the browser's storage: each path has its own token.
 export const storageKey = (path = location.pathname) => `agent-token ${path}`;
 
 export const token = {
@@ -44,23 +44,23 @@ export const token = {
   },
 };
 
-// The agent wants another credential, or any.
+// The agent requires a token, or another one.
 export class Refused extends Error {
   message = TEXTS.onlyStream;
 }
-// It took the question and answers nothing: asking on would only pile up questions.
+// It accepted the request but does not answer: more requests would only pile up.
 export class Silent extends Error {
   message = TEXTS.silent;
 }
 
-// The agent answered, and not as this page understands it.
+// The agent sent an answer that this page does not understand.
 export class OtherVersion extends Error {
   constructor(field) {
     super(TEXTS.otherVersion(field));
   }
 }
 
-// An error in words for people. The engine's own are faults of the page, not of what it asks.
+// The text for an error. Errors of the JavaScript engine are bugs of the page, not failures of the request.
 export function worded(error) {
   if (error instanceof OtherVersion) console.error(error.message);
   const isOurs = [TypeError, ReferenceError, RangeError, SyntaxError].some((kind) => error instanceof kind);
@@ -77,13 +77,12 @@ function parsed(text) {
   }
 }
 
-// A connection that cannot be made or breaks: the browser's own words for it name no cause either.
+// A connection that fails or breaks: the browser's error names no cause.
 function broken(error) {
   throw error instanceof TypeError ? new Error(TEXTS.unreachable) : error;
 }
 
-// What start.js asked for while the other scripts still came; once, and only while it is new: what waits to be read
-// gets old.
+// The answer that start.js requested while the other scripts were loading; used once, and only while it is fresh.
 function early(path, signal) {
   const asked = window.early;
   if (asked?.path !== path) return null;
@@ -111,7 +110,7 @@ async function ask(path, signal, agent) {
   return answer;
 }
 
-// `agent`: the path of another agent of this origin, with a token of its own where one was given there.
+// `agent`: the path of another agent of this origin, which may have a token of its own.
 export async function get(path, signal, agent) {
   const patience = AbortSignal.timeout(PATIENCE);
   try {
@@ -124,13 +123,13 @@ export async function get(path, signal, agent) {
   }
 }
 
-// An answer as it comes, to be saved.
+// An answer as a blob, to be saved.
 export async function file(path) {
   const answer = await ask(path, AbortSignal.timeout(PATIENCE));
   return answer.blob().catch(broken);
 }
 
-// Each event of one connection; `heard` is called whenever something comes.
+// Yields each event of one connection; `heard` is called whenever data arrive.
 async function* events(path, signal, heard) {
   const answer = await ask(path, signal);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -147,13 +146,13 @@ async function* events(path, signal, heard) {
       yield [parsed(block.slice("data: ".length)), answer.headers.get("X-Agent-Build")];
     }
   }
-  // A proxy answers so instead of an agent that is down, because EventSource does not come back after an error.
+  // A proxy sends this for an agent that is down, because EventSource does not reconnect after an error.
   throw isEmpty ? new Silent() : new Error(TEXTS.streamEnded);
 }
 
-// Calls `seen(event, build)` for each event of the stream. When it is lost, `down(error, seconds)` resolves when it is
-// time for the next try: after these seconds, or before.
-// EventSource would neither send a header, nor notice a silent peer, nor try again after an answer that is no stream.
+// Calls `seen(event, build)` for each event of the stream. When the stream is lost, it awaits `down(error, seconds)`
+// before the next try. EventSource cannot send a header, does not notice a silent peer, and gives up after an answer
+// that is not a stream.
 export async function follow(path, signal, seen, down) {
   let pause = 1;
   while (!signal.aborted) {

@@ -1,5 +1,5 @@
-// The list of what is awaited, kept over a reload; asks the hosts for it, and tells what came, once.
-// One of it has {id, kind, hosts: [{name, url}], seen, and what its kind needs}; see kinds.js.
+// The waits of "Tell me when", kept across a reload: asks the hosts, and gives notice once when a wait comes true.
+// A wait is {id, kind, hosts: [{name, url}], seen, and what its kind needs}; see kinds.js.
 import { Refused, kept, tab } from "./api.js";
 import { KINDS } from "./kinds.js";
 import { ask } from "./lanes.js";
@@ -25,7 +25,7 @@ function save() {
   changed();
 }
 
-// Those that did not come yet, each with the number of its hosts of which nothing is known now.
+// The open waits, each with the number of its hosts whose state is unknown now.
 export const list = () => watches.filter(({ firedAt }) => !firedAt).map((watch) =>
   ({ ...watch, text: KINDS[watch.kind].worded(watch), untold: watch.hosts.filter(({ url }) => faults.has(url)).length }));
 
@@ -41,7 +41,7 @@ export function stop(id) {
   save();
 }
 
-// All that await something of this host, one after the other; `judged(kind, watch, host)` returns what to tell, see kinds.js.
+// Judges every wait for this host; `judged(kind, watch, host)` returns the notice, see kinds.js.
 function judge(url, path, judged) {
   const concerned = watches.filter(({ hosts }) => hosts.some((one) => one.url === url));
   if (!concerned.length) return;
@@ -61,7 +61,7 @@ function judge(url, path, judged) {
   save();
 }
 
-// What a host told the page: the answer to /summary, or why there was none.
+// Takes the answer of a host to /summary, or its error, that the page has received.
 export function hear(url, path, answer, error = null) {
   if (path === "summary") fedAt.set(url, performance.now());
   if (error) faults.set(url, error);
@@ -80,7 +80,7 @@ async function look(url, path) {
   hear(url, path, answer, error);
 }
 
-// By the path of the host, what is to be asked there.
+// The requests to be sent, by the path of the host.
 function questions() {
   const found = new Map();
   for (const watch of watches) {
@@ -90,7 +90,7 @@ function questions() {
   return found;
 }
 
-// Asks each host one question at a time, the one that waited longest; in a tab that nobody sees, one in a minute.
+// Sends each host one request at a time, the one that waited longest; one a minute while the tab is hidden.
 function tick() {
   const now = performance.now();
   const since = (key, when = askedAt) => now - (when.get(key) ?? -Infinity);

@@ -1,11 +1,11 @@
-// Always in sight: how old the values are, whose they are, and what counts; the title and the icon say the same.
+// The bar, always visible: the age of the values, the host, and the counts. The title and the icon show the same.
 import { to } from "./address.js";
 import { byId, element, facts, named, show } from "./draw.js";
 import { isTrouble, judged, notKnownFree, offersNow, product } from "./model.js";
 import { age, isLive, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
-// Screen readers say a status again when it changes: the age and the countdown, which always do, stand beside it.
+// Screen readers repeat a status when it changes, so the age and the countdown are outside it.
 function say(place, text) {
   place.hidden = !text;
   if (place.textContent !== text) place.textContent = text;
@@ -56,8 +56,7 @@ function title({ gpus }, host) {
   return TEXTS.title(number(load(busiest), " %"), busiest.id, host);
 }
 
-// The same of all hosts: how many tell how they are, and the gravest that is wrong; `isWell`: where there is none, whether
-// that is known.
+// The same for all hosts: how many report their state, and the worst trouble; `isWell`: it is known that there is none.
 export function fleet({ live, all, worst, isWell, every }) {
   const isAny = live > 0;
   say(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
@@ -67,8 +66,8 @@ export function fleet({ live, all, worst, isWell, every }) {
   icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? (isWell ? "healthy" : "unknown"));
 }
 
-// Each is a filter. `found`, by the name of its text: how many there are, and in words what of them is not known; null:
-// nothing is.
+// The counts, each of which is a filter. `found`, by the name of its text: the number, and a text about what is
+// unknown; null: unknown.
 export function counts(view, found) {
   return Object.entries(found).map(([name, told]) => {
     const [count, unknown] = told ?? [0, ""];
@@ -86,7 +85,7 @@ export function counts(view, found) {
   });
 }
 
-// What a count is of is not known unless all values are those of now. What of it is not, stands beside it.
+// A count is known only while all values are current; next to it is the number of unknown ones.
 function counted(state) {
   const { gpus } = state.event;
   const offers = offersNow(state);
@@ -119,7 +118,7 @@ function models(gpus) {
   return [...counted].map(([name, count]) => `${count} × ${name}`).join(", ") || UNKNOWN;
 }
 
-// What was awaited, and that nobody has seen yet, goes before all else.
+// Notices that were not seen yet come first.
 function entitle(text) {
   document.title = state.notices ? TEXTS.titleNotices(state.notices, text) : text;
 }

@@ -1,4 +1,4 @@
-// A card for a GPU: what it does, who uses it, how well it is, what holds it back. Where there are few of them.
+// A card for a GPU, for hosts with few GPUs: its load, its users, its health, what limits it.
 import { element, facts, line, named, told } from "./draw.js";
 import { failure } from "./model.js";
 import { slices } from "./slices.js";
@@ -31,7 +31,7 @@ function pcieLink({ generation, width, current_generation, current_width }) {
   return now === best ? now : TEXTS.part(now, best);
 }
 
-// NVML's names in words; null is a GPU without values, an empty list one that nothing holds back.
+// NVML's reasons in words; null: a GPU without values; an empty list: nothing limits it.
 export const listed = (names) => (names ? names.map(words).join(", ") || TEXTS.nothing : UNKNOWN);
 
 export function usersText({ gpu, users }) {
@@ -39,7 +39,7 @@ export function usersText({ gpu, users }) {
   return users.join(", ") || TEXTS.nobody;
 }
 
-// What this GPU never tells, as a fan that it does not have, has no line.
+// A value that this GPU never reports, such as a fan that it does not have, has no line.
 function values(model) {
   const { gpu } = model;
   const { clocks, pcie, throttling } = gpu;

@@ -1,4 +1,4 @@
-// Charts over the last minutes, with ticks, least, mean and most, and one time cursor over all of them.
+// Charts over time, with ticks, minimum, mean and maximum, and one time cursor for all of them.
 import { element, line, show, update } from "./draw.js";
 import { MOST_TICKS, rowAt, spread, timeTicks, valueTicks } from "./scale.js";
 import { TEXTS, UNKNOWN, duration, known } from "./texts.js";
@@ -31,7 +31,7 @@ const row = (rows, at) => rowAt(rows, at, RANGES[drawn.minutes].near);
 const percent = (share) => `${(100 * share).toFixed(2)}%`;
 const shareOf = (at) => 1 - (plotted.end - at) / (drawn.minutes * 60_000); // of the width
 
-// Where nothing limits it, the most that there was.
+// The maximum of the data, if the value has no limit.
 function topOf({ top, lines }, rows) {
   return top ?? Math.max(MOST_TICKS, ...lines.flatMap(({ place }) => spread(rows, place)?.most ?? []));
 }
@@ -81,19 +81,19 @@ function marks({ lines }, top, rows) {
   );
 }
 
-// The value at the cursor, else that of now.
+// The value at the cursor, else the present one.
 function valueOf({ write }, { place, now, why }, rows) {
   if (cursor !== null) return write(row(rows, cursor)?.[1][place]);
   return known(now) || !known(why) ? write(now) : TEXTS.errorOf(why);
 }
 
-// Least, most and mean; a unit that they share stands once.
+// Minimum, maximum and mean; a common unit is written once.
 function shortened(values) {
   const units = new Set(values.map((value) => value.split("\u00a0")[1]));
   return units.size > 1 ? values : values.map((value, which) => (which === 1 ? value : value.split("\u00a0")[0]));
 }
 
-// What stands above a chart, and what is heard of it.
+// The text above a chart, which screen readers read.
 function told(spec, rows) {
   const title = WORDS.charts[spec.name];
   const parts = spec.lines.map((one) => {
@@ -124,7 +124,7 @@ function chart(spec, place, rows) {
   return element("figure", { class: `chart measure ${spec.name}` }, caption, svg);
 }
 
-// Lines that would look the same stay as they are: they are most of the work.
+// Lines that would look the same are not drawn again: drawing them is most of the work.
 function retold(figure, spec, place, rows) {
   const [caption, svg] = figure.children;
   const wanted = told(spec, rows);
@@ -133,7 +133,7 @@ function retold(figure, spec, place, rows) {
   update(svg.lastElementChild, marks(spec, plotted.tops[place], rows));
 }
 
-// The times: which range is shown, and the cursor for those who move it by keys or by the thumb.
+// The time controls: the range, and the cursor for keyboard and touch.
 function bar(rows) {
   const { charts, minutes, longest, now, newest } = drawn;
   const moment = cursor === null ? null : row(rows, cursor)?.[0] ?? cursor;
@@ -180,7 +180,7 @@ function draw() {
   update(times, bar(rows));
   if (isSame) charts.forEach((spec, which) => retold(area.children[which], spec, which, rows));
   else show(area, ...charts.map((spec, which) => chart(spec, which, rows)));
-  // The attribute says only where it begins.
+  // The attribute holds only the initial value.
   place.querySelector("input").value = cursor === null ? 0 : (cursor - now) / 1000;
 }
 
@@ -207,7 +207,7 @@ function listen(place) {
     if (event.target.closest("svg.plot")) pointed(event);
     else if (event.target.closest("figure")) move(null);
   });
-  // What a finger pointed at stays when it is lifted.
+  // The cursor stays when the finger is lifted.
   place.addEventListener("pointerleave", () => isFollowing && move(null));
   place.addEventListener("input", ({ target }) => {
     isFollowing = false;

@@ -1,4 +1,4 @@
-// Keeps the stream: what comes of it goes into the state, and when it is lost, how long until the next try.
+// Keeps the stream open: its events go into the state; when it is lost, so does the time until the next try.
 import { WALL } from "./address.js";
 import { Refused, follow, tab, token, worded } from "./api.js";
 import { skipped } from "./clock.js";
@@ -13,10 +13,10 @@ let isNew = true; // whether nothing came of this connection yet
 let restart = null; // begins anew
 let wake = null; // ends the pause before the next try
 
-// The signal of the stream that runs now, also between two tries; null: none does.
+// The signal of the present stream, also between two tries; null: there is none.
 export const signal = () => watching?.signal ?? null;
 
-// The signal of the connection that stands, for what is only true now; null: none does.
+// The signal of the present connection, for values that are valid only while it lasts; null: there is none.
 export const moment = () => standing?.signal ?? null;
 
 export function become(phase, problem = null) {
@@ -24,14 +24,14 @@ export function become(phase, problem = null) {
   changed();
 }
 
-// What was true once is not shown as true now: whom a GPU is offered to, whose it is. Nor is an answer still under way.
+// Removes values that may no longer be true, such as offers and users, and cancels pending requests.
 function forget(why) {
   standing?.abort();
   standing = null;
   Object.assign(state, { offers: null, processesFault: why });
 }
 
-// `heard(event, isNew)` is called for each event with values, once it is in the state; `isNew`: the first of a
+// `heard(event, isNew)` is called for each event with values, after the state has it; `isNew`: it is the first of a
 // connection.
 export function start(heard) {
   restart = () => start(heard);
@@ -61,7 +61,7 @@ export function start(heard) {
   );
 }
 
-// The page itself fails: nothing that it shows can be relied on.
+// The page itself has an error: nothing that it shows can be relied on.
 export function broken(error) {
   fresh = false;
   isNew = true;
@@ -71,7 +71,7 @@ export function broken(error) {
   if (WALL) timer = setTimeout(() => state.phase === "broken" && anew().then(() => broken(error)), MINUTE); // nobody is there to reload it
 }
 
-// Loads the page anew, of this build, where it comes: a browser would stay with the error of a proxy.
+// Reloads the page if it can be fetched: otherwise the browser would show the error page of a proxy.
 async function anew(build = "") {
   const text = await fetch(location.href, { cache: "reload" }).then((answer) => (answer.ok ? answer.text() : ""), () => "");
   if (!text.includes(`data-build="${build}`)) return;
@@ -84,8 +84,8 @@ const BUILD = `agent-build ${location.pathname}`;
 let timer = null; // until a wall is loaded anew
 let triedAt = null; // when the page was asked for; null: never
 
-// After an upgrade of the agent its page is another one. It comes by itself, once: a cache between may keep the old one.
-// On a wall, and where it could not be had, again after a few minutes. What to say meanwhile; null: nothing.
+// After an upgrade of the agent the page reloads itself, once, because a cache may still have the old one. On a wall,
+// and if it could not be fetched, it tries again after a few minutes. Returns what to say meanwhile; null: nothing.
 export function renewed(build) {
   const { build: mine } = document.documentElement.dataset;
   if (!build || !mine || build === mine) return null;
@@ -113,7 +113,7 @@ async function down(error, seconds) {
   changed();
 }
 
-// For a page that keeps no stream: the signal of what it asks.
+// For a page without a stream: the signal for its requests.
 export function aside() {
   stop();
   watching = new AbortController();
@@ -121,10 +121,10 @@ export function aside() {
   return watching.signal;
 }
 
-// Tries at once, where a try is awaited.
+// Ends the pause before the next try.
 export const tryNow = () => wake?.();
 
-// Without a token nobody is shown anything. It stays remembered: the agent may have refused it by mistake.
+// Without a valid token nothing is shown. The token stays remembered: the agent may have refused it by mistake.
 export function refuse() {
   stop();
   Object.assign(state, { event: null, heardAt: null, processes: null });
@@ -132,7 +132,7 @@ export function refuse() {
   become("login", token.get() ? TEXTS.wrongToken : null);
 }
 
-// A tab that nobody sees asks nothing.
+// A hidden tab sends no requests.
 export function pause() {
   stop();
   forget(TEXTS.phases.paused);
@@ -146,7 +146,7 @@ function stop() {
 
 let parted = skipped();
 
-// Once in a second: time alone makes values old.
+// Called once a second, because values become old by time alone.
 export function tick() {
   const { phase } = state;
   const hasSlept = skipped() > parted; // or may have: what was heard before is not of now

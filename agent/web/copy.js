@@ -1,4 +1,4 @@
-// What is offered, to copy: what a shell or docker needs to take it.
+// Copies what a shell or docker needs to use the offered GPUs.
 import { byId, element } from "./draw.js";
 import { TEXTS, known } from "./texts.js";
 import { WORDS } from "./words.js";
@@ -10,17 +10,17 @@ const ways = {
 
 const ids = (offers) => offers.map(({ uuid, idx }) => uuid ?? idx).join(",");
 
-// Of a GPU that /free offers, or an instance.
+// The name of a GPU or instance that /free offers.
 export const nameOf = ({ idx, mig_index: instance }) =>
   (known(instance) ? WORDS.mig(TEXTS.gpu(idx), instance) : TEXTS.gpu(idx));
 
-// A button for each way to take these.
+// A button for each way to use these GPUs.
 export function buttons(offers) {
   return Object.keys(ways).map((way) =>
     element("button.copy", { type: "button", "data-copy": ways[way](ids(offers)), "data-note": WORDS.notReserved }, WORDS.copy[way][0], element("span.long", {}, WORDS.copy[way][1])));
 }
 
-// Says "copied" only where it was; `note` is said beside it.
+// Says "copied" only if it was copied; `note` is added.
 async function copy(text, note = "") {
   const [field, said] = byId("copied").children;
   byId("copied").hidden = false; // what is hidden cannot be selected

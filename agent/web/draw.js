@@ -1,4 +1,4 @@
-// How things get onto the page: elements whose texts are only ever text, parts brought up to date, lines drawn.
+// Drawing: makes elements whose texts are never parsed as HTML, updates parts of the page, draws lines.
 import { TEXTS, UNKNOWN, known } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -19,8 +19,8 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// Makes the children of `parent` look like `wanted` and touches only what differs: focus and selection stay. Those with
-// `data-key` are found again by it: a row never becomes its neighbour.
+// Makes the children of `parent` equal to `wanted` and changes only what differs, so that focus and selection stay.
+// Elements with `data-key` are matched by it: a row never becomes its neighbour.
 export function show(parent, ...wanted) {
   const nodes = wanted.map((one) => (typeof one === "string" ? new Text(one) : one));
   if (nodes[0]?.dataset?.key || parent.firstElementChild?.dataset?.key) return showKeyed(parent, nodes);
@@ -52,13 +52,13 @@ function showKeyed(parent, nodes) {
   }
 }
 
-// Without losing the focus in it, where the browser can.
+// Moves an element without losing its focus, if the browser can.
 function move(parent, node, next) {
   if (parent.moveBefore) parent.moveBefore(node, next);
   else parent.insertBefore(node, next);
 }
 
-// The same for one node, in its place.
+// The same for one node.
 export function update(had, wanted) {
   if (had.isEqualNode(wanted)) return;
   if (had.nodeName !== wanted.nodeName) {
@@ -88,8 +88,8 @@ export function headings(columns) {
   return columns.map((name) => element("th", { scope: "col" }, name));
 }
 
-// A value as it is written. One that the driver failed to tell is "ERR", with the reason for those who point at it,
-// go to it with the keyboard or hear the page.
+// A value as text. A value that the driver failed to report is "ERR", with the reason for pointer, keyboard and screen
+// reader.
 export function told(text, why) {
   if (text !== UNKNOWN || !known(why)) return text;
   return element("span.err", { tabindex: "0" }, TEXTS.error, element("span.why", {}, ` ${why}`));
@@ -98,7 +98,7 @@ export function told(text, why) {
 const WIDTH = 240; // of the drawing's own units: it is stretched to its place
 const SHORTEST = 60_000; // milliseconds: a young history fills the width, a newborn one does not
 
-// What a line of these rows shows, in milliseconds.
+// The time span of a line of these rows, in milliseconds.
 export function period(rows) {
   const end = rows.length ? rows[rows.length - 1][0] : 0;
   const span = Math.max(SHORTEST, rows.length ? end - rows[0][0] : 0);
@@ -106,7 +106,7 @@ export function period(rows) {
 }
 
 // A line with the area below it. `rows`: [milliseconds, values], the oldest first; `place` says which value is drawn;
-// `top` is null where there is no limit. A gap in what is known is a gap in the line.
+// `top` is null if there is no limit. A gap in the values is a gap in the line.
 export function line(rows, place, top, height, { begin, span } = period(rows)) {
   const highest = top ?? Math.max(1, ...rows.map(([, values]) => values[place]));
   let stroke = ""; // two paths: the line, and the area below it
@@ -138,7 +138,7 @@ export function line(rows, place, top, height, { begin, span } = period(rows)) {
   );
 }
 
-// The style of a view, which comes with it.
+// Loads the style sheet of a view.
 export function styled(name) {
   const link = element("link", { rel: "stylesheet", href: new URL(name, import.meta.url) });
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// The users of all hosts: what they hold now and where, what they held and used; asked while this is in view.
+// The users of all hosts: the GPUs that they hold now, and the GPU time; requested only while this view is shown.
 import { to } from "./address.js";
 import { worded } from "./api.js";
 import { now } from "./clock.js";
@@ -16,7 +16,7 @@ const asking = new Set(); // names of the hosts that are being asked
 
 const isNow = (answer) => answer && now() - answer.at <= 3 * fleet.interval;
 
-// After each look at a host, one question at a time.
+// Sends one request at a time, after each /summary of a host.
 async function load(host) {
   if (asking.has(host.name) || !isLive(host)) return;
   asking.add(host.name);
@@ -31,7 +31,7 @@ async function load(host) {
   }
 }
 
-// What is known of all of these alone; null: of one it is not.
+// The list if every value is known; null: one is unknown.
 function sum(parts, read) {
   const values = parts.map(read);
   return values.every(known) ? values.reduce((total, value) => total + value, 0) : null;
@@ -51,7 +51,7 @@ function idle(parts) {
   return [idleText(count, sum(parts, (user) => user.idle_holdings?.gpu_memory_mb)), each.length ? element("ul", {}, each) : null];
 }
 
-// Their GPUs, wherever they are, are a click away.
+// A link to the GPUs of this user on all hosts.
 function row([name, parts]) {
   const gpus = sum(parts, (user) => user.gpus.length);
   const holding = parts.filter((user) => user.gpus.length);
@@ -98,5 +98,5 @@ export function renderAges(place) {
   isDue = false;
 }
 
-// Asks at once, when it comes into view.
+// Asks at once when the view is opened.
 export const begin = () => fleet.hosts.forEach(load);

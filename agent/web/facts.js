@@ -1,4 +1,4 @@
-// Everything that the agent tells of one GPU, in words and by subject.
+// All values of one GPU, in words and by subject.
 import { element, facts, headings, told } from "./draw.js";
 import { ranges } from "./findings.js";
 import { failureIn } from "./model.js";
@@ -10,7 +10,7 @@ const at = (gpu, path) => path.split(".").reduce((part, name) => part?.[name], g
 const isObject = (value) => known(value) && typeof value === "object" && !Array.isArray(value);
 const isTable = (value) => Array.isArray(value) && typeof value[0] === "object";
 
-// The paths of all values that no object holds together.
+// The paths of all single values.
 function paths(part, path = "") {
   return Object.entries(part).flatMap(([name, value]) => {
     const here = path + name;
@@ -19,13 +19,13 @@ function paths(part, path = "") {
   });
 }
 
-// Why a value is unknown, as the agent names it; the name of an object stands for all in it.
+// Why a value is unknown, by the agent's name of the reason; the name of an object stands for all in it.
 function reasonOf(gpu, path) {
   const isNamed = (name) => name === path || path.startsWith(`${name}.`);
   return Object.entries(gpu.detail.unknown ?? {}).find(([, names]) => names.some(isNamed))?.[0];
 }
 
-// A value as it is written; null: this GPU never tells it, so that it has no line.
+// A value as text; null: this GPU never reports it, so it has no line.
 function value(gpu, path) {
   const found = at(gpu, path);
   if (isTable(found)) return `${found.length}`;
@@ -36,7 +36,7 @@ function value(gpu, path) {
   return known(why) ? told(UNKNOWN, why) : dash(WORDS.unknown[reason]);
 }
 
-// What is unknown for a reason tells it to who points at it, goes to it or hears the page.
+// An unknown value with its reason, for pointer, keyboard and screen reader.
 function dash(why) {
   if (!known(why)) return UNKNOWN;
   return element("span.err.dash", { tabindex: "0" }, UNKNOWN, element("span.why", {}, ` ${why}`));
@@ -56,7 +56,7 @@ function pairs(name, found) {
   return found.length ? [section(name, element("dl.facts", {}, facts(found)))] : [];
 }
 
-// Links that are alike share a line: "0–17", with what goes over all of them.
+// Equal links share a line: "0–17", with the sum of their throughput.
 function grouped(links) {
   const groups = new Map();
   for (const link of links) {
@@ -94,7 +94,7 @@ function links(gpu, topology) {
 export function sections(gpu, topology) {
   const tabled = Object.keys(TABLES);
   const named = [...Object.values(SUBJECTS).flat().flatMap(([path, , most]) => [path, most ?? path]), ...tabled];
-  // An agent of another version may tell more than is named here.
+  // An agent of another version may report values without a name here.
   const more = paths(gpu).filter((path) => !named.some((one) => one === path || one.startsWith(`${path}.`)));
   return [
     ...Object.entries(SUBJECTS).flatMap(([name, all]) => pairs(name, all.flatMap((one) => fact(gpu, one)))),

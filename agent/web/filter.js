@@ -1,15 +1,15 @@
-// What the choices in the address leave of all hosts. true: it fits; false: it does not; null: that is not known now.
+// Applies the filters in the address to all hosts. true: it matches; false: it does not; null: unknown now.
 import { isDown, isLive } from "./fleet.js";
 import { known } from "./texts.js";
 
 const has = (text, part) => text.toLowerCase().includes(part.toLowerCase());
 const isBad = (verdict) => (known(verdict) ? verdict !== "healthy" : null);
 
-// Known to be false if any is, and true only where all are.
+// false if any is false, true only if all are true, else null.
 const all = (answers) => (answers.includes(false) ? false : answers.includes(null) ? null : true);
 const any = (answers) => (answers.includes(true) ? true : answers.includes(null) ? null : false);
 
-// Whether one of these names, null where one is not known, has this in it.
+// Whether one of these names contains this text; a name can be null (unknown).
 export function isOf(users, name) {
   return users === null ? null : any(users.map((user) => (user === null ? null : has(user, name))));
 }
@@ -31,6 +31,6 @@ export function hostFits(host, view) {
   if (!view.only && !view.user && !view.model) return true;
   if (!isLive(host)) return null;
   const isTrouble = view.only === "trouble" && !view.user && !view.model && isBad(host.summary.host.verdict) === true;
-  // Of a host that tells, what one GPU does not tell is no reason to show it.
+  // If the host reports its state, an unknown value of one GPU does not make the host match.
   return isTrouble || host.summary.gpus.some((gpu) => gpuFits(gpu, host, view));
 }

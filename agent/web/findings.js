@@ -5,9 +5,10 @@ import { isTrouble, reasons } from "./model.js";
 import { lines, marked } from "./mute.js";
 import { TEXTS, known } from "./texts.js";
 
-// All reasons of a GPU make a line here, the gravest alone where all hosts are shown: other lines, put aside apart.
+// Here every reason of a GPU makes a line, in the overview only the gravest: these are different lines, muted
+// separately.
 const HERE = `${location.pathname}?host`;
-// Whether all that is wrong with the host of this path is known.
+// Whether every verdict of the host of this path is known.
 const isTold = (event) => (url) => url === HERE && [event, ...event.gpus].every(({ health }) => known(health.verdict));
 
 export const GRAVITY = ["down", "critical", "warning"];
@@ -23,7 +24,7 @@ export function ranges(indices) {
   return parts.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(", ");
 }
 
-// GPUs with the same trouble share a line: the one reason may hold for all of them.
+// GPUs with the same finding share a line.
 function troubles({ health, gpus }) {
   const found = new Map();
   const add = (one, why) => {
@@ -62,7 +63,7 @@ function line({ key, verdict, why, first, whom }, more, advice) {
   return finding(key, verdict, TEXTS.verdicts[verdict], { text, href }, why, advice.get(first), more);
 }
 
-// Nothing is judged by values that are not those of now; the lines leave their place empty, so that nothing moves.
+// Without current values no findings are shown; their place stays empty, so that nothing moves.
 export function render({ event, advice, phase }) {
   const place = byId("findings");
   const isNow = phase === "live";

@@ -1,11 +1,11 @@
-// How many hosts fit on a wall, and how their GPUs stand, so that tiles are as large as can be.
+// The layout of the wall: how many hosts fit, with tiles as large as possible.
 const GAP = 8; // pixels between two boxes, and around what is in one
 const HEAD = 30; // pixels of a box above its tiles
 const SMALLEST = 90; // pixels of the width of a tile that can be read from afar
 const SHAPE = 1.5; // the width of a tile to its height, as it is best
 
-// The largest tiles of `hosts` boxes with `gpus` tiles each: columns and rows of boxes, tiles across and down in one, and
-// the width of a tile in pixels.
+// The largest tiles of `hosts` boxes with `gpus` tiles each: columns and rows of boxes, tiles across and down in one,
+// and the width of a tile in pixels.
 function largest(hosts, gpus, width, height) {
   let best = { size: -Infinity };
   for (let columns = 1; columns <= hosts; columns += 1) {
@@ -19,7 +19,7 @@ function largest(hosts, gpus, width, height) {
   return best;
 }
 
-// The same on as few pages as can be, and how many hosts stand on one. `hosts`: 1 or more; `gpus`: of the host that
+// The same on as few pages as possible, and the number of hosts on a page. `hosts`: 1 or more; `gpus`: of the host that
 // has most, 1 or more.
 export function fit(hosts, gpus, width, height) {
   for (let pages = 1; ; pages += 1) {

@@ -1,4 +1,4 @@
-// All hosts, each with what its /summary told last; whatever shows them, or asks them more, goes by `fleet.hosts`.
+// All hosts, each with its last /summary; every view of hosts uses `fleet.hosts`.
 // A host has
 //   name, url  its name for people, and its path on this origin, with a slash at its end
 //   ask(path)  → Promise of the JSON, out of its envelope; it waits for its turn and rejects with words for people
@@ -16,8 +16,8 @@ import { changed, state } from "./state.js";
 import { summaryOf } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
 
-// Milliseconds between two looks at a host: as few as this, or as many hosts need that are asked five in a second, but
-// no more than that.
+// Milliseconds between two requests to a host: at least the first, at most the last, else so that five hosts are asked
+// in a second.
 const INTERVAL = { least: 5000, host: 200, most: 10_000 };
 const REFUSED = 60_000; // milliseconds until a host is asked again that wants another token
 
@@ -33,16 +33,16 @@ function tell(host) {
   for (const listener of listeners) listener(host);
 }
 
-// Milliseconds since the host told something; null: it never did.
+// Milliseconds since the last answer of the host; null: there was none.
 export const age = (host) => (known(host.heardAt) ? now() - host.heardAt : null);
 
 const isOld = (host) => known(host.heardAt) && age(host) > 3 * fleet.interval;
 
-// Whether what the host told is of now.
+// Whether the last answer of the host is current.
 export const isLive = (host) => host.summary !== null && host.fault === null && !isOld(host);
 
-// Whether it does not tell how it is, although it was asked: it is down, silent or wants a token. Of one that was not
-// asked for long, as while the computer slept, that is not known.
+// Whether the host was asked and does not report its state: it is down, silent or requires a token. If it was not asked
+// for long, for example while the computer slept, this is unknown.
 export const isDown = (host) => host.fault !== null;
 
 let watching = AbortSignal.abort(); // what ends the questions
@@ -54,7 +54,7 @@ function made({ name, path }) {
   return host;
 }
 
-// The agent behind this page tells which page it has.
+// The agent of this page reports the build of its page.
 function renew(build) {
   const problem = renewed(build);
   if (problem === state.problem) return;
@@ -82,7 +82,7 @@ export async function look(host) {
   if (host.isRefused !== wasRefused) changed();
 }
 
-// Asks one host now and then in its turn, at first after `wait` milliseconds, until `signal` ends it.
+// Asks one host regularly, at first after `wait` milliseconds, until `signal` ends it.
 async function follow(host, wait, signal) {
   for (let due = performance.now() + wait; !signal.aborted; due = performance.now() + fleet.interval) {
     await look(host);
@@ -110,14 +110,14 @@ export function askAll(names, signal) {
     fleet.hosts = names.map(made);
     fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, names.length * INTERVAL.host));
   }
-  // Now all at once, then each in its turn. What kept one from answering before need not be there now.
+  // Asks all at once now, then each in its turn. An earlier failure need not persist.
   fleet.hosts.forEach((host, place) => {
     Object.assign(host, ANSWERED);
     follow(host, (place / fleet.hosts.length + 0.5) * fleet.interval, signal);
   });
   const timer = setInterval(tick, 1000);
   signal.addEventListener("abort", () => clearInterval(timer));
-  // A token that was given on the page of a host, in another tab.
+  // A token that was entered on the page of a host in another tab.
   addEventListener("storage", ({ key }) => {
     for (const host of fleet.hosts) if (host.isRefused && key === storageKey(host.url)) host.wake?.();
   }, { signal });

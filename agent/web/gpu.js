@@ -1,4 +1,4 @@
-// One GPU, instead of the list: what is wrong and what to do, charts, and everything else that is known.
+// The view of one GPU: its findings and what to do, charts, and all other values.
 import { read, replace, to } from "./address.js";
 import { get } from "./api.js";
 import * as charts from "./charts.js";
@@ -42,7 +42,7 @@ const percent = (value) => number(value, " %");
 const gibibytes = (top) => (top >= 1024 ? 1024 : 1);
 const rate = (value) => (known(value) ? throughput(value) : UNKNOWN);
 
-// What charts show: where each line stands in the answer of /gpu, and in the history.
+// The charts: the path of each line in the answer of /gpu, and its column in the history.
 const CHARTS = [
   { name: "utilization", top: () => 100, write: () => percent, lines: { "": ["utilization.gpu_percent", "gpu_utilization"] } },
   {
@@ -107,7 +107,7 @@ const CHARTS = [
 
 const at = (whole, path) => path.split(".").reduce((part, name) => part?.[name], whole);
 
-// What this GPU never tells has no chart.
+// A value that this GPU never reports has no chart.
 function specs(gpu, host, rows) {
   const all = { ...gpu, host };
   return CHARTS.map(({ name, top, unit, write, lines }) => {
@@ -135,13 +135,13 @@ function head(index, model) {
   ].filter(Boolean);
 }
 
-// Where there is none its place stays, so that the other does not move under the finger.
+// If there is none its place stays empty, so that the other button does not move.
 function neighbour(id, sign, name) {
   if (!known(id)) return element("span.neighbour", { "aria-hidden": "true" });
   return element("a.neighbour", { href: to({}, `#gpu${id}`), "data-replace": "", "aria-label": name, title: name }, sign);
 }
 
-// Nothing is judged by values that are not those of now. What to do comes with the detail.
+// Without current values no findings are shown. What to do is in the detail.
 function findings(gpu, detail) {
   if (!isLive() || !gpu) return [];
   const found = detail?.findings ?? gpu.health.reasons.map((what) => ({ verdict: gpu.health.verdict, what }));
@@ -155,7 +155,7 @@ function findings(gpu, detail) {
     ));
 }
 
-// The detail of this GPU where it is as new as what the stream told; else null.
+// The detail of this GPU if it is as new as the stream's event; else null.
 function detailOf(plain, index) {
   if (told?.index !== index || told.gpu.uuid !== plain?.uuid) return null;
   return (isLive() ? state.now : state.heardAt) - told.at < OLD ? told.gpu : null;
@@ -191,12 +191,12 @@ export function render(place) {
       choose,
     });
   }
-  // They change only with an answer.
+  // The facts change only with a new answer.
   if (shown !== detailed) show(facts, ...(detailed ? sections(detailed, told.topology) : []));
   shown = detailed;
 }
 
-// The minutes that its charts show. Until others are chosen, the line of a young history is no speck.
+// The minutes that its charts show; by default fewer while the history is short.
 function spanOf(gpu) {
   const chosen = Number(state.view.range);
   if (chosen && chosen <= longest()) return chosen;
@@ -204,7 +204,7 @@ function spanOf(gpu) {
   return first && state.now - first[0] > 5 * 60_000 ? 15 : 5;
 }
 
-// Another range is no step for "Back".
+// Another range adds no step for "Back".
 function choose(minutes) {
   replace({ range: minutes });
   state.view = read();

@@ -1,4 +1,4 @@
-// The GPUs of a host: cards where they are few, a row for each where there are more, tiles where there are many.
+// The GPUs of a host: cards for few GPUs, rows for more, tiles for many.
 import { to } from "./address.js";
 import { card, usersText } from "./cards.js";
 import { byId, element, line, show, told } from "./draw.js";
@@ -19,7 +19,7 @@ export function density(view, count) {
 }
 
 const badge = ({ word, kind }) => element(`span.badge.${kind.replace(" ", ".")}`, {}, word);
-// Whether it can be taken; null: not known to be.
+// Whether it is free; null: unknown.
 export function freeBadge({ free, isKeptOut }) {
   if (free) return element("span.badge.free", {}, free);
   return isKeptOut ? element("span.badge.kept-out", { title: TEXTS.keptOut }, TEXTS.aside) : null;
@@ -32,7 +32,7 @@ const bar = (share) =>
 
 const share = ({ now, top }) => (known(now) && top ? Math.min(1, now / top) : null);
 
-// A number, its limit and how much of it that is.
+// A number, its limit and its share of the limit.
 function amount({ name, now, why, top, whyTop, limited, write }, drawn) {
   const written = write(now);
   const value = limited && known(top) ? written.replace(/\s.*/, "") : written;
@@ -79,7 +79,7 @@ export function tile(model, more) {
   );
 }
 
-// Which GPUs the choices in the address leave; null: all, for what they ask for is not known now.
+// The GPUs that match the filters in the address; null: all, because the values that a filter needs are unknown now.
 function chosen(models, state) {
   const { view } = state;
   const isNow = isLive();
@@ -95,7 +95,7 @@ function chosen(models, state) {
   return new Set(models.filter((model) => tests.every((test) => test(model))).map(({ id }) => id));
 }
 
-// A part of the name will do, or the number.
+// Matches a part of the name, or the uid.
 export const isOf = (process, user) =>
   (process.username ?? "").toLowerCase().includes(user.toLowerCase()) || `${process.uid ?? ""}` === user;
 

@@ -1,5 +1,5 @@
-// What was measured in the last hour: filled from /history, kept up by the stream.
-// A row is [moment, values]. Moments are those of performance.now(): a clock that is set moves no row.
+// The samples of the last hour: filled from /history, extended by the stream.
+// A row is [time, values]. Times are those of performance.now(), which setting the clock does not change.
 import { get } from "./api.js";
 import { known } from "./texts.js";
 
@@ -9,14 +9,14 @@ const COARSE = 9000;
 const MOMENTS = 1440; // of 24 hours there is one for each minute, of 90 days one for each hour
 export const GAP = 10_000; // milliseconds without a row: nothing is known of the time between
 
-// Of every GPU: a column of /history, and the same value in an answer of /gpu.
+// For every GPU: a column of /history, and the same value in an answer of /gpu.
 const OF_ALL = [
   ["gpu_utilization", (gpu) => gpu.utilization?.gpu_percent],
   ["memory_used_mb", (gpu) => gpu.memory?.used_mb],
   ["temperature_celsius", (gpu) => gpu.temperature_celsius],
   ["power_watts", (gpu) => gpu.power?.usage_watts],
 ];
-// Of the one GPU that somebody looks at, and of its host.
+// Only for the GPU in view, and its host.
 const OF_ONE = [
   ...OF_ALL,
   ["sm_percent", (gpu) => gpu.detail?.performance?.sm_percent],
@@ -42,7 +42,7 @@ let clock = null; // {at, stamp}: when the newest event came, and the agent's ti
 // An index may mean another GPU after a reboot. /gpu calls it id, /history idx.
 const keyOf = ({ uuid, id, idx }) => uuid ?? id ?? idx;
 
-// What is kept of one thing, the oldest first. `stamp`: the agent's time of the newest row.
+// The rows of one GPU, the oldest first. `stamp`: the agent's time of the newest row.
 const none = () => ({ coarse: [], fine: [], stamp: null });
 const joined = ({ coarse, fine }) => [...coarse, ...fine];
 const newestOf = ({ coarse, fine }) => fine.at(-1) ?? coarse.at(-1);
@@ -50,7 +50,7 @@ const unknown = (values) => values.map(() => null);
 const isGap = ([, values]) => !values.some(known);
 const stores = () => [...all.values(), ...(one ? [one.rows] : [])];
 
-// Whether a row stays when it is no longer new: where the line begins and ends, and one in COARSE.
+// Whether an older row is kept: the first and last row of a line, and one in COARSE.
 function isNeeded(row, before) {
   if (!before || isGap(row) !== isGap(before)) return true;
   return !isGap(row) && row[0] - before[0] >= COARSE;
@@ -74,7 +74,7 @@ function interrupt(rows) {
 function append(rows, at, stamp, values) {
   const newest = newestOf(rows);
   if (newest && stamp === rows.stamp) {
-    // The same sample again: a new connection begins with it, and an answer in detail knows more of it.
+    // The same sample again: a new connection starts with it, and an answer with detail has more values of it.
     values.forEach((value, place) => (newest[1][place] = value ?? newest[1][place]));
     return;
   }
@@ -92,7 +92,7 @@ export function add(event, at = performance.now()) {
   const offset = stamp - at;
   const isSet = clock && Math.abs(stamp - clock.stamp - (at - clock.at)) > GAP;
   if (isSet) stores().forEach(interrupt); // the agent's clock, or this computer slept
-  // Stamps are of whole seconds and take their time to come: the greatest is the nearest.
+  // Stamps are whole seconds and arrive late: the greatest is the nearest.
   clock = { at, stamp, offset: clock && !isSet ? Math.max(clock.offset, offset) : offset };
   for (const gpu of event.gpus) {
     const key = keyOf(gpu);
@@ -103,7 +103,7 @@ export function add(event, at = performance.now()) {
   }
 }
 
-// Puts what the agent remembers instead of what is kept of the same time.
+// Replaces kept rows by those of the agent for the same time.
 function fill(rows, moments, columns) {
   const values = moments.map((_, row) => columns.map((column) => column?.[row] ?? null));
   const mine = joined(rows);
@@ -115,7 +115,7 @@ function fill(rows, moments, columns) {
   age(rows, performance.now());
 }
 
-// The newest moment of an answer is that at which it comes: the agent takes a sample to answer.
+// The newest time of an answer is its arrival, because the agent takes a sample for it.
 function momentsOf(ts) {
   const offset = performance.now() - ts.at(-1);
   return ts.map((at) => at + offset);
@@ -132,7 +132,7 @@ export async function load(signal) {
   }
 }
 
-// From now on more is kept of this GPU, and of no other.
+// Keeps more values of this GPU from now on, and of no other.
 export async function follow(gpu, signal) {
   const key = keyOf(gpu);
   if (one?.key !== key) {
@@ -154,12 +154,12 @@ async function remembered(gpu, signal, seconds) {
   return { ts, columns };
 }
 
-// Minutes of the longest charts that the agent has values for.
+// The longest range, in minutes, for which the agent has values.
 export const longest = () => reach / 60;
 
 let past = null; // {key, minutes, asked, rows}: of the one GPU, for longer than an hour
 
-// Reads what the agent keeps of this GPU for longer; again only when it may know more.
+// Reads the longer history of this GPU; again only when there may be new values.
 export async function lookBack(gpu, minutes, signal) {
   const key = keyOf(gpu);
   const now = performance.now();
@@ -185,5 +185,5 @@ export const PLACES = Object.fromEntries(
   [...OF_ONE, ...OF_HOST.map(([column]) => [`host_${column}`])].map(([column], place) => [column, place]),
 );
 
-// What time it was by the agent's clock, as it goes now; milliseconds since the epoch.
+// The time by the agent's present clock; milliseconds since the epoch.
 export const timeOf = (at) => at + (clock?.offset ?? Date.now() - performance.now());

@@ -1,4 +1,4 @@
-// Each host in a row: its name, what it has, its GPUs as tiles, what of them is free, who uses them, how old that is.
+// A row for each host: its name, its models, its GPUs as tiles, which are free, who uses them, the age of the values.
 import { element, show, update } from "./draw.js";
 import { age, fleet, isDown, isLive } from "./fleet.js";
 import { hostFits, gpuFits } from "./filter.js";
@@ -22,7 +22,7 @@ function note(host, gpus) {
   return gpus.length ? models(gpus) : TEXTS.noGpus;
 }
 
-// Whom the GPUs of a host serve; "…": there may be more.
+// The users of the GPUs of a host; "…": there may be more.
 function users(gpus) {
   const told = gpus.filter((gpu) => gpu.users);
   const names = new Set(told.flatMap((gpu) => gpu.users));
@@ -61,13 +61,13 @@ function row(host) {
   );
 }
 
-// All of them; those of which it is not known whether they fit stay in sight.
+// All hosts; a host stays visible if it is unknown whether it matches.
 export function render(place) {
   const fitting = fleet.hosts.filter((host) => hostFits(host, state.view) !== false);
   show(place.firstChild ?? place.appendChild(element("ul.hosts")), ...fitting.map(row));
 }
 
-// One that changed: all at once would take longer than a frame.
+// Draws one host that changed: drawing all would take longer than a frame.
 export function renderHost(place, host) {
   const had = [...place.firstChild.children].find((one) => one.dataset.key === host.name);
   const isShown = hostFits(host, state.view) !== false;
@@ -75,7 +75,7 @@ export function renderHost(place, host) {
   else if (had) update(had, row(host));
 }
 
-// Only the ages, but for what is old: its tiles say how old.
+// Updates only the ages, except for hosts with old values, whose tiles show the age.
 export function renderAges(place) {
   for (const host of fleet.hosts) if (host.summary && !isLive(host)) renderHost(place, host);
   for (const one of place.firstChild.children) {

@@ -1,7 +1,7 @@
-// What can be awaited: by its kind, what a host is asked, and whether the answer is what was awaited.
-// `judge(watch, host, answer)` and `missed(watch, host, error)` return what to tell, null: nothing yet; {meanwhile}: what
-// to tell while it is awaited on. What they have to remember of a host stands in `watch.seen` by its path. What is not
-// known never comes true.
+// The kinds of waits of "Tell me when": the request to a host, and whether its answer makes the wait come true.
+// `judge(watch, host, answer)` and `missed(watch, host, error)` return the notice; null: nothing yet; {meanwhile}: a
+// notice while the wait goes on. `watch.seen` has what they keep about a host, by its path. An unknown value never
+// makes a wait come true.
 import { Refused, worded } from "./api.js";
 import { skipped } from "./clock.js";
 import { nameOf } from "./copy.js";
@@ -22,7 +22,7 @@ const need = {
     (offer.satisfied ? WORDS.came.need(name, offer.gpus.map(nameOf).join(", "), inWords(wish)) : null),
 };
 
-// Those of a /summary that are critical, by what they are called; and those of which that is not known.
+// The critical ones of a /summary by name, and those with an unknown verdict.
 function critical({ host, gpus }) {
   const all = [{ ...host, called: TEXTS.theHost }, ...gpus.map((gpu) => ({ ...gpu, called: TEXTS.gpu(gpu.idx) }))];
   return {
@@ -40,7 +40,7 @@ const turnsCritical = {
     const kept = before ? before.critical.filter((called) => unknown.includes(called)) : [];
     seen[url] = { count: summary.gpus.length, critical: [...now.keys(), ...kept] };
     if (!before) return null;
-    // With another number of GPUs an index is another GPU: then only that more are critical says that one turned.
+    // If the number of GPUs changed, an index may be another GPU: then only a greater number of critical GPUs counts.
     const isSame = before.count === summary.gpus.length;
     const gpus = (names) => names.filter((called) => called !== TEXTS.theHost);
     const areMore = gpus([...now.keys()]).length > gpus(before.critical).length;
@@ -74,19 +74,19 @@ const goesDown = {
       before.missed += 1;
       return before.missed === TRIES ? WORDS.came.down(name, worded(error)) : null;
     }
-    // Where none of them answers, it may be this browser's own network.
+    // If no host answers, the cause may be this browser's network.
     if (watch.isCutOff || !up.every(({ silent }) => silent >= TRIES)) return null;
     watch.isCutOff = true;
     return { meanwhile: WORDS.came.cutOff };
   },
 };
 
-// When a process of this age, in seconds, was seen.
+// A sighting of a process of this age, in seconds.
 export const sighting = (age) =>
   ({ age, wall: Date.now(), steady: performance.now(), page: performance.timeOrigin });
 
-// Whether a process of this number is the one that was seen: a number is given again. Its age goes on with one of the two
-// clocks at least: one can be set, the other stands still while a computer sleeps and begins anew with each page.
+// Whether a process with this pid is the one that was seen, because pids are reused. Its age must have grown with at
+// least one of the two clocks: one can be set, the other stops while the computer sleeps and restarts with each page.
 function isSame(before, now) {
   if (!known(before.age) || !known(now.age)) return true; // nothing speaks against it
   const passed = [now.wall - before.wall, before.page === now.page ? now.steady - before.steady : NaN];

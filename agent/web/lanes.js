@@ -1,11 +1,11 @@
-// How many questions are asked at a time, so that hosts that do not answer keep no other waiting.
+// Limits the number of simultaneous requests, so that hosts that do not answer do not block others.
 import { Silent, get } from "./api.js";
 
-// A browser opens six connections to one origin over HTTP/1.1, and a silent host keeps its own all the while; over HTTP/2
-// all share one.
+// Over HTTP/1.1 a browser opens six connections to an origin, and a silent host occupies one; over HTTP/2 all share
+// one.
 const IS_SHARED = /^h[23]/.test(performance.getEntriesByType("navigation")[0]?.nextHopProtocol ?? "");
 
-// At most `width` questions at a time; the others wait in the order in which they came.
+// At most `width` requests at a time; the others wait in order of arrival.
 class Lane {
   #waiting = [];
 

@@ -1,28 +1,28 @@
-// One GPU as the page tells it: in words, and only as far as it is known now. Rows, cards and tiles show this.
+// The model of one GPU that rows, cards and tiles show: in words, and only with values that are known now.
 import { to } from "./address.js";
 import { known, memory, number, TEXTS, UNKNOWN } from "./texts.js";
 
 const MOST_NAMED = 5; // processes of a GPU that the agent names in each event
 
-// Why it cannot be read, then every reason of its verdict; of a lost GPU the first of these is the same.
+// Why it cannot be read, then every reason of its verdict; for a lost GPU the first reason is the same.
 export const reasons = (gpu) => [...new Set([gpu.error, ...gpu.health.reasons])].filter(known).join(". ");
 
 // The product name without its maker.
 export const product = (gpu) => gpu.name?.replace(/^NVIDIA /, "") ?? UNKNOWN;
 
-// In NVML's words, why the driver failed to tell a field, or all that it is a part of.
+// NVML's error for a field, or for the object that contains it.
 export function failureIn(failed, field) {
   return failed?.[field] ?? failed?.[field.slice(0, field.lastIndexOf("."))];
 }
 
-// Of the first of these fields that the driver failed to tell of a GPU.
+// NVML's error for the first failed field among these.
 export const failure = (gpu, ...fields) => fields.map((field) => failureIn(gpu.failed, field)).find(known);
 
-// What is wrong with the host itself; one that is well has no line.
+// The reason of the host's verdict; a healthy host has no line.
 export const judged = ({ verdict, reasons }) => [TEXTS.verdicts[verdict ?? "unknown"], ...reasons].join(": ");
 
-// What is drawn of a GPU, in the order of history.js: the value now, the top of its scale, whether that is a limit,
-// and why each of the two is not told.
+// The measures of a GPU, in the order of history.js: the present value, the top of its scale, whether that is a limit,
+// and why each of the two is unknown.
 export function measures(gpu) {
   const total = gpu.memory.total_mb;
   return [
@@ -61,7 +61,7 @@ export function measures(gpu) {
   ];
 }
 
-// The users of a GPU by name, one of whom nothing is known as UNKNOWN; null: its processes are not known.
+// The users of a GPU by name, an unknown one as UNKNOWN; null: its processes are unknown.
 export function usersOf(gpu) {
   if (!gpu.top_processes) return null;
   const names = new Set(gpu.top_processes.map((process) => process.username ?? UNKNOWN));
@@ -69,8 +69,8 @@ export function usersOf(gpu) {
   return [...names];
 }
 
-// A sign and a word, and the class of their colour. The state goes before the verdict: of a GPU that cannot be read,
-// the verdict is only that. `age`: of values that are not those of now, in seconds; they have no verdict.
+// A sign and a word, and the class of their colour. The state comes before the verdict, because the verdict on a GPU
+// that cannot be read says the same. `age`: seconds, for values that are not current; they have no verdict.
 export function standing(gpu, age = null) {
   if (known(age)) return { word: TEXTS.aged(age), kind: "unknown" };
   const verdict = gpu.health.verdict ?? "unknown";
@@ -82,10 +82,11 @@ export const isTrouble = ({ health }) => ["warning", "critical"].includes(health
 
 const OLD_OFFER = 8000; // milliseconds after which what was free then is not known to be free
 
-// Whether what /free told is of now.
+// Whether the answer of /free is current.
 const isOffering = ({ phase, offers, now }) => phase === "live" && offers !== null && now - offers.at <= OLD_OFFER;
 
-// Whether the event, which is newer, leaves a GPU or instance free that was offered. Graphics alone do not take one.
+// Whether an offered GPU or instance is still free in the event, which is newer. Graphics processes alone do not make
+// it busy.
 function isStillFree({ idx, mig_index: instance }, gpu, processes) {
   if (gpu?.state === "asleep") return true; // nothing runs on it
   if (gpu?.state !== "ok" || gpu.health.verdict === "critical") return false;
@@ -94,17 +95,17 @@ function isStillFree({ idx, mig_index: instance }, gpu, processes) {
   return gpu.top_processes?.every(isGraphics) ?? false;
 }
 
-// What can be taken now, best first; null: not known.
+// The free GPUs, best first; null: unknown.
 export function offersNow(state) {
   if (!isOffering(state)) return null;
   const gpus = new Map(state.event.gpus.map((gpu) => [gpu.id, gpu]));
   return state.offers.gpus.filter((offer) => isStillFree(offer, gpus.get(offer.idx), state.processes));
 }
 
-// Indices of those that the operator keeps out of what /free offers.
+// Indices of the GPUs that the operator keeps out of /free.
 const keptOut = ({ passed_over: passed = [] }) => passed.filter(({ reason }) => reason === TEXTS.keptOut).map(({ idx }) => idx);
 
-// The GPUs of which it is not known whether they are free. A lost one is not, nor one that is kept out.
+// The GPUs for which it is unknown whether they are free. A lost GPU is not free, nor is one that is kept out.
 export function notKnownFree({ event, offers }) {
   const isOut = ({ id, state }) => ["lost", "asleep"].includes(state) || keptOut(offers).includes(id);
   const untold = event.gpus.filter((gpu) => !isOut(gpu) && (gpu.state !== "ok" || !gpu.top_processes));
@@ -112,9 +113,9 @@ export function notKnownFree({ event, offers }) {
   return [...new Set([...untold.map(({ id }) => id), ...passedOver.map(({ idx }) => idx)])].sort((a, b) => a - b);
 }
 
-// All that a card, a row or a tile shows of one GPU, which is one of /gpu or looks like it. `age`: seconds, of values
+// All that a card, a row or a tile shows of one GPU, which has the form of a GPU in /gpu. `age`: seconds, of values
 // that are not those of now; `free`: in words that it can be taken; `instances`: indices of the MIG instances that can.
-// `isKeptOut`: by the operator, from all who look for one.
+// `isKeptOut`: the operator keeps it out of /free.
 export function shown(gpu, href, { age, users, free, instances, isKeptOut = false }) {
   const isNow = age === null;
   const { word, kind } = standing(gpu, age);
@@ -140,7 +141,7 @@ export function shown(gpu, href, { age, users, free, instances, isKeptOut = fals
   };
 }
 
-// The same of a GPU of this host.
+// The same for a GPU of this host.
 export function described(gpu, state) {
   const isNow = state.phase === "live";
   const mine = isOffering(state) ? state.offers.gpus.filter(({ idx }) => idx === gpu.id) : [];

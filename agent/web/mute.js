@@ -1,10 +1,10 @@
-// Trouble that is known already: in this browser its line is put aside until it changes.
+// Muted findings: in this browser the line is moved aside until it changes.
 import { browser, kept } from "./api.js";
 import { element } from "./draw.js";
 import { TEXTS } from "./texts.js";
 
 const KEY = "agent-muted";
-// Time goes on and a temperature moves: that alone is no change.
+// A new duration or temperature is not a change.
 const MOVES = /\d+(?= (?:s|minutes|degrees)\b)/g;
 
 let muted = kept(browser, KEY);
@@ -16,15 +16,15 @@ function keep(marks) {
   browser?.setItem(KEY, JSON.stringify(muted));
 }
 
-// What a line says, as it is known again. `url`: the path of its host.
+// The mark by which a line is recognised. `url`: the path of its host.
 export const marked = (url, verdict, whom, why) => [url, verdict, whom, why.replace(MOVES, "#")].join(" ");
 
 export const isMuted = ({ mark }) => muted.includes(mark);
 
 const button = (mark, text) => element("button.mute", { type: "button", "data-mute": mark }, text);
 
-// The lines of `all`, each with its `mark`: first those that are not put aside. `draw(one, more)` makes the line of one
-// with this at its end; `isTold(url)`: whether all the trouble of this host is among them, so that what is not has ended.
+// The lines of `all`, each with its `mark`: first those that are not muted. `draw(one, more)` makes a line with `more`
+// at its end; `isTold(url)`: whether all findings of this host are among them, so that a missing one has ended.
 export function lines(all, draw, isTold) {
   const present = new Set(all.map(({ mark }) => mark));
   keep(muted.filter((mark) => present.has(mark) || !isTold(mark.split(" ", 1)[0])));
@@ -40,7 +40,7 @@ export function lines(all, draw, isTold) {
   ];
 }
 
-// `changed` is called when somebody puts a line aside, or takes it back.
+// `changed` is called when a line is muted or unmuted.
 export function prepare(changed) {
   addEventListener("click", ({ target }) => {
     const { mute: mark, fold } = target.closest?.("button")?.dataset ?? {};

@@ -1,4 +1,4 @@
-// "I need 2 GPUs with 40 GB": which hosts can give them now, best first, and how they are taken. Nothing is reserved.
+// "I need 2 GPUs with 40 GB": the hosts that have them free now, best first, and how to use them. Nothing is reserved.
 import { read, replace } from "./address.js";
 import { Refused, worded } from "./api.js";
 import { now } from "./clock.js";
@@ -24,7 +24,7 @@ let round = 0; // of questions; those of an earlier one are of no use
 
 const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
 
-// Asks one host over and over, as long as somebody looks.
+// Asks one host repeatedly, as long as the page is visible.
 async function follow(host, mine) {
   for (; mine === round; await pause(INTERVAL)) {
     if (document.hidden) continue;
@@ -48,13 +48,13 @@ function search(wanted) {
   render();
 }
 
-// What a host offers now; null: that is not known.
+// The present offer of a host; null: unknown.
 function offerOf({ url }) {
   const answer = answers.get(url);
   return answer?.offer && now() - answer.at <= OLD ? answer.offer : null;
 }
 
-// As /free has it of the GPUs of one host: the most free memory, then the coolest. The worst of its GPUs counts.
+// The order of hosts, like that of GPUs in /free: most free memory, then coolest. The worst of the offered GPUs counts.
 function rank(offer) {
   const free = offer.gpus.map((gpu) => gpu.free_memory_mb ?? -1);
   const heat = offer.gpus.map((gpu) => gpu.temperature_celsius ?? Infinity);
@@ -87,14 +87,14 @@ function line({ host, offer }) {
   );
 }
 
-// Why the GPUs of the only host would not do.
+// Why the GPUs of the only host do not suit.
 function reasons({ passed_over: passed = [] }) {
   const found = new Map();
   for (const { idx, reason } of passed) found.set(reason, [...(found.get(reason) ?? []), idx]);
   return [...found].map(([why, indices]) => `${TEXTS.gpu(ranges(indices))}: ${why}.`);
 }
 
-// Whether some have GPUs in MIG mode, whose instances are no GPUs: "Free now" of a host tells of them.
+// Whether some hosts have GPUs in MIG mode, whose instances are not counted here: "Free now" of a host lists them.
 const hasMig = (asked) => asked.some(({ offer }) => offer?.passed_over?.some(({ reason }) => MIG.test(reason)));
 
 function notes(asked, can) {
@@ -122,7 +122,7 @@ function render() {
 // A number may be written as ".5" or "1e2". null: the field is empty.
 const given = ({ value, validity, valueAsNumber: number }) => (value || validity.badInput ? number : null);
 
-// What stands in the line; null: it is not filled in.
+// The wish in the need line; null: it is not filled in.
 export function wanted() {
   const [count, gb, model] = ["count", "gb", "model"].map((name) => byId(`need-${name}`));
   return wishFrom(given(count), given(gb), model.value);
@@ -132,7 +132,7 @@ function field(name, attributes) {
   return element("label", {}, `${WORDS.need[name]} `, element("input", { id: `need-${name}`, autocomplete: "off", ...attributes }));
 }
 
-// `all()`: the hosts, as fleet.js has them; `more`: what stands at the end of the line.
+// `all()`: the hosts, as in fleet.js; `more`: elements at the end of the line.
 export function mount(all, more = null) {
   hosts = all;
   const { need: asked } = read();

@@ -1,4 +1,5 @@
-// What came that was awaited: a banner that stays until it is seen, the title and icon, a sound, a notice of the system.
+// Gives notice when a wait comes true: a banner that stays until it is seen, title and icon, a sound, a system
+// notification.
 import { notify, ring } from "./alarm.js";
 import { kept, tab } from "./api.js";
 import { element, show } from "./draw.js";

@@ -1,13 +1,13 @@
 // How the rows of a table are sorted.
 import { known } from "./texts.js";
 
-// {column, descending} as the address says it; `otherwise`: the column where it says none of these.
+// {column, descending} from the address; `otherwise`: the column if the address has none of these.
 export function order({ sort }, columns, otherwise) {
   const column = sort?.replace("-", "");
   return column in columns ? { column, descending: sort.startsWith("-") } : { column: otherwise, descending: false };
 }
 
-// By what `read` finds in a row. What is unknown comes last, whichever way.
+// Compares rows by the value that `read` returns. Unknown values come last in both directions.
 export function comparing(read, descending) {
   return (one, other) => {
     const [left, right] = [read(one), read(other)];

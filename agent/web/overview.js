@@ -1,5 +1,5 @@
-// All hosts on one page: what counts in the bar, what is wrong, and the view that the address asks for. What they told
-// is in fleet.js. What goes with every view, and with the page of one host too, has its place in the shell: #need.
+// The overview of all hosts: counts in the bar, what is wrong, and the view that the address selects. The answers of
+// the hosts are in fleet.js. The need line, which the page of one host has too, is in the shell: #need.
 import { WALL, read, replace, to } from "./address.js";
 import { tab } from "./api.js";
 import * as bar from "./bar.js";
@@ -17,8 +17,8 @@ const styles = styled("overview.css");
 const MOST = 4; // lines of trouble on a wall
 const PAUSE = 200; // milliseconds in which what changes is drawn together
 
-// Each has `render(place)`, `renderHost(place, host)` for one that changed, `renderAges(place)` once a second, and where
-// it asks for more `begin()`.
+// Each view has `render(place)`, `renderHost(place, host)` for a changed host, `renderAges(place)` once a second, and
+// `begin()` if it sends requests of its own.
 const VIEWS = {
   host: { text: TEXTS.hosts, hash: "", module: async () => hosts },
   gpus: { text: TEXTS.gpus, hash: "#gpus", module: () => import("./table.js") },
@@ -28,12 +28,12 @@ const FILTERS = { node: TEXTS.theHost, user: TEXTS.filterUser, model: TEXTS.mode
 
 let view = null; // its module; null: it did not come yet
 
-// The hosts that want a token.
+// The hosts that require a token.
 export const refused = () => fleet.hosts.filter(({ isRefused }) => isRefused);
 
 const note = (text) => element("li.note", { "data-key": "note" }, text);
 
-// On a wall nobody scrolls.
+// A wall cannot be scrolled.
 function wrong(all) {
   const drawn = WALL ? all.map((one) => line(one)) : lines(all, line, tellsAll);
   if (!drawn.length) return [note(TEXTS.noTrouble)];
@@ -63,7 +63,7 @@ function renderShared() {
   if (fleet.hosts.every((host) => isLive(host) || isDown(host))) import("./announce.js").then(({ announce }) => announce(spoken(all), performance.now()), () => null);
 }
 
-// By host, what is said of it: the gravest that is wrong.
+// The announcement for each host: its gravest trouble.
 function spoken(all) {
   const words = fleet.hosts.map((host) => [host.name, isTold(host) ? TEXTS.well : TEXTS.verdicts.unknown.slice(2)]);
   const wrong = [...all].reverse().map(({ host, verdict }) => [host.name, TEXTS.hostVerdicts[verdict].slice(2)]);
@@ -92,7 +92,7 @@ function soon() {
   }, PAUSE);
 }
 
-// Of the host that changed; null: a second went by.
+// Draws the host that changed; null: only time has passed.
 function heard(host) {
   if (state.phase !== "fleet") return;
   const place = byId("fleet-view");
@@ -103,7 +103,7 @@ function heard(host) {
   else open();
 }
 
-// Shows what the address asks for.
+// Shows the view that the address selects.
 export async function open() {
   const before = state.view.name;
   state.view = read();
@@ -143,7 +143,7 @@ function mount() {
   if (!WALL) mountNeed().catch(() => null); // the browser tells what could not be loaded
 }
 
-// What is needed, and what is awaited.
+// The need line and "Tell me when".
 async function mountNeed() {
   const [need, tell] = await Promise.all([import("./need.js"), import("./tell.js")]);
   const all = () => fleet.hosts;
@@ -152,7 +152,7 @@ async function mountNeed() {
   on(tell.heard);
 }
 
-// Until `signal` ends it. `names`: [{name, path}].
+// Shows the overview until `signal` ends it. `names`: [{name, path}].
 export async function watch(names, signal) {
   if (!byId("totals")) mount();
   askAll(names, signal);

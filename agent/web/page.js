@@ -1,4 +1,4 @@
-// Brings it together: the stream, the address, what is clicked; draws whenever the state changes.
+// Joins the parts of the page: the stream, the address, clicks; draws whenever the state changes.
 import { WALL, to } from "./address.js";
 import { Refused, get, tab, token, worded } from "./api.js";
 import * as bar from "./bar.js";
@@ -12,7 +12,7 @@ import { changed, on, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 import * as theme from "./theme.js";
 
-// Whether all hosts are shown; ?host is the one behind this page. A wall shows that one as it shows all.
+// Whether all hosts are shown; ?host shows only the agent's own host. A wall of one host works like a wall of all.
 const given = new URLSearchParams(location.search);
 const FLEET = ("fleet" in document.documentElement.dataset && !given.has("host")) || WALL;
 const HERE = [{ name: location.hostname, path: location.pathname }];
@@ -24,7 +24,7 @@ let overview = null; // its module, once it came
 let rest = null; // the modules of REST: what is not needed to show the GPUs comes when it is
 const REST = ["announce", "history", "need", "processes", "seldom", "take", "tell", "views"];
 
-// What the first paint does not need; again where it could not be loaded.
+// Loads the modules that the first paint does not need; again if that failed.
 async function prepared() {
   const modules = await Promise.all(REST.map((name) => import(`./${name}.js`)));
   rest = Object.fromEntries(REST.map((name, place) => [name, modules[place]]));
@@ -60,7 +60,7 @@ async function loadRest(watching) {
   remember(signal);
 }
 
-// Reads what the agent remembers; again after a pause where that fails.
+// Reads the agent's history; again after a pause if that fails.
 async function remember(signal) {
   try {
     await rest.history.load(signal);
@@ -110,7 +110,7 @@ function drawAll(isMore) {
   rest?.processes.render(state);
 }
 
-// Without a token there is nothing to show; on a wall that asks nobody to open a host, also where hosts want one.
+// The login form, shown if the agent requires a token; on a wall also if a host requires one.
 function login() {
   const isAsked = state.phase === "login" || (WALL && refused().length > 0);
   if (isAsked && byId("login").hidden) setTimeout(() => byId("token").focus());
@@ -119,7 +119,7 @@ function login() {
   byId("kept").hidden = !token.get();
 }
 
-// The hosts of the overview that want a token.
+// The hosts of the overview that require a token.
 const refused = () => (state.phase === "fleet" && overview?.refused()) || [];
 
 function host() {
@@ -137,7 +137,7 @@ function tabs() {
   }
 }
 
-// All hosts: tries until the agent has said which there are.
+// The overview: tries until the agent has sent the list of hosts.
 async function many() {
   const signal = connection.aside();
   try {
@@ -190,22 +190,22 @@ byId("forget").addEventListener("click", () => {
 });
 byId("again").addEventListener("click", connection.tryNow);
 addEventListener("online", connection.tryNow);
-// Shows what the address asks for now.
+// Shows what the address selects now.
 const open = () => (FLEET ? overview : rest?.views)?.open();
 addEventListener("popstate", open);
 const isOfHost = (search) => new URLSearchParams(search).has("host");
-// Another filter or view of this host, or of all, is no other page.
+// A link to another filter or view does not load another page.
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   const isPlain = !event.defaultPrevented && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   const isHere = link && link.origin + link.pathname === location.origin + location.pathname;
   if (!isHere || !isPlain || isOfHost(link.search) !== isOfHost(location.search)) return;
   event.preventDefault();
-  // From one GPU to the next is no step for "Back".
+  // Going from one GPU to the next adds no step for "Back".
   history["replace" in link.dataset ? "replaceState" : "pushState"](null, "", link.href);
   open();
 });
-// A tab that nobody sees asks nothing.
+// A hidden tab sends no requests.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden && state.phase !== "login") connection.pause();
   else if (state.phase === "paused") start();

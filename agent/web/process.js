@@ -1,4 +1,4 @@
-// One process, unfolded: all that is known of it, where it belongs, and what it uses on each GPU.
+// The details of one process: all that is known about it, its container, pod or job, and its use of each GPU.
 import { to } from "./address.js";
 import { element, facts, styled } from "./draw.js";
 import { isLive, processesNow } from "./state.js";
@@ -9,7 +9,7 @@ await styled("process.css");
 
 const WHEN = { dateStyle: "medium", timeStyle: "short" };
 
-// A name with its number, or the one of them that is known.
+// A name with its id, or whichever of the two is known.
 const both = (name, number) => (known(name) && known(number) ? `${name} (${number})` : name ?? number);
 
 function owner({ username, uid }) {
@@ -28,7 +28,7 @@ function job({ job: found, slurm_step: step }) {
   return found && [WORDS.job(found.scheduler, found.id, found.name), known(step) && WORDS.step(step)].filter(Boolean).join(", ");
 }
 
-// The same process has a row for each GPU and each instance that it is on.
+// A process has a row for each GPU and each instance that it is on.
 function gpus(process, { processes }) {
   const same = (processes ?? []).filter(({ pid }) => pid === process.pid);
   return element("ul", {}, same.map(({ idx, mig_index: instance, gpu_memory_mb: mib, sm_utilization_percent: sm }) => {
@@ -38,7 +38,7 @@ function gpus(process, { processes }) {
   }));
 }
 
-// What it does not belong to has no line.
+// A missing pod, job or container has no line.
 function values(process, state) {
   const { gpu_seconds_held: held, gpu_seconds_used: used, type } = process;
   const time = (seconds) => (known(seconds) ? duration(seconds) : UNKNOWN);
@@ -65,7 +65,7 @@ function values(process, state) {
 
 const copy = (text, name) => (known(text) ? element("button.copy", { type: "button", "data-copy": text }, name) : null);
 
-// tell.js takes what the button awaits.
+// tell.js handles the button.
 function tellEnd(process, { processes }) {
   if (processesNow() === null) return null;
   const gpus = processes.filter(({ pid }) => pid === process.pid).map(({ idx }) => idx);
@@ -73,7 +73,7 @@ function tellEnd(process, { processes }) {
   return element("button", { type: "button", "data-await": awaited }, WORDS.tellEnd);
 }
 
-// What stands beneath its row; `process` is a row of /processes.
+// The element below its row; `process` is a row of /processes.
 export function unfolded(process, state) {
   return [
     element("p.command-line", {}, element("code", {}, process.command ?? UNKNOWN)),

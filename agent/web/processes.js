@@ -1,4 +1,4 @@
-// The table of processes: of one user, of one GPU, sorted by any column, each unfolds.
+// The table of processes: filtered by user and GPU, sorted by any column; a click on a PID opens the details.
 import { replace, to } from "./address.js";
 import { byId, element, show } from "./draw.js";
 import { isOf } from "./gpus.js";
@@ -9,7 +9,7 @@ import { WORDS } from "./words.js";
 
 const MOST = 40; // rows until all are asked for: thousands would make each change slow
 
-// The nearest thing that a process belongs to.
+// The innermost thing that a process belongs to: job, container, pod, service or session.
 export function belongs(process) {
   const { job } = process;
   if (job) return WORDS.job(job.scheduler, job.id, job.name);
@@ -24,12 +24,12 @@ function idleMark(seconds, { idle_holder }) {
   return idle_holder ? `▲ ${WORDS.idleFor(duration(seconds))}` : "";
 }
 
-// Of a user without a name the number, as `ps` and `ls` write it.
+// For a user without a name the uid, like `ps` and `ls`.
 export const nameOrNumber = (name, { uid }) => `${name ?? uid ?? UNKNOWN}`;
 
 const gpuOrInstance = (idx, { mig_index }) => (known(mig_index) ? WORDS.mig(idx, mig_index) : `${idx}`);
 
-// By the name of its text: the field shown and compared, and how it is written.
+// The columns by the name of their text: the field that is shown and compared, and its format.
 const COLUMNS = {
   gpu: { field: "idx", write: gpuOrInstance, numeric: true },
   user: { field: "username", write: nameOrNumber },
@@ -47,7 +47,7 @@ const COLUMNS = {
 let unfolding = null; // process.js, once a row was unfolded
 let showsAll = false;
 
-// `changed` is called when the address says something else.
+// `changed` is called when the address has changed.
 export function prepare(changed) {
   const change = (choices) => {
     replace(choices);
@@ -108,7 +108,7 @@ function unfolded(process, state) {
   return [element("tr.unfolded", { "data-key": `${process.key} unfolded` }, cell)];
 }
 
-// Of the user and the GPU that the address names; the view of one GPU is of its processes.
+// The processes of the user and the GPU in the address; the view of one GPU shows only its processes.
 function selected({ processes, view }) {
   const gpu = view.index ?? (view.gpu === null ? null : Number(view.gpu));
   return processes.filter((one) => (!view.user || isOf(one, view.user)) && (gpu === null || one.idx === gpu));
@@ -143,7 +143,7 @@ function note({ processes, processesUnknown, processesFault }, count, hidden) {
   show(byId("processes-note"), notes.join(" "), ...more);
 }
 
-// What is being typed stays as it is.
+// Text that is being typed is not overwritten.
 function filters({ name, user, gpu }) {
   for (const [id, value] of [["filter-user", user], ["filter-gpu", gpu]]) {
     if (document.activeElement !== byId(id)) byId(id).value = value ?? "";

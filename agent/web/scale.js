@@ -1,4 +1,4 @@
-// What charts need to know of their rows: where ticks stand, what is least, mean and most, and what was at a moment.
+// Calculations for charts: ticks, minimum, mean and maximum, and the values at a time.
 import { known } from "./texts.js";
 
 export const MOST_TICKS = 4;
@@ -26,7 +26,7 @@ export function timeTicks(end, minutes) {
   return times;
 }
 
-// Least, mean and most of a value in these rows; each counts for as long as it was the newest.
+// Minimum, mean and maximum of a value in these rows; each row is weighted by the time until the next one.
 export function spread(rows, place) {
   let [least, most, sum, weights] = [Infinity, -Infinity, 0, 0];
   rows.forEach(([at, values], row) => {
@@ -41,8 +41,7 @@ export function spread(rows, place) {
   return weights ? { least, mean: sum / weights, most } : null;
 }
 
-// The row of a moment; null: nothing is known of it. `near`: milliseconds after the newest row in which its values are
-// still those of the moment.
+// The row at a time; null: nothing is known. `near`: milliseconds for which the newest row is still valid.
 export function rowAt(rows, moment, near = 10_000) {
   const next = rows.findIndex(([at]) => at > moment);
   const before = rows[(next < 0 ? rows.length : next) - 1];

@@ -1,4 +1,4 @@
-// What is asked now and then, beside the stream: processes, free GPUs, and what to do about what is wrong.
+// Requests every few seconds, in addition to the stream: processes, free GPUs, and what to do about findings.
 import { get, worded } from "./api.js";
 import { moment } from "./connection.js";
 import { FREE, PROCESSES, SUMMARY, checked } from "./shape.js";
@@ -7,7 +7,7 @@ import { known } from "./texts.js";
 
 const PAUSE = 5000; // milliseconds between two looks
 
-// By pid and GPU: of the processes of one GPU each instance has its own.
+// The key of a process: pid, GPU and MIG instance.
 const key = ({ pid, idx, mig_index: instance }) => [`${pid}@${idx}`, instance].filter(known).join(".");
 
 async function processes(signal) {
@@ -26,7 +26,7 @@ async function offers(signal) {
   return { offers: { ...answer, at } };
 }
 
-// The stream tells what is wrong, /summary what to do about the gravest of each.
+// The stream has the findings, /summary what to do about the gravest one of each GPU.
 async function advice(signal) {
   const { gpus, health } = state.event;
   if (![{ health }, ...gpus].some((one) => one.health.reasons.length)) return {};
@@ -34,7 +34,7 @@ async function advice(signal) {
   return { advice: new Map([host, ...told].map(({ reason, todo }) => [reason, todo])) };
 }
 
-// Each question, and what is known without its answer: that one fails says nothing of the others.
+// Each request, and the state if it fails: one failure does not affect the others.
 const QUESTIONS = [
   [processes, (why) => ({ processes: null, processesUnknown: [], processesFault: why })],
   [offers, () => ({ offers: null })],
@@ -52,7 +52,7 @@ const look = (signal) => Promise.all(QUESTIONS.map((question) => ask(question, s
 
 let loops = 0;
 
-// Until `signal` ends it, or another loop begins; a look that is slow is not joined by another.
+// Repeats until `signal` ends it or another loop begins; a new round starts only after the previous one.
 export async function lookAround(signal) {
   const mine = ++loops;
   while (!signal.aborted && mine === loops) {

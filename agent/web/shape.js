@@ -1,7 +1,7 @@
-// Whether an answer has what the page shows of it: one of another version may not.
+// Checks that an answer has the fields that the page needs: an agent of another version may lack some.
 import { OtherVersion } from "./api.js";
 
-// By the part of an answer, what it must have; "[]" is each one of a list.
+// The required fields by part of the answer; "[]" means each entry of a list.
 export const EVENT = {
   "": ["timestamp", "system_info", "health", "gpus"],
   "system_info": ["cpu", "memory"],
@@ -9,7 +9,7 @@ export const EVENT = {
   "gpus[]": ["id", "state", "health", "memory", "utilization", "power", "clocks", "pcie", "throttling"],
   "gpus[].health": ["verdict", "reasons"],
 };
-// Of another host, which may be of an older version: it need not judge itself.
+// Of another host, which may have an older version without verdicts.
 export const GPUS = { "": ["gpus"], "gpus[]": EVENT["gpus[]"], "gpus[].health": EVENT["gpus[].health"] };
 export const PROCESSES = { "": ["processes", "unknown_idx"], "processes[]": ["idx", "pid"] };
 export const FREE = { "": ["gpus"], "gpus[]": ["idx"] };
@@ -28,7 +28,7 @@ function parts(whole, path) {
   return found;
 }
 
-// The answer; throws where it lacks something.
+// The answer; throws if a field is missing.
 export function checked(answer, shape) {
   for (const [path, fields] of Object.entries(shape)) {
     for (const part of parts(answer, path)) {

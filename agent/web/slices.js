@@ -1,8 +1,8 @@
-// The instances of a GPU in MIG mode, each with what it uses of its memory.
+// The MIG instances of a GPU, each with its memory in use.
 import { element } from "./draw.js";
 import { TEXTS, known, memory, number } from "./texts.js";
 
-// A strip of them; `free`: the indices of those that can be taken. A GPU that is not in MIG mode has none.
+// The strip of instances; `free`: the indices of the free ones. A GPU that is not in MIG mode has none.
 export function slices(instances, free = []) {
   if (instances === undefined) return null;
   if (!instances?.length) return element("p.slices.note", {}, instances ? TEXTS.noInstance : TEXTS.instancesNotKnown);

@@ -1,5 +1,5 @@
-// Before all else, in the oldest words: what a browser is told that cannot show the page, and the first question:
-// its answer comes while the other scripts do.
+// Runs first, in old JavaScript: the message for a browser that cannot show the page, and the first request, which is
+// sent while the other scripts load.
 (function () {
   var OLD = "This browser is too old for this page: it needs one of 2024 or newer.";
   var MISSING = "A part of this page could not be loaded. Reload it.";
@@ -14,7 +14,7 @@
     else document.addEventListener("DOMContentLoaded", show);
   }
   var isNew = window.AbortSignal && AbortSignal.any && window.CSS && CSS.supports("color", "light-dark(red, red)");
-  // api.js takes the answer.
+  // api.js uses the answer.
   function ask(path) {
     var stop = new AbortController();
     var key = "agent-token " + location.pathname;
@@ -23,7 +23,7 @@
       var token = sessionStorage.getItem(key) || localStorage.getItem(key);
       if (token) headers = { Authorization: token, "X-API-Key": token };
     } catch (blocked) {
-      // This browser keeps nothing.
+      // This browser has no storage.
     }
     var answer = fetch(path, { headers: headers, signal: stop.signal, cache: "no-store" });
     answer.catch(function () {}); // it is told by who takes it

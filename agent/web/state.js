@@ -5,8 +5,8 @@ export const INTERVAL = 2; // seconds between two events of the stream
 const OLD = 3 * INTERVAL * 1000; // milliseconds after which values are no longer those of now
 
 export const state = {
-  // connecting: nothing came of this connection yet; live: the values are those of now; late: it stands, and they
-  // are not; lost: it broke; paused: nobody looks; login: the agent wants a token; broken: the page has an error
+  // connecting: no event on this connection yet; live: the values are current; late: connected, but the values are old;
+  // lost: disconnected; paused: the tab is hidden; login: the agent requires a token; broken: the page has an error
   phase: "connecting",
   retryAt: null, // while lost: when the next try comes; null: it is being made
   problem: null, // what is wrong, as a sentence
@@ -23,16 +23,16 @@ export const state = {
   viewFault: null, // why what the view asked for is not there
 };
 
-// Verdicts, offers and users are only told of now.
+// Verdicts, offers and users are shown only while values are current.
 export const isLive = () => state.phase === "live";
 
-// The processes as they are now; null: not known.
+// The present processes; null: unknown.
 export const processesNow = () => (isLive() && state.processesFault === null ? state.processes : null);
 
-// Milliseconds since the values came; null: there are none.
+// The age of the values, in milliseconds; null: there are none.
 export const age = () => state.heardAt === null ? null : Math.max(0, state.now - state.heardAt);
 
-// The phase that time alone brings about; `fresh`: whether the last thing heard had values.
+// The phase that follows from time alone; `fresh`: whether the last event had values.
 export function look(fresh) {
   state.now = performance.now();
   if (state.phase === "live" && (!fresh || age() > OLD)) state.phase = "late";
@@ -42,8 +42,8 @@ export function look(fresh) {
 const listeners = [];
 let pending = null; // whether a change is to be told, and whether it is more than that time passes
 
-// `listener(isMore)` is called after every change, once for those that come together. `isMore` is false where
-// nothing changed but the age of the values that are shown as those of now.
+// `listener(isMore)` is called after every change, once for simultaneous changes. `isMore` is false if only the age of
+// current values changed.
 export function on(listener) {
   listeners.push(listener);
 }

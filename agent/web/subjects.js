@@ -1,5 +1,5 @@
-// What each value of one GPU is called, by subject: the agent's names are for programs.
-// A fact: where it stands in the answer of /gpu?detail=1, what it is called, and where the most that it can be stands.
+// The names of the values of one GPU, by subject. An entry: the path in the answer of /gpu?detail=1, the name for
+// people, and the path of its maximum.
 export const SUBJECTS = {
   Work: [
     ["utilization.gpu_percent", "GPU utilization"],
@@ -176,7 +176,7 @@ export const SUBJECTS = {
     ["debug_info.temp_threshold", "Temperature"],
   ],
 };
-// Lists of things with the same values each.
+// Lists of objects with the same fields.
 export const TABLES = {
   "detail.fans": ["Each fan", { speed_percent: "Speed", speed_rpm: "Revolutions per minute" }],
   "detail.mig_instances": ["MIG instances", {
@@ -202,7 +202,7 @@ export const TABLES = {
     listed_for: "Listed for",
   }],
 };
-// Told elsewhere on the page, or once more by another name.
+// Shown elsewhere on the page, or a duplicate under another name.
 export const TOLD = new Set([
   "id", "state", "age_ms", "timestamp", "error", "health", "failed", "top_processes", "mig", "detail.findings",
   "detail.unknown", "detail.failed", "throttling.reasons", "utilization.sm_percent",

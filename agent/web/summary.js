@@ -1,9 +1,9 @@
-// The /summary of a host, and each of its GPUs in the form in which cards, rows and tiles show one.
+// The /summary of a host, and its GPUs in the form that cards, rows and tiles need.
 import { GPUS, SUMMARY, checked } from "./shape.js";
 import { shown, usersOf } from "./model.js";
 import { TEXTS, UNKNOWN, known } from "./texts.js";
 
-// An agent that has no /summary yet tells the same of its GPUs in /gpu, but not which of them are free.
+// An older agent without /summary has the same values in /gpu, but not which GPUs are free.
 function older({ gpus, simulated = false, health = null, system_info: info }) {
   const [reason = null] = health?.reasons ?? [];
   return {
@@ -30,7 +30,7 @@ function older({ gpus, simulated = false, health = null, system_info: info }) {
   };
 }
 
-// Asks a host; throws why it does not tell.
+// Asks a host; throws the reason if it does not answer.
 export async function summaryOf(host) {
   try {
     return checked(await host.ask("summary"), SUMMARY);
@@ -54,7 +54,7 @@ function asInEvent(gpu, { model = null }) {
   };
 }
 
-// `age`: seconds, of a host whose values are not those of now.
+// `age`: seconds, for a host whose values are not current.
 export function gpuShown(gpu, host, age) {
   const isNow = age === null;
   return shown(asInEvent(gpu, host.summary), `${host.url}?host#gpu${gpu.idx}`, {

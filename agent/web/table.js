@@ -1,4 +1,4 @@
-// Every GPU of all hosts, a row each: for whoever looks for one, and for the keyboard and the screen reader.
+// The table of every GPU of all hosts, to search and sort; usable by keyboard and screen reader.
 import { to } from "./address.js";
 import { element, show, update } from "./draw.js";
 import { gpuFits, hostFits } from "./filter.js";
@@ -12,7 +12,7 @@ import { WORDS } from "./words.js";
 
 const GRAVITY = ["critical", "warning", "healthy"];
 
-// What is compared, as a rule also what is written; null is unknown, and undefined what a row without a GPU has.
+// The value that is compared and usually shown; null: unknown, undefined: the row has no GPU.
 const READ = {
   host: ({ host }) => host.name,
   gpu: ({ gpu }) => gpu?.idx,
@@ -26,7 +26,7 @@ const READ = {
   idle: ({ gpu, host, isNow }) => (isNow && known(gpu?.idle_since) ? (host.summary.ts - gpu.idle_since) / 1000 : null),
   model: ({ model }) => model?.product,
 };
-// How it is written.
+// The text of a cell.
 const WRITE = {
   host: (name, { host }) => element("a", { href: `${host.url}?host` }, name),
   gpu: (_, { model }) => element("a", { href: model.href }, TEXTS.gpu(model.id)),
@@ -51,7 +51,7 @@ function cells(row) {
     element("td", { class: kind(name), "data-name": WORDS.ofGpus[name] }, WRITE[name](READ[name](row), row)));
 }
 
-// Of a host that never told what it has: why.
+// The reason, for a host that has never answered.
 function empty(host) {
   const why = host.fault ? TEXTS.down(host.fault) : host.summary ? TEXTS.noGpus : TEXTS.phases.connecting;
   return [
@@ -68,7 +68,7 @@ function made(host) {
   return told.length ? told : [{ key: host.name, host, gpu: null, model: null, isNow }];
 }
 
-// Brings the rows of a host up to date, and leaves those in view where they stand.
+// Updates the rows of a host without moving the visible ones.
 function refresh(host) {
   const had = new Map(rows.get(host.name)?.map((row) => [row.key, row.node]));
   rows.set(host.name, made(host).map((row) => {

@@ -1,4 +1,4 @@
-// Which GPUs can be taken, and how: what a shell or docker needs, to copy.
+// The free GPUs, and the text for a shell or docker to copy.
 import { to } from "./address.js";
 import { buttons, nameOf } from "./copy.js";
 import { byId, element, show } from "./draw.js";
@@ -17,7 +17,7 @@ function chips(offers) {
   return others > 0 ? [...named, element("a", { href: to({ only: "free" }, "") }, WORDS.others(others))] : named;
 }
 
-// What would be free, but for those who wait; older agents do not tell it.
+// The number of suitable GPUs that waiting requests hold; older agents do not report it.
 const withheld = ({ offers }) => (offers.withheld ? element("span.note", {}, ` ${TEXTS.withheld(offers.withheld)}`) : "");
 
 function none(state) {
@@ -32,7 +32,7 @@ export function render(state) {
   if (!offers.length) return show(place, none(state), withheld(state));
   count = Math.min(count, offers.length);
   const option = (_, place) => element("option", { value: place + 1, selected: place + 1 === count }, `${place + 1}`);
-  // The agent names the best first.
+  // The agent lists the best first.
   const howMany = element("select", { id: "how-many" }, Array.from({ length: Math.min(MOST, offers.length) }, option));
   const sorted = [...offers].sort((one, other) => one.idx - other.idx || one.mig_index - other.mig_index);
   show(

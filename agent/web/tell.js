@@ -1,4 +1,4 @@
-// "Tell me when": what can be awaited, what is, and how it is told.
+// The panel "Tell me when": possible waits, present waits, and how notice is given.
 import { askPermission, permission, ring, wake } from "./alarm.js";
 import * as awaited from "./awaited.js";
 import { byId, element, show } from "./draw.js";
@@ -13,7 +13,7 @@ const HTTPS = "https://github.com/nvidia-smi-web/agent/blob/main/docs/authentica
 
 let hosts = () => [];
 
-// The sound is one that this click made: a browser plays none for a page that nobody touched.
+// Plays the sound within this click: a browser plays none for a page without a user action.
 async function arm(watch) {
   awaited.add(watch);
   wake().then(ring); // where there is no loudspeaker this may never come
@@ -72,7 +72,7 @@ function render() {
 
 const toldAt = new Map(); // by host, the look at it that was told last
 
-// Whatever the overview asked of a host, which fleet.js tells; null: of none.
+// Takes each answer that the overview received from a host; null: none.
 export function heard(host) {
   if (!host || (toldAt.get(host.url) ?? null) === host.lookedAt) return; // it only became old, or nobody has looked yet
   toldAt.set(host.url, host.lookedAt);
@@ -88,7 +88,7 @@ function open(isOpen) {
   byId("tell-me").ariaExpanded = `${isOpen}`;
 }
 
-// `all()`: the hosts, as fleet.js has them.
+// `all()`: the hosts, as in fleet.js.
 export function mount(all) {
   hosts = all;
   const panel = element(

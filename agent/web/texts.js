@@ -1,9 +1,9 @@
-// Every text that a person reads, but for the agent's own; and how values are written.
+// Every text of the first view, except texts from the agent; and the format of values.
 export const UNKNOWN = "–";
 export const TEXTS = {
-  // standing texts, by the name in data-text
+  // static texts, by the name in data-text
   allHosts: "← All hosts",
-  simulated: "Simulated: no real GPU is behind these numbers.",
+  simulated: "These GPUs are simulated.",
   token: "Token of this agent",
   remember: "Remember the token in this browser",
   login: "Show the GPUs",
@@ -27,7 +27,7 @@ export const TEXTS = {
   filters: "Filters",
   views: "Views",
   printed: (host, date) => `${host}, ${date}`,
-  // faults of the page
+  // errors of the page
   otherVersion: (field) => `The answer has no ${field}: the agent has another version than this page. Reload the page.`,
   pageFault: "This page has an error; what it shows may be wrong. Reload the page; the browser console has the details.",
   otherBuild: "The agent has another version of this page. Reload the page.",
@@ -41,7 +41,7 @@ export const TEXTS = {
   streamEnded: "The stream ended",
   theme: "Theme",
   themes: { auto: "◐ System", dark: "● Dark", light: "○ Light" },
-  // what the driver failed to tell
+  // values that the driver failed to report
   error: "ERR",
   errorOf: (why) => `ERR (${why})`,
   // one host
@@ -69,7 +69,7 @@ export const TEXTS = {
   theHost: "Host",
   gone: "no longer there",
   becomes: (name, word) => `${name}: ${word}`,
-  copiedText: "What is copied",
+  copiedText: "Text to copy",
   host: { gpus: "GPUs", cpu: "CPU", memory: "Memory", disk: "Disk", temperature: "Temperature", driver: "Driver", cuda: "CUDA" },
   diskFree: (free, total) => `${free} of ${total} GiB free`,
   facts: {
@@ -113,7 +113,7 @@ export const TEXTS = {
   tileMemory: (share) => `mem ${share}`,
   idleHolders: (count, memory) => `${TEXTS.processesOf(`${count}`)} ${count === 1 ? "holds" : "hold"} ${memory}`,
 };
-// Parts of the agent's names that are not written as they stand.
+// Words in the agent's names that are written differently.
 const WRITTEN = {
   pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID",
   vbios: "VBIOS", id: "ID", bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", xid: "XID", pid: "PID", nvml: "NVML",
@@ -126,7 +126,7 @@ const WRITTEN = {
 export const known = (value) => value !== null && value !== undefined;
 
 export function number(value, unit = "", digits = 0) {
-  // No line ends between a number and its unit.
+  // No line break between a number and its unit.
   return known(value) ? `${value.toFixed(digits)}${unit.replace(" ", "\u00a0")}` : UNKNOWN;
 }
 

@@ -1,4 +1,4 @@
-// Dark, light, or as the system has it.
+// The theme: dark, light, or that of the system.
 import { replace } from "./address.js";
 import { browser } from "./api.js";
 import { byId, element, show } from "./draw.js";
@@ -11,7 +11,7 @@ function colour(theme) {
   byId("theme").title = TEXTS.theme;
 }
 
-// `given`: what the address asks for; null: what this browser remembers.
+// `given`: the theme in the address; null: the one that this browser remembers.
 export function prepare(given) {
   const themes = Object.keys(TEXTS.themes);
   let theme = [given, browser?.getItem("agent-theme")].find((one) => themes.includes(one)) ?? "auto";

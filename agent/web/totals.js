@@ -1,4 +1,4 @@
-// All hosts as one: how many there are of what counts, and how much they do together.
+// The totals of all hosts: counts, and sums of their values.
 import { named } from "./draw.js";
 import { fleet, isDown, isLive } from "./fleet.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
@@ -7,7 +7,7 @@ import { isJudged } from "./troubles.js";
 const sum = (values) => (values.length ? values.reduce((total, value) => total + value, 0) : null);
 const mean = (values) => (values.length ? sum(values) / values.length : null);
 
-// How many, and of how many hosts that is not known; null: of all of them.
+// A count, and the number of hosts for which it is unknown; null: for all of them.
 function counted(count, isTold) {
   const untold = fleet.hosts.filter((host) => !isTold(host)).length;
   return untold < fleet.hosts.length ? [count, untold && TEXTS.unknownHosts(untold)] : null;
@@ -15,10 +15,10 @@ function counted(count, isTold) {
 
 const each = (field) => (host) => isLive(host) && host.summary.gpus.every((gpu) => known(gpu[field]));
 
-// Whether it is known what is wrong with a host: that it is down says it.
+// Whether the state of a host is known; a host that is down counts as known.
 export const isTold = (host) => isDown(host) || isJudged(host);
 
-// As the bar takes them. `gpus`: of the hosts that tell how they are; `troubles`: see troubles.js.
+// The counts for the bar. `gpus`: of the hosts that report their state; `troubles`: see troubles.js.
 export function counts(gpus, troubles) {
   const wrong = troubles.reduce((count, { whom }) => count + Math.max(1, whom.length), 0);
   return {
@@ -35,7 +35,7 @@ export function totals(live, gpus) {
   const values = (field) => gpus.map((gpu) => gpu[field]).filter(known);
   const all = sum(values("memory_total_mb"));
   const watts = sum(values("power_watts"));
-  // Of how many GPUs one of these is not in it.
+  // The number of GPUs for which a value is missing in the sum.
   const beside = (text, ...fields) => {
     const untold = gpus.filter((gpu) => !fields.every((field) => known(gpu[field]))).length;
     return untold && untold < gpus.length ? `${text}, ${TEXTS.unknownToo(untold)}` : text;

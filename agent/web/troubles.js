@@ -1,11 +1,11 @@
-// What is wrong anywhere: hosts that do not tell how they are, then what those that do find critical, then warnings.
+// The troubles of all hosts: first hosts that do not report their state, then critical findings, then warnings.
 import { fleet, isDown, isLive } from "./fleet.js";
 import { GRAVITY, finding, ranges } from "./findings.js";
 import { marked } from "./mute.js";
 import { TEXTS, known } from "./texts.js";
 
-// {key, mark: see mute.js, verdict: "down", "critical" or "warning"; host, whom: indices of GPUs, none: the host itself; why, todo}
-// The key stays as long as it is the same trouble.
+// {key, mark: see mute.js, verdict: "down", "critical" or "warning"; host, whom: indices of GPUs, none: the host
+// itself; why, todo} The key stays the same as long as it is the same trouble.
 function ofHost(host) {
   if (isDown(host)) {
     const mark = marked(host.url, "down", "", ""); // whatever does not answer for it
@@ -30,11 +30,11 @@ export function troubles() {
   return fleet.hosts.flatMap(ofHost).sort((one, other) => gravity(one) - gravity(other));
 }
 
-// Whether all that is wrong with a host is known now.
+// Whether every verdict of a host is known now.
 export const isJudged = (host) =>
   isLive(host) && [host.summary.host, ...host.summary.gpus].every(({ verdict }) => known(verdict));
 
-// The same of that of this path.
+// The same for the host of this path.
 export const tellsAll = (url) => fleet.hosts.some((host) => host.url === url && isJudged(host));
 
 export function line({ key, verdict, host, whom, why, todo }, more = null) {

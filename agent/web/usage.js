@@ -1,4 +1,4 @@
-// GPU hours of each user over a week or a month, held against used: what the agent keeps where STATE_DIR is set.
+// GPU hours held and used by each user over 7 or 30 days, which the agent keeps if STATE_DIR is set.
 import { to } from "./address.js";
 import { file, get, worded } from "./api.js";
 import { element } from "./draw.js";
@@ -30,7 +30,7 @@ export async function load(signal) {
   }
 }
 
-// The whole answer as a file for a spreadsheet; a link could not send the token.
+// Saves the answer as a file for a spreadsheet; a link could not send the token.
 async function save(days) {
   try {
     const address = URL.createObjectURL(await file(`usage?days=${days}&by=user&format=csv`));
@@ -45,7 +45,7 @@ async function save(days) {
 
 const hours = (value) => number(value, " h", 1);
 
-// Held as a bar, and in it what was used; of the rest of it either nothing was done or nothing was told.
+// Held hours as a bar, with the used hours in it; the rest was idle or not reported.
 function bar({ hours_held: held, hours_used: used }, most) {
   const share = (value) => `${(100 * (value ?? 0)) / most}%`;
   return element(
@@ -56,7 +56,7 @@ function bar({ hours_held: held, hours_used: used }, most) {
   );
 }
 
-// A share is one of the time that was told, which may be less than what was held.
+// A share is of the reported time, which may be less than the held time.
 function used({ hours_held: held, hours_used: value, hours_told: told }) {
   if (!known(value)) return [UNKNOWN];
   const ofTold = told < 0.99 * held ? WORDS.ofTold(hours(told)) : "";
@@ -108,7 +108,7 @@ function notes(days) {
   ];
 }
 
-// What stands below the users of now.
+// The section below the present users.
 export function section() {
   const days = chosen();
   const spans = SPANS.map((span) => {

@@ -1,4 +1,4 @@
-// The users of a host: what they hold now, what they held and used, and who holds GPUs idle, since when.
+// The users of a host: the GPUs that they hold now, their GPU time, and who holds idle GPUs, since when.
 import { to } from "./address.js";
 import { get } from "./api.js";
 import { element } from "./draw.js";
@@ -24,10 +24,10 @@ export async function load(_, signal) {
   if (keepsHours) await usage.load(signal);
 }
 
-// The number where a user has no name, as `ps` writes it.
+// The uid if a user has no name, like `ps`.
 const nameOf = ({ username, uid }) => username ?? uid;
 
-// Their processes that hold a GPU and do nothing there, the longest idle first.
+// Their idle holders, the longest idle first.
 function idleHolders({ username, uid }) {
   const isTheirs = (process) => process.username === username && (uid === null || process.uid === uid);
   const idle = (processesNow() ?? []).filter((process) => process.idle_holder && isTheirs(process));
@@ -44,7 +44,7 @@ function idle(user) {
   return [idleText(count, mib), each.length ? element("ul", {}, each) : null];
 }
 
-// As a row; a click shows the GPUs and the processes of this user, and another takes the choice back.
+// A row; a click filters GPUs and processes by this user, a second click removes the filter.
 function row(user) {
   const shown = nameOf(user);
   const isChosen = state.view.user === `${shown}`;
@@ -66,7 +66,7 @@ function row(user) {
 
 let listening = null; // the place
 
-// Whose a GPU was is not whose it is now: without values of now nobody is named.
+// Without current values no users are shown, because they may have changed.
 export function render(place) {
   if (!isLive() || performance.now() - told?.at > OLD) told = null;
   const notes = [state.viewFault];

@@ -1,4 +1,4 @@
-// A table of users: what they hold now and where, what they held and used, and whose GPUs are idle, since when.
+// A table of users: the GPUs that they hold now, their GPU time, and their idle GPUs, since when.
 import { element, show, styled } from "./draw.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 import { WORDS } from "./words.js";
@@ -9,10 +9,10 @@ const WHEN = { weekday: "short", hour: "2-digit", minute: "2-digit" };
 
 const hours = (seconds) => (known(seconds) && seconds >= 3600 ? number(seconds / 3600, " h", 1) : duration(seconds));
 
-// A moment, milliseconds since the epoch, as it is said here.
+// A time, in milliseconds since the epoch, as local text.
 export const moment = (milliseconds) => new Date(milliseconds).toLocaleString([], WHEN);
 
-// How much idle processes hold; null: unknown.
+// The memory that idle processes hold; null: unknown.
 export function idleText(count, mib) {
   if (!known(count)) return UNKNOWN;
   return count ? `▲ ${TEXTS.idleHolders(count, memory(mib))}` : "";
@@ -27,7 +27,7 @@ function used({ held, used }) {
   return [hours(used), share];
 }
 
-// By the name of its text: what stands in it, and whether it is a number.
+// The columns by the name of their text: the content of a cell, and whether it is a number.
 const COLUMNS = {
   user: [name],
   gpus: [({ where }) => where],
@@ -45,7 +45,7 @@ function row(user) {
   return element("tr", { "data-key": user.key }, cells);
 }
 
-// Who holds most now comes first.
+// Users who hold most now come first.
 const most = (one, other) =>
   other.count - one.count || (other.mib ?? 0) - (one.mib ?? 0) || (other.held ?? 0) - (one.held ?? 0);
 
@@ -55,8 +55,8 @@ function rows(users) {
   return element("table", {}, element("thead", {}, element("tr", {}, heads)), element("tbody", {}, [...users].sort(most).map(row)));
 }
 
-// `users`: null: not known, else of each {key, name, href, isChosen; count, where: of GPUs; processes, mib, sm: percent;
-// held, used: seconds of GPUs; idle: nodes}. `below`: nodes under the table.
+// `users`: null: not known, else of each {key, name, href, isChosen; count, where: of GPUs; processes, mib, sm:
+// percent; held, used: seconds of GPUs; idle: nodes}. `below`: nodes under the table.
 export function table(place, users, notes, below = []) {
   show(
     place,

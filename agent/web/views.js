@@ -1,11 +1,11 @@
-// The view that the address asks for: comes when it is wanted, asks what it needs until it is left.
+// The view that the address selects: loads its module when needed, and sends its requests until it is left.
 import { worded } from "./api.js";
 import { read } from "./address.js";
 import { signal } from "./connection.js";
 import { byId } from "./draw.js";
 import { changed, state } from "./state.js";
 
-// Each has `load(state, signal)` and `render(place, state)`.
+// Each view has `load(state, signal)` and `render(place, state)`.
 const MODULES = { gpu: () => import("./gpu.js"), users: () => import("./users.js") };
 const PLACES = { host: "host-view", processes: "host-view", gpu: "gpu-view", users: "users-view" };
 
@@ -14,7 +14,7 @@ let view = null; // its module
 let leave = new AbortController();
 let isAsking = false;
 
-// Follows the address. What another GPU told is not shown as this one's.
+// Follows the address. Values of another GPU are never shown as those of this one.
 export async function open() {
   const before = state.view;
   state.view = read();
@@ -42,7 +42,7 @@ export async function open() {
   await ask();
 }
 
-// With the link that led here the focus is gone: it goes to the heading, or back to the GPU that was left.
+// The focused link is gone: the focus moves to the heading, or back to the GPU that was left.
 function refocus(before) {
   if (document.activeElement?.offsetParent) return; // it still shows
   const { name } = state.view;
@@ -50,7 +50,7 @@ function refocus(before) {
   else if (before.name === "gpu") byId("gpus").querySelector(`[data-key="${before.index}"] a`)?.focus();
 }
 
-// Asks what the view needs, one question at a time.
+// Sends the requests of the view, one at a time.
 export async function ask() {
   const watching = signal();
   if (!watching || isAsking || !MODULES[state.view.name]) return;

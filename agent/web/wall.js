@@ -1,5 +1,5 @@
-// All hosts on a screen that nobody touches: what counts in large figures, what is wrong, and every GPU as a tile that
-// is as large as the screen allows. Where tiles would be too small, the pages turn.
+// The wall: all hosts on a screen without input, with large counts, what is wrong, and every GPU as a tile that is as
+// large as the screen allows. If tiles would be too small, several pages alternate.
 import { element, show, styled, byId } from "./draw.js";
 import { fit } from "./fit.js";
 import { age, fleet, isDown, isLive } from "./fleet.js";
@@ -29,7 +29,7 @@ function box(host) {
   );
 }
 
-// The size is set by script, since the page permits no style in its text.
+// The size is set by script, because the CSP permits no inline styles.
 function laidOut(place) {
   const gpus = Math.max(1, ...fleet.hosts.map(({ summary }) => summary?.gpus.length ?? 0));
   const found = fit(fleet.hosts.length, gpus, place.clientWidth, place.clientHeight);
@@ -49,7 +49,7 @@ export function render(place) {
   head(pages);
 }
 
-// The time of day, how old the oldest value of now is, and which page this is.
+// The time of day, the age of the oldest current value, and the page number.
 function head(pages) {
   const ages = fleet.hosts.filter(isLive).map(age);
   const parts = [
@@ -61,11 +61,11 @@ function head(pages) {
   byId("host").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }
 
-// All of it once a second, which is when ages change.
+// Draws everything once a second, when ages change.
 export const renderHost = () => {};
 export const renderAges = render;
 
-// Keeps the screen on, where the browser can: only over HTTPS.
+// Keeps the screen on if the browser can: only over HTTPS.
 async function awake() {
   await navigator.wakeLock?.request("screen").catch(() => null);
 }

@@ -1,5 +1,5 @@
-// What somebody needs of one host: {count, gb, model}, so many GPUs with so much free memory each, of a model whose name
-// has this in it. gb null, model "": any will do.
+// The wish of the need line: {count, gb, model}, the number of GPUs on one host, the free memory of each, and a part of
+// the model's name. gb null, model "": any.
 import { known } from "./texts.js";
 import { WORDS } from "./words.js";
 
@@ -11,7 +11,7 @@ export function wishFrom(count, gb, model) {
   return isOne ? { count, gb: gb && Number(gb.toFixed(3)), model: model.trim() } : null;
 }
 
-// As it stands in the address: "2,40,h100"; null: it is none.
+// The wish from the address: "2,40,h100"; null: it is not a valid wish.
 export function wishOf(text) {
   const [count, gb, ...model] = (text ?? "").split(",");
   return wishFrom(Number(count), gb ? Number(gb) : null, model.join(","));
@@ -19,7 +19,7 @@ export function wishOf(text) {
 
 export const written = ({ count, gb, model }) => `${count},${gb ?? ""},${model}`;
 
-// What a host is asked; it gives nothing away.
+// The request to a host; it reserves nothing.
 export function question({ count, gb, model }) {
   const query = new URLSearchParams({ count });
   if (known(gb)) query.set("min_free_memory", `${gb}GB`);

@@ -66,7 +66,9 @@ async def test_a_driver_that_hangs_from_the_start_is_reported_when_the_time_is_u
     driver = driver_view(told.snapshot)
     assert (told.gpus, driver.gpu_count) == ([], None)
     assert driver.error is not None
-    assert driver.error.startswith("The driver has not answered in the time of this check: nvmlInit hangs")
+    assert driver.error.startswith(
+        "The driver has not answered within the time of this check: nvmlInit hangs"
+    )
 
 
 async def test_a_gpu_that_has_not_answered_when_the_time_is_up_is_reported(simulation: Simulation) -> None:

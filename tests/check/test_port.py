@@ -48,7 +48,7 @@ def test_something_else_that_listens_there_is_reported() -> None:
     with answering(b"SSH-2.0-OpenSSH\r\n") as port:
         found, problems = look(PORT=port)
     assert (found.state, problems) == ("other", ["port_taken"])
-    assert found.error == "/health cannot be asked: SSH-2.0-OpenSSH"
+    assert found.error == "/health cannot be reached: SSH-2.0-OpenSSH"
 
 
 def test_an_address_of_another_machine_is_told_as_at_the_start() -> None:

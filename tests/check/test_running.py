@@ -99,7 +99,7 @@ def test_a_token_that_is_wrong_or_missing_is_reported_without_it() -> None:
     with agent_server(TOKEN="hunter2") as url:  # noqa: S106  made up
         wrong, missing = ask(url, "hunter3"), ask(url)
     assert wrong.error == f"{url} refuses the token of these settings"
-    assert missing.error == f"{url} wants a token, and these settings have none"
+    assert missing.error == f"{url} requires a token, and these settings have none"
     assert (wrong.version, wrong.gpus) == (__version__, None), "the version is for everybody"
     assert told(wrong, []) == ["agent_silent"]
 
@@ -162,7 +162,7 @@ def test_an_agent_whose_driver_hangs_says_so_itself(simulation: Simulation) -> N
 
 def test_what_is_no_agent_is_reported_in_one_sentence() -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
-    assert ask(nobody).error == f"{nobody} cannot be asked: [Errno 111] Connection refused"
+    assert ask(nobody).error == f"{nobody} cannot be reached: [Errno 111] Connection refused"
     with http_server({}) as url:
         assert (
             ask(url).error == f"{url} answered 404 to /openapi.json; is this the agent, with its URL_PREFIX?"
@@ -171,12 +171,12 @@ def test_what_is_no_agent_is_reported_in_one_sentence() -> None:
         assert ask(url).error == f"{url} is another program: 'Pet store'"
     for junk in (b"<html>", b"[" * 100_000, b'{"info":{}}'):
         with http_server({"/openapi.json": junk}) as url:
-            assert ask(url).error == f"{url} answered something that is not the agent's"
+            assert ask(url).error == f"{url} sent an answer that is not an agent's"
     with answering(b"SSH-2.0-OpenSSH\r\n") as port:
         url = f"http://127.0.0.1:{port}"
         assert ask(url).error == f"{url} does not answer in HTTP (BadStatusLine); is it https://?"
         url = f"https://127.0.0.1:{port}"
-        assert str(ask(url).error).startswith(f"{url} does not speak TLS as it should: ")
+        assert str(ask(url).error).startswith(f"{url} does not speak TLS properly: ")
 
 
 def test_a_token_that_is_sent_back_is_masked() -> None:
@@ -200,7 +200,7 @@ def test_a_certificate_that_is_not_trusted_is_reported_in_one_sentence(
             " (SSL_CERT_FILE may name a file of more authorities)"
         )
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
-        assert ask(url).error == f"{url} answered something that is not the agent's"
+        assert ask(url).error == f"{url} sent an answer that is not an agent's"
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ NO_HTTP = "This is not a valid HTTP/1.1 request"
 def test_another_version_is_refused(url: str, version: str) -> None:
     reply = exchange(url, f"GET /health {version}\r\n".encode() + HOST + b"\r\n")
     assert reply.status == 400
-    assert reply.error in {NO_HTTP, f"{version} is not spoken here; accepted: HTTP/1.1 and HTTP/1.0"}
+    assert reply.error in {NO_HTTP, f"{version} is not supported; accepted: HTTP/1.1 and HTTP/1.0"}
 
 
 @pytest.mark.parametrize(

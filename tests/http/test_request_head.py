@@ -76,7 +76,7 @@ def test_the_target_is_a_path(
 @pytest.mark.parametrize(
     ("version", "method", "target", "headers", "sentence"),
     [
-        ("2.0", b"GET", b"/", [HOST], "HTTP/2.0 is not spoken here"),
+        ("2.0", b"GET", b"/", [HOST], "HTTP/2.0 is not supported"),
         ("1.1", b"GET", b"/", [HOST, HOST], "There is more than one Host header"),
         ("1.1", b"GET", b"/", [], "The Host header is missing"),
         ("1.1", b"GET", b"/", [(b"host", b"a b")], "The Host header is not a host"),

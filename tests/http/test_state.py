@@ -54,7 +54,7 @@ async def test_without_it_nothing_is_said_of_a_file_and_an_hour_is_all(simulated
         answer = await client.get("/history?seconds=86400")
 
     assert answer.status_code == 400
-    assert error_in(answer) == "Invalid seconds: 86400; accepted: up to 3600, for STATE_DIR is not set"
+    assert error_in(answer) == "Invalid seconds: 86400; accepted: up to 3600, because STATE_DIR is not set"
 
 
 @pytest.mark.usefixtures("simulated")
@@ -114,7 +114,7 @@ def _counted(metrics: httpx.Response) -> list[float]:
 
 
 def test_what_keeps_nothing_in_memory_keeps_nothing_in_a_file() -> None:
-    with pytest.raises(SettingsError, match="STATE_DIR is '/var/lib/x', which has nothing to keep while"):
+    with pytest.raises(SettingsError, match="STATE_DIR is '/var/lib/x', which cannot keep anything while"):
         Settings.from_mapping({"HISTORY_INTERVAL": "0", "STATE_DIR": "/var/lib/x"})
 
 

@@ -132,7 +132,7 @@ def test_the_cursor_stays_at_its_moment_while_time_goes_on(page: Page) -> None:
 
 
 def test_keys_move_the_cursor_and_it_is_read_out(page: Page) -> None:
-    slider = page.get_by_role("slider", name="Moment of the values shown")
+    slider = page.get_by_role("slider", name="Time of the shown values")
     slider.focus()
     assert slider.get_attribute("aria-valuetext") == "now: Power draw 0, PCIe sent 1000, PCIe received 0"
     for _ in range(4):

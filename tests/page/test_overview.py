@@ -61,7 +61,7 @@ def test_every_host_has_its_row_and_those_that_are_down_disturb_no_other(
         totals = facts(page.locator("#totals"))
         assert (totals["Hosts"], totals["GPUs"]) == (f"{UP} of {HOSTS}", f"{UP * 8}")
         assert totals["Memory"].endswith("14.3 TiB")  # 23 hosts with 8 times 79.6 GiB
-        assert page.get_by_text("Simulated: no real GPU").is_visible()
+        assert page.get_by_text("These GPUs are simulated").is_visible()
         assert re.fullmatch(r"\d+ s old", page.locator(".host-age").first.inner_text())
 
 

@@ -118,7 +118,7 @@ def test_users_beyond_those_that_the_agent_names_are_hinted_at(browser: Browser)
 
 def test_simulated_data_wears_a_banner(browser: Browser) -> None:
     with agent_process("--simulate", "1") as agent, opened(browser, f"{agent.url}/") as page:
-        page.get_by_text("Simulated: no real GPU is behind these numbers.").wait_for()
+        page.get_by_text("These GPUs are simulated.").wait_for()
 
 
 def test_a_process_named_like_a_script_is_only_shown(browser: Browser) -> None:

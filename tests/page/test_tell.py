@@ -101,7 +101,7 @@ def test_over_plain_http_it_is_reported_by_title_icon_banner_and_sound_and_why_n
 def test_in_a_secure_context_the_system_gives_a_notice_too(browser: Browser, two: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
         arm(page, "critical")
-        page.get_by_text("A system notification appears, too.").wait_for()
+        page.get_by_text("A system notification is shown too.").wait_for()
         page.wait_for_function(
             "() => JSON.parse(sessionStorage['agent-awaited']).some(({ seen }) => Object.keys(seen).length)"
         )

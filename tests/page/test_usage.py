@@ -92,7 +92,9 @@ def test_users_of_a_week_and_of_a_month_with_held_against_used(browser: Browser,
         assert bars == ["100%", "75%", "1.25%"]
         assert "hours=30" in page.url
         page.get_by_text(f"{ago(29)} to {ago(0)}").wait_for()
-        page.get_by_text(re.compile("Nothing is counted since the agent started|Counted up to")).wait_for()
+        page.get_by_text(
+            re.compile("Nothing has been counted since the agent started|Counted up to")
+        ).wait_for()
 
 
 def test_where_nothing_is_known_nobody_is_not_told(browser: Browser, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_where_nothing_is_known_nobody_is_not_told(browser: Browser, tmp_path: P
         agent_server(STATE_DIR=str(tmp_path), HISTORY_INTERVAL="10") as url,
         opened(browser, f"{url}/#users") as page,
     ):
-        page.get_by_text("Nothing is counted of these days yet.").wait_for()
+        page.get_by_text("Nothing has been counted for these days yet.").wait_for()
         assert page.get_by_text("Nobody had a process").count() == 0
 
 
@@ -137,7 +139,7 @@ def test_a_day_and_ninety_days_in_the_charts_of_a_gpu(browser: Browser, tmp_path
         chart.locator(".spread").get_by_text("250").wait_for()
         assert page.get_by_role("button", name="24 h").get_attribute("aria-pressed") == "true"
         assert "range=1440" in page.url
-        slider = page.get_by_role("slider", name="Moment of the values shown")
+        slider = page.get_by_role("slider", name="Time of the shown values")
         slider.focus()
         slider.evaluate(
             "(one) => { one.value = -7200; one.dispatchEvent(new Event('input', { bubbles: true })); }"

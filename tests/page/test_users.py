@@ -144,7 +144,7 @@ def test_of_an_agent_that_is_gone_no_user_is_named(browser: Browser) -> None:
     ):
         page.locator(".people tbody tr").first.wait_for()
         agent.stop()
-        page.get_by_text("Who holds a GPU is not known now.").wait_for()
+        page.get_by_text("It is unknown now who holds a GPU.").wait_for()
         assert page.locator(".people tbody tr").count() == 0
 
 

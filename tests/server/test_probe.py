@@ -93,7 +93,7 @@ def test_it_asks_the_unix_socket(tmp_path: Path) -> None:
     with agent_process("--simulate", "1", prefix="/server2", **settings):
         assert probe(settings) == (0, f"healthy: {where}")
     status, line = probe({**settings, "UDS": f"{tmp_path}/none"})
-    assert (status, "cannot be asked: [Errno 2] No such file" in line) == (1, True)
+    assert (status, "cannot be reached: [Errno 2] No such file" in line) == (1, True)
 
 
 def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"PORT={port}\nURL_PREFIX=server2\n")
     status, line = probe({}, cwd=tmp_path)
     assert status == 1
-    assert line.startswith(f"unhealthy: http://127.0.0.1:{port}/server2/health cannot be asked: ")
+    assert line.startswith(f"unhealthy: http://127.0.0.1:{port}/server2/health cannot be reached: ")
     assert line.endswith("Connection refused")
 
 
@@ -118,12 +118,12 @@ def test_it_reads_the_env_file_beside_main_py_from_any_directory(tmp_path: Path)
 @pytest.mark.parametrize(
     ("expected", "answer"),
     [
-        pytest.param("not the agent's", b"HTTP/1.1 200 OK\r\n\r\nwelcome", id="another server"),
-        pytest.param("not the agent's", b"HTTP/1.1 200 OK\r\n\r\n[]", id="other JSON"),
-        pytest.param("not the agent's", b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe", id="no text"),
+        pytest.param("not an agent's", b"HTTP/1.1 200 OK\r\n\r\nwelcome", id="another server"),
+        pytest.param("not an agent's", b"HTTP/1.1 200 OK\r\n\r\n[]", id="other JSON"),
+        pytest.param("not an agent's", b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe", id="no text"),
         pytest.param("answered 503", b'HTTP/1.1 503 Busy\r\n\r\n{"status":"ok"}', id="an error"),
-        pytest.param("cannot be asked: SSH-2.0", b"SSH-2.0\r\n", id="no HTTP"),
-        pytest.param("cannot be asked: ", b"", id="nothing"),
+        pytest.param("cannot be reached: SSH-2.0", b"SSH-2.0\r\n", id="no HTTP"),
+        pytest.param("cannot be reached: ", b"", id="nothing"),
     ],
 )
 def test_whatever_else_answers_is_unhealthy(expected: str, answer: bytes) -> None:

@@ -281,7 +281,7 @@ def test_tokens_without_any_token_are_a_fault_and_not_an_open_door(written: str)
 
 def test_a_metrics_token_alone_is_refused_because_it_would_close_nothing() -> None:
     why = "which restricts nothing while no other token is set"
-    accepted = "a token of its own beside TOKEN, TOKENS or TOKEN_FILE"
+    accepted = "a token that differs from TOKEN, TOKENS and TOKEN_FILE, one of which is set"
     assert faults(METRICS_TOKEN="hunter2") == (f"METRICS_TOKEN is ***, {why}; accepted: {accepted}",)  # noqa: S106  made up
 
 

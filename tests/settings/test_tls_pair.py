@@ -54,7 +54,7 @@ def test_a_certificate_and_its_key_are_accepted(folder: Path) -> None:
     ("cert", "key", "fault"),
     [
         ("none", "key.pem", "TLS_CERT is 'none', which cannot be read (No such file or directory)"),
-        ("other", "key.pem", "TLS_CERT is 'other', which is no regular file"),
+        ("other", "key.pem", "TLS_CERT is 'other', which is not a regular file"),
         ("text", "key.pem", "TLS_CERT is 'text', which holds no certificate"),
         ("key.pem", "key.pem", "TLS_CERT is 'key.pem', which holds no certificate"),
         ("large", "key.pem", f"TLS_CERT is 'large', which holds more than {MAX_BYTES} bytes"),
@@ -62,7 +62,7 @@ def test_a_certificate_and_its_key_are_accepted(folder: Path) -> None:
         ("cert.pem", "text", "TLS_KEY is 'text', which holds no private key"),
         ("cert.pem", "cert.pem", "TLS_KEY is 'cert.pem', which holds no private key"),
         ("cert.pem", "other/key.pem", "TLS_KEY is 'other/key.pem', which is not the key of TLS_CERT"),
-        ("cert.pem", "encrypted.pem", "TLS_KEY is 'encrypted.pem', which wants a passphrase"),
+        ("cert.pem", "encrypted.pem", "TLS_KEY is 'encrypted.pem', which needs a passphrase"),
         ("weak.pem", "weak-key.pem", "TLS_KEY is 'weak-key.pem', which OpenSSL refuses as too weak"),
     ],
 )
@@ -84,7 +84,7 @@ def test_one_without_the_other_is_a_fault_and_no_plain_http(folder: Path, given:
 def test_tls_on_a_unix_socket_is_a_fault(folder: Path) -> None:
     (said,) = faults(folder, "cert.pem", "key.pem", UDS="/run/agent")
     assert said.startswith(
-        "TLS_CERT is 'cert.pem', which is of no use on a Unix socket; accepted: either UDS,"
+        "TLS_CERT is 'cert.pem', which has no effect on a Unix socket; accepted: either UDS,"
     )
 
 

@@ -63,9 +63,9 @@ def test_a_file_with_anything_else_is_refused_as_a_whole(tmp_path: Path, content
     ("put", "why"),
     [
         pytest.param(lambda _path: None, "cannot be read (No such file or directory)", id="nothing"),
-        pytest.param(lambda path: path.mkdir(), "is no regular file", id="a folder"),
-        pytest.param(os.mkfifo, "is no regular file", id="a FIFO that nobody writes"),
-        pytest.param(lambda path: path.symlink_to("/dev/zero"), "is no regular file", id="a device"),
+        pytest.param(lambda path: path.mkdir(), "is not a regular file", id="a folder"),
+        pytest.param(os.mkfifo, "is not a regular file", id="a FIFO that nobody writes"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "is not a regular file", id="a device"),
         pytest.param(
             lambda path: path.symlink_to(path),
             "cannot be read (Too many levels of symbolic links)",

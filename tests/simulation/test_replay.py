@@ -96,7 +96,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     try:
         for path in (tmp_path / "pipe", f"/dev/fd/{reading}", "/dev/null"):
             with pytest.raises(
-                SettingsError, match="which is no regular file, as a pipe is none; accepted: "
+                SettingsError, match="which is not a regular file, as a pipe is none; accepted: "
             ):
                 Settings.from_mapping({"SIMULATE_GPUS": str(path)})
     finally:

@@ -1,8 +1,8 @@
-"""Whether a GPU is well: a verdict, the reasons in words, and what to do.
+"""Whether a GPU is healthy: a verdict, the reasons in words, and what to do.
 
-A file for each subject has its rules, and names the kinds of findings that they make. A rule looks at one
-thing and knows nothing of the others. An unknown value is no finding: a GPU that reports little is judged by
-that little. `docs/findings.md` has every kind.
+A file for each subject has its rules, and names the kinds of findings that they make. A rule judges one
+thing, independently of the others. An unknown value is no finding: a GPU is judged by the values that it
+reports. `docs/findings.md` has every kind.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _NOTHING = Lately()
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The verdict on one GPU, or on the host. None: nothing is known of it yet."""
+    """The verdict on one GPU, or on the host. None: nothing is known yet."""
 
     verdict: HealthVerdict | None
     findings: tuple[Finding, ...] = ()  # the worst first

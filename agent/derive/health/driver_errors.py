@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LASTING_SECONDS = 60.0
 MEMORY = frozenset({"memory.total_bytes", "memory.used_bytes", "memory.free_bytes"})
 UTILIZATION = frozenset({"utilization.gpu_percent"})
-# Judged even if they were never reported: a GPU that has such a value reports it, or says that it does not.
+# Judged even if never reported: a GPU that has such a value reports it, or says not supported.
 VITAL = MEMORY | UTILIZATION | {"thermal.gpu_celsius", "power.usage_watts"}
 MOST_NAMED = 3  # functions in the sentence; a GPU that no longer reports anything would fill pages
 RESET_REQUIRED = "NVML_ERROR_RESET_REQUIRED"  # a state of the GPU, which is a finding of its own
@@ -53,7 +53,10 @@ def judge(patient: Patient) -> Iterator[Finding]:
 
 
 def _lasting_failures(patient: Patient) -> dict[str, Unknown]:
-    """By field. Time counts from call to call: a single error of what is asked seldom may have passed."""
+    """The failures by field.
+
+    Time counts from call to call, because an error of a value that is read seldom may have passed.
+    """
     return {
         field: unknown
         for field, unknown in patient.reading.unknown.items()
@@ -65,7 +68,7 @@ def _lasting_failures(patient: Patient) -> dict[str, Unknown]:
 
 
 def _calls(failures: Mapping[str, Unknown]) -> str:
-    """The functions with NVML's words, those of vital values first."""
+    """The functions with NVML's errors, those of vital values first."""
     fields = sorted(failures, key=lambda field: (field not in VITAL, field))
     calls = list(dict.fromkeys(f"{failures[field].function} ({failures[field].words})" for field in fields))
     named, more = calls[:MOST_NAMED], len(calls) - MOST_NAMED

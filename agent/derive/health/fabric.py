@@ -58,7 +58,7 @@ _CONFIGURATIONS: Mapping[int, str] = {
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """By what is so now, and for how long a registration has gone on."""
+    """Judge the present state, and the time that a registration has taken."""
     fabric = patient.reading.fabric
     pending = pending_words(fabric)
     seconds = patient.lately.fabric_pending_seconds if patient.lately else None
@@ -81,12 +81,12 @@ def judge(patient: Patient) -> Iterator[Finding]:
 
 
 def pending_words(fabric: Fabric) -> str | None:
-    """How far a registration is that has not ended; None: it has, or there is no fabric."""
+    """The state of a registration that has not ended; None: it has, or there is no fabric."""
     return None if fabric.state is None else _PENDING.get(fabric.state)
 
 
 def has_failed(fabric: Fabric) -> bool:
-    """Whether the registration has ended, and not well."""
+    """Whether the registration has ended with an error."""
     return fabric.state == FabricState.COMPLETED and bool(fabric.status)
 
 

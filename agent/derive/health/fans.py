@@ -1,4 +1,4 @@
-"""Fans that should run."""
+"""Fans that stand still although the GPU is hot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOT_CELSIUS = 75
 KINDS = (
     FAN_STOPPED := critical(
         "fan_stopped",
-        "a fan stands still while the GPU has 75 °C or more",
+        "a fan does not turn while the GPU has 75 °C or more",
         AT_ONCE,
         "nvmlDeviceGetFanSpeedRPM, nvmlDeviceGetFanSpeed_v2 and nvmlDeviceGetFanSpeed",
     ),
@@ -26,13 +26,13 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Of a hot GPU that was hot when its fans were read."""
+    """Judge only a GPU that is hot, and was hot when its fans were read."""
     fans, temperature = patient.reading.fans, patient.reading.thermal.gpu_celsius
     if temperature is None or temperature < HOT_CELSIUS:
         return
     if fans.gpu_celsius is not None and fans.gpu_celsius < HOT_CELSIUS:
         return  # it was cool when the fans were read: they may be running by now
-    # Where the fans are not reported one by one, the older functions report the first.
+    # If the fans are not reported one by one, the older functions report the first.
     every = [fan for fan in fans.each if fan != Fan()] or [Fan(fans.speed_percent, fans.speed_rpm)]
     stopped = sum(map(_stands_still, every))
     if stopped:
@@ -45,5 +45,5 @@ def judge(patient: Patient) -> Iterator[Finding]:
 
 
 def _stands_still(fan: Fan) -> bool:
-    """By the measured speed where there is one; the percentage is only the intended speed."""
+    """Judged by the measured speed if it is known; the percentage is only the requested speed."""
     return (fan.speed_percent if fan.speed_rpm is None else fan.speed_rpm) == 0

@@ -1,4 +1,4 @@
-"""Whether the flash memory of the board can be believed."""
+"""Whether the InfoROM, the flash memory of the board, is valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """By the last look, which may be an hour ago."""
+    """Judge the last check, which may be an hour old."""
     if patient.reading.inforom.is_valid is False:
         yield INFOROM_CORRUPT.found(
             "The InfoROM is corrupt: error counts and settings that it keeps cannot be trusted",

@@ -1,4 +1,4 @@
-"""ECC errors, what became of the memory that had them, and NVIDIA's criteria to reset or replace a GPU."""
+"""ECC errors, retired and remapped memory, and NVIDIA's criteria to reset or replace a GPU."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """A reset clears the errors, and lets repairs happen; some faults it does not end."""
+    """A reset clears the errors and starts the repairs, but does not end every fault."""
     errors = patient.reading.memory_errors
     if errors.uncorrected_volatile:
         yield ECC_UNCORRECTED.found(

@@ -1,4 +1,4 @@
-"""The NVLinks: whether all are up, and whether they keep up."""
+"""The NVLinks: whether all are up, and whether they are fast and stable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SPEED_OF_MODEL: Mapping[str, int] = {
 # Drivers round the speed in their own ways; a link that has fallen back is far below.
 SLOW_SHARE = 0.9
 
-_SUCCESS = "NVML_SUCCESS"  # the call that should tell of links succeeded
+_SUCCESS = "NVML_SUCCESS"  # the call that reports links succeeded
 
 KINDS = (
     NVLINK_DOWN := warning(
@@ -64,9 +64,10 @@ KINDS = (
 def expected_links(snapshot: Snapshot) -> Mapping[int, int]:
     """How many links of each GPU should be up, by index.
 
-    As many as this card had at once, or another one of its model has that is behind NVSwitches: there all are
-    connected alike, but a bridge, or a board without a switch, gives each card its own number. For the same
-    reason the number of the model counts only for a GPU that has links to NVSwitches.
+    The most that this card had at once, or that another card of its model behind NVSwitches has: behind
+    NVSwitches all cards are connected alike, but with a bridge, or on a board without a switch, each card can
+    have another number. For the same reason the number that NVIDIA states for the model counts only for a GPU
+    with links to NVSwitches.
     """
     behind = {gpu.index for gpu in snapshot.gpus if NVSWITCH in (gpu.values.nvlink.peers or ())}
     to_switches: dict[str | None, int] = defaultdict(int)
@@ -85,7 +86,7 @@ def expected_links(snapshot: Snapshot) -> Mapping[int, int]:
 
 
 def expected_speeds(snapshot: Snapshot) -> Mapping[str | None, int]:
-    """How fast a link to an NVSwitch should be, MB/s, by model; 0: unknown."""
+    """The expected speed of a link to an NVSwitch, MB/s, by model; 0: unknown."""
     speeds: dict[str | None, int] = defaultdict(int)
     for gpu in snapshot.gpus:
         model = gpu.identity.name
@@ -99,16 +100,16 @@ def _to_switches(nvlink: NvLinks) -> Iterator[NvLink]:
 
 
 def _has_none(reading: GpuReading) -> bool:
-    """Whether the driver says that there is none: so also of a GPU whose links were never up.
+    """Whether the driver reports that there is no link; it does so also for a GPU whose links were never up.
 
-    A driver that refuses to tell says nothing.
+    An error of the driver does not count.
     """
     unknown = reading.unknown.get("nvlink.links")
     return unknown is not None and unknown.error == _SUCCESS and unknown.reason is Reason.NOT_SUPPORTED
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Nothing in MIG mode, in which an A100 switches its links off."""
+    """Judge nothing in MIG mode, in which an A100 switches its links off."""
     links = patient.reading.nvlink.links
     if patient.reading.mig.enabled or (links is None and not _has_none(patient.reading)):
         return
@@ -135,5 +136,5 @@ def judge(patient: Patient) -> Iterator[Finding]:
         times = "once" if recoveries == 1 else f"{recoveries} times"
         yield NVLINK_RECOVERY.found(
             f"The NVLinks had to recover {times} in the last hour",
-            "see nvidia-smi nvlink --errorcounters; if it goes on, look at the seat of the board",
+            "see nvidia-smi nvlink --errorcounters; if it continues, check the seat of the board",
         )

@@ -1,4 +1,4 @@
-"""The PCIe link, compared with what it could be."""
+"""The PCIe link, compared with the best that it can be."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Only under load: a link rests at a lower generation."""
+    """Judge only under load: an idle link uses a lower generation."""
     pcie = patient.reading.pcie
     most, widest = pcie.max_generation, expected_width(pcie)
 
@@ -44,7 +44,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
 
 
 def _beside_the_best(link: LinkSample, most: int | None, widest: int | None) -> str:
-    """The link beside what it could be, as far as both are known."""
+    """The link compared with the best that it can be, if both are known."""
     now, instead = [], []
     if link.generation is not None and most is not None:
         now, instead = [f"generation {link.generation}"], [str(most)]

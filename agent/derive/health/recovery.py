@@ -1,4 +1,4 @@
-"""What the driver wants done to the GPU."""
+"""Recovery actions and repairs that the driver asks for."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _ADVICE = {
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """A recovery that is reported in two ways is one finding."""
+    """A recovery that is reported in two ways makes one finding."""
     action = patient.reading.recovery.action
     if patient.reading.recovery.requires_reset and action != RecoveryAction.GPU_RESET:
         yield RESET_REQUIRED.found("The GPU requires a reset", _ADVICE[RecoveryAction.GPU_RESET])

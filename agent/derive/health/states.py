@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     LOST := critical(
-        "lost", "the driver refuses to let the GPU be read, and says why", AT_ONCE, "any NVML function"
+        "lost", "the driver refuses to read the GPU, and says why", AT_ONCE, "any NVML function"
     ),
     STUCK := critical(
         "stuck", "a driver call has not returned for SAMPLE_TIMEOUT", AT_ONCE, "the agent's clock"
@@ -27,7 +27,7 @@ _CANNOT_BE_READ = {GpuState.LOST: LOST, GpuState.STUCK: STUCK, GpuState.STALE: S
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Of a GPU without a reading."""
+    """Judge a GPU without a reading."""
     gpu = patient.gpu
     if gpu.reading is None and gpu.state in _CANNOT_BE_READ:
         yield _CANNOT_BE_READ[gpu.state].found(gpu.error or UNREADABLE.what, gpu.todo or UNREADABLE.todo)

@@ -26,7 +26,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Only of a GPU that reports both margins; a thermal slowdown is a finding of its own."""
+    """Judge only a GPU that reports both margins; a thermal slowdown is a finding of its own."""
     thermal = patient.reading.thermal
     margin, limit = thermal.margin_celsius, thermal.slowdown_margin_celsius
     if margin is None or limit is None or margin > limit:

@@ -1,6 +1,6 @@
-"""What slows the GPU down now, or has done so for a good part of the last five minutes.
+"""Reasons that slow the GPU down now, or did so for more than 30 s of the last five minutes.
 
-The power cap is no finding: a GPU that works at its limit is well.
+The power cap is no finding: a GPU that works at its limit is healthy.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """What slows it down now, else what did so lately, which a sample a second may have missed."""
+    """Judge the present reasons, else the counters of the last minutes, which also have short slowdowns."""
     reasons = patient.reading.clocks.event_reasons or 0
     if reasons & ClocksEventReason.HW_THERMAL_SLOWDOWN:
         yield THERMAL_SLOWDOWN_HW.found(

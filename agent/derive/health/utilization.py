@@ -1,4 +1,4 @@
-"""A GPU that only seems to work."""
+"""Ghost utilization: a GPU that reports utilization without doing any work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS = (
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """By the minute that has passed; see agent/derive/unlisted.py."""
+    """Judge the last minute; see agent/derive/unlisted.py."""
     if patient.has_ghost_utilization:
         yield GHOST_UTILIZATION.found(
             f"At least {GHOST_PERCENT} % utilization for a minute, without a process or memory in use",

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from agent.derive.findings import Patient
 
-# An application's XID says something about the GPU only while it may be the first of many.
+# An application's XID matters for the GPU only while more of them may follow.
 APPLICATION_XID_SECONDS = 600.0
-# A GPU that needed a reset is not well because nobody looked at it for a while; a day is the time in which
-# somebody does. A reset that happened meanwhile is reported by the kernel log alone.
+# A GPU that needs a reset stays critical for a day, so that somebody notices. Only the kernel log reports a
+# reset that has happened meanwhile.
 HARDWARE_XID_SECONDS = 86_400.0
 
 KINDS = (
@@ -30,7 +30,7 @@ KINDS = (
     ),
 )
 
-# By what helps; None: nothing is wrong.
+# By remedy; None: nothing is wrong.
 _VERDICTS: Mapping[Remedy, tuple[HealthVerdict, float] | None] = {
     Remedy.NONE: None,
     Remedy.APPLICATION: (HealthVerdict.WARNING, APPLICATION_XID_SECONDS),
@@ -45,9 +45,9 @@ _BY_REMEDY: Mapping[Remedy, str] = {
     Remedy.REPLACE: "reboot; if it comes back, have the GPU replaced",
     Remedy.UNKNOWN: "look it up in NVIDIA's catalogue of XID errors",
 }
-# Where NVIDIA's action says more than what helps.
+# For actions of NVIDIA that say more than the remedy.
 _BY_ACTION: Mapping[Action | None, str] = {
-    Action.CHECK_MECHANICALS: "switch the host off, and look at the power cables and the seat of the card",
+    Action.CHECK_MECHANICALS: "switch the host off, and check the power cables and the seat of the card",
     Action.RESTART_VM: "restart the virtual machine that has it",
     Action.UPDATE_SWFW: "update the driver, and the vGPU software of guest and host",
     Action.CONTACT_SUPPORT: "if it comes back, ask the GPU's vendor",
@@ -56,12 +56,12 @@ _BY_ACTION: Mapping[Action | None, str] = {
 
 
 def verdict_on(code: int, capability: tuple[int, int] | None) -> tuple[HealthVerdict, float] | None:
-    """Of an XID by itself, and for how many seconds; None: nothing is wrong."""
+    """The verdict on a single XID, and for how many seconds; None: nothing is wrong."""
     return _VERDICTS[remedy(code, look_up(code, capability))]
 
 
 def judge(patient: Patient) -> Iterator[Finding]:
-    """Each code that is recent enough."""
+    """Judge each code that is recent enough."""
     capability = patient.reading.identity.compute_capability
     for code, seen in sorted((patient.gpu.xids or {}).items()):
         judged = verdict_on(code, capability)
@@ -72,7 +72,8 @@ def judge(patient: Patient) -> Iterator[Finding]:
         if patient.now - seen.last_at > lasts:
             continue
         asks_for_nothing = patient.reading.recovery.action == RecoveryAction.NONE
-        # Harmless or fatal by registers that NVML does not report; but newer drivers tell what they ask for.
+        # Whether it is fatal is in registers that NVML does not report; but newer drivers report the recovery
+        # action.
         if row.immediate is Action.WORKFLOW_NVLINK5_ERR and asks_for_nothing:
             verdict = HealthVerdict.WARNING
         times = "" if seen.times == 1 else f", {seen.times} times"

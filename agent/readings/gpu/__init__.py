@@ -1,4 +1,4 @@
-"""One GPU as the driver describes it: a dataclass for each subject, in the file of that name."""
+"""One GPU as the driver reports it: a dataclass for each subject, in the file of that name."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class GpuReading:
     modes: Modes = field(default_factory=Modes)
     recovery: Recovery = field(default_factory=Recovery)
     processes: tuple[GpuProcess, ...] | None = None  # None: the driver does not report it
-    process_list_is_partial: bool = False  # some list was refused: there may be more of them
+    process_list_is_partial: bool = False  # the driver refused a list: there may be more processes
     mig: Mig = field(default_factory=Mig)
     # By the field of this reading: "power.usage_watts"; of a list by its name: "fans.each".
     unknown: Mapping[str, Unknown] = field(default_factory=lambda: MappingProxyType({}))
@@ -64,11 +64,11 @@ class GpuReading:
 
     @property
     def knows_all_processes(self) -> bool:
-        """Whether `processes` are all that there are."""
+        """Whether `processes` has all processes on the GPU."""
         return self.processes is not None and not self.process_list_is_partial
 
     def lasting(self) -> GpuReading:
-        """What stays true while the GPU cannot be read; everything else is unknown."""
+        """The values that stay valid while the GPU cannot be read; everything else is unknown."""
         return GpuReading(
             self.sampled_since_boot,
             identity=GpuIdentity(self.identity.uuid, self.identity.name, self.identity.pci_bus_id),

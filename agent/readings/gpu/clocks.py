@@ -1,4 +1,4 @@
-"""How fast the clocks of one GPU run, how fast they may, and what holds them back."""
+"""The clocks of one GPU, their maxima, and the reasons that limit them."""
 
 from __future__ import annotations
 

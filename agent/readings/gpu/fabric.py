@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class FabricState(IntEnum):
-    """How far the GPU is with its registration (NVML: nvmlGpuFabricState_t)."""
+    """The state of the GPU's registration (NVML: nvmlGpuFabricState_t)."""
 
     NOT_STARTED = 1
     IN_PROGRESS = 2
@@ -37,9 +37,10 @@ class FabricConfiguration(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fabric:
-    """nvmlDeviceGetGpuFabricInfoV, else nvmlDeviceGetGpuFabricInfo, which tells no health.
+    """nvmlDeviceGetGpuFabricInfoV, else nvmlDeviceGetGpuFabricInfo, which reports no health.
 
-    All are None on a GPU without a fabric, and each part of the health that the GPU does not report.
+    All fields are None on a GPU without a fabric, and each part of the health that the GPU does not report is
+    None.
     """
 
     state: int | None = None  # one of FabricState, or newer than it

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 class Fan:
     """One fan."""
 
-    speed_percent: int | None = None  # nvmlDeviceGetFanSpeed_v2: as intended; may exceed 100
+    speed_percent: int | None = None  # nvmlDeviceGetFanSpeed_v2: as requested; may exceed 100
     speed_rpm: int | None = None  # nvmlDeviceGetFanSpeedRPM: as measured
 
 
 @dataclass(frozen=True, slots=True)
 class Fans:
-    """The first fan, which is all that older drivers tell of, and each of them."""
+    """The first fan, which is all that older drivers report, and each fan."""
 
     count: int | None = None  # nvmlDeviceGetNumFans
     # nvmlDeviceGetFanSpeed, or of the first of `each`; may exceed 100

@@ -1,4 +1,4 @@
-"""GPU performance monitoring (GPM), Hopper and newer: how busy SMs, tensor cores and DRAM really are."""
+"""GPU performance monitoring (GPM), Hopper and newer: activity of SMs, tensor cores and DRAM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Gpm:
-    """Percent, 0 to 100, as a mean over the time since the sample before."""
+    """Percent, 0 to 100, as a mean over the time since the previous sample."""
 
     supported: bool = False  # nvmlGpmQueryDeviceSupport
     sm_activity_percent: float | None = None  # GPM metric 2

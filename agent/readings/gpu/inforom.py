@@ -7,6 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Inforom:
-    """Whether the InfoROM can be believed."""
+    """Whether the InfoROM is valid."""
 
     is_valid: bool | None = None  # nvmlDeviceValidateInforom: its checksum is right

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """How much there is, and how much of it is in use."""
+    """Total memory, and memory in use."""
 
     total_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2; None with unified memory
     used_bytes: int | None = None  # nvmlDeviceGetMemoryInfo_v2, without what the driver reserves

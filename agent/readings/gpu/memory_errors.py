@@ -1,4 +1,4 @@
-"""ECC errors of one GPU, and the pages and rows given up because of them."""
+"""ECC errors of one GPU, and the pages retired and rows remapped because of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RemapBanks:
 
 @dataclass(frozen=True, slots=True)
 class SramSources:
-    """Uncorrected errors of SRAM over the life of the GPU, by the part of it that had them."""
+    """Uncorrected errors of SRAM over the life of the GPU, by part of the chip."""
 
     l2: int
     sm: int
@@ -29,7 +29,7 @@ class SramSources:
 
 @dataclass(frozen=True, slots=True)
 class MemoryErrors:
-    """ECC errors and what became of the memory that had them. Volatile: since the driver was loaded."""
+    """ECC errors, and retired or remapped memory. Volatile: since the driver was loaded."""
 
     ecc_enabled: bool | None = None  # nvmlDeviceGetEccMode, current
     ecc_pending: bool | None = None  # nvmlDeviceGetEccMode: after the next reset

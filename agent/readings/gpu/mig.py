@@ -30,15 +30,15 @@ class MigInstance:
 
     @property
     def profile(self) -> str | None:
-        """Its slices and its memory: "1g.5gb"; None: its name does not tell."""
+        """The profile, slices and memory: "1g.5gb"; None: not in its name."""
         found = _PROFILE.search(self.name or "")
         return found and found[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Mig:
-    """Whether the GPU is partitioned, and into what."""
+    """Whether the GPU is partitioned, and its MIG devices."""
 
     enabled: bool | None = None  # nvmlDeviceGetMigMode, also without an instance yet; None: there is no MIG
     pending: bool | None = None  # nvmlDeviceGetMigMode: after the next reset
-    instances: tuple[MigInstance, ...] | None = ()  # None: they are not told
+    instances: tuple[MigInstance, ...] | None = ()  # None: not reported

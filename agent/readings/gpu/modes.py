@@ -16,7 +16,7 @@ class ComputeMode(IntEnum):
 
 
 class VirtualizationMode(IntEnum):
-    """Whose a GPU is (NVML: nvmlGpuVirtualizationMode_t)."""
+    """How a GPU is virtualized (NVML: nvmlGpuVirtualizationMode_t)."""
 
     NONE = 0
     PASSTHROUGH = 1  # as a whole that of this virtual machine
@@ -35,7 +35,7 @@ class AddressingMode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """How the GPU is set, or has set itself."""
+    """The modes of the GPU."""
 
     performance_state: int | None = None  # nvmlDeviceGetPerformanceState: 0 the fastest, 15 the slowest
     persistence_mode: bool | None = None  # nvmlDeviceGetPersistenceMode

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NVSWITCH = "NVSwitch"  # stands among a GPU's NVLink peers for all GPUs behind the same switches
+NVSWITCH = "NVSwitch"  # among a GPU's NVLink peers: all GPUs behind the same switches
 
 
-# Fields of NvLink that links of NVLink 5 and newer alone have.
+# Fields of NvLink that only NVLink 5 and newer have.
 PACKET_ERRORS = (
     "malformed_packet_errors",
     "buffer_overrun_errors",
@@ -60,7 +60,7 @@ class NvLinks:
 
     @property
     def peers(self) -> frozenset[str] | None:
-        """What the active links lead to: PCI bus ids, NVSWITCH; None: there are no links."""
+        """The remote ends of the active links: PCI bus ids, NVSWITCH; None: there are no links."""
         if self.links is None:
             return None
         return frozenset(link.peer for link in self.links if link.is_active and link.peer)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 # P0 to P2 are the states under load; in the others the link is slow on purpose (PCIe ASPM).
 LAST_STATE_UNDER_LOAD = 2
-# A link just leaves its idle generation when a load begins: this much load has lasted a moment.
+# A link leaves its idle generation only when a load begins: at this load it has had time to do so.
 LOADED_PERCENT = 50
 
 
 @dataclass(frozen=True, slots=True)
 class LinkSample:
-    """The link, and what the GPU did in the same sample."""
+    """The link, and the load of the GPU in the same sample."""
 
     generation: int | None = None
     width: int | None = None
@@ -21,7 +21,7 @@ class LinkSample:
 
     @property
     def is_under_load(self) -> bool:
-        """Whether the link has to be as fast as it can be; False where that is unknown."""
+        """Whether the link should run at full speed; False if unknown."""
         state, load = self.performance_state, self.gpu_percent
         return (
             state is not None
@@ -33,7 +33,7 @@ class LinkSample:
 
 @dataclass(frozen=True, slots=True)
 class Pcie:
-    """What the link does, and what it could do."""
+    """The present link, and the best link possible."""
 
     generation: int | None = None  # nvmlDeviceGetCurrPcieLinkGeneration: drops when idle
     width: int | None = None  # nvmlDeviceGetCurrPcieLinkWidth

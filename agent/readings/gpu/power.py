@@ -1,4 +1,4 @@
-"""What power one GPU draws, and what limits it."""
+"""The power draw of one GPU, and its limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """NVML reports power in mW and energy in mJ. Of several sources the first that tells a value counts."""
+    """NVML reports power in mW and energy in mJ. Of several sources the first that reports a value counts."""
 
     usage_watts: float | None = None  # nvmlDeviceGetPowerUsage, or field value 186, or 185
     average_watts: float | None = None  # field value 185: over one second

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ProcessType(StrEnum):
-    """How a process uses a GPU, as NVML's two process lists tell it."""
+    """How a process uses a GPU, by NVML's two process lists."""
 
     COMPUTE = "C"
     GRAPHICS = "G"
@@ -34,7 +34,7 @@ class GpuProcess:
 
     @property
     def works(self) -> bool:
-        """Whether any work is reported; False is no sign of idleness where nothing is reported."""
+        """Whether any work is reported; False does not mean idle if nothing is reported."""
         return bool(
             self.sm_utilization_percent
             or self.memory_utilization_percent

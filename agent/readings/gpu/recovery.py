@@ -1,4 +1,4 @@
-"""What the driver wants done to one GPU."""
+"""Recovery actions and repairs that the driver asks for, for one GPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class RecoveryAction(IntEnum):
-    """What the driver wants done to a GPU (NVML: nvmlDeviceGpuRecoveryAction_t)."""
+    """The recovery action that the driver asks for (NVML: nvmlDeviceGpuRecoveryAction_t)."""
 
     NONE = 0
     GPU_RESET = 1
@@ -21,10 +21,10 @@ class RecoveryAction(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What it takes to make the GPU well again."""
+    """Recovery action and pending repairs."""
 
     action: int | None = None  # field value 230: one of RecoveryAction, or newer than it
-    requires_reset: bool = False  # some NVML function said NVML_ERROR_RESET_REQUIRED when it was last called
+    requires_reset: bool = False  # some NVML function returned NVML_ERROR_RESET_REQUIRED at its last call
     # nvmlDeviceGetRepairStatus: a spare memory channel, or a TPC, takes over at the next reset
     channel_repair_pending: bool | None = None
     tpc_repair_pending: bool | None = None

@@ -1,4 +1,4 @@
-"""How hot one GPU is, and how hot it may get."""
+"""Temperatures of one GPU, and their thresholds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Thermal:
-    """Temperatures, and the thresholds at which something happens (nvmlDeviceGetTemperatureThreshold).
+    """Temperatures and thresholds (nvmlDeviceGetTemperatureThreshold).
 
-    Ada, Hopper and newer tell a margin instead of the thresholds (nvidia-smi calls it T.Limit): by how
-    much the GPU may still get hotter, and the margins at which something happens. Each can be below zero.
+    Ada, Hopper and newer report a margin instead of the thresholds (T.Limit in nvidia-smi): by how much the
+    GPU may still get hotter, and the margins at which the driver or the hardware acts. Each can be below
+    zero.
     """
 
     gpu_celsius: int | None = None  # nvmlDeviceGetTemperature, GPU sensor

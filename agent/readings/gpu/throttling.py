@@ -1,4 +1,4 @@
-"""For how long something held back the clocks of one GPU."""
+"""For how long each reason slowed down one GPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Throttling:
-    """Seconds since the driver was loaded, as counters: they hold what is too short for a sample.
+    """Counters of seconds since the driver was loaded; they include slowdowns too short for a sample.
 
     NVML counts nanoseconds. The ids of the last three fields are those of R580 and newer; R575, and the first
     of R580, tell them as 251, 252 and 253.

@@ -7,16 +7,16 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """What stands in the way of a value."""
+    """The reason why a value is unknown."""
 
     NOT_SUPPORTED = "not_supported"  # this GPU, or its mode, has no such value
     MISSING = "missing"  # this driver has no such function, or an older form of it
-    NO_PERMISSION = "no_permission"  # this user, or this container, may not ask
-    FAILED = "failed"  # the driver tried, and says that it could not: nvidia-smi prints ERR!
-    IMPOSSIBLE = "impossible"  # the driver reported a number that cannot be
+    NO_PERMISSION = "no_permission"  # this user, or this container, has no permission
+    FAILED = "failed"  # the driver tried and failed: nvidia-smi prints ERR!
+    IMPOSSIBLE = "impossible"  # the driver reported an impossible number
 
 
-# What says most of a value that several calls, or several fields, stand for.
+# The order in which a reason is chosen for a value with several calls or fields.
 GRAVEST_FIRST = (
     Reason.FAILED,
     Reason.IMPOSSIBLE,
@@ -28,7 +28,7 @@ GRAVEST_FIRST = (
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What is known of a value that is unknown."""
+    """Why a value is unknown, and since when."""
 
     reason: Reason
     function: str  # of NVML, that was asked last

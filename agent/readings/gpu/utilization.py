@@ -1,10 +1,10 @@
-"""How busy one GPU is, by the coarse rates that every generation tells."""
+"""The utilization of one GPU: coarse rates that every generation reports."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# At and above this percentage a GPU works; a desktop takes less for itself.
+# At and above this percentage a GPU works; a desktop takes less.
 WORKS_PERCENT = 5
 
 

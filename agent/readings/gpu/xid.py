@@ -1,4 +1,4 @@
-"""XID errors of one GPU, as they are counted."""
+"""Counts of XID errors of one GPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class XidSource(Enum):
-    """Who told of an XID."""
+    """The source of an XID."""
 
     NVML = "nvml"  # an event
     KERNEL_LOG = "kernel_log"  # a line of the driver's
@@ -18,7 +18,7 @@ class XidSource(Enum):
 
 
 class Blamed(NamedTuple):
-    """The program that the driver names in the kernel log: it had made the channel that failed."""
+    """The program that the driver names in the kernel log: the owner of the failed channel."""
 
     pid: int | None  # in the host's namespace
     name: str | None
@@ -34,4 +34,4 @@ class XidCount(NamedTuple):
     source: XidSource = XidSource.NVML
     blamed: Blamed | None = None  # for the last one of which the driver names a program
     was_reset: bool = False  # the kernel log reports a reset of the GPU after the last one
-    restored: int = 0  # of `times`, those that an agent before this one counted, and this one did not
+    restored: int = 0  # of `times`, those that only an earlier run of the agent counted

@@ -1,4 +1,4 @@
-"""Clocks: how fast, how fast at most, and why not faster."""
+"""Clocks: present, maximum, and the reasons that limit them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The NVLink fabric: how far the GPU is with its registration, and how well the fabric is."""
+"""The NVLink fabric: state of the registration, and health."""
 
 from __future__ import annotations
 

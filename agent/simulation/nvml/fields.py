@@ -1,4 +1,7 @@
-"""Field values: what NVML reports by number, many at once. Each field stands in the module of its subject."""
+"""Field values: values that NVML reports by id, many in one call.
+
+Each field is in the module of its subject.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a GPU is: name, uuid, place on the bus, compute capability."""
+"""Identity of a GPU: name, UUID, PCI address, compute capability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory: of the GPU, of a MIG instance, and the window that the CPU sees (BAR1)."""
+"""Memory of the GPU and of MIG instances, and BAR1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MIG mode, and the way from a GPU to its instances and back."""
+"""MIG mode, and handles of instances and their parents."""
 
 from __future__ import annotations
 

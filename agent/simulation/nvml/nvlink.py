@@ -1,4 +1,4 @@
-"""NVLink: how many links there are, what is at the other end of each, and what they carry."""
+"""NVLink: the links, their remote ends, throughput and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The PCIe link: its shape, its throughput and its errors."""
+"""The PCIe link: generation, width, throughput and errors."""
 
 from __future__ import annotations
 

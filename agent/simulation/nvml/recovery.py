@@ -1,4 +1,4 @@
-"""What the driver wants done to the GPU, so that it works again."""
+"""Recovery action and repairs that the driver asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every NVML function that there is.
+"""The registry of simulated NVML functions.
 
 To add one: decorate a Python function with @device_function in the module of its subject.
 """
@@ -61,7 +61,7 @@ def device_function(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Export a function whose first C argument is a handle, called with its Device and the rest.
 
-    `on_instance`: works for handles of MIG instances. `on_partitioned`: works for a GPU while it has some.
+    `on_instance`: works for handles of MIG instances. `on_partitioned`: works for a GPU with MIG instances.
     """
 
     def run(
@@ -84,7 +84,7 @@ def device_function(
 def field_value(
     *fields: FieldId, kind: Kind = "unsigned"
 ) -> Callable[[Callable[[Device, int], int | None]], Callable[[Device, int], int | None]]:
-    """Let nvmlDeviceGetFieldValues answer these fields; a counter in 64 bits, the others in 32."""
+    """Make nvmlDeviceGetFieldValues return these fields; counters in 64 bits, others in 32."""
 
     def register(read: Callable[[Device, int], int | None]) -> Callable[[Device, int], int | None]:
         for field in fields:

@@ -1,4 +1,4 @@
-"""Initialisation, versions, and the way from an index, uuid or bus id to a handle."""
+"""Initialisation, versions, and handles by index, UUID or bus id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For how long something held the clocks back, in nanoseconds."""
+"""Throttled time, in nanoseconds."""
 
 from __future__ import annotations
 

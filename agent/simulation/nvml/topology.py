@@ -1,4 +1,4 @@
-"""Where GPUs are to each other on the PCIe tree: two on each switch, four on each socket."""
+"""The PCIe topology: two GPUs on each switch, four on each socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How busy the GPU and its memory are."""
+"""Utilization of the GPU and its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XID errors: events, for those who wait for them."""
+"""XID errors as events."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def read_document(path: str) -> Section:
         why = getattr(error, "strerror", None) or str(error)
         raise DocumentError(f"cannot be read ({why})") from error
     if not is_regular:
-        raise DocumentError("is no regular file, as a pipe is none")
+        raise DocumentError("is not a regular file, as a pipe is none")
     if len(data) > MAX_BYTES:
         raise DocumentError(f"holds more than {MAX_BYTES // 1024**2} MiB")
     return parse_document(data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig", "replace"))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
     from agent.simulation.replay.words import Section
 
-# Nothing of it shows: the document tells every value, or there is none.
+# Its values are never used: each comes from the document, or is missing.
 MODEL = GpuModel(
     name="a GPU of a document",
     compute_capability=(0, 0),
@@ -89,13 +89,13 @@ _REASONS = {
     "hw_power_brake_slowdown": ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN,
     "display_clocks_setting": ClocksEventReason.DISPLAY_CLOCKS_SETTING,
 }
-_MOST_PAGES = 4096  # NVML retires 64; whoever asks makes room for the address of each
+_MOST_PAGES = 4096  # NVML retires at most 64; callers allocate an address for each
 _BANKS = ("max", "high", "partial", "low", "none")
 _BUS_ID = re.compile(r"[0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-7]")
 
 
 def replay_gpu(gpu: SimulatedGpu, told: Section) -> None:
-    """Let the GPU tell what the document tells of it."""
+    """Give the GPU the values of the document."""
     gpu.fix(**_values(told))
     gpu.port_width = None  # of the slot, which no document tells
     generation = told.number(f"{_PCIE}/pcie_gen/max_host_link_gen")
@@ -179,7 +179,7 @@ def _sessions(told: Section, place: str) -> tuple[int, ...] | NvmlReturn:
 
 
 def _ecc(told: Section) -> dict[str, int]:
-    """Both of one function, which fails only where it tells neither."""
+    """Two values of one function, which fails only if both are missing."""
     modes = [told.choice(_SWITCH, f"ecc_mode/{which}_ecc") for which in ("current", "pending")]
     if not isinstance(together(*modes), NvmlReturn):
         modes = [part_told(mode, VALUE_NOT_AVAILABLE_32) for mode in modes]

@@ -1,4 +1,4 @@
-"""The processes of the host that a document tells of. None of them is looked up on this one."""
+"""The processes of the host of a document. None of them is looked up on this machine."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _PROGRAM = re.compile(r"(?:[A-Z]:|\\)\\(?:(?! -\S| /).)*?\.EXE(?= |$)|[^ ]*", re
 
 
 class ReplayedResidents:
-    """Those whom the document lists; `names` by pid, None where it does not tell."""
+    """The processes of the document; `names` by pid, None if it has no name."""
 
     def __init__(self, names: Mapping[int, str | None]) -> None:
         self._names = names
 
     def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:  # noqa: ARG002  (each GPU has what was assigned)
-        """Nobody else."""
+        """No further processes."""
         return []
 
     def process_table(
@@ -43,7 +43,7 @@ class ReplayedResidents:
 
 
 class ReplayedProcesses:
-    """In the place of what reads /proc; `names` by pid, None where the document does not tell."""
+    """Replaces reading /proc; `names` by pid, None if the document has no name."""
 
     def __init__(self, names: Mapping[int, str | None], *, hide_command_args: bool) -> None:
         self._processes = {
@@ -51,7 +51,7 @@ class ReplayedProcesses:
         }
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:  # noqa: ARG002  (nothing changes)
-        """The name that the document has for each, and nothing else."""
+        """The names from the document, and nothing else."""
         return ProcessesReading({pid: self._processes.get(pid, HostProcess(pid)) for pid in pids}, ())
 
 

@@ -16,7 +16,7 @@ from agent.simulation.simulation import Simulation
 if TYPE_CHECKING:
     from agent.simulation.replay.words import Section
 
-# No document has a tag for what these tell.
+# Functions whose values are in no document.
 _UNTOLD = (
     "nvmlDeviceGetConfComputeMemSizeInfo",
     "nvmlDeviceGetDisplayActive",
@@ -41,7 +41,7 @@ _VERSION = re.compile(r"(\d{1,3})\.(\d)")
 
 
 def replay(path: str, **timing: Any) -> Simulation:
-    """A simulation of what the document in this file tells.
+    """A simulation with the values of the document in this file.
 
     `timing`: clocks and durations, as Simulation takes them. Raises DocumentError.
     """
@@ -49,7 +49,7 @@ def replay(path: str, **timing: Any) -> Simulation:
 
 
 def replay_document(told: Section, **timing: Any) -> Simulation:
-    """The same of a document that has been read."""
+    """The same for a parsed document."""
     gpus = list(told.sections("gpu"))
     simulation = Simulation(len(gpus), models=[MODEL], **timing)
     simulation.driver_version = told.version("kmd_version", "driver_version")

@@ -25,7 +25,7 @@ _LISTS = (
 
 
 def replay_processes(gpu: SimulatedGpu, told: Section) -> Mapping[int, str | None]:
-    """Let the GPU list the processes that the document lists; returns their names, None where not told."""
+    """Give the GPU the processes of the document; returns their names, None if unknown."""
     processes: list[SimulatedProcess] = []
     names: dict[int, str | None] = {}
     refusal = None if told.is_blank("processes") else told.text("processes")

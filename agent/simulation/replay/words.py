@@ -1,4 +1,4 @@
-"""What a tag of nvidia-smi says: a value, or why there is none, as the return code that NVML gave."""
+"""Values of tags of nvidia-smi: a value, or NVML's return code that explains why there is none."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ MISSING = NvmlReturn.FUNCTION_NOT_FOUND  # of a tag that the document does not h
 
 
 class Section:
-    """An element of the document. Each method takes paths below it, of which the first that tells counts.
+    """An element of the document.
 
-    A value that no path tells is the code of the first that is there, MISSING where none is.
+    Each method takes paths below it; the first with a value is used. If none has a value, the result is the
+    code of the first existing one, else MISSING.
     """
 
     def __init__(self, element: Element) -> None:
@@ -60,7 +61,7 @@ class Section:
         return _understood(self._element.get(name))
 
     def has(self, *paths: str) -> bool:
-        """Whether one of them is there, whatever it says."""
+        """Whether one of them exists, whatever its text."""
         return any(self._text(path) is not None for path in paths)
 
     def is_blank(self, path: str) -> bool:
@@ -118,7 +119,7 @@ class Section:
         return sum(told) if told else _first_code(numbers)
 
     def choice(self, meanings: Mapping[str, int], *paths: str) -> int | NvmlReturn:
-        """What a word means, in any case; UNKNOWN for another word."""
+        """The meaning of a word, in upper or lower case; UNKNOWN for another word."""
         text = self.version(*paths)
         if isinstance(text, NvmlReturn):
             return text
@@ -162,7 +163,7 @@ def is_absent(answer: object) -> bool:
 
 
 def together(*parts: int) -> tuple[int, ...] | NvmlReturn:
-    """What one function reports; it fails only where it tells none of it."""
+    """The values of one function; it fails only if all are missing."""
     is_told = any(not isinstance(part, NvmlReturn) for part in parts)
     return parts if is_told else _first_code(parts)
 

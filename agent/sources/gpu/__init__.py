@@ -1,8 +1,8 @@
-"""One GPU through NVML: a file for each subject, and here how a sample is put together from them.
+"""Reads one GPU through NVML: a file for each subject; this module combines them to a sample.
 
-Cheap values are read every time, expensive ones on a slower pace, what never changes once. Which GPU it is
-comes first, and is kept whatever fails after it. The memory comes next: it tells a GPU that is lost, or
-forbidden, from one that only lacks a function. Everything else fails by itself.
+Cheap values are read every time, expensive ones at a slower pace, fixed ones once. The identity is read
+first, and is kept whatever fails after it. The memory comes next: it distinguishes a GPU that is lost, or
+forbidden, from one that only lacks a function. Every other value can fail alone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 class GpuSource:
-    """Reads the GPU with this index. One thread owns it, and its NVML handle never leaves it."""
+    """Reads the GPU with this index. One thread owns it and its NVML handle."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class GpuSource:
         now: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
-        """`best`: what cards were seen to do before the agent started, by UUID and PCI bus id."""
+        """`best`: the highest values of cards before the agent started, by UUID and PCI bus id."""
         self.index = index
         self._in_container = in_container
         self._clock = clock
@@ -79,9 +79,10 @@ class GpuSource:
         self._seen = SeenCards(best or {})  # another card may have this index one day
 
     def read(self, *, watched: bool = True) -> GpuReading:
-        """One sample. Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py.
+        """One sample.
 
-        `watched`: whether somebody looks. If not, some of it is as it was when somebody did; see moment.py.
+        Raises SourceError if the GPU as a whole cannot be read; see readings/troubles.py. `watched`: whether
+        there is demand. If not, some values are as old as the last demand; see moment.py.
         """
         try:
             if self._open is None:
@@ -103,7 +104,7 @@ class GpuSource:
         self._record.begin(self._since_boot())
         handle = GpuHandle(None, self._record)
         raw = handle.call_exactly("nvmlDeviceGetHandleByIndex", self.index)
-        if isinstance(raw, Refusal):  # nothing can be asked of it
+        if isinstance(raw, Refusal):  # nothing can be read from it
             raise pynvml.NVMLError(raw.code or pynvml.NVML_ERROR_NOT_SUPPORTED)
         handle.raw = raw
         identity = IdentitySource(handle)
@@ -112,7 +113,7 @@ class GpuSource:
         return _OpenGpu(self.index, handle, identity, self._clock, self._now, self._since_boot, self._seen)
 
     def _recognise(self, told: GpuIdentity) -> None:
-        """Which GPU it is; what is not reported is as it was, for a GPU that is lost tells little."""
+        """The identity; values that are not reported are kept, because a lost GPU reports few."""
         if told.uuid is None and self._identity.uuid is not None:
             return
         self._identity = GpuIdentity(told.uuid, told.name, told.pci_bus_id)
@@ -121,26 +122,26 @@ class GpuSource:
             self._record = self._records.setdefault(told.uuid, Record() if is_of_another else self._record)
 
     def _lasting(self) -> GpuReading:
-        """What is known of a GPU that cannot be read."""
+        """The values that stay known for a GPU that cannot be read."""
         return GpuReading(self._since_boot(), identity=self._identity, driver_errors=self._record.errors)
 
     def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:
-        """As `read`, with error counts of now: after an error that speaks of memory they have changed."""
+        """Like `read`, with present error counts, which have changed after an XID about memory."""
         if self._open is not None:
             self._open.forget_errors()
         return self.read(watched=watched)
 
     def measure_slow_counters(self) -> None:
-        """Measure what takes long and nobody should wait for; the next sample shows it."""
+        """Measure slow values outside a sample; the next sample has them."""
         if self._open is not None:
             with contextlib.suppress(pynvml.NVMLError):  # the next read says what is wrong
                 self._open.pcie.measure(self._clock())
                 self._open.inforom.measure(self._clock())
 
     def release(self, *, may_be_another: bool = False) -> None:
-        """Let go of the handle and all that hangs on it, before NVML is shut down.
+        """Release the handle and everything that depends on it, before NVML is shut down.
 
-        `may_be_another`: when it is read again, this index may be that of another GPU.
+        `may_be_another`: the index may belong to another GPU at the next read.
         """
         if may_be_another:
             self._identity, self._record, self._before = GpuIdentity(), Record(), None
@@ -150,7 +151,7 @@ class GpuSource:
 
 
 class _OpenGpu:
-    """A GPU behind one NVML handle, for as long as that handle is good."""
+    """A GPU with one NVML handle, as long as that handle is valid."""
 
     def __init__(
         self,
@@ -250,7 +251,7 @@ class _OpenGpu:
         self._stand_ins.forget("memory_errors")
 
     def _raise_if_silent(self, reading: GpuReading) -> None:
-        """A driver that fails to tell the memory, and tells nothing else of now, does not reach the GPU."""
+        """Raise if the driver reports neither memory nor any other current value: the GPU is out of reach."""
         refusal = self._memory.refusal
         if refusal is not None and refusal.reason is Reason.FAILED and not _tells_of_now(reading):
             raise pynvml.NVMLError(refusal.code)

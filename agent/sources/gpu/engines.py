@@ -25,7 +25,7 @@ class EnginesSource:
 
     def read(self, moment: Moment, gpu_percent: int | None) -> Engines:
         """NVML: see the fields of Engines. `gpu_percent`: the utilization of the GPU in this sample."""
-        # A GPU that runs no kernel may encode or decode video, and is not idle then.
+        # A GPU that runs no kernel may encode or decode video; it is not idle then.
         may_be_idle = gpu_percent is None or gpu_percent < WORKS_PERCENT
         return Engines(
             **self._video.get(moment.now if may_be_idle else moment.details),

@@ -30,7 +30,7 @@ _FORMS = (
 
 
 class FabricSource:
-    """The fabric as the GPU behind one handle sees it."""
+    """The fabric of the GPU behind one handle."""
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
@@ -66,7 +66,7 @@ _newest_form.__name__ = _FUNCTION  # so it is called where its errors are shown
 
 
 def _with(info: Any, member: str) -> Any:
-    """The answer; a Refusal where there is a fabric, and the form that the driver knows lacks the member."""
+    """The answer; a Refusal if there is a fabric, but the driver's version of the struct lacks the member."""
     if isinstance(info, Refusal) or not info.state or hasattr(info, member):
         return info
     return Refusal(_FUNCTION, pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH)
@@ -78,7 +78,7 @@ class _Value(NamedTuple):
 
 
 def _once_completed(member: str, value_of: Callable[[Any], int | str | None] = int) -> _Value:
-    """What means something only then."""
+    """A value that is valid only after completion."""
     return _Value(
         member,
         lambda info: value_of(getattr(info, member)) if info.state == FabricState.COMPLETED else None,
@@ -91,7 +91,7 @@ def _health(shift: int, width: int) -> _Value:
 
 
 def _flag(shift: int) -> _Value:
-    """A part of the health mask that says yes or no."""
+    """A part of the health mask with a boolean value."""
     return _Value(
         "healthMask",
         lambda info: {1: True, 2: False}.get(info.healthMask >> shift & 0b11) if info.state else None,

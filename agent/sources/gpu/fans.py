@@ -61,7 +61,7 @@ def _read_first(handle: GpuHandle) -> dict[str, int | None]:
 
 
 def _believable(count: int | None) -> int:
-    """How many fans are asked: none, where the driver reports a number that cannot be."""
+    """The number of fans to read; 0 if the driver reports an impossible number."""
     return count if count is not None and RANGES["fans.count"].can_be(count) else 0
 
 

@@ -1,4 +1,4 @@
-"""Field values that several subjects tell: read in one call, of which each subject takes its own."""
+"""Field values of several subjects, read in one call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: bool = False) -> list[Any]:
     """Whole numbers by field id, or by (field id, scope); a Refusal for each that is not reported.
 
-    `counters`: only those of 64 bits; a driver may have something else by that id.
+    `counters`: only values of 64 bits; another driver may use the id for something else.
     NVML: nvmlDeviceGetFieldValues, in which each field has a return code of its own.
     """
     answer = handle.call(ask_field_values, fields)
@@ -36,7 +36,7 @@ def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: boo
 
 
 def fields_by_key(handle: GpuHandle, keys: Sequence[FieldKey]) -> dict[FieldKey, Any]:
-    """As `field_values`, by what was asked."""
+    """Like `field_values`, by key of the query."""
     return dict(zip(keys, field_values(handle, keys), strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Values that hardly change while a GPU stays in its slot."""
+"""Values that rarely change while a GPU stays in its slot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Fixed(Paced[Value]):
-    """Read every five minutes, and soon again where the driver failed to report some of it: that may pass."""
+    """Read every five minutes, and again soon if the driver failed to report a part."""
 
     def __init__(self, handle: GpuHandle, read: Callable[[], Value]) -> None:
         super().__init__(FIXED_PACE, self._noting)

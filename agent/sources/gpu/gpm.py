@@ -29,7 +29,7 @@ _SUPPORT, _COMPARE = "nvmlGpmQueryDeviceSupport", "nvmlGpmMetricsGet"
 
 
 def _request() -> Any:
-    """Of the metrics, without the two samples; the struct has 19 KiB, so that one is kept."""
+    """The request for the metrics, without the two samples; kept because the struct has 19 KiB."""
     request = pynvml.c_nvmlGpmMetricsGet_t()
     request.version = pynvml.NVML_GPM_METRICS_GET_VERSION
     request.numMetrics = len(_METRICS)
@@ -110,7 +110,7 @@ class GpmSource:
         return None
 
     def _note(self, refusal: Refusal) -> Gpm:
-        """No metric is told."""
+        """Record that no metric is reported."""
         for field in _METRICS:
             self._handle.record.note(field, refusal)
         return UNKNOWN
@@ -120,5 +120,5 @@ class GpmSource:
         buffers, self._previous, self._spare = (self._previous, self._spare), None, None
         for buffer in buffers:
             if buffer is not None:
-                with contextlib.suppress(pynvml.NVMLError):  # a lost GPU does not keep us from going on
+                with contextlib.suppress(pynvml.NVMLError):  # an error of a lost GPU does not matter here
                     self._handle.call_exactly("nvmlGpmSampleFree", buffer)

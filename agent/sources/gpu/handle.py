@@ -1,4 +1,4 @@
-"""The NVML handle of one GPU. Every value of the GPU is asked through it, and each refusal is recorded."""
+"""The NVML handle of one GPU. Every value is read through it, and each refusal is recorded."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ Value = TypeVar("Value")
 
 
 class GpuHandle:
-    """Asks one GPU. `raw` is NVML's own handle, of the GPU or of a MIG device on it.
+    """Queries one GPU. `raw` is NVML's own handle, of the GPU or of a MIG device on it.
 
-    Every method raises `pynvml.NVMLError` only for what concerns the whole GPU (`FATAL`).
+    Every method raises `pynvml.NVMLError` only for errors of the whole GPU (`FATAL`).
     """
 
     def __init__(self, raw: Any, record: Record) -> None:
         self.raw = raw
         self.record = record
         self._asked: Function = ""  # last
-        self._wants_reset: set[str] = set()  # functions that said so, and none has answered since
+        # Functions that returned RESET_REQUIRED, and have not succeeded since.
+        self._wants_reset: set[str] = set()
 
     @property
     def requires_reset(self) -> bool:
-        """Whether some function says that the GPU requires a reset, and none of those has answered since."""
+        """Whether a function returned RESET_REQUIRED, and none of those has succeeded since."""
         return bool(self._wants_reset)
 
     def ask(self, field: str, function: Function, *arguments: Any) -> Any:
-        """The value of a field of the reading, which this function reports; None, and recorded why."""
+        """The value of a field of the reading from this function; None: the reason is recorded."""
         answer = self.call_exactly(function, self.raw, *arguments)
         if answer.__class__ is Refusal:
             self.record.note(field, answer)
@@ -47,7 +48,7 @@ class GpuHandle:
         return answer
 
     def ask_first(self, field: str, *functions: Function) -> Any:
-        """As `ask`, of the first of these functions that tells."""
+        """Like `ask`, from the first of these functions that reports the value."""
         refusals = []
         for function in functions:
             answer = self.call(function)
@@ -59,9 +60,9 @@ class GpuHandle:
         return None
 
     def take(self, field: str, answer: Any, value_of: Callable[[Any], Value | None]) -> Value | None:
-        """The value of a field out of the latest answer of `call`; None, and recorded why.
+        """The value of a field from the latest answer of `call`; None: the reason is recorded.
 
-        `value_of` gives None for an answer that has no value.
+        `value_of` returns None for an answer without a value.
         """
         if answer.__class__ is Refusal:
             self.record.note(field, answer)
@@ -74,11 +75,11 @@ class GpuHandle:
         return value
 
     def call(self, function: Function, *arguments: Any) -> Any:
-        """What this function answers about the handle, or a Refusal; for what is more than one field."""
+        """The answer of this function for the handle, or a Refusal; for answers with several fields."""
         return self.call_exactly(function, self.raw, *arguments)
 
     def call_exactly(self, function: Function, *arguments: Any) -> Any:
-        """As `call`, of a function that takes no handle, or another one."""
+        """Like `call`, for a function without a handle, or with another one."""
         self._asked = function
         try:
             answer = query(function, *arguments)
@@ -97,11 +98,12 @@ class GpuHandle:
         return refusal
 
     def follow_reset(self, source: str, code: int) -> None:
-        """What `source`, a function or a part of one with a return code of its own, says of a reset."""
+        """Record whether `source`, a function or a part with its own return code, requires a reset."""
         if code == pynvml.NVML_ERROR_RESET_REQUIRED:
             self._wants_reset.add(source)
         elif code == pynvml.NVML_SUCCESS and source in self._wants_reset:
-            self._wants_reset.clear()  # it was reset; some of the others are asked once in minutes
+            # It was reset; some of the other functions are called only every few minutes.
+            self._wants_reset.clear()
         else:
             self._wants_reset.discard(source)
 
@@ -111,27 +113,27 @@ def _name(function: Function) -> str:
 
 
 class Elements:
-    """Asks what the elements of a list hold: one field of the reading, whatever their number."""
+    """Queries the elements of a list: one field of the reading for all of them."""
 
     def __init__(self, handle: GpuHandle) -> None:
         self.handle = handle
         self.refusals: list[Refusal] = []
 
     def ask(self, function: Function, *arguments: Any) -> Any:
-        """What this function reports of an element; None where it does not."""
+        """The value of an element from this function; None if not reported."""
         return self.ask_of(self.handle.raw, function, *arguments)
 
     def ask_of(self, raw: Any, function: Function, *arguments: Any) -> Any:
-        """As `ask`, where an element has an NVML handle of its own."""
+        """Like `ask`, for an element with an NVML handle of its own."""
         return self.take(self.handle.call_exactly(function, raw, *arguments))
 
     def take(self, answer: Any) -> Any:
-        """An answer; None where it is a refusal."""
+        """The answer; None for a Refusal."""
         if isinstance(answer, Refusal):
             self.refusals.append(answer)
             return None
         return answer
 
     def record(self, field: str) -> None:
-        """What was not reported of any element is why the list, or a part of it, is unknown."""
+        """Record refusals of elements as the reason why the list, or a part of it, is unknown."""
         self.handle.record.note(field, gravest(self.refusals))

@@ -1,4 +1,4 @@
-"""Which GPU is behind a handle, and what is written on its board."""
+"""The identity of the GPU behind a handle, and its board."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class IdentitySource:
         self._board = Once("identity", handle, _BOARD, seldom=True)
 
     def which(self, now: float) -> GpuIdentity:
-        """UUID, name and bus id, each that is told, also of a GPU that is lost."""
+        """UUID, name and bus id, as far as reported, also for a lost GPU."""
         with contextlib.suppress(*FATAL):  # the memory, which is asked next, says that it is lost
             self._once.get(now)
         return GpuIdentity(**self._once.known)
@@ -38,7 +38,7 @@ class IdentitySource:
 
 
 def bus_id(info: Any) -> str | None:
-    """Out of nvmlPciInfo_t; empty where a virtual machine hides the other end of a link."""
+    """From nvmlPciInfo_t; empty if a virtual machine hides the other end of a link."""
     text = getattr(info, "busId", "")
     return (text.decode() if isinstance(text, bytes) else text).upper() or None
 

@@ -1,4 +1,4 @@
-"""Whether the InfoROM of one GPU can be believed."""
+"""Whether the InfoROM of one GPU is valid."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InforomSource:
         self._measured = Paced(INFOROM_PACE, lambda: Inforom(handle.ask(FIELD, _is_valid)))
 
     def read(self) -> Inforom:
-        """As it was last measured."""
+        """The result of the last check."""
         return self._reading
 
     def measure(self, now: float) -> None:
@@ -33,7 +33,7 @@ class InforomSource:
 
 
 def _is_valid(handle: Any) -> bool:
-    """NVML: nvmlDeviceValidateInforom. That it is corrupted is its answer, and no failure to give one."""
+    """NVML: nvmlDeviceValidateInforom. CORRUPTED_INFOROM is an answer, not a failure."""
     try:
         pynvml.nvmlDeviceValidateInforom(handle)
     except pynvml.NVMLError_CorruptedInforom:

@@ -1,4 +1,4 @@
-"""The memory of one GPU. Asking for it tells whether the GPU can be read at all."""
+"""The memory of one GPU. This query shows whether the GPU can be read at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FUNCTION = "nvmlDeviceGetMemoryInfo"
 
-# Every GPU has this function: so the handle is of no GPU any more.
+# Every GPU has this function, so the handle is no longer valid.
 _STALE = {pynvml.NVML_ERROR_INVALID_ARGUMENT, pynvml.NVML_ERROR_GPU_NOT_FOUND}
 
 
@@ -34,7 +34,7 @@ class MemorySource:
     def read(self, moment: Moment) -> Memory:
         """Raises `pynvml.NVMLError` if the GPU as a whole cannot be read. NVML: see the fields of Memory."""
         take, memory = self._handle.take, self._read_memory()
-        # Unified memory (GB10) has no total, or says 0; then its parts mean nothing.
+        # Unified memory (GB10) has no total, or reports 0; its parts are then meaningless.
         total = take("memory.total_bytes", memory, lambda memory: number(memory, "total") or None)
         parts = memory if total or self.refusal else Refusal(_FUNCTION, pynvml.NVML_SUCCESS)
         return Memory(
@@ -52,7 +52,7 @@ class MemorySource:
             if memory.code in _STALE:
                 raise pynvml.NVMLError(memory.code)
             if memory.code == pynvml.NVML_ERROR_NO_PERMISSION:
-                # In a container with a part of a GPU (MIG) the memory of the whole may be forbidden alone.
+                # In a container with a part of a GPU (MIG) only the memory of the whole GPU may be forbidden.
                 again = self._handle.call_exactly("nvmlDeviceGetHandleByIndex", self._index)
                 if isinstance(again, Refusal):
                     raise pynvml.NVMLError(again.code)

@@ -1,4 +1,4 @@
-"""ECC errors of one GPU, and the pages and rows given up because of them."""
+"""ECC errors of one GPU, and the pages retired and rows remapped because of them."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ _sram_status.__name__ = "nvmlDeviceGetSramEccErrorStatus"  # so it is called whe
 
 
 def _read_sram(handle: GpuHandle) -> dict[str, Any]:
-    """All from one struct; a driver without it, or a GPU, may tell both sums by themselves."""
+    """All values from one struct; without it, other functions may report the two sums."""
     status = handle.call(_sram_status)
 
     def take(name: str, *members: str) -> int | None:
-        """The sum of these members, each of which is told."""
+        """The sum of these members, if all are reported."""
         return handle.take(f"memory_errors.{name}", status, lambda status: _sum(status, *members))
 
     values: dict[str, Any] = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
     from agent.sources.gpu.moment import Moment
 
-# What NVML says of a number that no MIG device has.
+# NVML's return codes for an index without a MIG device.
 _THERE_IS_NONE = {pynvml.NVML_ERROR_NOT_FOUND, pynvml.NVML_ERROR_INVALID_ARGUMENT}
 
 _COUNT = "nvmlDeviceGetMaxMigDeviceCount"
@@ -28,7 +28,7 @@ _MOST_INSTANCES = 64  # more is garbage; GPUs of 2026 have seven at most
 
 
 class MigReading(NamedTuple):
-    """What is known of the MIG devices; `all_told`: whether they are all that there are."""
+    """The known MIG devices; `all_told`: whether these are all."""
 
     mig: Mig
     all_told: bool = True
@@ -37,7 +37,7 @@ class MigReading(NamedTuple):
         """The processes on the GPU as a whole, whose own list is `of_gpu`."""
         if not self.mig.instances:
             return ProcessList(of_gpu.processes, of_gpu.is_partial or not (self.all_told or of_gpu.processes))
-        # The parent's own list is empty, or only for root: its instances know.
+        # The parent's own list is empty, or only for root: use those of its instances.
         lists = [instance.processes for instance in self.mig.instances]
         told = [processes for processes in lists if processes is not None]
         return ProcessList(
@@ -62,7 +62,7 @@ class MigSource:
 
         NVML: nvmlDeviceGetMigMode, nvmlDeviceGetMaxMigDeviceCount, nvmlDeviceGetMigDeviceHandleByIndex.
         """
-        # Whose processes there are is asked in every sample; whether MIG is on needs no such haste.
+        # Processes are read in every sample; whether MIG is on can be read less often.
         is_on = self._last is None or self._last.mig.enabled is not False
         self._last = self._paced.get(moment.now if is_on else moment.verdicts)
         return self._last

@@ -1,4 +1,4 @@
-"""When a sample is taken, and what of it is due: nobody may be looking."""
+"""The time of a sample, and which values are due: fewer without demand."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from agent.sources.paced import JITTER
 
 
 class Moment(NamedTuple):
-    """Times of one sample, in seconds of the monotonic clock; all the same while somebody looks.
+    """Times of one sample, in seconds of the monotonic clock; equal while there is demand.
 
-    While nobody does, two of them stand still, so that what is read at their pace is not read.
+    Without demand two of them stand still, so that values at their pace are not read.
     """
 
-    now: float  # for history, for who idles since when, and for who holds the GPU
-    verdicts: float  # for what beyond that a verdict over some time needs: goes on once a minute
-    details: float  # for what only viewers want: stands
+    now: float  # for history, idle times, and processes on the GPU
+    verdicts: float  # for further values that findings over time need: advances once a minute
+    details: float  # for values that only clients need: stands still
 
 
 class Moments:
-    """The moments of one GPU, in turn. The first is as if somebody looked, so that everything is known."""
+    """The moments of one GPU, in turn. The first is as with demand, so that all values are known."""
 
     def __init__(self) -> None:
         self._last: Moment | None = None

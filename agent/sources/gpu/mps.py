@@ -30,7 +30,7 @@ mps_clients.__name__ = "nvmlDeviceGetMPSComputeRunningProcesses"  # so it is cal
 
 
 class MpsClients:
-    """Asks for the clients on one GPU and on its MIG devices. A GPU that has no such list is asked seldom.
+    """Reads the clients on one GPU and on its MIG devices. A GPU without such a list is queried seldom.
 
     `clock`: seconds of the monotonic clock.
     """
@@ -41,7 +41,7 @@ class MpsClients:
         self._ask_at = float("-inf")
 
     def of(self, raw: Any) -> Iterable[Any]:
-        """The clients that are listed; none where the list is refused."""
+        """The listed clients; none if the list is refused."""
         now = self._clock()
         if now < self._ask_at:
             return ()

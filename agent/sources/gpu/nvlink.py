@@ -1,7 +1,7 @@
-"""The NVLinks of one GPU: whether they are up, what they lead to, what they carry and what went wrong.
+"""The NVLinks of one GPU: state, remote end, throughput and errors.
 
-Field values tell most of it, of all links in one call. Where they do not, on older drivers and GPUs, a
-function stands in that tells one value of one link.
+Field values report most of it for all links in one call. On older drivers and GPUs a function is called for
+each value of each link.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 _VERSION = pynvml.NVML_FI_DEV_NVLINK_GET_VERSION
 _SPEED, _COMMON_SPEED = pynvml.NVML_FI_DEV_NVLINK_GET_SPEED, pynvml.NVML_FI_DEV_NVLINK_SPEED_MBPS_COMMON
-# Of a link that is down, or whose other end a virtual machine does not see.
+# For a link that is down, or whose other end is hidden from a virtual machine.
 _LEADS_NOWHERE = Refusal("nvmlDeviceGetNvLinkRemotePciInfo", pynvml.NVML_SUCCESS)
 _NO_SPEED = Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
 
 
 class _Facts(NamedTuple):
-    """What changes seldom about one link."""
+    """Values of one link that change seldom."""
 
     speed: int | None  # MB/s
     errors: Mapping[str, int | None]  # by the field of NvLink
@@ -45,7 +45,7 @@ class _Facts(NamedTuple):
 
 
 class _Make(NamedTuple):
-    """What changes about one link only when it goes down or comes up."""
+    """Values of one link that change only when it goes down or comes up."""
 
     version: int | None
     peer: str | None
@@ -68,9 +68,9 @@ class NvLinkSource:
         self._begin_anew()
 
     def read(self, moment: Moment, seen: Seen) -> NvLinks:
-        """Every link. NVML: see the fields of NvLink. `seen` is what this card had before."""
+        """Every link. NVML: see the fields of NvLink. `seen`: the highest numbers of this card so far."""
         self._most_active = seen.nvlinks
-        if moment.details - self._details_at >= NVLINK_FACTS_PACE:  # nobody has looked for a while
+        if moment.details - self._details_at >= NVLINK_FACTS_PACE:  # there was no demand for a while
             self._paced_links.forget()
             self._facts.forget()
         self._details_at = moment.details
@@ -79,7 +79,7 @@ class NvLinkSource:
         return NvLinks(links, seen.nvlinks)
 
     def _begin_anew(self) -> None:
-        """Links went down or came up: what hardly changes may have changed."""
+        """Links went down or came up: read the rarely changing values again."""
         self._facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
         self._makes = Fixed(self._handle, self._read_makes)
         self._errors.forget()

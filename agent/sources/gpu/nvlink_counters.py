@@ -1,4 +1,4 @@
-"""How much data the NVLinks of one GPU send and receive, by what they have counted."""
+"""Throughput of the NVLinks of one GPU, from their byte counters."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NvLinkCounters:
 
     @property
     def fields(self) -> tuple[int, int]:
-        """The field values that tell what each link has sent and received."""
+        """The field values of the byte counters of each link."""
         return self._unit.sent, self._unit.received
 
     def rates(

@@ -1,4 +1,4 @@
-"""The errors that the NVLinks of one GPU count. NVLink 5 counts other errors than those before it."""
+"""Error counters of the NVLinks of one GPU. NVLink 5 has other counters than earlier ones."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class NvLinkErrors:
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self.are_of_packets: bool | None = None  # as those of NVLink 5; None: the driver failed to report it
-        # What the function told, by link and field of NvLink, and when to ask it again.
+        # Results of the function, by link and field of NvLink, and when to call it again.
         self._answers: dict[tuple[int, str], Any] = {}
         self._due_at: dict[tuple[int, str], float] = {}
 
     @property
     def fields(self) -> tuple[int, ...]:
-        """Field values that tell errors of each link."""
+        """Field values of the error counters of each link."""
         return tuple(self._by_field.values())
 
     @property
@@ -66,7 +66,7 @@ class NvLinkErrors:
         return _OF_PACKETS if self.are_of_packets else _BEFORE_5
 
     def find_their_kind(self) -> list[Refusal]:
-        """Whether they count as NVLink 5 does, by the first of them; says why that is unknown."""
+        """Find out by the first link whether they count as NVLink 5 does; returns why that is unknown."""
         if self.are_of_packets is not None:
             return []
         answers = field_values(self._handle, [(field, 0) for field in _OF_PACKETS.values()])
@@ -93,7 +93,7 @@ class NvLinkErrors:
         return {name: elements.take(answer) for name, answer in answers.items()}
 
     def _ask(self, link: int, name: str, now: float) -> Any:
-        """One call for each counter of each link: seldom where nothing is lost by it."""
+        """One call for each counter of each link; seldom if no accuracy is lost."""
         place = link, name
         if now >= self._due_at.get(place, now):
             answer = self._handle.call(_FUNCTION, link, _COUNTERS[name])
@@ -104,5 +104,5 @@ class NvLinkErrors:
         return self._answers[place]
 
     def forget(self) -> None:
-        """Links went down or came up: ask for all of them at the next `of_link`."""
+        """Links went down or came up: read all of them at the next `of_link`."""
         self._due_at.clear()

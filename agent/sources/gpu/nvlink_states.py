@@ -1,4 +1,4 @@
-"""Which NVLinks one GPU has, and whether each is up. What they count comes in the same call."""
+"""The NVLinks of one GPU, and whether each is up. Their counters are read in the same call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _THERE_IS_NONE = Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
 
 
 class NvLinkStates:
-    """The links of the GPU behind one handle. After each `read`, `told` is what else came with the states."""
+    """The links of the GPU behind one handle. After each `read`, `told` has the other values of that call."""
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
@@ -34,7 +34,7 @@ class NvLinkStates:
         self.told: Mapping[FieldKey, Any] = {}  # by field and link: a number, or a Refusal
 
     def read(self, now: float, also: Sequence[int], *, some_were_up: bool) -> tuple[bool, ...] | Refusal:
-        """Whether each link is up; or that there is none, or why it is not reported.
+        """Whether each link is up; or none, or the reason why it is not reported.
 
         `also`: fields of each link that are asked in the same call, if there is one for all of them.
 
@@ -50,7 +50,7 @@ class NvLinkStates:
                 states, self._by_function_until = None, now + FIXED_PACE
         if states is None:
             states = _until_the_last(self._ask(link) for link in range(most))
-        # A driver may tell of links that the GPU lacks, as down: as many as the largest one has.
+        # A driver may report links that the GPU lacks, as down: as many as the largest GPU has.
         if count == 0 and not isinstance(states, Refusal) and not any(states) and not some_were_up:
             return _THERE_IS_NONE
         return states
@@ -78,7 +78,7 @@ def _until_the_last(states: Iterable[bool | Refusal]) -> tuple[bool, ...] | Refu
     known: list[bool] = []
     for state in states:
         if isinstance(state, Refusal):
-            # Links are numbered without gaps: there are no more. Or the driver failed, and who knows.
+            # Links are numbered without gaps, so there are no more; or the driver failed, and it is unknown.
             if known and state.reason is Reason.NOT_SUPPORTED:
                 break
             return state

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Once:
-    """Reads each value of a subject once; where there was no answer that can be again, for it may pass.
+    """Reads each value of a subject once, and again after an error that may pass.
 
-    `queries`: what asks a handle for the value, by its field of the subject. `seldom`: it is asked again
-    every five minutes, unless the driver failed to report it.
+    `queries`: the function that reads the value from a handle, by field of the subject. `seldom`: values that
+    are missing are read again only every five minutes, unless the driver failed to report them.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Once:
 
     @property
     def known(self) -> Mapping[str, Any]:
-        """What was reported so far."""
+        """The values reported so far."""
         return self._values
 
     def _read(self) -> Mapping[str, Any]:
-        """Each by itself: of a GPU that is lost some function may still tell."""
+        """Each separately, because a lost GPU may still report some values."""
         fatal: pynvml.NVMLError | None = None
         for field, query in self._queries.items():
             value = self._values.get(field)

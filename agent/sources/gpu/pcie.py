@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
     from agent.sources.gpu.moment import Moment
 
-# nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: often enough for eyes, 0.8 % of one thread's time.
+# nvmlDeviceGetPcieThroughput sleeps 20 ms per direction: at this pace 0.8 % of one thread's time.
 WINDOW_PACE = 5.0
 
-# Where the GPU is a virtual machine's: passed through to it, or a part of one.
+# A GPU of a virtual machine: passed through, or a part of one.
 _VIRTUAL = frozenset(
     {pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH, pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU}
 )
@@ -78,7 +78,7 @@ def throughput(earlier: PcieCounters | None, later: PcieCounters) -> PcieThrough
 
 
 def _can_be(width: int) -> bool:
-    """Whether a link can have so many lanes: what is remembered for ever must be no garbage."""
+    """Whether a link can have this many lanes, because garbage must not be remembered."""
     return RANGES["pcie.width"].can_be(width)
 
 
@@ -134,10 +134,10 @@ class PcieSource:
         virtualization_mode: int | None = None,
         seen: Seen | None = None,
     ) -> Pcie:
-        """NVML: see the fields of Pcie. Throughput is the newest known; nothing waits for a window.
+        """NVML: see the fields of Pcie. Throughput is the newest known value; no sample waits for a window.
 
-        `performance_state`, `gpu_percent` and `virtualization_mode` are of this sample; `seen` is what this
-        card did before.
+        `performance_state`, `gpu_percent` and `virtualization_mode` are of this sample; `seen`: the highest
+        numbers of this card so far.
         """
         throughput = self._throughput(moment.now)
         slow = self._slow.get(moment.verdicts)
@@ -168,7 +168,7 @@ class PcieSource:
         return generation
 
     def _read_port(self) -> dict[str, int | None]:
-        """From /sys; the ports of a virtual machine say nothing."""
+        """From /sys; the ports of a virtual machine are not those of the card."""
         if self._is_virtual or self._bus_id is None or self._slots.are_virtual():
             port: dict[str, int | None] = {"port_width": None, "port_generation": None}
         else:
@@ -197,7 +197,7 @@ class PcieSource:
         return self._window if now - self._window_at <= 2 * WINDOW_PACE else UNKNOWN
 
     def measure(self, now: float) -> None:
-        """Where there are no counters: both windows, 40 ms. NVML: nvmlDeviceGetPcieThroughput, KiB/s."""
+        """Measure both 20 ms windows, if there are no counters. NVML: nvmlDeviceGetPcieThroughput, KiB/s."""
         if self._has_counters or now - self._window_at < WINDOW_PACE - 0.1:
             return
         self._window = PcieThroughput(

@@ -23,9 +23,9 @@ _Found = dict[str, tuple[Range, str]]
 
 
 def only_possible(reading: GpuReading, before: GpuReading | None = None) -> GpuReading:
-    """The reading, with None for each impossible number; the same object where all are possible.
+    """The reading, with None for each impossible number; the same object if all are possible.
 
-    `before`: what this function made of the sample before, if there was one.
+    `before`: the result for the previous sample, if there was one.
     """
     if _ALL.all_can_be((reading,), reading, before):
         return reading
@@ -134,10 +134,10 @@ class _Part:
         }
 
     def sift(self, held: Any, reading: GpuReading, found: _Found) -> Any:
-        """`held` without impossible numbers; the same object where all are possible.
+        """`held` without impossible numbers; the same object if all are possible.
 
-        None where a number that the others depend on is impossible. A list with such an element is of no use
-        either: its elements were read at the wrong places.
+        None if a number that the others depend on is impossible. A list with such an element is None too,
+        because its elements were read at wrong offsets.
         """
         if not isinstance(held, tuple):
             return self._sift_one(held, reading, found)

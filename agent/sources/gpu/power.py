@@ -1,4 +1,4 @@
-"""What power one GPU draws, and what limits it."""
+"""The power draw of one GPU, and its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each process does on one GPU, as NVML samples it."""
+"""Utilization of one GPU by each process, as sampled by NVML."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class ProcessUtilizationSource:
     def read(
         self, since: float, listed: Iterable[int], *, gpu_may_have_worked: bool
     ) -> Mapping[int, ProcessUtilization] | None:
-        """Newest utilization since then (seconds since the epoch) by pid; None: it is not told.
+        """The newest utilization since then (seconds since the epoch) by pid; None: not reported.
 
-        NVML only speaks of processes that worked: the others did nothing. But where the GPU worked and it
-        speaks of no `listed` process, nothing is known of any of them.
+        NVML reports only processes that worked. But if the GPU worked and NVML reports no `listed` process,
+        their utilization is unknown.
         """
         for function in self._functions:
             samples = self._read_samples(function, since)
@@ -94,7 +94,7 @@ class ProcessUtilizationSource:
         return None
 
     def _read_samples(self, function: Function, since: float) -> Iterable[Any] | None:
-        """None: this function does not tell. NVML's time stamps are in µs."""
+        """The samples; None: this function does not report any. NVML's time stamps are in µs."""
         samples: Any = self._handle.call(function, int(since * 1_000_000))
         if isinstance(samples, Refusal):
             return () if samples.code == pynvml.NVML_ERROR_NOT_FOUND else None

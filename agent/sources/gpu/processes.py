@@ -29,7 +29,7 @@ _NO_MEMORY = Refusal("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_SUCCESS
 
 
 class ProcessList(NamedTuple):
-    """The processes that are listed, by pid. None: the driver does not report it.
+    """The listed processes, by pid. None: the driver does not report the list.
 
     `is_partial`: some list was refused, so that there may be more.
     """
@@ -41,7 +41,7 @@ class ProcessList(NamedTuple):
 class ProcessesSource:
     """The processes on the GPU behind one handle.
 
-    `clients` tells those of MPS; `clock`: seconds of the monotonic clock; `now`: seconds since the epoch.
+    `clients` lists clients of MPS; `clock`: seconds of the monotonic clock; `now`: seconds since the epoch.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class ProcessesSource:
         return self._paced.get(now)
 
     def _read(self) -> ProcessList:
-        """With the utilization since the list before, so that no work between two lists is missed."""
+        """The processes with the utilization since the previous list, so that no work is missed."""
         at = self._clock()
-        # By the monotonic clock: NVML's time stamps are of a clock that may be set back.
+        # By the monotonic clock, because NVML's time stamps use a clock that may be set back.
         look_back = gap(self._read_at, at) or 0.0
         self._read_at = at
         may_have_worked, self._gpu_may_have_worked = self._gpu_may_have_worked, False
@@ -123,7 +123,7 @@ graphics_processes.__name__ = "nvmlDeviceGetGraphicsRunningProcesses"
 
 
 def asked_again(function: Callable[[Any], list[Any]], raw: Any) -> list[Any]:
-    """A list of NVML's; asked again if it grew between NVML's two calls."""
+    """A list of NVML; read again if it grew between NVML's two calls."""
     for _ in range(2):
         with contextlib.suppress(pynvml.NVMLError_InsufficientSize):
             return function(raw)

@@ -1,8 +1,8 @@
 """The possible range of each number of a GPU.
 
 The ranges are wide, because a refused value is not shown: power of three times the limit, a fan above 100 %
-and a cold GPU below 0 °C are real. Where the GPU reports a limit of its own, that is the measure, with room
-for rounding and spikes.
+and a cold GPU below 0 °C are real. If the GPU reports a limit of its own, that limit is used, with room for
+rounding and spikes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Range:
         return self.most if limit is None else min(self.most, limit)
 
     def words(self, value: Any) -> str:
-        """A value as people write it: "4,294,967 W"."""
+        """The value as text: "4,294,967 W"."""
         match value:
             case int():
                 told = f"{value:,}"

@@ -1,4 +1,4 @@
-"""What the driver wants done to one GPU."""
+"""Recovery actions and repairs that the driver asks for, for one GPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELDS = {ACTION: "recovery.action"}
 
 
 class RecoverySource:
-    """What is wanted of the GPU behind one handle, whose field values these are."""
+    """The recovery action and repairs of the GPU behind one handle, from these field values."""
 
     def __init__(self, handle: GpuHandle, fields: SlowFields) -> None:
         self._handle = handle
@@ -32,13 +32,13 @@ class RecoverySource:
 
     def read(self, moment: Moment) -> Recovery:
         """NVML: see the fields of Recovery."""
-        # The first: it may be what says that the GPU requires a reset.
+        # First, because this call may report that the GPU requires a reset.
         repairs = self._repairs.get(moment.verdicts)
         action = self._fields.get(moment.verdicts)[ACTION]
         return Recovery(action=action, requires_reset=self._handle.requires_reset, **repairs)
 
     def forget_repairs(self) -> None:
-        """What is repaired at the next reset is no longer what it was: ask at the next `read`."""
+        """Read the pending repairs again at the next `read`."""
         self._repairs.forget()
 
 

@@ -1,4 +1,4 @@
-"""The best that one card was seen to do; a lower value later on means that it has got worse."""
+"""The highest numbers of one card; a lower number later means a fault."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Seen:
-    """Of one card, through however many handles."""
+    """The highest numbers of one card, across all its handles."""
 
     nvlinks: int = 0  # active at once
     lanes: int | None = None  # of PCIe, under load
 
 
 class SeenCards:
-    """By UUID, since the agent started. `best`: before that, by UUID and PCI bus id, for slots differ."""
+    """By UUID, since the agent started. `best`: from before, by UUID and PCI bus id, because slots differ."""
 
     def __init__(self, best: Mapping[tuple[str, str], KeptCard]) -> None:
         self._best = dict(best)

@@ -1,7 +1,7 @@
-"""One value, several names: where one NVML function does not report a value, another may.
+"""Substitutes: if one NVML function does not report a value, another may.
 
-Field values stand in, all of them in one call, and at most one such call a second is made. A field that does
-not tell is asked again after five minutes.
+Field values are the substitutes, all in one call, at most once a second. A field without a value is read
+again after five minutes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CALL_PACE = 1.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What tells a value instead of its function: the first that does."""
+    """The substitutes for the function of a value: the first that reports it is used."""
 
     fields: tuple[int, ...] = ()  # of nvmlDeviceGetFieldValues, after `known`
     value_of: Callable[[int], Any] = int  # of a field, as the reading has it
@@ -56,7 +56,7 @@ STAND_INS: Mapping[str, StandIn] = {
         pace=CALL_PACE,
     ),
     "power.enforced_limit_watts": StandIn((pynvml.NVML_FI_DEV_POWER_CURRENT_LIMIT,), _from_thousandths),
-    # GPUs of notebooks tell the limit in force alone, for it cannot be set.
+    # Notebook GPUs report only the limit in force, because it cannot be set.
     "power.limit_watts": StandIn(
         (pynvml.NVML_FI_DEV_POWER_REQUESTED_LIMIT, pynvml.NVML_FI_DEV_POWER_CURRENT_LIMIT),
         _from_thousandths,
@@ -89,7 +89,7 @@ class StandIns:
         self._called_at = float("-inf")
 
     def fill(self, reading: GpuReading, now: float) -> GpuReading:
-        """The reading with what others tell of values that it does not have."""
+        """The reading, completed with values from substitutes."""
         missing = [
             path
             for path, value in zip(STAND_INS, _values(reading), strict=True)
@@ -102,7 +102,7 @@ class StandIns:
         return _with(reading, found) if found else reading
 
     def forget(self, subject: str) -> None:
-        """The values of a subject are no longer true: ask for them at the next `fill`."""
+        """The values of a subject are no longer valid: read them at the next `fill`."""
         for path, stand_in in STAND_INS.items():
             if path.startswith(f"{subject}."):
                 for field in stand_in.fields:

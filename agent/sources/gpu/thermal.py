@@ -1,4 +1,4 @@
-"""How hot one GPU is, and how hot it may get."""
+"""Temperatures of one GPU, and their thresholds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For how long something held back the clocks of one GPU."""
+"""For how long each reason slowed down one GPU."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Counter(NamedTuple):
-    """Who tells a counter; of several the first that does."""
+    """The sources of a counter; the first that reports it is used."""
 
     fields: tuple[int, ...]  # of nvmlDeviceGetFieldValues
     policy: int | None = None  # of nvmlDeviceGetViolationStatus, where no field reports it
@@ -73,5 +73,5 @@ class ThrottlingSource:
 
 
 def _may_be_asked_elsewhere(answer: Any) -> bool:
-    """Whether it is not reported; nothing stands in for what is forbidden."""
+    """Whether a substitute may be used; not for a value that is forbidden."""
     return isinstance(answer, Refusal) and answer.reason is not Reason.NO_PERMISSION

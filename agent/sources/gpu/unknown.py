@@ -1,4 +1,4 @@
-"""Why values of one GPU are unknown: what is remembered of them from one sample to the next."""
+"""Why values of one GPU are unknown: the record that is kept across samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from agent.sources.return_codes import SUCCESS, reason_of, symbol_of, words_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Seconds between two failures after which the second is a new one: nobody looked, or the host was suspended.
+# Seconds between two failures above which the second counts as a new one: there was no demand, or the host
+# was suspended.
 MAX_GAP = 2 * FIXED_PACE
 
 
@@ -35,19 +36,19 @@ class Refusal(NamedTuple):
 
     @property
     def is_failure(self) -> bool:
-        """Whether the driver tried, and could not: each time that it is asked is noted."""
+        """Whether the driver tried and failed; every such failure is counted."""
         return self.reason is Reason.FAILED
 
 
 def gravest(refusals: Iterable[Refusal]) -> Refusal | None:
-    """The one that says most; the first of several. None: there is none."""
+    """The gravest refusal; the first of several. None: there is none."""
     return min(refusals, key=lambda refusal: GRAVEST_FIRST.index(refusal.reason), default=None)
 
 
 class Record:
-    """What one GPU reports and does not report, by field of its reading. It outlasts every handle.
+    """Which fields of the reading one GPU reports, and which not. It is kept across handles.
 
-    What a field was last asked decides: a value that is read seldom keeps its reason until it is read again.
+    The last read of a field counts: a value that is read seldom keeps its reason until it is read again.
     """
 
     def __init__(self) -> None:
@@ -96,7 +97,7 @@ class Record:
         )
 
     def note_impossible(self, field: str, function: str, words: str) -> None:
-        """The driver reported what cannot be, in these words, of what is not in the reading."""
+        """Record an impossible value, as text, for a value that is not in the reading."""
         before = self._unknown.get(field)
         lasts = before is not None and before.reason is Reason.IMPOSSIBLE
         since = before.since if before is not None and lasts else self._at
@@ -122,7 +123,7 @@ class Record:
 
     @property
     def unknown(self) -> Mapping[str, Unknown]:
-        """By field, as it is now."""
+        """The present reasons by field."""
         if self._seen_unknown is None:
             self._seen_unknown = MappingProxyType(dict(self._unknown))
         return self._seen_unknown

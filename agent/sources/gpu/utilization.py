@@ -1,4 +1,4 @@
-"""How busy one GPU is, by its coarse rates."""
+"""The utilization of one GPU: its coarse rates."""
 
 from __future__ import annotations
 

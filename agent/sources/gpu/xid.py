@@ -1,4 +1,4 @@
-"""XID errors as the driver reports them: events that wait in a queue of ours until they are read."""
+"""XID errors as events of the driver, which wait in an event set until they are read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from agent.sources.return_codes import reason_of, symbol_of, words_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# How long one wait for an event takes; the end of the agent waits for it.
+# The duration of one wait for an event; the end of the agent waits for it.
 WAIT_MILLISECONDS = 400
 
 
 class XidEventSource:
-    """The events of every GPU that can be listened to. One thread owns it."""
+    """The events of every GPU that supports them. One thread owns it."""
 
     def __init__(self, since_boot: Callable[[], float] = seconds_since_boot) -> None:
         self._events: Any = None  # the event set, while there is one
@@ -30,15 +30,18 @@ class XidEventSource:
 
     @property
     def uuids(self) -> frozenset[str]:
-        """The GPUs that are listened to."""
+        """The GPUs whose events are read."""
         return frozenset(self._uuids.values())
 
     def why_not(self, uuid: str | None) -> Unknown | None:
-        """Why the GPU is not listened to; None: it is, or nobody has tried. Any thread may ask."""
+        """Why events of the GPU are not read; None: they are, or it was not tried yet.
+
+        Any thread may call it.
+        """
         return self._refused.get(uuid) or self._refused.get(None)
 
     def listen(self, gpu_count: int) -> None:
-        """Listen to each GPU that can be listened to and is not yet. Raises SourceError.
+        """Register for the events of each GPU that supports them. Raises SourceError.
 
         NVML: nvmlEventSetCreate, nvmlDeviceRegisterEvents.
         """
@@ -87,7 +90,7 @@ class XidEventSource:
         return None if uuid is None else (uuid, int(event.eventData))
 
     def close(self) -> None:
-        """Listen to none. NVML: nvmlEventSetFree."""
+        """Unregister. NVML: nvmlEventSetFree."""
         events, self._events, self._uuids = self._events, None, {}
         if events is not None:
             with contextlib.suppress(pynvml.NVMLError):  # the driver may be gone

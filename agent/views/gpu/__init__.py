@@ -1,7 +1,7 @@
 """The object of `/gpu`, also each event of `/gpu/stream`.
 
-A file for each subject holds the shape and what fills it, side by side. `device.py` puts them together for
-each GPU, and `detail.py` adds what only detail=1 shows.
+The file of each subject has the model and the function that fills it. `device.py` combines them for each GPU,
+and `detail.py` adds what only detail=1 shows.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ StreamEvent = TypeAliasType(
 
 
 class GpuJson:
-    """The JSON of `/gpu` out of one Snapshot; what is not set is left out."""
+    """The JSON of `/gpu` from one Snapshot; fields that are not set are left out."""
 
     def __init__(self, snapshot: Snapshot, thresholds: Thresholds) -> None:
         self._snapshot = snapshot
@@ -140,7 +140,7 @@ class GpuJson:
 
 
 def _is_as_it_should_be(gpu: GpuSample) -> bool:
-    """Whether it can be read, or sleeps and is not to be."""
+    """Whether it can be read, or is asleep."""
     return gpu.reading is not None or gpu.state is GpuState.ASLEEP
 
 
@@ -149,7 +149,7 @@ def _topology(snapshot: Snapshot) -> Iterator[bytes]:
 
 
 def _before_gpus(snapshot: Snapshot, driver: DriverReading) -> bytes:
-    """The object as far as its list of GPUs, which is the same whatever GPUs are listed."""
+    """The part of the object before its list of GPUs, which does not depend on the listed GPUs."""
     head = GpuMetrics.model_construct(
         {"timestamp", "simulated", "system_info", "gpu_count", "health", "gpus"},
         timestamp=iso_utc(snapshot.taken_at),

@@ -69,10 +69,10 @@ class GpuDetail(BaseModel):
         description="whether the checksum of the InfoROM is right; read every hour"
     )
     xids: list[GpuXid] | None = Field(
-        description="the latest first; null: the agent does not listen for them"
+        description="XID errors, the latest first; null: the agent does not listen for them"
     )
     mig_instances: list[GpuMigInstance] | None = Field(
-        description="empty: MIG is off, or there is none yet; null: the GPU cannot be read"
+        description="MIG instances; empty: MIG is off, or there is none yet; null: the GPU cannot be read"
     )
     findings: list[HealthFinding] = Field(description="all reasons of the verdict, the worst first")
     unknown: dict[str, list[str]] = Field(description=DESCRIPTION)
@@ -80,7 +80,7 @@ class GpuDetail(BaseModel):
 
 
 def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
-    """The wire shape of what one reading tells beyond the plain answer."""
+    """The part of a GPU's object that only detail=1 shows."""
     reading = gpu.values
     return GpuDetail(
         board=board_view(reading.identity),
@@ -107,6 +107,6 @@ def detail_view(gpu: GpuSample, health: Health) -> GpuDetail:
         xids=xids_view(gpu),
         mig_instances=mig_instances_view(gpu),
         findings=findings_view(health),
-        unknown={},  # what is null can be said when all is together
+        unknown={},  # last, when all nulls are known
         failed={},
     )

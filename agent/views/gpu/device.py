@@ -1,4 +1,4 @@
-"""One GPU of the rich API, put together from its subjects. An unknown value is null, never 0."""
+"""One GPU of `/gpu`, combined from its subjects. An unknown value is null, never 0."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Gpu(BaseModel):
     uuid: str | None = Field(description="NVML UUID")
     timestamp: str | None = Field(description="when this GPU was sampled, ISO 8601 UTC")
     name: str | None = Field(description="product name")
-    state: GpuState = Field(description="how far the values can be trusted")
-    age_ms: int | None = Field(description="age of the last reading when this was assembled, milliseconds")
+    state: GpuState = Field(description="whether the values are live, old or missing")
+    age_ms: int | None = Field(description="age of the last reading when the answer was made, milliseconds")
     error: str | None = Field(description="why the GPU could not be read, else null")
     memory: GpuMemory
     utilization: GpuUtilization
@@ -99,7 +99,7 @@ def gpu_view(
         debug_info=debug_info_view(judgement),
         top_processes=top_processes_view(reading, described),
     )
-    if reading.mig.enabled:  # what is not set is left out
+    if reading.mig.enabled:  # fields that are not set are left out
         view.mig = mig_slices_view(reading)
     if failed := failed_view(view, gpu):
         view.failed = failed

@@ -28,10 +28,10 @@ class GpuEngines(BaseModel):
         description="utilization of the optical flow accelerator, percent of time"
     )
     encoder_sessions: GpuSessions = Field(
-        description="that encode video (NVENC); NVML: nvmlDeviceGetEncoderStats"
+        description="sessions that encode video (NVENC); NVML: nvmlDeviceGetEncoderStats"
     )
     capture_sessions: GpuSessions = Field(
-        description="that capture the frame buffer (NvFBC); NVML: nvmlDeviceGetFBCStats"
+        description="sessions that capture the frame buffer (NvFBC); NVML: nvmlDeviceGetFBCStats"
     )
 
 

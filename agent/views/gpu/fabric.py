@@ -36,7 +36,8 @@ class GpuFabric(BaseModel):
     """NVML: nvmlDeviceGetGpuFabricInfoV. Without a completed registration CUDA does not start."""
 
     state: str | None = Field(
-        description="of the registration: not_started, in_progress or completed; null: there is no fabric"
+        description="state of the registration: not_started, in_progress or completed; null: there is no"
+        " fabric"
     )
     status: str | None = Field(
         description="result of the completed registration, in NVML's words: Success, or its error"

@@ -1,4 +1,4 @@
-"""Which fields of a reading feed which field of `/gpu?detail=1`, where that can be null."""
+"""For each nullable field of `/gpu?detail=1`, the fields of the reading that it is made from."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What is remembered and may not have been seen yet, by its name in the answer. In a virtual machine or
-# where the port is unknown, the lanes that a link should have are the most that were seen under load.
+# Values that depend on earlier samples and may not have been observed yet, by their names in the answer. In a
+# virtual machine, or if the port is unknown, the expected lanes of a link are the most that were seen under
+# load.
 REMEMBERED = frozenset(
     {
         "detail.pcie.widest_under_load",
@@ -17,7 +18,7 @@ REMEMBERED = frozenset(
         "pcie.utilization_percent",
     }
 )
-# Fields of a reading that are the change between two samples, or that are first read after one.
+# Fields of a reading that are the change between two samples, or are only read after the first sample.
 NEED_TWO_SAMPLES = frozenset(
     {
         "gpm.sm_activity_percent",

@@ -1,4 +1,4 @@
-"""How busy SMs, tensor cores and DRAM really are."""
+"""Activity of SMs, tensor cores and DRAM, from GPM."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def performance_view(gpm: Gpm) -> GpuPerformance:
 
 
 def gpm_or(gpm: Gpm, metric: float | None, rate: int | None) -> float | None:
-    """GPM's value where the GPU has GPM, known or not: the coarser rate must not stand in now and then."""
+    """GPM's value if the GPU has GPM, even if unknown: the coarser rate must not replace it at times."""
     return metric if gpm.supported else rate

@@ -1,4 +1,4 @@
-"""ECC errors of one GPU, and the pages and rows given up because of them."""
+"""ECC errors of one GPU, and the pages retired and rows remapped because of them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class GpuRetiredPages(BaseModel):
 
 
 def retired_pages_view(errors: MemoryErrors) -> GpuRetiredPages:
-    """The wire shape of the pages given up."""
+    """The wire shape of the retired pages."""
     return GpuRetiredPages(
         corrected=errors.retired_pages_corrected,
         uncorrected=errors.retired_pages_uncorrected,
@@ -136,7 +136,7 @@ class GpuRemappedRows(BaseModel):
 
 
 def remapped_rows_view(errors: MemoryErrors) -> GpuRemappedRows:
-    """The wire shape of the rows given up."""
+    """The wire shape of the remapped rows."""
     return GpuRemappedRows(
         corrected=errors.remapped_rows_corrected,
         uncorrected=errors.remapped_rows_uncorrected,

@@ -42,7 +42,7 @@ class MigSlice(BaseModel):
     """A MIG instance in short. Unknown values are null."""
 
     index: int = Field(description="index of the instance on its GPU")
-    profile: str | None = Field(description="its slices and memory, as in 1g.10gb")
+    profile: str | None = Field(description="profile: slices and memory, for example 1g.10gb")
     uuid: str | None = Field(description="NVML UUID, which CUDA understands")
     total_mb: float | None = Field(description="memory of the instance, MiB")
     used_mb: float | None = Field(description="memory of the instance in use, MiB")

@@ -27,8 +27,8 @@ class GpuModes(BaseModel):
     mig_enabled: bool | None = Field(description="whether the GPU is partitioned by MIG; null: it has no MIG")
     mig_pending: bool | None = Field(description="the same after the next reset; null: it has no MIG")
     virtualization_mode: str | None = Field(
-        description="none (of this machine alone), passthrough or vgpu (a virtual machine's, as a whole or in"
-        " part), host_vgpu or host_vsga (shared out to virtual machines), or the number of a newer mode"
+        description="virtualization: none, passthrough or vgpu (this is a virtual machine with the whole"
+        " GPU or a part), host_vgpu or host_vsga (virtual machines share it), or the number of a newer mode"
     )
     addressing_mode: str | None = Field(
         description="how the GPU reaches the host's memory: none, hmm, ats, or the number of a newer mode"

@@ -1,4 +1,4 @@
-"""What it takes to make one GPU well again."""
+"""Repairs of one GPU that wait for a reset."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from agent.readings import GpuReading, GpuSample, Unknown
 
 # The reasons beside those of the driver (Reason).
-NEEDS_TWO_SAMPLES = "needs_two_samples"  # it is the change between two readings, or read after one
-NOTHING_IS_REMEMBERED = "nothing_is_remembered"  # HISTORY_INTERVAL is 0, or it was not seen yet
+NEEDS_TWO_SAMPLES = "needs_two_samples"  # the change between two readings, or only read after the first one
+NOTHING_IS_REMEMBERED = "nothing_is_remembered"  # HISTORY_INTERVAL is 0, or the value was not observed yet
 NOT_READ = "not_read"  # the GPU is lost, stuck, asleep or starting
 
 DESCRIPTION = (
@@ -32,7 +32,7 @@ DESCRIPTION = (
 FAILED_DESCRIPTION = "NVML's error for each name under failed; where there are many, for the first ones"
 BUDGET = 2048  # bytes of JSON for both, of one GPU
 
-# Of a GPU that is well they are null.
+# They are null on a healthy GPU.
 _NO_VALUES = {"error", "failed", "detail.unknown", "detail.failed"}
 
 
@@ -44,7 +44,7 @@ class _Why(NamedTuple):
 
 
 def failed_view(view: BaseModel, gpu: GpuSample) -> dict[str, str]:
-    """`failed` of the plain view of one GPU: most GPUs have nothing of it, and cost nothing."""
+    """`failed` of one GPU without detail; cheap for a GPU without failures."""
     if all(unknown.reason is not Reason.FAILED for unknown in gpu.values.unknown.values()):
         return {}
     return unknown_view(view, gpu, remembers=True)[1]
@@ -67,13 +67,13 @@ def _by_reason(nulls: Iterable[tuple[str, _Why | None]]) -> tuple[dict[str, list
     for name, why in nulls:
         if why is not None:
             unknown.setdefault(why.reason, []).append(name)
-            if why.words is not None and not name.startswith("debug_info"):  # those follow from the others
+            if why.words is not None and not name.startswith("debug_info"):  # these follow from the others
                 failed[name] = why.words
     return unknown, failed
 
 
 def _gravest_names(unknown: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """As many as take no more bytes of JSON, the gravest reasons first."""
+    """As many names as fit into so many bytes of JSON, the gravest reasons first."""
     kept: dict[str, list[str]] = {}
     for reason in sorted(unknown, key=_gravity):
         for name in unknown[reason]:
@@ -91,7 +91,7 @@ def _size_of_names(unknown: Mapping[str, list[str]]) -> int:
 
 
 def _first(failed: Mapping[str, str], budget: int) -> dict[str, str]:
-    """As many as take no more bytes of JSON."""
+    """As many entries as fit into so many bytes of JSON."""
     first: dict[str, str] = {}
     for name, words in failed.items():
         budget -= len(name) + len(words) + 6
@@ -104,9 +104,9 @@ def _first(failed: Mapping[str, str], budget: int) -> dict[str, str]:
 def _nulls(
     part: BaseModel, path: str, gpu: GpuSample, *, remembers: bool, brief: bool = False
 ) -> Iterator[tuple[str, _Why | None]]:
-    """The names of what is null in this object, or its own name where all of it is, for one reason.
+    """The names of the null values in this object; only its own name if all of it is null for one reason.
 
-    `brief`: its own name where all of it is, under the gravest reason.
+    `brief`: only its own name if all of it is null, under the gravest reason.
     """
     found: list[tuple[str, _Why | None]] = []
     is_all = True
@@ -130,7 +130,7 @@ def _nulls(
 
 
 def _gravity(reason: str) -> int:
-    """Less is graver."""
+    """The order of reasons; a smaller number is graver."""
     return GRAVEST_FIRST.index(Reason(reason)) if reason in set(Reason) else len(GRAVEST_FIRST)
 
 
@@ -151,7 +151,10 @@ _OF_THE_HOST = frozenset(
 
 
 def _has_null(value: object) -> bool:
-    """A list as a whole: by field, not by element. What the host does not tell is none of the GPU's."""
+    """Whether it has a null; a list is judged by field, not by element.
+
+    Values of the host are not counted.
+    """
     if isinstance(value, list):
         return any(
             getattr(entry, field) is None
@@ -163,7 +166,7 @@ def _has_null(value: object) -> bool:
 
 
 def _why(name: str, gpu: GpuSample, *, remembers: bool) -> _Why | None:
-    """None: the driver was not asked."""
+    """The reason; None: the driver was not asked."""
     if name == "detail.xids" and not remembers:
         return _Why(NOTHING_IS_REMEMBERED)
     if gpu.reading is None:
@@ -178,7 +181,7 @@ def _why(name: str, gpu: GpuSample, *, remembers: bool) -> _Why | None:
 
 
 def _lacks(reading: GpuReading, feed: str) -> bool:
-    """Whether a field of it is unknown; of a list some entry may lack a value."""
+    """Whether a field is unknown; in a list, of any entry."""
     value = attrgetter(feed)(reading)
     return value is None or isinstance(value, tuple)
 

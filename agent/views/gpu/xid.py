@@ -48,7 +48,7 @@ class GpuXid(BaseModel):
         " the host;"
         " null: it names none"
     )
-    process_name: str | None = Field(description="name of that process, by the kernel log")
+    process_name: str | None = Field(description="name of that process, from the kernel log")
     username: str | None = Field(
         description="user who owned the process; null: unknown, or the process was not seen on a GPU"
     )

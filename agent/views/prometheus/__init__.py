@@ -1,7 +1,7 @@
-"""`/metrics`: every family afresh from one Snapshot, so that what is gone leaves no series behind.
+"""`/metrics`: every family is made from one Snapshot, so that what is gone leaves no series.
 
-A file for each subject lists its families: name, help, value. `gpus.py` puts them together, and
-`families.py` gives each its prefix, type and labels; `exposition.py` writes them.
+A file for each subject lists its families: name, help, value. `gpus.py` combines them, `families.py` gives
+each its prefix, type and labels, and `exposition.py` writes the text.
 """
 
 from __future__ import annotations

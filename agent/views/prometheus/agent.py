@@ -45,7 +45,7 @@ HOST: tuple[tuple[str, str, Callable[[HostReading], float | None]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class AgentHealth:
-    """What the agent knows of itself, and no Snapshot holds."""
+    """Values about the agent itself, which are not in a Snapshot."""
 
     process: AgentReading
     streams: int
@@ -53,7 +53,7 @@ class AgentHealth:
     late_samples: int
     log_lines_dropped: int
     token_file: tuple[bool, float | None] | None = (
-        None  # was the last read well; Unix time of the last that was
+        None  # whether the last read succeeded; Unix time of the last read that did
     )
     state: StateReading | None = None  # None: STATE_DIR is not set
 
@@ -79,7 +79,7 @@ PROCESS: tuple[tuple[str, str, Callable[[AgentReading], float | None]], ...] = (
 
 
 def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Family]:
-    """What is there even without a driver."""
+    """The families that exist even without a driver."""
     yield gauge(
         "agent_build_info",
         "Always 1; the label is the version of the agent.",

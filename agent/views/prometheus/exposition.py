@@ -1,4 +1,4 @@
-"""Both of Prometheus's text formats, written at once: there are thousands of series, and one in each line."""
+"""Both text formats of Prometheus, written for thousands of series."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 _MOST_DIGITS = 6  # before the point; Go writes a larger number with an exponent
-_MOST_TEXTS = 4096  # values of labels, most of which stand in many lines
+_MOST_TEXTS = 4096  # label values, most of which are in many lines
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})  # of TEXT
 
@@ -44,7 +44,8 @@ def text_of(families: Iterable[Family], content_type: str) -> bytes:
             lines += _lines(family, is_openmetrics=is_openmetrics)
     if is_openmetrics:
         lines.append("# EOF\n")
-    return "".join(lines).encode(errors="replace")  # half a surrogate pair in a label must not cost the rest
+    # Half a surrogate pair in a label must not make the scrape fail.
+    return "".join(lines).encode(errors="replace")
 
 
 def _lines(family: Family, *, is_openmetrics: bool) -> Iterator[str]:
@@ -65,12 +66,12 @@ def _lines(family: Family, *, is_openmetrics: bool) -> Iterator[str]:
 
 @lru_cache(_MOST_TEXTS)
 def _escaped(text: str) -> str:
-    """Also of what is no text in spite of its type: one label must not cost the rest."""
+    """Accepts non-strings too, so that one bad label does not make the scrape fail."""
     return str(text).translate(_ESCAPES)
 
 
 def number(value: float) -> str:
-    """As Go writes it."""
+    """The number as Go writes it."""
     value = float(value)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"

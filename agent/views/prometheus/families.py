@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "nvidia_gpu_"
 GPU_LABELS = ("uuid", "gpu")
-UNKNOWN_UUID = "unknown"  # of a GPU that could never be read; its index tells it from another
+UNKNOWN_UUID = "unknown"  # UUID of a GPU that could never be read; its index distinguishes it
 KIB, MHZ = 1024, 1_000_000
 
 Sample = tuple["Sequence[str]", float | None]  # label values, value; None: unknown, and so absent
@@ -35,7 +35,7 @@ def counter(name: str, documentation: str, labels: Iterable[str], samples: Itera
 
 
 def label_values(gpu: GpuSample, *more: str) -> tuple[str, ...]:
-    """The values of GPU_LABELS and what comes after them."""
+    """The values of GPU_LABELS, followed by further label values."""
     return (gpu.identity.uuid or UNKNOWN_UUID, str(gpu.index), *more)
 
 

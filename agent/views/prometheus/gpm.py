@@ -1,4 +1,4 @@
-"""How busy SMs, tensor cores and DRAM of each GPU really are."""
+"""Activity of SMs, tensor cores and DRAM of each GPU, from GPM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GAUGES: ReadingValues = (
     ),
     (
         "sm_occupancy_ratio",
-        "SM occupancy: warps in flight, of the most that fit (GPM), 0 to 1.",
+        "SM occupancy: warps in flight as a share of the maximum (GPM), 0 to 1.",
         lambda r: ratio(r.gpm.sm_occupancy_percent),
     ),
     (

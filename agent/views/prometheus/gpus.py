@@ -1,7 +1,4 @@
-"""What each GPU measures, put together from its subjects.
-
-A GPU that cannot be read has its identity and its state, and nothing else.
-"""
+"""The families of all GPUs, combined from the subjects. A GPU that cannot be read has no live values."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ BY_LABEL: ValuesByLabel = (
 
 
 def gpu_families(snapshot: Snapshot, driver: DriverReading, *, nvlinks: bool) -> Iterator[Family]:
-    """Every family about GPUs as such; `nvlinks`: those about NVLinks too."""
+    """Every family about GPUs; `nvlinks`: also those about NVLinks."""
     yield identity.info_family(snapshot, driver)
     readings = [(gpu, gpu.reading) for gpu in snapshot.gpus if gpu.reading is not None]
     labelled = [(label_values(gpu), reading) for gpu, reading in readings]

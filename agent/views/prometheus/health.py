@@ -1,4 +1,4 @@
-"""How far each GPU can be trusted, and how well it and the host are; also of those that cannot be read."""
+"""State of each GPU, and health of each GPU and the host; also for GPUs that cannot be read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def host_health_families(snapshot: Snapshot) -> Iterator[Family]:
 
 
 def health_families(snapshot: Snapshot) -> Iterator[Family]:
-    """States, verdicts, findings, and which the operator keeps out."""
+    """States, verdicts, findings, and the GPUs that the operator keeps out of /free."""
     health = examine(snapshot)
     yield gauge(
         "state",

@@ -1,4 +1,4 @@
-"""Whether the InfoROM of each GPU can be believed."""
+"""Whether the InfoROM of each GPU is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ECC errors of each GPU, and the pages and rows given up because of them."""
+"""ECC errors of each GPU, and the pages retired and rows remapped because of them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ BY_LABEL: ValuesByLabel = (
 
 
 def ecc_errors_by_place(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Family:
-    """The counters by the place of the error too; no error counts twice."""
+    """The counters by place of the error; no error is counted twice."""
     return counter(
         "ecc_errors_by_place",
         "ECC errors by place, sram or dram; uncorrected SRAM errors by parity and SECDED where reported.",

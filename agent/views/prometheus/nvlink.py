@@ -78,12 +78,12 @@ def _kinds(links: Iterable[NvLink]) -> Mapping[str, str]:
 
 
 def slowest(nvlink: NvLinks) -> int | None:
-    """MB/s of the slowest link that is up and tells its speed."""
+    """MB/s of the slowest link that is up and reports its speed."""
     speeds = (link.speed_megabytes_per_second for link in nvlink.links or () if link.is_active)
     return min((speed for speed in speeds if speed is not None), default=None)
 
 
 def sum_of_known(values: Iterable[int | None]) -> int | None:
-    """Of those that are told; None where none is."""
+    """The sum of the known values; None if none is known."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None

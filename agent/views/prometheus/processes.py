@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
     from agent.views.prometheus.exposition import Family
 
-# Each is three series that live as short as the process; past these the largest are told.
+# Each process has three short-lived series; above this number only the largest have series.
 MAX_PROCESSES = 512
 # Not `container`, `pod` and `namespace`: a PodMonitor gives these to the agent's own pod.
 PROCESS_LABELS = (
     *GPU_LABELS,
     *("mig", "pid", "user", "name"),
     *("container_id", "container_name", "pod_uid", "pod_name", "pod_namespace"),
-    # Not `job`: Prometheus gives it to what it scrapes.
+    # Not `job`: Prometheus sets this label on its targets.
     *("job_scheduler", "job_id"),
 )
 
 
 def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool) -> Iterator[Family]:
-    """Their number on each GPU, and each process if wished for; `held` are the processes on all GPUs."""
+    """Their number on each GPU and, if enabled, each process; `held` are the processes on all GPUs."""
     yield gauge(
         "processes",
         "Number of processes on the GPU.",

@@ -1,4 +1,4 @@
-"""What the driver wants done to each GPU."""
+"""Recovery actions and repairs that the driver asks for, for each GPU."""
 
 from __future__ import annotations
 

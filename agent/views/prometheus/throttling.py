@@ -1,4 +1,4 @@
-"""For how long something held back the clocks of each GPU."""
+"""For how long each reason slowed down each GPU."""
 
 from __future__ import annotations
 

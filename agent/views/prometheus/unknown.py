@@ -1,4 +1,4 @@
-"""What the driver failed to report of each GPU; also of those that cannot be read."""
+"""Failed driver calls for each GPU; also for GPUs that cannot be read."""
 
 from __future__ import annotations
 

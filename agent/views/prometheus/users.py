@@ -1,4 +1,4 @@
-"""What users hold of the GPUs, and have held."""
+"""GPUs that users hold, and their GPU time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XID errors of each GPU; also of those that cannot be read."""
+"""XID errors of each GPU; also for GPUs that cannot be read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def xid_errors(snapshot: Snapshot) -> Family:
         "XID errors of the GPU by code, since the agent started, or as far back as KERNEL_LOG reaches.",
         (*GPU_LABELS, "xid"),
         (
-            # What an agent before this one counted is in that one's counter.
+            # Errors that an earlier run of the agent counted are in the counter of that run.
             (label_values(gpu, str(code)), seen.times - seen.restored)
             for gpu in snapshot.gpus
             for code, seen in sorted((gpu.xids or {}).items())
@@ -45,7 +45,7 @@ def xid_timestamps(snapshot: Snapshot) -> Family:
 
 
 def blamed_processes(snapshot: Snapshot) -> Family:
-    """Whom the driver blames for the last one of each code."""
+    """The process that the driver blames for the last error of each code."""
     return gauge(
         "xid_last_process_info",
         "Always 1; the labels are the process that the driver blames for the last XID error of this code"

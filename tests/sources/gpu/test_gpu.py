@@ -342,7 +342,7 @@ def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str
 WHY = {
     NvmlReturn.GPU_IS_LOST: "The GPU is lost: it fell off the bus, or the driver cannot reach it",
     pynvml.NVML_ERROR_RESET_REQUIRED: "The GPU requires a reset",
-    NvmlReturn.UNKNOWN: "The driver does not let the GPU be read: Unknown Error",
+    NvmlReturn.UNKNOWN: "The driver refuses to read the GPU: Unknown Error",
 }
 
 
@@ -430,7 +430,7 @@ def test_a_stale_handle_is_replaced_once_the_driver_is_found_again(one: OneGpu, 
     driver.read()
     one.read()
     getattr(one.simulation, beneath)()
-    with pytest.raises(SourceError, match="The driver does not let the GPU be read: Uninitialized"):
+    with pytest.raises(SourceError, match="The driver refuses to read the GPU: Uninitialized"):
         one.read(after=1)
 
     driver.read()
@@ -443,7 +443,7 @@ def test_a_handle_that_the_driver_no_longer_knows_is_replaced(one: OneGpu) -> No
     one.read()
     one.simulation.reload_driver()
     pynvml.nvmlInit()
-    with pytest.raises(SourceError, match="The driver does not let the GPU be read: Invalid Argument"):
+    with pytest.raises(SourceError, match="The driver refuses to read the GPU: Invalid Argument"):
         one.read(after=1)
 
     one.read(after=1)
