@@ -98,7 +98,7 @@ class KnownXids:
         It grows once for each: at an event, or in the sample after, where the log alone tells of it.
         """
         heard = self._events.about_memory(uuid) if self._events is not None else 0
-        return max(heard, self._about_memory.get(uuid, 0))
+        return max(heard, self._about_memory.get(uuid, heard))
 
     def _with_xids(
         self, gpu: GpuSample, booted_at: float, logged: Tally, blamed: Mapping[tuple[int, float], HostProcess]

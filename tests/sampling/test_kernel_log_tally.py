@@ -22,7 +22,9 @@ def tally(*lines: Line) -> Tally:
 
 
 def test_xids_are_counted_by_gpu_and_code_with_the_time_and_the_program_of_the_last() -> None:
-    made = tally(XidLine(HERE, 31, 7, "a"), XidLine(HERE, 31, 8, "b"), XidLine(THERE, 13, 9), XidLine(HERE, 79))
+    made = tally(
+        XidLine(HERE, 31, 7, "a"), XidLine(HERE, 31, 8, "b"), XidLine(THERE, 13, 9), XidLine(HERE, 79)
+    )
 
     assert made.xids(A, HERE) == {31: LoggedXid(2, 10.0, Blamed(8, "b")), 79: LoggedXid(1, 30.0)}
     assert made.xids(B, THERE) == {13: LoggedXid(1, 20.0, Blamed(9, None))}

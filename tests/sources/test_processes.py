@@ -14,7 +14,6 @@ import pytest
 
 from agent.readings import Belonging, HostProcess, Job, Scheduler
 from agent.sources.command_line import clean, command_text
-from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ELSEWHERE, ProcessReader
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
@@ -106,22 +105,6 @@ def test_a_process_without_arguments_and_name_has_no_command() -> None:
 def test_an_endless_command_is_cut_where_it_no_longer_helps() -> None:
     shown = command_text(["prog", "x" * 100_000], "prog", hide_arguments=False)
     assert shown == "prog " + "x" * (MAX_COMMAND - 6) + "…"
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "expected"),
-    [
-        pytest.param(1, 4, 25.0, id="known"),
-        pytest.param(0, 4, 0.0, id="nothing of it"),
-        pytest.param(None, 4, None, id="unknown part"),
-        pytest.param(1, None, None, id="unknown whole"),
-        pytest.param(1, 0, None, id="empty whole"),
-    ],
-)
-def test_a_share_of_the_unknown_is_unknown(
-    part: int | None, whole: int | None, expected: float | None
-) -> None:
-    assert percent_of(part, whole) == expected
 
 
 def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None:
