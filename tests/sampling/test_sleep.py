@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ import pytest
 from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
 from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
 from agent.sampling.collector import Collector
-from agent.sampling.sleep import ALLOWED_PACE
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware, Valve
 
@@ -42,7 +41,7 @@ class Kernel:
 
 
 class Laptop:
-    """One GPU, its collector, and a clock that is moved on by `shift` seconds."""
+    """One GPU, its collector, and a clock that hardly moves by itself."""
 
     def __init__(self, power: RuntimePower | None) -> None:
         self.kernel = Kernel(power)
@@ -62,7 +61,8 @@ class Laptop:
         )
 
     def clock(self) -> float:
-        return time.monotonic() + self.shift
+        self.shift += 2**-20  # so that one call is later than another
+        return 1000.0 + self.shift
 
     async def after(self, seconds: float, *, watched: bool = True) -> Snapshot:
         self.shift += seconds
@@ -85,6 +85,10 @@ def state(snapshot: Snapshot) -> GpuState:
     return gpu.state
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "agent.sampling.sleep"]
+
+
 async def test_a_first_read_that_is_late_wakes_nobody() -> None:
     async with laptop(ASLEEP) as one:
         one.kernel.valve.close()
@@ -105,6 +109,7 @@ async def test_where_the_kernel_never_answers_the_gpus_are_read_all_the_same() -
 async def test_what_the_kernel_says_no_longer_is_unknown_and_said_once(
     hangs: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     async with laptop(ASLEEP) as one:
         assert state(await one.after(0)) is GpuState.ASLEEP
         if hangs:
@@ -116,12 +121,22 @@ async def test_what_the_kernel_says_no_longer_is_unknown_and_said_once(
             (gpu,) = (await one.after(3)).gpus
             assert gpu.state is GpuState.STALE
             assert (gpu.error or "").startswith("Whether the GPU is asleep is unknown")
-        assert len([line for line in caplog.messages if "asleep is unknown" in line]) == 1
+        (line,) = said(caplog)
+        assert line.endswith("(the read does not return)" if hangs else "Input/output error)")
         assert one.hardware.driver.reads == 0, "for that might wake it"
         one.kernel.error = None
         one.kernel.valve.open()
         wait_until(lambda: one.collector._sleep._worker.busy_since is None, "the read is back")  # noqa: SLF001
         assert state(await one.after(1)) is GpuState.ASLEEP
+        assert said(caplog)[1:] == ["The kernel says again whether the GPUs are asleep"]
+
+
+async def test_gpus_that_are_awake_are_read_on_when_the_kernel_says_nothing_any_more() -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.kernel.error = "The runtime power of the GPUs cannot be read: Input/output error"
+        for _ in range(3):
+            assert state(await one.after(4)) is GpuState.OK
 
 
 async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None:
@@ -130,8 +145,8 @@ async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None
         one.kernel.power = None
         assert state(await one.after(1)) is GpuState.OK
         one.kernel.power = ASLEEP
-        await one.after(1)
-        assert state(await one.after(ALLOWED_PACE)) is GpuState.ASLEEP
+        assert state(await one.after(59.75)) is GpuState.OK
+        assert state(await one.after(0.25)) is GpuState.ASLEEP
         assert one.hardware.driver.releases == 1
 
 
