@@ -117,6 +117,8 @@ def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None
     assert process.memory_rss_bytes == 25 * PAGE_BYTES
     assert process.memory_percent == 2.5
     assert process.running_seconds == 60.0
+    proc.write(start_ticks=66 * TICKS_PER_SECOND)
+    assert read(reader_of(proc, clock)).running_seconds == 0.0, "it began after the clock was read"
     assert process.cpu_percent is None
 
 
