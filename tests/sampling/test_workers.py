@@ -24,8 +24,13 @@ class Some:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.workers = Workers(2.0, lambda: self.now)
+        self.step = 0.0  # by which it moves each time that somebody looks
+        self.workers = Workers(2.0, self._clock)
         self.valve = Valve()
+
+    def _clock(self) -> float:
+        self.now += self.step
+        return self.now
 
     def start(self, *, hangs: bool = False) -> Worker[Any]:
         """One that is asked at once, and answers when the valve is open if it `hangs`."""
@@ -47,7 +52,8 @@ async def some() -> AsyncIterator[Some]:
 async def test_all_that_were_asked_have_answered_when_the_wait_is_over() -> None:
     async with some() as one:
         asked = [one.start() for _ in range(3)]
-        await one.workers.wait(asked, one.now + 10)
+        async with asyncio.timeout(5):
+            await one.workers.wait(asked, one.now + 60)
         assert [worker.busy_since for worker in asked] == [None] * 3
 
 
@@ -84,3 +90,34 @@ async def test_one_that_was_asked_again_meanwhile_is_waited_for() -> None:
         one.valve.open()
         await waiting
         assert worker.busy_since is None
+
+
+class Watch:
+    """A thread beside the workers, which has ended when it is told to; and how long it was waited for."""
+
+    ended = False
+    waited = 0.0
+
+    def stop(self) -> None:
+        self.ended = True
+
+    def join(self, timeout: float) -> None:
+        self.waited = timeout
+
+
+async def test_all_threads_are_ended_together_within_half_a_second() -> None:
+    async with some() as one:
+        one.start()
+        watch: Any = Watch()
+        assert one.workers.close(None, watch)
+        assert (watch.ended, watch.waited) == (True, 0.5)
+
+
+async def test_the_end_says_whether_a_call_is_still_out_and_does_not_wait_for_it() -> None:
+    async with some() as one:
+        one.start()
+        one.valve.close()
+        one.start(hangs=True)
+        one.step = 1.0
+        assert not one.workers.close()
+        one.step = 0.0
