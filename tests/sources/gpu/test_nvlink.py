@@ -13,7 +13,9 @@ from agent.readings import NVSWITCH, NvLink, Reason
 from agent.simulation import FieldId, NvmlReturn, Simulation, wire
 from agent.simulation.call_faults import FIELD_VALUES
 from agent.sources.gpu import GpuSource
+from agent.sources.gpu.nvlink_counters import NvLinkCounters
 from agent.sources.gpu.paces import FIXED_PACE, NVLINK_FACTS_PACE, SLOW_PACE
+from agent.sources.gpu.unknown import Refusal
 from agent.sources.return_codes import reason_of
 from tests.sources.one_gpu import OneGpu, one_gpu
 
@@ -325,6 +327,17 @@ def test_a_number_that_is_0_hides_no_link_that_is_up() -> None:
         pynvml.nvmlLib = OtherFields(one.simulation, {FieldId.NVLINK_COUNT: 0})
 
         assert len(one.read().nvlink.links or ()) == 18
+
+
+def test_bytes_are_counted_where_no_link_tells_kib() -> None:
+    nobody: Any = None  # there is nothing to ask
+    counters, absent = NvLinkCounters(nobody), Refusal("f", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    sent, received = counters.fields
+    told = {(sent, 0): 1, (received, 0): 2, (sent, 1): absent, (received, 1): 4}
+
+    counters.rates(0.0, 2, told, of_packets=True)
+
+    assert counters.fields == (sent, received), "one does"
 
 
 def test_a_gpu_with_one_link_of_nvlink_5_counts_packets() -> None:
