@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.listener import CannotListen, listen, listening_at, may_listen
+from agent.server.listener import BACKLOG, SOCKET_MODE, CannotListen, listen, listening_at, may_listen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+
+
+def test_2048_connections_may_wait_and_everybody_may_connect() -> None:
+    assert (BACKLOG, SOCKET_MODE) == (2048, 0o666)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  only for a moment

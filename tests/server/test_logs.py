@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.server import log_writer
 from agent.server.log_writer import LogWriter
 from agent.server.logs import RedactCredentials, redacted
 from agent.server.plain_text import PlainFormatter, plain
@@ -226,6 +227,10 @@ def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> N
     lines = pipe.end()
     assert lines[0] == "The log record of x.py, line 0, cannot be formatted"
     assert lines[-1] == "TypeError: %d format: a real number is required, not str"
+
+
+def test_the_end_waits_a_fifth_of_a_second_for_the_last_lines() -> None:
+    assert log_writer.FLUSH_TIMEOUT == 0.2
 
 
 def test_the_end_does_not_wait_for_who_never_reads(pipe: Pipe) -> None:

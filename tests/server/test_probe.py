@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.probe import reachable
+from agent.server.probe import MAX_ANSWER_BYTES, MAX_REASON, TIMEOUT, reachable
 from tests.packaging.commands import run
 from tests.support.agents import ROOT, agent_process, free_port
 from tests.support.certificates import made_certificate
@@ -26,6 +26,10 @@ def probe(environ: Mapping[str, str], cwd: Path = ROOT) -> tuple[int, str]:
     assert finished.stderr == ""
     assert finished.stdout.count("\n") == 1
     return finished.returncode, finished.stdout.strip()
+
+
+def test_it_waits_three_seconds_for_a_short_answer() -> None:
+    assert (TIMEOUT, MAX_ANSWER_BYTES, MAX_REASON) == (3, 4096, 200)
 
 
 @pytest.mark.parametrize("closed", [">&-", ">/dev/full", "| true"])
