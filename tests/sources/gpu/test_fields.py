@@ -80,9 +80,7 @@ def test_a_field_that_requires_a_reset_says_so_of_the_gpu_until_it_answers() -> 
             TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": -7}, -7, id="signed long long"
         ),
         pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": -1}, -1, id="signed int"),
-        pytest.param(
-            TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": 2**30 + 1}, 2**30 + 1, id="large"
-        ),
+        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": 2**30 + 1}, 2**30 + 1, id="large"),
         pytest.param(
             TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": 2**62}, 2**62, id="large long long"
         ),

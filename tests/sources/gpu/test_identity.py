@@ -10,8 +10,9 @@ import pynvml
 import pytest
 
 from agent.readings import GpuIdentity, SourceError
-from agent.simulation import Simulation
+from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu import GpuSource
+from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -39,6 +40,34 @@ def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
         "NVIDIA H200",
         1995,
     )
+
+
+def test_a_uuid_that_is_told_late_is_known_of_the_gpu_when_it_is_lost(one: OneGpu) -> None:
+    one.gpu.fail("nvmlDeviceGetUUID", NvmlReturn.UNKNOWN)
+    assert one.read().identity.uuid is None
+    one.gpu.heal()
+    uuid = one.read(after=SLOW_PACE).identity.uuid
+    one.gpu.lose()
+    with pytest.raises(SourceError) as lost:
+        one.read(after=1)
+
+    assert uuid
+    assert lost.value.lasting is not None
+    assert lost.value.lasting.identity.uuid == uuid
+
+
+def test_another_gpu_that_says_late_who_it_is_has_no_errors_of_the_one_before(one: OneGpu) -> None:
+    one.read()
+    one.source.release()
+    one.gpu.fix(uuid="GPU-another")
+    one.gpu.fail("nvmlDeviceGetUUID", NvmlReturn.UNKNOWN)
+    assert one.read(after=1).driver_errors
+    one.gpu.heal()
+    one.read(after=SLOW_PACE)
+
+    reading = one.read(after=1)
+
+    assert (reading.identity.uuid, reading.driver_errors) == ("GPU-another", {})
 
 
 def test_all_that_is_written_on_a_board_is_told(one: OneGpu) -> None:

@@ -333,7 +333,7 @@ def test_bytes_are_counted_where_no_link_tells_kib() -> None:
     nobody: Any = None  # there is nothing to ask
     counters, absent = NvLinkCounters(nobody), Refusal("f", pynvml.NVML_ERROR_NOT_SUPPORTED)
     sent, received = counters.fields
-    told = {(sent, 0): 1, (received, 0): 2, (sent, 1): absent, (received, 1): 4}
+    told: dict[Any, Any] = {(sent, 0): 1, (received, 0): 2, (sent, 1): absent, (received, 1): 4}
 
     counters.rates(0.0, 2, told, of_packets=True)
 
