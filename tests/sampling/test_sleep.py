@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
 from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
 from agent.sampling.collector import Collector
+from agent.sampling.sleep import Sleep
+from agent.sampling.workers import Workers
 from tests.support.agents import wait_until
+from tests.support.readings import reading
 from tests.support.sources import FakeHardware, Valve
 
 if TYPE_CHECKING:
@@ -148,6 +152,29 @@ async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None
         assert state(await one.after(59.75)) is GpuState.OK
         assert state(await one.after(0.25)) is GpuState.ASLEEP
         assert one.hardware.driver.releases == 1
+
+
+async def test_gpus_that_sleep_are_known_by_their_places() -> None:
+    """One was never read, one is still there, one was unplugged, and one is new."""
+    read = [reading(identity_uuid=name, identity_pci_bus_id=name) for name in ("B", "D")]
+    contact: Any = SimpleNamespace(
+        gpus=[SimpleNamespace(last=last) for last in (None, *read)], reading=None, is_made=False
+    )
+    workers = Workers(2.0, lambda: 1000.0)
+    sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
+    sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel told it)
+
+    shown = sleep.shown(1000.0, since_boot=10.0, booted_at=0.0)
+
+    assert shown is not None
+    assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (3, ("A", "B", "C"))
+    assert [(gpu.identity.pci_bus_id, gpu.state) for gpu in shown[1]] == [
+        ("A", GpuState.ASLEEP),
+        ("B", GpuState.ASLEEP),
+        ("D", GpuState.LOST),
+        ("C", GpuState.ASLEEP),
+    ]
+    assert workers.close()
 
 
 async def test_a_look_at_a_gpu_that_is_idle_lets_it_go_in_the_same_round() -> None:
