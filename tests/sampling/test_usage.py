@@ -98,7 +98,8 @@ def test_time_between_two_snapshots_counts(watch: Watch) -> None:
     )
 
 
-def test_a_gpu_that_is_not_reported_for_a_moment_has_the_time_until_it_is_back(watch: Watch) -> None:
+def test_a_gpu_that_is_not_reported_for_a_moment_has_the_time_until_it_is_back() -> None:
+    watch = Watch(now=1000.0)
     for gpus in ([gpu(process(1))], [], [gpu(process(1))]):
         watch.see(*gpus)
     assert watch.held(ALICE) == 20.0

@@ -67,6 +67,7 @@ def test_a_reading_that_began_too_early_is_none(watched: Watched) -> None:
 
 def test_its_thread_ends_when_it_is_told_to(watched: Watched) -> None:
     assert not watched.worker.ended
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test"), "hung or not"
     watched.worker.stop()
     watched.worker.join(10)
     assert watched.worker.ended

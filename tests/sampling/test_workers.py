@@ -115,9 +115,11 @@ async def test_all_threads_are_ended_together_within_half_a_second() -> None:
 
 async def test_the_end_says_whether_a_call_is_still_out_and_does_not_wait_for_it() -> None:
     async with some() as one:
-        one.start()
+        idle = one.start()
         one.valve.close()
         one.start(hangs=True)
         one.step = 1.0
+        assert not one.workers.close()
+        idle.join(10)
         assert not one.workers.close()
         one.step = 0.0

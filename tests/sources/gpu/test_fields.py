@@ -9,7 +9,7 @@ import pytest
 
 from agent.simulation import FieldId, NvmlReturn, Simulation
 from agent.simulation.installation import forget_functions
-from agent.sources.gpu.fields import field_values
+from agent.sources.gpu.fields import SlowFields, field_values
 from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.nvml import query
@@ -122,3 +122,13 @@ def test_a_field_value_is_the_whole_number_that_the_driver_reports(
     assert told == [refusal if expected is None else expected] * 2
     errors = {("nvmlDeviceGetFieldValues", "NVML_ERROR_UNKNOWN"): 2} if code == REFUSED else {}
     assert handle.record.errors == errors
+
+
+def test_of_some_fields_zero_means_that_there_is_none() -> None:
+    plain, zero_is_none = FieldId.POWER_AVERAGE, FieldId.MEMORY_TEMP
+    with Simulation(1) as simulation:
+        handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
+        pynvml.nvmlLib = OneField(simulation, TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, uiVal=0)
+        fields = SlowFields(handle, {plain: "a", zero_is_none: "b"}, zero_is_none={zero_is_none})
+
+        assert fields.get(0.0) == {plain: 0, zero_is_none: None}
