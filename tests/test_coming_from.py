@@ -203,7 +203,7 @@ SHOWN: dict[str, Any] = {
     "The texts of `error`": words,
     "With `TOKEN` set": open_paths,
     "Before the first contact": "tests/http/test_envelope.py",
-    "In `command` and names": "tests/sources/test_processes.py",
+    "In `command` and names": "tests/sources/test_command_line.py",
     "`.env` next to": "tests/settings/test_environment.py",
     "`?process=NA`": "tests/views/test_status.py",
     "`power.limit_watts`": watts,

@@ -20,10 +20,11 @@ def with_the_last_one_named(gpus: Sequence[GpuSample], bus_ids: Sequence[str]) -
     """
     nameless = [gpu for gpu in gpus if gpu.identity.pci_bus_id is None]
     left = set(bus_ids) - {gpu.identity.pci_bus_id for gpu in gpus}
-    if len(nameless) != 1 or len(left) != 1 or nameless[0].reading is not None:
-        return tuple(gpus)
-    (bus_id,) = left
-    return tuple(_named(gpu, bus_id) if gpu is nameless[0] else gpu for gpu in gpus)
+    if len(nameless) == len(left) == 1:
+        (last,), (bus_id,) = nameless, left
+        if last.reading is None:
+            return tuple(_named(gpu, bus_id) if gpu is last else gpu for gpu in gpus)
+    return tuple(gpus)
 
 
 def _named(gpu: GpuSample, bus_id: str) -> GpuSample:

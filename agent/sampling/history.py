@@ -57,18 +57,16 @@ class _Name(NamedTuple):
     """The identity of a GPU. An index alone may mean another GPU after a reset."""
 
     uuid: str | None
-    bus_id: str | None
-    gpu_index: int
+    bus_id: str | None = None
+    gpu_index: int | None = None
 
     def means(self, other: _Name) -> bool:
         """Whether both are one GPU, as far as either is known."""
         if self.uuid and other.uuid:
             return self.uuid == other.uuid
-        if self.bus_id and other.bus_id:
+        if self.bus_id or other.bus_id:
             return self.bus_id == other.bus_id
-        return (
-            not (self.uuid or self.bus_id or other.uuid or other.bus_id) and self.gpu_index == other.gpu_index
-        )
+        return not (self.uuid or other.uuid) and self.gpu_index == other.gpu_index
 
 
 class _Run(NamedTuple):
@@ -110,7 +108,7 @@ class History:
         """Start with the history of the previous run, the oldest first."""
         gpus: tuple[_Name, ...] = ()
         for moment in moments:
-            names = tuple(_Name(uuid, None, -1) for uuid in moment.gpus)
+            names = tuple(_Name(uuid) for uuid in moment.gpus)
             gpus = gpus if names == gpus else names
             values = (*moment.host, *(value for row in moment.gpus.values() for value in row))
             self._coarse.append(_Moment(moment.since_boot, gpus, _array(values)))

@@ -26,7 +26,7 @@ class Host(Protocol):
 class Processes(Protocol):
     """The host's processes; `pids` are those on GPUs; `watched`: whether there is demand."""
 
-    def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading: ...
+    def read(self, pids: frozenset[int], *, watched: bool = ...) -> ProcessesReading: ...
 
 
 class Connections(Protocol):

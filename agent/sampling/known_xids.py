@@ -95,7 +95,7 @@ class KnownXids:
     def about_memory(self, uuid: str | None) -> int:
         """A number that grows with each XID of one GPU about its memory: at the event or a sample later."""
         heard = self._events.about_memory(uuid) if self._events is not None else 0
-        return max(heard, self._about_memory.get(uuid, 0))
+        return max(heard, self._about_memory.get(uuid, heard))
 
     def _with_xids(
         self, gpu: GpuSample, booted_at: float, logged: Tally, blamed: Mapping[tuple[int, float], HostProcess]

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 # After a poll, more are expected: sampling continues for this many intervals.
 POLL_LINGER_INTERVALS = 3
-# Seconds without demand after which the driver is released, if there is no history.
-RELEASE_AFTER = 60.0
+RELEASE_AFTER = 60.0  # seconds without demand after which the driver is released, without a history
 # A tick this little too late for the end of a poll's linger still belongs to it.
 TOLERANCE = 0.01
 
@@ -49,6 +48,11 @@ class Pace:
     def lingers(self, polled_at: float, at: float) -> bool:
         """Whether more polls are still expected after the last one."""
         return at <= polled_at + POLL_LINGER_INTERVALS * self.sample_interval + TOLERANCE
+
+
+def release_after(*, gpus_may_sleep: bool) -> float:
+    """Seconds without demand after which the driver is let go, if there is no history to keep."""
+    return LET_GO_AFTER if gpus_may_sleep else RELEASE_AFTER
 
 
 def next_due(due: float, taken: float, interval: float) -> float:

@@ -8,8 +8,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from agent.sampling.bedtime import LET_GO_AFTER
-from agent.sampling.pace import RELEASE_AFTER, Pace, is_due, next_due
+from agent.sampling.pace import Pace, is_due, next_due, release_after
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -194,7 +193,7 @@ class Sampler:
 
     async def _rest(self) -> None:
         """Without demand and history, release even NVML after a while."""
-        patience = LET_GO_AFTER if self._collector.gpus_may_sleep else RELEASE_AFTER
+        patience = release_after(gpus_may_sleep=self._collector.gpus_may_sleep)
         due = max(self._last_tick, self._polled_at) + patience
         while not await self._demand_changes_before(due):
             if await self._let_go():

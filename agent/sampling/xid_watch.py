@@ -153,7 +153,7 @@ class XidWatch:
 
     def _count(self, uuid: str, xid: int) -> None:
         before = self._counts[uuid]
-        times, _ = before.get(xid, (0, 0.0))
+        times, _ = before.get(xid, (0, None))
         self._counts[uuid] = {**before, xid: (times + 1, self._since_boot())}
         if self._clock() - self._logged_at.get((uuid, xid), float("-inf")) >= LOG_PACE:
             self._logged_at[uuid, xid] = self._clock()

@@ -35,4 +35,4 @@ class AgentSource:
 
     def _read_start(self) -> float | None:
         ticks = procfs.read_stat(self._proc_root, os.getpid()).start_ticks
-        return round(time.time() - seconds_since_boot() + ticks / procfs.TICKS_PER_SECOND, 2)
+        return time.time() - seconds_since_boot() + ticks / procfs.TICKS_PER_SECOND

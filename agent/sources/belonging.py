@@ -77,8 +77,7 @@ def _place(path: str) -> Belonging:
     # Units and sessions within a container are not the host's; units below a user's manager are the user's.
     on_host = segments[: containers[0][0] + 1] if containers else segments
     unit = next((name for name in on_host if _SERVICE.fullmatch(name)), None)
-    sessions = _matches(_SESSION, on_host)
-    session = sessions[0][1][1] if sessions else None
+    session = next((match[1] for _, match in _matches(_SESSION, on_host)), None)
     if unit is not None and _USER_MANAGER.fullmatch(unit):
         unit, session = None, unit
     job, slurm_step = job_of_group(path)

@@ -71,7 +71,8 @@ def cut(command: str) -> str:
 def _program(arguments: Sequence[str]) -> str:
     words = [word for word in arguments if word]
     if len(words) == 1:  # a title has the arguments in the same word
-        return _TITLE_END.split(words[0].strip(), maxsplit=1)[0]
+        (title,) = words
+        return _TITLE_END.split(title.strip())[0]
     return words[0] if words else ""
 
 

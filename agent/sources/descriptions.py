@@ -51,12 +51,12 @@ def look(pid: int, known_since: float, at: float) -> int:
     for number, seconds in enumerate(FIRST_LOOKS):
         if at - known_since < seconds:
             return number
-    return len(FIRST_LOOKS) + int((at + pid) // LOOK_SECONDS)
+    return len(FIRST_LOOKS) + int((at + pid) / LOOK_SECONDS)
 
 
 def cgroup_window(pid: int, at: float) -> int:
     """A number that changes when the control group of a process is to be looked at again, as `look` does."""
-    return int((at + pid) // CGROUP_SECONDS)
+    return int((at + pid) / CGROUP_SECONDS)
 
 
 class Descriptions:

@@ -45,7 +45,6 @@ class HostSource:
         cpu = attempt(lambda: self._cpu.read(at), CpuPercent())
         disk_io = attempt(lambda: self._disks.read(at), DiskIo())
         memory = attempt(read_memory, HostMemory())
-        used = None if memory.total is None or memory.available is None else memory.total - memory.available
         physical_cores, logical_cores = self._core_counts
         frequency = self._frequency.get(at)
         disk_space = self._disk_space.get(at)
@@ -60,8 +59,8 @@ class HostSource:
             cpu_freq_max_mhz=frequency.max,
             memory_total_bytes=memory.total,
             memory_available_bytes=memory.available,
-            memory_used_bytes=used,
-            memory_percent=percent_of(used, memory.total),
+            memory_used_bytes=memory.used,
+            memory_percent=percent_of(memory.used, memory.total),
             memory_cached_bytes=memory.cached,
             memory_buffers_bytes=memory.buffers,
             disk_used_bytes=disk_space.used_bytes,
@@ -78,7 +77,9 @@ class HostSource:
 
 def hottest(sensors: Iterable[float | None]) -> float | None:
     """Degrees Celsius of the hottest sensor with a plausible value."""
-    credible = (celsius for celsius in sensors if celsius and 0 < celsius <= HOTTEST_CREDIBLE_CELSIUS)
+    credible = (
+        celsius for celsius in sensors if celsius is not None and 0 < celsius <= HOTTEST_CREDIBLE_CELSIUS
+    )
     return max(credible, default=None)
 
 

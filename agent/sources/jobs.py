@@ -94,7 +94,7 @@ def job_of_group(path: str) -> JobStep:
     """
     if not any(word in path for word in _WORDS):
         return JobStep()
-    of_system = _USER_MANAGER.split(path, maxsplit=1)[0]
+    of_system = _USER_MANAGER.split(path)[0]
     found = [
         (match.start(), scheduler, match)
         for scheduler, pattern in _GROUPS.items()

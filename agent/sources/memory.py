@@ -15,6 +15,11 @@ class HostMemory(NamedTuple):
     cached: int | None = None
     buffers: int | None = None
 
+    @property
+    def used(self) -> int | None:
+        """What no process can have any more."""
+        return None if self.total is None or self.available is None else self.total - self.available
+
 
 def read_memory() -> HostMemory:
     """Of the whole host; a container's limit is not in it."""

@@ -16,15 +16,15 @@ _NVIDIA, _DISPLAY = b"0x10de", b"0x03"
 _BUS_ID = re.compile(r"([0-9A-F]{4,8}):([0-9A-F]{2}:[0-9A-F]{2}\.[0-7])", re.IGNORECASE)
 
 
-def nvidia_gpus(sys_root: str = SYS) -> tuple[str, ...]:
-    """Their bus ids in NVML's form; none if there are more devices than are read."""
+def nvidia_gpus(sys_root: str = SYS, limit: int = MAX_DEVICES) -> tuple[str, ...]:
+    """Their bus ids in NVML's form; none if there are more devices than `limit`."""
     folder = f"{sys_root}/{DEVICES}"
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in islice(entries, MAX_DEVICES + 1)]
+            names = [entry.name for entry in islice(entries, limit + 1)]
     except OSError:
         return ()
-    if len(names) > MAX_DEVICES:
+    if len(names) > limit:
         return ()
     return tuple(_as_nvml_writes(name) for name in sorted(names) if _is_gpu_of_ours(f"{folder}/{name}"))
 

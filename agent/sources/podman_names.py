@@ -69,7 +69,7 @@ class PodmanNames:
         """The parent of a process, its parent, and so on, until one is not there or not to be seen."""
         for _ in range(MAX_ANCESTORS):
             pid = stat.parent_pid
-            parent = attempt(partial(read_stat, self._proc_root, pid), None) if pid > 1 else None
+            parent = attempt(partial(read_stat, self._proc_root, pid), None)
             if parent is None:
                 return
             yield pid, parent

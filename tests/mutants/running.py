@@ -37,13 +37,19 @@ IMPORTS = imported_modules()
 
 
 def tests_of(path: Path) -> list[list[str]]:
-    """The files of tests of a module, in rounds: named like it; every answer; beside it; all that know it."""
+    """The files of tests of a module, in rounds: its own; every answer; beside it; all that know it.
+
+    Its own are named like it, or else like the nearest modules that import it, best in its own room.
+    """
     module, room = _module(path), path.parts[1]
     mirror = Path("tests", *path.parts[1:-1])
     files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]
-    named = [file for file in files if file.stem == f"test_{module.rpartition('.')[2]}"]
+    named = _named_like({module}, files)
     rounds = [
-        [one for one in named if one.parent == mirror] or [one for one in named if one.parts[1] == room],
+        [one for one in named if one.parent == mirror]
+        or [one for one in named if one.parts[1] == room]
+        or _named_like_importers(module, [one for one in files if one.parts[1] == room])
+        or _named_like_importers(module, files),
         [ANSWERS] if room == "views" else [],
         [one for one in files if one.parent == mirror],
         [one for one in files if one in named or f"{module} import" in one.read_text()],
@@ -53,6 +59,19 @@ def tests_of(path: Path) -> list[list[str]]:
         tests[:] = [one for one in tests if one not in taken]
         taken.update(tests)
     return [[str(one) for one in tests] for tests in rounds if tests]
+
+
+def _named_like(modules: set[str], files: list[Path]) -> list[Path]:
+    names = {f"test_{module.rpartition('.')[2]}" for module in modules}
+    return [file for file in files if file.stem in names]
+
+
+def _named_like_importers(module: str, files: list[Path]) -> list[Path]:
+    nearer, found = {module}, list[Path]()
+    while nearer and not found:
+        nearer = {importer for importer, imported in IMPORTS.items() if imported & nearer} - {module}
+        found = _named_like(nearer, files)
+    return found
 
 
 def _module(path: Path) -> str:

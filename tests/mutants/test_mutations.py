@@ -46,6 +46,7 @@ def test_one_thing_is_changed_at_a_time(source: str, changed: list[str]) -> None
         "log.warning('GPU %d is lost', 7)",
         "a = f'{b + 1}'",
         "a = 'b' + c",
+        "a = zip(b, c, strict=True)",
     ],
 )
 def test_what_hangs_on_no_value_stays_as_it_is(source: str) -> None:

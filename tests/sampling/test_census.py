@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,19 @@ import pytest
 
 from agent.derive.findings import HealthVerdict
 from agent.derive.host_health import examine_host
-from agent.readings import GpuState
+from agent.readings import GpuCensus, GpuState
+from agent.sampling.census import Census
+from agent.sampling.workers import Workers
 from tests.sampling.missing_gpus import INIT, SHUTDOWN, collecting
+from tests.support.sources import Valve
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from agent.readings import Snapshot
 
 PATIENCE = 60.0
 RECOUNT_PACE = 60.0
-SLOWEST_PACE = 960.0
 DRIVER_PACE = 5.0
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +40,40 @@ def uuids(snapshot: Snapshot) -> list[str | None]:
 
 def states(snapshot: Snapshot) -> set[GpuState]:
     return {gpu.state for gpu in snapshot.gpus}
+
+
+class Alone:
+    """A Census by itself, in a time that stands until it is moved."""
+
+    def __init__(self, expected: int, seen: int) -> None:
+        self.now = 1000.0
+        self.recounts = 0
+        self.recounted: int | None = None
+        self.valve = Valve()
+        self.workers = Workers(1e6, lambda: self.now)
+        self.census = Census(
+            self.workers, self._recount, expected=expected, seen=seen, clock=lambda: self.now
+        )
+
+    async def count(self, gpus: int) -> None:
+        """The driver counts so many; until a recount that this calls for is over."""
+        self.census.follow(gpus)
+        await self.workers.wait(self.census.workers, self.now + 10)
+
+    def _recount(self) -> int | None:
+        self.recounts += 1
+        self.valve.pass_through()
+        return self.recounted
+
+
+@asynccontextmanager
+async def alone(*, expected: int, seen: int = 0) -> AsyncIterator[Alone]:
+    one = Alone(expected, seen)
+    try:
+        yield one
+    finally:
+        one.valve.open()
+        assert one.workers.close()
 
 
 async def test_where_all_are_there_nobody_counts_again_and_no_thread_waits_to() -> None:
@@ -122,19 +161,35 @@ async def test_the_scenario_shows_a_gpu_that_is_missing_comes_and_is_gone_again(
 
 
 async def test_who_is_missing_for_long_is_looked_for_less_and_less_often() -> None:
-    async with collecting(2, 1, expected=2) as host:
-        await host.until_judged()
-        began, counted_at = host.shift, [0.0]
-        while host.shift - began < 5_000:
-            host.shift += 30
-            before = host.recounts
-            await host.collector.collect()
-            host.waits_for_recount()
-            if host.recounts > before:
-                counted_at.append(host.shift - began)
+    async with alone(expected=2) as one:
+        counted_at = []
+        for _ in range(3_000):
+            before = one.recounts
+            await one.count(1)
+            if one.recounts > before:
+                counted_at.append(one.now)
+            one.now += 1
         pauses = [after - before for before, after in pairwise(counted_at)]
-        assert pauses[:5] == [60, 120, 240, 480, 960]
-        assert set(pauses[5:]) == {SLOWEST_PACE}
+        assert pauses == [60, 120, 240, 480, 960, 960]
+
+
+@pytest.mark.parametrize(("recounted", "is_outdated"), [(None, False), (0, False), (1, True)])
+async def test_a_host_without_any_gpu_is_outdated_where_a_new_process_counts_one(
+    recounted: int | None, is_outdated: bool
+) -> None:
+    async with alone(expected=2) as one:
+        one.recounted = recounted
+        await one.count(0)
+        assert one.recounts == 1
+        assert one.census.is_outdated is is_outdated
+
+
+@pytest.mark.parametrize(("expected", "judged_by"), [(0, 9), (4, 0)])
+async def test_what_an_agent_before_saw_counts_where_no_number_is_expected(
+    expected: int, judged_by: int
+) -> None:
+    async with alone(expected=expected, seen=9) as one:
+        assert one.census.reading == GpuCensus(expected, judged_by, is_confirmed=True)
 
 
 async def test_a_count_that_cannot_be_made_again_is_judged_as_it_is() -> None:
@@ -184,6 +239,16 @@ async def test_a_recount_that_hangs_keeps_the_verdict_for_a_minute_and_nobody_el
         assert (examine_host(snapshot).verdict, states(snapshot)) == (None, {GpuState.OK})
         host.shift += PATIENCE
         assert names(await host.until_judged()) == ["gpus_missing"]
+
+
+async def test_a_recount_that_hangs_is_waited_for_60_seconds_and_no_longer() -> None:
+    async with alone(expected=2) as one:
+        one.valve.close()
+        one.census.follow(1)
+        one.now += 59.9
+        assert not one.census.reading.is_confirmed
+        one.now += 0.1
+        assert one.census.reading.is_confirmed
 
 
 async def test_contact_is_not_made_anew_while_a_call_is_out_and_xids_are_heard_on() -> None:

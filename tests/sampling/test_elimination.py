@@ -23,7 +23,10 @@ def bus_ids(*gpus: GpuSample, devices: tuple[str, ...]) -> list[str | None]:
 
 
 def test_the_only_device_that_is_left_is_the_gpu_that_cannot_be_read() -> None:
-    assert bus_ids(known(0, A), lost(1), known(2, C), devices=(A, B, C)) == [A, B, C]
+    named = with_the_last_one_named([known(0, A), lost(1), known(2, C)], (A, B, C))
+
+    assert [gpu.identity.pci_bus_id for gpu in named] == [A, B, C]
+    assert named[1].lasting == GpuReading(0.0, GpuIdentity(pci_bus_id=B)), "and nothing else is known of it"
 
 
 def test_what_is_known_of_it_stays() -> None:

@@ -16,6 +16,7 @@ from agent.readings import (
     Power,
     ProcessType,
     SourceError,
+    Utilization,
 )
 from agent.sampling.gpu_slot import GpuSlot
 from agent.sampling.states import Patience
@@ -37,6 +38,7 @@ class Source:
         self.asked: list[str] = []
         self.uuid = "GPU-old"
         self.processes: tuple[GpuProcess, ...] | None = (PROCESS,)
+        self.gpu_percent: int | None = None
         self.error: str | None = None
         self.is_asked = threading.Event()
         self.may_answer = threading.Event()
@@ -52,6 +54,7 @@ class Source:
             self._slot.now,
             GpuIdentity(self.uuid, "A GPU"),
             processes=self.processes,
+            utilization=Utilization(self.gpu_percent),
             power=Power(usage_watts=99.0),
         )
 
@@ -62,8 +65,8 @@ class Source:
     def measure_slow_counters(self) -> None:
         pass
 
-    def release(self, *, may_be_another: bool = False) -> None:  # noqa: ARG002  (as the real one)
-        self.asked.append("release")
+    def release(self, *, may_be_another: bool = False) -> None:
+        self.asked.append("release: may be another" if may_be_another else "release")
 
 
 class Slot:
@@ -116,6 +119,31 @@ def test_what_was_read_is_shown(slot: Slot) -> None:
 
     assert (sample.index, sample.state, sample.identity.uuid) == (3, GpuState.OK, "GPU-old")
     assert slot.slot.processes == (PROCESS,)
+    assert slot.slot.last is sample.reading
+
+
+DISPLAY = GpuProcess(8, ProcessType.GRAPHICS)
+
+
+@pytest.mark.parametrize(
+    ("processes", "gpu_percent", "is_idle"),
+    [
+        pytest.param((), 0, True, id="nobody"),
+        pytest.param((DISPLAY,), 0, True, id="a display server that shows nothing"),
+        pytest.param((DISPLAY, PROCESS), 0, False, id="somebody who computes nothing now"),
+        pytest.param((), 1, False, id="somebody who is not listed"),
+        pytest.param((), None, False, id="unknown utilization"),
+        pytest.param(None, 0, False, id="unknown processes"),
+    ],
+)
+def test_a_gpu_is_idle_where_nobody_computes_on_it(
+    slot: Slot, processes: tuple[GpuProcess, ...] | None, gpu_percent: int | None, is_idle: bool
+) -> None:
+    assert not slot.slot.is_idle, "before the first answer"
+    slot.source.processes, slot.source.gpu_percent = processes, gpu_percent
+    slot.read()
+
+    assert slot.slot.is_idle is is_idle
 
 
 @pytest.mark.parametrize("processes", [None, ()], ids=["not told", "none"])
@@ -160,7 +188,7 @@ def test_a_renewed_contact_is_made_with_the_next_reading_and_once(slot: Slot) ->
     slot.read()
     slot.read()
 
-    assert slot.source.asked == ["read", "release", "read", "read"]
+    assert slot.source.asked == ["read", "release: may be another", "read", "read"]
 
 
 def test_a_renewal_that_comes_while_a_call_is_out_is_made_up_for(slot: Slot) -> None:
@@ -174,7 +202,7 @@ def test_a_renewal_that_comes_while_a_call_is_out_is_made_up_for(slot: Slot) -> 
 
     slot.read()
 
-    assert slot.source.asked == ["read", "release", "read"]
+    assert slot.source.asked == ["read", "release: may be another", "read"]
 
 
 def test_with_the_contact_the_old_identity_is_forgotten(slot: Slot) -> None:

@@ -154,6 +154,20 @@ def test_a_gap_is_told_as_one() -> None:
     assert found.host["cpu_percent"] == (None,) * 3
 
 
+def test_what_came_after_a_moment_is_handed_over_once_an_interval_and_restored() -> None:
+    before = History(10)
+    last = filled(before, 40)
+
+    kept = before.since(10, 10)
+    assert [moment.since_boot for moment in kept] == [19, 28, 37]
+    assert [moment.since_boot for moment in before.since(10, None)] == [11, 20, 29, 38]
+    history = History(10)
+    history.restore(kept)
+    history.add(last)
+    found = history.read(last, 60, last.gpus)
+    assert utilization(found.gpus[0]) == (19, 28, 37, 40)
+
+
 def test_a_gpu_is_followed_by_its_uuid() -> None:
     history = History(10)
     history.add(snapshot(0, 5, 50))

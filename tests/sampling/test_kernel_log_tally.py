@@ -22,10 +22,12 @@ def tally(*lines: Line) -> Tally:
 
 
 def test_xids_are_counted_by_gpu_and_code_with_the_time_and_the_program_of_the_last() -> None:
-    made = tally(XidLine(HERE, 31, 7, "a"), XidLine(HERE, 31, 8, "b"), XidLine(THERE, 13), XidLine(HERE, 79))
+    made = tally(
+        XidLine(HERE, 31, 7, "a"), XidLine(HERE, 31, 8, "b"), XidLine(THERE, 13, 9), XidLine(HERE, 79)
+    )
 
     assert made.xids(A, HERE) == {31: LoggedXid(2, 10.0, Blamed(8, "b")), 79: LoggedXid(1, 30.0)}
-    assert made.xids(B, THERE) == {13: LoggedXid(1, 20.0)}
+    assert made.xids(B, THERE) == {13: LoggedXid(1, 20.0, Blamed(9, None))}
 
 
 def test_lines_of_the_same_fault_keep_its_program() -> None:
@@ -150,6 +152,6 @@ def test_no_table_grows_without_end() -> None:
         made.take(1.0, ResetLine(place, failed=True))
 
     assert len(made.xids("GPU-0", None)) == MAX_CODES
-    assert sum(bool(made.xids(f"GPU-{n}", None)) for n in range(1_000)) == MAX_GPUS
+    assert sum(bool(made.xids(f"GPU-{n}", f"{n:04x}:00:00")) for n in range(1_000)) == MAX_GPUS
     assert len(made.switches(0.0)) == MAX_SWITCHES
     assert len(made.switches(0.0)[0].sxids) == MAX_CODES

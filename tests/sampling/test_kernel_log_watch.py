@@ -70,11 +70,13 @@ class Source:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.begun = 0
+        self.waits: set[float] = set()
 
     def begin(self) -> None:
         self.begun += 1
 
     def wait(self, seconds: float) -> None:
+        self.waits.add(seconds)
         time.sleep(min(seconds, 0.01))
 
     def read(self) -> Batch:
@@ -89,7 +91,9 @@ def test_before_it_was_read_nobody_says_what_is_in_it() -> None:
     watch = KernelLogWatch(Source())
 
     assert not watch.is_read
-    assert watch.reading(0.0, ()).error == "The kernel log has not been read to its end yet"
+    reading = watch.reading(0.0, ())
+    assert reading.error == "The kernel log has not been read to its end yet"
+    assert (reading.lost_lines, reading.reaches_back_to) == (0, None)
     assert watch.ended
 
 
@@ -133,6 +137,7 @@ def test_while_it_cannot_be_read_the_reading_says_why_and_keeps_what_is_known() 
 
     assert (reading.is_read, reading.error, reading.todo) == (False, "gone", "bring it back")
     assert (reading.fallen, reading.lost_lines, reading.reaches_back_to) == ((PLACE,), 3, 101.0)
+    assert source.waits == {0.4}, "less than the half second that the end of the agent waits"
 
 
 class Flood(Source):

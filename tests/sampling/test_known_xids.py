@@ -350,3 +350,7 @@ def test_the_sample_stays_otherwise_as_it_is() -> None:
     (gpu,) = KnownXids(None, Log()).of([GPU], BOOTED_AT, None)
 
     assert replace(gpu, xids=None) == GPU
+
+
+def test_where_nobody_tells_of_xids_none_has_spoken_of_memory() -> None:
+    assert KnownXids(None, None).about_memory(UUID) == 0

@@ -80,6 +80,15 @@ def test_a_counter_that_grows_for_ever_keeps_little() -> None:
     assert grown[-1] == pytest.approx(150, abs=5)
 
 
+@pytest.mark.parametrize(("pause", "kept"), [(4.99, 1), (5.0, 2)])
+def test_of_five_minutes_a_value_every_five_seconds_is_kept(pause: float, kept: int) -> None:
+    counter = Increase(300)
+    for at in (0.0, pause):
+        counter.add(at, at)
+
+    assert len(counter) == kept
+
+
 def watched(*told: tuple[float, dict[str, Any]]) -> Any:
     watch = LatelyWatch(max_gap=3)
     return [watch.add(reading(sampled_since_boot=at, **values)) for at, values in told][-1]

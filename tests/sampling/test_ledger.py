@@ -100,6 +100,13 @@ def watch() -> Watch:
     return Watch()
 
 
+def test_a_gpu_that_has_not_said_who_it_is_hides_no_other() -> None:
+    watch = Watch()
+    told = watch.see(gpu(process(7), uuid=None), gpu(process(8)))
+
+    assert told.processes.keys() == {(UUID, 8)}
+
+
 def test_it_says_since_when_it_counts_by_the_clock_as_it_is_set_now(watch: Watch) -> None:
     watch.see()
     watch.see(gpu(process(7)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.sampling.pace import Pace, is_due, next_due
+from agent.sampling.pace import Pace, is_due, next_due, release_after
 
 NEVER = float("-inf")
 
@@ -19,6 +19,7 @@ NEVER = float("-inf")
         pytest.param(1, 0, [], 102.005, 100, id="the third sample is not lost to some milliseconds"),
         pytest.param(None, 0, [], 103, 100, id="three intervals after a poll: no more"),
         pytest.param(10, 10, [], 103, 100, id="three intervals after a poll: history again"),
+        pytest.param(3600, 3600, [], 100, NEVER, id="nobody looks: history, however rare"),
         pytest.param(0.5, 10, [2, 0.5, 7], 100, NEVER, id="streams: the smallest interval"),
         pytest.param(1, 0, [30], 100, 100, id="a slow stream and a poll: the poll"),
         pytest.param(10, 10, [60], 100, NEVER, id="a stream slower than history: history"),
@@ -35,6 +36,18 @@ def test_the_next_sample_comes_when_someone_needs_it(
 def test_gpus_that_may_sleep_are_let_go_within_half_a_minute(expected: float | None, history: float) -> None:
     pace = Pace(sample_interval=1.0, history_interval=history)
     assert expected == pace.tick_interval(100.0, [], NEVER, gpus_may_sleep=True)
+
+
+@pytest.mark.parametrize(("gpus_may_sleep", "seconds"), [(False, 60), (True, 30)])
+def test_the_driver_is_let_go_after_a_minute_and_where_gpus_may_sleep_after_half(
+    gpus_may_sleep: bool, seconds: float
+) -> None:
+    assert release_after(gpus_may_sleep=gpus_may_sleep) == seconds
+
+
+@pytest.mark.parametrize(("taken", "expected"), [(9.74, False), (9.75, True), (10.0, True)])
+def test_a_snapshot_is_due_from_half_a_tick_before(taken: float, expected: bool) -> None:
+    assert is_due(10.0, taken, tick_interval=0.5) is expected
 
 
 def test_a_scrape_every_fifteen_seconds_costs_four_samples() -> None:

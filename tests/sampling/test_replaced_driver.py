@@ -11,6 +11,7 @@ import pytest
 
 from agent.sampling.collector import Collector
 from agent.sampling.replaced_driver import WHY, ReplacedDriver
+from agent.sampling.worker import ReadResult, Worker
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware, Valve
 
@@ -84,6 +85,47 @@ async def running_agent() -> AsyncIterator[Agent]:
         agent.new_process.valve.open()
         agent.hardware.open_all_valves()
         assert agent.collector.close(), "every worker ends"
+
+
+def followed() -> tuple[ReplacedDriver, Worker[int | None], NewProcess, list[str]]:
+    """By itself: it has asked once, at the second 10 of a clock that stands there."""
+    new_process, restarts = NewProcess(), list[str]()
+    worker: Worker[int | None] = Worker("new process", lambda _: None, lambda: 10.0)
+    driver = ReplacedDriver(new_process, restarts.append)
+    driver.follow(worker, 10.0, 10.0)
+    wait_until(lambda: worker.busy_since is None, "the new process has ended")
+    return driver, worker, new_process, restarts
+
+
+@pytest.mark.parametrize(("now", "tries"), [(69.9, 1), (70.0, 2)])
+async def test_a_minute_to_the_second_is_between_two_tries(now: float, tries: int) -> None:
+    driver, worker, new_process, _ = followed()
+    driver.follow(worker, now, now)
+    worker.stop()
+    worker.join(10)
+
+    assert new_process.tries == tries
+
+
+@pytest.mark.parametrize(
+    ("started_at", "seconds", "mismatched_at", "is_replaced"),
+    [
+        (10.0, 5.0, 15.0, True),
+        (9.9, 5.0, 15.0, False),  # before the library and the module were known to differ
+        (10.0, 5.0, 14.9, False),  # before the new process had ended
+        (10.0, None, 10.0, True),
+        (10.0, None, 9.5, False),
+    ],
+)
+async def test_this_process_has_its_try_after_the_new_one(
+    started_at: float, seconds: float | None, mismatched_at: float, is_replaced: bool
+) -> None:
+    driver, worker, _, restarts = followed()
+    worker.result = ReadResult(2, None, started_at, seconds)
+    driver.follow(worker, mismatched_at, 20.0)
+    worker.stop()
+
+    assert restarts == [WHY] * is_replaced
 
 
 async def test_it_is_tried_at_once_and_then_once_a_minute_for_as_long_as_it_fails() -> None:

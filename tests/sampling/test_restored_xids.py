@@ -26,17 +26,27 @@ KEPT = KeptXid(3, 100.0, XidSource.NVML, Blamed(7, "python"))
 def test_each_is_counted_once(times: int, restored: int, own: int, logged_before: int, why: str) -> None:
     mine = {79: XidCount(own, BOOTED_AT + 200, XidSource.NVML)} if own else {}
 
-    found = with_restored(mine, {79: KEPT}, {79: logged_before}, BOOTED_AT, None)[79]
+    lines = {79: logged_before} if logged_before else {}
+    found = with_restored(mine, {79: KEPT}, lines, BOOTED_AT, None)[79]
 
     assert (found.times, found.restored) == (times, restored), why
     assert found.last_at == BOOTED_AT + (200 if own else 100)
+
+
+def test_each_code_is_counted_by_itself() -> None:
+    mine = {48: XidCount(1, BOOTED_AT + 100, XidSource.NVML, Blamed(8, "julia"))}
+
+    found = with_restored(mine, {79: KEPT, 48: KEPT}, {}, BOOTED_AT, None)
+
+    assert {code: count.times for code, count in found.items()} == {79: 3, 48: 4}
+    assert found[48].blamed == Blamed(8, "julia"), "of two in the same moment, what this agent knows"
 
 
 def test_of_an_xid_that_did_not_happen_again_the_program_is_still_known() -> None:
     assert with_restored({}, {79: KEPT}, {}, BOOTED_AT, None)[79].blamed == Blamed(7, "python")
 
 
-@pytest.mark.parametrize(("reset_at", "ended"), [(None, False), (50.0, False), (150.0, True)])
+@pytest.mark.parametrize(("reset_at", "ended"), [(None, False), (50.0, False), (100.0, False), (150.0, True)])
 def test_a_reset_that_the_log_tells_of_ends_it(reset_at: float | None, ended: bool) -> None:
     assert with_restored({}, {79: KEPT}, {}, BOOTED_AT, reset_at)[79].was_reset is ended
 

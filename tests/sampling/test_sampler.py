@@ -213,6 +213,7 @@ async def test_any_number_of_streams_costs_the_same_samples(streams: int) -> Non
         watching = [asyncio.create_task(take(sampler, INTERVAL, 1000)) for _ in range(streams)]
         await asyncio.sleep(2 * INTERVAL)
         assert 14 <= await reads_in(hardware, 20 * INTERVAL) <= 21
+        assert all(hardware.gpus[0].watched), "somebody looks, though nobody polls"
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
 from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
 from agent.sampling.collector import Collector
-from agent.sampling.sleep import ALLOWED_PACE
+from agent.sampling.sleep import Sleep
+from agent.sampling.workers import Workers
 from tests.support.agents import wait_until
+from tests.support.readings import reading
 from tests.support.sources import FakeHardware, Valve
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ class Kernel:
 
 
 class Laptop:
-    """One GPU, its collector, and a clock that is moved on by `shift` seconds."""
+    """One GPU, its collector, and a clock that hardly moves by itself."""
 
     def __init__(self, power: RuntimePower | None) -> None:
         self.kernel = Kernel(power)
@@ -62,7 +65,8 @@ class Laptop:
         )
 
     def clock(self) -> float:
-        return time.monotonic() + self.shift
+        self.shift += 2**-20  # so that one call is later than another
+        return 1000.0 + self.shift
 
     async def after(self, seconds: float, *, watched: bool = True) -> Snapshot:
         self.shift += seconds
@@ -85,6 +89,10 @@ def state(snapshot: Snapshot) -> GpuState:
     return gpu.state
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "agent.sampling.sleep"]
+
+
 async def test_a_first_read_that_is_late_wakes_nobody() -> None:
     async with laptop(ASLEEP) as one:
         one.kernel.valve.close()
@@ -105,6 +113,7 @@ async def test_where_the_kernel_never_answers_the_gpus_are_read_all_the_same() -
 async def test_what_the_kernel_says_no_longer_is_unknown_and_said_once(
     hangs: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     async with laptop(ASLEEP) as one:
         assert state(await one.after(0)) is GpuState.ASLEEP
         if hangs:
@@ -116,12 +125,22 @@ async def test_what_the_kernel_says_no_longer_is_unknown_and_said_once(
             (gpu,) = (await one.after(3)).gpus
             assert gpu.state is GpuState.STALE
             assert (gpu.error or "").startswith("Whether the GPU is asleep is unknown")
-        assert len([line for line in caplog.messages if "asleep is unknown" in line]) == 1
+        (line,) = said(caplog)
+        assert line.endswith("(the read does not return)" if hangs else "Input/output error)")
         assert one.hardware.driver.reads == 0, "for that might wake it"
         one.kernel.error = None
         one.kernel.valve.open()
         wait_until(lambda: one.collector._sleep._worker.busy_since is None, "the read is back")  # noqa: SLF001
         assert state(await one.after(1)) is GpuState.ASLEEP
+        assert said(caplog)[1:] == ["The kernel says again whether the GPUs are asleep"]
+
+
+async def test_gpus_that_are_awake_are_read_on_when_the_kernel_says_nothing_any_more() -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.kernel.error = "The runtime power of the GPUs cannot be read: Input/output error"
+        for _ in range(3):
+            assert state(await one.after(4)) is GpuState.OK
 
 
 async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None:
@@ -130,9 +149,32 @@ async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None
         one.kernel.power = None
         assert state(await one.after(1)) is GpuState.OK
         one.kernel.power = ASLEEP
-        await one.after(1)
-        assert state(await one.after(ALLOWED_PACE)) is GpuState.ASLEEP
+        assert state(await one.after(59.75)) is GpuState.OK
+        assert state(await one.after(0.25)) is GpuState.ASLEEP
         assert one.hardware.driver.releases == 1
+
+
+async def test_gpus_that_sleep_are_known_by_their_places() -> None:
+    """One was never read, one is still there, one was unplugged, and one is new."""
+    read = [reading(identity_uuid=name, identity_pci_bus_id=name) for name in ("B", "D")]
+    contact: Any = SimpleNamespace(
+        gpus=[SimpleNamespace(last=last) for last in (None, *read)], reading=None, is_made=False
+    )
+    workers = Workers(2.0, lambda: 1000.0)
+    sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
+    sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel told it)
+
+    shown = sleep.shown(1000.0, since_boot=10.0, booted_at=0.0)
+
+    assert shown is not None
+    assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (3, ("A", "B", "C"))
+    assert [(gpu.identity.pci_bus_id, gpu.state) for gpu in shown[1]] == [
+        ("A", GpuState.ASLEEP),
+        ("B", GpuState.ASLEEP),
+        ("D", GpuState.LOST),
+        ("C", GpuState.ASLEEP),
+    ]
+    assert workers.close()
 
 
 async def test_a_look_at_a_gpu_that_is_idle_lets_it_go_in_the_same_round() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.readings import GpuIdentity, GpuReading, GpuState, Memory
-from agent.sampling.states import Patience, judge_state
+from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState, Memory
+from agent.sampling.states import LET_GO, NOT_YET, Patience, judge_state, unread
 from agent.sampling.worker import ReadResult
 
 IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
@@ -32,6 +32,7 @@ def good(age: float) -> ReadResult[GpuReading | None]:
         pytest.param(GpuState.STUCK, False, None, None, 2.0, id="first call does not return"),
         pytest.param(GpuState.OK, True, good(0.0), 0.0, None, id="just read"),
         pytest.param(GpuState.OK, True, good(1.2), 1.2, 0.2, id="answer comes just too late for this round"),
+        pytest.param(GpuState.OK, True, good(2.0), 2.0, 1.0, id="two intervals old"),
         pytest.param(GpuState.STALE, True, good(2.1), 2.1, 1.0, id="over two intervals old"),
         pytest.param(GpuState.STALE, True, good(3.0), 3.0, 1.9, id="three intervals old: the last values"),
         pytest.param(GpuState.STALE, False, good(3.1), 3.1, 1.9, id="over three intervals old: no values"),
@@ -68,6 +69,53 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
     assert sample.index == 3
     assert sample.seconds == (0.05 if shows_values else None)
     assert sample.age_ms == (None if last_age is None else pytest.approx(last_age * 1000, abs=1))
+
+
+@pytest.mark.parametrize(("age", "state"), [(8.0, GpuState.OK), (8.5, GpuState.STALE)])
+def test_it_is_late_after_two_of_its_own_intervals(age: float, state: GpuState) -> None:
+    rare = Patience(sample_interval=4.0, stale_after=12.0, sample_timeout=2.0)
+    times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
+
+    assert judge_state(0, good(age), None, reading(age), **times, patience=rare).state is state
+
+
+@pytest.mark.parametrize(("last", "error"), [(None, NOT_YET), (reading(60.0), LET_GO)])
+def test_a_gpu_without_an_answer_was_never_asked_or_is_let_go(last: GpuReading | None, error: str) -> None:
+    times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
+
+    assert judge_state(0, None, None, last, **times, patience=PATIENCE).error == error
+
+
+def test_what_a_failed_read_found_is_beside_what_lasts() -> None:
+    errors = {("nvmlDeviceGetMemoryInfo", "NVML_ERROR_UNKNOWN"): 3}
+    result: ReadResult[GpuReading | None] = ReadResult(
+        None, "Gone", NOW, lasting=GpuReading(1.0, driver_errors=errors)
+    )
+    times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
+
+    sample = judge_state(0, result, None, reading(60.0), **times, patience=PATIENCE)
+
+    assert (sample.values.driver_errors, sample.identity) == (errors, IDENTITY)
+
+
+def test_a_gpu_that_nobody_asks_is_as_old_as_its_latest_reading() -> None:
+    sample = unread(
+        3, GpuState.ASLEEP, reading(60.5), bus_id=None, since_boot=SINCE_BOOT, booted_at=BOOTED_AT
+    )
+
+    assert sample == GpuSample(
+        3,
+        GpuState.ASLEEP,
+        lasting=GpuReading(SINCE_BOOT - 60.5, identity=IDENTITY),
+        sampled_at=BOOTED_AT + SINCE_BOOT - 60.5,
+        age_ms=60_500,
+    )
+
+
+def test_of_a_gpu_that_was_never_asked_its_place_is_known() -> None:
+    sample = unread(3, GpuState.ASLEEP, None, bus_id="A", since_boot=SINCE_BOOT, booted_at=BOOTED_AT)
+
+    assert (sample.age_ms, sample.identity) == (None, GpuIdentity(pci_bus_id="A"))
 
 
 @pytest.mark.parametrize("busy_for", [None, 60.0], ids=["lost", "stuck"])

@@ -37,6 +37,7 @@ def told(at: float, percent: int | None, processes: tuple[GpuProcess, ...] | Non
         pytest.param([told(1, 44), told(1, 44)], 1, None, id="the same reading again is no second one"),
         pytest.param([told(1, 44), told(50, 1), told(61, 2)], 61, 44, id="a minute old"),
         pytest.param([told(1, 44), told(50, 1), told(61.5, 2)], 61.5, 2, id="older than a minute"),
+        pytest.param([told(1, 44), told(2, 0)], 61, 44, id="both are young enough"),
         pytest.param([told(1, 44), told(2, 0)], 61.5, None, id="only one is young enough"),
         pytest.param([told(1, 44), told(2, None)], 2, None, id="one does not tell"),
         pytest.param([told(1, 44), told(2, 0, None)], 2, None, id="one does not tell its processes"),

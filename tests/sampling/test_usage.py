@@ -17,10 +17,11 @@ from agent.readings import (
     ProcessType,
     ProcessUse,
     Snapshot,
+    UsageDays,
     UsageSums,
     UserDay,
 )
-from agent.sampling.usage import MAX_USERS_A_DAY, UsageMeter
+from agent.sampling.usage import UsageMeter
 from tests.support.readings import reading
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -95,6 +96,28 @@ def test_time_between_two_snapshots_counts(watch: Watch) -> None:
     assert watch.gpu() == GpuDay(
         TODAY, "GPU-0", "H100", 20.0, None, UsageSums(20.0, 20.0, 10.0, 0.0, 20.0, 40.0 * GIB, 2 * GIB)
     )
+
+
+def test_a_gpu_that_is_not_reported_for_a_moment_has_the_time_until_it_is_back() -> None:
+    watch = Watch(now=1000.0)
+    for gpus in ([gpu(process(1))], [], [gpu(process(1))]):
+        watch.see(*gpus)
+    assert watch.held(ALICE) == 20.0
+
+
+def test_two_snapshots_of_the_same_moment_count_nothing(watch: Watch) -> None:
+    watch.see(gpu(process(1)))
+    watch.see(gpu(process(1)), after=0.0)
+    assert watch.meter.days() == UsageDays((), ())
+
+
+@pytest.mark.parametrize(("before_midnight", "is_of_today"), [(6.0, True), (4.0, False)])
+def test_time_counts_for_the_day_of_its_middle(before_midnight: float, is_of_today: bool) -> None:
+    watch = Watch(at=NOON + 12 * 3600 - before_midnight)
+    watch.see(gpu(process(1)), after=0.0)
+    watch.see(gpu(process(1)))
+    assert watch.held(ALICE) == (10.0 if is_of_today else 0.0)
+    assert watch.held(ALICE, "2026-11-27") == (0.0 if is_of_today else 10.0)
 
 
 def test_who_was_not_there_at_both_ends_has_nothing_of_the_time(watch: Watch) -> None:
@@ -207,12 +230,12 @@ def test_only_today_and_the_day_before_are_in_memory(watch: Watch) -> None:
 
 
 def test_users_without_end_are_bounded(watch: Watch) -> None:
-    uses = {("GPU-0", pid): ProcessUse(0.0, 0.0, uid=pid) for pid in range(MAX_USERS_A_DAY + 50)}
+    uses = {("GPU-0", pid): ProcessUse(0.0, 0.0, uid=pid) for pid in range(1000 + 50)}
     many = gpu(*(process(pid, 0) for _, pid in uses))
     for now in (10.0, 20.0):
         watch.meter.update(Snapshot(NOON, now, gpus=(many,), ledger=LedgerReading(uses)))
     users = watch.meter.days().users
-    assert len(users) == MAX_USERS_A_DAY + 1
+    assert len(users) == 1000 + 1
     (rest,) = [one for one in users if one.uid is None]
     assert rest.sums.held_seconds == 500.0
 

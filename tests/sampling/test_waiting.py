@@ -361,3 +361,24 @@ def test_a_thousand_who_wait_leave_nothing_behind(host: Host) -> None:
     assert host.offered() == [0, 1, 2, 3]
     assert not host.queue._entries  # noqa: SLF001  (what would leak)
     assert not host.queue._withheld_until  # noqa: SLF001  (as above)
+
+
+def test_a_snapshot_that_was_seen_changes_nothing_though_time_has_passed() -> None:
+    with ExitStack() as stack:
+        host = Host(stack)
+        host.join(FOUR)
+        seen, second = host.snapshot(), host.join(FOUR)
+        host.now += 31
+        host.queue.update(seen)
+        assert not second.offer.satisfied
+        host.tick()
+        assert second.offer.satisfied
+
+
+def test_what_somebody_leaves_goes_to_those_behind_one_by_one_and_nothing_else_does() -> None:
+    with ExitStack() as stack:
+        host = Host(stack)
+        host.join(TWO)
+        with host.queue.join(TWO, host.snapshot()):
+            first, second = host.join(ONE), host.join(ONE)
+        assert (indices(first.offer), indices(second.offer)) == ([2], [3])

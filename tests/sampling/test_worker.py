@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.readings import SourceError
-from agent.sampling.worker import Worker
+from agent.sampling.worker import ReadResult, Worker
 from tests.support.sources import Valve
 
 if TYPE_CHECKING:
@@ -46,13 +46,31 @@ def watched() -> Iterator[Watched]:
     watched.worker.join(10)
 
 
-def test_a_read_is_published_with_the_time_it_began(watched: Watched) -> None:
+def test_a_read_is_published_with_the_time_it_began_and_took(watched: Watched) -> None:
+    def read() -> int:
+        watched.clock.now += 0.5
+        return 42
+
+    watched.worker.request(read)
+    watched.wait_for_answer()
+    assert watched.worker.result == ReadResult(42, None, started_at=100.0, seconds=0.5)
+    assert watched.worker.busy_since is None
+
+
+def test_a_reading_that_began_too_early_is_none(watched: Watched) -> None:
+    assert watched.worker.reading_from(0.0) is None, "before the first"
     watched.worker.request(lambda: 42)
     watched.wait_for_answer()
-    result = watched.worker.result
-    assert result is not None
-    assert (result.reading, result.error, result.started_at) == (42, None, 100.0)
-    assert watched.worker.busy_since is None
+
+    assert [watched.worker.reading_from(earliest) for earliest in (99.5, 100.0, 100.5)] == [42, 42, None]
+
+
+def test_its_thread_ends_when_it_is_told_to(watched: Watched) -> None:
+    assert not watched.worker.ended
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test"), "hung or not"
+    watched.worker.stop()
+    watched.worker.join(10)
+    assert watched.worker.ended
 
 
 def test_a_refusal_is_published_as_its_sentence(watched: Watched) -> None:
@@ -78,10 +96,10 @@ def test_a_call_that_is_out_keeps_the_answer_before_it_and_takes_no_second_reque
     watched.worker.request(read)
     watched.wait_for_answer()
     valve.close()
-    watched.worker.request(read)
+    assert watched.worker.request(read)
     assert valve.entered.wait(10)
     watched.clock.now = 160.0
-    watched.worker.request(read)
+    assert not watched.worker.request(read)
     assert watched.worker.busy_since == 100.0, "since the call began, not since it was asked for again"
     assert watched.worker.result is not None
     assert watched.worker.result.reading == 1
@@ -107,13 +125,20 @@ def test_a_fault_of_ours_is_an_answer_logged_once_and_the_thread_lives_on(
     def fail() -> int:
         raise ZeroDivisionError("never")
 
+    def fail_later() -> None:
+        raise ZeroDivisionError("later")
+
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             watched.worker.request(fail)
             watched.wait_for_answer()
-    assert watched.worker.result is not None
-    assert "its log says why" in str(watched.worker.result.error)
-    assert len(caplog.records) == 1
+        assert watched.worker.result is not None
+        assert "its log says why" in str(watched.worker.result.error)
+        watched.worker.request(lambda: 3, fail_later)
+        watched.wait_for_answer()
+        watched.worker.request(lambda: 4)  # behind what fails later
+        watched.wait_for_answer()
+    assert [str(record.exc_info and record.exc_info[1]) for record in caplog.records] == ["never", "later"]
     watched.worker.request(lambda: 7)
     watched.wait_for_answer()
     assert watched.worker.result.reading == 7

@@ -12,7 +12,7 @@ import pytest
 from agent.readings import SourceError, XidCount
 from agent.sampling import xid_watch
 from agent.sampling.xid_watch import XidWatch
-from agent.simulation import Simulation
+from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu.xid import XidEventSource
 from tests.support.agents import wait_until
 
@@ -56,6 +56,22 @@ def uuid(simulation: Simulation, index: int = 0) -> str:
 
 def is_heard(watch: XidWatch, simulation: Simulation, index: int = 0) -> None:
     wait_until(lambda: watch.counts(uuid(simulation, index), BOOTED_AT) is not None, "the GPU is listened to")
+
+
+def test_what_fails_is_tried_again_after_five_seconds_and_the_same_xid_logged_after_a_minute() -> None:
+    assert (xid_watch.RETRY, xid_watch.LOG_PACE) == (5, 60)
+
+
+def test_the_end_does_not_wait_until_the_next_try() -> None:
+    with Simulation(1) as simulation:
+        simulation.fail("nvmlEventSetCreate", NvmlReturn.UNKNOWN)
+        watch = XidWatch(XidEventSource())
+        watch.follow(1)
+        wait_until(lambda: simulation.calls["nvmlEventSetCreate"], "it was tried")
+        wait_until(watch._at_rest.is_set, "it pauses")  # noqa: SLF001
+        watch.stop()
+        watch.join(2.5)
+        assert watch.ended
 
 
 def test_every_xid_is_counted_by_gpu_and_code() -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import ssl
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -151,6 +152,21 @@ def test_files_that_were_written_just_now_are_read_once_more_without_a_word(
     assert caplog.messages == []
 
 
+def test_where_one_of_both_was_written_just_now_both_are_read_once_more(pair: TlsPair) -> None:
+    os.utime(pair.key, (1, 1))
+    certificate = Certificate(pair)
+    before = certificate.context
+    certificate.look()
+    assert certificate.context is not before
+
+
+def test_who_watches_the_files_keeps_nobody_from_the_end(pair: TlsPair) -> None:
+    certificate = Certificate(pair)
+    certificate.look_interval = 3600.0
+    certificate.watch()
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name == "certificate")
+
+
 @pytest.mark.slow
 def test_the_agent_takes_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path) -> None:
     with agent_process("--simulate", "1", TLS_CERT=pair.certificate, TLS_KEY=pair.key) as agent:
@@ -207,6 +223,7 @@ def test_plain_http_gets_no_answer_and_leaves_no_line(
 
 
 class FewHandshakes(Handshakes):
+    timeout = 60.0
     at_once = 2
     patience = 0.3
 
@@ -224,6 +241,7 @@ HALF_A_GREETING = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 def test_a_handshake_has_ten_seconds_and_256_are_under_way_at_most() -> None:
     assert (Handshakes.timeout, Handshakes.at_once, Handshakes.patience) == (10, 256, 3)
+    assert (Handshakes.shutdown_timeout, Certificate.look_interval) == (30, 5)
 
 
 @pytest.mark.parametrize("greeting", [b"", HALF_A_GREETING])

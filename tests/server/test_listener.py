@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.listener import CannotListen, listen, listening_at, may_listen
+from agent.server.listener import (
+    BACKLOG,
+    SOCKET_MODE,
+    CannotListen,
+    listen,
+    listening_at,
+    may_listen,
+    may_listen_at,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+
+
+def test_2048_connections_may_wait_and_everybody_may_connect() -> None:
+    assert (BACKLOG, SOCKET_MODE) == (2048, 0o666)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  only for a moment
@@ -126,6 +138,8 @@ def test_anything_else_in_its_place_is_reported_in_one_line_and_stays(tmp_path: 
         line = rf"^Cannot listen on {path}: something that is not a socket is there \(UDS\)$"
         with pytest.raises(CannotListen, match=line), listening_at(str(path)):
             pass
+        with pytest.raises(CannotListen, match=line):
+            may_listen_at(str(path))
     assert (file.read_text(), link.is_symlink()) == ("a file", True)
 
 
@@ -133,6 +147,8 @@ def test_a_folder_that_is_not_there_is_reported_in_one_line(tmp_path: Path) -> N
     line = r"^Cannot listen on .+/none/agent: no such file or directory \(UDS\)$"
     with pytest.raises(CannotListen, match=line), listening_at(f"{tmp_path}/none/agent"):
         pass
+    with pytest.raises(CannotListen, match=line):
+        may_listen_at(f"{tmp_path}/none/agent")
 
 
 def test_the_socket_of_a_successor_is_not_removed(tmp_path: Path) -> None:

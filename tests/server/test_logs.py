@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.server import log_writer
 from agent.server.log_writer import LogWriter
-from agent.server.logs import RedactCredentials, redacted
+from agent.server.logs import LOGGERS, RedactCredentials, configure_logging, dropped_lines, redacted
 from agent.server.plain_text import PlainFormatter, plain
 from tests.support.agents import wait_until
 
@@ -57,6 +58,71 @@ MAX_WAITING_BYTES = 1024 * 1024
 )
 def test_a_credential_in_a_request_is_masked_however_it_is_written(target: str, logged: str) -> None:
     assert logged == redacted(target)
+
+
+@pytest.mark.parametrize(("layers", "logged"), [(16, "/s?a=%"), (17, "***")])
+def test_a_parameter_is_decoded_sixteen_times_at_most(layers: int, logged: str) -> None:
+    assert redacted("/s?a=%" + "25" * (layers - 1) + "41").startswith(logged)
+
+
+# What is set up
+
+
+@pytest.fixture
+def loggers() -> Iterator[dict[str, logging.Logger]]:
+    """Those that are set up, without a handler or a filter; afterwards they are as they were."""
+    found = {name: logging.getLogger(name) for name in LOGGERS}
+    before = {name: (one.handlers[:], one.filters[:], one.level) for name, one in found.items()}
+    for one in found.values():
+        one.handlers[:], one.filters[:] = [], []
+    yield found
+    for name, one in found.items():
+        one.handlers[:], one.filters[:] = before[name][:2]
+        one.setLevel(before[name][2])
+    logging.captureWarnings(False)
+
+
+@pytest.mark.parametrize(
+    ("level", "of_uvicorn"), [("debug", logging.INFO), ("info", logging.ERROR), ("error", logging.ERROR)]
+)
+def test_each_logger_has_its_level(
+    loggers: dict[str, logging.Logger], level: str, of_uvicorn: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(level)
+
+    assert loggers[""].level == getattr(logging, level.upper())
+    assert loggers["uvicorn.error"].level == of_uvicorn
+    assert loggers["uvicorn.access"].level == logging.INFO
+    assert capfd.readouterr() == ("", "")
+
+
+def test_credentials_are_masked_once_however_often_and_beside_whatever_it_is_set_up(
+    loggers: dict[str, logging.Logger],
+) -> None:
+    other = logging.Filter()
+    loggers["uvicorn.access"].addFilter(other)
+    for _ in range(2):
+        configure_logging("info")
+
+    assert [type(known) for known in loggers["uvicorn.access"].filters] == [logging.Filter, RedactCredentials]
+
+
+def test_a_handler_that_never_waits_is_as_the_one_before_it(loggers: dict[str, logging.Logger]) -> None:
+    before, file, theirs = logging.StreamHandler(sys.stderr), logging.NullHandler(), logging.Filter("x")
+    before.setLevel(logging.ERROR)
+    before.setFormatter(logging.Formatter("%(message)s!"))
+    before.addFilter(theirs)
+    loggers["uvicorn"].handlers[:] = [before, file]
+    configure_logging("info")
+
+    writer, other = loggers["uvicorn"].handlers
+    assert isinstance(writer, LogWriter)
+    assert (writer.level, writer.formatter, writer.filters) == (logging.ERROR, before.formatter, [theirs])
+    assert other is file
+    assert dropped_lines() == 0
+    writer.close()
+    writer.emit(logging.makeLogRecord({"msg": "too late"}))
+    assert dropped_lines() == 1
 
 
 def test_the_filter_masks_what_uvicorn_logs_and_lets_the_rest_be() -> None:
@@ -226,6 +292,10 @@ def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> N
     lines = pipe.end()
     assert lines[0] == "The log record of x.py, line 0, cannot be formatted"
     assert lines[-1] == "TypeError: %d format: a real number is required, not str"
+
+
+def test_the_end_waits_a_fifth_of_a_second_for_the_last_lines() -> None:
+    assert log_writer.FLUSH_TIMEOUT == 0.2
 
 
 def test_the_end_does_not_wait_for_who_never_reads(pipe: Pipe) -> None:

@@ -47,8 +47,8 @@ def test_what_is_not_exactly_http_is_refused_here_too(agent: Process, rest: byte
 
 
 def test_a_client_that_is_no_address_is_not_logged_as_one(agent: Process) -> None:
-    for value in (b"evil", b"fe80::1%\x9b31m", b"203.0.113.9"):
+    for value in (b"evil", b"fe80::1%\x9b31m", b"fe80::1%\xe9", b"203.0.113.9"):
         httpx.get(f"{agent.url}/named", headers={b"X-Forwarded-For": value})
-    wait_until(lambda: agent.log.count("/named") == 3, "all is logged")
+    wait_until(lambda: agent.log.count("/named") == 4, "all is logged")
     logged = [line.split(" - ")[0] for line in agent.log.splitlines() if "/named" in line]
-    assert [line.split()[1:] for line in logged] == [[], [], ["203.0.113.9:0"]]
+    assert [line.split()[1:] for line in logged] == [[], [], [], ["203.0.113.9:0"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import sys
 import threading
@@ -10,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.server.probe import reachable
+from agent.server.probe import (
+    MAX_ANSWER_BYTES,
+    MAX_REASON,
+    SETTINGS,
+    TIMEOUT,
+    ask,
+    connection_to,
+    reachable,
+)
+from agent.settings.environment import load_settings
 from tests.packaging.commands import run
 from tests.support.agents import ROOT, agent_process, free_port
 from tests.support.certificates import made_certificate
@@ -26,6 +36,41 @@ def probe(environ: Mapping[str, str], cwd: Path = ROOT) -> tuple[int, str]:
     assert finished.stderr == ""
     assert finished.stdout.count("\n") == 1
     return finished.returncode, finished.stdout.strip()
+
+
+def connection_of(**environ: str) -> tuple[http.client.HTTPConnection, str]:
+    return connection_to(load_settings(environ, env_file=None, only=SETTINGS))
+
+
+def test_its_connection_over_tls_asks_for_no_name(tmp_path: Path) -> None:
+    connection, address = connection_of(TLS_CERT=f"{tmp_path}/a", TLS_KEY=f"{tmp_path}/b", PORT="1")
+
+    assert isinstance(connection, http.client.HTTPSConnection)
+    assert (address, connection.timeout) == ("https://127.0.0.1:1", 3)
+
+
+def test_its_connection_to_a_unix_socket_waits_three_seconds(tmp_path: Path) -> None:
+    connection, address = connection_of(UDS=f"{tmp_path}/agent")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(f"{tmp_path}/agent")
+        listener.listen()
+        connection.connect()
+        assert (address, connection.sock.gettimeout()) == (f"http://unix:{tmp_path}/agent:", 3)
+        connection.close()
+
+
+def test_nothing_is_left_open_after_the_answer() -> None:
+    connection, _ = connection_of()
+    connection.sock, agent = socket.socketpair()
+    with agent:
+        agent.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}')
+        ask(connection, "/health")
+        assert connection.sock is None
+        assert agent.recv(100).startswith(b"GET /health HTTP/1.1\r\n")
+
+
+def test_it_waits_three_seconds_for_a_short_answer() -> None:
+    assert (TIMEOUT, MAX_ANSWER_BYTES, MAX_REASON) == (3, 4096, 200)
 
 
 @pytest.mark.parametrize("closed", [">&-", ">/dev/full", "| true"])

@@ -83,6 +83,14 @@ class TlsPort(int):
     """A port where TLS is spoken."""
 
 
+def test_these_are_the_bounds_on_a_client() -> None:
+    bounds = LimitedHttpProtocol
+    seconds = bounds.head_timeout, bounds.linger_timeout, bounds.send_timeout, bounds.answer_timeout
+    assert seconds == (10, 1, 30, 60)
+    assert (bounds.max_request_line, bounds.max_headers) == (8192, 32_768)
+    assert (bounds.max_header_lines, bounds.max_chunks, bounds.max_waiting) == (200, 1000, 8)
+
+
 @pytest.fixture(scope="module", params=["plain", pytest.param("TLS", marks=pytest.mark.slow)])
 def handshakes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Handshakes | None:
     """Of the servers below where they speak TLS, or None."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from agent.server.single_worker import REFUSAL
+from agent.server.single_worker import PATIENCE, REFUSAL, _is_bound
 from tests.packaging.commands import serving
 from tests.support.agents import ROOT, Process, clean_environ, free_port, wait_until
 from tests.support.groups import needs_slow
@@ -48,6 +48,42 @@ sys.stdin.read()
 """
 STARTED = "lifespan.startup.complete \n"
 REFUSED = f"lifespan.startup.failed {REFUSAL}\n"
+
+
+def a_socket(kind: str, folder: Path) -> socket.socket:
+    family = socket.AF_UNIX if "unix" in kind else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM if "udp" in kind else socket.SOCK_STREAM)
+    if "bound" in kind:
+        made.bind(f"{folder}/socket" if family == socket.AF_UNIX else ("127.0.0.1", 0))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("bound tcp", True),
+        ("bound unix", True),
+        ("bound udp", False),
+        ("tcp", False),
+        ("unix", False),
+    ],
+)
+def test_connections_are_accepted_from_what_has_an_address(kind: str, expected: bool, tmp_path: Path) -> None:
+    with a_socket(kind, tmp_path) as one:
+        assert _is_bound(one.fileno()) is expected
+        assert one.fileno() >= 0, "and it is still open"
+
+
+def test_a_connection_has_a_peer() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as one,
+    ):
+        assert not _is_bound(one.fileno())
+
+
+def test_a_start_waits_three_seconds_for_the_worker_before_it() -> None:
+    assert PATIENCE == 3
 
 
 @contextmanager

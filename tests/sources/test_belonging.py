@@ -146,6 +146,9 @@ JOB = Belonging(job=slurm("4711"), slurm_step="0")
         ),
         pytest.param(v1("/lxc/web"), Belonging(container_id="web", container_name="web"), id="lxc, v1"),
         pytest.param(v2(f"/lxc.payload.web/docker/{ID}"), DOCKER, id="docker in lxc: the innermost"),
+        pytest.param(
+            v2(f"/lxc.payload.web/system.slice/a.service/docker/{ID}"), DOCKER, id="docker in a unit in lxc"
+        ),
         pytest.param(v2("/lxc.monitor.web"), Belonging(), id="lxc's monitor is outside"),
         # machines of systemd's
         pytest.param(

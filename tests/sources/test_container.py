@@ -44,6 +44,14 @@ def test_a_container_without_such_a_file_is_known_by_its_layers(
     assert in_container(root_with(tmp_path, proc__self__mountinfo=mountinfo)) == expected
 
 
+@pytest.mark.parametrize(("length", "expected"), [(65_536, True), (65_537, False)])
+def test_64_kib_of_mounts_are_read(tmp_path: Path, length: int, expected: bool) -> None:
+    overlay = "1001 980 0:310 / / rw - overlay "
+    mountinfo = f"\n{overlay}".rjust(length, "-")
+
+    assert in_container(root_with(tmp_path, proc__self__mountinfo=mountinfo)) == expected
+
+
 @pytest.mark.parametrize(("namespace", "expected"), [(4026531839, False), (4026532201, True)])
 def test_a_host_without_a_disk_has_layers_too(tmp_path: Path, namespace: int, expected: bool) -> None:
     root = root_with(tmp_path, proc__self__mountinfo=CONTAINERD)

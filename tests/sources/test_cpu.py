@@ -12,6 +12,7 @@ from agent.sources.cpu import (
     busy_percent,
     core_time,
     cpu_percent,
+    read_frequency,
 )
 
 
@@ -80,6 +81,10 @@ def test_the_total_weighs_every_core(
 )
 def test_a_frequency_of_zero_is_unknown(cores: list[tuple[float, float, float]], expected: Frequency) -> None:
     assert average_frequency(cores) == expected
+
+
+def test_the_frequency_of_this_machine_is_read_core_by_core() -> None:
+    assert read_frequency().max == average_frequency(psutil.cpu_freq(percpu=True)).max
 
 
 def test_the_first_reading_has_no_percentage() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from agent.readings import DiskIo
@@ -121,6 +122,24 @@ def test_rates_need_two_readings_of_the_same_disks(
         read_ops_per_second=rates[2],
         write_ops_per_second=rates[3],
     )
+
+
+def test_a_meter_counts_the_disks_that_there_are_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one whose counters have begun anew."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    for disk in ("sdx", "sdy"):
+        (tmp_path / "block" / disk / "device").mkdir(parents=True)
+    meter = DiskMeter(tmp_path)
+
+    def read(**sectors: int) -> tuple[int | None, int | None]:
+        lines = (f"8 0 {disk} 3 0 {read} 0 5 0 {2 * read} 0 0 0 0\n" for disk, read in sectors.items())
+        (tmp_path / "diskstats").write_text("".join(lines))
+        io = meter.read(at=0.0)
+        return io.total_read_bytes, io.total_write_bytes
+
+    assert read(sdx=8) == (4096, 8192)
+    assert read(sdx=1) == (512, 1024)
+    assert read(sdx=2, sdy=8) == (5120, 10240)
 
 
 def test_a_host_without_known_disks_reads_as_unknown(tmp_path: Path) -> None:

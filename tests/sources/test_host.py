@@ -51,6 +51,7 @@ def numbers(value: object) -> Iterator[float]:
         pytest.param([45.0, 255.0], 45.0, id="not wired up: 255"),
         pytest.param([45.0, -273.2, 0.0], 45.0, id="not wired up: 0 and below"),
         pytest.param([math.nan, 45.0], 45.0, id="not a number"),
+        pytest.param([0.5], 0.5, id="a cold one"),
         pytest.param([None, 0.0], None, id="none can be believed"),
         pytest.param([], None, id="no sensors"),
     ],

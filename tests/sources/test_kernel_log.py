@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +62,14 @@ def test_all_that_was_written_before_is_read_with_its_time(log: Log) -> None:
 
     assert batch.lines == [(12.5 + SUSPENDED, XidLine(BUS, 31, 7, "a"))]
     assert (batch.oldest_at, batch.lost, batch.is_all) == (SUSPENDED, 0, True)
+
+
+def test_a_file_that_has_ended_is_looked_at_again_after_a_pause(log: Log) -> None:
+    log.read()
+    began = time.monotonic()
+    log.source.wait(0.02)
+
+    assert time.monotonic() - began >= 0.02
 
 
 def test_what_is_written_later_was_written_after_the_last_reading_whatever_the_kernels_clock_says(

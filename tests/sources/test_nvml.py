@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from nvitop import libnvml
 
 from agent.readings import DriverReading, SourceError
 from agent.simulation import NvmlReturn, Simulation
-from agent.sources.nvml import DriverSource, number, query, query_or_none
+from agent.sources.nvml import DriverSource, call_c_function, flag, number, query, query_or_none
 
 CURRENT = DriverReading(
     gpu_count=2, driver_version="580.95.05", cuda_version="13.0", nvml_version="13.580.95.05"
@@ -55,6 +56,29 @@ def test_nvmls_number_for_no_value_is_none(query: Any) -> None:
 def test_each_number_of_several_is_a_value_or_none(told: Any) -> None:
     with Simulation(1):
         assert query(lambda: told) == [7, None, 0]
+
+
+def test_a_text_that_is_no_utf_8_is_shown_as_far_as_it_is() -> None:
+    with Simulation(1):
+        assert query(lambda: b"a\xffb") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+@pytest.mark.parametrize(("told", "expected"), [(None, None), (0, False), (1, True)])
+def test_a_number_that_says_yes_or_no(told: int | None, expected: bool | None) -> None:
+    assert flag(told) is expected
+
+
+def test_a_return_code_of_a_function_without_a_wrapper_is_raised() -> None:
+    with Simulation(1):
+        query("nvmlDeviceGetCount")
+        call_c_function("nvmlShutdown")
+        with pytest.raises(pynvml.NVMLError_Uninitialized):
+            call_c_function("nvmlShutdown")
+
+
+@pytest.mark.parametrize("name", ["nvitop", libnvml.__name__])
+def test_nvitop_logs_nothing_at_all(name: str) -> None:
+    assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
 
 
 def test_every_call_of_every_thread_is_counted_whether_it_succeeds_or_not() -> None:

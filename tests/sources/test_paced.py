@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.sources.paced import Paced
+from agent.sources.paced import Paced, slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     ("at", "expected_values"),
     [
         pytest.param([0, 1, 1.89], [1, 1, 1], id="not before its pace"),
+        pytest.param([0, 1.9], [1, 2], id="a tenth of a second early"),
         pytest.param([0, 1.91, 3.82], [1, 2, 3], id="a little early"),
         pytest.param([0, 2, 4, 6], [1, 2, 3, 4], id="on the grid"),
         pytest.param([0, 100, 101], [1, 2, 2], id="after a long pause"),
@@ -37,3 +38,10 @@ def test_a_paced_value_that_could_not_be_read_is_read_again_at_once() -> None:
         paced.get(0.0)
 
     assert paced.get(0.0) == 7
+
+
+def test_what_is_slow_of_the_host_is_read_every_ten_seconds() -> None:
+    counter = iter(range(1, 10))
+    paced = slow(lambda: next(counter), 0)
+
+    assert [paced.get(now) for now in (0, 9.89, 9.91)] == [1, 1, 2]

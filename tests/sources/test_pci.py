@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.sources.pci import nvidia_gpus
+import pytest
+
+from agent.sources import pci
+from agent.sources.pci import as_the_kernel_writes, nvidia_gpus
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MAX_DEVICES = 4096  # that are looked at
 
 
 def add_device(
@@ -45,7 +46,16 @@ def test_a_host_without_pci_has_none(tmp_path: Path) -> None:
 
 def test_of_more_devices_than_are_looked_at_none_is_reported(tmp_path: Path) -> None:
     add_device(tmp_path, "0000:3b:00.0")
-    for number in range(MAX_DEVICES):
-        (tmp_path / "bus/pci/devices" / str(number)).mkdir()
+    add_device(tmp_path, "0000:3b:00.1", kind="0x040300")
 
-    assert nvidia_gpus(str(tmp_path)) == ()
+    assert nvidia_gpus(str(tmp_path), limit=2) == ("00000000:3B:00.0",)
+    assert nvidia_gpus(str(tmp_path), limit=1) == ()
+    assert pci.MAX_DEVICES == 4096
+
+
+@pytest.mark.parametrize(
+    ("bus_id", "expected"),
+    [("00010000:3B:00.0", "10000:3b:00.0"), ("0000:AF:1F.7", "0000:af:1f.7"), ("", None)],
+)
+def test_a_bus_id_of_nvml_has_another_form_in_the_kernel(bus_id: str, expected: str | None) -> None:
+    assert as_the_kernel_writes(bus_id) == expected

@@ -51,6 +51,14 @@ def kubelet(root: Path, pods: Sequence[str] = (), containers: Sequence[str] = ()
     return PodNames(str(root), SideThread())
 
 
+def test_which_of_two_containers_is_meant_is_unknown_without_their_ids(tmp_path: Path) -> None:
+    names = kubelet(tmp_path, [f"ml_train-0_{UID}/{container}" for container in ("one", "two")])
+
+    named = names.named(Belonging(ONE, pod_uid=UID))
+
+    assert (named.pod_name, named.container_name) == ("train-0", None)
+
+
 @pytest.mark.parametrize(
     ("belonging", "expected"),
     [

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.readings import Belonging
+from agent.sources.podman_names import PodmanNames
+from agent.sources.procfs import Content, Stat
 from tests.sources.fake_node import FakeNode, conmon
 from tests.support.agents import wait_until
 
@@ -122,3 +124,23 @@ def test_a_monitor_is_asked_once_for_all_processes_of_its_container(node: FakeNo
     assert reader.read(frozenset({101}), None)[101].belonging == WHOLE
     (node.root / "100/cmdline").unlink()
     assert reader.read(frozenset({103}), None)[103].belonging == WHOLE
+
+
+def test_a_thousand_names_are_remembered_and_then_it_begins_anew(node: FakeNode) -> None:
+    names, asked = PodmanNames(str(node.root)), []
+
+    def read_cmdline(pid: int, _stat: Stat) -> Content:
+        asked.append(pid)
+        return Content(conmon(ID, "llama.cpp_1"))
+
+    def look(number: int) -> int:
+        """How often a monitor was asked, after a process of this control group."""
+        child = Stat(b"sh", 0, 0, parent_pid=100)
+        belonging = names.named(Belonging(ID), Content(b"/libpod-%d" % number), child, read_cmdline)
+        assert belonging.container_name == "llama.cpp_1"
+        return len(asked)
+
+    assert [look(number) for number in range(1024)] == list(range(1, 1025))
+    assert look(0) == 1024
+    assert look(1024) == 1025
+    assert look(0) == 1026

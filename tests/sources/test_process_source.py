@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from agent.sources.process_source import ProcessSource
+from agent.sources.procfs import PAGE_BYTES
 from tests.sources.fake_proc import Clock, FakeProc
 
 if TYPE_CHECKING:
@@ -53,6 +54,21 @@ def test_what_hangs_is_waited_for_a_second_in_a_reading_however_much_of_it_there
 
 def test_one_process_that_hangs_leaves_time_for_the_largest(tmp_path: Path) -> None:
     assert name_of_the_largest(tmp_path, hung_on_gpus=1) == WHOLE
+
+
+def test_processes_are_read_as_often_as_the_lists_of_the_driver(tmp_path: Path) -> None:
+    proc, clock = FakeProc(tmp_path), Clock(0.0)
+    proc.write()
+    source = ProcessSource(proc_root=str(tmp_path), pids_are_ours=True, clock=clock)
+    pages = []
+    for number, after in enumerate((0, 1.89, 0.02, 1.0)):
+        clock.now += after
+        (tmp_path / "42/statm").write_text(f"200 {number + 1} 0 0 0 0 0\n")
+        described = source.read(frozenset({42})).gpu_processes[42]
+        pages.append((described.memory_rss_bytes or 0) // PAGE_BYTES)
+
+    assert pages == [1, 1, 3, 3]
+    assert source.read(frozenset()).gpu_processes == {}, "at once where the list has changed"
 
 
 def test_who_looks_again_sees_what_a_process_calls_itself_now(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.readings import Belonging, HostProcess, Job, Scheduler
-from agent.sources.command_line import clean, command_text
-from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ELSEWHERE, ProcessReader
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
@@ -25,8 +23,6 @@ from tests.support.directory import Directory
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-MAX_COMMAND = 4096  # characters; every answer repeats a command for each GPU
 
 HERE = os.getpid()
 UNIT = Belonging(systemd_unit="a.service")
@@ -56,74 +52,6 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         child.kill()
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param("python train.py", "python train.py", id="plain"),
-        pytest.param("a\tb\nc\x00d", r"a\tb\nc\x00d", id="tab, newline, NUL"),
-        pytest.param("\nann\u2028", r"\nann\u2028", id="another than ann"),
-        pytest.param(" ann ", "ann", id="blanks around it"),
-        pytest.param("\x1b[31mred", r"\x1b[31mred", id="terminal escape"),
-        pytest.param("a\x85b\x9bc\u2028d", r"a\x85b\x9bc\u2028d", id="C1 controls and line separator"),
-        pytest.param("gpj.\u202egnp \u2066x\u2069", r"gpj.\u202egnp \u2066x\u2069", id="turned direction"),
-        pytest.param("\u061ca\u200eb\u200f", r"\u061ca\u200eb\u200f", id="marks of direction"),
-        pytest.param("caf\udcc3", r"caf\udcc3", id="undecodable byte"),
-        pytest.param("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb", id="emoji of two"),
-        pytest.param("größe 模型", "größe 模型", id="any language"),
-    ],
-)
-def test_text_of_a_process_is_harmless(text: str, expected: str) -> None:
-    assert clean(text) == expected
-    clean(text).encode()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "shown", "hidden"),
-    [
-        pytest.param(["python3", "a b.py", "-x"], "python3 a b.py -x", "python3", id="arguments"),
-        pytest.param(
-            ["title of its own", "", ""], "title of its own", "title", id="title set by the process"
-        ),
-        pytest.param(["sh", "-c", "a\nb"], r"sh -c a\nb", "sh", id="newline in an argument"),
-        pytest.param(["a\x1b[2Kb", "-x"], r"a\x1b[2Kb -x", r"a\x1b[2Kb", id="terminal escape"),
-        pytest.param(["\nroot: x"], r"\nroot: x", "root:", id="title that begins a line"),
-        pytest.param([], "[worker]", "[worker]", id="kernel thread or zombie"),
-        pytest.param(["", ""], "[worker]", "[worker]", id="only empty arguments"),
-        pytest.param(None, None, None, id="may not be read"),
-    ],
-)
-def test_a_command_is_one_line_and_hides_arguments_on_request(
-    arguments: list[str] | None, shown: str | None, hidden: str | None
-) -> None:
-    assert command_text(arguments, "worker", hide_arguments=False) == shown
-    assert command_text(arguments, "worker", hide_arguments=True) == hidden
-
-
-def test_a_process_without_arguments_and_name_has_no_command() -> None:
-    assert command_text([], None, hide_arguments=False) is None
-
-
-def test_an_endless_command_is_cut_where_it_no_longer_helps() -> None:
-    shown = command_text(["prog", "x" * 100_000], "prog", hide_arguments=False)
-    assert shown == "prog " + "x" * (MAX_COMMAND - 6) + "…"
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "expected"),
-    [
-        pytest.param(1, 4, 25.0, id="known"),
-        pytest.param(0, 4, 0.0, id="nothing of it"),
-        pytest.param(None, 4, None, id="unknown part"),
-        pytest.param(1, None, None, id="unknown whole"),
-        pytest.param(1, 0, None, id="empty whole"),
-    ],
-)
-def test_a_share_of_the_unknown_is_unknown(
-    part: int | None, whole: int | None, expected: float | None
-) -> None:
-    assert percent_of(part, whole) == expected
-
-
 def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None:
     proc.write(start_ticks=5 * TICKS_PER_SECOND)
     process = read(reader_of(proc, clock))
@@ -134,6 +62,8 @@ def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None
     assert process.memory_rss_bytes == 25 * PAGE_BYTES
     assert process.memory_percent == 2.5
     assert process.running_seconds == 60.0
+    proc.write(start_ticks=66 * TICKS_PER_SECOND)
+    assert read(reader_of(proc, clock)).running_seconds == 0.0, "it began after the clock was read"
     assert process.cpu_percent is None
 
 
@@ -316,7 +246,7 @@ def test_a_name_that_the_kernel_cut_is_completed_from_the_program(
 @pytest.mark.parametrize(
     ("cmdline", "shown"),
     [
-        pytest.param(b"prog\0" + b"x" * 5000, "prog " + "x" * (MAX_COMMAND - 6) + "…", id="long argument"),
+        pytest.param(b"prog\0" + b"x" * 5000, "prog " + "x" * 4090 + "…", id="long argument"),
         pytest.param(b"prog\0-a\0" + b"\0" * 5000, "prog -a…", id="followed by nothing"),
         pytest.param(b"p\0" + "é".encode() * 4000, "p " + "é" * 2047 + "…", id="in the middle of a letter"),
         pytest.param(b"\0" * 5000, "…", id="nothing at all"),

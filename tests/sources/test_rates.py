@@ -12,6 +12,7 @@ MAX_GAP_SECONDS = 300.0
     [
         pytest.param(None, 100.0, None, id="first reading"),
         pytest.param(100.0, 101.5, 1.5, id="a second and a half later"),
+        pytest.param(100.0, 100.5, 0.5, id="half a second later"),
         pytest.param(100.0, 100.0, None, id="no time passed"),
         pytest.param(100.0, 99.0, None, id="clock went back"),
         pytest.param(100.0, 100.0 + MAX_GAP_SECONDS, MAX_GAP_SECONDS, id="longest pause that is still now"),

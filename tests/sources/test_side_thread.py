@@ -53,6 +53,7 @@ def test_one_thread_serves_every_read() -> None:
     threads = [side.read(key, the_thread()) for key in range(3)]
     assert threads[0] == threads[1] == threads[2]
     assert threads[0] != [threading.current_thread()]
+    assert threads[0][0].daemon, "one that hangs does not keep the agent from its end"
 
 
 def test_the_thread_ends_with_its_owner() -> None:

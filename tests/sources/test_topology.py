@@ -32,6 +32,7 @@ def test_a_lost_gpu_hides_its_own_connections_only() -> None:
         topology = TopologySource().read(3)
 
     assert topology.levels == ((None, None, 40), (None, None, None), (40, None, None))
+    assert simulation.calls[LEVEL] == 1, "nothing is asked of a GPU without a handle"
     assert not topology.is_complete
 
 

@@ -78,6 +78,7 @@ def world(tmp_path: Path) -> World:
         pytest.param(b"ada:x:4294967295:7::/:", {4_294_967_295: "ada"}, id="the greatest number"),
         pytest.param(b"ada:x:00000000007:7::/:", {}, id="more digits than a number has"),
         pytest.param(b":x:7:7::/:", {}, id="no name"),
+        pytest.param(b"ada:x:7", {}, id="too short"),
         pytest.param(b"ada", {}, id="no user"),
     ],
 )

@@ -16,7 +16,7 @@ from agent.sources.nvml import call_c_function
 from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from agent.sources.gpu.handle import GpuHandle
 
@@ -43,7 +43,7 @@ class FansSource:
         handle, now = self._handle, self._clock()
         count = self._count.get(now)
         fans = Elements(handle)
-        each = tuple(_fan(fans, fan) for fan in range(_believable(count)))
+        each = tuple(_fan(fans, fan) for fan in _believable(count))
         fans.record("fans.each")
         return Fans(
             count=count,
@@ -60,9 +60,9 @@ def _read_first(handle: GpuHandle) -> dict[str, int | None]:
     }
 
 
-def _believable(count: int | None) -> int:
-    """The number of fans to read; 0 if the driver reports an impossible number."""
-    return count if count is not None and RANGES["fans.count"].can_be(count) else 0
+def _believable(count: int | None) -> Iterable[int]:
+    """The indices of the fans to read; none if the driver reports an impossible number."""
+    return range(count) if count is not None and RANGES["fans.count"].can_be(count) else ()
 
 
 def _fan(fans: Elements, fan: int) -> Fan:

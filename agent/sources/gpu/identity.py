@@ -52,9 +52,10 @@ _ONCE: Mapping[str, Callable[[GpuHandle], Any]] = {
 }
 
 
-def _gsp_firmware_mode(handle: Any) -> list[int]:
+def _gsp_firmware_mode(handle: Any) -> int:
     """NVML: nvmlDeviceGetGspFirmwareMode; pynvml's defaults are two numbers that all threads write."""
-    return list(pynvml.nvmlDeviceGetGspFirmwareMode(handle, c_uint(), c_uint()))
+    enabled, _default = pynvml.nvmlDeviceGetGspFirmwareMode(handle, c_uint(), c_uint())
+    return int(enabled)
 
 
 _gsp_firmware_mode.__name__ = "nvmlDeviceGetGspFirmwareMode"  # so it is called where its errors are shown
@@ -77,6 +78,6 @@ _BOARD: Mapping[str, Callable[[GpuHandle], Any]] = {
         lambda version: version or None,
     ),
     "gsp_firmware_enabled": lambda handle: handle.take(
-        "identity.gsp_firmware_enabled", handle.call(_gsp_firmware_mode), lambda mode: bool(mode[0])
+        "identity.gsp_firmware_enabled", handle.call(_gsp_firmware_mode), bool
     ),
 }

@@ -109,11 +109,13 @@ class NvLinkSource:
                 peer=make.peer,
                 speed_megabytes_per_second=fact.speed,
                 counts_packets=of_packets,
-                tx_kib_per_second=rates[2 * link],
-                rx_kib_per_second=rates[2 * link + 1],
+                tx_kib_per_second=sent,
+                rx_kib_per_second=received,
                 **fact.errors,
             )
-            for link, (fact, make) in enumerate(zip(facts, makes, strict=True))
+            for link, (fact, make, sent, received) in enumerate(
+                zip(facts, makes, rates[::2], rates[1::2], strict=True)
+            )
         )
 
     def _read_facts(self) -> tuple[_Facts, ...]:

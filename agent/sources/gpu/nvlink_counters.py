@@ -85,7 +85,7 @@ def _rates(earlier: _Counted | None, later: _Counted) -> list[float | None]:
         return [None] * len(later.sizes)
     seconds = gap(earlier.at, later.at)
     return [
-        None if before is None or after is None else _kib(rate(before, after, seconds), later.unit)
+        _kib(rate(before, after, seconds), later.unit)
         for before, after in zip(earlier.sizes, later.sizes, strict=True)
     ]
 

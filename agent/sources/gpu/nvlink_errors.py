@@ -76,7 +76,7 @@ class NvLinkErrors:
             self.are_of_packets = True
         elif not failed:
             self.are_of_packets = False
-        return failed[:1] if self.are_of_packets is None else []
+        return failed if self.are_of_packets is None else []
 
     def of_link(
         self, link: int, told: Mapping[FieldKey, Any], elements: Elements, now: float, details_at: float

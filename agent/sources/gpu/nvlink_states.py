@@ -57,7 +57,7 @@ class NvLinkStates:
 
     def _read_count(self) -> int | None:
         """NVML: field value 91; None where not reported. It may be 0 for a GPU whose links are all down."""
-        count = field_values(self._handle, [_COUNT])[0]
+        (count,) = field_values(self._handle, [_COUNT])
         return None if isinstance(count, Refusal) else count
 
     def _read_fields(self, most: int, also: Sequence[int]) -> tuple[bool, ...] | Refusal:

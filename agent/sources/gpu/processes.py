@@ -69,7 +69,7 @@ class ProcessesSource:
         """The processes with the utilization since the previous list, so that no work is missed."""
         at = self._clock()
         # By the monotonic clock, because NVML's time stamps use a clock that may be set back.
-        look_back = gap(self._read_at, at) or 0.0
+        look_back = gap(self._read_at, at) or PROCESS_PACE
         self._read_at = at
         may_have_worked, self._gpu_may_have_worked = self._gpu_may_have_worked, False
         since = self._now() - max(look_back, PROCESS_PACE)
@@ -145,8 +145,7 @@ def merge(
             if entry.pid in merged:
                 earlier_kind, earlier_memory = merged[entry.pid]
                 both = kind if earlier_kind is kind else ProcessType.BOTH
-                known = [value for value in (earlier_memory, memory) if value is not None]
-                merged[entry.pid] = (both, max(known, default=None))
+                merged[entry.pid] = (both, memory if earlier_memory is None else earlier_memory)
             else:
                 merged[entry.pid] = (kind, memory)
     return merged

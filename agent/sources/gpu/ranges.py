@@ -82,7 +82,7 @@ _WIDTHS = frozenset({1, 2, 4, 8, 12, 16, 32})
 def _of_memory(reading: GpuReading) -> float | None:
     """Rounding, and memory that is counted twice."""
     total = reading.memory.total_bytes
-    return total * 1.1 + (64 << 20) if total and total > 0 else None
+    return total * 1.1 + (64 << 20) if total is not None and total > 0 else None
 
 
 def _of_told_memory(reading: GpuReading) -> float | None:
@@ -93,7 +93,7 @@ def _of_told_memory(reading: GpuReading) -> float | None:
 
 def _of_bar1(reading: GpuReading) -> float | None:
     total = reading.memory.bar1_total_bytes
-    return total if total and total > 0 else None
+    return total if total is not None and total > 0 else None
 
 
 def _of_power_limit(reading: GpuReading) -> float | None:
@@ -108,7 +108,7 @@ def _of_clock(maximum: Callable[[Clocks], int | None]) -> Callable[[GpuReading],
 
     def limit(reading: GpuReading) -> float | None:
         mhz = maximum(reading.clocks)
-        return 2 * mhz + 1000 if mhz and mhz > 0 else None
+        return 2 * mhz + 1000 if mhz is not None and mhz > 0 else None
 
     return limit
 
@@ -130,7 +130,7 @@ def _of_nvlink(reading: GpuReading) -> float | None:
 
 def _of_module_limit(reading: GpuReading) -> float | None:
     limit = reading.power.module_limit_watts
-    return 3 * limit + 100 if limit and limit > 0 else None
+    return 3 * limit + 100 if limit is not None and limit > 0 else None
 
 
 def _percent(function: str) -> Range:

@@ -33,5 +33,5 @@ class SeenCards:
         best = self._best.pop((identity.uuid or "", identity.pci_bus_id or ""), None)
         if best is not None:
             seen.nvlinks = max(seen.nvlinks, best.nvlinks)
-            seen.lanes = max(seen.lanes or 0, best.lanes or 0) or None
+            seen.lanes = max(filter(None, (seen.lanes, best.lanes)), default=None)
         return seen

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+import pynvml
+
 from agent.readings import Reason, Unknown
 from agent.readings.gpu.unknown import GRAVEST_FIRST
 from agent.sources.gpu.paces import FIXED_PACE
@@ -136,4 +138,4 @@ class Record:
         return self._seen_errors
 
 
-_NEVER = Refusal("", -1)  # of a field that has not been asked
+_NEVER = Refusal("", pynvml.NVML_SUCCESS)  # of a field that has not been asked

@@ -54,7 +54,8 @@ class XidEventSource:
                     self._refuse(None, "nvmlEventSetCreate", error)
                     if reason_of(error.value) is not Reason.NOT_SUPPORTED:
                         raise
-        for index in range(gpu_count if self._events is not None else 0):
+                    return
+        for index in range(gpu_count):
             with contextlib.suppress(pynvml.NVMLError):  # lost or forbidden; maybe later
                 handle = query("nvmlDeviceGetHandleByIndex", index)
                 if _number(handle) not in self._uuids:

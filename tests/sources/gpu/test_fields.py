@@ -9,7 +9,7 @@ import pytest
 
 from agent.simulation import FieldId, NvmlReturn, Simulation
 from agent.simulation.installation import forget_functions
-from agent.sources.gpu.fields import field_values
+from agent.sources.gpu.fields import SlowFields, field_values
 from agent.sources.gpu.handle import GpuHandle
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.nvml import query
@@ -80,6 +80,10 @@ def test_a_field_that_requires_a_reset_says_so_of_the_gpu_until_it_answers() -> 
             TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": -7}, -7, id="signed long long"
         ),
         pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": -1}, -1, id="signed int"),
+        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": 2**30 + 1}, 2**30 + 1, id="large"),
+        pytest.param(
+            TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": 2**62}, 2**62, id="large long long"
+        ),
         pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 0}, 0, id="zero is a value"),
         pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_DOUBLE, {"dVal": 7.0}, None, id="no whole number"),
         pytest.param(
@@ -118,3 +122,13 @@ def test_a_field_value_is_the_whole_number_that_the_driver_reports(
     assert told == [refusal if expected is None else expected] * 2
     errors = {("nvmlDeviceGetFieldValues", "NVML_ERROR_UNKNOWN"): 2} if code == REFUSED else {}
     assert handle.record.errors == errors
+
+
+def test_of_some_fields_zero_means_that_there_is_none() -> None:
+    plain, zero_is_none = FieldId.POWER_AVERAGE, FieldId.MEMORY_TEMP
+    with Simulation(1) as simulation:
+        handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
+        pynvml.nvmlLib = OneField(simulation, TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, uiVal=0)
+        fields = SlowFields(handle, {plain: "a", zero_is_none: "b"}, zero_is_none={zero_is_none})
+
+        assert fields.get(0.0) == {plain: 0, zero_is_none: None}

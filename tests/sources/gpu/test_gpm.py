@@ -115,6 +115,22 @@ def test_a_metric_of_its_own_may_be_missing(one: OneGpu) -> None:
     assert samples(one, 0, 1) == [UNKNOWN, Gpm(sm_activity_percent=70.5, dram_activity_percent=None)]
 
 
+def test_without_a_buffer_nothing_is_known_but_that_there_is_gpm(one: OneGpu) -> None:
+    one.simulation.fail("nvmlGpmSampleAlloc", NvmlReturn.UNKNOWN, times=1)
+
+    assert one.read().gpm == Gpm(supported=True)
+    assert samples(one, 1, 1) == [UNKNOWN, HELD]
+
+
+def test_a_metric_that_the_driver_fails_to_compare_is_counted_with_its_reason(one: OneGpu) -> None:
+    one.gpu.fix(dram_activity=NvmlReturn.UNKNOWN)
+    one.read()
+    reading = one.read(after=1)
+
+    assert reading.driver_errors == {("nvmlGpmMetricsGet", "NVML_ERROR_UNKNOWN"): 1}
+    assert reading.unknown["gpm.dram_activity_percent"].function == "nvmlGpmMetricsGet"
+
+
 def test_a_sample_that_fails_is_left_out_of_the_mean(one: OneGpu) -> None:
     samples(one, 0, 1)
     one.gpu.fail("nvmlGpmSampleGet", NvmlReturn.UNKNOWN, times=1)

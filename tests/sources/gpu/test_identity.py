@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pynvml
 import pytest
 
-from agent.readings import SourceError
-from agent.simulation import Simulation
+from agent.readings import GpuIdentity, SourceError
+from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu import GpuSource
+from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -39,6 +40,58 @@ def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
         "NVIDIA H200",
         1995,
     )
+
+
+def test_a_uuid_that_is_told_late_is_known_of_the_gpu_when_it_is_lost(one: OneGpu) -> None:
+    one.gpu.fail("nvmlDeviceGetUUID", NvmlReturn.UNKNOWN)
+    assert one.read().identity.uuid is None
+    one.gpu.heal()
+    uuid = one.read(after=SLOW_PACE).identity.uuid
+    one.gpu.lose()
+    with pytest.raises(SourceError) as lost:
+        one.read(after=1)
+
+    assert uuid
+    assert lost.value.lasting is not None
+    assert lost.value.lasting.identity.uuid == uuid
+
+
+def test_another_gpu_that_says_late_who_it_is_has_no_errors_of_the_one_before(one: OneGpu) -> None:
+    one.read()
+    one.source.release()
+    one.gpu.fix(uuid="GPU-another")
+    one.gpu.fail("nvmlDeviceGetUUID", NvmlReturn.UNKNOWN)
+    assert one.read(after=1).driver_errors
+    one.gpu.heal()
+    one.read(after=SLOW_PACE)
+
+    reading = one.read(after=1)
+
+    assert (reading.identity.uuid, reading.driver_errors) == ("GPU-another", {})
+
+
+def test_all_that_is_written_on_a_board_is_told(one: OneGpu) -> None:
+    one.gpu.fix(
+        uuid="GPU-a",
+        name="NVIDIA H100",
+        bus_id="00000000:3b:00.0",
+        serial="132",
+        part_number="900",
+        vbios_version="96.00",
+        compute_capability=(9, 1),
+        architecture=9,
+        gsp_firmware_version="580.1",
+    )
+    board = GpuIdentity(
+        "GPU-a", "NVIDIA H100", "00000000:3B:00.0", "132", "900", "96.00", (9, 1), 9, "580.1", True
+    )
+    assert one.read().identity == board
+
+
+def test_a_board_without_a_part_number_has_none(one: OneGpu) -> None:
+    one.gpu.fix(part_number="")
+
+    assert one.read().identity.part_number is None
 
 
 def test_a_gpu_whose_firmware_the_driver_runs_tells_no_version_of_it() -> None:

@@ -27,6 +27,15 @@ def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
     assert reading.power.usage_watts is not None
 
 
+def test_memory_is_told_in_bytes(one: OneGpu) -> None:
+    one.gpu.fix(memory_total=81920, memory_used=8192, memory_reserved=1024)
+
+    memory = one.read().memory
+
+    assert (memory.total_bytes, memory.used_bytes, memory.reserved_bytes) == (81920, 8192, 1024)
+    assert memory.free_bytes == 81920 - 8192 - 1024
+
+
 def test_a_total_of_zero_bytes_is_unified_memory_too(one: OneGpu) -> None:
     one.gpu.fix(memory_total=0, memory_used=0)
 

@@ -18,6 +18,12 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
+def test_the_performance_state_is_told(one: OneGpu) -> None:
+    one.gpu.fix(performance_state=5)
+
+    assert one.read().modes.performance_state == 5
+
+
 def test_an_unknown_performance_state_is_none(one: OneGpu) -> None:
     one.gpu.fix(performance_state=32)  # NVML_PSTATE_UNKNOWN
 

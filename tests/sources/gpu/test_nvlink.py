@@ -13,7 +13,9 @@ from agent.readings import NVSWITCH, NvLink, Reason
 from agent.simulation import FieldId, NvmlReturn, Simulation, wire
 from agent.simulation.call_faults import FIELD_VALUES
 from agent.sources.gpu import GpuSource
+from agent.sources.gpu.nvlink_counters import NvLinkCounters
 from agent.sources.gpu.paces import FIXED_PACE, NVLINK_FACTS_PACE, SLOW_PACE
+from agent.sources.gpu.unknown import Refusal
 from agent.sources.return_codes import reason_of
 from tests.sources.one_gpu import OneGpu, one_gpu
 
@@ -96,17 +98,19 @@ def test_links_are_looked_at_again() -> None:
         assert one.read(after=1).nvlink.peers == frozenset({NVSWITCH})
 
 
-def test_a_link_that_comes_up_has_a_peer_at_once() -> None:
+def test_a_link_that_comes_up_has_a_peer_and_its_errors_at_once() -> None:
     with one_gpu() as one:
         one.gpu.nvlinks_down = {3}
         before = one.read().nvlink.links
         one.gpu.nvlinks_down = set()
+        one.gpu.error_counters.nvlink_errors = {(3, 2): 6}
         after = one.read(after=SLOW_PACE).nvlink.links
 
     assert before is not None
     assert after is not None
     assert (before[3].is_active, before[3].peer) == (False, None)
     assert (after[3].is_active, after[3].peer) == (True, NVSWITCH)
+    assert (before[3].crc_flit_errors, after[3].crc_flit_errors) == (0, 6)
 
 
 @pytest.mark.parametrize("links", [4, 17, 1])
@@ -273,9 +277,9 @@ def test_states_are_asked_as_fields_again_after_five_minutes() -> None:
         one.gpu.unsupport(FieldId.NVLINK_STATE)
         one.read()
         one.gpu.support(FieldId.NVLINK_STATE)
-        one.read(after=FIXED_PACE)
         before = one.simulation.calls[STATE]
-        one.read(after=SLOW_PACE)
+        for after in (FIXED_PACE, SLOW_PACE):
+            one.read(after=after)
 
         assert one.simulation.calls[STATE] == before
 
@@ -319,9 +323,28 @@ def test_links_that_were_up_are_listed_though_their_number_is_0_now() -> None:
 
 def test_a_number_that_is_0_hides_no_link_that_is_up() -> None:
     with one_gpu() as one:
+        one.gpu.nvlinks_down = {1}
         pynvml.nvmlLib = OtherFields(one.simulation, {FieldId.NVLINK_COUNT: 0})
 
         assert len(one.read().nvlink.links or ()) == 18
+
+
+def test_bytes_are_counted_where_no_link_tells_kib() -> None:
+    nobody: Any = None  # there is nothing to ask
+    counters, absent = NvLinkCounters(nobody), Refusal("f", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    sent, received = counters.fields
+    told: dict[Any, Any] = {(sent, 0): 1, (received, 0): 2, (sent, 1): absent, (received, 1): 4}
+
+    counters.rates(0.0, 2, told, of_packets=True)
+
+    assert counters.fields == (sent, received), "one does"
+
+
+def test_a_gpu_with_one_link_of_nvlink_5_counts_packets() -> None:
+    with one_gpu() as one:
+        one.gpu.nvlinks, one.gpu.nvlink_packets = one.gpu.nvlinks[:1], True
+
+        assert [link.counts_packets for link in one.read().nvlink.links or ()] == [True]
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.UNKNOWN])

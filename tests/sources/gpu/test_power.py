@@ -23,6 +23,7 @@ def test_milliwatts_become_watts_and_millijoules_joules(one: OneGpu) -> None:
     power = one.read().power
 
     assert (power.usage_watts, power.limit_watts) == (123.456, 650.5)
+    assert (power.min_limit_watts, power.max_limit_watts) == (200, 700)
     assert power.energy_joules == one.gpu.energy_mj.read() / 1000
 
 

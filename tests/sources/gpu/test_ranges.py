@@ -156,6 +156,33 @@ def test_the_limit_of_a_gpu_leaves_room_for_rounding_and_spikes(path: str, most:
     assert RANGES[path].most_of(linked) == pytest.approx(most, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("path", "without", "least"),
+    [
+        ("memory.used_bytes", 17_592_186_044_416, 67_108_865.1),
+        ("processes.gpu_memory_bytes", 17_592_186_044_416, 67_108_865.1),
+        ("memory.bar1_used_bytes", 17_592_186_044_416, 1),
+        ("power.usage_watts", 20_000, 103),
+        ("power.module_average_watts", 20_000, 103),
+        ("clocks.video_mhz", 100_000, 1002),
+    ],
+)
+def test_a_limit_of_zero_is_none(path: str, without: float, least: float) -> None:
+    def of(limit: int) -> GpuReading:
+        return dataclasses.replace(
+            PLAIN,
+            memory=Memory(total_bytes=limit, bar1_total_bytes=limit),
+            power=Power(default_limit_watts=limit, module_limit_watts=limit),
+            clocks=Clocks(max_video_mhz=limit),
+        )
+
+    assert [RANGES[path].most_of(of(limit)) for limit in (0, 1)] == pytest.approx([without, least])
+
+
+def test_beside_a_total_below_zero_no_memory_is_believed() -> None:
+    assert RANGES["memory.used_bytes"].most_of(with_value(PLAIN, "memory.total_bytes", -1)) == -1
+
+
 @pytest.mark.parametrize(("speed", "most"), [(999, 1_073_741_824), (1000, 1_074_218.75)])
 def test_an_nvlink_below_a_gigabyte_a_second_tells_another_unit(speed: int, most: float) -> None:
     links = NvLinks((NvLink(0, is_active=True, speed_megabytes_per_second=speed),))

@@ -187,6 +187,53 @@ def test_links_whose_number_the_driver_fails_to_report_are_unknown_and_not_fewer
     assert reading.unknown["nvlink.links"].reason is Reason.FAILED
 
 
+def test_a_failure_is_as_old_as_the_first_of_a_row_without_a_pause_of_ten_minutes() -> None:
+    record = Record()
+    since = []
+    for at in (100.0, 700.0, 1300.0, 1900.5):
+        record.begin(at)
+        record.note("failed", Refusal("f", 999))
+        record.note("missing", Refusal("f", 13))
+        since.append((record.unknown["failed"].since, record.unknown["missing"].since))
+
+    assert since == [(100, 100), (100, 100), (100, 100), (1900.5, 100)]
+
+
+def test_what_is_told_again_has_no_reason_and_was_told_before_the_next() -> None:
+    record = Record()
+    told_before = []
+    for _ in range(2):
+        record.note("field", Refusal("f", 999))
+        told_before.append(record.unknown["field"].told_before)
+        record.told("field")
+        assert not record.unknown
+
+    assert told_before == [False, True]
+
+
+def test_what_cannot_be_is_as_old_as_the_first_of_a_row() -> None:
+    record = Record()
+    since = []
+    for at, impossible in ((1.0, False), (2.0, True), (3.0, True), (4.0, False), (5.0, True)):
+        record.begin(at)
+        if impossible:
+            record.note_impossible("field", "f", "-1")
+        else:
+            record.note("field", Refusal("f", 999))
+        since.append(record.unknown["field"].since)
+
+    assert since == [1, 2, 2, 4, 5]
+
+
+def test_failed_calls_are_counted_by_function_and_code() -> None:
+    record = Record()
+    for function, code in (("f", 999), ("g", 999), ("f", 999), ("f", 10), ("f", 3)):
+        record.count(Refusal(function, code))
+
+    unknown, timeout = "NVML_ERROR_UNKNOWN", "NVML_ERROR_TIMEOUT"
+    assert record.errors == {("f", unknown): 2, ("g", unknown): 1, ("f", timeout): 1}
+
+
 def test_of_several_calls_the_reason_that_says_most_counts() -> None:
     missing, failed = Refusal("a", 13), Refusal("b", 999)
     with one_gpu() as one:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pynvml
 import pytest
 
-from agent.readings import SourceError
+from agent.readings import Reason, SourceError
 from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.nvml import DriverSource
@@ -57,6 +60,49 @@ def test_a_gpu_that_cannot_be_listened_to_joins_later(fault: str) -> None:
 
         assert source.uuids == set(uuids(simulation))
         assert simulation.calls["nvmlDeviceRegisterEvents"] == 2, "nobody is registered twice"
+
+
+def test_why_a_gpu_is_not_listened_to_is_known_until_it_is() -> None:
+    with Simulation(2) as simulation:
+        simulation.gpus[1].fail("nvmlDeviceRegisterEvents", NvmlReturn.NO_PERMISSION)
+        source = XidEventSource(since_boot=lambda: 5.0)
+        first, second = uuids(simulation)
+        source.listen(2)
+
+        assert source.why_not(first) is None
+        why = source.why_not(second)
+        assert why is not None
+        assert (why.reason, why.function) == (Reason.NO_PERMISSION, "nvmlDeviceRegisterEvents")
+        assert (why.since, why.told_before) == (5.0, False)
+        simulation.gpus[1].heal()
+        source.listen(2)
+        assert source.why_not(second) is None
+
+
+class Waits:
+    """The simulated library, but nothing ever happens; how long that is waited for is noted."""
+
+    def __init__(self, library: Any) -> None:
+        self._library = library
+        self.milliseconds: list[int] = []
+
+    def __getattr__(self, symbol: str) -> Any:
+        return self._wait if symbol == WAIT else getattr(self._library, symbol)
+
+    def _wait(self, _events: Any, _event: Any, milliseconds: Any) -> int:
+        self.milliseconds.append(milliseconds.value)
+        return int(NvmlReturn.TIMEOUT)
+
+
+def test_an_event_is_waited_for_less_than_half_a_second_at_a_time() -> None:
+    """So long the end of the agent waits for it."""
+    with Simulation(1) as simulation:
+        source = XidEventSource()
+        source.listen(1)
+        pynvml.nvmlLib = waits = Waits(simulation)
+
+        assert source.wait() is None
+        assert waits.milliseconds == [400]
 
 
 def test_what_is_queued_is_reported_before_the_loss_of_its_gpu() -> None:

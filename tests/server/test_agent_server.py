@@ -1,0 +1,83 @@
+"""With which status the server ends, and whom it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import pytest
+from uvicorn import Config
+
+from agent.server.agent_server import AgentServer, RestartRequest
+
+pytestmark = pytest.mark.anyio
+
+
+class Manager:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def serves(self) -> None:
+        self.told.append("serves")
+
+    def stops(self) -> None:
+        self.told.append("stops")
+
+
+def server(**options: Any) -> AgentServer:
+    return AgentServer(Config(lambda *_: None), **options)
+
+
+def test_a_start_that_a_signal_interrupts_has_half_a_second() -> None:
+    assert AgentServer.start_grace == 0.5
+
+
+async def test_its_end_is_told_once_however_many_signals_come() -> None:
+    manager = Manager()
+    one = server(manager=manager)
+    assert not await one.on_tick(1)
+    for _ in range(2):
+        one.handle_exit(signal.SIGTERM, None)
+
+    assert (one.should_exit, one.status, manager.told) == (True, 0, ["serves", "stops"])
+    assert await one.on_tick(2)
+
+
+@pytest.mark.parametrize(("made_before", "status"), [(True, 75), (False, 0)])
+async def test_it_ends_with_75_where_it_is_to_be_started_again(made_before: bool, status: int) -> None:
+    restart = RestartRequest()
+    restart.is_made = made_before
+    one = server(restart=restart)
+    one.handle_exit(signal.SIGTERM, None)
+    restart.is_made = True  # too late: it ends already
+    one.handle_exit(signal.SIGTERM, None)
+
+    assert one.status == status
+
+
+async def fail() -> None:
+    raise OSError("no file may be opened")
+
+
+async def work_for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_one_that_accepts_nothing_any_more_ends_with_a_fault() -> None:
+    one, accepting = server(), asyncio.create_task(fail())
+    await asyncio.wait([accepting])
+    one._end_without(accepting)  # noqa: SLF001  (as its task does at its end)
+
+    assert (one.should_exit, one.status) == (True, 1)
+
+
+async def test_one_that_is_told_to_accept_no_more_has_no_fault() -> None:
+    one, accepting = server(), asyncio.create_task(work_for_ever())
+    accepting.cancel()
+    await asyncio.wait([accepting])
+    one._end_without(accepting)  # noqa: SLF001  (as above)
+
+    assert (one.should_exit, one.status) == (False, 0)
