@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
 
+from agent.readings import Lately
+
 if TYPE_CHECKING:
-    from agent.readings import GpuReading, GpuSample, Lately
+    from agent.readings import GpuReading, GpuSample
 
 
 class HealthVerdict(IntEnum):
@@ -79,7 +81,12 @@ class Patient:
     gpu: GpuSample
     reading: GpuReading  # with every live value unknown where none may be shown
     now: float  # seconds since the epoch
-    expected_nvlinks: int = 0  # see agent/derive/health/nvlink.py
-    expected_nvlink_megabytes: int = 0  # a second, of a link to an NVSwitch; see there
-    has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py
-    lately: Lately | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+    expected_nvlinks: int  # see agent/derive/health/nvlink.py
+    expected_nvlink_megabytes: int  # a second, of a link to an NVSwitch; see there
+    has_ghost_utilization: bool  # for a minute: see agent/derive/unlisted.py
+    lately: Lately | None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+
+    @property
+    def known_lately(self) -> Lately:
+        """What is remembered; it is nothing where nothing is."""
+        return self.lately or Lately()

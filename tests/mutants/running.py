@@ -33,7 +33,9 @@ SLOW |= {"properties", "proxies"}
 LONGEST = 60.0  # seconds that the tests of one mutant may take: it may let them wait for ever
 MOST_WORK = 30  # seconds of a processor that they may take: it may go round in a circle
 ANSWERS = Path("tests/exact/test_answers.py")  # every answer to the letter: for what makes answers
-TOO_MANY = {"http"}  # rooms whose tests start so many agents that only those of the module can run for each mutant
+TOO_MANY = {
+    "http"
+}  # rooms whose tests start so many agents that only those of the module can run for each mutant
 # What has tests of other names, because they ask for it over HTTP.
 NAMED = {
     "agent.http.errors": {"test_envelope", "test_bad_input"},
