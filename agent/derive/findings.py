@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Literal
 
 from agent.readings import Lately
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 class HealthVerdict(IntEnum):
     """How well a GPU or the host is; the greater, the worse."""
 
-    HEALTHY = 0
-    WARNING = 1  # it works; somebody should have a look
-    CRITICAL = 2  # it does not, or not for long
+    HEALTHY = auto()
+    WARNING = auto()  # it works; somebody should have a look
+    CRITICAL = auto()  # it does not, or not for long
 
     @property
     def word(self) -> Literal["healthy", "warning", "critical"]:

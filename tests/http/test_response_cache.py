@@ -361,7 +361,8 @@ async def test_a_long_answer_comes_in_portions() -> None:
         body = (bytes(range(256)) * (length // 256 + 1))[:length]
         await KeptResponse(200, [], body).send(send)
         assert b"".join(message["body"] for message in sent[1:]) == body
-        assert all(len(message["body"]) <= PORTION for message in sent[1:])
+        assert all(len(message["body"]) == PORTION for message in sent[1:-1])
+        assert len(sent[-1]["body"]) <= PORTION
         assert [message.get("more_body", False) for message in sent[1:]] == [True] * (len(sent) - 2) + [False]
 
 

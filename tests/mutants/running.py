@@ -50,7 +50,7 @@ IMPORTS = imported_modules()
 
 
 def tests_of(path: Path) -> list[list[str]]:
-    """The files of tests of a module, in rounds: each named like it; beside it; every answer; all that know it."""
+    """The files of tests of a module, in rounds: named like it, beside it, every answer, all that know it."""
     module, room = _module(path), path.parts[1]
     mirror = Path("tests", *path.parts[1:-1])
     files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]

@@ -104,6 +104,16 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
         ("agent_open_files", ["nvidia_gpu_agent_open_files 42.0"]),
         ("agent_max_open_files", ["nvidia_gpu_agent_max_open_files 65536.0"]),
         ("agent_late_samples", ["nvidia_gpu_agent_late_samples_total 5.0"]),
+        (
+            "agent_state",
+            [
+                "nvidia_gpu_agent_state_kept 1.0",
+                "nvidia_gpu_agent_state_last_write_timestamp_seconds 1.7000000015e+09",
+                "nvidia_gpu_agent_state_file_bytes 123456.0",
+                "nvidia_gpu_agent_state_failures_total 8.0",
+                "nvidia_gpu_agent_state_lost_writes_total 9.0",
+            ],
+        ),
         ("agent_token_file_last_read", ["nvidia_gpu_agent_token_file_last_read_successful 0.0"]),
         (
             "agent_token_file_last_success",
