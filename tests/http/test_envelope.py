@@ -242,7 +242,7 @@ def test_each_failure_has_its_code_and_its_status(
     response = errors.response_to(error)
 
     body = f'{{"code":{code},"data":null,"error":"why"}}'
-    assert (response.status_code, response.body.decode()) == (status, body)
+    assert (response.status_code, bytes(response.body).decode()) == (status, body)
     assert dict(response.headers) == {
         "content-type": "application/json",
         "content-length": f"{len(body)}",

@@ -30,11 +30,11 @@ GPU = 'uuid="GPU-1",gpu="0"'
 LABEL = r'\w+="(?:[^"\\]|\\.)*"'
 
 
-def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -> str:
+def text(shown: Snapshot, *, processes: bool = True, nvlinks: bool = True, content_type: str = TEXT) -> str:
     exposition = Exposition(
         shown,
         idle_after_seconds=900,
-        nvlinks=True,
+        nvlinks=nvlinks,
         processes=processes,
         agent=AgentHealth(
             process=AgentReading(1_600_000_000.25, 123_000_000, 4711.25, 42, 65536),
@@ -47,6 +47,15 @@ def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -
         ),
     )
     return exposition.text(content_type).decode()
+
+
+def test_without_the_families_about_nvlinks_all_others_stay() -> None:
+    links = (NvLink(0, is_active=True, speed_megabytes_per_second=25_000),)
+    linked = snapshot(replace(HEALTHY, reading=with_values(READING, nvlink=NvLinks(links, 1))))
+    whole = text(linked).splitlines()
+
+    assert text(linked, nvlinks=False).splitlines() == [line for line in whole if "_nvlink" not in line]
+    assert "nvidia_gpu_nvlink_speed_bytes_per_second{" in text(linked)
 
 
 def in_order(line: str) -> str:
