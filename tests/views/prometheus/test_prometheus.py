@@ -206,6 +206,11 @@ def test_an_error_of_a_place_is_in_one_series_alone() -> None:
     told = {"memory_errors_sram_uncorrected_volatile": 5, "memory_errors_dram_corrected_aggregate": 7}
 
     assert labelled(family, **told) == {"sram volatile uncorrected": 5, "dram aggregate corrected": 7}
+    one_of_two = {**told, "memory_errors_sram_parity_volatile": 2}
+    assert labelled(family, **one_of_two) == {
+        "sram volatile uncorrected_parity": 2,
+        "dram aggregate corrected": 7,
+    }
     told |= {"memory_errors_sram_parity_volatile": 2, "memory_errors_sram_secded_volatile": 3}
     assert labelled(family, **told) == {
         "sram volatile uncorrected_parity": 2,
