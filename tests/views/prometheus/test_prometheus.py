@@ -219,6 +219,16 @@ def test_an_error_of_a_place_is_in_one_series_alone() -> None:
     }
 
 
+def test_errors_are_those_of_packets_if_one_link_counts_them() -> None:
+    links = (
+        NvLink(0, is_active=True, counts_packets=True, receive_errors=2, crc_flit_errors=3),
+        NvLink(1, is_active=False),
+    )
+    told = labelled("nvlink_errors_total", nvlink=NvLinks(links))
+
+    assert told == {"receive": 2, "crc_flit": 3}
+
+
 def test_the_speed_is_that_of_the_slowest_link_that_is_up() -> None:
     links = tuple(
         NvLink(link, is_active=link != 2, speed_megabytes_per_second=speed)
