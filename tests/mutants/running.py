@@ -44,8 +44,8 @@ NAMED = {
     "agent.http.openapi": {"test_openapi", "test_openapi_for_generators"},
     "agent.http.parameters": {"test_bad_input", "test_endpoint"},
     "agent.http.shared_state": {"test_response_cache", "test_cache_key", "test_stream"},
-    "agent.http.shared_task": {"test_response_cache"},
-    "agent.http.stored": {"test_response_cache"},
+    "agent.http.pieces": {"test_response_cache"},
+    "agent.http.stored": {"test_usage"},
 }
 IMPORTS = imported_modules()
 
