@@ -43,6 +43,8 @@ PROMETHEUS = (
         ("," * 63 + OPENMETRICS, OPENMETRICS),
         ("," * 64 + OPENMETRICS, TEXT),  # nobody lists as many
         (OPENMETRICS + ";" * 30_000, OPENMETRICS),
+        (OPENMETRICS + ";x" * 7 + ";q=0", TEXT),
+        (OPENMETRICS + ";x" * 8 + ";q=0", OPENMETRICS),  # nobody sends as many parameters
         (f"application/json;x={OPENMETRICS}", TEXT),
     ],
 )
