@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, auto
 from typing import TYPE_CHECKING, Literal
 
+from agent.readings import Lately
+
 if TYPE_CHECKING:
-    from agent.readings import GpuReading, GpuSample, Lately
+    from agent.readings import GpuReading, GpuSample
 
 
 class HealthVerdict(IntEnum):
     """The health of a GPU or the host; greater is worse."""
 
-    HEALTHY = 0
-    WARNING = 1  # it works; somebody should have a look
-    CRITICAL = 2  # it does not work, or not for long
+    HEALTHY = auto()
+    WARNING = auto()  # it works; somebody should have a look
+    CRITICAL = auto()  # it does not work, or not for long
 
     @property
     def word(self) -> Literal["healthy", "warning", "critical"]:
@@ -79,7 +81,12 @@ class Patient:
     gpu: GpuSample
     reading: GpuReading  # with every live value unknown if none is current
     now: float  # seconds since the epoch
-    expected_nvlinks: int = 0  # see agent/derive/health/nvlink.py
-    expected_nvlink_megabytes: int = 0  # MB/s of a link to an NVSwitch; see there
-    has_ghost_utilization: bool = False  # for a minute: see agent/derive/unlisted.py
-    lately: Lately | None = None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+    expected_nvlinks: int  # see agent/derive/health/nvlink.py
+    expected_nvlink_megabytes: int  # MB/s of a link to an NVSwitch; see there
+    has_ghost_utilization: bool  # for a minute: see agent/derive/unlisted.py
+    lately: Lately | None  # None: nothing is remembered, HISTORY_INTERVAL is 0
+
+    @property
+    def known_lately(self) -> Lately:
+        """What is remembered; without a memory, a `Lately` without values."""
+        return self.lately or Lately()

@@ -93,7 +93,7 @@ def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
     for code, switches in sorted(reports.items()):
         yield Finding(
             f"sxid_{code}",
-            SXID.verdicts[0],
+            HealthVerdict.CRITICAL,
             f"The kernel log reports the fatal error SXID {code}: {', '.join(switches)}",
             "see the log of the Fabric Manager; stop all jobs, then reset the GPUs and switches, or reboot",
         )

@@ -130,7 +130,7 @@ def _places(reading: GpuReading) -> Iterator[_Place]:
 
 def _share(instance: MigInstance, total: int | None) -> float | None:
     memory = instance.memory_total_bytes
-    return min(1.0, memory / total) if memory and total else None
+    return memory / total if memory and total else None
 
 
 def _part(places: Sequence[_Place]) -> Part:

@@ -129,14 +129,14 @@ def _paths(endpoints: Iterable[Endpoint], access: Access) -> frozenset[str]:
 def _header(scope: Mapping[str, Any], name: bytes) -> bytes | None:
     """The header's value without surrounding blanks; a repeated header is no valid credential."""
     values = [value.strip(b" \t") for key, value in scope["headers"] if key == name]
-    return values[0] if len(values) == 1 else None
+    return values.pop() if len(values) == 1 else None
 
 
 def _query_value(scope: Mapping[str, Any], name: str) -> bytes | None:
     query = scope["query_string"].decode(errors="surrogateescape")  # keeps bytes that are not UTF-8
     pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     values = [value for key, value in pairs if key == name]
-    return values[0].encode(errors="surrogateescape") if len(values) == 1 else None
+    return values.pop().encode(errors="surrogateescape") if len(values) == 1 else None
 
 
 def _matches(given: Iterable[bytes], secrets: Sequence[bytes]) -> bool:

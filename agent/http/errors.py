@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -157,8 +157,6 @@ async def _unexpected(_request: Request, _error: Exception) -> Response:
 
 def _sentence(fault: Mapping[str, Any]) -> str:
     """The sentence for a validation error of pydantic: parameter, given value, accepted values."""
-    place: Sequence[object] = fault["loc"]
-    name = place[-1] if len(place) > 1 else "request"
     given = str(fault.get("input"))[:80]
     expected = str(fault["msg"]).removeprefix("Input ").removeprefix("Value error, ")
-    return f"Invalid {name}: it {expected}, got {given!r}"
+    return f"Invalid {fault['loc'][-1]}: it {expected}, got {given!r}"

@@ -78,11 +78,12 @@ class KeptResponse:
     async def send(self, send: Send) -> None:
         """Send it, each time as a new message, because outer middleware may modify it."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        last = max(len(self.body) - 1, 0) // PORTION * PORTION
-        for start in range(0, last, PORTION):
+        start = 0
+        while len(self.body) - start > PORTION:
             portion = self.body[start : start + PORTION]
             await send({"type": "http.response.body", "body": portion, "more_body": True})
-        await send({"type": "http.response.body", "body": self.body[last:] if last else self.body})
+            start += PORTION
+        await send({"type": "http.response.body", "body": self.body[start:]})
 
     @property
     def _can_be_packed(self) -> bool:

@@ -38,14 +38,16 @@ def best_type(accept: str, offered: Sequence[str]) -> str:
 
 def names_type(accept: str, media_type: str) -> bool:
     """Whether a client names this type explicitly, not only by a wildcard."""
-    return dict(_elements(accept)).get(media_type, 0.0) > 0
+    return bool(dict(_elements(accept)).get(media_type))
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether a client accepts gzip and does not prefer the plain bytes."""
     codings = dict(_elements(accept_encoding))
-    gzip = codings.get("gzip", codings.get("x-gzip", codings.get("*", 0.0)))
-    return gzip > 0 and gzip >= codings.get("identity", 0.0)
+    gzip = codings.get("gzip", codings.get("x-gzip", codings.get("*")))
+    if not gzip:
+        return False
+    return gzip >= codings.get("identity", gzip)
 
 
 def names_tag(headers: Iterable[tuple[bytes, bytes]], tag: bytes) -> bool:

@@ -61,7 +61,7 @@ def checked_target(
     if not hosts and version == "1.1":
         raise InvalidHead("The Host header is missing, which HTTP/1.1 requires")
     # A client that does not know the host's name has to send an empty one.
-    if hosts and hosts[0] and host_of(hosts[0]) is None:
+    if any(host and host_of(host) is None for host in hosts):
         raise InvalidHead("The Host header is not a host; accepted: host or host:port")
     _check_coding(version, headers)
     return _origin_form(method, target, hosts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -67,7 +67,8 @@ class InTurn:
 class TimeSlices:
     """Divides the time of the event loop among all answers that are made in pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
         self._at_work = asyncio.Lock()  # its queue is in order of arrival
 
     async def join(self, pieces: Iterable[bytes]) -> bytes:
@@ -79,10 +80,10 @@ class TimeSlices:
         made: list[bytes] = []
         while True:
             async with self._at_work:
-                ends_at = perf_counter() + SLICE
+                ends_at = self._clock() + SLICE
                 for piece in rest:
                     made.append(piece)
-                    if perf_counter() >= ends_at:
+                    if self._clock() >= ends_at:
                         break
                 else:
                     return b"".join(made)

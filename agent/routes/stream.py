@@ -138,7 +138,7 @@ async def _event(shared: SharedState, snapshot: Snapshot, indices: frozenset[int
     event = json.event(indices)
     if event is None:
         try:
-            pieces = json.gpu(driver_of(snapshot), select(snapshot.gpus, indices))
+            pieces = json.gpu(driver_of(snapshot), select(snapshot.gpus, indices), detail=False)
             event = await shared.time_slices.join(chain((b"data: ",), pieces, (b"\n\n",)))
         except AgentError as error:
             event = f"data: {error_view(snapshot, error.message).model_dump_json()}\n\n".encode()

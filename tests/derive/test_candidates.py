@@ -121,6 +121,8 @@ WITHOUT_READING = {
     [
         *[(gpu, f"it cannot be read: {state}") for state, gpu in WITHOUT_READING.items()],
         (replace(sample(), state=GpuState.STALE), None),
+        (GpuSample(0, GpuState.ASLEEP, lasting=reading(identity_uuid="GPU-0")), None),
+        (GpuSample(0, GpuState.ASLEEP, lasting=reading()), "its UUID is unknown"),
         (sample(identity_uuid=None), "its UUID is unknown"),
         (sample(mig_enabled=True), "MIG is enabled: programs use one of its instances"),
         (sample(modes_compute_mode=ComputeMode.PROHIBITED), "its compute mode is prohibited"),

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
-from agent.derive.rounding import percent, sum_if_all_known, tenths, whole
+from agent.derive.rounding import percent, sum_if_all_known, tenths, thousandths, whole
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,14 @@ def test_tenths_of_every_twentieth_are_what_decimal_arithmetic_says() -> None:
     for number in range(100_000):
         decimal = Decimal(number) / 20
         assert tenths(number / 20) == float(decimal.quantize(Decimal("0.1"), ROUND_HALF_UP)), decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.0625, 0.063), (0.06249, 0.062), (0.0005, 0.001), (0.00049, 0.0), (2.0, 2.0), (None, None)],
+)
+def test_thousandths(value: float | None, expected: float | None) -> None:
+    assert thousandths(value) == expected
 
 
 @pytest.mark.parametrize(

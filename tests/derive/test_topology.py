@@ -43,6 +43,16 @@ def test_a_switch_connects_all_behind_it() -> None:
     assert matrix(*gpus) == [["X", "NV18", None], ["NV17", "X", None], [None, None, "X"]]
 
 
+def test_a_link_whose_end_is_unknown_leads_to_no_gpu_whose_bus_is_unknown() -> None:
+    links = (NvLink(0, is_active=True, peer=None),)
+    gpus = [
+        GpuSample(index, GpuState.OK, reading(identity_pci_bus_id=None, nvlink_links=links))
+        for index in (0, 1)
+    ]
+
+    assert matrix(*gpus) == [["X", None], [None, "X"]]
+
+
 def test_a_matrix_of_fewer_gpus_says_nothing_of_the_others() -> None:
     assert matrix(gpu(0), gpu(1), gpu(2), gpu(3), topology=LEVELS)[3] == [None, None, None, "X"]
 

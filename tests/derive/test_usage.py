@@ -106,6 +106,7 @@ def test_memory_that_a_process_does_not_report_is_unknown() -> None:
 )
 def test_idle_is_who_does_no_work_of_any_kind(idle: bool, one: GpuProcess) -> None:
     assert part(gpu(one), ALICE).is_idle is idle
+    assert part(gpu(process(1, 0), one), ALICE).is_idle is idle
 
 
 def test_those_without_an_owner_are_one_part() -> None:

@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from agent.app import create_app
+from agent.http.authentication import ADMISSION_KEY, Admission, Authentication
+from agent.http.tokens import Tokens
 from agent.http.web import BUILD
+from agent.routes import ENDPOINTS
 from agent.simulation import Simulation
 from tests.http.wire import error_in, error_of, request
 from tests.support.agents import agent_client, agent_server, first_contact, settings
@@ -21,7 +24,7 @@ from tests.support.endpoints import PATHS, STREAM
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from starlette.types import ASGIApp, Message
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TOKEN = "changeme-T0ken"  # noqa: S105  opens nothing but the agents of these tests
 TOKENS = ["first of TOKENS", "second:of/TOKENS?&="]
@@ -364,6 +367,47 @@ async def test_no_secret_is_shown(paths: set[str]) -> None:
                     response = await client.request(method, path, headers=credential.headers)
                     told = f"{response.headers} {response.text}"
                     assert not [secret for secret in (TOKEN, KEY, *KEYS) if secret in told], path
+
+
+@pytest.mark.anyio
+async def test_what_lasts_can_be_ended_when_its_token_is_withdrawn_and_nothing_else_is_burdened() -> None:
+    lasting: set[str] = set()
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        if ADMISSION_KEY in scope:
+            lasting.add(scope["path"])
+
+    guarded = Authentication(app, endpoints=ENDPOINTS, tokens=Tokens([]))
+    for path in PATHS:
+        scope = {"type": "http", "path": path, "root_path": "", "headers": [], "query_string": b""}
+        await guarded(scope, no_message, no_answer)
+
+    assert lasting == {"/free", STREAM}
+
+
+def test_whether_a_request_may_go_on_is_asked_again_when_other_tokens_are_in_force() -> None:
+    tokens, asked = Tokens([TOKEN]), list[bool]()
+    answers = iter([True, False, True])
+
+    def admits() -> bool:
+        asked.append(next(answers))
+        return asked[-1]
+
+    admission = Admission(tokens, admits)
+    assert not admission.is_withdrawn()
+    assert not asked
+    for is_withdrawn in (False, True, False):
+        tokens.generation += 1
+        assert [admission.is_withdrawn() for _ in range(2)] == [is_withdrawn] * 2
+    assert len(asked) == 3
+
+
+async def no_message() -> Message:
+    raise AssertionError
+
+
+async def no_answer(message: Message) -> None:
+    raise AssertionError(message)
 
 
 @pytest.fixture(scope="module")

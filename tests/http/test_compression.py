@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.anyio
 GZIP = {"Accept-Encoding": "gzip"}
 PLAIN = {"Accept-Encoding": "identity"}
 KEPT = sorted({*OF_ONE_SNAPSHOT, *CONSTANT})
+TINY = 1024  # bytes: what has more is packed
+QUICK = 64 * 1024  # bytes: what has more is packed in a thread
 
 
 @pytest.mark.usefixtures("simulation")
@@ -42,7 +45,7 @@ async def test_every_kept_answer_comes_packed_to_whoever_asks() -> None:
             plain, head = await client.get(path, headers=PLAIN), await client.head(path, headers=GZIP)
             async with client.stream("GET", path, headers=GZIP) as packed:
                 raw = b"".join([chunk async for chunk in packed.aiter_raw()])
-            is_long = len(plain.content) > compression.TINY
+            is_long = len(plain.content) > TINY
             assert (path, 200) == (path, packed.status_code)
             assert (path, is_long) == (path, packed.headers.get("content-encoding") == "gzip")
             assert (path, is_long) == (path, "Accept-Encoding" in plain.headers.get("vary", ""))
@@ -117,7 +120,7 @@ async def suited(response: KeptResponse, accepted: bytes, limiter: CapacityLimit
 async def test_it_is_packed_once_for_all() -> None:
     """Also where many ask at the same time, and whatever they accept besides."""
     limiter = CapacityLimiter(1)
-    for length in (compression.TINY + 1, compression.QUICK, compression.QUICK + 1, 500_000):
+    for length in (TINY + 1, QUICK, QUICK + 1, 500_000):
         response = KeptResponse(200, [(b"content-length", str(length).encode())], b"x" * length)
         asked = [b"gzip, x%d" % number for number in range(20)]
         given = await asyncio.gather(*(suited(response, accepted, limiter) for accepted in asked))
@@ -127,6 +130,20 @@ async def test_it_is_packed_once_for_all() -> None:
         assert response.size == length + len(given[0].body), (
             "what is kept is bounded by its size, packed or not"
         )
+
+
+async def test_what_fits_into_a_packet_goes_out_as_it_is() -> None:
+    tiny = KeptResponse(200, [], b"x" * TINY)
+    assert tiny.suited([(b"accept-encoding", b"gzip")]) is tiny
+
+
+def test_what_is_packed_is_nearly_as_small_as_it_gets_and_always_the_same() -> None:
+    body = json.dumps(
+        [{"value": number * 7919 % 1000, "half": number / 2} for number in range(2000)]
+    ).encode()
+
+    assert compression.packed(body) == gzip.compress(body, 5, mtime=0)
+    assert len(compression.packed(body)) < 1.1 * len(gzip.compress(body, 9))
 
 
 async def test_a_client_that_leaves_takes_nothing_from_the_others() -> None:
@@ -151,14 +168,14 @@ async def test_a_long_answer_is_packed_in_a_thread_and_a_short_one_at_once() -> 
     taken = asyncio.Event()
     other = asyncio.create_task(to_thread.run_sync(take, limiter=limiter))
     await taken.wait()
-    long = asyncio.create_task(KeptResponse(200, [], b"x" * (compression.QUICK + 1)).packed(limiter))
-    short = await KeptResponse(200, [], b"x" * compression.QUICK).packed(limiter)
+    long = asyncio.create_task(KeptResponse(200, [], b"x" * (QUICK + 1)).packed(limiter))
+    short = await KeptResponse(200, [], b"x" * QUICK).packed(limiter)
     for _ in range(20):
         await asyncio.sleep(0)
-    assert (len(gzip.decompress(short.body)), long.done()) == (compression.QUICK, False)
+    assert (len(gzip.decompress(short.body)), long.done()) == (QUICK, False)
     door.set()
     await other
-    assert len(gzip.decompress((await long).body)) == compression.QUICK + 1
+    assert len(gzip.decompress((await long).body)) == QUICK + 1
 
 
 async def test_what_could_not_be_packed_is_packed_for_the_next_who_asks() -> None:

@@ -226,6 +226,32 @@ async def test_a_fault_of_ours_is_an_envelope_that_tells_nothing() -> None:
     ) == (500, "The agent failed while answering; its log says why")
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "status", "headers"),
+    [
+        (errors.InvalidRequest("why"), 1, 400, {}),
+        (errors.NotSet("why"), 1, 404, {}),
+        (errors.Unauthorized("why"), 401, 401, {"www-authenticate": "Bearer"}),
+        (errors.NoDriver("why"), 2, 500, {}),
+        (errors.TryAgainLater("why"), 2, 503, {"retry-after": "1"}),
+    ],
+)
+def test_each_failure_has_its_code_and_its_status(
+    error: errors.AgentError, code: int, status: int, headers: dict[str, str]
+) -> None:
+    response = errors.response_to(error)
+
+    body = f'{{"code":{code},"data":null,"error":"why"}}'
+    assert (response.status_code, bytes(response.body).decode()) == (status, body)
+    assert dict(response.headers) == {
+        "content-type": "application/json",
+        "content-length": f"{len(body)}",
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        **headers,
+    }
+
+
 @pytest.mark.parametrize("status", [404, 405, 413, 415, 418, 500, 501, 503])
 async def test_whatever_a_framework_raises_becomes_an_envelope(status: int) -> None:
     """Its headers stay."""

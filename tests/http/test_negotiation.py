@@ -33,6 +33,8 @@ PROMETHEUS = (
         (f"*/*;q=0.9, {OPENMETRICS};q=0.1", TEXT),
         ("application/json", TEXT),
         ("*/*;q=0", TEXT),
+        ("text/plain;q=0", TEXT),
+        (f"{OPENMETRICS};q=0.9, text/plain;q=0.5, {OPENMETRICS};q=0.1", OPENMETRICS),
         (f"{OPENMETRICS};q=2, text/plain;q=0.1", TEXT),
         (f"{OPENMETRICS};q=high", TEXT),
         (f"{OPENMETRICS}x", TEXT),
@@ -41,6 +43,8 @@ PROMETHEUS = (
         ("," * 63 + OPENMETRICS, OPENMETRICS),
         ("," * 64 + OPENMETRICS, TEXT),  # nobody lists as many
         (OPENMETRICS + ";" * 30_000, OPENMETRICS),
+        (OPENMETRICS + ";x" * 7 + ";q=0", TEXT),
+        (OPENMETRICS + ";x" * 8 + ";q=0", OPENMETRICS),  # nobody sends as many parameters
         (f"application/json;x={OPENMETRICS}", TEXT),
     ],
 )

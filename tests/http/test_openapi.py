@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from agent.http.openapi import DescribedInThread
 from agent.simulation import MODELS, Simulation
 from tests.http.schema import faults, operations, resolve, response_schema
 from tests.http.wire import A_TOKEN
@@ -18,6 +21,8 @@ from tests.support.agents import agent_client, agent_server, hung_agent_client
 from tests.support.endpoints import OF_ONE_SNAPSHOT, OF_THE_DRIVER, OPEN, STREAM, STRICT, TAKING_IDX
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from tests.http.schema import Schema
 
 LAYOUTS = [
@@ -149,6 +154,41 @@ def test_parameters_show_their_bounds(document: Schema) -> None:
     switch = {"type": "boolean", "default": False}
     for path, name in [("/status", "mig"), ("/gpu", "detail"), ("/processes", "idle")]:
         assert switch == parameters[path, name]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("scope", "is_known", "calls"),
+    [
+        ({"type": "http", "path": "/openapi.json"}, False, ["document", "answer"]),
+        ({"type": "http", "path": "/openapi.json"}, True, ["answer"]),
+        ({"type": "http", "path": "/gpu"}, False, ["answer"]),
+        ({"type": "lifespan"}, False, ["answer"]),
+    ],
+)
+async def test_the_document_is_made_in_a_thread_when_it_is_first_asked_for(
+    scope: dict[str, Any], is_known: bool, calls: list[str]
+) -> None:
+    called: list[str] = []
+    loop_thread = threading.get_ident()
+
+    class App(FastAPI):
+        def openapi(self) -> dict[str, Any]:
+            assert threading.get_ident() != loop_thread
+            called.append("document")
+            return {}
+
+        async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+            called.append("answer")
+
+    async def nothing(*_: object) -> Any:
+        raise AssertionError
+
+    app = App()
+    app.openapi_schema = {} if is_known else None
+    await DescribedInThread(app)(scope, nothing, nothing)
+
+    assert called == calls
 
 
 # The page

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from agent.http.kept_response import KeptResponse
-from agent.http.response_cache import KeptResponses, ResponseCache
+from agent.http.response_cache import HEAD_KEY, KeptResponses, ResponseCache
 from agent.http.shared_state import SharedState
+from agent.http.turnstile import Turnstile
 from agent.readings import Snapshot
 from tests.http.wire import A_TOKEN
 from tests.support.agents import agent_client, settings
@@ -341,13 +342,50 @@ async def test_who_waited_for_a_slot_gets_what_was_made_meanwhile() -> None:
 
 
 async def test_what_never_changes_is_made_once() -> None:
-    """Whatever is sampled meanwhile."""
+    """Whatever is sampled and asked meanwhile."""
     async with counting() as (client, app, sampler):
         answers = set()
         for query in ("", "?x", "?y"):
             answers.add((await client.get(f"/constant{query}")).text)
             sampler.take()
-        assert (len(answers), app.asked.total()) == (1, 1)
+            await client.get("/a")
+        assert (len(answers), app.asked) == (1, {"/constant?": 1, "/a?": 3})
+
+
+async def test_whoever_makes_the_event_loop_work_takes_a_turn() -> None:
+    """To make a key or an answer, and to send a long one; the answers made are counted by their path."""
+    turns_taken: list[None] = []
+    asked: list[Scope] = []
+
+    class Counting(Turnstile):
+        async def wait(self) -> None:
+            turns_taken.append(None)
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        asked.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(PORTION + (scope["path"] == "/long"))})
+
+    async def receive() -> Message:
+        return await asyncio.get_running_loop().create_future()
+
+    async def send(message: Message) -> None: ...
+
+    shared = SharedState(settings())
+    shared.turnstile, shared.sampler = Counting(), cast("Sampler", FixedSampler())
+    constant = frozenset({"/long", "/short"})
+    cache = ResponseCache(app, shared=shared, keys={"/a": WholeQuery("/a")}, constant=constant)
+
+    async def turns_of(path: str) -> int:
+        turns_taken.clear()
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        await cache(scope | {HEAD_KEY: True}, receive, send)
+        return len(turns_taken)
+
+    assert [await turns_of(path) for path in ("/a", "/a")] == [2, 1]
+    assert [await turns_of(path) for path in ("/short", "/short", "/long", "/long")] == [1, 0, 1, 1]
+    assert shared.answers_made == {"/a": 1, "/short": 1, "/long": 1}
+    assert not [scope for scope in asked if HEAD_KEY in scope], "what is kept is for a GET too"
 
 
 async def test_a_long_answer_comes_in_portions() -> None:
@@ -361,7 +399,8 @@ async def test_a_long_answer_comes_in_portions() -> None:
         body = (bytes(range(256)) * (length // 256 + 1))[:length]
         await KeptResponse(200, [], body).send(send)
         assert b"".join(message["body"] for message in sent[1:]) == body
-        assert all(len(message["body"]) <= PORTION for message in sent[1:])
+        assert all(len(message["body"]) == PORTION for message in sent[1:-1])
+        assert len(sent[-1]["body"]) <= PORTION
         assert [message.get("more_body", False) for message in sent[1:]] == [True] * (len(sent) - 2) + [False]
 
 

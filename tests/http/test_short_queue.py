@@ -8,7 +8,9 @@ import threading
 import pytest
 
 from agent.http.errors import TryAgainLater
-from agent.http.short_queue import MAX_WAITING, long_answers
+from agent.http.short_queue import PATIENCE, long_answers
+
+MAX_WAITING = 32
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +21,7 @@ async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
     await asyncio.sleep(0)
     others = [asyncio.create_task(queue.run(lambda: True)) for _ in range(MAX_WAITING)]
     await asyncio.sleep(0)
-    with pytest.raises(TryAgainLater, match="try again later"):
+    with pytest.raises(TryAgainLater, match="32 requests wait for an answer as long; try again later"):
         await queue.run(lambda: True)
     gate.set()
 
@@ -27,6 +29,7 @@ async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
 
 
 async def test_who_waits_for_too_long_is_told_so() -> None:
+    assert PATIENCE == 2
     queue, gate = long_answers(patience=0.01), threading.Event()
     first = asyncio.create_task(queue.run(gate.wait))
     await asyncio.sleep(0)

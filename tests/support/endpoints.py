@@ -1,7 +1,7 @@
 """The paths of the agent, for tests of what holds for every endpoint: a new one joins them by itself.
 
 Who may read what is a promise to whoever runs an agent. So the open paths stand here a second time, written
-by hand, and tests/http/test_endpoints.py compares them with what the endpoints declare.
+by hand, and tests/http/test_endpoint.py compares them with what the endpoints declare.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
     yield DRIVER_ERRORS.found(
         f"The driver has failed for a minute or longer to answer {_calls(failures)}",
         todo_about_value(failures[gravest].error),
-        verdict=HealthVerdict.CRITICAL if is_blind else HealthVerdict.WARNING,
+        verdict=HealthVerdict.CRITICAL if is_blind else None,
     )
 
 

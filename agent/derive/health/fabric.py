@@ -38,15 +38,15 @@ KINDS = (
     ),
 )
 _MANAGER = "see the log of the fabric manager, or of the NVLink switches; start it, then reset the GPU"
-_PENDING: Mapping[int, str] = {
+_PENDING: Mapping[int | None, str] = {
     FabricState.NOT_STARTED: "has not started",
     FabricState.IN_PROGRESS: "is in progress",
 }
-_SUMMARIES: Mapping[int, str] = {
+_SUMMARIES: Mapping[int | None, str] = {
     FabricHealthSummary.UNHEALTHY: "unhealthy",
     FabricHealthSummary.LIMITED_CAPACITY: "limited capacity",
 }
-_CONFIGURATIONS: Mapping[int, str] = {
+_CONFIGURATIONS: Mapping[int | None, str] = {
     FabricConfiguration.INCORRECT_SYSGUID: "wrong system GUID",
     FabricConfiguration.INCORRECT_CHASSIS_SN: "wrong serial number of the chassis",
     FabricConfiguration.NO_PARTITION: "no partition",
@@ -82,7 +82,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
 
 def pending_words(fabric: Fabric) -> str | None:
     """The state of a registration that has not ended; None: it has, or there is no fabric."""
-    return None if fabric.state is None else _PENDING.get(fabric.state)
+    return _PENDING.get(fabric.state)
 
 
 def has_failed(fabric: Fabric) -> bool:
@@ -92,7 +92,7 @@ def has_failed(fabric: Fabric) -> bool:
 
 def _faults(fabric: Fabric) -> Iterator[str]:
     """Each part of the health that is reported and bad."""
-    if (summary := _SUMMARIES.get(fabric.health_summary or 0)) is not None:
+    if (summary := _SUMMARIES.get(fabric.health_summary)) is not None:
         yield summary
     if fabric.bandwidth_degraded:
         yield "reduced bandwidth"
@@ -102,7 +102,7 @@ def _faults(fabric: Fabric) -> Iterator[str]:
         yield "a route is recovering"
     if fabric.access_timeout_recovery:
         yield "recovery from an access timeout"
-    if (wrong := _CONFIGURATIONS.get(fabric.incorrect_configuration or 0)) is not None:
+    if (wrong := _CONFIGURATIONS.get(fabric.incorrect_configuration)) is not None:
         yield wrong
     if fabric.partition_assigned is False:
         yield "no partition"

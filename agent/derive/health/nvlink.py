@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # By model, of the boards whose links all lead to NVSwitches. NVIDIA states them in its health-validation
 # catalogue (H100, GB200, GB300) and in the data sheets and white papers of the others.
-LINKS_OF_MODEL: Mapping[str, int] = {
+LINKS_OF_MODEL: Mapping[str | None, int] = {
     "NVIDIA A100-SXM4-40GB": 12,
     "NVIDIA A100-SXM4-80GB": 12,
     "NVIDIA H100 80GB HBM3": 18,
@@ -27,7 +27,7 @@ LINKS_OF_MODEL: Mapping[str, int] = {
 }
 
 # MB/s of one link in one direction, by NVIDIA's health-validation catalogue.
-SPEED_OF_MODEL: Mapping[str, int] = {
+SPEED_OF_MODEL: Mapping[str | None, int] = {
     "NVIDIA H100 80GB HBM3": 26_562,
     "NVIDIA GB200": 53_125,
     "NVIDIA GB300": 53_125,
@@ -79,7 +79,7 @@ def expected_links(snapshot: Snapshot) -> Mapping[int, int]:
         gpu.index: max(
             gpu.values.nvlink.most_active,
             to_switches[gpu.identity.name],
-            LINKS_OF_MODEL.get(gpu.identity.name or "", 0) if gpu.index in behind else 0,
+            LINKS_OF_MODEL.get(gpu.identity.name, 0) if gpu.index in behind else 0,
         )
         for gpu in snapshot.gpus
     }
@@ -91,7 +91,7 @@ def expected_speeds(snapshot: Snapshot) -> Mapping[str | None, int]:
     for gpu in snapshot.gpus:
         model = gpu.identity.name
         told = [link.speed_megabytes_per_second or 0 for link in _to_switches(gpu.values.nvlink)]
-        speeds[model] = max(speeds[model], SPEED_OF_MODEL.get(model or "", 0), *told)
+        speeds[model] = max(speeds[model], SPEED_OF_MODEL.get(model, 0), *told)
     return speeds
 
 
@@ -131,7 +131,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
             f" instead of {patient.expected_nvlink_megabytes}",
             "see nvidia-smi nvlink --status and the fabric manager's log; reset the GPU",
         )
-    recoveries = patient.lately.nvlink_recoveries if patient.lately else 0
+    recoveries = patient.known_lately.nvlink_recoveries
     if recoveries:
         times = "once" if recoveries == 1 else f"{recoveries} times"
         yield NVLINK_RECOVERY.found(

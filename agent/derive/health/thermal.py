@@ -32,8 +32,7 @@ def judge(patient: Patient) -> Iterator[Finding]:
     if margin is None or limit is None or margin > limit:
         return
     is_slowed = (patient.reading.clocks.event_reasons or 0) & THERMAL
-    seconds = patient.lately.low_margin_seconds if patient.lately else 0.0
-    if seconds >= LOW_MARGIN_SECONDS and not is_slowed:
+    if patient.known_lately.low_margin_seconds >= LOW_MARGIN_SECONDS and not is_slowed:
         yield THERMAL_MARGIN_EXHAUSTED.found(
             f"The margin to the thermal limit is {margin} degrees Celsius: the hardware slows the GPU"
             f" down at {limit} or less",

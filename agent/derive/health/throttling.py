@@ -51,13 +51,13 @@ def judge(patient: Patient) -> Iterator[Finding]:
         )
     elif reasons & ClocksEventReason.SW_THERMAL_SLOWDOWN:
         yield THERMAL_SLOWDOWN_SW.found("The GPU is too hot: the driver slows it down", COOL)
-    by_heat = patient.lately.slowed_by_heat_seconds if patient.lately else 0.0
+    by_heat = patient.known_lately.slowed_by_heat_seconds
     if by_heat > SLOWED_SECONDS and not reasons & THERMAL:
         yield SLOWED_BY_HEAT.found(
             f"The GPU was too hot and slowed down for {by_heat:.0f} s of the last 5 minutes",
             COOL,
         )
-    by_brake = patient.lately.slowed_by_brake_seconds if patient.lately else 0.0
+    by_brake = patient.known_lately.slowed_by_brake_seconds
     if reasons & ClocksEventReason.HW_POWER_BRAKE_SLOWDOWN:
         yield POWER_BRAKE.found("The power brake slows the GPU down to half or less", _POWER)
     elif by_brake > SLOWED_SECONDS:

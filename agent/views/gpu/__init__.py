@@ -99,7 +99,7 @@ class GpuJson:
         self._head: bytes | None = None
 
     def __call__(
-        self, driver: DriverReading, selected: Sequence[GpuSample], *, detail: bool = False
+        self, driver: DriverReading, selected: Sequence[GpuSample], *, detail: bool
     ) -> Iterator[bytes]:
         """The pieces of the object; `selected` are the GPUs to list."""
         if self._head is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -55,10 +56,10 @@ def unknown_view(
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """`unknown` and `failed` of the view of one GPU. `remembers`: HISTORY_INTERVAL is not 0."""
     unknown, failed = _by_reason(_nulls(view, "", gpu, remembers=remembers))
-    if _size_of_names(unknown) > BUDGET:
+    if _size(unknown, {}) > BUDGET:
         unknown, failed = _by_reason(_nulls(view, "", gpu, remembers=remembers, brief=True))
         unknown = _gravest_names(unknown)
-    return unknown, _first(failed, BUDGET - _size_of_names(unknown))
+    return unknown, _first(failed, unknown)
 
 
 def _by_reason(nulls: Iterable[tuple[str, _Why | None]]) -> tuple[dict[str, list[str]], dict[str, str]]:
@@ -78,26 +79,25 @@ def _gravest_names(unknown: Mapping[str, list[str]]) -> dict[str, list[str]]:
     for reason in sorted(unknown, key=_gravity):
         for name in unknown[reason]:
             kept.setdefault(reason, []).append(name)
-            if _size_of_names(kept) > BUDGET:
+            if _size(kept, {}) > BUDGET:
                 kept[reason].pop()
                 return {reason: names for reason, names in kept.items() if names}
     return kept
 
 
-def _size_of_names(unknown: Mapping[str, list[str]]) -> int:
-    """Bytes of JSON, with the quotes and commas, and what `failed` takes without an entry."""
-    names = sum(len(name) + 3 for names in unknown.values() for name in names)
-    return names + sum(len(reason) + 6 for reason in unknown) + len('{"unknown":{},"failed":{}}')
+def _size(unknown: Mapping[str, list[str]], failed: Mapping[str, str]) -> int:
+    """Bytes of JSON."""
+    return len(json.dumps({"unknown": unknown, "failed": failed}, separators=(",", ":")))
 
 
-def _first(failed: Mapping[str, str], budget: int) -> dict[str, str]:
-    """As many entries as fit into so many bytes of JSON."""
+def _first(failed: Mapping[str, str], unknown: Mapping[str, list[str]]) -> dict[str, str]:
+    """As many entries as fit, together with `unknown`, into BUDGET bytes of JSON."""
     first: dict[str, str] = {}
     for name, words in failed.items():
-        budget -= len(name) + len(words) + 6
-        if budget < 0:
-            break
         first[name] = words
+        if _size(unknown, first) > BUDGET:
+            del first[name]
+            break
     return first
 
 

@@ -14,6 +14,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 _MOST_DIGITS = 6  # before the point; Go writes a larger number with an exponent
+_INFINITE = {math.inf: "+Inf", -math.inf: "-Inf"}
 _MOST_TEXTS = 4096  # label values, most of which are in many lines
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})  # of TEXT
@@ -74,10 +75,10 @@ def number(value: float) -> str:
     """The number as Go writes it."""
     value = float(value)
     if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+        return _INFINITE.get(value, "NaN")
     text = repr(value)
     point = text.find(".")
-    if value > 0 and point > _MOST_DIGITS:
+    if point > _MOST_DIGITS and not text.startswith("-"):
         mantissa = f"{text[0]}.{text[1:point]}{text[point + 1 :]}".rstrip("0.")
         return f"{mantissa}e+{point - 1:02d}"
     return text

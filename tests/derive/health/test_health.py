@@ -50,10 +50,12 @@ def test_a_gpu_that_tells_nothing_is_not_ill_for_that() -> None:
     ],
 )
 def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[HealthVerdict | None, list[str]]) -> None:
-    found = health(GpuSample(0, state, None, WELL.lasting(), NOW, 9000, "It is so"))
+    unreadable = GpuSample(0, state, None, WELL.lasting(), NOW, 9000, "It is so", todo="do so")
+    found = health(unreadable)
 
     assert (found.verdict, [finding.name for finding in found.findings]) == expected
-    assert all(finding.what == "It is so" for finding in found.findings)
+    assert all(reason == "It is so; do so" for reason in found.reasons)
+    assert all(reason != "It is so; do so" for reason in health(replace(unreadable, todo=None)).reasons)
 
 
 def test_a_late_reading_is_judged_like_any() -> None:
@@ -163,6 +165,30 @@ def test_each_rule(values: dict[str, Any], expected: list[tuple[str, HealthVerdi
     assert findings(gpu(**values)) == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"fans_speed_percent": 0, "thermal_gpu_celsius": 80}, "The fan stands still at 80 degrees Celsius"),
+        (fans(Fan(50, 0), celsius=80), "The fan stands still at 80 degrees Celsius"),
+        (fans(Fan(50, 0), Fan(50, 900)), "1 of its 2 fans stands still at 75 degrees Celsius"),
+        (fans(Fan(50, 0), Fan(0, None)), "2 of its 2 fans stand still at 75 degrees Celsius"),
+        (
+            {"pcie_samples": (SLOW, replace(SLOW, width=8))},
+            "PCIe generation 4 x8 under load, instead of 5 x16",
+        ),
+        (twice(width=None), "PCIe generation 4 under load, instead of 5"),
+        (
+            twice() | {"pcie_max_width": None, "pcie_port_width": None},
+            "PCIe generation 4 under load, instead of 5",
+        ),
+        (twice(generation=None, width=8), "PCIe x8 under load, instead of x16"),
+        (twice(width=8) | {"pcie_max_generation": None}, "PCIe x8 under load, instead of x16"),
+    ],
+)
+def test_the_sentence_says_how_it_is_and_how_it_should_be(values: dict[str, Any], what: str) -> None:
+    assert [finding.what for finding in health(gpu(**values)).findings] == [what]
+
+
 def links(active: int, most: int, peer: str | None = NVSWITCH) -> dict[str, Any]:
     """NVLinks of which some are active and lead to `peer`, and as many as ever were at once."""
     return {
@@ -193,6 +219,10 @@ CARD = "00000000:01:00.0"  # what a bridge leads to
         pytest.param(links(5, 6), [links(0, 6)], 1, id="one beside a sister that has none up"),
         pytest.param(links(5, 5), [links(0, 6), links(5, 5)], 0, id="one of a sister that has none up"),
         pytest.param(links(5, 6) | {"mig_enabled": True}, [links(6, 6)], 0, id="MIG does not need them"),
+        pytest.param(links(6, 6) | {"identity_name": "NVIDIA H200"}, [], 12, id="fewer than the model has"),
+        pytest.param(
+            links(6, 6, CARD) | {"identity_name": "NVIDIA H200"}, [], 0, id="fewer, and no switch to lead to"
+        ),
         pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="nobody knows"),
         pytest.param(untold(Reason.FAILED, "NVML_ERROR_UNKNOWN"), [links(6, 6)], 0, id="the driver failed"),
         pytest.param(
@@ -205,9 +235,10 @@ def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]]
     gpus = [gpu(**own), *(gpu(index, **other) for index, other in enumerate(others, 1))]
 
     found = health(*gpus)
+    expected = down + sum(link.is_active for link in own["nvlink_links"] or ())
 
     assert [finding.what for finding in found.findings] == (
-        [f"{down} of its {5 + down} NVLinks down"] if down else []
+        [f"{down} of its {expected} NVLinks down"] if down else []
     )
 
 

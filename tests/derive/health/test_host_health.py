@@ -64,6 +64,31 @@ def test_a_name_in_not_offered_that_fits_no_gpu_is_a_warning() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("places", "what"),
+    [
+        (("0000:3b:00",), "the GPU at 0000:3b:00 fell off the bus, and the driver does not list it"),
+        (
+            ("0000:3b:00", "0000:d1:00"),
+            "the GPUs at 0000:3b:00, 0000:d1:00 fell off the bus, and the driver does not list them",
+        ),
+    ],
+)
+def test_what_fell_off_the_bus_stands_before_what_is_less_grave(places: tuple[str, ...], what: str) -> None:
+    snapshot = Snapshot(
+        1.0,
+        1.0,
+        driver=DriverReading(gpu_count=7),
+        census=GpuCensus(0, 8),
+        kernel_log=KernelLogReading(fallen=places),
+    )
+
+    assert [(finding.verdict, finding.what) for finding in examine_host(snapshot).findings] == [
+        (CRITICAL, f"The kernel log reports that {what}"),
+        (WARNING, "1 of the 8 GPUs that were there is gone"),
+    ]
+
+
 def test_a_gpu_that_is_lost_is_there() -> None:
     lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
     snapshot = Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=1), gpus=(lost,), census=GpuCensus(1, 1))

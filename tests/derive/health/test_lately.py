@@ -72,3 +72,5 @@ def test_the_sentences_say_how_much() -> None:
         "The GPU was too hot and slowed down for 45 s of the last 5 minutes",
         "The NVLinks had to recover 2 times in the last hour",
     ]
+    (once,) = health(gpu(nvlink_links=()), lately=Lately(nvlink_recoveries=1)).findings
+    assert once.what == "The NVLinks had to recover once in the last hour"

@@ -390,5 +390,13 @@ def test_only_a_link_of_nvlink_5_has_its_counters() -> None:
     assert first["speed_mbps"] == second["speed_mbps"] == 26_562
 
 
+def test_the_power_budget_is_0_where_the_draw_is_above_the_limit() -> None:
+    above = replace(HEALTHY, reading=with_values(READING, power_usage_watts=351.0, power_limit_watts=350.0))
+
+    assert shown(above)["power"] == {
+        "usage_watts": 351.0, "limit_watts": 350.0, "budget_watts": 0.0, "efficiency_percent": 100,
+    }  # fmt: skip
+
+
 def test_memory_that_nobody_can_have_is_reported_beside_that_in_use_and_free() -> None:
     assert detail(memory_reserved_bytes=551 * MIB)["memory"] == {"reserved_mb": 551.0}

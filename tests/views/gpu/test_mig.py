@@ -30,7 +30,7 @@ NOTHING = dict.fromkeys(["profile", "uuid", "total_mb", "used_mb", "processes"])
 def shown(**values: Any) -> Any:
     """The JSON of a GPU with these values."""
     gpu = replace(HEALTHY, reading=with_values(READING, **values))
-    return json.loads(b"".join(GpuJson(snapshot(gpu), Thresholds())(DRIVER, [gpu])))["gpus"][0]
+    return json.loads(b"".join(GpuJson(snapshot(gpu), Thresholds())(DRIVER, [gpu], detail=False)))["gpus"][0]
 
 
 def test_each_instance_is_a_line() -> None:
@@ -63,4 +63,7 @@ def test_without_mig_mode_there_is_no_such_field(enabled: bool | None) -> None:
 
 def test_neither_while_the_gpu_cannot_be_read() -> None:
     seen = snapshot(STARTING)
-    assert "mig" not in json.loads(b"".join(GpuJson(seen, Thresholds())(DRIVER, [STARTING])))["gpus"][0]
+    assert (
+        "mig"
+        not in json.loads(b"".join(GpuJson(seen, Thresholds())(DRIVER, [STARTING], detail=False)))["gpus"][0]
+    )

@@ -193,6 +193,7 @@ def test_a_driver_that_fails_at_everything_is_reported_in_brief(code: int) -> No
     named = check_names(gpu)
     assert set(named.values()) == {"failed"}
     assert set(gpu["detail"]["failed"].values()) == {str(pynvml.NVMLError(code))}
+    assert BUDGET - 128 < size(gpu) <= BUDGET, "one more does not fit"
 
 
 def test_a_function_that_fails_is_reported_by_the_names_of_its_values_in_nvmls_words() -> None:

@@ -30,11 +30,11 @@ GPU = 'uuid="GPU-1",gpu="0"'
 LABEL = r'\w+="(?:[^"\\]|\\.)*"'
 
 
-def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -> str:
+def text(shown: Snapshot, *, processes: bool = True, nvlinks: bool = True, content_type: str = TEXT) -> str:
     exposition = Exposition(
         shown,
         idle_after_seconds=900,
-        nvlinks=True,
+        nvlinks=nvlinks,
         processes=processes,
         agent=AgentHealth(
             process=AgentReading(1_600_000_000.25, 123_000_000, 4711.25, 42, 65536),
@@ -47,6 +47,15 @@ def text(shown: Snapshot, *, processes: bool = True, content_type: str = TEXT) -
         ),
     )
     return exposition.text(content_type).decode()
+
+
+def test_without_the_families_about_nvlinks_all_others_stay() -> None:
+    links = (NvLink(0, is_active=True, speed_megabytes_per_second=25_000),)
+    linked = snapshot(replace(HEALTHY, reading=with_values(READING, nvlink=NvLinks(links, 1))))
+    whole = text(linked).splitlines()
+
+    assert text(linked, nvlinks=False).splitlines() == [line for line in whole if "_nvlink" not in line]
+    assert "nvidia_gpu_nvlink_speed_bytes_per_second{" in text(linked)
 
 
 def in_order(line: str) -> str:
@@ -104,6 +113,16 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
         ("agent_open_files", ["nvidia_gpu_agent_open_files 42.0"]),
         ("agent_max_open_files", ["nvidia_gpu_agent_max_open_files 65536.0"]),
         ("agent_late_samples", ["nvidia_gpu_agent_late_samples_total 5.0"]),
+        (
+            "agent_state",
+            [
+                "nvidia_gpu_agent_state_kept 1.0",
+                "nvidia_gpu_agent_state_last_write_timestamp_seconds 1.7000000015e+09",
+                "nvidia_gpu_agent_state_file_bytes 123456.0",
+                "nvidia_gpu_agent_state_failures_total 8.0",
+                "nvidia_gpu_agent_state_lost_writes_total 9.0",
+            ],
+        ),
         ("agent_token_file_last_read", ["nvidia_gpu_agent_token_file_last_read_successful 0.0"]),
         (
             "agent_token_file_last_success",
@@ -187,12 +206,27 @@ def test_an_error_of_a_place_is_in_one_series_alone() -> None:
     told = {"memory_errors_sram_uncorrected_volatile": 5, "memory_errors_dram_corrected_aggregate": 7}
 
     assert labelled(family, **told) == {"sram volatile uncorrected": 5, "dram aggregate corrected": 7}
+    one_of_two = {**told, "memory_errors_sram_parity_volatile": 2}
+    assert labelled(family, **one_of_two) == {
+        "sram volatile uncorrected_parity": 2,
+        "dram aggregate corrected": 7,
+    }
     told |= {"memory_errors_sram_parity_volatile": 2, "memory_errors_sram_secded_volatile": 3}
     assert labelled(family, **told) == {
         "sram volatile uncorrected_parity": 2,
         "sram volatile uncorrected_secded": 3,
         "dram aggregate corrected": 7,
     }
+
+
+def test_errors_are_those_of_packets_if_one_link_counts_them() -> None:
+    links = (
+        NvLink(0, is_active=True, counts_packets=True, receive_errors=2, crc_flit_errors=3),
+        NvLink(1, is_active=False),
+    )
+    told = labelled("nvlink_errors_total", nvlink=NvLinks(links))
+
+    assert told == {"receive": 2, "crc_flit": 3}
 
 
 def test_the_speed_is_that_of_the_slowest_link_that_is_up() -> None:

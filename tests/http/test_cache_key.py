@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, Header
 
 from agent.app import create_app
+from agent.http.cache_key import RouteCacheKey, cache_keys
+from agent.http.endpoint import Endpoint
+from agent.http.parameters import CurrentSnapshot, Indices  # noqa: TC001  (FastAPI reads them)
 from agent.simulation import Simulation
 from tests.http.wire import error_in
 from tests.support.agents import first_contact, settings
@@ -20,6 +24,8 @@ from tests.support.endpoints import CONSTANT, STREAM, STRICT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from starlette.types import Scope
 
     from agent.http.shared_state import SharedState
 
@@ -48,6 +54,49 @@ async def agent(**environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, Shared
         ):
             await first_contact(app.state.shared.sampler)
             yield client, app.state.shared
+
+
+async def shown(snapshot: CurrentSnapshot, idx: Indices, x_form: Annotated[str, Header()] = "") -> None: ...
+
+
+def asked(query: bytes, form: bytes = b"plain") -> Scope:
+    return {"query_string": query, "headers": [(b"accept", b"*/*"), (b"x-form", form)]}
+
+
+@pytest.fixture
+def keys() -> RouteCacheKey:
+    """Of a route that takes the Snapshot, GPUs, and a header."""
+    router = APIRouter()
+    router.add_api_route("/shown", shown, response_model=None)
+    return cache_keys([Endpoint(router)])["/shown"]
+
+
+async def test_a_key_is_of_the_values_whatever_their_spelling(keys: RouteCacheKey) -> None:
+    key = await keys.of(asked(b"idx=0,1"))
+    for same in (b"id%78=0,1", b"idx=0%2C1", b"idx=1,+0", b"x=1&idx=0,1&y", b"&idx=1,0&"):
+        assert await keys.of(asked(same)) == key, same
+    others = [asked(b""), asked(b"idx=0"), asked(b"id+x=0,1&idx=1"), asked(b"idx=0,1", b"other")]
+    assert len({key, *[await keys.of(other) for other in others]}) == 5
+
+
+async def test_the_keys_of_short_requests_are_remembered_by_what_they_depend_on(keys: RouteCacheKey) -> None:
+    """512 bytes are short: query, and name and value of each header that the route takes."""
+    header = len(b"x-form" + b"plain")
+    for length, is_kept in ((512 - header, True), (513 - header, False)):
+        scope = asked(b"x" * length)
+        assert keys.remembered(scope) is None
+        key = await keys.of(scope)
+        assert (key is None, keys.remembered(scope) == key) == (False, is_kept)
+    assert keys.remembered(asked(b"x" * (512 - header), b"other")) is None
+
+
+async def test_no_more_than_256_keys_are_remembered(keys: RouteCacheKey) -> None:
+    for number in range(256):
+        await keys.of(asked(b"idx=%d" % number))
+    assert keys.remembered(asked(b"idx=0")) is not None
+    await keys.of(asked(b"idx=256"))
+    assert keys.remembered(asked(b"idx=0")) is None
+    assert keys.remembered(asked(b"idx=256")) is not None
 
 
 async def operations(client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import APIRouter, Request
 
+from agent.http import openapi
 from agent.http.cache_key import cache_keys, constant_paths
 from agent.http.endpoint import Access, Endpoint
 from agent.http.parameters import (  # noqa: TC001  (FastAPI reads them)
@@ -62,6 +64,14 @@ def test_what_never_changes_is_constant() -> None:
     assert {"/", "/docs", "/fleet", "/health", "/openapi.json"} <= CONSTANT
 
 
+def test_what_waits_and_what_has_no_end_and_what_a_probe_may_ask_is_what_is_meant_to() -> None:
+    waiting = {path for endpoint in ENDPOINTS if endpoint.waits for path in endpoint.paths}
+    endless = {path for endpoint in ENDPOINTS for path in endpoint.streams}
+    probes = {path for endpoint in ENDPOINTS if endpoint.is_probe for path in endpoint.paths}
+
+    assert (waiting, endless, probes) == ({"/free"}, {STREAM}, {"/health", "/ready"})
+
+
 def test_no_path_has_two_endpoints() -> None:
     assert len(PATHS) == len(set(PATHS))
 
@@ -93,8 +103,12 @@ def endpoint(
 def test_an_endpoint_that_says_nothing_requires_the_token() -> None:
     async def hello() -> None: ...
 
-    assert endpoint(hello).access is Access.TOKEN
-    assert 401 in endpoint(hello).responses
+    silent = endpoint(hello)
+    open_to_all = replace(silent, access=Access.OPEN)
+
+    assert silent.access is Access.TOKEN
+    assert (sorted(silent.responses), silent.dependencies) == ([401], openapi.TOKEN)
+    assert (sorted(open_to_all.responses), open_to_all.dependencies) == ([], [])
 
 
 def test_a_wrong_parameter_is_possible_where_there_is_one() -> None:
@@ -103,6 +117,9 @@ def test_a_wrong_parameter_is_possible_where_there_is_one() -> None:
 
     assert 400 not in endpoint(without).responses
     assert 400 in endpoint(with_one).responses
+    both = endpoint(without)
+    both.router.add_api_route("/other", with_one, response_model=None)
+    assert 400 in both.responses, "one of its routes takes a parameter"
 
 
 def test_what_takes_the_snapshot_is_kept_with_it() -> None:

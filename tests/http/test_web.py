@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from agent.http.web import ASSETS, BUILD, SHELL, WEB, build_of
+from agent.http.web import ASSETS, BUILD, SHELL, WEB, KeptFiles, build_of
 from tests.http.wire import A_TOKEN, error_in
 from tests.support.agents import agent_client, agent_server
 
@@ -23,13 +23,16 @@ FILES = {"a.js": b"one", "b.js": b"two"}
 
 
 async def test_every_file_lies_under_its_build_and_is_kept_for_ever() -> None:
-    """With its type, and what guards the page."""
+    """With its type, its tag, and what guards the page; the build has twelve hexadecimal digits."""
+    assert re.fullmatch(r"[0-9a-f]{12}", BUILD)
+    assert KeptFiles("b", FILES, {}).paths == {"/b/a.js", "/b/b.js"}
     async with agent_client(TOKEN=A_TOKEN, URL_PREFIX="server1") as client:
         shell = await client.get("/server1/")
         for name in ASSETS:
             answer = await client.get(f"/server1/web/{BUILD}/{name}")
             assert (name, 200, answer.content) == (name, answer.status_code, ASSETS[name])
             assert answer.headers["cache-control"] == IMMUTABLE
+            assert answer.headers["etag"]
             kind = "text/css" if name.endswith(".css") else "text/javascript"
             assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
             for header in ("content-security-policy", "x-content-type-options", "referrer-policy"):

@@ -1,0 +1,45 @@
+"""Which GPUs a request names, and the sentence where it names none that there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.http.errors import InvalidRequest
+from agent.http.parameters import parse_indices, select
+from agent.readings import GpuSample, GpuState
+
+GPUS = [GpuSample(index, GpuState.STARTING) for index in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "indices"), [("", None), (" ", None), ("0, 01", {0, 1}), ("9999999999", {9_999_999_999})]
+)
+def test_indices_are_numbers_of_ten_digits_at_most(text: str, indices: set[int] | None) -> None:
+    assert parse_indices(text) == indices
+
+
+@pytest.mark.parametrize("text", ["10000000000", "-1", "1,", "a", "\u00b2", "\u0661"])
+def test_anything_else_is_no_index(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="Invalid GPU index: idx=.*; accepted: numbers joined by commas"):
+        parse_indices(text)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "indices", "sentence"),
+    [
+        (3, {1, 3, 4}, "idx=3; the indices of this host: 0 to 2"),
+        (1, {1}, "idx=1; the indices of this host: 0"),
+        (0, {0}, "idx=0; the indices of this host: none"),
+    ],
+)
+def test_an_index_that_is_not_there_is_told_with_those_that_are(
+    gpus: int, indices: set[int], sentence: str
+) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        select(GPUS[:gpus], frozenset(indices))
+    assert refused.value.message == f"Invalid GPU index: {sentence}"
+
+
+def test_gpus_are_selected_in_their_order() -> None:
+    assert select(GPUS, None) == GPUS
+    assert select(GPUS, frozenset({2, 0})) == [GPUS[0], GPUS[2]]
