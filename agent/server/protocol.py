@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from agent.http.request_head import InvalidHead, checked_target, has_other_proto
 from agent.server.listener import SEND_TIMEOUT_MS
 
 if TYPE_CHECKING:
-    import asyncio
-
     from uvicorn import Config
     from uvicorn.server import ServerState
 
@@ -47,6 +46,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     max_headers = 32 * 1024  # bytes of all header lines together, and of what follows a chunked body
     max_header_lines = 200  # each is a call; a thousand clients with thousands would stop the event loop
     max_chunks = 1000  # of a body, for the same reason; nobody reads it
+    max_repeatable = 4 * 1024  # bytes of a request that is remembered, one for each connection
     max_waiting = 8  # requests sent ahead, before the answer to the first is complete
 
     def __init__(
@@ -67,6 +67,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._undigested = 0  # bytes fed to the parser since it last handed on a head or a piece of body
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
         self._refused = False
+        self._is_between = True  # requests: the parser is neither in a head nor in a body
+        self._repeatable = b""  # the request that came last, if it is one piece without a body
+        self._repeatable_scope: dict[str, Any] = {}  # what the parser and the checks made of it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -90,6 +93,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if data == self._repeatable and self._is_between and self.cycle.response_complete:
+            self._repeat()
+            return
         received = self._line_begun + data
         if has_other_protocol(received):
             self._refuse(*self._refusal)
@@ -97,7 +103,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._line_begun = received[received.rfind(b"\n") + 1 :][-self.max_request_line :]
         # httptools keeps a header until its line ends, so a bound on whole headers alone would come too late.
         self._undigested += len(data)
+        is_first_piece, cycle_before = self._is_between, self.cycle
         super().data_received(data)
+        if is_first_piece and self._is_between and self.cycle is not cycle_before:
+            self._remember(data)
         if self._undigested > self.max_request_line + self.max_headers:
             self._refuse(431, self._headers_too_long())
         elif self._head_timer is None and not self._is_answering():
@@ -108,7 +117,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._head_begun = True
         self._header_bytes = self._header_lines = self._chunks = 0
-        self._in_trailer = False
+        self._in_trailer = self._is_between = False
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -173,7 +182,46 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._undigested = 0
+        self._is_between = True
         super().on_message_complete()
+
+    # A request that comes again
+
+    def _remember(self, data: bytes) -> None:
+        """Keeps what was made of these bytes: a client that polls sends the same ones each time."""
+        cycle = self.cycle
+        is_one_head = not (self.pipeline or cycle.body or cycle.waiting_for_100_continue)
+        if is_one_head and cycle.keep_alive and len(data) <= self.max_repeatable:
+            self._repeatable, self._repeatable_scope = data, dict(cycle.scope)
+        else:
+            self._repeatable = b""
+
+    def _repeat(self) -> None:
+        """Starts the request that is remembered, as uvicorn's `on_headers_complete` does after its parser."""
+        self._unset_keepalive_if_required()
+        self._cancel_head_timer()
+        self._line_begun = b""
+        scope: Any = {
+            **self._repeatable_scope,
+            "headers": list(self._repeatable_scope["headers"]),
+            "state": self.app_state.copy(),
+        }
+        self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        self._unanswered = [self.cycle]
+        self._start_asgi_task(self.cycle, self.app)
+        self.on_message_complete()
 
     # Refusals
 
