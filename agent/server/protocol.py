@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agent.http.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
+from agent.http.repeated import MEMORY_KEY
 from agent.http.request_head import InvalidHead, checked_target, has_other_protocol
 from agent.server.listener import SEND_TIMEOUT_MS
 
@@ -68,8 +69,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
         self._refused = False
         self._is_between = True  # requests: the parser is neither in a head nor in a body
-        self._repeatable = b""  # the request that came last, if it is one piece without a body
-        self._repeatable_scope: dict[str, Any] = {}  # what the parser and the checks made of it
+        # By its bytes, the request that came last, if it can come again; and what was made of it. A dict
+        # compares hashes first, so that the time it takes tells nothing of a credential that came before.
+        self._repeatable: dict[bytes, dict[str, Any]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -93,8 +95,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        if data == self._repeatable and self._is_between and self.cycle.response_complete:
-            self._repeat()
+        if self._is_between and (known := self._repeatable.get(data)) and self.cycle.response_complete:
+            self._repeat(known)
             return
         received = self._line_begun + data
         if has_other_protocol(received):
@@ -118,6 +120,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_begun = True
         self._header_bytes = self._header_lines = self._chunks = 0
         self._in_trailer = self._is_between = False
+        self._repeatable.clear()
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -192,20 +195,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         is_one_head = not (self.pipeline or cycle.body or cycle.waiting_for_100_continue)
         if is_one_head and cycle.keep_alive and len(data) <= self.max_repeatable:
-            self._repeatable, self._repeatable_scope = data, dict(cycle.scope)
-        else:
-            self._repeatable = b""
+            cycle.scope[MEMORY_KEY] = {}
+            self._repeatable[data] = dict(cycle.scope)
 
-    def _repeat(self) -> None:
+    def _repeat(self, known: dict[str, Any]) -> None:
         """Starts the request that is remembered, as uvicorn's `on_headers_complete` does after its parser."""
         self._unset_keepalive_if_required()
         self._cancel_head_timer()
         self._line_begun = b""
-        scope: Any = {
-            **self._repeatable_scope,
-            "headers": list(self._repeatable_scope["headers"]),
-            "state": self.app_state.copy(),
-        }
+        scope: Any = {**known, "headers": list(known["headers"]), "state": self.app_state.copy()}
         self.cycle = RequestResponseCycle(
             scope=scope,
             transport=self.transport,
