@@ -196,7 +196,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         is_one_head = not (self.pipeline or cycle.body or cycle.waiting_for_100_continue)
         if is_one_head and cycle.keep_alive and len(data) <= self.max_repeatable:
             cycle.scope[MEMORY_KEY] = {}
-            self._repeatable[data] = dict(cycle.scope)
+            self._repeatable[data] = {**cycle.scope, "headers": tuple(cycle.scope["headers"])}
 
     def _repeat(self, known: dict[str, Any]) -> None:
         """Starts the request that is remembered, as uvicorn's `on_headers_complete` does after its parser."""
