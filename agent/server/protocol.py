@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from agent.http.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
 from agent.http.repeated import MEMORY_KEY
 from agent.http.request_head import InvalidHead, checked_target, has_other_protocol
+from agent.server.cycles import RepeatedCycle, UnchunkedCycle
 from agent.server.listener import SEND_TIMEOUT_MS
 
 if TYPE_CHECKING:
@@ -22,16 +23,6 @@ logger = logging.getLogger("agent")
 
 class _Refused(Exception):
     """Stops the parser; uvicorn then calls `send_400_response`, which takes its answer from `_refusal`."""
-
-
-class _UnchunkedCycle(RequestResponseCycle):
-    """An answer in HTTP/1.0, which knows no chunks: the end of the connection is the end of the body."""
-
-    async def send(self, message: Any) -> None:  # uvicorn gives its type no public name
-        self.chunked_encoding = False
-        if message["type"] == "http.response.body":
-            self.expected_content_length = len(message.get("body", b""))  # whatever comes was expected
-        await super().send(message)
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -167,7 +158,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():  # to h2c: answered in HTTP/1.1, but the parser takes nothing more
             self.cycle.keep_alive = False
         if version == "1.0":
-            self.cycle.__class__ = _UnchunkedCycle  # uvicorn offers no way to say what it makes
+            self.cycle.__class__ = UnchunkedCycle  # uvicorn offers no way to say what it makes
             self.cycle.waiting_for_100_continue = False  # an interim answer that HTTP/1.0 does not know
         if self.pipeline:
             self.flow.resume_reading()  # uvicorn paused it, and would not notice that the client goes
@@ -195,8 +186,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         cycle = self.cycle
         is_one_head = not (self.pipeline or cycle.body or cycle.waiting_for_100_continue)
         if is_one_head and cycle.keep_alive and len(data) <= self.max_repeatable:
-            cycle.scope[MEMORY_KEY] = {}
-            self._repeatable[data] = {**cycle.scope, "headers": tuple(cycle.scope["headers"])}
+            scope: Any = cycle.scope
+            scope[MEMORY_KEY] = {}
+            self._repeatable[data] = {**scope, "headers": tuple(scope["headers"])}
 
     def _repeat(self, known: dict[str, Any]) -> None:
         """Starts the request that is remembered, as uvicorn's `on_headers_complete` does after its parser."""
@@ -204,7 +196,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._cancel_head_timer()
         self._line_begun = b""
         scope: Any = {**known, "headers": list(known["headers"]), "state": self.app_state.copy()}
-        self.cycle = RequestResponseCycle(
+        self.cycle = RepeatedCycle(
             scope=scope,
             transport=self.transport,
             flow=self.flow,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -126,7 +125,7 @@ async def test_what_was_let_through_is_not_looked_at_again_until_other_tokens_ar
             assert await asking.ask() == first
             new = path.with_name("new")
             new.write_text("new\n")
-            os.replace(new, path)
+            new.replace(path)
             await app.state.shared.tokens.look()
             assert (await asking.ask())[0] == 401
 

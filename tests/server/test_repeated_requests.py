@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from logging.handlers import BufferingHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.anyio
 GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: gpu\r\n\r\n"
 HEAD = b"HEAD" + GET[3:]
 POST = b"POST / HTTP/1.1\r\nHost: gpu\r\nContent-Length: %d\r\n\r\n"
-SCOPES: list[dict[str, Any]] = []  # of the requests so far, as they came
+LENGTH = b"content-length", b"5"
 
 
 class Wire(asyncio.Transport):
@@ -65,10 +67,14 @@ class Counting(LimitedHttpProtocol):
 
 
 class Connection:
-    """A connection to `app`, without a network."""
+    """A connection to an app that says "hello" without reading a body; no network is between."""
 
     def __init__(self) -> None:
-        config = Config(app, http=Counting, ws="none", lifespan="off", log_config=None, server_header=False)
+        self.scopes: list[dict[str, Any]] = []  # of the requests so far, as they came
+        self.answers = 200, [LENGTH]
+        config = Config(
+            self._app, interface="asgi3", http=Counting, ws="none", log_config=None, access_log=False
+        )
         config.load()
         self.wire = Wire()
         self.protocol = Counting(config, ServerState(), {})
@@ -83,22 +89,21 @@ class Connection:
             await asyncio.sleep(0)
         return self.wire.written
 
-
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers "hello" without reading a body, and changes all that it may."""
-    SCOPES.append({**scope, "headers": list(scope["headers"]), "state": dict(scope["state"])})
-    scope["root_path"] = "/changed"
-    scope["headers"].append((b"added", b"1"))
-    scope["state"]["added"] = 1
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
-    await asyncio.sleep(0)
-    await send({"type": "http.response.body", "body": b"hello"})
+    async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Changes all that it may."""
+        self.scopes.append({**scope, "headers": list(scope["headers"]), "state": dict(scope["state"])})
+        scope["root_path"] = "/changed"
+        scope["headers"].append((b"added", b"1"))
+        scope["state"]["added"] = 1
+        status, headers = self.answers
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"hello"})
 
 
 @pytest.fixture
 async def connection() -> AsyncIterator[Connection]:
-    """A new one, and no request so far."""
-    SCOPES.clear()
+    """A new one."""
     connection = Connection()
     yield connection
     connection.protocol.connection_lost(None)
@@ -116,16 +121,16 @@ async def test_an_app_sees_the_same_request_whatever_it_wrote_into_the_one_befor
 ) -> None:
     for _ in range(3):
         await connection.says(GET)
-    assert SCOPES[0]["path"] == "/a b"
-    assert SCOPES[0]["headers"] == [(b"host", b"gpu")]
-    assert [SCOPES[0]] * 3 == SCOPES
+    assert connection.scopes[0]["path"] == "/a b"
+    assert connection.scopes[0]["headers"] == [(b"host", b"gpu")]
+    assert [connection.scopes[0]] * 3 == connection.scopes
 
 
 async def test_another_request_is_parsed_and_the_one_before_it_forgotten(connection: Connection) -> None:
     other = GET.replace(b"x=1", b"x=2")
     for request in (GET, other, GET):
         await connection.says(request)
-    assert [scope["query_string"] for scope in SCOPES] == [b"x=1", b"x=2", b"x=1"]
+    assert [scope["query_string"] for scope in connection.scopes] == [b"x=1", b"x=2", b"x=1"]
     assert connection.protocol.parsed == 3
 
 
@@ -160,13 +165,47 @@ async def test_a_body_that_reads_like_the_request_before_is_a_body(connection: C
     await connection.says(GET)
     assert await connection.says(POST % len(GET))  # answered before its body comes
     assert await connection.says(GET) == b""
-    assert [scope["method"] for scope in SCOPES] == ["GET", "POST"]
+    assert [scope["method"] for scope in connection.scopes] == ["GET", "POST"]
 
 
 async def test_one_that_comes_before_the_answer_to_the_first_waits_for_it(connection: Connection) -> None:
     one = await connection.says(GET)
     assert await connection.says(GET, GET, GET) == one * 3
     assert connection.protocol.parsed == 3
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([], id="none"),
+        pytest.param([(b"Content-Length", b"5"), (b"ETag", b'"1"')], id="capitals"),
+        pytest.param([(b"Transfer-Encoding", b"chunked")], id="chunks"),
+        pytest.param([LENGTH, (b"transfer-encoding", b"chunked")], id="chunks and a length"),
+        pytest.param([LENGTH, (b"connection", b"close")], id="an end"),
+        pytest.param([LENGTH, LENGTH], id="two lengths"),
+        pytest.param([(b"content-length", b"6")], id="too long"),
+        pytest.param([(b"content-length", b"4")], id="too short"),
+        pytest.param([(b"content-length", b"five")], id="no length"),
+        pytest.param([LENGTH, (b"a b", b"c")], id="no name"),
+        pytest.param([LENGTH, (b"a", b"b\r\nc: d")], id="no value"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 204, 304])
+async def test_its_answer_may_have_any_header(
+    connection: Connection, status: int, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """And is written, or refused, as that to the first."""
+    new = Connection()
+    new.answers = status, headers
+    expected = await new.says(GET)
+    await connection.says(GET)
+    connection.answers = status, headers
+    for _ in range(2):
+        assert await connection.says(GET) == expected
+        assert connection.wire.closed == new.wire.closed
+        if new.wire.closed:
+            break
+    new.protocol.connection_lost(None)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +231,16 @@ async def test_blank_lines_between_do_not_add_up(connection: Connection) -> None
     for _ in range(5):
         assert await connection.says(b"\r\n" * 5000) == b""
         assert (await connection.says(GET)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_each_has_its_line_in_the_access_log(connection: Connection) -> None:
+    lines = BufferingHandler(10)
+    connection.protocol.access_log = True
+    connection.protocol.access_logger = logging.Logger("access")
+    connection.protocol.access_logger.addHandler(lines)
+    for _ in range(3):
+        await connection.says(GET)
+    assert [line.getMessage() for line in lines.buffer] == ['192.0.2.1:1 - "GET /a%20b?x=1 HTTP/1.1" 200'] * 3
 
 
 async def test_its_answer_ends_with_its_client(connection: Connection) -> None:
