@@ -55,10 +55,15 @@ class Repeated:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         memory = scope.pop(MEMORY_KEY, None)
-        if memory is not None:
-            generation = self._tokens.generation
-            question = memory.get(generation)
-            if question is not None and await self._answer(question, scope["headers"], send):
-                return
-            scope[PASSAGE_KEY] = Passage(send, generation, memory)
-        await self._app(scope, receive, send)
+        if memory is None:  # another server, or a request that may not be remembered
+            await self._app(scope, receive, send)
+            return
+        generation = self._tokens.generation
+        question = memory.get(generation)
+        if question is not None and await self._answer(question, scope["headers"], send):
+            return
+        scope[PASSAGE_KEY] = Passage(send, generation, memory)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            scope.pop(PASSAGE_KEY, None)  # no circle: by way of `send` it leads back to the scope

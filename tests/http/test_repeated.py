@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from agent.app import create_app
-from agent.http.repeated import MEMORY_KEY
+from agent.http.repeated import MEMORY_KEY, PASSAGE_KEY
 from agent.simulation import Simulation
 from tests.support.agents import agent_server, first_contact, settings
 
@@ -105,6 +105,7 @@ class Asking:
             MEMORY_KEY: self.memory,
         }
         await self.app(scope, receive, send)
+        assert not {MEMORY_KEY, PASSAGE_KEY} & scope.keys()  # or the scope would hold itself, through `send`
         return sent[0]["status"], sent[1]["body"]
 
 
