@@ -28,6 +28,7 @@ from agent.http.middleware import (
     TrailingSlash,
     WholeFiles,
 )
+from agent.http.repeated import Repeated
 from agent.http.response_cache import ResponseCache
 from agent.http.shared_state import SharedState
 from agent.http.turnstile import InTurn
@@ -114,7 +115,11 @@ def create_app(
     )
     app = Starlette(
         routes=list(_bare_prefix(prefix)),
-        middleware=[*_middleware(settings), Middleware(Mounted, prefix=prefix, mounted=guarded)],
+        middleware=[
+            Middleware(Repeated, answer=cache.answer, tokens=shared.tokens),
+            *_middleware(settings),
+            Middleware(Mounted, prefix=prefix, mounted=guarded),
+        ],
         lifespan=partial(
             _lifespan,
             shared=shared,

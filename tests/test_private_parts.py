@@ -94,6 +94,7 @@ PARTS = [
         )
         for name, otherwise in {
             "_get_upgrade": "a request for a WebSocket cannot be refused",
+            "_start_asgi_task": "a request that comes again is not answered",
             "_unsupported_upgrade_warning": "uvicorn logs advice that misleads",
             "_unset_keepalive_if_required": "uvicorn's timer may close a connection within our refusal",
         }.items()
@@ -116,6 +117,7 @@ OF_A_ROUTE = {
 REACHED = {
     "agent/server/protocol.py": {
         "LimitedHttpProtocol._get_upgrade",
+        "LimitedHttpProtocol._start_asgi_task",
         "LimitedHttpProtocol._unset_keepalive_if_required",
         "LimitedHttpProtocol._unsupported_upgrade_warning",
     },

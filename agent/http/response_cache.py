@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from agent.http.kept_response import PORTION, KeptResponse
+from agent.http.repeated import PASSAGE_KEY, Question
 from agent.http.route_path import get_route_path
 from agent.http.shared_task import SharedTask
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from agent.http.kept_response import Headers
+    from agent.http.repeated import Passage
     from agent.http.shared_state import SharedState
     from agent.http.turnstile import Turnstile
     from agent.readings import Snapshot
@@ -120,6 +123,7 @@ class ResponseCache:
         self._slots = asyncio.Semaphore(MAX_MAKINGS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        passage: Passage | None = scope.pop(PASSAGE_KEY, None)
         path = get_route_path(scope) if scope["type"] == "http" and scope["method"] == "GET" else ""
         if (cache_key := self._keys.get(path)) is not None:
             key = cache_key.remembered(scope)
@@ -131,23 +135,42 @@ class ResponseCache:
                 await self._turnstile.wait()  # many requests may have waited for the same sample
                 await self._app({**scope, SNAPSHOT_KEY: snapshot}, receive, send)
                 return
-            cached = self._kept.get(snapshot, key)
-            headers = cache_key.headers
+            question, headers = Question(path, key, is_constant=False), cache_key.headers
         elif path in self._constant:
-            key = (path, scope.get("root_path", ""))
+            question = Question(path, (path, scope.get("root_path", "")), is_constant=True)
             snapshot, headers = None, frozenset()
-            cached = self._kept_for_ever.get(None, key)
         else:
             await self._app(scope, receive, send)
             return
-        if cached is None:
-            cached = await self._made(key, snapshot, scope, headers, receive)
-            if cached is None:
-                return  # the client has disconnected
+        if passage is not None and passage.send is send:  # nobody on the way adds to the answer
+            passage.memory.clear()
+            passage.memory[passage.generation] = question
+        if await self._sent(question, snapshot, scope["headers"], send):
+            return
+        made = await self._made(question.key, snapshot, scope, headers, receive)
+        if made is not None:  # else the client has disconnected
             await self._turnstile.wait()  # all waiting requests continue at the same moment
-        elif len(cached.body) > PORTION:
+            await self._send(made, question, scope["headers"], send)
+
+    async def answer(self, question: Question, headers: Headers, send: Send) -> bool:
+        """Answer a request that asks this, and has these headers, if the answer was made before."""
+        snapshot = None if question.is_constant else await self._shared.sampler.latest()
+        return await self._sent(question, snapshot, headers, send)
+
+    async def _sent(
+        self, question: Question, snapshot: Snapshot | None, headers: Headers, send: Send
+    ) -> bool:
+        kept = self._kept_for_ever if question.is_constant else self._kept
+        cached = kept.get(snapshot, question.key)
+        if cached is None:
+            return False
+        if len(cached.body) > PORTION:
             await self._turnstile.wait()
-        suited = cached.suited(scope["headers"]) or await cached.packed(self._shared.limiter_of(path))
+        await self._send(cached, question, headers, send)
+        return True
+
+    async def _send(self, answer: KeptResponse, question: Question, headers: Headers, send: Send) -> None:
+        suited = answer.suited(headers) or await answer.packed(self._shared.limiter_of(question.path))
         await suited.send(send)
 
     async def _made(

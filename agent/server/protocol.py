@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from agent.http.errors import CLIENT_FAULT, NO_STORE, SERVER_FAULT, envelope
+from agent.http.repeated import MEMORY_KEY
 from agent.http.request_head import InvalidHead, checked_target, has_other_protocol
+from agent.server.cycles import RepeatedCycle, UnchunkedCycle
 from agent.server.listener import SEND_TIMEOUT_MS
 
 if TYPE_CHECKING:
-    import asyncio
-
     from uvicorn import Config
     from uvicorn.server import ServerState
 
@@ -22,16 +23,6 @@ logger = logging.getLogger("agent")
 
 class _Refused(Exception):
     """Stops the parser; uvicorn then calls `send_400_response`, which takes its answer from `_refusal`."""
-
-
-class _UnchunkedCycle(RequestResponseCycle):
-    """An answer in HTTP/1.0, which has no chunks: the end of the connection is the end of the body."""
-
-    async def send(self, message: Any) -> None:  # uvicorn gives its type no public name
-        self.chunked_encoding = False
-        if message["type"] == "http.response.body":
-            self.expected_content_length = len(message.get("body", b""))  # whatever comes was expected
-        await super().send(message)
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -48,6 +39,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     # Each line is a callback; many clients with thousands of lines would block the event loop.
     max_header_lines = 200
     max_chunks = 1000  # of a body, for the same reason; nobody reads it
+    max_repeatable = 4 * 1024  # bytes of a request that is remembered, one for each connection
     max_waiting = 8  # pipelined requests, sent before the answer to the first is complete
 
     def __init__(
@@ -70,6 +62,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._undigested = 0  # bytes fed to the parser since it last reported a head or a piece of a body
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
         self._refused = False
+        self._is_between = True  # requests: the parser is neither in a head nor in a body
+        # By its bytes, the request that came last, if it can come again; and what was made of it. A dict
+        # compares hashes first, so that the time it takes tells nothing of a credential that came before.
+        self._repeatable: dict[bytes, dict[str, Any]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -93,6 +89,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._is_between and (known := self._repeatable.get(data)) and self.cycle.response_complete:
+            self._repeat(known)
+            return
         received = self._line_begun + data
         if has_other_protocol(received):
             self._refuse(*self._refusal)
@@ -100,7 +99,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._line_begun = received[received.rfind(b"\n") + 1 :][-self.max_request_line :]
         # httptools buffers a header until its line ends, so a limit on complete headers would come too late.
         self._undigested += len(data)
+        is_first_piece, cycle_before = self._is_between, self.cycle
         super().data_received(data)
+        if is_first_piece and self._is_between and self.cycle is not cycle_before:
+            self._remember(data)
         if self._undigested > self.max_request_line + self.max_headers:
             self._refuse(431, self._headers_too_long())
         elif self._head_timer is None and not self._is_answering():
@@ -111,7 +113,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._head_begun = True
         self._header_bytes = self._header_lines = self._chunks = 0
-        self._in_trailer = False
+        self._in_trailer = self._is_between = False
+        self._repeatable.clear()
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -159,7 +162,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False
         if version == "1.0":
-            self.cycle.__class__ = _UnchunkedCycle  # uvicorn has no hook for the class of the cycle
+            self.cycle.__class__ = UnchunkedCycle  # uvicorn has no hook for the class of the cycle
             self.cycle.waiting_for_100_continue = False  # an interim answer, which HTTP/1.0 does not have
         if self.pipeline:
             # Uvicorn paused reading, and would not notice that the client disconnects.
@@ -178,7 +181,42 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._undigested = 0
+        self._is_between = True
         super().on_message_complete()
+
+    # A request that comes again
+
+    def _remember(self, data: bytes) -> None:
+        """Keeps what was made of these bytes: a client that polls sends the same ones each time."""
+        cycle = self.cycle
+        is_one_head = not (self.pipeline or cycle.body or cycle.waiting_for_100_continue)
+        if is_one_head and cycle.keep_alive and len(data) <= self.max_repeatable:
+            scope: Any = cycle.scope
+            scope[MEMORY_KEY] = {}
+            self._repeatable[data] = {**scope, "headers": tuple(scope["headers"])}
+
+    def _repeat(self, known: dict[str, Any]) -> None:
+        """Starts the request that is remembered, as uvicorn's `on_headers_complete` does after its parser."""
+        self._unset_keepalive_if_required()
+        self._cancel_head_timer()
+        self._line_begun = b""
+        scope: Any = {**known, "headers": list(known["headers"]), "state": self.app_state.copy()}
+        self.cycle = RepeatedCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        self._unanswered = [self.cycle]
+        self._start_asgi_task(self.cycle, self.app)
+        self.on_message_complete()
 
     # Refusals
 

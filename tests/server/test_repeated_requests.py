@@ -1,0 +1,259 @@
+"""A request that comes again on its connection is parsed and checked once, and treated as any other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from logging.handlers import BufferingHandler
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from agent.server.protocol import LimitedHttpProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import Receive, Scope, Send
+
+pytestmark = pytest.mark.anyio
+
+GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: gpu\r\n\r\n"
+HEAD = b"HEAD" + GET[3:]
+POST = b"POST / HTTP/1.1\r\nHost: gpu\r\nContent-Length: %d\r\n\r\n"
+LENGTH = b"content-length", b"5"
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)})
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def write_eof(self) -> None:
+        pass
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class Counting(LimitedHttpProtocol):
+    """Counts what it has parsed."""
+
+    parsed = 0
+
+    def on_headers_complete(self) -> None:
+        self.parsed += 1
+        super().on_headers_complete()
+
+
+class Connection:
+    """A connection to an app that says "hello" without reading a body; no network is between."""
+
+    def __init__(self) -> None:
+        self.scopes: list[dict[str, Any]] = []  # of the requests so far, as they came
+        self.answers = 200, [LENGTH]
+        config = Config(
+            self._app, interface="asgi3", http=Counting, ws="none", log_config=None, access_log=False
+        )
+        config.load()
+        self.wire = Wire()
+        self.protocol = Counting(config, ServerState(), {})
+        self.protocol.connection_made(self.wire)
+
+    async def says(self, *pieces: bytes) -> bytes:
+        """What is written by the time that everybody has had a turn."""
+        self.wire.written = b""
+        for piece in pieces:
+            self.protocol.data_received(piece)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return self.wire.written
+
+    async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Changes all that it may."""
+        self.scopes.append({**scope, "headers": list(scope["headers"]), "state": dict(scope["state"])})
+        scope["root_path"] = "/changed"
+        scope["headers"].append((b"added", b"1"))
+        scope["state"]["added"] = 1
+        status, headers = self.answers
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"hello"})
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[Connection]:
+    """A new one."""
+    connection = Connection()
+    yield connection
+    connection.protocol.connection_lost(None)
+
+
+async def test_it_is_parsed_once_and_answered_each_time_as_the_first_time(connection: Connection) -> None:
+    first = await connection.says(GET)
+    assert first == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+    assert [await connection.says(GET) for _ in range(3)] == [first] * 3
+    assert connection.protocol.parsed == 1
+
+
+async def test_an_app_sees_the_same_request_whatever_it_wrote_into_the_one_before(
+    connection: Connection,
+) -> None:
+    for _ in range(3):
+        await connection.says(GET)
+    assert connection.scopes[0]["path"] == "/a b"
+    assert connection.scopes[0]["headers"] == [(b"host", b"gpu")]
+    assert [connection.scopes[0]] * 3 == connection.scopes
+
+
+async def test_another_request_is_parsed_and_the_one_before_it_forgotten(connection: Connection) -> None:
+    other = GET.replace(b"x=1", b"x=2")
+    for request in (GET, other, GET):
+        await connection.says(request)
+    assert [scope["query_string"] for scope in connection.scopes] == [b"x=1", b"x=2", b"x=1"]
+    assert connection.protocol.parsed == 3
+
+
+async def test_a_head_request_that_comes_again_has_no_body_either(connection: Connection) -> None:
+    first = await connection.says(HEAD)
+    assert first.endswith(b"\r\n\r\n")
+    assert await connection.says(HEAD) == first
+    assert connection.protocol.parsed == 1
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param((POST % 3 + b"abc",), id="with a body"),
+        pytest.param((POST % 3, b"abc"), id="with a body behind it"),
+        pytest.param((GET[:20], GET[20:]), id="in two pieces"),
+        pytest.param((GET[:-2] + b"X: " + b"x" * 4096 + b"\r\n\r\n",), id="longer than what is remembered"),
+        pytest.param((GET[:-2] + b"Expect: 100-continue\r\n\r\n",), id="that waits for a word"),
+        pytest.param((GET + GET,), id="with another one behind it"),
+    ],
+)
+async def test_what_is_not_one_short_head_is_parsed_each_time(
+    connection: Connection, pieces: tuple[bytes, ...]
+) -> None:
+    first = await connection.says(*pieces)
+    once = connection.protocol.parsed
+    assert await connection.says(*pieces) == first
+    assert connection.protocol.parsed == 2 * once
+
+
+async def test_a_body_that_reads_like_the_request_before_is_a_body(connection: Connection) -> None:
+    await connection.says(GET)
+    assert await connection.says(POST % len(GET))  # answered before its body comes
+    assert await connection.says(GET) == b""
+    assert [scope["method"] for scope in connection.scopes] == ["GET", "POST"]
+
+
+async def test_one_that_comes_before_the_answer_to_the_first_waits_for_it(connection: Connection) -> None:
+    one = await connection.says(GET)
+    assert await connection.says(GET, GET, GET) == one * 3
+    assert connection.protocol.parsed == 3
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([], id="none"),
+        pytest.param([(b"Content-Length", b"5"), (b"ETag", b'"1"')], id="capitals"),
+        pytest.param([(b"Transfer-Encoding", b"chunked")], id="chunks"),
+        pytest.param([LENGTH, (b"transfer-encoding", b"chunked")], id="chunks and a length"),
+        pytest.param([LENGTH, (b"connection", b"close")], id="an end"),
+        pytest.param([LENGTH, LENGTH], id="two lengths"),
+        pytest.param([(b"content-length", b"6")], id="too long"),
+        pytest.param([(b"content-length", b"4")], id="too short"),
+        pytest.param([(b"content-length", b"five")], id="no length"),
+        pytest.param([LENGTH, (b"a b", b"c")], id="no name"),
+        pytest.param([LENGTH, (b"a", b"b\r\nc: d")], id="no value"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 204, 304])
+async def test_its_answer_may_have_any_header(
+    connection: Connection, status: int, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """And is written, or refused, as that to the first."""
+    new = Connection()
+    new.answers = status, headers
+    expected = await new.says(GET)
+    await connection.says(GET)
+    connection.answers = status, headers
+    for _ in range(2):
+        assert await connection.says(GET) == expected
+        assert connection.wire.closed == new.wire.closed
+        if new.wire.closed:
+            break
+    new.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        pytest.param(b"GET / RTSP/1.0\r\n\r\n", 400, id="another protocol"),
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", 400, id="no host"),
+        pytest.param(b"GET /" + b"x" * 8192, 414, id="a long line"),
+        pytest.param(GET[:-2] + b"X: " + b"x" * 32768, 431, id="a long header"),
+    ],
+)
+async def test_what_follows_it_has_the_same_limits(
+    connection: Connection, request_: bytes, status: int
+) -> None:
+    for _ in range(2):
+        await connection.says(GET)
+    refused = await connection.says(request_ + b"\r\n\r\n")
+    assert refused.startswith(b"HTTP/1.1 %d " % status)
+    assert await connection.says(GET) == b""
+
+
+async def test_blank_lines_between_do_not_add_up(connection: Connection) -> None:
+    for _ in range(5):
+        assert await connection.says(b"\r\n" * 5000) == b""
+        assert (await connection.says(GET)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_each_has_its_line_in_the_access_log(connection: Connection) -> None:
+    lines = BufferingHandler(10)
+    connection.protocol.access_log = True
+    connection.protocol.access_logger = logging.Logger("access")
+    connection.protocol.access_logger.addHandler(lines)
+    for _ in range(3):
+        await connection.says(GET)
+    assert [line.getMessage() for line in lines.buffer] == ['192.0.2.1:1 - "GET /a%20b?x=1 HTTP/1.1" 200'] * 3
+
+
+async def test_its_answer_ends_with_its_client(connection: Connection) -> None:
+    await connection.says(GET)
+    connection.protocol.data_received(GET)
+    cycle = connection.protocol.cycle
+    connection.protocol.connection_lost(None)
+    assert await cycle.receive() == {"type": "http.disconnect"}
+
+
+async def test_the_server_waits_for_its_answer_before_it_ends(connection: Connection) -> None:
+    await connection.says(GET)
+    connection.protocol.data_received(GET)
+    connection.protocol.shutdown()
+    assert b"connection: close" in await connection.says()
+    assert connection.wire.closed
