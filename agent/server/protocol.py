@@ -39,7 +39,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     # Each line is a callback; many clients with thousands of lines would block the event loop.
     max_header_lines = 200
     max_chunks = 1000  # of a body, for the same reason; nobody reads it
-    max_repeatable = 4 * 1024  # bytes of a request that is remembered, one for each connection
+    max_repeatable = 4 * 1024  # bytes of a request that is remembered
+    max_remembered = 4  # requests of each connection; through a proxy it may be that of several clients
     max_waiting = 8  # pipelined requests, sent before the answer to the first is complete
 
     def __init__(
@@ -63,8 +64,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._refusal = (400, "This is not a valid HTTP/1.1 request")
         self._refused = False
         self._is_between = True  # requests: the parser is neither in a head nor in a body
-        # By its bytes, the request that came last, if it can come again; and what was made of it. A dict
-        # compares hashes first, so that the time it takes tells nothing of a credential that came before.
+        # By its bytes, what was made of a request that can come again. A dict compares hashes first, so that
+        # the time it takes tells nothing of a credential that came before.
         self._repeatable: dict[bytes, dict[str, Any]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -114,7 +115,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_begun = True
         self._header_bytes = self._header_lines = self._chunks = 0
         self._in_trailer = self._is_between = False
-        self._repeatable.clear()
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -190,6 +190,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Keeps what was made of these bytes: a client that polls sends the same ones each time."""
         cycle = self.cycle
         is_one_head = not (self.pipeline or cycle.body or cycle.waiting_for_100_continue)
+        if cycle.scope["method"] == "HEAD" or len(self._repeatable) == self.max_remembered:
+            self._repeatable.clear()  # a refusal asks the parser whether HEAD came last: it has no body then
         if is_one_head and cycle.keep_alive and len(data) <= self.max_repeatable:
             scope: Any = cycle.scope
             scope[MEMORY_KEY] = {}

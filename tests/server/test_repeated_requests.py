@@ -126,12 +126,26 @@ async def test_an_app_sees_the_same_request_whatever_it_wrote_into_the_one_befor
     assert [connection.scopes[0]] * 3 == connection.scopes
 
 
-async def test_another_request_is_parsed_and_the_one_before_it_forgotten(connection: Connection) -> None:
-    other = GET.replace(b"x=1", b"x=2")
-    for request in (GET, other, GET):
+async def test_four_requests_are_remembered(connection: Connection) -> None:
+    four = [GET.replace(b"x=1", b"x=%d" % n) for n in range(4)]
+    for request in four * 2:
         await connection.says(request)
-    assert [scope["query_string"] for scope in connection.scopes] == [b"x=1", b"x=2", b"x=1"]
-    assert connection.protocol.parsed == 3
+    assert [scope["query_string"] for scope in connection.scopes] == [b"x=0", b"x=1", b"x=2", b"x=3"] * 2
+    assert connection.protocol.parsed == 4
+
+
+async def test_no_more_than_four_are_remembered(connection: Connection) -> None:
+    for request in [GET.replace(b"x=1", b"x=%d" % n) for n in range(5)] * 2:
+        await connection.says(request)
+    assert connection.protocol.parsed == 10
+
+
+async def test_a_refusal_behind_it_has_its_body_although_head_was_asked_before(
+    connection: Connection,
+) -> None:
+    for request in (GET, HEAD, GET, GET):
+        await connection.says(request)
+    assert (await connection.says(b"GET / RTSP/1.0\r\n\r\n")).endswith(b"}")
 
 
 async def test_a_head_request_that_comes_again_has_no_body_either(connection: Connection) -> None:
