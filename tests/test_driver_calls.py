@@ -1,4 +1,4 @@
-"""What looking costs the driver: the same for one client and for 200, and nothing while nobody looks."""
+"""Driver calls: the same for one client and for 200, and none without demand."""
 
 from __future__ import annotations
 

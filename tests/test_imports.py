@@ -1,4 +1,4 @@
-"""Imports point one way, each library is known in one place, each subject has one name: held by a test.
+"""Imports point one way, and each library is used in one place.
 
 cli -> check -> app
 cli -> app -> routes -> http, views -> derive -> readings

@@ -1,4 +1,4 @@
-"""One subject, one file name in every room: all about NVLink is in the files called `nvlink.py`."""
+"""One subject, one file name in every folder: everything about NVLink is in files named `nvlink.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent.readings import GpuReading
 
 ROOT = Path(__file__).parents[1]
 
-# The rooms that have a file for each subject.
+# The folders that have a file for each subject.
 ROOMS = {
     "readings": "agent/readings/gpu",
     "sources": "agent/sources/gpu",
@@ -22,7 +22,7 @@ ROOMS = {
 }
 EVERY_ROOM = frozenset(ROOMS)
 
-# Subject -> the rooms that need a file of its name. GpuReading has a field of the same name, but for XIDs.
+# Subject -> the folders that need a file of its name. GpuReading has a field of the same name, but for XIDs.
 SUBJECTS: dict[str, frozenset[str]] = {
     "clocks": EVERY_ROOM,
     "engines": EVERY_ROOM,

@@ -1,4 +1,4 @@
-"""`--check`: one report on standard output, and an exit status that tells whether all is well."""
+"""`--check`: one report on standard output, and an exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver and the GPUs say, as the agent itself would; what does not answer in time is told."""
+"""The check of driver and GPUs gives the agent's own results, and reports what does not answer in time."""
 
 from __future__ import annotations
 

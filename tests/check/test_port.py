@@ -1,4 +1,4 @@
-"""The address to listen on: free, of an agent, or of something else."""
+"""The address to listen on: free, used by an agent, or used by something else."""
 
 from __future__ import annotations
 

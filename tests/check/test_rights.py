@@ -1,4 +1,4 @@
-"""What the agent lacks on a host, and which secrets others may read."""
+"""Missing rights of the agent, and secrets that other users can read."""
 
 from __future__ import annotations
 

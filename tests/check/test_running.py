@@ -1,4 +1,4 @@
-"""Comparing with a running agent: what differs is told, and what cannot be asked in one sentence."""
+"""The comparison with a running agent reports differences, and each failure in one sentence."""
 
 from __future__ import annotations
 

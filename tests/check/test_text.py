@@ -1,4 +1,4 @@
-"""The report for people: aligned, wrapped, and with nothing that a terminal would obey."""
+"""The report as text: aligned, wrapped, and without control characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agent tells generators of clients."""
+"""The OpenAPI document for client generators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document is one, by the word of a validator."""
+"""The OpenAPI document is valid, as checked by a validator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Express with compression() in front of the agent: it keeps its hands off the stream."""
+"""Express with compression() in front of the agent does not compress the stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Snapshot tells of each GPU to somebody who looks for one."""
+"""The candidates for `/free` from a Snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who holds what: every row and every user's sums, with what is unknown kept unknown."""
+"""Processes on GPUs and sums of users; unknown values stay unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MIG instances as somebody who looks for one sees them: instead of their GPU, if wanted."""
+"""MIG instances as candidates for `/free`, instead of their GPU if requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which GPUs the operator keeps out, and which names of his fit no GPU."""
+"""GPUs that the operator keeps out, and entries of NOT_OFFERED that match no GPU."""
 
 from __future__ import annotations
 

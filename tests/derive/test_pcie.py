@@ -1,4 +1,4 @@
-"""What a PCIe link could carry, and how much of that it does."""
+"""The bandwidth of a PCIe link, and its utilization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Halves go up, as people round; what is unknown stays unknown."""
+"""Halves are rounded up; unknown stays unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amounts of memory: what is accepted, exactly, and that everything else is refused in one sentence."""
+"""Amounts of memory: exactly the accepted forms; everything else is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums and means over what is known, and nothing made up where nothing is."""
+"""Sums and means over known values; unknown if no value is known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is throttling, what is not, and which bottleneck each value points to."""
+"""Which reasons are throttling, which are not, and which bottleneck each value indicates."""
 
 from __future__ import annotations
 

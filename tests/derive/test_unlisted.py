@@ -1,4 +1,4 @@
-"""Memory in use that no listed process accounts for, and what looks like ghost utilization."""
+"""Memory in use that no listed process accounts for, and ghost utilization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each user has of a GPU at a moment, and what sums of it say."""
+"""Shares of users in a GPU, and hours from their sums."""
 
 from __future__ import annotations
 

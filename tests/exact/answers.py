@@ -1,4 +1,4 @@
-"""The whole agent over one Snapshot that a substitute for the collector hands out, and what it answers."""
+"""The whole agent with a substitute collector that returns one Snapshot, and its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each answer to the letter, and every field of the reading in some answer."""
+"""The exact text of each answer; every field of the reading is in an answer."""
 
 from __future__ import annotations
 

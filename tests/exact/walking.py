@@ -1,4 +1,4 @@
-"""Through a tree of readings: what each field holds, and the same tree with one field changed."""
+"""Walks a tree of readings: the value of each field, and the same tree with one field changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPUs of a simulation that are read and judged, in a time that stands until it is moved."""
+"""Simulated GPUs that are read and judged, with a manual clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault that the simulated driver knows: how it begins and ends, and what a client is then told."""
+"""Every fault of the simulated driver: how it begins and ends, and the expected answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where one function does not tell: which metrics are gone, which finding there is, what /free says.
+"""A function that fails: the absent metrics, the findings, and the answer of /free.
 
 Each function of the sources in each class of error. The fields and their reasons are in
 tests/sources/gpu/test_unknown.py; the functions are the same.

@@ -1,4 +1,4 @@
-"""An XID that speaks of memory has the error counts read at once, which are else read twice a minute."""
+"""After an XID about memory the error counts are read at once; otherwise twice a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any call may fail in any way that nvml.h knows, or never return: that GPU says so, and no other notices."""
+"""Any call may fail with any code of nvml.h, or hang: its GPU reports that, and no other is affected."""
 
 from __future__ import annotations
 

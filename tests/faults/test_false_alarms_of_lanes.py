@@ -1,4 +1,4 @@
-"""What is well by design stays well, and what has really got worse is found: the PCIe link."""
+"""PCIe links: healthy by design is no finding, a real degradation is one."""
 
 from __future__ import annotations
 

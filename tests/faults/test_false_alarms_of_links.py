@@ -1,4 +1,4 @@
-"""What is well by design stays well, and what has really got worse is found: NVLinks and fans."""
+"""NVLinks and fans: healthy by design is no finding, a real degradation is one."""
 
 from __future__ import annotations
 

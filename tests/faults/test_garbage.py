@@ -1,4 +1,4 @@
-"""What the driver tells may be garbage: nobody is shown a number that cannot be, or one for the unknown."""
+"""Garbage from the driver: no answer has an impossible number, or a number for an unknown value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that the driver lists and the host does not show, or shows otherwise: never a stranger's name."""
+"""A process that the host hides, or shows differently, never gets another process's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each ready-made scenario of `--simulate`, in fast motion: each endpoint tells what it is made to show."""
+"""Each scenario of `--simulate`, with a fast clock: every endpoint reports it."""
 
 from __future__ import annotations
 

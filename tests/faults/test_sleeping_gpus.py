@@ -1,4 +1,4 @@
-"""GPUs of a laptop that sleep: every answer says so, and none wakes them."""
+"""Sleeping GPUs of a laptop: every answer reports that, and none wakes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever the driver does: each endpoint tells the truth, at once, and all is well soon after it ends."""
+"""During each driver fault every endpoint answers correctly and quickly, and recovers soon after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on a real GPU; each skips where there is none, and says what is missing."""
+"""Fixtures of the tests on a real GPU; each skips without one, and says what is missing."""
 
 from __future__ import annotations
 

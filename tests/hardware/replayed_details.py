@@ -1,4 +1,4 @@
-"""What a document of nvidia-smi says of the values of detail=1, read apart from the replay."""
+"""The values of detail=1 in a document of nvidia-smi, parsed independently of the replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a document of nvidia-smi says of the NVLink fabric, read apart from the replay."""
+"""The NVLink fabric in a document of nvidia-smi, parsed independently of the replay."""
 
 from __future__ import annotations
 

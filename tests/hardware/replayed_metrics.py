@@ -1,4 +1,4 @@
-"""What /metrics must hold of each GPU of a document, read apart from the replay."""
+"""The expected /metrics for each GPU of a document, parsed independently of the replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `nvidia-smi -q -x` says: asking it, and understanding what it printed."""
+"""Runs `nvidia-smi -q -x` and parses its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a real GPU every field of `/gpu` and `/status` says what nvidia-smi says."""
+"""On a real GPU every field of `/gpu` and `/status` agrees with nvidia-smi."""
 
 from __future__ import annotations
 

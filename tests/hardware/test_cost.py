@@ -1,4 +1,4 @@
-"""On a real GPU: what asking costs, what GPM tells, and that an agent nobody asks lets go of the driver."""
+"""On a real GPU: the cost of queries, values of GPM, and an agent without demand releases the driver."""
 
 from __future__ import annotations
 

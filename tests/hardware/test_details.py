@@ -1,4 +1,4 @@
-"""The details of a real GPU beside what nvidia-smi says of it; needs a GPU."""
+"""The details of a real GPU agree with nvidia-smi; needs a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What asking costs is measured the same way on any NVML library; no GPU is needed to check how."""
+"""The measurement of query costs works on any NVML library; needs no GPU."""
 
 from __future__ import annotations
 

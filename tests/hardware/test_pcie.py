@@ -1,4 +1,4 @@
-"""On a real GPU: how the driver tells PCIe traffic, and that the agent's rates are those of a known copy."""
+"""On a real GPU: the agent's PCIe rates agree with a known copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a real GPU a process with a CUDA context comes into the list, is told right, and goes again."""
+"""On a real GPU a process with a CUDA context is listed correctly, and removed when it ends."""
 
 from __future__ import annotations
 

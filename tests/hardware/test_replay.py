@@ -1,4 +1,4 @@
-"""A replayed document is answered as it says, field for field: instead of a real GPU, of any kind."""
+"""The answers for a replayed document have its values, field by field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nvidia-smi prints is understood, for each kind of GPU and driver; what it does not tell is Untold."""
+"""The output of nvidia-smi is parsed for each kind of GPU and driver; missing values are Untold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a JSON value is what an OpenAPI document says, no key more and none less."""
+"""Checks a JSON value against an OpenAPI schema, with exactly its keys."""
 
 from __future__ import annotations
 

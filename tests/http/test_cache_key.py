@@ -1,4 +1,4 @@
-"""However a client spells a question, and whatever it appends, the answer is made once per Snapshot.
+"""However a client writes a request, and whatever it appends, the answer is made once per Snapshot.
 
 Paths and parameters are those of the agent's own document, so that a later endpoint joins by itself.
 """

@@ -1,4 +1,4 @@
-"""gzip for whoever asks for it, made once for each answer that is kept; never on the stream."""
+"""gzip for clients that accept it, made once for each cached answer; never on the stream."""
 
 from __future__ import annotations
 

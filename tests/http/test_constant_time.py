@@ -1,4 +1,4 @@
-"""Every credential is compared with every secret in constant time, whatever the ones before said."""
+"""Every credential is compared with every secret in constant time, whatever earlier comparisons gave."""
 
 from __future__ import annotations
 

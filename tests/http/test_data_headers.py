@@ -1,4 +1,4 @@
-"""Data is of this moment: no cache keeps an answer, and no browser takes it for something else."""
+"""Data are current: no cache stores an answer, and no browser guesses its type."""
 
 from __future__ import annotations
 

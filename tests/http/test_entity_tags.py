@@ -1,4 +1,4 @@
-"""The documents and the page say what they are, so that a client that has them need not get them again."""
+"""The documents and the page have entity tags, so that clients can revalidate them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a GPU is well, through the whole agent: /gpu, /status, /ready, /free."""
+"""Health of GPUs through the whole agent: /gpu, /status, /ready, /free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the GPUs of the host are all there, through the whole agent: wherever a verdict on it is told."""
+"""Health of the host through the whole agent, in every answer that has it."""
 
 from __future__ import annotations
 

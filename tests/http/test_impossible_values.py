@@ -1,4 +1,4 @@
-"""A number that cannot be is in no answer, no sum and no verdict."""
+"""An impossible number is in no answer, no sum and no verdict."""
 
 from __future__ import annotations
 

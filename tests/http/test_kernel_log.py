@@ -1,4 +1,4 @@
-"""KERNEL_LOG: what the agent's answers tell of the kernel log, read by the real reader from a pipe."""
+"""KERNEL_LOG: answers with events of the kernel log, which the real reader reads from a pipe."""
 
 from __future__ import annotations
 

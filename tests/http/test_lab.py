@@ -1,4 +1,4 @@
-"""`--simulate 8`: every answer tells of the simulated lab, and none of the machine that it runs on."""
+"""`--simulate 8`: every answer is about the simulated lab, none about the machine that it runs on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts joined into one: what is in it, what is left of the others, and what is refused."""
+"""Joined scripts: their content, the rest of the other files, and refused forms."""
 
 from __future__ import annotations
 

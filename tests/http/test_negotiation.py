@@ -1,4 +1,4 @@
-"""What is chosen out of what a client says that it accepts."""
+"""Content negotiation: the choice among the types that a client accepts."""
 
 from __future__ import annotations
 

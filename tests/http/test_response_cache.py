@@ -1,4 +1,4 @@
-"""An answer made once is kept as long as its Snapshot is the newest, and nobody can tell but by the time."""
+"""An answer is cached as long as its Snapshot is the newest; only the time differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent with STATE_DIR: what it says of its file, what is asked of it, and what a restart does."""
+"""An agent with STATE_DIR: the condition of its file, queries, and restarts."""
 
 from __future__ import annotations
 

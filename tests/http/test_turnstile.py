@@ -1,4 +1,4 @@
-"""The event loop never computes for long at a stretch, and nobody is overtaken."""
+"""The event loop never computes for long without a pause, and requests keep their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver does not tell of processes stays unknown in every answer."""
+"""Processes that the driver does not report stay unknown in every answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/usage` through the whole agent: what is kept, of whom, and what it says where nothing is."""
+"""`/usage` through the whole agent, with and without data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which build of the page an agent has: its files lie under that name alone, and an open page is told it."""
+"""The build of the page: its files are only under that name, and an open page learns it."""
 
 from __future__ import annotations
 

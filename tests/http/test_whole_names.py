@@ -1,4 +1,4 @@
-"""Names and users stand whole in every answer, so that what one shows can be asked of another."""
+"""Names are never shortened, so that a name from one answer can be used in another request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent in a pod, scraped as the PodMonitor says: whose a process is, is what the agent says."""
+"""An agent in a pod, scraped as in the PodMonitor: the labels of a process are those of the agent."""
 
 from __future__ import annotations
 

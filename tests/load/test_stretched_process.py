@@ -1,4 +1,4 @@
-"""One user's process whose command line is 600 MB: it costs the agent nothing."""
+"""A process with a command line of 600 MB costs the agent nothing."""
 
 from __future__ import annotations
 

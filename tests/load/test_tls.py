@@ -1,4 +1,4 @@
-"""Rude clients of an agent that serves HTTPS: the others notice nothing, and nothing stays behind."""
+"""Misbehaving clients of an HTTPS agent do not affect others, and leak nothing."""
 
 from __future__ import annotations
 

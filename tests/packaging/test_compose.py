@@ -58,7 +58,7 @@ def test_it_has_no_privilege_and_writes_nothing(service: dict[str, Any]) -> None
 def test_the_lines_for_the_kernel_log_stand_in_comments_and_fit() -> None:
     block = TEXT.partition("# The kernel log, ")[2].partition("\n\n")[0]
     text = re.sub(r"^    # (user:|cap_add:|devices:|  - )", r"    \1", block, flags=re.MULTILINE)
-    service = yaml.safe_load(text.partition("takes root.\n")[2])
+    service = yaml.safe_load(text.partition("needs root.\n")[2])
     assert service == {"user": "0:0", "cap_add": ["SYSLOG"], "devices": ["/dev/kmsg:/dev/kmsg:r"]}
     assert "docs/kernel-log.md" in block
 

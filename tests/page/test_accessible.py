@@ -1,4 +1,4 @@
-"""Everybody can use it: axe's rules, the keyboard alone, a narrow screen."""
+"""Accessibility: axe's rules, keyboard only, a narrow screen."""
 
 from __future__ import annotations
 

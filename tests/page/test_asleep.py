@@ -1,4 +1,4 @@
-"""GPUs of a laptop that sleep: the page says so, tells no value of them as of now, and wakes none."""
+"""Sleeping GPUs of a laptop: the page says so, shows no current values, and wakes none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is awaited: when it counts as come, by what hosts answer; modules of the page in a real browser."""
+""" "Tell me when": when a wait comes true, by the answers of hosts; modules of the page in a real browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver failed to tell is "ERR", with the reason; what is only unknown is a dash."""
+"""A value that the driver failed to report is "ERR" with the reason; an unknown value is a dash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first values are asked for once, while the scripts still come, by the credential that the page has."""
+"""The first values are requested once, while the scripts are loading, with the page's credential."""
 
 from __future__ import annotations
 

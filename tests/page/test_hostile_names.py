@@ -1,4 +1,4 @@
-"""Names with which a process would break the page, a line or a parser: on both they are only text."""
+"""Names that try to break the page, a line or a parser are only text."""
 
 from __future__ import annotations
 

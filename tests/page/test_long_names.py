@@ -1,4 +1,4 @@
-"""Whole names and every reason have their place, on a phone and on a screen."""
+"""Long names and all reasons fit, on a phone and on a screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing that was true once is shown as true now: the agent, its driver or a GPU is gone."""
+"""Old values are never shown as current when the agent, its driver or a GPU is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What many hosts cost: requests, bytes and moves of the page, behind a real nginx with HTTP/2."""
+"""The cost of many hosts: requests, bytes and layout shifts, behind a real nginx with HTTP/2."""
 
 from __future__ import annotations
 

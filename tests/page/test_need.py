@@ -1,4 +1,4 @@
-"""The need line: which hosts can give what somebody needs now, and how it is taken."""
+"""The need line: hosts that can offer the GPUs now, and the text to copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of one host in a real Chromium: true values, dense, and honest where there are none."""
+"""The page of one host in a real Chromium: right values, dense layout, and unknown values shown as such."""
 
 from __future__ import annotations
 

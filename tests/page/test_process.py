@@ -1,4 +1,4 @@
-"""A process unfolds beneath its row: its whole command, owner, where it belongs, its use of each GPU."""
+"""The details of a process below its row: command, owner, container or job, its use of each GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of processes: whose they are, filtered and sorted, and what is said where they are not known."""
+"""The table of processes: filters, sorting, and unknown processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page stays small as it travels, asks nothing of anybody but its agent, and its modules fit together."""
+"""The compressed page stays small, loads nothing from other origins, and its modules fit together."""
 
 from __future__ import annotations
 

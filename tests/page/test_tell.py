@@ -1,4 +1,4 @@
-"""Tell me when: armed by a click, asked for, told once, kept over a reload, also in a hidden tab."""
+""" "Tell me when": started by a click, notified once, kept across a reload, also in a hidden tab."""
 
 from __future__ import annotations
 

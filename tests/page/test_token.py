@@ -1,4 +1,4 @@
-"""With TOKEN or API keys set the page asks once, keeps what it is told to, and never puts it in a URL."""
+"""With TOKEN or API keys the page asks for the token once, keeps it as chosen, and never puts it in a URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All hosts as one: what is not known is neither 0 nor well; modules of the page in a real browser."""
+"""The totals of all hosts: unknown is neither 0 nor healthy; modules of the page in a real browser."""
 
 from __future__ import annotations
 

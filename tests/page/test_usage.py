@@ -1,4 +1,4 @@
-"""What the page shows of longer than an hour: GPU hours of users, and charts of a day and of 90 days."""
+"""Data over more than an hour: GPU hours of users, and charts of a day and of 90 days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the address says is shown, "Back" takes one step, what changes is said; paper and forced colours."""
+"""The view follows the address, "Back" takes one step, changes are announced; print and forced colours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wall: all hosts on a screen that nobody touches."""
+"""The wall: all hosts on a screen without input."""
 
 from __future__ import annotations
 

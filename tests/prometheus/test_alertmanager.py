@@ -1,4 +1,4 @@
-"""deploy/alertmanager.yml: who is told, and that one fault is told once, by a real Alertmanager."""
+"""deploy/alertmanager.yml in a real Alertmanager: receivers, and one notification for one fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a control group, an environment or a monitor says: what is told of it is harmless."""
+"""Whatever a control group, an environment or a monitor contains, the result is safe text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever stands instead of the kernel log, the reader goes on, and believes whole lines alone."""
+"""Whatever file replaces the kernel log, the reader continues, and uses only complete lines."""
 
 from __future__ import annotations
 

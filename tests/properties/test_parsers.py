@@ -1,4 +1,4 @@
-"""Every parser of ours takes whatever comes: a value or the failure it promises, and never another one."""
+"""Every parser accepts any input: it returns a value, or raises the documented error."""
 
 from __future__ import annotations
 

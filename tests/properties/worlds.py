@@ -1,4 +1,4 @@
-"""Where an agent may find itself when it is asked."""
+"""The conditions in which an agent may be when it gets a request."""
 
 from __future__ import annotations
 

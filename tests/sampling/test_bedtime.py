@@ -1,4 +1,4 @@
-"""When GPUs that may sleep are let sleep."""
+"""When the agent lets GPUs sleep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One round of sampling: who is asked, how long it may take, what is made of the answers."""
+"""One sampling round: which workers run, how long it may take, and the Snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A GPU that could never be read is the one device that is left over, or nobody knows which."""
+"""A GPU that could never be read is identified as the only device left, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One GPU by its index: what is known of it through which contact, and is forgotten with it."""
+"""One GPU by its index: results of a contact, which are dropped with it."""
 
 from __future__ import annotations
 

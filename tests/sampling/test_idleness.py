@@ -1,4 +1,4 @@
-"""Since when a GPU has had nothing to do."""
+"""Since when a GPU has been idle."""
 
 from __future__ import annotations
 

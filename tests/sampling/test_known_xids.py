@@ -1,4 +1,4 @@
-"""An XID that NVML's events, the kernel log or both tell is counted once; the log names the program."""
+"""An XID from NVML's events, the kernel log or both is counted once; the log has the program."""
 
 from __future__ import annotations
 

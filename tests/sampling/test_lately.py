@@ -1,4 +1,4 @@
-"""What one GPU did over time: edges, pauses, counters that begin anew, values that are not told."""
+"""Conditions over time: thresholds, pauses, counters that restart, unknown values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered across Snapshots: idle time, GPU-seconds and peaks, exactly, in bounded memory."""
+"""Values across Snapshots: idle time, GPU-seconds and peaks, exact and in bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XIDs of before a restart and of after it are counted once each, whoever told them."""
+"""XIDs from before and after a restart are counted once each, whatever their source."""
 
 from __future__ import annotations
 

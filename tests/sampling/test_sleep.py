@@ -1,4 +1,4 @@
-"""GPUs that may sleep, whatever becomes of what the kernel says about them."""
+"""GPUs that may sleep, with every answer and failure of the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a GPU's answer can be trusted, case by case."""
+"""The state of a GPU, case by case."""
 
 from __future__ import annotations
 

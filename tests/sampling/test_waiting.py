@@ -1,4 +1,4 @@
-"""Who waits for GPUs and who gets them when; the time is the test's."""
+"""The queue of requests that wait for GPUs, with a manual clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XIDs are counted in a thread of their own; none is lost, whatever becomes of the driver."""
+"""XIDs are counted in a thread of their own; none is lost, whatever happens to the driver."""
 
 from __future__ import annotations
 

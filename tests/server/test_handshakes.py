@@ -1,4 +1,4 @@
-"""TLS: the newest certificate for each new connection, and handshakes that cost the others little."""
+"""TLS: the newest certificate for each new connection, and handshakes that barely affect other clients."""
 
 from __future__ import annotations
 

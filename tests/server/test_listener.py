@@ -1,4 +1,4 @@
-"""The socket is bound at once, and what hinders it is told in one line."""
+"""The socket is bound at once, and an error is one line."""
 
 from __future__ import annotations
 

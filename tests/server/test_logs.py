@@ -1,4 +1,4 @@
-"""A credential never reaches the log, and whoever does not read it never stops the agent."""
+"""A credential never reaches the log, and a full log pipe never blocks the agent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Under `uvicorn main:app` the server reads requests, and the app sees to what uvicorn lets pass."""
+"""Under `uvicorn main:app` the app refuses invalid requests that uvicorn accepts."""
 
 from __future__ import annotations
 

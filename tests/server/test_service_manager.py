@@ -1,4 +1,4 @@
-"""systemd hears that the agent serves, that it still does, and that it ends: by a socket of the test."""
+"""The notifications to systemd (serves, still serves, ends), read from a socket of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second worker fails its start with one sentence; whatever runs one agent per server goes on."""
+"""A second worker refuses to start with one sentence; one agent per server works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS_CERT and TLS_KEY: which two files serve TLS together, and what is said of those that do not."""
+"""TLS_CERT and TLS_KEY: valid pairs, and the error for invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TOKEN_FILE holds a token a line, or is refused as a whole, without a word of it and without waiting."""
+"""TOKEN_FILE has one token on each line, or is refused as a whole, without showing its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault of a real driver can be had on purpose, seen by nvidia-ml-py and nvitop, and ended again."""
+"""Every fault of a real driver can be injected, is seen by nvidia-ml-py and nvitop, and can be ended."""
 
 from __future__ import annotations
 

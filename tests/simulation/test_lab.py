@@ -1,4 +1,4 @@
-"""The simulated lab lives, fits what its GPUs tell, and has nothing of this machine in it."""
+"""The simulated lab changes over time, agrees with its GPUs, and has nothing of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""To nvidia-ml-py and nvitop the simulated library is as a real one, and it leaves no trace."""
+"""nvidia-ml-py and nvitop use the simulated library like a real one, and it can be removed completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values move as on a real host, fit together, and depend on nothing but the clock."""
+"""Values change as on a real host, are consistent, and depend only on the clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A partitioned GPU looks to nvitop as one does: instances of their own, and less to be had of the whole."""
+"""A partitioned GPU looks real to nvitop: instances of their own, and fewer values of the whole GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Process lists look as a driver tells them: sizes first, then contents, with all that may change between."""
+"""Process lists as from a driver: sizes first, then contents, with possible changes between the two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A document of `nvidia-smi -q -x` is replayed; what is none is refused in one sentence."""
+"""A document of `nvidia-smi -q -x` is replayed; any other file is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be told of a simulated GPU beside its load: each value by itself, and each return code."""
+"""Values of a simulated GPU can be set separately, also to each return code."""
 
 from __future__ import annotations
 

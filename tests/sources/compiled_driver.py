@@ -1,4 +1,4 @@
-"""What a GPU of the compiled driver reads as, by what the driver was given (benchmarks/driver/answers.py)."""
+"""The expected reading of a GPU of the compiled driver (benchmarks/driver/answers.py)."""
 
 from __future__ import annotations
 

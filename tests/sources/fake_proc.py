@@ -1,4 +1,4 @@
-"""A /proc with one process, in a time that stands until it is moved."""
+"""A /proc with one process, and a manual clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One simulated GPU and its source, in a time that stands until it is moved."""
+"""One simulated GPU and its source, with a manual clock."""
 
 from __future__ import annotations
 

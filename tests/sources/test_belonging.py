@@ -1,4 +1,4 @@
-"""Where a process belongs, by cgroup texts as real hosts write them; and a whole node, attributed exactly."""
+"""Container, pod, unit and job of processes, from cgroup texts of real hosts; and a whole node."""
 
 from __future__ import annotations
 

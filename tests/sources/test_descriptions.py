@@ -1,4 +1,4 @@
-"""When a process is described again: what stays is not read more often than it can have changed."""
+"""When a process is described again: not more often than it can have changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel log is read from its oldest record on; only what is whole and the kernel's own is believed."""
+"""The kernel log is read from its oldest record on; only complete records of the kernel count."""
 
 from __future__ import annotations
 

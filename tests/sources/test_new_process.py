@@ -1,4 +1,4 @@
-"""The process that counts the GPUs anew, over an NVML library that gcc makes, and whatever it does."""
+"""The new process that counts GPUs, with an NVML library compiled by gcc and its failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The driver as a whole: how it is asked, what its failures are called, how contact is found again."""
+"""The driver as a whole: calls, failures, and renewed contact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the driver's pids are ours: told from links in /proc."""
+"""Whether the driver's pids are those of this namespace, from links in /proc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each return code of NVML says of a value: every code that nvml.h has, and those it may get."""
+"""The reason for each return code of NVML, including unknown codes."""
 
 from __future__ import annotations
 

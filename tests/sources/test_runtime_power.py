@@ -1,4 +1,4 @@
-"""Whether the GPUs of a host may sleep, and do: over a folder in the place of /sys."""
+"""Whether the GPUs of a host may sleep, and do, from a folder instead of /sys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads that hang are left behind, and only so many of them."""
+"""Hung reads are abandoned, up to a maximum number."""
 
 from __future__ import annotations
 

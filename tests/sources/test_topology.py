@@ -1,4 +1,4 @@
-"""How GPUs are connected, as far as the driver tells."""
+"""How GPUs are connected, as far as the driver reports it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file of the agent's, and agents that write it and read it."""
+"""A state file, and agents that write and read it."""
 
 from __future__ import annotations
 

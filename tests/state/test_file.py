@@ -1,4 +1,4 @@
-"""The file: for its owner alone; what is damaged, newer or another's is put aside, and never deleted."""
+"""The file: readable only by its owner; a damaged, newer or foreign file is set aside, never deleted."""
 
 from __future__ import annotations
 

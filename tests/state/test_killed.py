@@ -1,4 +1,4 @@
-"""kill -9 at any moment: the file is whole, and what was written is in it once."""
+"""After kill -9 at any moment the file is valid, and has each written row once."""
 
 from __future__ import annotations
 

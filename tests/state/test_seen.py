@@ -1,4 +1,4 @@
-"""What was the most is missed after a restart too, for 14 days."""
+"""The highest numbers are kept after a restart, for 14 days."""
 
 from __future__ import annotations
 

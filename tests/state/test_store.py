@@ -1,4 +1,4 @@
-"""The thread that writes: what stands in its way is one word, one line of the log and lost nowhere."""
+"""The writing thread: a trouble is one word and one line of the log, and no row is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPU hours in the file: nothing counts twice, what processes leave adds up, and days come and go."""
+"""GPU hours in the file: nothing counts twice, rows of processes add up, old days are deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file of each version that was ever released becomes one of the newest, with what is in it."""
+"""A file of each released version is migrated to the newest, with its data."""
 
 from __future__ import annotations
 

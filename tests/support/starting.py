@@ -1,4 +1,4 @@
-"""An agent from its first moment on, for what may happen during its start."""
+"""An agent from its first moment on, for tests of the start."""
 
 from __future__ import annotations
 

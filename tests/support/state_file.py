@@ -1,4 +1,4 @@
-"""A file in STATE_DIR as agents of earlier days left it."""
+"""A file in STATE_DIR as left by earlier versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPUs in every state, for the tests of what is shown of them."""
+"""GPUs in every state, for tests of views."""
 
 from __future__ import annotations
 

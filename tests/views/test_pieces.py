@@ -1,4 +1,4 @@
-"""JSON that is put together of pieces is what pydantic makes of the whole."""
+"""JSON that is joined from pieces equals pydantic's JSON of the whole."""
 
 from __future__ import annotations
 

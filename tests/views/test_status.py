@@ -1,4 +1,4 @@
-"""`/status`: exact JSON in every state, "N/A" for what is unknown, and which processes are listed."""
+"""`/status`: exact JSON in every state, "N/A" for unknown values, and the listed processes."""
 
 from __future__ import annotations
 

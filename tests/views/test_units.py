@@ -1,4 +1,4 @@
-"""Units as the wire shows them."""
+"""Units as the answers show them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPUs to be judged: well but for what a test says."""
+"""GPUs for tests of rules: healthy except for the fault of the test."""
 
 from __future__ import annotations
 

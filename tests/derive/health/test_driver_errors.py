@@ -1,4 +1,4 @@
-"""A driver that fails to tell values: a finding only of what lasts, and matters or was told before."""
+"""A driver that fails to report values: a finding only if it lasts and matters."""
 
 from __future__ import annotations
 

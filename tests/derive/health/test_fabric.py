@@ -1,4 +1,4 @@
-"""The NVLink fabric: what of it is judged, and what is left alone."""
+"""The NVLink fabric: which values are judged, and which are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict: a table for each rule, from just well to just ill."""
+"""The verdict: a table for each rule with the values at its threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings by what a GPU did over time, from just too little to just enough."""
+"""Findings from conditions over time, with the values at each threshold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clocks of one GPU: each by its number; what holds them back goes by two names."""
+"""Clocks of one GPU: each by its NVML number; the event reasons by both names of their function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a GPU fails to tell, from NVML to the finding: only what lasts, and matters or was told before."""
+"""Failed values, from NVML to the finding: only if the failure lasts and matters."""
 
 from __future__ import annotations
 

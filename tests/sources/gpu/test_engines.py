@@ -1,4 +1,4 @@
-"""The engines of one GPU: only a percentage is believed."""
+"""The engines of one GPU: only a percentage is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does not change is read seldom, and a call that fails in passing does not erase it for minutes."""
+"""Fixed values are read seldom, and a passing failure does not hide them for minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One GPU through real nvitop: exact values, what becomes of each failure, and what a sample costs."""
+"""One GPU through real nvitop: exact values, each failure, and the cost of a sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the InfoROM can be believed: asked after a sample, seldom, and answered by a return code."""
+"""Whether the InfoROM is valid: checked seldom, after a sample, by a return code."""
 
 from __future__ import annotations
 

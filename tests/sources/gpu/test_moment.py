@@ -1,4 +1,4 @@
-"""What is read while nobody looks."""
+"""Values that are read without demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What NVLinks lead to: switches, other GPUs, or nowhere."""
+"""Remote ends of NVLinks: switches, other GPUs, or none."""
 
 from __future__ import annotations
 

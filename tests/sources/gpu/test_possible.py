@@ -1,4 +1,4 @@
-"""A number that cannot be is unknown, whatever field it stands in; what real hardware does is believed."""
+"""An impossible number is unknown, in every field; values of real hardware are accepted."""
 
 from __future__ import annotations
 

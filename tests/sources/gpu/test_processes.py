@@ -1,4 +1,4 @@
-"""Process lists: merged, exact, and never made up, whatever the driver refuses or changes meanwhile."""
+"""Process lists: merged and exact, whatever the driver refuses or changes meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered of a GPU that does not tell: since when, whether it ever did, how often it failed."""
+"""The record of unknown values: since when, whether ever reported, how often failed."""
 
 from __future__ import annotations
 

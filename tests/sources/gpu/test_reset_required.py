@@ -1,4 +1,4 @@
-"""A GPU that requires a reset: what it still tells is shown, and it is not well."""
+"""A GPU that requires a reset: its remaining values are shown, and it is critical."""
 
 from __future__ import annotations
 

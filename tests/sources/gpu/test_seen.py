@@ -1,4 +1,4 @@
-"""The best that a card was seen to do before the agent started holds in the same slot alone."""
+"""The highest numbers of a card from before the start count only in the same slot."""
 
 from __future__ import annotations
 

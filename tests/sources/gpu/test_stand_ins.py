@@ -1,4 +1,4 @@
-"""Where one NVML function does not tell a value, another name of it does."""
+"""If one NVML function does not report a value, a substitute does."""
 
 from __future__ import annotations
 

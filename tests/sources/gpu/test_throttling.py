@@ -1,4 +1,4 @@
-"""For how long something held the clocks back: counted in nanoseconds, whatever number it has."""
+"""Throttled time: counted in nanoseconds, under each number of its field value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The coarse rates of one GPU: only a percentage is believed."""
+"""The coarse rates of one GPU: only a percentage is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""XID errors wait for us in the driver; each is told once, and none is lost between two waits."""
+"""XID errors wait in the driver; each is returned once, and none is lost between two waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver failed to tell, beside the values of the plain answer: only if there is something."""
+"""`failed` of `/gpu` without detail: only if a value failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPM in `/gpu`: it goes before the coarser rates."""
+"""GPM in `/gpu`: it takes precedence over the coarser rates."""
 
 from __future__ import annotations
 

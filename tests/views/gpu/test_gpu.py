@@ -1,4 +1,4 @@
-"""`/gpu`: exact JSON in every state, null for what is unknown, and small enough to be streamed."""
+"""`/gpu`: exact JSON in every state, null for unknown values, and small enough to be streamed."""
 
 from __future__ import annotations
 

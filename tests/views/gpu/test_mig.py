@@ -1,4 +1,4 @@
-"""The MIG instances of a GPU in `/gpu`: there in MIG mode alone, and null for what is unknown."""
+"""The MIG instances of a GPU in `/gpu`: only in MIG mode, and null for unknown values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unknown` and `failed` of detail=1: every null is named with its reason, nothing that is told is."""
+"""`unknown` and `failed` of detail=1: every null has its reason, and no known value is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes in `/metrics`: whose each is, how many there are, and nothing left of one that is gone."""
+"""Processes in `/metrics`: owner and number, and no series of a process that is gone."""
 
 from __future__ import annotations
 

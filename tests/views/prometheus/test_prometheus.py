@@ -1,4 +1,4 @@
-"""`/metrics`: exact lines, nothing where nothing is known, nothing left of what is gone."""
+"""`/metrics`: exact lines, no series for unknown values, none for what is gone."""
 
 from __future__ import annotations
 
