@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from agent.settings import documented
-from tests.support.agents import ROOT, agent_process
+from tests.support.agents import ROOT, agent_process, wait_until
 from tests.support.documents import commands
 
 # docs/kubernetes.md has commands for a cluster, and docs/recipes.md programs that its own test runs.
@@ -111,6 +111,8 @@ def test_a_start_command_and_its_requests_work_as_they_are_written(start: str) -
     prefix = "/server1" if "server1" in arguments else ""
     with agent_process(*arguments, prefix=prefix, **environ) as agent:
         address = agent.url.removesuffix(prefix)
+        if "--simulate" in arguments:
+            wait_until(lambda: agent.get("/count").status_code == 200, "the driver answers")
         for request in SHOWN[start]:
             curl = shlex.split(request.replace("http://localhost:8000", address))
             with subprocess.Popen(  # noqa: S603  (the documents' own command)

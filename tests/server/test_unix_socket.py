@@ -15,6 +15,7 @@ from agent.server.agent_server import AgentServer
 from agent.server.listener import listening_at
 from tests.server.test_protocol import DEADLINE, ImpatientProtocol, read_to_end, wait_until
 from tests.support.agents import agent_process
+from tests.support.agents import wait_until as until
 from tests.support.starting import starting_agent
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def path(tmp_path: Path) -> str:
 
 def test_it_serves_there_alone_and_says_so(path: str) -> None:
     with agent_process("--simulate", "1", UDS=path, PORT="1") as agent:
-        assert agent.get("/count").json() == {"code": 0, "data": 1}
+        until(lambda: agent.get("/count").json() == {"code": 0, "data": 1}, "the driver answers")
         assert f" on http://unix:{path}:/ — " in agent.log
         assert "UDS replaces HOST and PORT" in agent.log
         assert "anyone who reaches this socket can read" in agent.log
