@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from agent.server.early import EarlyApp
     from agent.server.handshakes import Handshakes
     from agent.server.service_manager import ServiceManager
 
@@ -56,8 +57,11 @@ class AgentServer(Server):
         restart: RestartRequest | None = None,
         manager: ServiceManager | None = None,
         handshakes: Handshakes | None = None,
+        early: EarlyApp | None = None,
     ) -> None:
         """`manager` is told that it serves and that it ends. With `handshakes` it speaks TLS on its socket.
+
+        It makes the app of `early`, which is the app of `config`, and accepts before. None: the app is there.
 
         `end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
 
@@ -68,6 +72,7 @@ class AgentServer(Server):
         self._restart = restart
         self._manager = manager
         self._handshakes = handshakes
+        self._early = early
         self._accepting: list[asyncio.Task[None]] = []
         self._exit_deadline = exit_deadline
         self._end = end
@@ -109,8 +114,9 @@ class AgentServer(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, unless a signal comes first: then what has not yet started is given up."""
-        starting = asyncio.create_task(self._start(sockets))
+        starting = asyncio.create_task(self._start(sockets or []))
         while not starting.done() and not self.should_exit:
+            await super().on_tick(0)  # the date that early answers carry
             await asyncio.wait([starting], timeout=0.05)
         await asyncio.wait([starting], timeout=self.start_grace)
         if starting.done():
@@ -118,16 +124,27 @@ class AgentServer(Server):
         else:
             starting.cancel()
 
-    async def _start(self, sockets: list[socket.socket] | None) -> None:
-        if self._handshakes is None:
-            await super().startup(sockets)
+    async def _start(self, sockets: list[socket.socket]) -> None:
+        if self._early is None:
+            await super().startup([])
+            self.servers = await self._accept(sockets)
             return
-        await super().startup([])  # all but its own way to accept, which bounds no handshakes
-        for listener in sockets or []:
-            accepting = self._handshakes.accept(listener, self._make_protocol)
-            task = asyncio.create_task(accepting)
+        servers = await self._accept(sockets)
+        await self._early.make()
+        await super().startup([])  # which believes that there are none
+        self.servers = servers
+        self._early.open()
+
+    async def _accept(self, sockets: list[socket.socket]) -> list[asyncio.Server]:
+        """From here on; uvicorn's own way would bound no handshakes."""
+        if self._handshakes is None:
+            create, backlog = asyncio.get_running_loop().create_server, self.config.backlog
+            return [await create(self._make_protocol, sock=each, backlog=backlog) for each in sockets]
+        for listener in sockets:
+            task = asyncio.create_task(self._handshakes.accept(listener, self._make_protocol))
             task.add_done_callback(self._end_without)
             self._accepting.append(task)
+        return []
 
     def _end_without(self, accepting: asyncio.Task[None]) -> None:
         """An agent that accepts nothing any more ends, so that it is started again."""
