@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from uvicorn import Config, Server
@@ -47,6 +48,9 @@ class AgentServer(Server):
     """uvicorn's server, for which a signal is an orderly end: it is not raised again afterwards."""
 
     start_grace = 0.5  # seconds that a start under way has left when a signal comes
+    tick_interval = (
+        1.0  # seconds, at most; uvicorn's ten ticks a second cost as much as a GPU that is watched
+    )
 
     def __init__(
         self,
@@ -74,6 +78,8 @@ class AgentServer(Server):
         self._handshakes = handshakes
         self._early = early
         self._accepting: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # None: it does not run yet
+        self._exits = asyncio.Event()
         self._exit_deadline = exit_deadline
         self._end = end
 
@@ -105,15 +111,26 @@ class AgentServer(Server):
         if self._manager is not None and not self.should_exit:
             self._manager.stops()
         self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exits.set)  # a handler may run while the loop waits
+
+    async def main_loop(self) -> None:
+        """Ticks until it is to end: at a signal at once, else (`should_exit`) with the next tick."""
+        interval = min(self.tick_interval, self._manager.tick_interval if self._manager else math.inf)
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._exits.wait()
 
     async def on_tick(self, counter: int) -> bool:
-        """Every 0.1 s from the moment on when it accepts connections."""
+        """From the moment on when the app has started."""
         if self._manager is not None:
             self._manager.serves()
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts, unless a signal comes first: then what has not yet started is given up."""
+        self._loop = asyncio.get_running_loop()
         starting = asyncio.create_task(self._start(sockets or []))
         while not starting.done() and not self.should_exit:
             await super().on_tick(0)  # the date that early answers carry
@@ -151,6 +168,7 @@ class AgentServer(Server):
         if not accepting.cancelled() and (fault := accepting.exception()) is not None:
             logger.error("The agent no longer accepts connections", exc_info=fault)
             self.should_exit = True
+            self._exits.set()
             self.status = FAULT
 
     def _make_protocol(self) -> asyncio.Protocol:
