@@ -401,7 +401,11 @@ def test_what_is_refused_does_not_fill_the_log(tmp_path: Path, level: str, told:
 
 
 def test_health_answers_before_what_it_does_not_need_is_loaded(tmp_path: Path) -> None:
-    with running(tmp_path, lines=0, URL_PREFIX="slow-start") as agent:
+    notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notified.bind(f"{tmp_path}/notify")
+    notified.settimeout(0)
+    environ = {"URL_PREFIX": "slow-start", "NOTIFY_SOCKET": f"{tmp_path}/notify"}
+    with notified, running(tmp_path, lines=0, **environ) as agent:
         wait_for_port(agent.port)
         url = f"http://127.0.0.1:{agent.port}/slow-start"
         answer = httpx.get(f"{url}/health", timeout=DEADLINE)
@@ -409,6 +413,8 @@ def test_health_answers_before_what_it_does_not_need_is_loaded(tmp_path: Path) -
         assert answer.headers["Date"]
         with pytest.raises(httpx.ReadTimeout):  # all else waits for the app
             httpx.get(f"{url}/count", timeout=0.2)
+        with pytest.raises(BlockingIOError):  # nor does systemd hear yet that the start is complete
+            notified.recv(64)
         assert agent.stderr.readline() == "creating\n"
         assert agent.stop()[0] == 0
 
