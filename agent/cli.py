@@ -9,13 +9,12 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.server.listener import BACKLOG, CannotListen, listen, listening_at, url_host
 from agent.server.logs import configure_logging, say
-from agent.server.other_server import OtherServer
-from agent.server.single_worker import SingleWorker, is_supervised
 from agent.settings import Settings, SettingsError, documented, scenarios
 from agent.settings.environment import find_env_file, load_settings
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from agent.server.agent_server import RestartRequest
     from agent.server.handshakes import Handshakes
 
 NAME = "nvidia-smi-web-agent"
@@ -64,15 +62,11 @@ def main(argv: Sequence[str] | None = None, *, end: Callable[[int], object], mai
         settings = load_settings(os.environ, arguments=arguments, env_file=env_file)
         configure_logging(settings.log_level, settings.log_format)
         with listening_at(settings.uds) if settings.uds else listen(settings.host, settings.port) as listener:
-            # Only now: a wrong setting or a port in use shows at once.
-            from agent.app import create_app
-            from agent.server.agent_server import RestartRequest
-
-            restart = RestartRequest()
-            app = create_app(settings, restart=restart)
             host_from_environment = bool(os.environ.get("HOST")) and not arguments.get("HOST")
-            _announce(settings, _address(settings), env_file, host_from_environment=host_from_environment)
-            return _serve(app, settings, listener, end, restart)
+            announce = partial(
+                _announce, settings, _address(settings), env_file, host_from_environment=host_from_environment
+            )
+            return _serve(settings, listener, end, announce)
     except SettingsError as error:
         return _refuse(error)
     except CannotListen as error:
@@ -86,6 +80,9 @@ def app_from_environment(main_file: str) -> ASGIApp:
     Wrong settings end the process as in `main`; under a supervisor with FAILED_START, because it would
     otherwise restart the process for ever.
     """
+    from agent.server.other_server import OtherServer  # only here: `main` needs neither
+    from agent.server.single_worker import SingleWorker, is_supervised
+
     env_file = find_env_file(main_file)
     try:
         settings = load_settings(os.environ, env_file=env_file)
@@ -234,20 +231,33 @@ def _announce(
 
 
 def _serve(
-    app: ASGIApp,
     settings: Settings,
     listener: socket.socket,
     end: Callable[[int], object],
-    restart: RestartRequest,
+    announce: Callable[[], object],
 ) -> int:
-    """Runs until the server ends; returns the exit status."""
+    """Runs until the server ends; returns the exit status. Raises SettingsError as `create_app` does."""
+    # Only now: a wrong setting or a port in use shows at once.
     from uvicorn import Config
 
-    from agent.server.agent_server import AgentServer
+    from agent.server.agent_server import AgentServer, RestartRequest
+    from agent.server.early import EarlyApp
     from agent.server.forwarded import ForwardedFor
     from agent.server.protocol import LimitedHttpProtocol
     from agent.server.service_manager import ServiceManager
 
+    restart = RestartRequest()
+
+    def make() -> ASGIApp:
+        from agent.app import create_app  # most of a start, and /health does not need it
+
+        made = create_app(settings, restart=restart)
+        gc.freeze()  # what is loaded by now stays: a search of it for garbage would halt everything for 0.1 s
+        announce()
+        return made
+
+    early = EarlyApp(make, prefix=settings.url_prefix, simulated=bool(settings.simulate_gpus))
+    app: ASGIApp = early
     if settings.access_log:  # nothing else asks for the client's address
         app = ForwardedFor(app, trusted=settings.forwarded_allow_ips, on_unix_socket=bool(settings.uds))
     config = Config(
@@ -265,7 +275,6 @@ def _serve(
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
-    gc.freeze()  # modules loaded so far stay: collecting garbage among them would halt everything for 0.1 s
     manager = ServiceManager(os.environ)
     if manager.watches:
         faulthandler.enable()  # systemd ends a hung event loop by SIGABRT: the log then has its traceback
@@ -276,6 +285,7 @@ def _serve(
         restart=restart,
         manager=manager,
         handshakes=_handshakes(settings) if settings.tls_cert else None,
+        early=early,
     )
     server.run(sockets=[listener])
     return server.status

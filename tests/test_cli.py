@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from agent import __version__
@@ -53,7 +54,8 @@ async def app(scope, receive, send):
 
 def create_app(settings, restart=None):
     if settings.url_prefix == "/slow-start":
-        print("creating", file=sys.stderr, flush=True)
+        loaded = {"fastapi", "nvitop", "psutil", "pydantic", "pynvml"} & sys.modules.keys()
+        print("creating", *loaded, file=sys.stderr, flush=True)
         time.sleep(3600)
     if settings.url_prefix == "/crash":
         raise RuntimeError("unforeseen")
@@ -405,6 +407,25 @@ def test_what_is_refused_does_not_fill_the_log(tmp_path: Path, level: str, told:
     assert status == 0
     assert log.count(" DEBUG Refused ('127.0.0.1', ") == told
     assert bool(log) == bool(told)
+
+
+def test_health_answers_before_what_it_does_not_need_is_loaded(tmp_path: Path) -> None:
+    notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notified.bind(f"{tmp_path}/notify")
+    notified.settimeout(0)
+    environ = {"URL_PREFIX": "slow-start", "NOTIFY_SOCKET": f"{tmp_path}/notify"}
+    with notified, running(tmp_path, lines=0, **environ) as agent:
+        wait_for_port(agent.port)
+        url = f"http://127.0.0.1:{agent.port}/slow-start"
+        answer = httpx.get(f"{url}/health", timeout=DEADLINE)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+        assert answer.headers["Date"]
+        with pytest.raises(httpx.ReadTimeout):  # all else waits for the app
+            httpx.get(f"{url}/count", timeout=0.2)
+        with pytest.raises(BlockingIOError):  # nor does systemd hear yet that the start is complete
+            notified.recv(64)
+        assert agent.stderr.readline() == "creating\n"
+        assert agent.stop()[0] == 0
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -11,8 +11,8 @@ from anyio import to_thread
 from fastapi import Security
 from fastapi.openapi.utils import get_openapi
 from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
+from pydantic import BaseModel, Field
 
-from agent.http.errors import Failure
 from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
@@ -88,6 +88,16 @@ _REASONS = {
     500: "No NVIDIA driver, or the agent failed (code 2)",
     503: "Not ready, or too many streams; try again (code 2)",
 }
+
+
+class Failure(BaseModel):
+    """The envelope of every failing answer; it is written by `errors.envelope`."""
+
+    code: int = Field(
+        description="1: the request is wrong, 2: the agent or the host failed, 401: unauthorized"
+    )
+    data: dict[str, Any] | None = Field(description="always null in a failing answer")
+    error: str = Field(description="one sentence that says what was wrong")
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -53,14 +53,18 @@ def _served(files: Mapping[str, str]) -> dict[str, str]:
 
 
 # Nothing that an editor or a file manager has left there.
-_WRITTEN = {
-    file.name: file.read_text("utf-8")
-    for file in sorted(WEB.iterdir())
-    if file.suffix in TYPES or file.name == SHELL_NAME
+_SERVED = {
+    name: text.encode()
+    for name, text in _served(
+        {
+            file.name: file.read_text("utf-8")
+            for file in sorted(WEB.iterdir())
+            if file.suffix in TYPES or file.name == SHELL_NAME
+        }
+    ).items()
 }
-_SERVED = {name: text.encode() for name, text in _served(_WRITTEN).items()}
 BUILD = build_of(_SERVED)
-SHELL = _WRITTEN[SHELL_NAME]
+SHELL = _SERVED[SHELL_NAME].decode()
 ASSETS = {name: content for name, content in _SERVED.items() if name != SHELL_NAME}
 
 

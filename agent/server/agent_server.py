@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from uvicorn import Config, Server
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from agent.server.early import EarlyApp
     from agent.server.handshakes import Handshakes
     from agent.server.service_manager import ServiceManager
 
@@ -46,6 +48,8 @@ class AgentServer(Server):
     """uvicorn's server, which ends in order at a signal and does not raise it again."""
 
     start_grace = 0.5  # seconds that an unfinished start gets when a signal comes
+    # Seconds at most; uvicorn's ten ticks a second cost as much as a GPU that is watched.
+    tick_interval = 1.0
 
     def __init__(
         self,
@@ -56,10 +60,13 @@ class AgentServer(Server):
         restart: RestartRequest | None = None,
         manager: ServiceManager | None = None,
         handshakes: Handshakes | None = None,
+        early: EarlyApp | None = None,
     ) -> None:
         """`manager` is notified when the server serves and when it ends.
 
         With `handshakes` the server speaks TLS.
+
+        It makes the app of `early`, which is the app of `config`, and accepts before. None: the app is there.
 
         `end(status)` is called `exit_deadline` seconds after the first signal if the server runs then.
 
@@ -70,7 +77,10 @@ class AgentServer(Server):
         self._restart = restart
         self._manager = manager
         self._handshakes = handshakes
+        self._early = early
         self._accepting: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # None: it does not run yet
+        self._exits = asyncio.Event()
         self._exit_deadline = exit_deadline
         self._end = end
 
@@ -102,17 +112,29 @@ class AgentServer(Server):
         if self._manager is not None and not self.should_exit:
             self._manager.stops()
         self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exits.set)  # a handler may run while the loop waits
+
+    async def main_loop(self) -> None:
+        """Ticks until it is to end: at a signal at once, else (`should_exit`) with the next tick."""
+        interval = min(self.tick_interval, self._manager.tick_interval if self._manager else math.inf)
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._exits.wait()
 
     async def on_tick(self, counter: int) -> bool:
-        """Called every 0.1 s once the server accepts connections."""
+        """Called once a second, or more often, from when the app has started."""
         if self._manager is not None:
             self._manager.serves()
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts; a signal that comes first cancels the rest of the start."""
-        starting = asyncio.create_task(self._start(sockets))
+        self._loop = asyncio.get_running_loop()
+        starting = asyncio.create_task(self._start(sockets or []))
         while not starting.done() and not self.should_exit:
+            await super().on_tick(0)  # the date that early answers carry
             await asyncio.wait([starting], timeout=0.05)
         await asyncio.wait([starting], timeout=self.start_grace)
         if starting.done():
@@ -120,22 +142,34 @@ class AgentServer(Server):
         else:
             starting.cancel()
 
-    async def _start(self, sockets: list[socket.socket] | None) -> None:
-        if self._handshakes is None:
-            await super().startup(sockets)
+    async def _start(self, sockets: list[socket.socket]) -> None:
+        if self._early is None:
+            await super().startup([])
+            self.servers = await self._accept(sockets)
             return
-        await super().startup([])  # except uvicorn's own way to accept, which has no limits for handshakes
-        for listener in sockets or []:
-            accepting = self._handshakes.accept(listener, self._make_protocol)
-            task = asyncio.create_task(accepting)
+        servers = await self._accept(sockets)
+        await self._early.make()
+        await super().startup([])  # which believes that there are none
+        self.servers = servers
+        self._early.open()
+
+    async def _accept(self, sockets: list[socket.socket]) -> list[asyncio.Server]:
+        """From here on; uvicorn's own way would bound no handshakes."""
+        if self._handshakes is None:
+            create, backlog = asyncio.get_running_loop().create_server, self.config.backlog
+            return [await create(self._make_protocol, sock=each, backlog=backlog) for each in sockets]
+        for listener in sockets:
+            task = asyncio.create_task(self._handshakes.accept(listener, self._make_protocol))
             task.add_done_callback(self._end_without)
             self._accepting.append(task)
+        return []
 
     def _end_without(self, accepting: asyncio.Task[None]) -> None:
         """End an agent that no longer accepts connections, so that it is started again."""
         if not accepting.cancelled() and (fault := accepting.exception()) is not None:
             logger.error("The agent no longer accepts connections", exc_info=fault)
             self.should_exit = True
+            self._exits.set()
             self.status = FAULT
 
     def _make_protocol(self) -> asyncio.Protocol:

@@ -27,6 +27,8 @@ class ServiceManager:
         self._fed_at = clock()
         self._feed_interval = _watchdog_seconds(environ) / 2  # as sd_watchdog_enabled(3) recommends; 0: none
         self.watches = bool(self._address) and self._feed_interval > 0
+        # Seconds between two calls of `serves`, at most: each comes in good time, also a late one.
+        self.tick_interval = self._feed_interval / 5 if self.watches else float("inf")
 
     def serves(self) -> None:
         """Called by the event loop regularly, as long as the agent serves."""

@@ -48,6 +48,6 @@ def serving(command: Sequence[str], cwd: Path, url: str, environ: Mapping[str, s
 def _answers(process: Process) -> bool:
     assert process.popen.poll() is None, f"it ended; its log:\n{process.log}"
     try:
-        return httpx.get(f"{process.url}/health").status_code == httpx.codes.OK
+        return httpx.get(f"{process.url}/health?whole").status_code == httpx.codes.OK
     except httpx.TransportError:
         return False

@@ -77,6 +77,7 @@ def test_a_watchdog_is_fed_twice_in_its_time_and_no_more(systemd: Systemd) -> No
     environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
     manager = ServiceManager(systemd.environ | environ, clock=clock)
     assert manager.watches
+    assert manager.tick_interval == 3.0
     for _ in range(481):  # up to the end of the minute
         manager.serves()
         clock.now += 0.125

@@ -241,6 +241,6 @@ def wait_until(
 def _answers(process: Process) -> bool:
     assert process.popen.poll() is None, f"the agent ended; its log:\n{process.log}"
     try:
-        return process.get("/health").status_code == 200
+        return process.get("/health?whole").status_code == 200  # without a query it answers before the rest
     except httpx.TransportError:
         return False

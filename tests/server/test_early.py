@@ -1,0 +1,125 @@
+"""/health answers while the app is made; every other request waits for the app, and is answered by it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from agent.app import create_app
+from agent.server.early import EarlyApp
+from agent.simulation import Simulation
+from tests.support.agents import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.applications import Starlette
+
+pytestmark = pytest.mark.anyio
+
+ORIGIN = "https://a.example"
+COMMON = {"TOKEN": "hunter2", "CORS_ORIGINS": ORIGIN, "ALLOWED_HOSTS": "gpu.example"}
+
+
+class Start:
+    """An agent whose app is made when the test lets it be."""
+
+    def __init__(self, **environ: str) -> None:
+        self.settings = settings(**COMMON, **environ)
+        self.may_be_made = threading.Event()
+        self.made: Starlette | None = None
+        simulated = bool(self.settings.simulate_gpus)
+        self.app = EarlyApp(self._make, prefix=self.settings.url_prefix, simulated=simulated)
+        transport = httpx.ASGITransport(self.app)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://192.0.2.1")
+
+    def _make(self) -> Starlette:
+        assert self.may_be_made.wait(10)
+        self.made = create_app(self.settings, contained=False)
+        return self.made
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """As the server starts it."""
+        self.may_be_made.set()
+        await self.app.make()
+        assert self.made is not None
+        async with self.made.router.lifespan_context(self.made):
+            self.app.open()
+            yield
+
+
+@pytest.fixture(
+    params=[{}, {"URL_PREFIX": "/lab"}, {"SIMULATE_GPUS": "2"}], ids=["plain", "prefix", "simulated"]
+)
+def start(request: pytest.FixtureRequest) -> Start:
+    return Start(**request.param)
+
+
+async def test_the_early_answer_is_that_of_the_app(start: Start) -> None:
+    path = f"{start.settings.url_prefix}/health"
+    with Simulation(1):
+        early = await start.client.get(path)
+        async with start.serving():
+            late = await start.client.get(path)
+    assert (early.status_code, late.status_code) == (200, 200)
+    assert early.content == late.content
+    # Of CORS_ORIGINS; an answer that nobody may store needs none.
+    assert {*early.headers.raw, (b"vary", b"Origin")} == set(late.headers.raw)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        pytest.param("GET", "/count", {"Authorization": "hunter2", "Host": "gpu.example"}, 200, id="data"),
+        pytest.param("GET", "/count", {"Host": "gpu.example"}, 401, id="no credential"),
+        pytest.param("GET", "/count", {"Authorization": "hunter2"}, 400, id="a foreign host"),
+        pytest.param("GET", "/health?x=1", {}, 200, id="a query"),
+        pytest.param("HEAD", "/health", {}, 200, id="HEAD"),
+        pytest.param("POST", "/health", {}, 405, id="POST"),
+        pytest.param("GET", "/health", {"Origin": ORIGIN}, 200, id="a page of another origin"),
+        pytest.param("GET", "/lab/health", {"Host": "gpu.example"}, 401, id="a prefix that is none"),
+    ],
+)
+async def test_every_other_request_waits_for_the_app(
+    method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    start = Start(SIMULATE_GPUS="2")
+    asking = asyncio.create_task(start.client.request(method, path, headers=headers))
+    await asyncio.sleep(0.05)
+    assert not asking.done()
+    async with start.serving():
+        answer = await asking
+        again = await start.client.request(method, path, headers=headers)
+    assert answer.status_code == status
+    assert (answer.content, sorted(answer.headers.raw)) == (again.content, sorted(again.headers.raw))
+
+
+async def test_what_its_making_raises_is_raised_where_it_is_waited_for() -> None:
+    def fail() -> Starlette:
+        raise LookupError("unforeseen")
+
+    with pytest.raises(LookupError, match="unforeseen"):
+        await EarlyApp(fail, prefix="", simulated=False).make()
+
+
+async def test_a_start_that_is_given_up_leaves_its_thread_behind_in_silence() -> None:
+    may_end, ended = threading.Event(), threading.Event()
+
+    def hang() -> Starlette:
+        may_end.wait(10)
+        ended.set()
+        raise LookupError("too late to be told")
+
+    making = asyncio.create_task(EarlyApp(hang, prefix="", simulated=False).make())
+    await asyncio.sleep(0)
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+    may_end.set()
+    assert await asyncio.to_thread(ended.wait, 10)
