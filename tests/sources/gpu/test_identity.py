@@ -91,7 +91,10 @@ def test_all_that_is_written_on_a_board_is_told(one: OneGpu) -> None:
 def test_a_board_without_a_part_number_has_none(one: OneGpu) -> None:
     one.gpu.fix(part_number="")
 
-    assert one.read().identity.part_number is None
+    reading = one.read()
+
+    assert reading.identity.part_number is None
+    assert reading.unknown["identity.part_number"].function == "nvmlDeviceGetBoardPartNumber"
 
 
 def test_a_gpu_whose_firmware_the_driver_runs_tells_no_version_of_it() -> None:
