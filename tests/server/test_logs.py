@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 import sys
 import threading
+from contextlib import redirect_stderr
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +263,15 @@ def test_long_lines_that_nobody_reads_are_bounded_by_their_bytes(pipe: Pipe) -> 
     finally:
         pipe.logger.propagate = True
     assert 9 <= 20 - pipe.writer.dropped <= 11, "nine wait, and the thread has one or two"
+
+
+def test_a_handler_of_what_is_no_file_stays(loggers: dict[str, logging.Logger]) -> None:
+    with redirect_stderr(io.StringIO()):
+        handler = logging.StreamHandler(sys.stderr)
+        loggers["uvicorn"].handlers[:] = [handler]
+        configure_logging("info")
+
+    assert loggers["uvicorn"].handlers == [handler]
 
 
 class Idle(LogWriter):
