@@ -26,7 +26,7 @@ class ForwardedFor:
     that ::ffff:192.0.2.1 is 192.0.2.1. `trusted` is what FORWARDED_ALLOW_IPS accepts.
     """
 
-    def __init__(self, app: ASGIApp, *, trusted: Sequence[str], on_unix_socket: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, trusted: Sequence[str], on_unix_socket: bool) -> None:
         """With `on_unix_socket`, a peer without an address is on this host; else it is unknown."""
         self._app = app
         self._nameless = LOCAL if on_unix_socket else None

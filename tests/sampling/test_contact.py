@@ -75,6 +75,27 @@ async def test_the_driver_is_asked_every_five_seconds_while_all_is_well() -> Non
         assert one.contact.gpu_count == 2
 
 
+async def test_the_driver_is_asked_in_each_round_while_one_gpu_is_in_doubt() -> None:
+    async with made() as one:
+        one.gpus[1].error = "Gone"
+        await one.contact.read_gpus(one.now, watched=True)
+        for _ in range(2):
+            await one.look()
+        assert one.driver.reads == 3
+
+
+async def test_while_the_driver_does_not_answer_there_are_no_gpus() -> None:
+    async with made() as one:
+        one.driver.error = "Away"
+        one.now += 5
+        await one.look()
+        await one.look()
+        assert (one.contact.gpus, one.contact.gpu_count, one.contact.error) == ([], None, "Away")
+        one.driver.error = None
+        await one.look()
+        assert [slot.index for slot in one.contact.gpus] == [0, 1]
+
+
 async def test_what_is_let_go_is_let_go_once_and_made_anew_by_a_look() -> None:
     async with made() as one:
         assert one.contact.is_made

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from agent.readings import Snapshot
 from agent.sampling.collector import MAX_WAIT, Collector
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
@@ -18,7 +19,6 @@ from tests.support.sources import FakeHardware
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from agent.readings import Snapshot
 
 RELEASE_AFTER = 60.0
 
@@ -252,6 +252,31 @@ async def test_a_reader_that_comes_back_late_gets_the_newest_snapshot_only() -> 
             assert second is not None
             assert time.monotonic() - second.taken_monotonic < 3 * INTERVAL
         quick.cancel()
+
+
+@pytest.mark.parametrize(
+    ("taken", "demand_since", "last_tick", "late"),
+    [
+        pytest.param(10.25, 0.0, 10.0, 0, id="a little late: the grid is kept"),
+        pytest.param(10.75, 0.0, 10.0, 0, id="late"),
+        pytest.param(11.0, 0.0, 11.0, 1, id="a whole interval late: a new grid"),
+        pytest.param(11.0, 10.5, 11.0, 0, id="for somebody who has just come"),
+        pytest.param(9.75, 0.0, 9.75, 0, id="early"),
+    ],
+)
+async def test_ticks_are_on_a_grid_and_one_that_misses_its_turn_is_counted(
+    taken: float, demand_since: float, last_tick: float, late: int
+) -> None:
+    class Taken:
+        async def collect(self, **_: bool) -> Snapshot:
+            return Snapshot(taken, taken)
+
+    collector: Any = Taken()
+    sampler = Sampler(collector, Pace(1.0, 0))
+    sampler._tick_interval = 1.0  # noqa: SLF001  (the ticker's own, as the next)
+    await sampler._tick(10.0, demand_since)  # noqa: SLF001
+
+    assert (sampler._last_tick, sampler.late_samples) == (last_tick, late)  # noqa: SLF001
 
 
 async def test_a_silent_stream_says_that_it_is_alive() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 import sys
 import threading
+from contextlib import redirect_stderr
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +263,37 @@ def test_long_lines_that_nobody_reads_are_bounded_by_their_bytes(pipe: Pipe) -> 
     finally:
         pipe.logger.propagate = True
     assert 9 <= 20 - pipe.writer.dropped <= 11, "nine wait, and the thread has one or two"
+
+
+def test_a_handler_of_what_is_no_file_stays(loggers: dict[str, logging.Logger]) -> None:
+    with redirect_stderr(io.StringIO()):
+        handler = logging.StreamHandler(sys.stderr)
+        loggers["uvicorn"].handlers[:] = [handler]
+        configure_logging("info")
+
+    assert loggers["uvicorn"].handlers == [handler]
+
+
+class Idle(LogWriter):
+    """Nothing that waits is ever written."""
+
+    def _is_working(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("size", "lines"),
+    [pytest.param(1, 2000, id="2,000 lines"), pytest.param(65_536, 16, id="a MiB of them")],
+)
+def test_so_many_lines_wait_at_most(size: int, lines: int) -> None:
+    writer = Idle(1)
+    assert writer.dropped == 0
+    for _ in range(lines):
+        writer.emit(logging.makeLogRecord({"msg": "-" * (size - 1)}))
+    assert writer.dropped == 0
+    writer.emit(logging.makeLogRecord({"msg": ""}))
+    assert writer.dropped == 1
+    writer.close()
 
 
 def test_a_forked_worker_logs_although_the_queue_of_its_parent_is_full(pipe: Pipe) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from agent.readings import SourceError
 from agent.readings.kernel_lines import XidLine
+from agent.sources import kernel_log
 from agent.sources.kernel_log import KernelLogSource
 from tests.support.kmsg import record, xid
 
@@ -62,6 +63,10 @@ def test_all_that_was_written_before_is_read_with_its_time(log: Log) -> None:
 
     assert batch.lines == [(12.5 + SUSPENDED, XidLine(BUS, 31, 7, "a"))]
     assert (batch.oldest_at, batch.lost, batch.is_all) == (SUSPENDED, 0, True)
+
+
+def test_a_thousand_records_of_16_kib_are_taken_in_at_once() -> None:
+    assert (kernel_log.MAX_RECORDS, kernel_log.MAX_RECORD_BYTES) == (1000, 16_384)
 
 
 def test_a_file_that_has_ended_is_looked_at_again_after_a_pause(log: Log) -> None:

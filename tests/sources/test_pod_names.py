@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.readings import Belonging
+from agent.sources import pod_names
 from agent.sources.pod_names import PodNames
 from agent.sources.side_thread import SideThread
 from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
@@ -49,6 +50,10 @@ def kubelet(root: Path, pods: Sequence[str] = (), containers: Sequence[str] = ()
     for container in containers:
         (root / "containers" / container).symlink_to("/nowhere")
     return PodNames(str(root), SideThread())
+
+
+def test_8192_entries_of_a_folder_are_looked_at() -> None:
+    assert pod_names.MAX_ENTRIES == 8192
 
 
 def test_which_of_two_containers_is_meant_is_unknown_without_their_ids(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class _Check:
         """`ranges`: by path from here."""
         own = {path: one for path, one in ranges.items() if not _list_of(path)}
         plain = {path: one for path, one in own.items() if one.is_plain}
-        self._get = _getter(tuple(plain))
+        self._get = attrgetter(*plain)  # of two or more, so that it gives a tuple
         self._least = [one.least for one in plain.values()]
         self._most = [one.most for one in plain.values()]
         self._limited: dict[_Limit, list[int]] = {}  # places in `_most`
@@ -163,12 +163,6 @@ class _Part:
                 if sifted is not value:
                     changes[name] = sifted
         return replace(held, **changes) if changes else held
-
-
-def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda held: tuple([getattr(held, name) for name in names])
 
 
 _ALL, _READING = _Check(RANGES), _Part(RANGES)

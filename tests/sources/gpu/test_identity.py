@@ -56,6 +56,15 @@ def test_a_uuid_that_is_told_late_is_known_of_the_gpu_when_it_is_lost(one: OneGp
     assert lost.value.lasting.identity.uuid == uuid
 
 
+def test_a_gpu_that_is_lost_from_the_start_is_known_all_the_same(one: OneGpu) -> None:
+    one.gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.GPU_IS_LOST)
+    with pytest.raises(SourceError) as lost:
+        one.read()
+
+    assert lost.value.lasting is not None
+    assert lost.value.lasting.identity.uuid == one.gpu.values.uuid
+
+
 def test_another_gpu_that_says_late_who_it_is_has_no_errors_of_the_one_before(one: OneGpu) -> None:
     one.read()
     one.source.release()
@@ -91,7 +100,10 @@ def test_all_that_is_written_on_a_board_is_told(one: OneGpu) -> None:
 def test_a_board_without_a_part_number_has_none(one: OneGpu) -> None:
     one.gpu.fix(part_number="")
 
-    assert one.read().identity.part_number is None
+    reading = one.read()
+
+    assert reading.identity.part_number is None
+    assert reading.unknown["identity.part_number"].function == "nvmlDeviceGetBoardPartNumber"
 
 
 def test_a_gpu_whose_firmware_the_driver_runs_tells_no_version_of_it() -> None:

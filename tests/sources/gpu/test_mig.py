@@ -9,6 +9,7 @@ import pytest
 
 from agent.readings import Engines, GpuProcess, Mig, MigInstance, ProcessType, Utilization
 from agent.simulation import NvmlReturn, SimulatedProcess
+from agent.sources.return_codes import reason_of
 from tests.sources.one_gpu import OneGpu, one_gpu
 from tests.support.readings import with_values
 
@@ -165,6 +166,8 @@ def test_where_instances_are_not_reported_there_is_the_whole_gpu(
 
     assert not reading.mig.instances
     assert {process.pid for process in reading.processes or ()} == {10, 20, 30, 40}
+    field = "mig.enabled" if symbol == "nvmlDeviceGetMigMode" else "mig.instances"
+    assert (reading.unknown[field].function, reading.unknown[field].reason) == (symbol, reason_of(code))
 
 
 @pytest.mark.parametrize("code", UNKNOWN, ids=lambda code: code.name)

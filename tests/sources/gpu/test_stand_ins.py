@@ -75,6 +75,14 @@ def value_at(reading: Any, path: str) -> Any:
     return reading
 
 
+def test_the_speed_of_a_gpu_s_fans_is_that_of_the_first() -> None:
+    fans = agent.readings.Fans(each=(agent.readings.Fan(40, 1200), agent.readings.Fan(50, 1500)))
+    reading = agent.readings.GpuReading(0.0, fans=fans)
+
+    known = [STAND_INS[f"fans.{name}"].known(reading) for name in ("speed_percent", "speed_rpm")]
+    assert known == [40, 1200]
+
+
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.TIMEOUT, NvmlReturn.UNKNOWN])
 @pytest.mark.parametrize(
     ("told", "expected"),

@@ -242,6 +242,9 @@ def test_of_several_calls_the_reason_that_says_most_counts() -> None:
 
         unknown = one.read().unknown["clocks.event_reasons"]
 
+        one.gpu.heal()
+        assert "clocks.event_reasons" not in one.read(after=1).unknown, "once one of them tells"
+
     assert (unknown.reason, unknown.function) == (Reason.FAILED, "nvmlDeviceGetCurrentClocksEventReasons")
     record = Record()
     record.note("field", failed)
