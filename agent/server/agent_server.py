@@ -151,7 +151,7 @@ class AgentServer(Server):
         await self._early.make()
         await super().startup([])  # which believes that there are none
         self.servers = servers
-        self._early.open()
+        self._early.complete()
 
     async def _accept(self, sockets: list[socket.socket]) -> list[asyncio.Server]:
         """From here on; uvicorn's own way would bound no handshakes."""

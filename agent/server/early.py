@@ -33,10 +33,10 @@ class EarlyApp:
         self._path = prefix + PATH
         self._alive = ALIVE_SIMULATED if simulated else ALIVE
         self._app: ASGIApp | None = None
-        self._is_open = asyncio.Event()
+        self._is_complete = asyncio.Event()
 
     async def make(self) -> None:
-        """The app, to be started before `open`. Raises what its making raises."""
+        """The app, to be started before `complete`. Raises what its making raises."""
         made: Future[ASGIApp] = Future()
 
         def run() -> None:
@@ -50,16 +50,16 @@ class EarlyApp:
         threading.Thread(target=run, name="start", daemon=True).start()
         self._app = await asyncio.wrap_future(made)
 
-    def open(self) -> None:
+    def complete(self) -> None:
         """The app has started: from here on every request is its own."""
-        self._is_open.set()
+        self._is_complete.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._is_open.is_set():
+        if scope["type"] == "http" and not self._is_complete.is_set():
             if self._asks_for_life(scope):
                 await self._answer(send)
                 return
-            await self._is_open.wait()
+            await self._is_complete.wait()
         assert self._app is not None  # noqa: S101  (the server starts it after `make`)
         await self._app(scope, receive, send)
 

@@ -21,7 +21,7 @@ async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
     await asyncio.sleep(0)
     others = [asyncio.create_task(queue.run(lambda: True)) for _ in range(MAX_WAITING)]
     await asyncio.sleep(0)
-    with pytest.raises(TryAgainLater, match="32 requests wait for an answer as long; try again later"):
+    with pytest.raises(TryAgainLater, match="32 requests already wait for such an answer; try again later"):
         await queue.run(lambda: True)
     gate.set()
 

@@ -50,7 +50,7 @@ class Start:
         await self.app.make()
         assert self.made is not None
         async with self.made.router.lifespan_context(self.made):
-            self.app.open()
+            self.app.complete()
             yield
 
 
