@@ -20,7 +20,9 @@ def test_indices_are_numbers_of_ten_digits_at_most(text: str, indices: set[int] 
 
 @pytest.mark.parametrize("text", ["10000000000", "-1", "1,", "a", "\u00b2", "\u0661"])
 def test_anything_else_is_no_index(text: str) -> None:
-    with pytest.raises(InvalidRequest, match="Invalid GPU index: idx=.*; accepted: numbers joined by commas"):
+    with pytest.raises(
+        InvalidRequest, match=r"Invalid GPU index: idx=.*; accepted: numbers joined by commas"
+    ):
         parse_indices(text)
 
 

@@ -40,4 +40,4 @@ async def test_who_waits_until_something_else_happens_gets_nothing() -> None:
     gone = asyncio.get_running_loop().create_future()
     gone.set_result(None)
 
-    assert await SharedTask(asyncio.sleep(3600)).result(unless=gone) is None
+    assert await SharedTask(asyncio.sleep(3600, "done")).result(unless=gone) is None
