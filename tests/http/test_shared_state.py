@@ -16,6 +16,11 @@ async def test_minutes_of_a_setting_are_seconds_of_the_code() -> None:
     assert SharedState(settings(IDLE_HOLDER_MINUTES="15")).idle_holder_seconds == 900
 
 
+async def test_nothing_is_remembered_where_the_interval_is_0() -> None:
+    assert SharedState(settings(HISTORY_INTERVAL="0")).history is None
+    assert SharedState(settings(HISTORY_INTERVAL="10")).history is not None
+
+
 async def test_long_answers_are_packed_one_at_a_time_those_of_the_history_apart() -> None:
     shared = SharedState(settings())
     history, others = shared.limiter_of("/history"), shared.limiter_of("/metrics")
