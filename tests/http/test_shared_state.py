@@ -25,7 +25,7 @@ async def test_long_answers_are_packed_one_at_a_time_those_of_the_history_apart(
     shared = SharedState(settings())
     history, others = shared.limiter_of("/history"), shared.limiter_of("/metrics")
 
-    assert history is not others is shared.limiter_of("/gpu")
+    assert history is shared.history_queue.limiter is not others is shared.limiter_of("/gpu")
     assert (history.total_tokens, others.total_tokens) == (1, 1)
 
 
