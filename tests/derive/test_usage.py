@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.derive.usage import Part, counted, kwh, parts_of, usage_of
+from agent.derive.usage import Part, counted, hours, kwh, parts_of, usage_of
 from agent.readings import GpuProcess, GpuReading, Mig, MigInstance, ProcessType, UsageSums
 from tests.support.readings import reading
 
@@ -156,3 +156,4 @@ def test_what_was_never_reported_is_unknown() -> None:
 def test_energy_that_was_never_reported_is_unknown() -> None:
     assert kwh(None) is None
     assert kwh(7.2e6) == 2.0
+    assert hours(5400) == 1.5

@@ -367,7 +367,8 @@ async def test_whoever_makes_the_event_loop_work_takes_a_turn() -> None:
         await send({"type": "http.response.body", "body": bytes(PORTION + (scope["path"] == "/long"))})
 
     async def receive() -> Message:
-        return await asyncio.get_running_loop().create_future()
+        message: Message = await asyncio.get_running_loop().create_future()
+        return message
 
     async def send(message: Message) -> None: ...
 

@@ -12,8 +12,15 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_work_is_abandoned_when_the_last_who_waited_has_gone() -> None:
-    never = asyncio.get_running_loop().create_future()
-    task = SharedTask(asyncio.sleep(3600))
+    never, cleared = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await cleared.wait()
+
+    task = SharedTask(work())
     waiting = [asyncio.create_task(task.result(unless=never)) for _ in range(2)]
     await asyncio.sleep(0)
 
@@ -23,7 +30,9 @@ async def test_work_is_abandoned_when_the_last_who_waited_has_gone() -> None:
     waiting[1].cancel()
     await asyncio.wait(waiting)
     assert task.abandoned is True, "its end is asked for"
-    await asyncio.sleep(0)
+    cleared.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert task.abandoned is True, "it has ended"
 
 
@@ -40,4 +49,4 @@ async def test_who_waits_until_something_else_happens_gets_nothing() -> None:
     gone = asyncio.get_running_loop().create_future()
     gone.set_result(None)
 
-    assert await SharedTask(asyncio.sleep(3600)).result(unless=gone) is None
+    assert await SharedTask(asyncio.sleep(3600, "done")).result(unless=gone) is None

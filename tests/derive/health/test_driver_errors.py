@@ -158,8 +158,9 @@ def test_the_sentence_stays_short_and_begins_with_what_matters() -> None:
     )
     assert finding.todo.startswith("look at the load of the host"), "the advice fits what stands first"
     assert MOST_NAMED == 3
-    three = dict(list(many.items())[:2]) | POWER
-    assert health(three).findings[0].what == finding.what.removesuffix(" and 7 more")
+    for fewer, more in ((2, ""), (3, " and 1 more")):
+        few = dict(list(many.items())[:fewer]) | POWER
+        assert health(few).findings[0].what == finding.what.removesuffix(" and 7 more") + more
 
 
 def test_a_function_of_several_values_is_named_once() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from agent.derive.findings import HealthVerdict
-from agent.readings import Lately
-from tests.derive.health.patients import findings, gpu, health
+from agent.derive.health import examine
+from agent.readings import Lately, LedgerReading, Snapshot
+from tests.derive.health.patients import NOW, findings, gpu, health
 
 LOW = Lately(low_margin_seconds=60)
 W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
@@ -62,6 +63,14 @@ def test_each_rule(
     values: dict[str, Any], lately: Lately | None, expected: list[tuple[str, HealthVerdict]]
 ) -> None:
     assert findings(gpu(**values), lately=lately) == expected
+
+
+@pytest.mark.parametrize(("uuid", "names"), [("GPU-0", ["ghost_utilization"]), ("GPU-1", [])])
+def test_utilization_without_a_user_is_a_finding_of_the_gpu_that_has_it(uuid: str, names: list[str]) -> None:
+    ledger = LedgerReading(ghost_utilization={uuid: True})
+    found = examine(Snapshot(NOW, 0, gpus=(gpu(),), ledger=ledger))[0]
+
+    assert [finding.name for finding in found.findings] == names
 
 
 def test_the_sentences_say_how_much() -> None:

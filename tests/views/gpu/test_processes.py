@@ -27,13 +27,6 @@ from tests.views.samples import HEALTHY, MIB, READING
             [2, 1],
             id="unknown memory last",
         ),
-        pytest.param(
-            tuple(
-                GpuProcess(pid, ProcessType.COMPUTE, memory) for pid, memory in ((1, None), (2, 0), (3, None))
-            ),
-            [1, 2, 3],
-            id="no memory and unknown memory as the driver lists them",
-        ),
     ],
 )
 def test_top_processes(processes: tuple[GpuProcess, ...] | None, expected: list[int] | None) -> None:

@@ -81,13 +81,3 @@ def test_the_number_of_processes_is_bounded_and_the_largest_stay() -> None:
     assert len(lines(many, "process_memory")) == MAX_PROCESSES
     assert 'pid="1",' not in text(many)
     assert lines(many, "agent_processes_left_out") == ["nvidia_gpu_agent_processes_left_out 2.0"]
-
-
-def test_no_memory_and_unknown_memory_stand_as_the_driver_lists_them() -> None:
-    none = [
-        GpuProcess(pid, ProcessType.COMPUTE, memory, sm_utilization_percent=1)
-        for pid, memory in ((2, 0), (1, None), (3, 0))
-    ]
-
-    shown = lines(watched(*none), "process_sm")
-    assert [pid for line in shown for pid in (1, 2, 3) if f'pid="{pid}"' in line] == [2, 1, 3]

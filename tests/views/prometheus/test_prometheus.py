@@ -22,6 +22,7 @@ from agent.readings import (
 from agent.readings.state import StateReading
 from agent.simulation import MODELS
 from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
+from tests.exact.reading import SNAPSHOT
 from tests.sources.one_gpu import one_gpu
 from tests.support.readings import with_values
 from tests.views.samples import HEALTHY, KNOWS_NOTHING, LOST, READING, STARTING, STUCK, snapshot
@@ -50,12 +51,10 @@ def text(shown: Snapshot, *, processes: bool = True, nvlinks: bool = True, conte
 
 
 def test_without_the_families_about_nvlinks_all_others_stay() -> None:
-    links = (NvLink(0, is_active=True, speed_megabytes_per_second=25_000),)
-    linked = snapshot(replace(HEALTHY, reading=with_values(READING, nvlink=NvLinks(links, 1))))
-    whole = text(linked).splitlines()
+    whole = text(SNAPSHOT).splitlines()
 
-    assert text(linked, nvlinks=False).splitlines() == [line for line in whole if "_nvlink" not in line]
-    assert "nvidia_gpu_nvlink_speed_bytes_per_second{" in text(linked)
+    assert "nvidia_gpu_nvlink_speed_bytes_per_second{" in text(SNAPSHOT)
+    assert text(SNAPSHOT, nvlinks=False).splitlines() == [line for line in whole if "_nvlink" not in line]
 
 
 def in_order(line: str) -> str:
