@@ -154,7 +154,9 @@ class ResponseCache:
 
     async def answer(self, question: Question, headers: Headers, send: Send) -> bool:
         """Answer a request that asks this, and has these headers, if the answer was made before."""
-        snapshot = None if question.is_constant else await self._shared.sampler.latest()
+        snapshot = None if question.is_constant else self._shared.sampler.young()
+        if snapshot is None and not question.is_constant:
+            return False  # no answer to a sample that is still due can be there
         return await self._sent(question, snapshot, headers, send)
 
     async def _sent(

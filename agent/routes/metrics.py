@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from anyio import to_thread
@@ -65,5 +66,10 @@ async def metrics(
         ),
     )
     content_type = CONTENT_TYPES[media_type]
-    text = await to_thread.run_sync(exposition.text, content_type, limiter=shared.render_limiter)
+    # Shielded: else the next one would begin beside a thread that nobody waits for any more.
+    text = await asyncio.shield(
+        asyncio.ensure_future(
+            to_thread.run_sync(exposition.text, content_type, limiter=shared.render_limiter)
+        )
+    )
     return Response(text, media_type=content_type, headers={"Vary": "Accept"})

@@ -81,6 +81,11 @@ class Sampler:
         `max_age` defaults to SAMPLE_INTERVAL. Simultaneous callers share one sample. Never takes longer than
         the collector's MAX_WAIT, or twice that while a background sample is running.
         """
+        newest = self.young(max_age)
+        return await self._sample(watched=True) if newest is None else newest
+
+    def young(self, max_age: float | None = None) -> Snapshot | None:
+        """The newest Snapshot if it is at most `max_age` seconds old, as in `latest`; None: one is due."""
         now = self._clock()
         self._polled_at = now
         newest = self._newest
@@ -92,7 +97,7 @@ class Sampler:
                 self._demand_changed.set()
             return newest
         self._demand_changed.set()
-        return await self._sample(watched=True)
+        return None
 
     async def watch(
         self, interval: float, heartbeat: float, is_over: Callable[[], bool] = lambda: False

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import math
 import signal
+import sys
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from uvicorn import Config, Server
 
@@ -137,21 +138,28 @@ class AgentServer(Server):
             await super().on_tick(0)  # the date that early answers carry
             await asyncio.wait([starting], timeout=0.05)
         await asyncio.wait([starting], timeout=self.start_grace)
-        if starting.done():
-            starting.result()
-        else:
+        if self._early is not None:
+            await self._early.give_up()
+        if not starting.done():
             starting.cancel()
+        elif (status := starting.result()) is not None:
+            sys.exit(status)
 
-    async def _start(self, sockets: list[socket.socket]) -> None:
+    async def _start(self, sockets: list[socket.socket]) -> Any:
+        """The exit status of a start that has failed, else None."""
+        servers = await self._accept(sockets) if self._early is not None else []
+        try:
+            if self._early is not None:
+                await self._early.make()
+            await super().startup([])  # which believes that there are no sockets
+        except SystemExit as failed:  # raised in a task, it would end the event loop at once
+            return failed.code
         if self._early is None:
-            await super().startup([])
-            self.servers = await self._accept(sockets)
-            return
-        servers = await self._accept(sockets)
-        await self._early.make()
-        await super().startup([])  # which believes that there are none
+            servers = await self._accept(sockets)
+        else:
+            self._early.complete()
         self.servers = servers
-        self._early.complete()
+        return None
 
     async def _accept(self, sockets: list[socket.socket]) -> list[asyncio.Server]:
         """From here on; uvicorn's own way would bound no handshakes."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from agent.http.errors import NO_STORE
+from agent.http.errors import NO_STORE, TryAgainLater, response_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 PATH = "/health"
 ALIVE = b'{"status":"ok"}'
 ALIVE_SIMULATED = b'{"status":"ok","simulated":true}'
+LONGEST = 30.0  # seconds of a start: after them it is taken for one that hangs, and /health waits as well
+PATIENCE = 30.0  # seconds that a request waits for the app
+MAX_WAITING = 256  # requests
+NOT_STARTED = response_to(TryAgainLater("The agent has not started; try again later"))
+TURNS = 5  # of the event loop, in which those who wait are answered
 
 
 class EarlyApp:
@@ -24,11 +30,21 @@ class EarlyApp:
 
     Only the plain GET of a supervisor: what has a query, or comes from a page of another origin, waits as
     well. The answer is that of agent/routes/health.py, which is open to all; tests/server/test_early.py
-    compares them.
+    compares them. A request that has waited for too long, and one too many, is answered 503.
     """
 
-    def __init__(self, make: Callable[[], ASGIApp], *, prefix: str, simulated: bool) -> None:
+    def __init__(
+        self,
+        make: Callable[[], ASGIApp],
+        *,
+        prefix: str,
+        simulated: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`make` makes the app, once, in a thread."""
+        self._clock = clock
+        self._begun_at = clock()
+        self._waiting = 0
         self._make = make
         self._path = prefix + PATH
         self._alive = ALIVE_SIMULATED if simulated else ALIVE
@@ -54,14 +70,37 @@ class EarlyApp:
         """The app has started: from here on every request is its own."""
         self._is_complete.set()
 
+    async def give_up(self) -> None:
+        """The start has failed or ends early: who waits is answered 503. Does nothing after `complete`."""
+        if not self._is_complete.is_set():
+            self._app = NOT_STARTED
+            self._is_complete.set()
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_complete.is_set():
-            if self._asks_for_life(scope):
+            if self._asks_for_life(scope) and self._clock() - self._begun_at < LONGEST:
                 await self._answer(send)
                 return
-            await self._is_complete.wait()
+            if not await self._is_there():
+                await NOT_STARTED(scope, receive, send)
+                return
         assert self._app is not None  # noqa: S101  (the server starts it after `make`)
         await self._app(scope, receive, send)
+
+    async def _is_there(self) -> bool:
+        """Waits for the app. False: it takes too long, or too many wait."""
+        if self._waiting == MAX_WAITING:
+            return False
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._is_complete.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
 
     def _asks_for_life(self, scope: Scope) -> bool:
         asked = scope["method"], scope["path"], scope["query_string"]

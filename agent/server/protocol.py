@@ -40,6 +40,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     max_header_lines = 200
     max_chunks = 1000  # of a body, for the same reason; nobody reads it
     max_repeatable = 4 * 1024  # bytes of a request that is remembered
+    max_repeatable_lines = 32  # its header lines: each takes more memory than its bytes
     max_remembered = 4  # requests of each connection; through a proxy it may be that of several clients
     max_waiting = 8  # pipelined requests, sent before the answer to the first is complete
 
@@ -192,7 +193,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         is_one_head = not (self.pipeline or cycle.body or cycle.waiting_for_100_continue)
         if cycle.scope["method"] == "HEAD" or len(self._repeatable) == self.max_remembered:
             self._repeatable.clear()  # a refusal asks the parser whether HEAD came last: it has no body then
-        if is_one_head and cycle.keep_alive and len(data) <= self.max_repeatable:
+        is_small = len(data) <= self.max_repeatable and self._header_lines <= self.max_repeatable_lines
+        if is_one_head and cycle.keep_alive and is_small:
             scope: Any = cycle.scope
             scope[MEMORY_KEY] = {}
             self._repeatable[data] = {**scope, "headers": tuple(scope["headers"])}

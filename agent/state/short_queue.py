@@ -43,7 +43,11 @@ class ShortQueue:
             raise self._refusal(self._late) from None
         finally:
             self._waiting -= 1
-        try:
-            return await to_thread.run_sync(work, limiter=self.limiter)
-        finally:
-            self._turn.release()
+        working = asyncio.ensure_future(to_thread.run_sync(work, limiter=self.limiter))
+        working.add_done_callback(self._ended)
+        return await asyncio.shield(working)  # a thread goes on although nobody waits for it any more
+
+    def _ended(self, working: asyncio.Future[T]) -> None:
+        self._turn.release()
+        if not working.cancelled():
+            working.exception()  # perhaps nobody waits for it

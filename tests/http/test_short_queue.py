@@ -38,3 +38,23 @@ async def test_who_waits_for_too_long_is_told_so() -> None:
     gate.set()
 
     assert await first
+
+
+async def test_a_thread_that_nobody_waits_for_any_more_keeps_its_turn() -> None:
+    queue, gate, at_work = long_answers(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        at_work.set()
+        gate.wait(10)
+
+    given_up = asyncio.create_task(queue.run(work))
+    assert await asyncio.to_thread(at_work.wait, 10)
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    second = asyncio.create_task(queue.run(lambda: "second"))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    gate.set()
+
+    assert await second == "second"

@@ -97,6 +97,17 @@ async def test_a_recent_sample_is_good_enough_for_a_poll() -> None:
         assert await sampler.latest(max_age=0) is not first
 
 
+async def test_to_look_for_a_young_sample_takes_none() -> None:
+    hardware = FakeHardware()
+    async with sampling(hardware, sample_interval=60.0) as sampler:
+        assert sampler.young() is None
+        newest = await sampler.latest()
+        reads = hardware.gpus[0].reads
+        assert sampler.young() is newest
+        assert sampler.young(max_age=-1.0) is None
+        assert hardware.gpus[0].reads == reads
+
+
 async def test_a_poll_is_answered_in_time_whatever_hangs() -> None:
     hardware = FakeHardware()
     async with sampling(hardware) as sampler:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from agent.app import create_app
+from agent.server import early
 from agent.server.early import EarlyApp
 from agent.simulation import Simulation
 from tests.support.agents import settings
@@ -123,3 +124,60 @@ async def test_a_start_that_is_given_up_leaves_its_thread_behind_in_silence() ->
         await making
     may_end.set()
     assert await asyncio.to_thread(ended.wait, 10)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+NOT_STARTED = {"code": 2, "data": None, "error": "The agent has not started; try again later"}
+
+
+async def test_a_start_that_ends_early_answers_every_request_that_waits() -> None:
+    start = Start()
+    asking = [asyncio.create_task(start.client.get("/count")) for _ in range(3)]
+    await asyncio.sleep(0)
+    await start.app.give_up()
+    for one in asking:
+        answer = await one
+        assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (503, NOT_STARTED, "1")
+
+
+async def test_giving_up_does_not_take_the_app_away_once_it_has_started() -> None:
+    start = Start(SIMULATE_GPUS="1")
+    async with start.serving():
+        await start.app.give_up()
+        assert (await start.client.get("/health")).json() == {"status": "ok", "simulated": True}
+
+
+async def test_a_start_that_hangs_is_not_reported_as_alive_after_half_a_minute() -> None:
+    clock = Clock()
+    app = EarlyApp(lambda: pytest.fail("never made"), prefix="", simulated=False, clock=clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+        clock.now = 29.9
+        assert (await client.get("/health")).status_code == 200
+        clock.now = 30.0
+        asking = asyncio.create_task(client.get("/health"))
+        await asyncio.sleep(0)
+        await app.give_up()
+        assert (await asking).status_code == 503
+
+
+async def test_a_request_that_waits_for_too_long_and_one_too_many_are_answered_503(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (early.PATIENCE, early.MAX_WAITING) == (30.0, 256)
+    start = Start()
+    monkeypatch.setattr(early, "MAX_WAITING", 1)
+    waiting = asyncio.create_task(start.client.get("/count"))
+    await asyncio.sleep(0.01)
+    assert (await start.client.get("/count")).json() == NOT_STARTED
+    await start.app.give_up()
+    assert (await waiting).status_code == 503
+
+    hung = Start()
+    monkeypatch.setattr(early, "PATIENCE", 0.01)
+    assert (await hung.client.get("/count")).json() == NOT_STARTED

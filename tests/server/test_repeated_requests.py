@@ -162,6 +162,7 @@ async def test_a_head_request_that_comes_again_has_no_body_either(connection: Co
         pytest.param((POST % 3, b"abc"), id="with a body behind it"),
         pytest.param((GET[:20], GET[20:]), id="in two pieces"),
         pytest.param((GET[:-2] + b"X: " + b"x" * 4096 + b"\r\n\r\n",), id="longer than what is remembered"),
+        pytest.param((GET[:-2] + b"X: y\r\n" * 33 + b"\r\n",), id="of more lines than are remembered"),
         pytest.param((GET[:-2] + b"Expect: 100-continue\r\n\r\n",), id="that waits for a word"),
         pytest.param((GET + GET,), id="with another one behind it"),
     ],
