@@ -30,7 +30,7 @@ def whole(text: str) -> int:
 
 # Field of nvidia-smi --query-gpu -> where we have it, and what makes our value of its word.
 def mebibytes(text: str) -> Any:
-    """Of whole MiB each: nvidia-smi said 616 of an H200 whose driver reports 615.1."""
+    """To 1 MiB: nvidia-smi subtracts rounded numbers, and said 616 of an H200 whose driver reports 615.1."""
     return pytest.approx(float(text), abs=1)
 
 
