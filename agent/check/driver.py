@@ -151,7 +151,7 @@ def driver_problems(snapshot: Snapshot) -> Iterator[Problem]:
             name="count_not_confirmed",
             level="wrong",
             what=f"The driver counts {snapshot.driver.gpu_count} GPUs, fewer than expected, and a new process"
-            " has not confirmed that in the time of this check",
+            " has not confirmed that within the time of this check",
             todo="check again; see dmesg",
         )
     for gpu in snapshot.gpus:
