@@ -126,7 +126,9 @@ def test_it_ends_by_itself_although_the_driver_hangs(hung: str) -> None:
         assert [gpu["state"] for gpu in found.report["gpus"]] == ["stuck", "ok", "ok", "ok"]
         assert found.report["gpus"][0]["findings"][0]["name"] == "stuck"
     else:
-        assert found.report["driver"]["error"].startswith("The driver has not answered within the time of this")
+        assert found.report["driver"]["error"].startswith(
+            "The driver has not answered within the time of this"
+        )
     # Ten seconds, and what a busy machine takes to begin and to end.
     assert found.report["seconds"] < 10 + DEADLINE / 4
 

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
 NAME = "agent.sqlite3"
 LONGEST_LIFE = 0.06  # seconds
+A_SECOND = (
+    64  # batches by their moments: a fast machine writes more than there are seconds in the hour that is kept
+)
 EPOCH = 1_757_926_800
 
 
 def batch(number: int) -> Batch:
     """A moment of the history, and a count that stands as it is."""
-    at, nothing = EPOCH + number, (None,) * len(history.GPU_COLUMNS)
+    at, nothing = EPOCH + number / A_SECOND, (None,) * len(history.GPU_COLUMNS)
     moment: tuple[Row, ...] = ((at, None, 1.0, 2.0), (at, "a", *nothing))
     count: Row = ("boot", "a", 79, number, at, at, "nvml", None, None, None, False)
     return (Rows(gpus.SUBJECT, (("a",),)), Rows(history.SUBJECT, moment), Rows(xids.SUBJECT, (count,)))
@@ -66,7 +69,10 @@ def kill_one(folder: str, first: int) -> int:
 def in_file(folder: str) -> list[int]:
     """The batches in the file, each by its moment; their count says the same."""
     connection = open_file(StateFolder(folder).path / NAME)
-    found = [int(at) - EPOCH for (at,) in connection.execute("SELECT at FROM host_history WHERE step = 0")]
+    found = [
+        int((at - EPOCH) * A_SECOND)
+        for (at,) in connection.execute("SELECT at FROM host_history WHERE step = 0")
+    ]
     counts = [times for (times,) in connection.execute("SELECT times FROM xids")]
     connection.close()
     assert counts == found[-1:], (counts, found[-3:])
