@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import re
+import select
 import sys
 import threading
 from contextlib import redirect_stderr
@@ -209,6 +210,8 @@ class Pipe:
             self.logger.info(LINE, number)
             number += 1
             assert number < 10 * MAX_WAITING, "it never drops a line"
+            if number == MAX_WAITING // 2:  # more than the pipe holds: from here on the thread takes no more
+                wait_until(lambda: not select.select([], [self.write_end], [], 0)[1], "the pipe is full")
         return number
 
     def end(self) -> list[str]:
