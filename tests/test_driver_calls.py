@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 import httpx
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 # Read in every sample of every GPU, and nowhere else: its count is the number of samples times GPUs.
 PER_SAMPLE = "nvmlDeviceGetUtilizationRates"
@@ -42,7 +42,7 @@ async def poll(client: httpx.AsyncClient, every: float, first: int) -> None:
 
 @pytest.mark.parametrize(
     "clients",
-    [pytest.param(1, marks=pytest.mark.slow, id="one client"), pytest.param(200, id="200 clients")],
+    [pytest.param(1, id="one client"), pytest.param(200, id="200 clients")],
 )
 async def test_polls_cost_one_sample_a_second_whatever_their_number(
     simulation: Simulation, clients: int
@@ -58,7 +58,7 @@ async def test_polls_cost_one_sample_a_second_whatever_their_number(
 
 @pytest.mark.parametrize(
     "streams",
-    [pytest.param(1, marks=pytest.mark.slow, id="one stream"), pytest.param(50, id="50 streams")],
+    [pytest.param(1, id="one stream"), pytest.param(50, id="50 streams")],
 )
 async def test_streams_cost_their_interval_whatever_their_number(
     simulation: Simulation, streams: int

@@ -160,6 +160,7 @@ def test_an_agent_whose_driver_hangs_says_so_itself(simulation: Simulation) -> N
     )
 
 
+@pytest.mark.slow
 def test_what_is_no_agent_is_reported_in_one_sentence() -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     assert ask(nobody).error == f"{nobody} cannot be reached: [Errno 111] Connection refused"

@@ -430,6 +430,7 @@ def test_curl_fails_where_there_are_too_few(four: Simulation, count: str, status
     assert (curl.returncode, curl.stdout) == (status, "" if status else uuids(four, 0) + "\n")
 
 
+@pytest.mark.slow
 @needs_curl
 def test_the_readme_s_line_starts_a_job_on_the_gpus_once_they_are_there(four: Simulation) -> None:
     """As it is written; address and job apart, and with less patience."""

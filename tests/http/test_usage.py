@@ -158,6 +158,7 @@ async def test_what_is_wrong_is_named(tmp_path: Path) -> None:
             assert error_in(answer).startswith(wrong)
 
 
+@pytest.mark.slow
 async def test_what_an_agent_counted_is_there_after_its_end_and_once(tmp_path: Path) -> None:
     environ = {"STATE_DIR": str(tmp_path), "HISTORY_INTERVAL": "1", "SAMPLE_INTERVAL": "0.5"}
     held, watched = [], 0.0
