@@ -56,7 +56,7 @@ def unknown_view(
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     """`unknown` and `failed` of the view of one GPU. `remembers`: HISTORY_INTERVAL is not 0."""
     unknown, failed = _by_reason(_nulls(view, "", gpu, remembers=remembers))
-    if _size(unknown, {}) > BUDGET:
+    if _size(unknown) > BUDGET:
         unknown, failed = _by_reason(_nulls(view, "", gpu, remembers=remembers, brief=True))
         unknown = _gravest_names(unknown)
     return unknown, _first(failed, unknown)
@@ -76,28 +76,31 @@ def _by_reason(nulls: Iterable[tuple[str, _Why | None]]) -> tuple[dict[str, list
 def _gravest_names(unknown: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """As many names as fit into so many bytes of JSON, the gravest reasons first."""
     kept: dict[str, list[str]] = {}
+    room = BUDGET - _size({}) + len(",")  # each entry counts with a comma, which the last one does not have
     for reason in sorted(unknown, key=_gravity):
+        room -= len(json.dumps(reason) + ":[]")  # with its comma, but without that of its last name
         for name in unknown[reason]:
+            room -= len(json.dumps(name) + ",")
+            if room < 0:
+                return kept
             kept.setdefault(reason, []).append(name)
-            if _size(kept, {}) > BUDGET:
-                kept[reason].pop()
-                return {reason: names for reason, names in kept.items() if names}
     return kept
 
 
-def _size(unknown: Mapping[str, list[str]], failed: Mapping[str, str]) -> int:
-    """Bytes of JSON."""
-    return len(json.dumps({"unknown": unknown, "failed": failed}, separators=(",", ":")))
+def _size(unknown: Mapping[str, list[str]]) -> int:
+    """Bytes of JSON, with an empty `failed`."""
+    return len(json.dumps({"unknown": unknown, "failed": {}}, separators=(",", ":")))
 
 
 def _first(failed: Mapping[str, str], unknown: Mapping[str, list[str]]) -> dict[str, str]:
     """As many entries as fit, together with `unknown`, into BUDGET bytes of JSON."""
     first: dict[str, str] = {}
+    room = BUDGET - _size(unknown) + len(",")  # as above
     for name, words in failed.items():
-        first[name] = words
-        if _size(unknown, first) > BUDGET:
-            del first[name]
+        room -= len(f"{json.dumps(name)}:{json.dumps(words)},")
+        if room < 0:
             break
+        first[name] = words
     return first
 
 
