@@ -108,9 +108,8 @@ def not_found(path: str, headers: Mapping[str, str] | None = None) -> Response:
 
 def install(app: Starlette) -> None:
     """Make every failing answer of `app` an envelope."""
-    from fastapi.exceptions import (
-        RequestValidationError,
-    )  # the server needs this file, and early: not FastAPI
+    # Only here, because the server needs this module before FastAPI is loaded.
+    from fastapi.exceptions import RequestValidationError
 
     app.add_exception_handler(AgentError, _agent_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)

@@ -147,18 +147,18 @@ class AgentServer(Server):
 
     async def _start(self, sockets: list[socket.socket]) -> Any:
         """The exit status of a start that has failed, else None."""
-        servers = await self._accept(sockets) if self._early is not None else []
         try:
-            if self._early is not None:
+            if self._early is None:
+                await super().startup([])
+                self.servers = await self._accept(sockets)
+            else:
+                servers = await self._accept(sockets)
                 await self._early.make()
-            await super().startup([])  # which believes that there are no sockets
+                await super().startup([])  # which believes that there are none
+                self.servers = servers
+                self._early.complete()
         except SystemExit as failed:  # raised in a task, it would end the event loop at once
             return failed.code
-        if self._early is None:
-            servers = await self._accept(sockets)
-        else:
-            self._early.complete()
-        self.servers = servers
         return None
 
     async def _accept(self, sockets: list[socket.socket]) -> list[asyncio.Server]:

@@ -8,6 +8,8 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
+
 from agent.http.errors import NO_STORE, TryAgainLater, response_to
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ LONGEST = 30.0  # seconds of a start: after them it is taken for one that hangs,
 PATIENCE = 30.0  # seconds that a request waits for the app
 MAX_WAITING = 256  # requests
 NOT_STARTED = response_to(TryAgainLater("The agent has not started; try again later"))
-TURNS = 5  # of the event loop, in which those who wait are answered
 
 
 class EarlyApp:
@@ -47,7 +48,8 @@ class EarlyApp:
         self._waiting = 0
         self._make = make
         self._path = prefix + PATH
-        self._alive = ALIVE_SIMULATED if simulated else ALIVE
+        self._alive = Response(ALIVE_SIMULATED if simulated else ALIVE, media_type="application/json")
+        self._alive.raw_headers.extend(NO_STORE)
         self._app: ASGIApp | None = None
         self._is_complete = asyncio.Event()
 
@@ -75,13 +77,13 @@ class EarlyApp:
         if not self._is_complete.is_set():
             self._app = NOT_STARTED
             self._is_complete.set()
-            for _ in range(TURNS):
+            while self._waiting:  # noqa: ASYNC110  (a turn of the event loop answers them)
                 await asyncio.sleep(0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_complete.is_set():
             if self._asks_for_life(scope) and self._clock() - self._begun_at < LONGEST:
-                await self._answer(send)
+                await self._alive(scope, receive, send)
                 return
             if not await self._is_there():
                 await NOT_STARTED(scope, receive, send)
@@ -105,9 +107,3 @@ class EarlyApp:
     def _asks_for_life(self, scope: Scope) -> bool:
         asked = scope["method"], scope["path"], scope["query_string"]
         return asked == ("GET", self._path, b"") and all(name != b"origin" for name, _ in scope["headers"])
-
-    async def _answer(self, send: Send) -> None:
-        length = b"%d" % len(self._alive)
-        headers = [(b"content-length", length), (b"content-type", b"application/json"), *NO_STORE]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": self._alive})
