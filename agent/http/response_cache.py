@@ -154,10 +154,10 @@ class ResponseCache:
 
     async def answer(self, question: Question, headers: Headers, send: Send) -> bool:
         """Answer a request that asks this, and has these headers, if the answer was made before."""
-        snapshot = None if question.is_constant else self._shared.sampler.young()
-        if snapshot is None and not question.is_constant:
-            return False  # no answer to a sample that is still due can be there
-        return await self._sent(question, snapshot, headers, send)
+        if question.is_constant:
+            return await self._sent(question, None, headers, send)
+        snapshot = self._shared.sampler.young()  # None: one is due, and no answer about it can be there
+        return snapshot is not None and await self._sent(question, snapshot, headers, send)
 
     async def _sent(
         self, question: Question, snapshot: Snapshot | None, headers: Headers, send: Send

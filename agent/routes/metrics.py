@@ -68,8 +68,6 @@ async def metrics(
     content_type = CONTENT_TYPES[media_type]
     # Shielded: else the next one would begin beside a thread that nobody waits for any more.
     text = await asyncio.shield(
-        asyncio.ensure_future(
-            to_thread.run_sync(exposition.text, content_type, limiter=shared.render_limiter)
-        )
+        to_thread.run_sync(exposition.text, content_type, limiter=shared.render_limiter)
     )
     return Response(text, media_type=content_type, headers={"Vary": "Accept"})
