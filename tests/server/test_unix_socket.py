@@ -13,9 +13,8 @@ from uvicorn import Config
 
 from agent.server.agent_server import AgentServer
 from agent.server.listener import listening_at
-from tests.server.test_protocol import DEADLINE, ImpatientProtocol, read_to_end, wait_until
-from tests.support.agents import agent_process
-from tests.support.agents import wait_until as until
+from tests.server.test_protocol import DEADLINE, ImpatientProtocol, read_to_end
+from tests.support.agents import agent_process, wait_until
 from tests.support.starting import starting_agent
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def path(tmp_path: Path) -> str:
 
 def test_it_serves_there_alone_and_says_so(path: str) -> None:
     with agent_process("--simulate", "1", UDS=path, PORT="1") as agent:
-        until(lambda: agent.get("/count").json() == {"code": 0, "data": 1}, "the driver answers")
+        wait_until(lambda: agent.get("/count").json() == {"code": 0, "data": 1}, "the driver answers")
         assert f" on http://unix:{path}:/ — " in agent.log
         assert "UDS replaces HOST and PORT" in agent.log
         assert "anyone who reaches this socket can read" in agent.log
@@ -100,8 +99,8 @@ def test_a_client_that_stops_reading_is_dropped(path: str) -> None:
                 client.settimeout(DEADLINE)
                 client.connect(path)
                 client.sendall(b"GET / HTTP/1.1\r\nHost: gpu\r\n\r\n")
-                wait_until(lambda: server.server_state.connections)
-                wait_until(lambda: not server.server_state.connections)
+                wait_until(lambda: server.server_state.connections, "it is connected")
+                wait_until(lambda: not server.server_state.connections, "it is gone")
                 assert len(read_to_end(client)) < 10_000_000
         finally:
             server.should_exit = True
