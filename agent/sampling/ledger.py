@@ -75,6 +75,7 @@ class _Gpu:
     """One GPU: the processes on it by pid, and their users by number."""
 
     lately: LatelyWatch
+    idleness: Idleness
     # Processes of the previous run, by pid, until they are found.
     kept: dict[int, KeptProcess] = field(default_factory=dict)
     processes: dict[int, _Process] = field(default_factory=dict)
@@ -82,7 +83,6 @@ class _Gpu:
     users: dict[int | None, list[int]] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
     unlisted: Unlisted = field(default_factory=Unlisted)
-    idleness: Idleness = field(default_factory=Idleness)
 
     def update(
         self,
@@ -182,15 +182,15 @@ class Ledger:
         idle_since: dict[str, float] = {}
         lately: dict[str, Lately] = {}
         for unseen in self._gpus.keys() - {sample.identity.uuid for sample in snapshot.gpus}:
-            self._gpus[unseen].idleness.add(None, snapshot.taken_since_boot, is_continued=False)
+            self._gpus[unseen].idleness.forget()
         for sample in snapshot.gpus:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:
                 continue
             gpu = self._gpus[uuid] = before.get(uuid) or self._begin(uuid)
             peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
-            since = gpu.idleness.add(reading, snapshot.taken_since_boot, is_continued=seconds > 0)
-            if since is not None:
+            since = gpu.idleness.add(sample, at=snapshot.taken_since_boot, now=now)
+            if since is not None and reading is not None:  # of a GPU that is asleep nothing is shown
                 idle_since[uuid] = snapshot.booted_at + since
             if reading is not None:
                 gpu.unlisted.add(reading)
@@ -214,7 +214,7 @@ class Ledger:
         )
 
     def _begin(self, uuid: str) -> _Gpu:
-        return _Gpu(LatelyWatch(self._max_gap), self._kept.pop(uuid, {}))
+        return _Gpu(LatelyWatch(self._max_gap), Idleness(self._max_gap), self._kept.pop(uuid, {}))
 
     def _uses(self) -> dict[str | None, UserUse]:
         """The totals by name; users with the same name are added up."""

@@ -12,6 +12,7 @@ import pytest
 from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
 from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
 from agent.sampling.collector import Collector
+from agent.sampling.ledger import Ledger
 from agent.sampling.sleep import Sleep
 from agent.sampling.workers import Workers
 from tests.support.agents import wait_until
@@ -60,7 +61,9 @@ class Laptop:
             sample_interval=1.0,
             sample_timeout=2.0,
             runtime_power=self.kernel,
+            ledger=Ledger(sample_interval=1.0, history_interval=10.0),
             clock=self.clock,
+            now=self.clock,
             since_boot=self.clock,
         )
 
@@ -71,6 +74,11 @@ class Laptop:
     async def after(self, seconds: float, *, watched: bool = True) -> Snapshot:
         self.shift += seconds
         return await self.collector.collect(watched=watched)
+
+    async def idle_since(self, *, after: float, watched: bool = True) -> float | None:
+        """Since when the GPU is idle, as is known `after` seconds from now."""
+        ledger = (await self.after(after, watched=watched)).ledger
+        return next(iter(ledger.idle_since.values()), None) if ledger else None
 
 
 @asynccontextmanager
@@ -192,6 +200,24 @@ async def test_a_look_at_a_gpu_that_is_idle_lets_it_go_in_the_same_round() -> No
             GpuState.STARTING,
             "The GPU has not been read since the driver was let go, while nobody looked",
         )
+
+
+async def test_a_gpu_that_slept_meanwhile_has_been_idle_since_before() -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.hardware.gpus[0].gpu_percent = 0
+        idle_since = await one.idle_since(after=1)
+        assert idle_since is not None
+        await one.idle_since(after=20, watched=False)
+        assert await one.idle_since(after=10, watched=False) is None, "it is let go"
+        one.kernel.power = ASLEEP
+        for _ in range(30):
+            assert await one.idle_since(after=10, watched=False) is None, "nothing is shown of it"
+        one.kernel.power = AWAKE
+        assert await one.idle_since(after=10, watched=False) == idle_since
+        assert await one.idle_since(after=LOOK_PACE, watched=False) == pytest.approx(
+            idle_since + 340 + LOOK_PACE, abs=1
+        ), "awake and not read, it may have worked"
 
 
 @pytest.mark.parametrize(("kind", "releases"), [(ProcessType.GRAPHICS, 1), (ProcessType.COMPUTE, 0)])
