@@ -77,6 +77,7 @@ class GpuSource:
         self._identity = GpuIdentity()  # the same GPU's
         self._before: GpuReading | None = None  # its last reading
         self._seen = SeenCards(best or {})  # another card may have this index one day
+        self._inforom = InforomSource()
 
     def read(self, *, watched: bool = True) -> GpuReading:
         """One sample.
@@ -91,6 +92,7 @@ class GpuSource:
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
             self.release()
+            self._inforom = InforomSource()
             raise unreadable_gpu(error, in_container=self._in_container, lasting=self._lasting()) from error
         if reading.identity.uuid is not None and reading.identity.uuid != self._identity.uuid:
             self._recognise(reading.identity)  # it was not reported before
@@ -110,12 +112,19 @@ class GpuSource:
         identity = IdentitySource(handle)
         self._recognise(identity.which(self._clock()))
         handle.record = self._record
-        return _OpenGpu(self.index, handle, identity, self._clock, self._now, self._since_boot, self._seen)
+        return _OpenGpu(
+            *(self.index, handle, identity, self._inforom, self._seen),
+            clock=self._clock,
+            now=self._now,
+            since_boot=self._since_boot,
+        )
 
     def _recognise(self, told: GpuIdentity) -> None:
         """The identity; values that are not reported are kept, because a lost GPU reports few."""
         if told.uuid is None and self._identity.uuid is not None:
             return
+        if told.uuid != self._identity.uuid:
+            self._inforom = InforomSource()
         self._identity = GpuIdentity(told.uuid, told.name, told.pci_bus_id)
         if told.uuid is not None:
             is_of_another = any(self._record is record for record in self._records.values())
@@ -136,7 +145,7 @@ class GpuSource:
         if self._open is not None:
             with contextlib.suppress(pynvml.NVMLError):  # the next read says what is wrong
                 self._open.pcie.measure(self._clock())
-                self._open.inforom.measure(self._clock())
+                self._open.inforom.measure(self._open.handle, self._clock())
 
     def release(self, *, may_be_another: bool = False) -> None:
         """Release the handle and everything that depends on it, before NVML is shut down.
@@ -145,6 +154,7 @@ class GpuSource:
         """
         if may_be_another:
             self._identity, self._record, self._before = GpuIdentity(), Record(), None
+            self._inforom = InforomSource()
         gpu, self._open = self._open, None
         if gpu is not None:
             gpu.gpm.release()
@@ -158,10 +168,12 @@ class _OpenGpu:
         index: int,
         handle: GpuHandle,
         identity: IdentitySource,
+        inforom: InforomSource,
+        seen: SeenCards,
+        *,
         clock: Callable[[], float],
         now: Callable[[], float],
         since_boot: Callable[[], float],
-        seen: SeenCards,
     ) -> None:
         self._clock = clock
         self._since_boot = since_boot
@@ -172,7 +184,7 @@ class _OpenGpu:
             handle, {**recovery.FIELDS, **thermal.FIELDS, **power.FIELDS}, zero_is_none=thermal.ZERO_IS_NONE
         )
         self.pcie = PcieSource(handle)
-        self.inforom = InforomSource(handle)
+        self.inforom = inforom
         self.gpm = GpmSource(handle)
         self._moments = Moments()
         self._memory = MemorySource(index, handle)

@@ -8,7 +8,6 @@ import pynvml
 
 from agent.readings import Inforom
 from agent.sources.gpu.paces import INFOROM_PACE
-from agent.sources.paced import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
@@ -17,19 +16,21 @@ FIELD = "inforom.is_valid"
 
 
 class InforomSource:
-    """The InfoROM of the GPU behind one handle."""
+    """The InfoROM of one GPU, across its handles: those of a laptop's GPU last for one sample only."""
 
-    def __init__(self, handle: GpuHandle) -> None:
+    def __init__(self) -> None:
         self._reading = Inforom()  # until it has been measured
-        self._measured = Paced(INFOROM_PACE, lambda: Inforom(handle.ask(FIELD, _is_valid)))
+        self._measured_at = float("-inf")  # seconds of the monotonic clock
 
     def read(self) -> Inforom:
         """The result of the last check."""
         return self._reading
 
-    def measure(self, now: float) -> None:
+    def measure(self, handle: GpuHandle, now: float) -> None:
         """At first contact, and every hour. NVML: nvmlDeviceValidateInforom."""
-        self._reading = self._measured.get(now)
+        if now - self._measured_at >= INFOROM_PACE:
+            self._reading = Inforom(handle.ask(FIELD, _is_valid))
+            self._measured_at = now
 
 
 def _is_valid(handle: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.readings import Reason
+from agent.readings import Reason, SourceError
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import INFOROM_PACE
 from tests.sources.one_gpu import OneGpu, one_gpu
@@ -69,6 +69,39 @@ def test_it_is_read_at_contact_and_then_once_an_hour(one: OneGpu) -> None:
 
     one.read(after=INFOROM_PACE / 10 + 10)
     assert one.simulation.calls[VALIDATE] == 2
-    one.source.release()
+
+
+def test_a_gpu_that_was_let_go_keeps_its_value_and_its_pace(one: OneGpu) -> None:
+    """That of a laptop is let go after each sample without demand."""
     one.read()
-    assert one.simulation.calls[VALIDATE] == 3
+    for _ in range(3):
+        one.source.release()
+        assert one.read(after=INFOROM_PACE / 5).inforom.is_valid is True
+    assert one.simulation.calls[VALIDATE] == 1
+
+    one.source.release()
+    one.read(after=INFOROM_PACE / 2)
+    assert one.simulation.calls[VALIDATE] == 2
+
+
+def test_after_an_error_of_the_whole_gpu_it_is_read_anew(one: OneGpu) -> None:
+    """It may have been reset, or replaced."""
+    one.read()
+    one.gpu.lose()
+    with pytest.raises(SourceError):
+        one.read(after=1)
+    one.gpu.restore()
+
+    assert one.read(after=1).inforom.is_valid is None
+    assert one.simulation.calls[VALIDATE] == 2
+
+
+@pytest.mark.parametrize("has_another_name", [True, False])
+def test_another_gpu_at_the_index_has_a_value_of_its_own(one: OneGpu, has_another_name: bool) -> None:
+    one.read()
+    one.source.release(may_be_another=not has_another_name)
+    if has_another_name:
+        one.gpu.fix(uuid="GPU-another")
+
+    assert one.read(after=1).inforom.is_valid is None
+    assert one.simulation.calls[VALIDATE] == 2
