@@ -43,30 +43,32 @@ class FansSource:
         handle, now = self._handle, self._clock()
         count = self._count.get(now)
         fans = Elements(handle)
-        each = tuple(_fan(fans, fan) for fan in _believable(count))
+        rpm = [handle.call(_fan_speed_rpm, fan) for fan in _believable(count)]
+        each = tuple(
+            Fan(fans.ask("nvmlDeviceGetFanSpeed_v2", fan), fans.take(told)) for fan, told in enumerate(rpm)
+        )
         fans.record("fans.each")
         return Fans(
             count=count,
             gpu_celsius=self._celsius,
             each=each,
-            **(self._first_of_none.get(now) if count == 0 else _read_first(handle)),
+            **(self._first_of_none.get(now) if count == 0 else _read_first(handle, *rpm[:1])),
         )
 
 
-def _read_first(handle: GpuHandle) -> dict[str, int | None]:
+def _read_first(handle: GpuHandle, rpm: Any = None) -> dict[str, int | None]:
+    """`rpm`: the answer for the first of the fans that the driver counts, so that it is not asked twice."""
+    if rpm is None:
+        rpm = handle.call(_fan_speed_rpm, 0)
     return {
         "speed_percent": handle.ask("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
-        "speed_rpm": handle.ask("fans.speed_rpm", "nvmlDeviceGetFanSpeedRPM"),
+        "speed_rpm": handle.take("fans.speed_rpm", rpm, int),
     }
 
 
 def _believable(count: int | None) -> Iterable[int]:
     """The indices of the fans to read; none if the driver reports an impossible number."""
     return range(count) if count is not None and RANGES["fans.count"].can_be(count) else ()
-
-
-def _fan(fans: Elements, fan: int) -> Fan:
-    return Fan(fans.ask("nvmlDeviceGetFanSpeed_v2", fan), fans.ask(_fan_speed_rpm, fan))
 
 
 def _fan_speed_rpm(handle: Any, fan: int) -> int:

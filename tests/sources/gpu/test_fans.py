@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.readings import Fan
+from agent.readings import Fan, Reason
 from agent.simulation import NvmlReturn
 from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import one_gpu
@@ -42,6 +42,17 @@ def test_each_fan_has_its_speed() -> None:
 
     assert reading.fans.count == 2
     assert reading.fans.each == (Fan(40, 1280), Fan(40, 1280))
+
+
+def test_the_first_fan_is_asked_once_for_its_revolutions_and_its_refusal_has_a_reason() -> None:
+    """Of the percentage NVML does not say that both functions mean the same fan."""
+    with one_gpu("rtx4090") as one:
+        one.gpu.fail("nvmlDeviceGetFanSpeedRPM", NvmlReturn.UNKNOWN)
+        reading = one.read()
+        calls = one.simulation.calls
+
+    assert (calls["nvmlDeviceGetFanSpeedRPM"], calls["nvmlDeviceGetFanSpeed_v2"]) == (2, 2)
+    assert reading.unknown["fans.speed_rpm"].reason is reading.unknown["fans.each"].reason is Reason.FAILED
 
 
 def test_a_gpu_without_fans_is_asked_for_the_first_every_five_minutes() -> None:
