@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from agent.http.openapi import DescribedInThread
+from agent.http.document import DescribedInThread
 from agent.simulation import MODELS, Simulation
 from tests.http.schema import faults, operations, resolve, response_schema
 from tests.http.wire import A_TOKEN
