@@ -56,6 +56,18 @@ def test_every_path_of_the_contract_is_there(document: Schema) -> None:
     assert {*OF_ONE_SNAPSHOT, *OF_THE_DRIVER} <= document["paths"].keys()
 
 
+def test_every_answer_with_a_body_has_a_schema(document: Schema) -> None:
+    """A route that declares no model of its answer would have an empty one."""
+    bodies = {
+        (path, status, media): content["schema"]
+        for path, operation in operations(document)
+        for status, response in operation["responses"].items()
+        for media, content in response.get("content", {}).items()
+    }
+    assert [body for body, schema in bodies.items() if not schema] == []
+    assert {path for path, status, _ in bodies if status == "200"} == document["paths"].keys()
+
+
 def test_everything_has_a_description(document: Schema) -> None:
     """Operations, parameters, responses, security schemes, schemas and each of their fields."""
     silent = [
