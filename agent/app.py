@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 
 from agent import __version__
-from agent.http import errors, openapi
+from agent.http import document, errors, openapi
 from agent.http.authentication import Authentication
 from agent.http.cache_key import cache_keys, constant_paths
 from agent.http.middleware import (
@@ -100,7 +100,7 @@ def create_app(
     shared = SharedState(settings, dropped_log_lines=dropped_lines, read_agent=AgentSource().read)
     prefix = settings.url_prefix
     keys, constant = cache_keys(ENDPOINTS), constant_paths(ENDPOINTS)
-    api = DataHeaders(openapi.DescribedInThread(_api(shared)), endpoints=ENDPOINTS)
+    api = DataHeaders(document.DescribedInThread(_api(shared)), endpoints=ENDPOINTS)
     cache = ResponseCache(api, shared=shared, keys=keys, constant=constant)
     guarded = InTurn(
         Authentication(
@@ -222,7 +222,7 @@ def _api(shared: SharedState) -> FastAPI:
     for files in api.routes:
         if isinstance(files, Mount):
             files.app = WholeFiles(files.app)
-    api.openapi = partial(openapi.describe, api)  # type: ignore[method-assign]  # FastAPI's documented way
+    api.openapi = partial(document.describe, api, ENDPOINTS)  # type: ignore[method-assign]  # FastAPI's documented way
     errors.install(api)
     return api
 

@@ -85,6 +85,13 @@ class Server:
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310
             return answer.getheaders(), answer.read()
 
+    def first_answer_after(self, idle_seconds: float, path: str) -> float:
+        """Milliseconds until the answer to a request, after nobody has sent one for `idle_seconds`."""
+        time.sleep(idle_seconds)
+        started = time.perf_counter()
+        self.get(path)
+        return (time.perf_counter() - started) * 1000
+
     def wait(self, path: str) -> float:
         """Seconds from the start of the process to the first 200. Raises RuntimeError with its log."""
         while time.monotonic() - self.started < DEADLINE:

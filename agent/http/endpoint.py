@@ -47,6 +47,8 @@ class Endpoint:
     router: APIRouter = field(default_factory=APIRouter)
     _: KW_ONLY
     access: Access = Access.TOKEN
+    answer: Any = None  # type of the JSON of its answers; None: no JSON, or `data`
+    data: Any = None  # type of `data` in its answers, where they come in the envelope
     failures: tuple[int, ...] = ()  # statuses of its failing answers, besides 400 and 401
     waits: bool = False  # its answers may take so long that a token can be revoked meanwhile
     is_probe: bool = False  # probes use an IP address as host, which ALLOWED_HOSTS does not list

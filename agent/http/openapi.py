@@ -1,33 +1,21 @@
-"""The OpenAPI document: how the agent describes itself."""
+"""What endpoints declare for the OpenAPI document; document.py writes it."""
 
 from __future__ import annotations
 
-import json
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
 from fastapi import Security
-from fastapi.openapi.utils import get_openapi
 from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPBearer
-from pydantic import BaseModel, Field
-
-from agent.http.route_path import get_route_path
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
     from fastapi.routing import APIRoute
-    from starlette.types import Receive, Scope, Send
 
 DESCRIPTION = """Live metrics of this host's NVIDIA GPUs.
 
 Answers come in an envelope `{"code":0,"data":…}`, apart from `/gpu`, which is the object itself, and
 `/gpu/stream`, which pushes it. Every failing answer is `{"code":…,"data":null,"error":"one sentence"}`.
 """
-
-LICENSE = {"name": "Apache 2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0.html"}
-CONTACT = {"name": "nvidia-smi-web-agent", "url": "https://github.com/nvidia-smi-web/agent"}
 
 
 class Tag(StrEnum):
@@ -90,134 +78,11 @@ _REASONS = {
 }
 
 
-class Failure(BaseModel):
-    """The envelope of every failing answer; it is written by `errors.envelope`."""
-
-    code: int = Field(
-        description="1: the request is wrong, 2: the agent or the host failed, 401: unauthorized"
-    )
-    data: dict[str, Any] | None = Field(description="always null in a failing answer")
-    error: str = Field(description="one sentence that says what was wrong")
-
-
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The failing answers of a route, for its `responses`."""
-    return {status: {"model": Failure, "description": _REASONS[status]} for status in statuses}
+    return {status: {"description": _REASONS[status]} for status in statuses}
 
 
 def operation_id(route: APIRoute) -> str:
     """The name of the operation in generated clients, for example `get_gpu_stream`."""
     return f"get{route.path.replace('/', '_')}"
-
-
-def describe(app: FastAPI) -> dict[str, Any]:
-    """The document, made once.
-
-    Validation errors are 400 in our envelope, so FastAPI's own 422 is left out.
-    """
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            license_info=LICENSE,
-            contact=CONTACT,
-            tags=[{"name": tag.value, "description": description} for tag, description in TAGS.items()],
-            routes=app.routes,
-        )
-        document = _with_plain_names(document)
-        schemas = document["components"]["schemas"]
-        for schema in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(schema, None)
-        for path in document["paths"].values():
-            for operation in path.values():
-                _correct_parameters(operation.get("parameters", []))
-                _correct_responses(operation["responses"])
-                operation.setdefault("security", [])  # says explicitly that no credential is needed
-        for schema in schemas.values():
-            _simplify(schema)
-        app.openapi_schema = document
-    return app.openapi_schema
-
-
-def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
-    """Names such as `StatusAnswer` instead of pydantic's `Success_Status_`, for generated code."""
-
-    def plain(name: re.Match[str]) -> str:
-        return f"{name[1][0].upper()}{name[1][1:]}Answer"
-
-    plainly_named: dict[str, Any] = json.loads(re.sub(r"\bSuccess_(\w+?)_\b", plain, json.dumps(document)))
-    return plainly_named
-
-
-def _correct_parameters(parameters: list[dict[str, Any]]) -> None:
-    """A parameter is never null: it is left out instead."""
-    for parameter in parameters:
-        schema = parameter["schema"]
-        _drop_null(schema)
-        schema.pop("description", None)  # stands beside it
-        _simplify(schema)
-
-
-def _correct_responses(responses: dict[str, Any]) -> None:
-    responses.pop("422", None)
-    for status, response in responses.items():
-        content = response.get("content", {})
-        if status.startswith(("4", "5")) and content:  # an envelope, whatever the route's own media type is
-            response["content"] = {"application/json": next(iter(content.values()))}
-        for media in response.get("content", {}).values():
-            if "$ref" in media["schema"]:  # FastAPI adds that an event is a string
-                media["schema"] = {"$ref": media["schema"]["$ref"]}
-
-
-def _simplify(schema: dict[str, Any]) -> None:
-    """Rewrite the schema so that every client generator understands it.
-
-    Titles of fields are removed, because they would name classes like components. A constant becomes an enum
-    with one value. Exclusive options become `oneOf`. Integers get a format, because many generators use 32
-    bits by default, too few for bytes or milliseconds. An optional field is left out if it has no value, so
-    null is dropped from its type.
-    """
-    schema.pop("title", None)
-    if "const" in schema:
-        schema["enum"] = [schema.pop("const")]
-    if schema.get("type") in _FORMATS and "enum" not in schema:
-        schema["format"] = _FORMATS[schema["type"]]
-    if _NULL not in schema.get("anyOf", [_NULL]):
-        schema["oneOf"] = schema.pop("anyOf")
-    fields = schema.get("properties", {})
-    for name in fields.keys() - set(schema.get("required", ())):
-        if "default" not in fields[name]:
-            _drop_null(fields[name])
-    for inner in (*fields.values(), *schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        _simplify(inner)
-    for name in ("items", "additionalProperties"):
-        if isinstance(schema.get(name), dict):
-            _simplify(schema[name])
-
-
-def _drop_null(schema: dict[str, Any]) -> None:
-    """A schema with one option besides null becomes that option."""
-    for option in schema.pop("anyOf", ()):
-        if option != _NULL:
-            schema.update(option)
-
-
-_NULL = {"type": "null"}
-_FORMATS = {"integer": "int64", "number": "double"}
-
-
-class DescribedInThread:
-    """The same app, whose document is made in a thread, because that takes a fifth of a second."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] == "http"
-            and self._app.openapi_schema is None
-            and get_route_path(scope) == self._app.openapi_url
-        ):
-            await to_thread.run_sync(self._app.openapi)
-        await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Answers that are joined from pieces of JSON."""
+"""Answers in JSON: joined from pieces, or of one model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import Response
 
+from agent.views.pieces import to_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pydantic import BaseModel
 
     from agent.http.shared_state import SharedState
 
@@ -15,3 +19,8 @@ if TYPE_CHECKING:
 async def json_response(shared: SharedState, pieces: Iterable[bytes]) -> Response:
     """The pieces as one answer; between two pieces the event loop does other work."""
     return Response(await shared.time_slices.join(pieces), media_type="application/json")
+
+
+def model_response(model: BaseModel) -> Response:
+    """The JSON of the fields that were set as one answer."""
+    return Response(to_json(model), media_type="application/json")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from agent.http.endpoint import Endpoint
 from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
-from agent.views.envelope import Success, success
+from agent.http.pieces import model_response
+from agent.views.envelope import success
 
 router = APIRouter()
 ENDPOINT = Endpoint(router)
@@ -21,6 +22,7 @@ class FleetHost(BaseModel):
 
 
 @router.get("/fleet", include_in_schema=False)  # the page's own
-async def fleet(settings: AgentSettings) -> Success[list[FleetHost]]:
+async def fleet(settings: AgentSettings) -> Response:
     """The hosts in FLEET; an empty list: the page shows only this host."""
-    return success([FleetHost(name=name, path=f"{path}/") for name, path in settings.fleet])
+    hosts = [FleetHost(name=name, path=f"{path}/") for name, path in settings.fleet]
+    return model_response(success(hosts))

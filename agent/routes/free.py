@@ -16,8 +16,9 @@ from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest, Unauthorized
 from agent.http.openapi import Tag
 from agent.http.parameters import Shared, Switch, driver_of, refuse_unknown_parameters
+from agent.http.pieces import model_response
 from agent.http.response_cache import HEAD_KEY
-from agent.views.envelope import Success, success
+from agent.views.envelope import success
 from agent.views.free import FreeGpus, cuda_visible_devices, free_view
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from agent.sampling.waiting import QueueEntry
 
 router = APIRouter(tags=[Tag.GPUS])
-ENDPOINT = Endpoint(router, failures=(500, 503), waits=True)
+ENDPOINT = Endpoint(router, data=FreeGpus, failures=(500, 503), waits=True)
 
 MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
@@ -107,8 +108,6 @@ async def the_wish(
 @router.get(
     "/free",
     summary="Which GPUs can be taken, best first",
-    response_model=Success[FreeGpus],
-    response_model_exclude_unset=True,
     dependencies=[Depends(refuse_unknown_parameters)],
     responses={
         200: {
@@ -124,7 +123,7 @@ async def free(
     wish: Annotated[Wish, Depends(the_wish)],
     wait: Wait = 0.0,
     format: Format = "json",  # noqa: A002  (the parameter's name on the wire)
-) -> Success[FreeGpus] | Response:
+) -> Response:
     """First those without a compute process, then those with the most free memory, then the coolest.
 
     Several GPUs are NVLink neighbours where possible. By default only GPUs without a compute process are
@@ -138,7 +137,7 @@ async def free(
     else:
         offer = shared.queue.offer_now(wish, snapshot)
     if format != "plain":
-        return success(free_view(offer))
+        return model_response(success(free_view(offer)))
     if not offer.satisfied:
         return Response(status_code=409)
     return PlainTextResponse(cuda_visible_devices(offer) + "\n")

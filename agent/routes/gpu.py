@@ -13,13 +13,13 @@ from agent.http.pieces import json_response
 from agent.views.gpu import GpuMetrics
 
 router = APIRouter(tags=[Tag.GPUS])
-ENDPOINT = Endpoint(router, failures=(500, 503))
+ENDPOINT = Endpoint(router, answer=GpuMetrics, failures=(500, 503))
 
 
 Detail = Annotated[Switch, Query(description="add everything else that the driver reports")]
 
 
-@router.get("/gpu", summary="GPUs and host with derived metrics", response_model=GpuMetrics)
+@router.get("/gpu", summary="GPUs and host with derived metrics")
 async def gpu(shared: Shared, snapshot: CurrentSnapshot, idx: Indices, detail: Detail = False) -> Response:
     """Every GPU with derived metrics, their sums, and the host. Unknown values are null."""
     driver = driver_of(snapshot)

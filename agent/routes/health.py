@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from agent.http.endpoint import Access, Endpoint
 from agent.http.openapi import Tag
 from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
-
-router = APIRouter(tags=[Tag.MONITORING])
-ENDPOINT = Endpoint(router, access=Access.OPEN, is_probe=True)
+from agent.http.pieces import model_response
 
 
 class Health(BaseModel):
@@ -22,7 +20,13 @@ class Health(BaseModel):
     simulated: bool | None = Field(default=None, description="only present when true: the GPUs are simulated")
 
 
-@router.get("/health", summary="Whether the process answers", response_model_exclude_unset=True)
-async def health(settings: AgentSettings) -> Health:
+router = APIRouter(tags=[Tag.MONITORING])
+ENDPOINT = Endpoint(router, answer=Health, access=Access.OPEN, is_probe=True)
+
+
+@router.get("/health", summary="Whether the process answers")
+async def health(settings: AgentSettings) -> Response:
     """Always ok; never calls the driver. For a supervisor that restarts a failed process."""
-    return Health(status="ok", simulated=True) if settings.simulate_gpus else Health(status="ok")
+    return model_response(
+        Health(status="ok", simulated=True) if settings.simulate_gpus else Health(status="ok")
+    )

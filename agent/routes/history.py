@@ -24,11 +24,10 @@ from agent.readings import HistoryReading
 from agent.sampling.history import HISTORY_SECONDS
 from agent.state.history import LONGEST_SECONDS
 from agent.state.history_query import level_of, query
-from agent.views.envelope import Success
 from agent.views.history import DEFAULT, FIELDS, GPU_COLUMNS, HistoryColumns, history_json
 
 router = APIRouter(tags=[Tag.GPUS])
-ENDPOINT = Endpoint(router, failures=(500, 503))
+ENDPOINT = Endpoint(router, data=HistoryColumns, failures=(500, 503))
 
 Seconds = Annotated[
     float,
@@ -66,7 +65,6 @@ Fields = Annotated[frozenset[str], Depends(the_fields)]
 @router.get(
     HISTORY_PATH,
     summary="Values of the GPUs and the host over the last hour, or up to 90 days",
-    response_model=Success[HistoryColumns],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def history(

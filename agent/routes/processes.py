@@ -20,11 +20,10 @@ from agent.http.parameters import (
     select,
 )
 from agent.http.pieces import json_response
-from agent.views.envelope import Success
 from agent.views.processes import Processes
 
 router = APIRouter(tags=[Tag.PROCESSES])
-ENDPOINT = Endpoint(router, failures=(500, 503))
+ENDPOINT = Endpoint(router, data=Processes, failures=(500, 503))
 
 User = Annotated[str, Query(description="only processes of this user, by name or uid; empty: of all users")]
 Pids = Annotated[str, Query(description="only these processes: pids joined by commas; empty: all")]
@@ -37,7 +36,6 @@ Idle = Annotated[
 @router.get(
     "/processes",
     summary="Processes on GPUs: their user, their container, pod or job, and which are idle",
-    response_model=Success[Processes],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def processes(

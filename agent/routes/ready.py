@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from agent.derive.findings import HealthVerdict
@@ -15,25 +15,13 @@ from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
 from agent.http.openapi import Tag
 from agent.http.parameters import NO_CONTACT, CurrentSnapshot, Shared
+from agent.http.pieces import model_response
 from agent.readings import GpuState
 from agent.views.health import Verdict, verdict_word
 
 if TYPE_CHECKING:
     from agent.derive.health import Health
     from agent.http.shared_state import SharedState
-
-router = APIRouter(tags=[Tag.MONITORING])
-ENDPOINT = Endpoint(router, access=Access.OPEN, failures=(503,), is_probe=True)
-
-Require = Annotated[
-    Literal["healthy", ""],
-    Query(
-        description="healthy: 503 also while a GPU or the host is critical, but not for a warning or a"
-        " verdict that"
-        " is not known yet. Empty: one GPU with live values is enough"
-    ),
-]
-
 
 StateWord = Literal["kept", "full", "slow", "read_only", "gone", "refused", "failed"]
 
@@ -60,8 +48,21 @@ class Readiness(BaseModel):
     )
 
 
+router = APIRouter(tags=[Tag.MONITORING])
+ENDPOINT = Endpoint(router, answer=Readiness, access=Access.OPEN, failures=(503,), is_probe=True)
+
+Require = Annotated[
+    Literal["healthy", ""],
+    Query(
+        description="healthy: 503 also while a GPU or the host is critical, but not for a warning or a"
+        " verdict that"
+        " is not known yet. Empty: one GPU with live values is enough"
+    ),
+]
+
+
 @router.get("/ready", summary="Whether there is live data")
-async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = "") -> Readiness:
+async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = "") -> Response:
     """Ready while at least one GPU is in state ok or asleep.
 
     require=healthy is for checks that see only the HTTP status and alert somebody.
@@ -76,12 +77,14 @@ async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = ""
     if require:
         _refuse_critical(verdicts["critical"], host)
     findings = {finding.name: finding.verdict.word for finding in host.findings}
-    return Readiness(
-        status="ready",
-        gpus=dict(states),
-        health={verdict.word: verdicts[verdict.word] for verdict in HealthVerdict},
-        host=HostReadiness(verdict=verdict_word(host), findings=findings),
-        state=_state_word(shared),
+    return model_response(
+        Readiness(
+            status="ready",
+            gpus=dict(states),
+            health={verdict.word: verdicts[verdict.word] for verdict in HealthVerdict},
+            host=HostReadiness(verdict=verdict_word(host), findings=findings),
+            state=_state_word(shared),
+        )
     )
 
 

@@ -10,11 +10,10 @@ from agent.http.endpoint import Endpoint
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Indices, Shared, Switch, driver_of, select
 from agent.http.pieces import json_response
-from agent.views.envelope import Success
 from agent.views.status import Status
 
 router = APIRouter(tags=[Tag.GPUS])
-ENDPOINT = Endpoint(router, failures=(500, 503))
+ENDPOINT = Endpoint(router, data=Status, failures=(500, 503))
 
 ProcessType = Annotated[
     Literal["C", "G", "NA", ""],
@@ -23,7 +22,7 @@ ProcessType = Annotated[
 Mig = Annotated[Switch, Query(description="list MIG instances instead of their GPU")]
 
 
-@router.get("/status", summary="GPUs and the processes on them", response_model=Success[Status])
+@router.get("/status", summary="GPUs and the processes on them")
 async def status(
     shared: Shared,
     snapshot: CurrentSnapshot,

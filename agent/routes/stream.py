@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agent.readings import Snapshot
 
 router = APIRouter(tags=[Tag.GPUS])
-ENDPOINT = Endpoint(router, access=Access.API_KEY, failures=(503,))
+ENDPOINT = Endpoint(router, access=Access.API_KEY, answer=StreamEvent, failures=(503,))
 
 RETRY = 10.0  # seconds until an EventSource connects again
 SPREAD = 0.2  # of it, so that a thousand viewers of a restarted agent do not come back in the same second
@@ -87,11 +87,9 @@ class EventStream(StreamingResponse):
     summary="The same as /gpu, pushed by Server-Sent Events",
     status_code=200,
     response_class=EventStream,
-    response_model=None,
     dependencies=API_KEY,
     responses={
         200: {
-            "model": StreamEvent,
             "description": "one object in each event",
             "headers": {
                 BUILD_HEADER: {

@@ -10,14 +10,13 @@ from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared, driver_of
 from agent.http.pieces import json_response
 from agent.http.web import BUILD
-from agent.views.envelope import Success
 from agent.views.summary import HostSummary, summary_json
 
 router = APIRouter(tags=[Tag.MONITORING])
-ENDPOINT = Endpoint(router, failures=(500, 503))
+ENDPOINT = Endpoint(router, data=HostSummary, failures=(500, 503))
 
 
-@router.get("/summary", summary="The host at a glance", response_model=Success[HostSummary])
+@router.get("/summary", summary="The host at a glance")
 async def summary(shared: Shared, snapshot: CurrentSnapshot) -> Response:
     """One small answer for overviews and home dashboards: verdicts, what to do, values, users of each GPU.
 

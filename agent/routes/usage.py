@@ -15,7 +15,6 @@ from agent.http.pieces import json_response
 from agent.http.stored import stored
 from agent.readings import UsageBy, local_day, local_zone
 from agent.state.usage import first_day, totals
-from agent.views.envelope import Success
 from agent.views.usage import Period, UsageHours, usage_csv, usage_json
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from agent.state.store import Store
 
 router = APIRouter(tags=[Tag.PROCESSES])
-ENDPOINT = Endpoint(router, failures=(404, 503))
+ENDPOINT = Endpoint(router, data=UsageHours, failures=(404, 503))
 
 MAX_DAYS = 4000  # the maximum of STATE_DAYS
 
@@ -41,8 +40,6 @@ Format = Annotated[
 @router.get(
     "/usage",
     summary="Who used how many GPU hours",
-    response_model=Success[UsageHours],
-    response_model_exclude_unset=True,
     dependencies=[Depends(refuse_unknown_parameters)],
     responses={
         200: {

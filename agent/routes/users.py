@@ -8,17 +8,15 @@ from agent.http.endpoint import Endpoint
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared, driver_of, refuse_unknown_parameters
 from agent.http.pieces import json_response
-from agent.views.envelope import Success
 from agent.views.users import Users, users_json
 
 router = APIRouter(tags=[Tag.PROCESSES])
-ENDPOINT = Endpoint(router, failures=(500, 503))
+ENDPOINT = Endpoint(router, data=Users, failures=(500, 503))
 
 
 @router.get(
     "/users",
     summary="GPUs and GPU time of each user",
-    response_model=Success[Users],
     dependencies=[Depends(refuse_unknown_parameters)],
 )
 async def users(shared: Shared, snapshot: CurrentSnapshot) -> Response:

@@ -13,18 +13,23 @@ import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.server import PREFIX, TOKEN, Server, on_compiled_driver, running
+from agent.sampling.pace import POLL_LINGER_INTERVALS
+from benchmarks.server import PREFIX, TOKEN, on_compiled_driver, running
 from benchmarks.table import Goal, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from benchmarks.server import Server
 
 TITLE = "cost: the compiled driver, GPUs of 18 NVLinks without fans"
 SETTLE = 8.0  # seconds: first contact is over, the paced reads are spread
 SECONDS = 60  # a multiple of every pace that matters: 1, 2, 5, 10, 30 and 60 s
 HISTORY = "10"
+IDLE = POLL_LINGER_INTERVALS + 1.5  # seconds without a viewer, after which samples are only taken for history
 
 
 class _Case(NamedTuple):
@@ -50,10 +55,11 @@ class _Spent(NamedTuple):
     cpu: float  # ms a second
     calls: float  # a second
     mib: float  # resident
+    answer: float  # ms to the first answer on an idle agent: it takes a new sample
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """Three rows for each case, and growth from 32 to 128 GPUs."""
+    """Four rows for each case, and growth from 32 to 128 GPUs."""
     before = os.environ.get("BENCHMARK_BEFORE")
     seconds = 3 if quick else SECONDS
     measured: dict[str, _Spent] = {}
@@ -69,6 +75,7 @@ def run(*, quick: bool) -> Iterator[Row]:
         yield Row(f"{case.name}: CPU", ours.cpu, "ms/s", floor and floor.cpu, goal)
         yield Row(f"{case.name}: driver calls", ours.calls, "/s", floor and floor.calls, case.calls)
         yield Row(f"{case.name}: resident memory", ours.mib, "MiB", floor and floor.mib)
+        yield Row(f"{case.name}: first answer when idle", ours.answer, "ms", floor and floor.answer)
     if not quick:
         fewer, more = (measured[case.name] for case in CASES[-2:])
         yield Row(
@@ -84,31 +91,37 @@ def _compare(case: _Case, before: Path | None, seconds: float) -> tuple[_Spent, 
     """What this checkout spends, and the one before."""
     with ExitStack() as stack:
         agents = [
-            stack.enter_context(_agent(case, root)) for root in (Path.cwd(), *([before] if before else []))
+            stack.enter_context(
+                on_compiled_driver(case.gpus, case.processes, root=root, HISTORY_INTERVAL=HISTORY)
+            )
+            for root in (Path.cwd(), *([before] if before else []))
         ]
-        time.sleep(SETTLE)
-        started = time.monotonic()
-        first = [(agent.cpu_seconds(), calls()) for agent, calls in agents]
-        time.sleep(seconds)
-        passed = time.monotonic() - started
+        with ExitStack() as streams:
+            for agent, _ in agents if case.watched else ():
+                streams.enter_context(_stream(agent))
+            time.sleep(SETTLE)
+            started = time.monotonic()
+            first = [(agent.cpu_seconds(), calls()) for agent, calls in agents]
+            time.sleep(seconds)
+            passed = time.monotonic() - started
+            last = [(agent.cpu_seconds(), calls(), agent.resident_mib()) for agent, calls in agents]
         spent = [
             _Spent(
-                1000 * (agent.cpu_seconds() - cpu) / passed, (calls() - made) / passed, agent.resident_mib()
+                cpu=1000 * (cpu - cpu_before) / passed,
+                calls=(calls - calls_before) / passed,
+                mib=mib,
+                answer=_first_answer(agent),
             )
-            for (agent, calls), (cpu, made) in zip(agents, first, strict=True)
+            for (agent, _), (cpu_before, calls_before), (cpu, calls, mib) in zip(
+                agents, first, last, strict=True
+            )
         ]
     return spent[0], spent[1] if before else None
 
 
-@contextmanager
-def _agent(case: _Case, root: Path) -> Iterator[tuple[Server, Callable[[], int]]]:
-    with ExitStack() as stack:
-        agent, calls = stack.enter_context(
-            on_compiled_driver(case.gpus, case.processes, root=root, HISTORY_INTERVAL=HISTORY)
-        )
-        if case.watched:
-            stack.enter_context(_stream(agent))
-        yield agent, calls
+def _first_answer(agent: Server) -> float:
+    """Milliseconds for an answer from a new sample, the median of three."""
+    return median(agent.first_answer_after(IDLE, f"{PREFIX}/status") for _ in range(3))
 
 
 @contextmanager

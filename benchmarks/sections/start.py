@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.sampling.pace import POLL_LINGER_INTERVALS, RELEASE_AFTER
-from benchmarks.server import PREFIX, SETTINGS, Server, running, usual_driver
+from benchmarks.server import PREFIX, SETTINGS, running, usual_driver
 from benchmarks.table import Goal, Row
 
 if TYPE_CHECKING:
@@ -23,11 +22,15 @@ def run(*, quick: bool) -> Iterator[Row]:
     """The floor is an app that imports the same libraries and answers one route."""
     with usual_driver() as driver:
         with running("agent", *driver, **SETTINGS, HISTORY_INTERVAL="0") as agent:
-            waits = [_first_after(agent, POLL_LINGER_INTERVALS + 1.5) for _ in range(1 if quick else 10)]
+            waits = [
+                agent.first_answer_after(POLL_LINGER_INTERVALS + 1.5, PATHS[0])
+                for _ in range(1 if quick else 10)
+            ]
             yield Row("first request on an idle agent, median", median(waits), "ms", goal=SIXTY_MS)
             yield Row("first request on an idle agent, slowest", max(waits), "ms", goal=SIXTY_MS)
             if not quick:
-                yield Row("first request after NVML was let go", _first_after(agent, RELEASE_AFTER + 5), "ms")
+                waited = agent.first_answer_after(RELEASE_AFTER + 5, PATHS[0])
+                yield Row("first request after NVML was let go", waited, "ms")
         # They take turns, so that a noisy moment meets all.
         kinds = (("imports", PATHS[0]), ("agent", f"{PREFIX}/health"), ("agent", f"{PREFIX}/count"))
         for program, path in kinds:
@@ -58,14 +61,6 @@ class Start(NamedTuple):
     ms: float
     cpu_ms: float  # of all its threads
     mib: float
-
-
-def _first_after(agent: Server, idle_seconds: float) -> float:
-    """Milliseconds that a request takes after nobody has looked for so long."""
-    time.sleep(idle_seconds)
-    started = time.perf_counter()
-    agent.get(PATHS[0])
-    return (time.perf_counter() - started) * 1000
 
 
 def _started(program: str, path: str, *driver: str) -> Start:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from agent.http.openapi import DescribedInThread
+from agent.http.document import DescribedInThread
 from agent.simulation import MODELS, Simulation
 from tests.http.schema import faults, operations, resolve, response_schema
 from tests.http.wire import A_TOKEN
@@ -54,6 +54,18 @@ def test_every_path_of_the_contract_is_there(document: Schema) -> None:
     assert {"/health", "/ready"} <= described_open(document)
     assert {"/count", "/status", "/gpu", "/processes", "/users", STREAM} <= document["paths"].keys()
     assert {*OF_ONE_SNAPSHOT, *OF_THE_DRIVER} <= document["paths"].keys()
+
+
+def test_every_answer_with_a_body_has_a_schema(document: Schema) -> None:
+    """A route that declares no model of its answer would have an empty one."""
+    bodies = {
+        (path, status, media): content["schema"]
+        for path, operation in operations(document)
+        for status, response in operation["responses"].items()
+        for media, content in response.get("content", {}).items()
+    }
+    assert [body for body, schema in bodies.items() if not schema] == []
+    assert {path for path, status, _ in bodies if status == "200"} == document["paths"].keys()
 
 
 def test_everything_has_a_description(document: Schema) -> None:
