@@ -253,4 +253,4 @@ def test_a_real_agent_of_another_version_with_other_gpus_is_reported() -> None:
         )
     assert (found.status, found.log) == (1, "")
     assert {"agent_version", "agent_gpus"} <= found.problems.keys()
-    assert "hunter" not in found.said
+    assert "hunter" not in found.output
