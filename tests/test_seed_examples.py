@@ -237,7 +237,7 @@ def test_the_largest_processes_of_the_host_have_the_keys_of_processes_of_a_gpu()
 
 
 @pytest.mark.parametrize("host", [None, HostReading(hostname="")], ids=["not read", "nothing known"])
-def test_a_host_of_which_nothing_is_known_is_null(host: HostReading | None) -> None:
+def test_every_value_of_an_unknown_host_is_null(host: HostReading | None) -> None:
     shown = json.loads(system_info_view(DriverReading(gpu_count=1), host, None).model_dump_json())
 
     assert {path for path, value in leaves(shown) if value is not None} == set()

@@ -1,4 +1,4 @@
-"""`--check` as a process of its own."""
+"""`--check` in its own process."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def compiled(project: Path, program: str) -> str:
 
 
 @pytest.mark.parametrize("program", [EXAMPLE, ENVELOPE, HOURS], ids=["first seed", "second seed", "hours"])
-def test_the_clients_of_both_seeds_compile(project: Path, program: str) -> None:
+def test_each_example_client_compiles(project: Path, program: str) -> None:
     assert compiled(project, program) == ""
 
 

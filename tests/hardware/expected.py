@@ -33,7 +33,7 @@ POWER_LIMIT = Within("/gpu has tenths, /status whole watts", absolute=0.51)
 UTILIZATION = Within("percent over windows of up to a second that do not coincide", absolute=20)
 CLOCK = Within("boost moves in steps of 15 MHz and less; some clocks are measured, not set", 60, 0.03)
 CLOCK_PERCENT = Within("60 MHz of some 2000, and rounding", absolute=4)
-FAN = Within("the fan turns while one observations", absolute=5)
+FAN = Within("the fan turns meanwhile", absolute=5)
 # nvidia-smi reports one window of 20 ms; the agent the mean between two samples, or another window. This is
 # a rough check of unit and direction; test_pcie.py compares a known copy with the reported rate.
 TRAFFIC = Within("20 ms of nvidia-smi's against a second of the agent's", absolute=200, relative=0.5)

@@ -239,7 +239,7 @@ def _processes(
         for name, value in entry.items()
         if name in {"username", "running_time", "gpu_sm_utilization", "cpu_percent", "host_memory"}
     }
-    yield from _unlike(what, "what no document reports of a process", made_up - {"N/A"}, set())
+    yield from _unlike(what, "values of a process that no document has", made_up - {"N/A"}, set())
 
 
 def _mib(number: float | Missing) -> str:

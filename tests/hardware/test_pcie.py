@@ -67,7 +67,7 @@ def test_the_way_in_which_the_driver_reports_pcie_bytes_is_recorded(
             long = later[name].valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
             values = [f.value.ullVal if long else f.value.uiVal for f in (earlier[name], later[name])]
             text = f"{kind}: {values[0]}, a second later {values[1]} ({values[1] - values[0]:+d})"
-            assert not long or values[1] >= values[0], "64 bits do not wrap while one observations"
+            assert not long or values[1] >= values[0], "64 bits do not wrap between two reads"
         record_property(f"PCIe {name} bytes, field {field_id}", text)
         sys.stdout.write(f"\nPCIe {name} bytes, field {field_id}: {text}\n")
 

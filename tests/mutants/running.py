@@ -30,7 +30,7 @@ OPTIONS = ["-qx", "-n0", "-pno:cacheprovider", "-Wignore", "--no-header"]
 # Folders whose tests start servers, proxies and browsers, or try a great many cases.
 SLOW = {"clients", "faults", "hardware", "kubernetes", "load", "packaging", "page", "prometheus"}
 SLOW |= {"properties", "proxies"}
-LONGEST = 60.0  # seconds that the tests of one mutant may take: the change may make them wait for ever
+LONGEST = 60.0  # seconds that the tests of one mutant may take: the change may make them wait forever
 MOST_WORK = 30  # seconds of processor time that they may take: the change may make a loop endless
 ANSWERS = Path(
     "tests/exact/test_answers.py"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def run(command: Sequence[str], cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """The finished command, whatever its exit status. It gets no agent setting of this machine."""
-    return subprocess.run(  # noqa: S603  each command stands in a test
+    return subprocess.run(  # noqa: S603  each command is written in a test
         command, cwd=cwd, env={**clean_environ(), **environ}, capture_output=True, text=True, check=False
     )
 

@@ -304,7 +304,7 @@ def test_if_no_host_answers_totals_are_unknown_and_not_zero(browser: Browser, fl
         assert page.title().startswith(f"{UNKNOWN} ")
 
 
-def test_a_host_that_requires_a_token_is_reported_and_asked_again_after_a_minute(
+def test_a_host_that_requires_a_token_is_reported_and_not_requested_again_until_a_login(
     browser: Browser, fleet_url: str
 ) -> None:
     """It is asked again at once after a login on its own page in another tab."""

@@ -62,7 +62,7 @@ def test_a_single_host_has_a_wall_too(browser: Browser) -> None:
         assert page.evaluate(WITHIN, ".wall .tile")[1]
 
 
-def test_the_wall_requests_a_token_in_a_corner_and_tries_again_once_a_minute(
+def test_the_wall_requests_a_token_in_a_corner_and_uses_it_for_all_hosts(
     browser: Browser, fleet_url: str
 ) -> None:
     """The old values are struck out. One token is used for all hosts that accept it."""

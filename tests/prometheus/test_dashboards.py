@@ -111,7 +111,7 @@ def test_each_dashboard_queries_the_chosen_data_source(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_every_panel_has_a_unit_and_a_place_of_its_own(name: str) -> None:
+def test_every_panel_has_a_unit_and_its_own_place(name: str) -> None:
     panels = load(name)["panels"]
 
     assert panels
@@ -159,7 +159,7 @@ def test_grafana_s_own_types_have_every_field(name: str) -> None:
     shown = load(name)
     decoded = json.loads(JSONEncoder().encode(Dashboard.from_json(shown)))
     for variable in shown["templating"]["list"]:
-        variable.pop("definition", None)  # which Grafana writes beside the query
+        variable.pop("definition", None)  # which Grafana writes in addition to the query
     for annotation in shown["annotations"]["list"]:
         for field in ("useValueForTime", "step", "titleFormat", "textFormat", "tagKeys"):
             annotation.pop(field, None)  # defined by the data source, Prometheus

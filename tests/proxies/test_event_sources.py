@@ -38,7 +38,7 @@ STREAM = "/server1/gpu/stream?interval=0.5"
 IN_A_PAGE = """([name, url]) => {
     const counts = window[name] = { open: 0, message: 0 };
     const source = new EventSource(url);
-    for (const type of Object.keys(told)) source.addEventListener(type, () => { told[type] += 1; });
+    for (const type of Object.keys(counts)) source.addEventListener(type, () => { counts[type] += 1; });
 }"""
 IN_NODE = """
 import { EventSource } from "eventsource";

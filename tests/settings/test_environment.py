@@ -188,7 +188,7 @@ def test_a_max_streams_that_is_not_a_number_is_only_one_fault() -> None:
 
 @pytest.mark.usefixtures("directory")
 def test_the_limit_of_open_files_is_not_checked_when_max_streams_is_not_requested(file_limit: int) -> None:
-    """The probe of the image has a lower limit than the agent that it checks."""
+    """The probe of the image may have a lower limit than the agent that it checks."""
     streams = str(file_limit + 1)
     with pytest.raises(SettingsError):
         load_settings({"PORT": "8001", "MAX_STREAMS": streams})

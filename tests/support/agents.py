@@ -156,7 +156,7 @@ def server(app: Starlette, when_started: Callable[[], Awaitable[None]] | None = 
 
 @dataclass
 class Process:
-    """An agent as a process of its own."""
+    """An agent in its own process."""
 
     popen: subprocess.Popen[bytes]
     url: str
