@@ -22,7 +22,7 @@ FOLDERS = {
 }
 EVERY_FOLDER = frozenset(FOLDERS)
 
-# Subject -> the folders that need a file of its name. GpuReading has a field of the same name, except for XIDs.
+# Subject -> the folders that need a file of its name. GpuReading has a field of that name, except for XIDs.
 SUBJECTS: dict[str, frozenset[str]] = {
     "clocks": EVERY_FOLDER,
     "engines": EVERY_FOLDER,
